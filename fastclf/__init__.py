@@ -1,0 +1,49 @@
+"""fastclf: fast training of linear classifiers on a CPU.
+
+Public names are loaded on first use, so that ``import fastclf`` and ``fastclf --help`` stay quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "LogisticRegression": "fastclf.estimators.logistic",
+    "MultiLabelLogisticRegression": "fastclf.estimators.multilabel",
+    "DistilledClassifier": "fastclf.estimators.distilled",
+    "load": "fastclf.estimators.persistence",
+    "functional": "fastclf.functional",
+    "solvers": "fastclf.solvers",
+}
+
+__all__ = [
+    "DistilledClassifier",
+    "LogisticRegression",
+    "MultiLabelLogisticRegression",
+    "__version__",
+    "functional",
+    "load",
+    "solvers",
+]
+
+if TYPE_CHECKING:
+    from fastclf import functional, solvers
+    from fastclf.estimators.distilled import DistilledClassifier
+    from fastclf.estimators.logistic import LogisticRegression
+    from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+    from fastclf.estimators.persistence import load
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'fastclf' has no attribute {name!r}")
+    module = import_module(home)
+    value = module if home == f"fastclf.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,37 @@
+"""The exceptions that fastclf raises on purpose.
+
+::
+
+    FastclfError                     everything below; what the command line turns into one line
+    ├── InputError (ValueError)      an argument or array that can't be used
+    ├── ConfigError (ValueError)     a recipe: unknown key, bad value, bad TOML
+    ├── DataError (ValueError)       a dataset card or file
+    ├── ModelFileError (ValueError)  a model file that is damaged or not ours
+    └── RunError                     a run directory that can't be written or read
+
+Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where it would use them.
+"""
+
+
+class FastclfError(Exception):
+    """Base of all errors raised on purpose; its message names the culprit and the remedy."""
+
+
+class InputError(FastclfError, ValueError):
+    """An argument or an array can't be used as given."""
+
+
+class ConfigError(FastclfError, ValueError):
+    """A recipe has an unknown key, a bad value or a syntax error."""
+
+
+class DataError(FastclfError, ValueError):
+    """A dataset card or a data file can't be used."""
+
+
+class ModelFileError(FastclfError, ValueError):
+    """A model file is damaged, truncated or was not written by fastclf."""
+
+
+class RunError(FastclfError):
+    """A run directory can't be created, written or read."""
