@@ -67,9 +67,7 @@ class _KernelCache(caching.FunctionCache):
 
 
 def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
-    dispatcher = numba.njit(
-        nogil=True, error_model="numpy", fastmath=set(fastmath), cache=False
-    )(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
     try:
         dispatcher._cache = _KernelCache(function)
     except RuntimeError:  # no directory can be written: keep Numba's null cache

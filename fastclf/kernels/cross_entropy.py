@@ -19,6 +19,7 @@ of the losses is returned in float64. ``gradient`` must not overlap ``logits``.
 import numpy as np
 
 from fastclf.kernels._jit import kernel
+from fastclf.kernels.arrays import fill, fill_weights
 from fastclf.kernels.primitives import log1p
 from fastclf.kernels.softmax import (
     ACROSS,
@@ -31,17 +32,6 @@ from fastclf.kernels.softmax import (
 
 BLOCK = 16384
 """Entries of the blocks between which the distilled loss alternates its two terms, in cache."""
-
-
-@kernel
-def fill_weights(weights, start, out):
-    """Copy the weights of some rows to ``out``, or repeat the one there is."""
-    if weights.size == 1:
-        out[:] = weights[0]
-    else:
-        part = weights[start:]
-        for r in range(min(out.size, part.size)):
-            out[r] = part[r]
 
 
 @kernel
@@ -90,7 +80,7 @@ def hard(logits, codes, weights, scale, smoothing, temperature, start, stop, gra
                 g[r, code[r]] = ((at_class[r] - one) - rest[r]) * factor[r]
                 at_class[r] = tile[r, code[r]]
             else:
-                g[r, :] = number(0)
+                fill(g[r], number(0))
                 at_class[r] = top[r]
                 rest[r] = number(0)
         for r in range(TILE):
@@ -256,7 +246,8 @@ def distilled(
     for first in range(start, stop, rows):
         last = min(first + rows, stop)
         if hard_weight == 0:
-            gradient[first:last, :] = logits.dtype.type(0)
+            for i in range(first, last):
+                fill(gradient[i], logits.dtype.type(0))
         elif targets.shape[0] > 0:
             total += soft(
                 logits, targets, weights, hard_scale, 1.0, first, last, gradient, no_losses, False

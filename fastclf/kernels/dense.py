@@ -2,12 +2,10 @@ r"""Products of a few rows of a dense X with the coefficients, in register tiles
 
 Coefficients are held transposed, ``w`` (C, d), so that a row of X and a row of w are both
 contiguous. Four rows by four columns are sixteen sums for eight loads; a plain loop would load two
-numbers for each.
+numbers for each. Functions work on the K columns from ``column`` on, those of one problem.
 
 ``order`` (n,) names the rows that positions stand for; an empty one means the rows themselves.
 """
-
-import numpy as np
 
 from fastclf.kernels._jit import kernel
 
@@ -19,10 +17,13 @@ def row_of(order, position):
 
 
 @kernel
-def forward(X, order, start, rows, w, b, z):
-    """Write ``X[rows] @ w.T + b`` to ``z[:rows]`` (rows, C)."""
-    C, d = w.shape
-    tail = z.dtype.type(0)
+def forward(X, order, start, rows, w, b, column, z):
+    """Write ``X[rows] @ w.T + b`` to ``z[:rows]`` (rows, K)."""
+    C = z.shape[1]
+    d = w.shape[1]
+    w = w[column : column + C]
+    b = b[column : column + C]
+    zero = z.dtype.type(0)
     for r in range(0, rows - 3, 4):
         x0 = X[row_of(order, start + r)]
         x1 = X[row_of(order, start + r + 1)]
@@ -30,10 +31,10 @@ def forward(X, order, start, rows, w, b, z):
         x3 = X[row_of(order, start + r + 3)]
         for c in range(0, C - 3, 4):
             w0, w1, w2, w3 = w[c], w[c + 1], w[c + 2], w[c + 3]
-            s00 = s01 = s02 = s03 = tail
-            s10 = s11 = s12 = s13 = tail
-            s20 = s21 = s22 = s23 = tail
-            s30 = s31 = s32 = s33 = tail
+            s00 = s01 = s02 = s03 = zero
+            s10 = s11 = s12 = s13 = zero
+            s20 = s21 = s22 = s23 = zero
+            s30 = s31 = s32 = s33 = zero
             for j in range(d):
                 u0, u1, u2, u3 = x0[j], x1[j], x2[j], x3[j]
                 v0, v1, v2, v3 = w0[j], w1[j], w2[j], w3[j]
@@ -60,7 +61,7 @@ def forward(X, order, start, rows, w, b, z):
             z3[c], z3[c + 1], z3[c + 2], z3[c + 3] = s30, s31, s32, s33
         for c in range(C - C % 4, C):
             w0 = w[c]
-            s0 = s1 = s2 = s3 = tail
+            s0 = s1 = s2 = s3 = zero
             for j in range(d):
                 v = w0[j]
                 s0 += x0[j] * v
@@ -72,7 +73,7 @@ def forward(X, order, start, rows, w, b, z):
         x0 = X[row_of(order, start + r)]
         for c in range(C):
             w0 = w[c]
-            s0 = tail
+            s0 = zero
             for j in range(d):
                 s0 += x0[j] * w0[j]
             z[r, c] = s0
@@ -82,9 +83,12 @@ def forward(X, order, start, rows, w, b, z):
 
 
 @kernel
-def backward(X, order, start, rows, g, gw, gb):
+def backward(X, order, start, rows, g, column, gw, gb):
     """Add ``g[:rows].T @ X[rows]`` to ``gw`` (C, d) and the sums of g to ``gb`` (C,)."""
-    C, d = gw.shape
+    C = g.shape[1]
+    d = gw.shape[1]
+    gw = gw[column : column + C]
+    gb = gb[column : column + C]
     for r in range(0, rows - 3, 4):
         x0 = X[row_of(order, start + r)]
         x1 = X[row_of(order, start + r + 1)]

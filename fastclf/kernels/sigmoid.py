@@ -15,7 +15,7 @@ All arrays are flat. ``weights`` and ``pos_weight`` have one entry for each logi
 import numpy as np
 
 from fastclf.kernels._jit import kernel
-from fastclf.kernels.cross_entropy import fill_weights
+from fastclf.kernels.arrays import fill_weights
 from fastclf.kernels.primitives import exp, log1p, maximum
 
 BLOCK = 1024

@@ -1,0 +1,111 @@
+"""Losses: small frozen values that name their kernels. They are defined on logits and never see X.
+
+The formulas stand in :mod:`fastclf.kernels.cross_entropy` and :mod:`fastclf.kernels.sigmoid`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastclf.kernels import passes
+from fastclf.targets import Target
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How a loss mixes the targets with a teacher: ``a CE(y, z) + (1 - a) T² CE(q, z / T)``.
+
+    q is the teacher's distribution softened by T. The source is Hinton, Vinyals and Dean,
+    *Distilling the knowledge in a neural network*, 2015, section 2.
+
+    Parameters
+    ----------
+    temperature : float
+        T > 0.
+    hard_weight : float
+        a, from 0 (the teacher alone) to 1 (the targets alone).
+    """
+
+    temperature: float
+    hard_weight: float
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax cross-entropy over the K >= 2 columns of each problem.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        ε: hard targets become ``(1 - ε) onehot + ε / K``. Soft ones are smoothed by who makes them.
+    distillation : Distillation, optional
+        Mixes in the target's teacher.
+    """
+
+    label_smoothing: float = 0.0
+    distillation: Distillation | None = None
+
+    is_sigmoid = False
+
+    def kind(self, target: Target) -> int:
+        """Return the number of the kernel for this kind of target."""
+        if self.distillation:
+            return passes.SOFTMAX_DISTILLED
+        return passes.SOFTMAX_HARD if target.codes.size else passes.SOFTMAX_SOFT
+
+    @property
+    def parameters(self) -> tuple[float, float, float]:
+        """Label smoothing, temperature and hard weight, as the kernels take them."""
+        return _parameters(self.label_smoothing, self.distillation)
+
+    def pos_weights(self, n_columns: int) -> np.ndarray:
+        """Return the weight of the positive class of each column; softmax has none, so 1."""
+        return np.ones(n_columns)
+
+    def largest_curvature(self, n_columns: int) -> float:
+        """Return the second derivative in one logit, of K columns, at equal logits."""
+        return (1 - 1 / n_columns) / n_columns
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Binary cross-entropy of each column, which is a problem of its own.
+
+    Parameters
+    ----------
+    pos_weight : ndarray of shape (M,), optional
+        Weight of the positive class of each column.
+    distillation : Distillation, optional
+        Mixes in the target's teacher.
+    """
+
+    pos_weight: np.ndarray | None = None
+    distillation: Distillation | None = None
+
+    is_sigmoid = True
+
+    def kind(self, target: Target) -> int:
+        """Return the number of the kernel for this kind of target."""
+        return passes.SIGMOID_DISTILLED if self.distillation else passes.SIGMOID
+
+    @property
+    def parameters(self) -> tuple[float, float, float]:
+        """Label smoothing, temperature and hard weight, as the kernels take them."""
+        return _parameters(0.0, self.distillation)
+
+    def pos_weights(self, n_columns: int) -> np.ndarray:
+        """Return the weight of the positive class of each column (M,)."""
+        return np.ones(n_columns) if self.pos_weight is None else self.pos_weight
+
+    def largest_curvature(self, n_columns: int) -> float:
+        """Return the second derivative in the logit at 0."""
+        return 0.25
+
+
+Loss = Softmax | Sigmoid
+
+
+def _parameters(smoothing: float, distillation: Distillation | None) -> tuple[float, float, float]:
+    if distillation is None:
+        return float(smoothing), 1.0, 1.0
+    return float(smoothing), float(distillation.temperature), float(distillation.hard_weight)

@@ -1,0 +1,25 @@
+"""Solvers: frozen sets of hyperparameters that :func:`minimize` runs over an Objective.
+
+They never see data, a loss or a kernel.
+"""
+
+from fastclf.solvers.lbfgs import LBFGS
+from fastclf.solvers.loop import Progress, Result, minimize, observing
+from fastclf.solvers.minibatch import SGD, Adam, AdamW
+from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Schedule, Step
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "Cosine",
+    "InverseTime",
+    "Progress",
+    "Result",
+    "Schedule",
+    "Step",
+    "minimize",
+    "observing",
+]

@@ -1,0 +1,156 @@
+"""Limited-memory BFGS over M problems in lockstep, preconditioned by the features' covariance.
+
+Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4, with the preconditioner as the
+first inverse Hessian. All inner products are taken problem by problem, so every problem gets the
+steps that it would get alone, and each evaluation serves all that still run.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastclf.objective import Objective
+from fastclf.solvers.line_search import search
+from fastclf.solvers.preconditioner import FULL_MATRIX, Preconditioner
+
+
+@dataclass
+class LBFGSState:
+    """Point, gradient and the last pairs of differences; ``running`` (M,) marks live problems."""
+
+    point: np.ndarray
+    values: np.ndarray
+    gradient: np.ndarray
+    running: np.ndarray
+    preconditioner: Preconditioner
+    iteration: int = 0
+    status: str = "running"
+    steps: list[np.ndarray] = field(default_factory=list)
+    changes: list[np.ndarray] = field(default_factory=list)
+    rhos: list[np.ndarray] = field(default_factory=list)
+    imprecise: bool = False
+    learning_rate: None = None
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now."""
+        return self.point
+
+    @property
+    def objective(self) -> float:
+        """The mean value over the problems."""
+        return float(self.values.mean())
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest absolute entry of the gradient."""
+        return float(np.abs(self.gradient).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS.
+
+    Parameters
+    ----------
+    memory : int
+        How many past steps the approximation of the Hessian uses.
+    tol : float, optional
+        Stop when no entry of the gradient of the mean loss and penalty is larger. None: the
+        estimator's.
+    max_iter : int, optional
+        None: the estimator's.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> import fastclf
+    >>> X, y = load_wine(return_X_y=True)
+    >>> clf = fastclf.LogisticRegression(solver=LBFGS(memory=20)).fit(X, y)
+    >>> clf.history_["gradient_norm"][-1] < 1e-4
+    np.True_
+    """
+
+    memory: int = 10
+    tol: float | None = None
+    max_iter: int | None = None
+
+    needs = ("value_and_grad", "curvature")
+    early_stopping = None
+
+    def init(self, objective: Objective, theta: np.ndarray) -> LBFGSState:
+        """Return the first state."""
+        theta = np.array(theta, dtype=np.float64)
+        values, gradient = objective.value_and_grad(theta)
+        curvature = objective.curvature(full=objective.n_features <= FULL_MATRIX)
+        penalty = objective.penalty.columns(theta.shape[1])
+        state = LBFGSState(
+            point=theta,
+            values=values,
+            gradient=gradient,
+            running=np.ones(objective.n_problems, bool),
+            preconditioner=Preconditioner(curvature, penalty),
+        )
+        self._retire(state)
+        return state
+
+    def step(self, objective: Objective, state: LBFGSState) -> None:
+        """Take one step of every problem that still runs."""
+        M = objective.n_problems
+        direction = -self._inverse_hessian_times_gradient(state, M)
+        direction[:, np.repeat(~state.running, objective.n_outputs)] = 0
+        found = search(objective, state.point, state.values, state.gradient, direction, state.running)
+        step = found.theta - state.point
+        change = found.gradient - state.gradient
+        product = _dots(step, change, M)
+        usable = product > np.finfo(np.float64).eps * _dots(change, change, M)
+        rho = np.where(usable & state.running, 1 / np.where(usable, product, 1), 0)
+        state.steps.append(step)
+        state.changes.append(change)
+        state.rhos.append(rho)
+        if len(state.steps) > self.memory:
+            del state.steps[0], state.changes[0], state.rhos[0]
+        running = state.running
+        state.point = found.theta
+        state.values = np.where(running, found.values, state.values)
+        columns = np.repeat(running, objective.n_outputs)
+        state.gradient = np.where(columns, found.gradient, state.gradient)
+        state.iteration += 1
+        state.imprecise |= bool(found.stuck.any())
+        state.running = running & ~found.stuck
+        self._retire(state)
+
+    def _retire(self, state: LBFGSState) -> None:
+        M = state.running.size
+        norms = np.abs(state.gradient).reshape(state.gradient.shape[0], M, -1).max(axis=(0, 2))
+        state.running &= norms > (self.tol or 0.0)
+        if not state.running.any():
+            state.status = "precision" if state.imprecise else "converged"
+
+    def _inverse_hessian_times_gradient(self, state: LBFGSState, M: int) -> np.ndarray:
+        K = state.gradient.shape[1] // M
+        q = state.gradient.copy()
+        alphas = []
+        for step, change, rho in reversed(
+            list(zip(state.steps, state.changes, state.rhos, strict=True))
+        ):
+            alpha = rho * _dots(step, q, M)
+            q -= np.repeat(alpha, K) * change
+            alphas.append(alpha)
+        r = state.preconditioner.apply(q)
+        if state.changes:
+            # The preconditioner bounds the Hessian; the last step tells by how much it overshoots.
+            last = state.changes[-1]
+            scaled = _dots(last, state.preconditioner.apply(last), M)
+            rho = state.rhos[-1]
+            gamma = np.where(rho > 0, 1 / np.where(rho > 0, rho * scaled, 1), 1)
+            r *= np.repeat(gamma, K)
+        for step, change, rho, alpha in zip(
+            state.steps, state.changes, state.rhos, reversed(alphas), strict=True
+        ):
+            beta = rho * _dots(change, r, M)
+            r += np.repeat(alpha - beta, K) * step
+        return r
+
+
+def _dots(a: np.ndarray, b: np.ndarray, M: int) -> np.ndarray:
+    return np.einsum("jc,jc->c", a, b).reshape(M, -1).sum(axis=1)

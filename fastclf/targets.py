@@ -1,0 +1,79 @@
+"""What each row is to be fitted to, as arrays that kernels read.
+
+Class weights are in the weights already: with hard targets a row i weighs ``w_i c_y``, with soft
+ones ``w_i Σ_k c_k y_ik``, and its target is ``c ∘ y`` divided by its sum. So every row of ``soft``
+that stands for a distribution sums to 1, and the sum of the weights is the Σw of the objective.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+def _no_rows() -> np.ndarray:
+    return np.empty((0, 0))
+
+
+@dataclass(frozen=True)
+class Target:
+    """Encoded targets of n rows.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (1, n) or (M, n)
+        Weight of each row, for all problems or for each.
+    codes : ndarray of shape (n,)
+        Integer classes; empty for soft targets.
+    soft : ndarray of shape (n, K)
+        Distributions over classes, or for sigmoid losses the probability of each column's positive
+        class; empty for hard targets.
+    teacher : ndarray of shape (n, K)
+        The teacher's softened probabilities; empty unless distilled.
+    """
+
+    weights: np.ndarray
+    codes: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    soft: np.ndarray = field(default_factory=_no_rows)
+    teacher: np.ndarray = field(default_factory=_no_rows)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return self.weights.shape[1]
+
+    @property
+    def total_weight(self) -> np.ndarray:
+        """The sum of the weights of each problem, of shape (1,) or (M,), in float64."""
+        return self.weights.sum(axis=1, dtype=np.float64)
+
+    def astype(self, dtype: np.dtype) -> "Target":
+        """Return the same targets with C-contiguous floating arrays of a dtype."""
+        return Target(
+            weights=np.ascontiguousarray(self.weights, dtype=dtype),
+            codes=np.ascontiguousarray(self.codes, dtype=np.intp),
+            soft=np.ascontiguousarray(self.soft, dtype=dtype),
+            teacher=np.ascontiguousarray(self.teacher, dtype=dtype),
+        )
+
+    def rows(self, index: np.ndarray) -> "Target":
+        """Return the targets of some rows (m,)."""
+        return Target(
+            weights=self.weights[:, index],
+            codes=self.codes[index] if self.codes.size else self.codes,
+            soft=self.soft[index] if self.soft.size else self.soft,
+            teacher=self.teacher[index] if self.teacher.size else self.teacher,
+        )
+
+    def columns(self, active: np.ndarray) -> "Target":
+        """Return the targets of some problems of a sigmoid loss, a mask (M,)."""
+        return replace(
+            self.problems(active),
+            soft=np.ascontiguousarray(self.soft[:, active]),
+            teacher=np.ascontiguousarray(self.teacher[:, active] if self.teacher.size else self.teacher),
+        )
+
+    def problems(self, active: np.ndarray) -> "Target":
+        """Return the weights of some problems, a mask (M,), with the same targets."""
+        if self.weights.shape[0] == 1:
+            return self
+        return replace(self, weights=np.ascontiguousarray(self.weights[active]))
