@@ -214,3 +214,21 @@ DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, False) for kind in _KIND
 SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, True) for kind in _KINDS)
 DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, False) for kind in _KINDS)
 SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KINDS)
+
+
+@kernel
+def decision_dense(X, w, b, start, stop, out):
+    """Write the logits of rows start to stop of a dense X to ``out`` (n, C)."""
+    none = np.empty(0, np.intp)
+    for first in range(start, stop, TILE):
+        rows = min(TILE, stop - first)
+        dense.forward(X, none, first, rows, w, b, 0, out[first : first + rows])
+
+
+@kernel
+def decision_sparse(X, w, b, start, stop, out):
+    """Write the logits of rows start to stop of a CSR X to ``out`` (n, C)."""
+    none = np.empty(0, np.intp)
+    for first in range(start, stop, TILE):
+        rows = min(TILE, stop - first)
+        sparse.forward(X, none, first, rows, w, b, 0, out[first : first + rows])

@@ -13,22 +13,28 @@ from fastclf.objective import Objective
 from fastclf.solvers.line_search import search
 from fastclf.solvers.preconditioner import FULL_MATRIX, Preconditioner
 
+_NEGLIGIBLE = 1e-7
+"""Relative decrease of the objective that isn't worth another step."""
+
 
 @dataclass
 class LBFGSState:
-    """Point, gradient and the last pairs of differences; ``running`` (M,) marks live problems."""
+    """Point, gradient and the last pairs of differences; ``running`` (M,) marks live problems.
+
+    ``stuck`` (M,) marks those for which the line search found no better point.
+    """
 
     point: np.ndarray
     values: np.ndarray
     gradient: np.ndarray
     running: np.ndarray
+    stuck: np.ndarray
     preconditioner: Preconditioner
     iteration: int = 0
     status: str = "running"
     steps: list[np.ndarray] = field(default_factory=list)
     changes: list[np.ndarray] = field(default_factory=list)
     rhos: list[np.ndarray] = field(default_factory=list)
-    imprecise: bool = False
     learning_rate: None = None
 
     def theta(self) -> np.ndarray:
@@ -65,12 +71,12 @@ class LBFGS:
     >>> from sklearn.datasets import load_wine
     >>> import fastclf
     >>> X, y = load_wine(return_X_y=True)
-    >>> clf = fastclf.LogisticRegression(solver=LBFGS(memory=20)).fit(X, y)
+    >>> clf = fastclf.LogisticRegression(solver=LBFGS(memory=10)).fit(X, y)
     >>> clf.history_["gradient_norm"][-1] < 1e-4
     np.True_
     """
 
-    memory: int = 10
+    memory: int = 20
     tol: float | None = None
     max_iter: int | None = None
 
@@ -88,15 +94,18 @@ class LBFGS:
             values=values,
             gradient=gradient,
             running=np.ones(objective.n_problems, bool),
+            stuck=np.zeros(objective.n_problems, bool),
             preconditioner=Preconditioner(curvature, penalty),
         )
-        self._retire(state)
         return state
 
     def step(self, objective: Objective, state: LBFGSState) -> None:
         """Take one step of every problem that still runs."""
         M = objective.n_problems
         direction = -self._inverse_hessian_times_gradient(state, M)
+        self._retire(state, expected=-0.5 * _dots(direction, state.gradient, M))
+        if state.status != "running":
+            return
         direction[:, np.repeat(~state.running, objective.n_outputs)] = 0
         found = search(objective, state.point, state.values, state.gradient, direction, state.running)
         step = found.theta - state.point
@@ -115,16 +124,18 @@ class LBFGS:
         columns = np.repeat(running, objective.n_outputs)
         state.gradient = np.where(columns, found.gradient, state.gradient)
         state.iteration += 1
-        state.imprecise |= bool(found.stuck.any())
+        state.stuck |= found.stuck
         state.running = running & ~found.stuck
-        self._retire(state)
 
-    def _retire(self, state: LBFGSState) -> None:
+    def _retire(self, state: LBFGSState, expected: np.ndarray) -> None:
+        # The gradient's norm says little of the objective where the Hessian is small, so go on
+        # while the model of it promises a decrease: near the optimum that takes few steps.
         M = state.running.size
         norms = np.abs(state.gradient).reshape(state.gradient.shape[0], M, -1).max(axis=(0, 2))
-        state.running &= norms > (self.tol or 0.0)
+        small = norms <= (self.tol or 0.0)
+        state.running &= ~(small & (expected <= _NEGLIGIBLE * np.abs(state.values)))
         if not state.running.any():
-            state.status = "precision" if state.imprecise else "converged"
+            state.status = "precision" if (state.stuck & ~small).any() else "converged"
 
     def _inverse_hessian_times_gradient(self, state: LBFGSState, M: int) -> np.ndarray:
         K = state.gradient.shape[1] // M

@@ -1,0 +1,1 @@
+"""The scikit-learn API: validate, encode, minimise, set the fitted attributes."""

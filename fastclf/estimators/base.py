@@ -1,0 +1,319 @@
+"""What the linear estimators share: from an encoded problem to fitted attributes, and prediction."""
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from fastclf.errors import InputError
+from fastclf.estimators import choice
+from fastclf.estimators.validation import (
+    natural_number,
+    positive_number,
+    seed_from,
+    validate_features,
+)
+from fastclf.linear_model import Affine, LinearModel, Task
+from fastclf.losses import Loss, Sigmoid, Softmax
+from fastclf.objective import InMemoryObjective
+from fastclf.penalties import L2
+from fastclf.solvers import Progress, Result, minimize
+from fastclf.targets import Target
+from fastclf.threads import resolve_n_threads
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A target with the loss that fits it, over ``n_columns`` columns of logits."""
+
+    target: Target
+    loss: Loss
+    n_columns: int
+
+
+class LinearClassifier(BaseEstimator):
+    """Base of the linear estimators; not for use by itself.
+
+    Subclasses set ``task`` and ``classes`` through :meth:`_store` and have the parameters C,
+    l1_ratio, fit_intercept, solver, tol, max_iter, warm_start, random_state, n_threads and verbose.
+    """
+
+    _preprocessing: Affine | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` also those of a solver object.
+
+        Parameters
+        ----------
+        deep : bool
+
+        Returns
+        -------
+        dict
+        """
+        params = super().get_params(deep=deep)
+        if deep and not isinstance(self.solver, str) and hasattr(self.solver, "__dataclass_fields__"):
+            for name in self.solver.__dataclass_fields__:
+                params[f"solver__{name}"] = getattr(self.solver, name)
+        return params
+
+    def set_params(self, **params: Any) -> "LinearClassifier":
+        """Set parameters; ``solver__learning_rate`` and the like change the solver.
+
+        Parameters
+        ----------
+        **params
+
+        Returns
+        -------
+        self
+        """
+        nested = {
+            name.removeprefix("solver__"): params.pop(name)
+            for name in list(params)
+            if name.startswith("solver__")
+        }
+        super().set_params(**params)
+        if nested:
+            self.solver = choice.with_changes(self.solver, nested)
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,) for two classes, (n, K) or (n, L) otherwise
+
+        Raises
+        ------
+        ValueError
+            If X isn't finite or has other features than in fit.
+        """
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        return self.linear_model().decision_function(X, self.n_threads)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        return self.linear_model().predict_proba(X, self.n_threads)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return logarithms of probabilities, exact where those round to 0 or 1.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        return self.linear_model().predict_log_proba(X, self.n_threads)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row, or the indicators of the labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, L)
+        """
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        return self.linear_model().predict(X, self.n_threads)
+
+    def linear_model(self) -> LinearModel:
+        """Return the fitted model as plain data.
+
+        Returns
+        -------
+        LinearModel
+        """
+        check_is_fitted(self)
+        theta = np.vstack([self.coef_.T, np.atleast_1d(self.intercept_)[None, :]])
+        names = getattr(self, "feature_names_in_", None)
+        return LinearModel(
+            theta=np.ascontiguousarray(theta),
+            task=self._task(),
+            classes=self.classes_,
+            threshold=getattr(self, "threshold_", None),
+            preprocessing=self._preprocessing,
+            feature_names=None if names is None else tuple(str(name) for name in names),
+            metadata={"estimator": type(self).__name__},
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a file that :func:`fastclf.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            Usually ends in ``.safetensors``; replaced in one step.
+
+        Raises
+        ------
+        ModelFileError
+            If the file can't be written.
+        """
+        self.linear_model().save(path)
+
+    def _task(self) -> Task:
+        return "binary" if len(self.classes_) == 2 else "multiclass"
+
+    def _check_parameters(self) -> None:
+        positive_number(self.C, "C", allow_infinity=True)
+        natural_number(self.max_iter, "max_iter")
+        if not (np.isscalar(self.tol) and not isinstance(self.tol, str) and self.tol >= 0):
+            raise InputError(f"tol must be a number >= 0, got {self.tol!r}")
+        if self.l1_ratio not in (0, None):
+            raise InputError(
+                f"l1_ratio must be 0: no solver for an L1 penalty is there yet, got {self.l1_ratio!r}"
+            )
+        resolve_n_threads(self.n_threads)
+        choice.named(self.solver)
+
+    def _objective(self, X: Any, problem: Problem, C: float | None = None) -> InMemoryObjective:
+        M = problem.n_columns if problem.loss.is_sigmoid else 1
+        total = np.broadcast_to(problem.target.total_weight, (M,))
+        return InMemoryObjective(
+            X,
+            problem.target,
+            problem.loss,
+            problem.n_columns,
+            L2.from_C(self.C if C is None else C, total),
+            self.fit_intercept,
+            self.n_threads,
+        )
+
+    def _solve(
+        self, X: Any, problem: Problem, theta: np.ndarray, validation: tuple[Any, Problem] | None
+    ) -> Result:
+        solver = choice.complete(self.solver, self.tol, self.max_iter, seed_from(self.random_state))
+        result = minimize(
+            self._objective(X, problem),
+            theta,
+            solver,
+            validation=None if validation is None else self._objective(*validation, C=np.inf),
+            observer=_print_progress if self.verbose else None,
+        )
+        if result.status == "max_iter" and not choice.is_minibatch(solver):
+            warnings.warn(
+                f"{type(self).__name__} stopped after max_iter={solver.max_iter} iterations with a "
+                f"largest gradient entry above tol={solver.tol}: increase max_iter, or tol if less "
+                "precision is enough",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return result
+
+    def _store(self, theta: np.ndarray, result: Result, dtype: np.dtype) -> None:
+        self._store_theta(theta, dtype)
+        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+        self.history_ = {
+            **result.history,
+            "solver": np.array(type(choice.named(self.solver)).__name__.lower()),
+            "status": np.array(result.status),
+        }
+
+    def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
+        self.coef_ = np.ascontiguousarray(theta[:-1].T, dtype=dtype)
+        self.intercept_ = theta[-1].astype(dtype)
+
+    def _initial_theta(self, n_features: int, n_columns: int) -> np.ndarray:
+        coef = getattr(self, "coef_", None)
+        if self.warm_start and coef is not None and coef.shape == (n_columns, n_features):
+            return np.vstack([coef.T, self.intercept_[None, :]]).astype(np.float64)
+        return np.zeros((n_features + 1, n_columns))
+
+
+def _print_progress(progress: Progress) -> None:
+    line = f"{progress.solver} {progress.iteration}/{progress.max_iter}"
+    line += f"  objective {progress.objective:.6g}"
+    if progress.gradient_norm is not None:
+        line += f"  gradient {progress.gradient_norm:.2e}"
+    if progress.validation_loss is not None:
+        line += f"  validation {progress.validation_loss:.6g}"
+    print(line, file=sys.stdout, flush=True)
+
+
+@dataclass(frozen=True)
+class Massless:
+    """Classes or labels without positive (or negative) mass, for which no free intercept exists.
+
+    Their coefficients are 0 and their intercepts the log-odds of the rate, smoothed by half an
+    observation; the problem is solved for the others.
+    """
+
+    present: np.ndarray
+    intercepts: np.ndarray
+
+    @classmethod
+    def find(cls, mass: np.ndarray, total: np.ndarray, loss: Loss) -> "Massless":
+        """Look at the mass (C,) of each column's positive class and the total weight (C,)."""
+        present = mass > 0
+        if loss.is_sigmoid:
+            present = present & (mass < total)
+        return cls(present, np.log((mass + 0.5) / (total - mass + 0.5)))
+
+    def warn(self, names: np.ndarray, stacklevel: int) -> None:
+        """Name the columns that can't be fitted, in one warning."""
+        if not self.present.all():
+            missing = ", ".join(repr(name) for name in names[~self.present].tolist())
+            warnings.warn(
+                f"no weight on one side of {missing}: coefficients are 0 there and the intercept "
+                "is that of the smoothed rate",
+                UserWarning,
+                stacklevel=stacklevel,
+            )
+
+    def restrict(self, problem: Problem) -> Problem:
+        """Return the problem of the columns that can be fitted."""
+        if self.present.all():
+            return problem
+        target, present = problem.target, self.present
+        if isinstance(problem.loss, Sigmoid):
+            loss: Loss = Sigmoid(problem.loss.pos_weights(present.size)[present])
+            return Problem(target.columns(present), loss, int(present.sum()))
+        position = np.cumsum(present) - 1
+        kept = Target(
+            weights=target.weights,
+            codes=position[target.codes] if target.codes.size else target.codes,
+            soft=np.ascontiguousarray(target.soft[:, present]) if target.soft.size else target.soft,
+        )
+        return Problem(kept, Softmax(problem.loss.label_smoothing), int(present.sum()))
+
+    def expand(self, theta: np.ndarray) -> np.ndarray:
+        """Return theta over all columns, from that of the columns that were fitted."""
+        if self.present.all():
+            return theta
+        full = np.zeros((theta.shape[0], self.present.size))
+        full[:, self.present] = theta
+        full[-1, ~self.present] = self.intercepts[~self.present]
+        return full

@@ -1,0 +1,68 @@
+"""From the ``solver=`` of an estimator to a solver with all its numbers."""
+
+import dataclasses
+from typing import Any
+
+from fastclf.errors import InputError
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW
+from fastclf.solvers.minibatch import Minibatch
+
+SOLVERS: dict[str, type] = {
+    "auto": LBFGS,
+    "lbfgs": LBFGS,
+    "newton-cg": LBFGS,
+    "newton-cholesky": LBFGS,
+    "liblinear": LBFGS,
+    "sag": LBFGS,
+    "saga": LBFGS,
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+"""Names of solvers. Scikit-learn's all mean an exact solver, and reach the same optimum."""
+
+
+def named(solver: Any) -> Any:
+    """Return the solver object that a name or an object stands for."""
+    if isinstance(solver, str):
+        if solver not in SOLVERS:
+            raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
+        return SOLVERS[solver]()
+    if not isinstance(solver, LBFGS | Minibatch):
+        raise InputError(
+            f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
+            f"got {solver!r}"
+        )
+    return solver
+
+
+def is_minibatch(solver: Any) -> bool:
+    """Tell whether a name or an object stands for a minibatch solver."""
+    kind = SOLVERS.get(solver) if isinstance(solver, str) else type(solver)
+    return kind is not None and issubclass(kind, Minibatch)
+
+
+def with_changes(solver: Any, changes: dict[str, Any]) -> Any:
+    """Return the solver with some of its numbers changed."""
+    solver = named(solver)
+    names = [field.name for field in dataclasses.fields(solver)]
+    unknown = [name for name in changes if name not in names]
+    if unknown:
+        raise ValueError(
+            f"Invalid parameter {unknown[0]!r} for solver {type(solver).__name__}. "
+            f"Valid parameters are: {names!r}."
+        )
+    return dataclasses.replace(solver, **changes)
+
+
+def complete(solver: Any, tol: float, max_iter: int, seed: int) -> Any:
+    """Return the solver with the estimator's values where it has none of its own."""
+    solver = named(solver)
+    defaults = {"tol": tol, "max_iter": max_iter, "seed": seed}
+    names = {field.name for field in dataclasses.fields(solver)}
+    missing = {
+        name: value
+        for name, value in defaults.items()
+        if name in names and getattr(solver, name) is None
+    }
+    return dataclasses.replace(solver, **missing)

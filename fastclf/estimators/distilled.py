@@ -1,0 +1,319 @@
+"""Distillation: a linear student fitted to what a teacher predicts, and to labels."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from fastclf.errors import InputError
+from fastclf.estimators.base import Problem
+from fastclf.estimators.encoding import Distributions, Labels, encode
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.validation import (
+    check_rows,
+    class_weights,
+    fraction,
+    positive_number,
+    validate_features,
+    validate_sample_weight,
+)
+from fastclf.functional import soften, softmax
+from fastclf.linear_model import LinearModel
+from fastclf.losses import Distillation, Sigmoid, Softmax
+from fastclf.targets import Target
+
+
+class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A linear student that learns from a teacher's probabilities, softened by a temperature.
+
+    Minimises ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and the student's penalty: a is
+    `hard_weight`, T the temperature, q_T the teacher's softened probabilities (Hinton, Vinyals and
+    Dean, *Distilling the knowledge in a neural network*, 2015).
+
+    Parameters
+    ----------
+    teacher : classifier
+        Cloned and fitted on X and y, unless it is scikit-learn's FrozenEstimator. Its logits come
+        from decision_function, or are the logarithms of its probabilities. None if `fit` is given
+        logits.
+    student : LogisticRegression, optional
+        None is ``LogisticRegression()``.
+    temperature : float
+        T > 0.
+    hard_weight : float
+        a in [0, 1]: 0 is the teacher alone, 1 the labels alone.
+
+    Attributes
+    ----------
+    teacher_ : classifier
+        The fitted teacher; None if `fit` was given logits.
+    student_ : LogisticRegression
+        The fitted student.
+    classes_, coef_, intercept_, n_iter_, history_, n_features_in_
+        Those of the student.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from fastclf import DistilledClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> teacher = RandomForestClassifier(random_state=0)
+    >>> clf = DistilledClassifier(teacher, temperature=2.0, hard_weight=0.5).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    """
+
+    def __init__(
+        self,
+        teacher: Any,
+        *,
+        student: LogisticRegression | None = None,
+        temperature: float = 2.0,
+        hard_weight: float = 0.0,
+    ) -> None:
+        self.teacher = teacher
+        self.student = student
+        self.temperature = temperature
+        self.hard_weight = hard_weight
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, teacher_logits: Any = None
+    ) -> "DistilledClassifier":
+        """Fit the teacher, unless it is frozen or its logits are given, and the student.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K), optional
+            Labels or distributions. None only with a frozen teacher or with `teacher_logits`, and
+            if `hard_weight` is 0.
+        sample_weight : array-like of shape (n,), optional
+            Given to the teacher too, if it takes weights.
+        teacher_logits : array-like of shape (n, K) or (n,), optional
+            Used in place of the teacher's; of shape (n,) for the second of two classes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If y is missing where it is needed, the teacher knows other classes, or a parameter
+            can't be used.
+        """
+        temperature = positive_number(self.temperature, "temperature")
+        hard_weight = fraction(self.hard_weight, "hard_weight")
+        student = LogisticRegression() if self.student is None else clone(self.student)
+        if not isinstance(student, LogisticRegression):
+            raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
+        student._check_parameters()
+        features = validate_features(student, X, reset=True)
+        frozen = isinstance(self.teacher, FrozenEstimator)
+        if y is None and (hard_weight > 0 or (teacher_logits is None and not frozen)):
+            raise InputError(
+                "requires y to be passed, but the target y is None: labels are needed unless the "
+                "teacher is a FrozenEstimator or teacher_logits is given, and hard_weight is 0"
+            )
+        weights = validate_sample_weight(sample_weight, features)
+        if y is not None:
+            check_rows(features, y)
+        encoded = None if y is None else encode(y)
+        if encoded is not None and len(encoded.classes) < 2:
+            raise InputError(
+                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
+                f"{encoded.classes.tolist()[0]!r}"
+            )
+        teacher = None
+        if teacher_logits is None:
+            teacher = self._fit_teacher(X, y, sample_weight)
+            q, known = _softened(teacher, X, temperature)
+        else:
+            q, known = _softened_logits(teacher_logits, temperature, len(weights)), None
+        classes = _classes(encoded, known, q.shape[1])
+        if known is not None and not np.array_equal(known, classes):
+            q = _aligned(q, known, classes)
+        if q.shape[1] != len(classes):
+            raise InputError(
+                f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
+            )
+        student.classes_ = classes
+        mixture = Distillation(temperature, hard_weight)
+        problem, mass = _problem(student, encoded, weights, q, mixture, features.dtype)
+        student._fit_problem(features, problem, mass)
+        self.teacher_ = teacher
+        self.student_ = student
+        self.classes_ = classes
+        self.coef_, self.intercept_ = student.coef_, student.intercept_
+        self.n_iter_, self.history_ = student.n_iter_, student.history_
+        self.n_features_in_ = student.n_features_in_
+        if hasattr(student, "feature_names_in_"):
+            self.feature_names_in_ = student.feature_names_in_
+        return self
+
+    def _fit_teacher(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        if self.teacher is None:
+            raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
+        teacher = clone(self.teacher)
+        if isinstance(teacher, FrozenEstimator):
+            return teacher
+        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            raise InputError(
+                "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
+                "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
+            )
+        if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
+            return teacher.fit(X, y, sample_weight=sample_weight)
+        return teacher.fit(X, y)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the student's logits, (n,) for two classes and (n, K) otherwise.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, K)
+        """
+        check_is_fitted(self)
+        return self.student_.decision_function(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the student's class for each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        check_is_fitted(self)
+        return self.student_.predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the student's probabilities, at temperature 1.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+        """
+        check_is_fitted(self)
+        return self.student_.predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of the student's probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+        """
+        check_is_fitted(self)
+        return self.student_.predict_log_proba(X)
+
+    def linear_model(self) -> LinearModel:
+        """Return the fitted student as plain data.
+
+        Returns
+        -------
+        LinearModel
+        """
+        check_is_fitted(self)
+        return self.student_.linear_model()
+
+    def save(self, path: Any) -> None:
+        """Write the fitted student to a file that :func:`fastclf.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+        """
+        self.linear_model().save(path)
+
+
+def _softened(teacher: Any, X: Any, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    # The teacher's probabilities at a temperature, and the classes that their columns mean.
+    if hasattr(teacher, "decision_function"):
+        logits = np.asarray(teacher.decision_function(X))
+        return _softened_logits(logits, temperature, logits.shape[0]), teacher.classes_
+    if hasattr(teacher, "predict_proba"):
+        return soften(teacher.predict_proba(X), temperature), teacher.classes_
+    raise InputError(
+        f"teacher {type(teacher).__name__} has neither decision_function nor predict_proba"
+    )
+
+
+def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndarray:
+    logits = np.asarray(teacher_logits)
+    if logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1):
+        second = logits.reshape(-1)
+        logits = np.stack([np.zeros_like(second), second], axis=1)
+    if logits.ndim != 2 or logits.shape[0] != n:
+        raise InputError(f"teacher_logits must have shape ({n}, K) or ({n},), got {logits.shape}")
+    if not np.isfinite(logits).all():
+        row = int((~np.isfinite(logits)).any(axis=1).argmax())
+        raise InputError(f"teacher_logits must be finite, but row {row} holds NaN or infinity")
+    return softmax(logits, temperature)
+
+
+def _classes(
+    encoded: Labels | Distributions | None, known: np.ndarray | None, n_columns: int
+) -> np.ndarray:
+    if encoded is not None:
+        return encoded.classes
+    return np.arange(n_columns) if known is None else known
+
+
+def _aligned(q: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    missing = sorted(set(classes.tolist()) ^ set(known.tolist()), key=str)
+    if missing:
+        raise InputError(
+            f"the teacher's classes {known.tolist()} are not those of y {classes.tolist()}; "
+            f"they differ in {missing}"
+        )
+    return q[:, [known.tolist().index(name) for name in classes.tolist()]]
+
+
+def _problem(
+    student: LogisticRegression,
+    encoded: Labels | Distributions | None,
+    weights: np.ndarray,
+    q: np.ndarray,
+    mixture: Distillation,
+    dtype: np.dtype,
+) -> tuple[Problem, np.ndarray]:
+    # The student's own problem, with the teacher mixed in. Without labels the teacher's
+    # distribution at T stands in for them, with no weight.
+    if encoded is None:
+        encoded = Distributions(student.classes_, q)
+    of_class = class_weights(student.class_weight, student.classes_, encoded.mass(weights))
+    problem = student._problem(encoded, weights, of_class, dtype)
+    if problem.loss.is_sigmoid:
+        target = Target(problem.target.weights, soft=problem.target.soft, teacher=q[:, 1:])
+        mixed: Any = Sigmoid(distillation=mixture)
+    else:
+        target = Target(
+            problem.target.weights, problem.target.codes, problem.target.soft, teacher=q
+        )
+        mixed = Softmax(float(student.label_smoothing), distillation=mixture)
+    return Problem(target, mixed, problem.n_columns), encoded.mass(weights) * of_class

@@ -1,0 +1,155 @@
+"""From y to Targets: labels, distributions over classes, and indicators of labels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from fastclf.errors import InputError
+
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One class for each row, as an index into ``classes`` (K,)."""
+
+    classes: np.ndarray
+    codes: np.ndarray
+
+    def mass(self, sample_weight: np.ndarray) -> np.ndarray:
+        """Return the sum of the weights of each class (K,)."""
+        return np.bincount(self.codes, sample_weight, minlength=len(self.classes))
+
+    def weigh(self, sample_weight: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the weight of each row under class weights (K,)."""
+        return sample_weight * weights[self.codes]
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """A distribution over ``classes`` (K,) for each row of ``p`` (n, K)."""
+
+    classes: np.ndarray
+    p: np.ndarray
+
+    def mass(self, sample_weight: np.ndarray) -> np.ndarray:
+        """Return the sum of the weights of each class (K,)."""
+        return sample_weight @ self.p
+
+    def weigh(self, sample_weight: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the weight of each row under class weights (K,)."""
+        return sample_weight * (self.p @ weights)
+
+    def weighted(self, weights: np.ndarray) -> np.ndarray:
+        """Return the distributions under class weights, each row summing to 1 again."""
+        if (weights == 1).all():
+            return self.p
+        p = self.p * weights
+        total = p.sum(axis=1, keepdims=True)
+        return np.divide(p, total, out=self.p.copy(), where=total > 0)
+
+
+def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
+    """Encode labels (n,) or (n, 1), or distributions (n, K).
+
+    Parameters
+    ----------
+    y : array-like
+    classes : ndarray of shape (K,), optional
+        Sorted classes that labels must be among; None: those in y.
+
+    Raises
+    ------
+    InputError
+        If a label is unknown, or a row isn't a distribution.
+    ValueError
+        If y holds continuous values.
+    """
+    names = getattr(y, "columns", None)
+    if scipy.sparse.issparse(y):
+        raise InputError(
+            "y is sparse; give labels or dense distributions, or use MultiLabelLogisticRegression"
+        )
+    if y is None:
+        raise InputError("requires y to be passed, but the target y is None")
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] > 1:
+        return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
+    labels = column_or_1d(y, warn=True)
+    check_classification_targets(labels)
+    if classes is None:
+        found, codes = np.unique(labels, return_inverse=True)
+        return Labels(found, codes.reshape(-1).astype(np.intp))
+    codes = np.searchsorted(classes, labels)
+    codes[codes == len(classes)] = 0
+    unknown = classes[codes] != labels
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise InputError(
+            f"y holds the unknown label {labels[row]!r} in row {row}; "
+            f"the classes are {classes.tolist()}"
+        )
+    return Labels(classes, codes.astype(np.intp))
+
+
+def _class_names(names: Any, n_classes: int, classes: np.ndarray | None) -> np.ndarray:
+    if classes is not None:
+        if len(classes) != n_classes:
+            raise InputError(f"y has {n_classes} columns, but there are {len(classes)} classes")
+        return classes
+    if names is not None and all(isinstance(name, str) for name in names):
+        return np.asarray(list(names))
+    return np.arange(n_classes)
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    remedy = (
+        "divide each row by its sum, or use MultiLabelLogisticRegression if several classes can "
+        "be true at once"
+    )
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"a 2-D y must hold a distribution in each row, got dtype {values.dtype}")
+    p = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    if not (p >= 0).all():
+        row, column = (int(i) for i in np.argwhere(~(p >= 0))[0])
+        raise InputError(
+            f"a 2-D y must hold distributions, but y[{row}, {column}] is {p[row, column]}; "
+            "probabilities are not negative or NaN"
+        )
+    sums = p.sum(axis=1, dtype=np.float64)
+    tolerance = 1e-5 if p.dtype == np.float32 else 1e-8
+    bad = ~(np.abs(sums - 1) <= tolerance)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"a 2-D y must hold distributions, but row {row} of y sums to {sums[row]:.6g}: {remedy}"
+        )
+    return p
+
+
+def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return indicators in [0, 1] as a dense array (n, L), and the labels' names (L,).
+
+    Raises
+    ------
+    InputError
+        If an entry is outside [0, 1].
+    """
+    names = getattr(y, "columns", None)
+    dense = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    if dense.dtype.kind not in "biuf":
+        raise InputError(f"y must hold indicators in [0, 1], got dtype {dense.dtype}")
+    values = dense if dense.dtype in (np.float32, np.float64) else dense.astype(np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        row, column = (int(i) for i in np.argwhere(~((values >= 0) & (values <= 1)))[0])
+        raise InputError(
+            f"y must hold indicators in [0, 1], but y[{row}, {column}] is {values[row, column]}"
+        )
+    if names is not None and all(isinstance(name, str) for name in names):
+        return values, np.asarray(list(names))
+    return values, np.arange(values.shape[1])
+
+

@@ -1,0 +1,66 @@
+"""What ``partial_fit`` keeps between calls: the solver's state and the features' running moments."""
+
+from typing import Any
+
+import numpy as np
+
+from fastclf.objective import Curvature
+from fastclf.solvers.minibatch import Minibatch, MinibatchState
+
+
+class Incremental:
+    """A minibatch training whose rows come in parts.
+
+    Parameters
+    ----------
+    solver : Minibatch
+        With its seed set.
+    """
+
+    def __init__(self, solver: Minibatch) -> None:
+        self.solver = solver
+        self.weight = 0.0
+        self.epochs = 0
+        self.moments: Curvature | None = None
+        self.state: MinibatchState | None = None
+
+    def add_weight(self, weight: float) -> None:
+        """Count the weight of a new part: the penalty goes by the total weight seen."""
+        self.weight += weight
+
+    def train(self, objective: Any, theta: np.ndarray) -> np.ndarray:
+        """Run one epoch over a part, from theta (d + 1, C); return the new theta."""
+        share = float(objective.target.total_weight.mean()) / self.weight
+        self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
+        state = self.solver.start(objective, theta, self.moments)
+        if self.state is not None:
+            _carry_over(self.state, state)
+        epoch = state.iteration
+        while state.iteration == epoch and state.status == "running":
+            self.solver.step(objective, state)
+        self.state = state
+        self.epochs += 1
+        return state.theta()
+
+
+def _merge(old: Curvature | None, new: Curvature, share: float) -> Curvature:
+    # Pooled mean and variance, the new part counting `share`: Chan, Golub and LeVeque, 1983.
+    if old is None:
+        return new
+    shift = new.center - old.center
+    second = (1 - share) * old.second + share * new.second + share * (1 - share) * shift**2
+    return Curvature(old.center + share * shift, second, new.logit)
+
+
+def _carry_over(old: MinibatchState, new: MinibatchState) -> None:
+    # Gradients in u scale with the inverse scale, so their moments move with it.
+    change = new.inverse_scale / old.inverse_scale
+    change = change[:, None] if new.by_feature else change[None, :]
+    new.moments[0] = old.moments[0] * change
+    new.moments[1] = old.moments[1] * change**2
+    new.moments0[:] = old.moments0
+    new.step = old.step
+    new.iteration = old.iteration
+    new.rate_share = old.rate_share
+    new.backoffs = old.backoffs
+    new.schedule = old.schedule

@@ -1,0 +1,369 @@
+"""Logistic regression for two or more classes, on labels or on distributions."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from fastclf.errors import InputError
+from fastclf.estimators import choice
+from fastclf.estimators.base import LinearClassifier, Massless, Problem
+from fastclf.estimators.encoding import Distributions, Labels, encode
+from fastclf.estimators.incremental import Incremental
+from fastclf.estimators.validation import (
+    check_rows,
+    class_weights,
+    fraction,
+    seed_from,
+    validate_features,
+    validate_sample_weight,
+)
+from fastclf.functional import smooth_labels
+from fastclf.losses import Sigmoid, Softmax
+from fastclf.targets import Target
+
+
+def _has_minibatch_solver(estimator: "LogisticRegression") -> bool:
+    if not choice.is_minibatch(estimator.solver):
+        raise AttributeError(
+            f"partial_fit needs a minibatch solver ('sgd', 'adam' or 'adamw'), "
+            f"not {estimator.solver!r}"
+        )
+    return True
+
+
+class LogisticRegression(ClassifierMixin, LinearClassifier):
+    """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
+
+    Minimises ``Σ w_i loss_i / Σ w_i + ‖W‖² / (2 C Σ w_i)``, the intercepts unpenalised, as
+    scikit-learn's class of the same name does.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty; infinity for none.
+    l1_ratio : float
+        Share of the L1 penalty; only 0 for now.
+    fit_intercept : bool
+    class_weight : dict, "balanced" or None
+        Weight of each class; "balanced" makes the total weight of all classes equal.
+    label_smoothing : float
+        ε in [0, 1): targets become ``(1 - ε) y + ε / K``.
+    solver : str or object of :mod:`fastclf.solvers`
+        "auto" reaches the optimum; "sgd", "adam" and "adamw" train on minibatches. Scikit-learn's
+        names are understood.
+    tol : float
+        Largest entry of the gradient at the optimum; for minibatch solvers the smallest relative
+        improvement of an epoch that counts (0 runs all epochs).
+    max_iter : int
+        Most iterations, or epochs of a minibatch solver.
+    warm_start : bool
+        Start from the coefficients of the last fit.
+    random_state : int, RandomState or None
+        Decides the order of rows and the validation split of minibatch solvers.
+    n_threads : int, optional
+        None uses all CPUs. The result is the same for any number.
+    verbose : int
+        Print a line for each iteration or epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+    coef_ : ndarray of shape (1, d) for two classes, else (K, d)
+    intercept_ : ndarray of shape (1,) or (K,)
+    n_iter_ : ndarray of shape (1,)
+    history_ : dict of str to ndarray
+        One entry an iteration or epoch: "objective", "gradient_norm" or "learning_rate",
+        "validation_loss", "seconds", "passes"; and "solver" and "status", why it stopped.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (d,)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from fastclf import LogisticRegression
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> clf = LogisticRegression().fit(X, y)
+    >>> round(clf.score(X, y), 3)
+    0.965
+    >>> P = clf.predict_proba(X)
+    >>> student = LogisticRegression().fit(X, P)  # on probabilities
+    >>> student.coef_.shape
+    (1, 30)
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        solver: Any = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        warm_start: bool = False,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> "LogisticRegression":
+        """Fit to labels or distributions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+            Labels, or a distribution over classes in each row: its columns are the classes 0 to
+            K - 1, or the names of the columns of a frame.
+        sample_weight : array-like of shape (n,), optional
+        X_val, y_val : array-like, optional
+            Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X isn't finite, y has another length or a single class, a row of a 2-D y isn't a
+            distribution, or a parameter can't be used.
+        """
+        self._check_parameters()
+        fraction(self.label_smoothing, "label_smoothing", below_one=True)
+        X = validate_features(self, X, reset=True)
+        check_rows(X, y) if y is not None else None
+        encoded = encode(y)
+        weights = validate_sample_weight(sample_weight, X)
+        if len(encoded.classes) < 2:
+            raise InputError(
+                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
+                f"{encoded.classes.tolist()[0]!r}"
+            )
+        self.classes_ = encoded.classes
+        validation = self._validation(X_val, y_val)
+        if validation is None and self._splits():
+            X, encoded, weights, validation = self._split(X, encoded, weights)
+        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+        problem = self._problem(encoded, weights, of_class, X.dtype)
+        mass = encoded.mass(weights) * of_class
+        self._fit_problem(X, problem, mass, validation)
+        self._incremental = None
+        return self
+
+    def _fit_problem(
+        self, X: Any, problem: Problem, mass: np.ndarray, validation: Any = None
+    ) -> None:
+        total = problem.target.total_weight
+        if problem.n_columns == 1:
+            mass = mass[1:]
+        massless = Massless.find(mass, np.broadcast_to(total, mass.shape), problem.loss)
+        if not self.fit_intercept or self.label_smoothing > 0 or problem.loss.distillation:
+            massless = Massless(np.ones_like(massless.present), massless.intercepts)
+        massless.warn(self.classes_[-mass.size :], stacklevel=4)
+        theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
+        restricted = massless.restrict(problem)
+        if validation is not None and not massless.present.all():
+            validation = None
+        result = self._solve(X, restricted, theta, validation)
+        theta = massless.expand(_centred(result.theta))
+        self._store(theta, result, X.dtype)
+
+    def _problem(
+        self,
+        encoded: Labels | Distributions,
+        sample_weight: np.ndarray,
+        of_class: np.ndarray,
+        dtype: np.dtype,
+    ) -> Problem:
+        weights = encoded.weigh(sample_weight, of_class)[None, :]
+        if not weights.sum() > 0:
+            raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
+        eps = float(self.label_smoothing)
+        K = len(encoded.classes)
+        if K == 2:
+            if isinstance(encoded, Labels):
+                positive = encoded.codes[:, None].astype(dtype)
+            else:
+                positive = np.ascontiguousarray(encoded.weighted(of_class)[:, 1:])
+            if eps > 0:
+                positive = (1 - eps) * positive + eps / 2
+            return Problem(Target(weights, soft=positive), Sigmoid(), 1)
+        if isinstance(encoded, Labels):
+            return Problem(Target(weights, codes=encoded.codes), Softmax(eps), K)
+        soft = encoded.weighted(of_class)
+        if eps > 0:
+            soft = smooth_labels(soft, eps)
+        return Problem(Target(weights, soft=soft), Softmax(), K)
+
+    def _validation(self, X_val: Any, y_val: Any) -> tuple[Any, Problem] | None:
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val must be given together")
+        if X_val is None:
+            return None
+        X_val = validate_features(self, X_val, reset=False)
+        check_rows(X_val, y_val)
+        encoded = encode(y_val, self.classes_)
+        return X_val, self._validation_problem(encoded, X_val.dtype)
+
+    def _validation_problem(self, encoded: Labels | Distributions, dtype: np.dtype) -> Problem:
+        ones = np.ones(len(self.classes_))
+        n = len(encoded.codes if isinstance(encoded, Labels) else encoded.p)
+        return self._problem(encoded, np.ones(n), ones, dtype)
+
+    def _splits(self) -> bool:
+        return choice.is_minibatch(self.solver) and (
+            choice.named(self.solver).early_stopping is not None
+        )
+
+    def _split(
+        self, X: Any, encoded: Labels | Distributions, weights: np.ndarray
+    ) -> tuple[Any, Labels | Distributions, np.ndarray, tuple[Any, Problem]]:
+        share = choice.named(self.solver).validation_fraction
+        seed = seed_from(self.random_state)
+        codes = encoded.codes if isinstance(encoded, Labels) else None
+        counts = np.bincount(codes) if codes is not None else None
+        stratified = counts is not None and counts[counts > 0].min() >= 2
+        try:
+            train, held_out = train_test_split(
+                np.arange(X.shape[0]),
+                test_size=share,
+                random_state=seed % (2**32),
+                stratify=codes if stratified else None,
+            )
+        except ValueError as error:
+            raise InputError(
+                f"early stopping can't split off validation rows ({error}); give X_val and y_val"
+            ) from None
+        parts = [_take(encoded, rows) for rows in (train, held_out)]
+        validation = X[held_out], self._validation_problem(parts[1], X.dtype)
+        return X[train], parts[0], weights[train], validation
+
+    @available_if(_has_minibatch_solver)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "LogisticRegression":
+        """Train one epoch on some rows; call it for one part of the data after another.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+            Labels or distributions.
+        classes : array-like of shape (K,), optional
+            All classes there will be; needed in the first call, unless y holds distributions.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If y holds a label that isn't among the classes, or X isn't finite.
+        """
+        self._check_parameters()
+        if self.class_weight == "balanced":
+            raise InputError(
+                "class_weight='balanced' needs all data at once and doesn't work with partial_fit; "
+                "give the weights as a dict"
+            )
+        first = getattr(self, "_incremental", None) is None
+        X = validate_features(self, X, reset=first)
+        check_rows(X, y)
+        known = None if first else self.classes_
+        if first and classes is not None:
+            known = np.unique(np.asarray(classes))
+        elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
+            raise InputError(
+                f"classes={list(classes)} is not what the first call of partial_fit was given: "
+                f"{known.tolist()}"
+            )
+        encoded = encode(y, known)
+        if known is None and isinstance(encoded, Labels):
+            raise InputError("classes must be given in the first call of partial_fit")
+        if len(encoded.classes) < 2:
+            raise InputError("partial_fit needs at least two classes")
+        weights = validate_sample_weight(sample_weight, X)
+        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+        problem = self._problem(encoded, weights, of_class, X.dtype)
+        if first:
+            self.classes_ = encoded.classes
+            solver = choice.complete(
+                self.solver, 0.0, self.max_iter, seed_from(self.random_state)
+            )
+            self._incremental = Incremental(solver)
+            self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
+        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
+        total = float(problem.target.total_weight.sum())
+        self._incremental.add_weight(total)
+        objective = self._objective(X, problem, C=self.C * self._incremental.weight / total)
+        theta = self._incremental.train(objective, theta)
+        self._store_theta(theta, self.coef_.dtype)
+        self.n_iter_ = np.array([self._incremental.epochs], dtype=np.int32)
+        return self
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; for distributions y (n, K) against their most probable class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        values = np.asarray(y)
+        if values.ndim == 2 and values.shape[1] > 1:
+            y = self.classes_[values.argmax(axis=1)]
+        return super().score(X, y, sample_weight)
+
+
+def _centred(theta: np.ndarray) -> np.ndarray:
+    # Softmax doesn't change when all classes shift together; the sum 0 makes the model unique.
+    if theta.shape[1] < 2:
+        return theta
+    return theta - theta.mean(axis=1, keepdims=True)
+
+
+def _take(encoded: Labels | Distributions, rows: np.ndarray) -> Labels | Distributions:
+    if isinstance(encoded, Labels):
+        return Labels(encoded.classes, encoded.codes[rows])
+    return Distributions(encoded.classes, encoded.p[rows])

@@ -1,0 +1,285 @@
+"""A fitted linear model as plain data: it predicts, and is saved to and loaded from one file.
+
+The file is in the safetensors format: arrays, and a JSON text in its metadata. Nothing in it is
+ever executed.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from fastclf import functional, threads
+from fastclf.errors import InputError, ModelFileError
+from fastclf.kernels import passes
+
+Task = Literal["binary", "multiclass", "multilabel"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A change of the features, ``(x - shift) / scale``.
+
+    Parameters
+    ----------
+    shift, scale : ndarray of shape (d,)
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, X: np.ndarray) -> np.ndarray:
+        """Return the changed features, in the dtype of X (n, d)."""
+        if scipy.sparse.issparse(X):
+            raise InputError("this model shifts its features and so needs a dense X, got a sparse one")
+        return ((X - self.shift) / self.scale).astype(X.dtype)
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A linear classifier over d features.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (d + 1, C)
+        Coefficients, and intercepts in the last row; C = 1 for two classes.
+    task : {"binary", "multiclass", "multilabel"}
+    classes : ndarray of shape (K,)
+        The classes; for "multilabel" the labels.
+    threshold : ndarray of shape (C,), optional
+        For "multilabel": a label is predicted where its probability is larger.
+    preprocessing : Affine, optional
+        What happens to the features first.
+    feature_names : tuple of str, optional
+    metadata : mapping
+        Anything else that JSON can hold.
+    """
+
+    theta: np.ndarray
+    task: Task
+    classes: np.ndarray
+    threshold: np.ndarray | None = None
+    preprocessing: Affine | None = None
+    feature_names: tuple[str, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_features(self) -> int:
+        """The number of features d."""
+        return self.theta.shape[0] - 1
+
+    def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+        """Return the logits, (n,) for two classes and (n, C) otherwise.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, d)
+            Finite numbers.
+        n_threads : int, optional
+
+        Raises
+        ------
+        InputError
+            If X has another number of columns.
+        """
+        X = _floats(X)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise InputError(
+                f"X must have shape (n, {self.n_features}), the features of this model; "
+                f"got {X.shape}"
+            )
+        if self.preprocessing is not None:
+            X = self.preprocessing.apply(X)
+        dtype = np.result_type(X.dtype, self.theta.dtype)
+        logits = np.empty((X.shape[0], self.theta.shape[1]), dtype)
+        b = self.theta[-1].astype(dtype)
+        if scipy.sparse.issparse(X):
+            X = X.tocsr().astype(dtype, copy=False)
+            arrays = (X.data, X.indices, X.indptr)
+            w = np.ascontiguousarray(self.theta[:-1], dtype)
+            kernel, entries = passes.decision_sparse, X.nnz
+        else:
+            arrays = np.ascontiguousarray(X, dtype)
+            w = np.ascontiguousarray(self.theta[:-1].T, dtype)
+            kernel, entries = passes.decision_dense, X.size
+        n = X.shape[0]
+        pieces = threads.chunks(n, (entries / max(n, 1)) * (1 + 0.1 * w.size / self.n_features))
+
+        def task(i: int) -> None:
+            kernel(arrays, w, b, *pieces[i], logits)
+
+        threads.run(task, len(pieces), n_threads)
+        return logits[:, 0] if self.task == "binary" else logits
+
+    def predict_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+        """Return the probabilities of all classes, (n, K), or of all labels, (n, L)."""
+        return self.probabilities(self.decision_function(X, n_threads))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probabilities that logits of :meth:`decision_function` mean."""
+        if self.task == "multiclass":
+            return functional.softmax(logits)
+        if self.task == "multilabel":
+            return functional.sigmoid(logits)
+        return np.stack([functional.sigmoid(-logits), functional.sigmoid(logits)], axis=1)
+
+    def predict_log_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+        """Return the logarithms of the probabilities, exact where those round to 0 or 1."""
+        logits = self.decision_function(X, n_threads)
+        if self.task == "multiclass":
+            return functional.log_softmax(logits)
+        if self.task == "multilabel":
+            return functional.log_sigmoid(logits)
+        return np.stack([functional.log_sigmoid(-logits), functional.log_sigmoid(logits)], axis=1)
+
+    def predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+        """Return the most probable class of each row, (n,), or the labels' indicators, (n, L)."""
+        logits = self.decision_function(X, n_threads)
+        if self.task == "multiclass":
+            return self.classes[logits.argmax(axis=1)]
+        if self.task == "multilabel":
+            return (self.probabilities(logits) > self.threshold).astype(np.intp)
+        return self.classes[(logits > 0).astype(np.intp)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, replacing it in one step.
+
+        Parameters
+        ----------
+        path : path-like
+            Usually ends in ``.safetensors``.
+
+        Raises
+        ------
+        ModelFileError
+            If the classes are of a kind that the format can't hold, or the file can't be written.
+        """
+        tensors = {"theta": np.ascontiguousarray(self.theta)}
+        text: dict[str, Any] = {
+            "format": _FORMAT,
+            "task": self.task,
+            "feature_names": self.feature_names,
+            "metadata": dict(self.metadata),
+        }
+        if self.threshold is not None:
+            tensors["threshold"] = np.asarray(self.threshold, dtype=np.float64)
+        if self.preprocessing is not None:
+            tensors["shift"] = np.ascontiguousarray(self.preprocessing.shift)
+            tensors["scale"] = np.ascontiguousarray(self.preprocessing.scale)
+        if self.classes.dtype.kind in "biuf":
+            tensors["classes"] = np.ascontiguousarray(self.classes)
+        elif all(isinstance(name, str) for name in self.classes.tolist()):
+            text["classes"] = self.classes.tolist()
+            text["classes_dtype"] = "object" if self.classes.dtype.kind == "O" else "str"
+        else:
+            raise ModelFileError(
+                f"classes of dtype {self.classes.dtype} can't be saved; "
+                "use strings, integers, floats or booleans as labels"
+            )
+        content = save_tensors(tensors, metadata={"fastclf": json.dumps(text)})
+        _replace(Path(path), content)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "LinearModel":
+        """Read a model from a file that :meth:`save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file can't be read, is damaged, or holds something else.
+        """
+        path = Path(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"{path}: can't be read: {error.strerror}") from None
+        try:
+            tensors = load_tensors(content)
+            text = json.loads(_metadata(content)["fastclf"])
+            model = cls._from_parts(tensors, text)
+        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(
+                f"{path}: not a model file of fastclf, or a damaged one ({error}); "
+                "write it again with save()"
+            ) from None
+        return model
+
+    @classmethod
+    def _from_parts(cls, tensors: dict[str, np.ndarray], text: dict[str, Any]) -> "LinearModel":
+        if text["format"] != _FORMAT:
+            raise ValueError(f"format {text['format']!r}, but this version reads {_FORMAT}")
+        classes = tensors.get("classes")
+        if classes is None:
+            kind = object if text["classes_dtype"] == "object" else np.str_
+            classes = np.array([str(name) for name in text["classes"]], dtype=kind)
+        theta, threshold = tensors["theta"], tensors.get("threshold")
+        shift, scale = tensors.get("shift"), tensors.get("scale")
+        names = text["feature_names"]
+        task = text["task"]
+        if task not in ("binary", "multiclass", "multilabel"):
+            raise ValueError(f"unknown task {task!r}")
+        if theta.ndim != 2 or theta.shape[0] < 2 or theta.dtype.kind != "f":
+            raise ValueError(f"theta of shape {theta.shape} and dtype {theta.dtype}")
+        d, columns = theta.shape[0] - 1, theta.shape[1]
+        if classes.ndim != 1 or len(classes) != (2 if task == "binary" else columns):
+            raise ValueError(f"{len(classes)} classes for {columns} columns")
+        if task == "binary" and columns != 1:
+            raise ValueError(f"{columns} columns for two classes")
+        if task == "multilabel" and (threshold is None or threshold.shape != (columns,)):
+            raise ValueError("threshold missing or of a wrong shape")
+        for array in (shift, scale):
+            if array is not None and array.shape != (d,):
+                raise ValueError(f"preprocessing of shape {array.shape} for {d} features")
+        if names is not None and len(names) != d:
+            raise ValueError(f"{len(names)} feature names for {d} features")
+        return cls(
+            theta=theta,
+            task=task,
+            classes=classes,
+            threshold=threshold,
+            preprocessing=None if shift is None or scale is None else Affine(shift, scale),
+            feature_names=None if names is None else tuple(map(str, names)),
+            metadata=dict(text["metadata"]),
+        )
+
+
+def _floats(X: Any) -> Any:
+    if not scipy.sparse.issparse(X):
+        X = np.asarray(X)
+    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    # A safetensors file begins with the length of its JSON header; load_tensors has checked both.
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length])["__metadata__"]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
+        raise
