@@ -74,6 +74,22 @@ def _to_standardised(gw, gb, w, penalty, center, inverse_scale, by_feature):
 
 
 @kernel
+def _decay(u, rate, decay, inverse_scale, by_feature):
+    # Decoupled decay of w at rate * decay (C,), as a step in u: both scales come from D.
+    rows, columns = u.shape
+    for a in range(rows):
+        ua = u[a]
+        if by_feature:
+            scale = rate * inverse_scale[a] * inverse_scale[a]
+            for c in range(columns):
+                ua[c] -= scale * decay[c] * ua[c]
+        else:
+            scale = rate * decay[a]
+            for c in range(columns):
+                ua[c] -= scale * (inverse_scale[c] * inverse_scale[c]) * ua[c]
+
+
+@kernel
 def _squared_norm(g):
     total = 0.0
     for i in range(g.size):
@@ -228,10 +244,7 @@ def _make_run_batches(KIND, SPARSE):
                         gb[c] *= shrink
             step += 1
             rate = rates[batch - first_batch]
-            for a in range(u.shape[0]):
-                ua = u[a]
-                for c in range(ua.size):
-                    ua[c] -= u.dtype.type(rate) * decay[c if by_feature else a] * ua[c]
+            _decay(u, u.dtype.type(rate), decay, inverse_scale, by_feature)
             flat = u.reshape(-1)
             first_moment = moments[0].reshape(-1)
             second_moment = moments[1].reshape(-1)

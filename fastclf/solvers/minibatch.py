@@ -372,8 +372,8 @@ class AdamW(Adam):
     Parameters
     ----------
     weight_decay : float, optional
-        Share of the coefficients that each step takes off, times the learning rate. None: the
-        strength of the penalty, 1 / (C Σw), which then acts by decay alone.
+        Strength λ of the decay, ``u ← u - rate λ u / D²``, with D = 1 for standardised features.
+        None: the strength of the penalty, 1 / (C Σw), which then acts by decay alone.
 
     Examples
     --------
