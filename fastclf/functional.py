@@ -177,7 +177,9 @@ def softmax_jacobian(z: ArrayLike, temperature: float = 1.0) -> np.ndarray:
     jacobian = -p[..., :, None] * p[..., None, :]
     k = np.arange(p.shape[-1])
     # p (1 - p) with 1 - p as the sum of the others: no digits are lost where p is near 1.
-    others = np.where(np.eye(p.shape[-1], dtype=bool), p.dtype.type(0), p[..., None, :]).sum(axis=-1)
+    others = np.where(np.eye(p.shape[-1], dtype=bool), p.dtype.type(0), p[..., None, :]).sum(
+        axis=-1
+    )
     jacobian[..., k, k] = p * others
     return (jacobian / temperature).astype(p.dtype)
 
@@ -256,7 +258,7 @@ def sigmoid_derivative(z: ArrayLike) -> np.ndarray | np.floating:
     array([0.25 , 0.105])
     """
     z = _floats(z, "z")
-    return (sigmoid(z) * sigmoid(-z))[()]
+    return sigmoid(z) * sigmoid(-z)
 
 
 def log_sigmoid(z: ArrayLike, *, out: np.ndarray | None = None) -> np.ndarray | np.floating:
@@ -510,7 +512,14 @@ def cross_entropy(
         logits = _log_probabilities(logits)
     z = _logits(logits, "logits")
     return _cross_entropy(
-        z, y, weight, label_smoothing, temperature, ignore_index, reduction, np.empty(z.shape, z.dtype)
+        z,
+        y,
+        weight,
+        label_smoothing,
+        temperature,
+        ignore_index,
+        reduction,
+        np.empty(z.shape, z.dtype),
     )
 
 
@@ -932,7 +941,9 @@ def _distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndar
         raise InputError(f"{name} must not be negative or NaN, got {p[index]} at index {index}")
     if positive_sum and not (p.sum(axis=-1) > 0).all():
         row = np.argwhere(~(p.sum(axis=-1) > 0))[0]
-        raise InputError(f"{name} must have a positive sum in each row; row {row.tolist()} has none")
+        raise InputError(
+            f"{name} must have a positive sum in each row; row {row.tolist()} has none"
+        )
     return p
 
 
@@ -1050,9 +1061,7 @@ def _run(kernel: Callable[..., None], along: np.ndarray, *arguments: Any, out: n
     threads.run(lambda i: kernel(*arguments, *pieces[i], out), len(pieces))
 
 
-def _run_sum(
-    kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple
-) -> float:
+def _run_sum(kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple) -> float:
     # The kernel's sum over all rows; chunks are added in order.
     pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
     sums = np.zeros(len(pieces))

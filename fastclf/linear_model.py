@@ -42,7 +42,9 @@ class Affine:
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return the changed features, in the dtype of X (n, d)."""
         if scipy.sparse.issparse(X):
-            raise InputError("this model shifts its features and so needs a dense X, got a sparse one")
+            raise InputError(
+                "this model shifts its features and so needs a dense X, got a sparse one"
+            )
         return ((X - self.shift) / self.scale).astype(X.dtype)
 
 
@@ -106,7 +108,7 @@ class LinearModel:
         b = self.theta[-1].astype(dtype)
         if scipy.sparse.issparse(X):
             X = X.tocsr().astype(dtype, copy=False)
-            arrays = (X.data, X.indices, X.indptr)
+            arrays: Any = (X.data, X.indices, X.indptr)
             w = np.ascontiguousarray(self.theta[:-1], dtype)
             kernel, entries = passes.decision_sparse, X.nnz
         else:
@@ -131,7 +133,7 @@ class LinearModel:
         if self.task == "multiclass":
             return functional.softmax(logits)
         if self.task == "multilabel":
-            return functional.sigmoid(logits)
+            return np.asarray(functional.sigmoid(logits))
         return np.stack([functional.sigmoid(-logits), functional.sigmoid(logits)], axis=1)
 
     def predict_log_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
@@ -140,7 +142,7 @@ class LinearModel:
         if self.task == "multiclass":
             return functional.log_softmax(logits)
         if self.task == "multilabel":
-            return functional.log_sigmoid(logits)
+            return np.asarray(functional.log_sigmoid(logits))
         return np.stack([functional.log_sigmoid(-logits), functional.log_sigmoid(logits)], axis=1)
 
     def predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:

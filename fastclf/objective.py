@@ -38,6 +38,9 @@ class Objective(Protocol):
         In which the passes compute; values and gradients are float64.
     passes : float
         How many times X has been read so far.
+    penalty : L2
+    total_weight : ndarray of shape (M,)
+        The sum of the weights of each problem.
     """
 
     n_problems: int
@@ -46,6 +49,8 @@ class Objective(Protocol):
     n_rows: int
     dtype: np.dtype
     passes: float
+    penalty: L2
+    total_weight: np.ndarray
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None
@@ -126,7 +131,9 @@ class DenseFeatures:
         X = self.arrays
         n, d = X.shape
         total = weights.sum()
-        pieces = threads.chunks(n, d * (0.02 * d if full else 1), most=max(1, n // d) if full else 64)
+        # A full matrix for each chunk must stay small beside X.
+        work, most = (0.02 * d * d, max(1, n // d)) if full else (d, 64)
+        pieces = threads.chunks(n, work, most)
         sums = np.zeros((len(pieces), d))
         seconds = np.zeros((len(pieces), d, d) if full else (len(pieces), d))
         blocks = max(1, (1 << 17) // d)
@@ -226,10 +233,11 @@ class InMemoryObjective:
         self.n_problems = n_columns if loss.is_sigmoid else penalty.strength.size
         self.n_outputs = n_columns // self.n_problems
         self.passes = 0.0
-        self._scale = np.broadcast_to(1 / target.total_weight, (self.n_problems,)).copy()
+        self.total_weight = np.broadcast_to(target.total_weight, (self.n_problems,)).copy()
+        self.by_feature = self.features.by_feature
         self._pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
         self._everything = _Selection(
-            np.ones(self.n_problems, bool), self.target, self._scale, self._pos_weight
+            np.ones(self.n_problems, bool), self.target, 1 / self.total_weight, self._pos_weight
         )
         self._selection = self._everything
 
@@ -296,9 +304,7 @@ class InMemoryObjective:
             center = np.zeros_like(center)
         return Curvature(center, second, self.loss.largest_curvature(self.n_outputs))
 
-    def run_batches(
-        self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int
-    ) -> None:
+    def run_batches(self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int) -> None:
         """Run batches first to last of an epoch over rows in an order, updating ``state``."""
         kernel = self.features.run_batches[self.loss.kind(self.target)]
         codes, soft, teacher = self.target.codes, self.target.soft, self.target.teacher
@@ -323,7 +329,7 @@ class InMemoryObjective:
             self.fit_intercept,
             state.center,
             state.inverse_scale,
-            self.features.by_feature,
+            self.by_feature,
             state.u,
             state.u0,
             state.moments,
@@ -357,7 +363,10 @@ class InMemoryObjective:
         if active.sum() <= 0.75 * self._selection.mask.sum():
             pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
             self._selection = _Selection(
-                active.copy(), pick(active), self._scale[active], self._pos_weight[active]
+                active.copy(),
+                pick(active),
+                1 / self.total_weight[active],
+                self._pos_weight[active],
             )
         return self._selection
 

@@ -69,7 +69,9 @@ class Target:
         return replace(
             self.problems(active),
             soft=np.ascontiguousarray(self.soft[:, active]),
-            teacher=np.ascontiguousarray(self.teacher[:, active] if self.teacher.size else self.teacher),
+            teacher=np.ascontiguousarray(
+                self.teacher[:, active] if self.teacher.size else self.teacher
+            ),
         )
 
     def problems(self, active: np.ndarray) -> "Target":

@@ -1,9 +1,8 @@
-"""What the linear estimators share: from an encoded problem to fitted attributes, and prediction."""
+"""What the linear estimators share: from a problem to fitted attributes, and prediction."""
 
 import os
 import sys
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,28 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     natural_number,
+    non_negative_number,
     positive_number,
     seed_from,
     validate_features,
 )
 from fastclf.linear_model import Affine, LinearModel, Task
-from fastclf.losses import Loss, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers import Progress, Result, minimize
-from fastclf.targets import Target
 from fastclf.threads import resolve_n_threads
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A target with the loss that fits it, over ``n_columns`` columns of logits."""
-
-    target: Target
-    loss: Loss
-    n_columns: int
 
 
 class LinearClassifier(BaseEstimator):
@@ -44,6 +34,16 @@ class LinearClassifier(BaseEstimator):
     l1_ratio, fit_intercept, solver, tol, max_iter, warm_start, random_state, n_threads and verbose.
     """
 
+    C: float
+    l1_ratio: float
+    fit_intercept: bool
+    solver: Any
+    tol: float
+    max_iter: int
+    warm_start: bool
+    random_state: Any
+    n_threads: int | None
+    verbose: int
     _preprocessing: Affine | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -58,7 +58,11 @@ class LinearClassifier(BaseEstimator):
         dict
         """
         params = super().get_params(deep=deep)
-        if deep and not isinstance(self.solver, str) and hasattr(self.solver, "__dataclass_fields__"):
+        if (
+            deep
+            and not isinstance(self.solver, str)
+            and hasattr(self.solver, "__dataclass_fields__")
+        ):
             for name in self.solver.__dataclass_fields__:
                 params[f"solver__{name}"] = getattr(self.solver, name)
         return params
@@ -190,11 +194,10 @@ class LinearClassifier(BaseEstimator):
     def _check_parameters(self) -> None:
         positive_number(self.C, "C", allow_infinity=True)
         natural_number(self.max_iter, "max_iter")
-        if not (np.isscalar(self.tol) and not isinstance(self.tol, str) and self.tol >= 0):
-            raise InputError(f"tol must be a number >= 0, got {self.tol!r}")
+        non_negative_number(self.tol, "tol")
         if self.l1_ratio not in (0, None):
             raise InputError(
-                f"l1_ratio must be 0: no solver for an L1 penalty is there yet, got {self.l1_ratio!r}"
+                f"l1_ratio must be 0, got {self.l1_ratio!r}: there is no solver for an L1 penalty yet"
             )
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)
@@ -261,59 +264,3 @@ def _print_progress(progress: Progress) -> None:
     if progress.validation_loss is not None:
         line += f"  validation {progress.validation_loss:.6g}"
     print(line, file=sys.stdout, flush=True)
-
-
-@dataclass(frozen=True)
-class Massless:
-    """Classes or labels without positive (or negative) mass, for which no free intercept exists.
-
-    Their coefficients are 0 and their intercepts the log-odds of the rate, smoothed by half an
-    observation; the problem is solved for the others.
-    """
-
-    present: np.ndarray
-    intercepts: np.ndarray
-
-    @classmethod
-    def find(cls, mass: np.ndarray, total: np.ndarray, loss: Loss) -> "Massless":
-        """Look at the mass (C,) of each column's positive class and the total weight (C,)."""
-        present = mass > 0
-        if loss.is_sigmoid:
-            present = present & (mass < total)
-        return cls(present, np.log((mass + 0.5) / (total - mass + 0.5)))
-
-    def warn(self, names: np.ndarray, stacklevel: int) -> None:
-        """Name the columns that can't be fitted, in one warning."""
-        if not self.present.all():
-            missing = ", ".join(repr(name) for name in names[~self.present].tolist())
-            warnings.warn(
-                f"no weight on one side of {missing}: coefficients are 0 there and the intercept "
-                "is that of the smoothed rate",
-                UserWarning,
-                stacklevel=stacklevel,
-            )
-
-    def restrict(self, problem: Problem) -> Problem:
-        """Return the problem of the columns that can be fitted."""
-        if self.present.all():
-            return problem
-        target, present = problem.target, self.present
-        if isinstance(problem.loss, Sigmoid):
-            loss: Loss = Sigmoid(problem.loss.pos_weights(present.size)[present])
-            return Problem(target.columns(present), loss, int(present.sum()))
-        position = np.cumsum(present) - 1
-        kept = Target(
-            weights=target.weights,
-            codes=position[target.codes] if target.codes.size else target.codes,
-            soft=np.ascontiguousarray(target.soft[:, present]) if target.soft.size else target.soft,
-        )
-        return Problem(kept, Softmax(problem.loss.label_smoothing), int(present.sum()))
-
-    def expand(self, theta: np.ndarray) -> np.ndarray:
-        """Return theta over all columns, from that of the columns that were fitted."""
-        if self.present.all():
-            return theta
-        full = np.zeros((theta.shape[0], self.present.size))
-        full[:, self.present] = theta
-        full[-1, ~self.present] = self.intercepts[~self.present]
-        return full

@@ -8,9 +8,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from fastclf.errors import InputError
-from fastclf.estimators.base import Problem
 from fastclf.estimators.encoding import Distributions, Labels, encode
 from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,

@@ -11,7 +11,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from fastclf.errors import InputError
 
 
-
 @dataclass(frozen=True)
 class Labels:
     """One class for each row, as an index into ``classes`` (K,)."""
@@ -151,5 +150,3 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if names is not None and all(isinstance(name, str) for name in names):
         return values, np.asarray(list(names))
     return values, np.arange(values.shape[1])
-
-

@@ -1,4 +1,4 @@
-"""What ``partial_fit`` keeps between calls: the solver's state and the features' running moments."""
+"""What ``partial_fit`` keeps between calls: the solver's state and the features' moments."""
 
 from typing import Any
 
@@ -24,13 +24,12 @@ class Incremental:
         self.moments: Curvature | None = None
         self.state: MinibatchState | None = None
 
-    def add_weight(self, weight: float) -> None:
-        """Count the weight of a new part: the penalty goes by the total weight seen."""
-        self.weight += weight
-
     def train(self, objective: Any, theta: np.ndarray) -> np.ndarray:
-        """Run one epoch over a part, from theta (d + 1, C); return the new theta."""
-        share = float(objective.target.total_weight.mean()) / self.weight
+        """Run one epoch over a part, from theta (d + 1, C); return the new theta.
+
+        ``weight``, the total of all parts, must count this one already.
+        """
+        share = float(objective.total_weight.mean()) / self.weight
         self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
         state = self.solver.start(objective, theta, self.moments)
         if self.state is not None:

@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.base import LinearClassifier, Massless, Problem
+from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, encode
 from fastclf.estimators.incremental import Incremental
+from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
@@ -94,6 +95,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     >>> student.coef_.shape
     (1, 30)
     """
+
+    _incremental: Incremental | None = None
 
     def __init__(
         self,
@@ -180,7 +183,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         problem = self._problem(encoded, weights, of_class, X.dtype)
         mass = encoded.mass(weights) * of_class
         self._fit_problem(X, problem, mass, validation)
-        self._incremental = None
+        self._incremental = None  # partial_fit begins anew
         return self
 
     def _fit_problem(
@@ -301,17 +304,18 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 "class_weight='balanced' needs all data at once and doesn't work with partial_fit; "
                 "give the weights as a dict"
             )
-        first = getattr(self, "_incremental", None) is None
-        X = validate_features(self, X, reset=first)
+        incremental = self._incremental
+        X = validate_features(self, X, reset=incremental is None)
         check_rows(X, y)
-        known = None if first else self.classes_
-        if first and classes is not None:
-            known = np.unique(np.asarray(classes))
-        elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
-            raise InputError(
-                f"classes={list(classes)} is not what the first call of partial_fit was given: "
-                f"{known.tolist()}"
-            )
+        known = None if incremental is None else self.classes_
+        if classes is not None:
+            given = np.unique(np.asarray(classes))
+            if known is not None and not np.array_equal(given, known):
+                raise InputError(
+                    f"classes={list(classes)} is not what the first call of partial_fit was "
+                    f"given: {known.tolist()}"
+                )
+            known = given
         encoded = encode(y, known)
         if known is None and isinstance(encoded, Labels):
             raise InputError("classes must be given in the first call of partial_fit")
@@ -320,20 +324,19 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         weights = validate_sample_weight(sample_weight, X)
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
-        if first:
+        if incremental is None:
+            seed = seed_from(self.random_state)
+            incremental = Incremental(choice.complete(self.solver, 0.0, self.max_iter, seed))
+            self._incremental = incremental
             self.classes_ = encoded.classes
-            solver = choice.complete(
-                self.solver, 0.0, self.max_iter, seed_from(self.random_state)
-            )
-            self._incremental = Incremental(solver)
             self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
-        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
         total = float(problem.target.total_weight.sum())
-        self._incremental.add_weight(total)
-        objective = self._objective(X, problem, C=self.C * self._incremental.weight / total)
-        theta = self._incremental.train(objective, theta)
-        self._store_theta(theta, self.coef_.dtype)
-        self.n_iter_ = np.array([self._incremental.epochs], dtype=np.int32)
+        incremental.weight += total
+        # The penalty goes by all the weight seen so far, the loss by that of this part.
+        objective = self._objective(X, problem, C=self.C * incremental.weight / total)
+        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
+        self._store_theta(incremental.train(objective, theta), self.coef_.dtype)
+        self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -10,8 +10,9 @@ from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.base import LinearClassifier, Massless, Problem
-from fastclf.estimators.encoding import encode, indicators
+from fastclf.estimators.base import LinearClassifier
+from fastclf.estimators.encoding import Labels, encode, indicators
+from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.validation import (
     check_rows,
     fraction,
@@ -198,6 +199,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
                 raise InputError(f"y_val has {len(names)} labels, y has {len(self.classes_)}")
             return values, names
         labels = encode(y, self.classes_ if known else None)
+        assert isinstance(labels, Labels)  # y has a single column
         if len(labels.classes) > 2:
             raise InputError(
                 "Only binary classification is supported for a 1-D y. The type of the target is "

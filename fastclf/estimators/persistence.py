@@ -59,6 +59,6 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
         estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
     if isinstance(estimator, MultiLabelLogisticRegression):
         estimator._one_label = model.task == "binary"
-        estimator.threshold_ = model.threshold
+        estimator.threshold_ = np.asarray(model.threshold)
     estimator._preprocessing = model.preprocessing
     return estimator

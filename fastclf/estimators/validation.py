@@ -1,6 +1,7 @@
 """Checks of what users pass to estimators: each failure names the argument and the remedy."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -73,18 +74,27 @@ def check_rows(X: Any, y: Any) -> None:
 
 def positive_number(value: Any, name: str, allow_infinity: bool = False) -> float:
     """Return a number > 0."""
-    good = np.isscalar(value) and not isinstance(value, str | bool) and value > 0
-    if not good or (not allow_infinity and not np.isfinite(value)):
+    if not _is_real(value) or not value > 0 or (not allow_infinity and not value < np.inf):
         raise InputError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def non_negative_number(value: Any, name: str) -> float:
+    """Return a number >= 0."""
+    if not _is_real(value) or not value >= 0:
+        raise InputError(f"{name} must be a number >= 0, got {value!r}")
     return float(value)
 
 
 def fraction(value: Any, name: str, below_one: bool = False) -> float:
     """Return a number in [0, 1], or in [0, 1)."""
-    good = np.isscalar(value) and not isinstance(value, str | bool) and 0 <= value <= 1
-    if not good or (below_one and value == 1):
+    if not _is_real(value) or not 0 <= value <= 1 or (below_one and value == 1):
         raise InputError(f"{name} must be in [0, 1{')' if below_one else ']'}, got {value!r}")
     return float(value)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def natural_number(value: Any, name: str) -> int:
@@ -94,9 +104,7 @@ def natural_number(value: Any, name: str) -> int:
     return int(value)
 
 
-def class_weights(
-    class_weight: Any, classes: np.ndarray, mass: np.ndarray
-) -> np.ndarray:
+def class_weights(class_weight: Any, classes: np.ndarray, mass: np.ndarray) -> np.ndarray:
     """Return the weight of each class (K,).
 
     Parameters

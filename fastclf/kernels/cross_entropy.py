@@ -128,9 +128,7 @@ def _smooth(tile, code, w, smoothing, inverse_t, gradient_scale, top, g):
 
 
 @kernel
-def soft(
-    logits, targets, weights, scale, temperature, start, stop, gradient, losses, accumulate
-):
+def soft(logits, targets, weights, scale, temperature, start, stop, gradient, losses, accumulate):
     """Take a distribution a row, ``targets`` (n, K) of any sum.
 
     With ``accumulate`` the gradient is added to what ``gradient`` holds.
@@ -257,7 +255,16 @@ def distilled(
                 logits, codes, weights, hard_scale, smoothing, 1.0, first, last, gradient, no_losses
             )
         total += soft(
-            logits, teacher, weights, soft_scale, temperature, first, last, gradient, no_losses, True
+            logits,
+            teacher,
+            weights,
+            soft_scale,
+            temperature,
+            first,
+            last,
+            gradient,
+            no_losses,
+            True,
         )
     return total
 

@@ -5,7 +5,7 @@ With :math:`x_k = (z_k - \max z) / T` and :math:`e_k = e^{x_k}`, everything foll
 
 .. math:: \sigma_k = e_k / (1 + u),\qquad \log\sum_k e^{z_k / T} = \max z / T + \log(1 + u)
 
-Summing the rest by itself keeps the tiny loss of a saturated row, which ``log(sum(e))`` rounds to 0.
+Summing the rest by itself keeps the tiny loss of a saturated row; ``log(sum(e))`` rounds it to 0.
 
 Few classes are vectorised across the rows of a tile, through a transposed copy that stays in cache;
 many classes within each row. A loop here touches few arrays, because LLVM gives up vectorising

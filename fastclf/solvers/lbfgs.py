@@ -107,7 +107,9 @@ class LBFGS:
         if state.status != "running":
             return
         direction[:, np.repeat(~state.running, objective.n_outputs)] = 0
-        found = search(objective, state.point, state.values, state.gradient, direction, state.running)
+        found = search(
+            objective, state.point, state.values, state.gradient, direction, state.running
+        )
         step = found.theta - state.point
         change = found.gradient - state.gradient
         product = _dots(step, change, M)

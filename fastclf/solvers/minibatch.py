@@ -185,7 +185,7 @@ class Minibatch:
         columns = objective.penalty.columns(theta.shape[1])
         variance = curvature.second + columns.mean() / curvature.logit
         scale = np.sqrt(np.where(variance > 0, variance, 1.0))
-        by_feature = objective.features.by_feature
+        by_feature = objective.by_feature
         u = theta[:-1] * scale[:, None]
         u0 = theta[-1] + curvature.center @ theta[:-1]
         u = np.ascontiguousarray(u if by_feature else u.T, dtype=dtype)
@@ -238,7 +238,7 @@ class Minibatch:
 
     def _end_epoch(self, objective: Any, state: MinibatchState) -> None:
         theta = state.theta()
-        loss = state.values / objective.target.total_weight
+        loss = state.values / objective.total_weight
         value = float((loss + objective.penalty.value(theta)).mean())
         if not (value <= state.ceiling and np.isfinite(theta).all()):
             self._back_off(state, value)
