@@ -62,8 +62,12 @@ class Objective(Protocol):
     ) -> np.ndarray:
         """Return the Hessian at theta times a direction, both (d + 1, M K)."""
 
-    def curvature(self, full: bool) -> "Curvature":
-        """Return the second moments of the features, for preconditioning and standardising."""
+    def curvature(self, full: bool, theta: np.ndarray | None = None) -> "Curvature":
+        """Return second moments of the features, for preconditioning and standardising.
+
+        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
+        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal.
+        """
 
     def run_batches(
         self, rule: "Rule", state: Any, order: np.ndarray, first: int, last: int
@@ -105,6 +109,7 @@ class Curvature:
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
+    decision = staticmethod(passes.decision_dense)
     value_and_grad = passes.DENSE_VALUE_AND_GRAD
     hessian_product = passes.DENSE_HESSIAN_PRODUCT
     run_batches = minibatch.DENSE_RUN_BATCHES
@@ -165,6 +170,7 @@ class DenseFeatures:
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
+    decision = staticmethod(passes.decision_sparse)
     value_and_grad = passes.SPARSE_VALUE_AND_GRAD
     hessian_product = passes.SPARSE_HESSIAN_PRODUCT
     run_batches = minibatch.SPARSE_RUN_BATCHES
@@ -294,15 +300,42 @@ class InMemoryObjective:
         self.penalty.add_gradient(direction, product)
         return self._only(np.zeros(self.n_problems), product, active)[1]
 
-    def curvature(self, full: bool) -> Curvature:
-        """Return the second moments of the features, for preconditioning and standardising."""
+    def curvature(self, full: bool, theta: np.ndarray | None = None) -> Curvature:
+        """Return second moments of the features, for preconditioning and standardising.
+
+        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
+        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal.
+        """
         weights = self.target.weights.mean(axis=0, dtype=np.float64)
+        logit = self.loss.largest_curvature(self.n_outputs)
+        if theta is not None:
+            before = weights.sum()
+            weights = weights * self._row_curvature(theta)
+            logit = weights.sum() / before
         center, second = self.features.moments(weights, full, self.n_threads)
         self.passes += 1
         if not self.fit_intercept:
             second = second + (np.outer(center, center) if second.ndim == 2 else center**2)
             center = np.zeros_like(center)
-        return Curvature(center, second, self.loss.largest_curvature(self.n_outputs))
+        return Curvature(center, second, logit)
+
+    def _row_curvature(self, theta: np.ndarray) -> np.ndarray:
+        # The second derivative in a logit for each row, the mean over all columns.
+        w, b = self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
+        n, C = self.n_rows, theta.shape[1]
+        pieces = self._chunks(w.size)
+        curvature = np.empty(n)
+
+        def task(i: int) -> None:
+            start, stop = pieces[i]
+            logits = np.empty((stop - start, C), self.dtype)
+            self.features.decision(self.features.arrays, w, b, start, stop, logits)
+            p = self.loss.probabilities(logits)
+            curvature[start:stop] = (p * (1 - p)).mean(axis=1)
+
+        threads.run(task, len(pieces), self.n_threads)
+        self.passes += 1
+        return curvature
 
     def run_batches(self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int) -> None:
         """Run batches first to last of an epoch over rows in an order, updating ``state``."""
