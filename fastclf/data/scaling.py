@@ -1,0 +1,44 @@
+"""Column scaling, kept as data: a shift and a scale for each column.
+
+- "standard": mean 0 and standard deviation 1.
+- "minmax": from 0 to 1.
+- "none": as they are.
+- "auto": "none" where every column is already on a comparable scale, that is where the standard
+  deviations (apart from constant columns) lie between 0.1 and 10 and the means between -10 and 10;
+  else "standard".
+
+A constant column is shifted, and not divided.
+"""
+
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from fastclf.linear_model import Affine
+
+
+def fit_scaling(X: np.ndarray, method: str) -> Affine | None:
+    """Return the scaling of the training rows ``X``, or None where they stay as they are.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        The training rows, and only they.
+    method : {"auto", "standard", "minmax", "none"}
+        See the module.
+    """
+    if method == "none":
+        return None
+    if method == "minmax":
+        minmax = MinMaxScaler().fit(X)
+        return Affine(shift=minmax.data_min_, scale=1 / minmax.scale_)
+    standard = StandardScaler().fit(X)
+    if method == "auto" and _comparable(standard):
+        return None
+    return Affine(shift=standard.mean_, scale=standard.scale_)
+
+
+def _comparable(standard: StandardScaler) -> bool:
+    deviations = np.sqrt(standard.var_[standard.var_ > 0])
+    return bool(
+        np.all((deviations >= 0.1) & (deviations <= 10)) and np.all(np.abs(standard.mean_) <= 10)
+    )
