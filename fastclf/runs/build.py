@@ -1,0 +1,75 @@
+"""From a recipe to the estimator that it describes."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from fastclf.config import (
+    MINIBATCH_RULES,
+    LBFGSSolver,
+    MinibatchSolver,
+    Recipe,
+    SingleLabelModel,
+    teacher_class,
+)
+from fastclf.errors import ConfigError
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.solvers import LBFGS
+from fastclf.toml import nearest
+
+Estimator = LogisticRegression | MultiLabelLogisticRegression
+
+
+def build_estimator(recipe: Recipe, labels: np.ndarray) -> Estimator:
+    """Return the unfitted estimator of a recipe whose kind of model is known.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    labels : ndarray of shape (K,)
+        The classes in the data; unused with several labels a row.
+    """
+    options = {**recipe.model.model_dump(exclude={"kind"}), **_solver_options(recipe)}
+    if not isinstance(recipe.model, SingleLabelModel):
+        return MultiLabelLogisticRegression(**options)
+    if isinstance(recipe.model.class_weight, dict):
+        options["class_weight"] = _by_label(recipe.model.class_weight, labels)
+    return LogisticRegression(**options)
+
+
+def build_teacher(recipe: Recipe) -> ClassifierMixin:
+    """Return the unfitted teacher of a recipe with a ``[distill]`` table."""
+    assert recipe.distill is not None
+    teacher = teacher_class(recipe.distill.teacher)(**recipe.distill.teacher_params)
+    if teacher.get_params().get("random_state", 0) is None:
+        teacher.set_params(random_state=recipe.seed)
+    return teacher
+
+
+def _solver_options(recipe: Recipe) -> dict[str, Any]:
+    """Return the estimator's solver, tol, max_iter and random_state."""
+    table = recipe.solver
+    options: dict[str, Any] = {"tol": table.tol, "random_state": recipe.seed}
+    if isinstance(table, MinibatchSolver):
+        rule = table.model_dump(exclude={"name", "epochs", "tol"})
+        if recipe.early_stopping:
+            rule["early_stopping"] = recipe.early_stopping.patience
+            rule["validation_fraction"] = recipe.early_stopping.validation_fraction
+        return {**options, "solver": MINIBATCH_RULES[table.name](**rule), "max_iter": table.epochs}
+    solver = LBFGS(memory=table.memory) if isinstance(table, LBFGSSolver) else table.name
+    return {**options, "solver": solver, "max_iter": table.max_iter}
+
+
+def _by_label(weights: dict[str, float], labels: np.ndarray) -> dict[Any, float]:
+    """Return class weights by label in place of the label's name."""
+    by_name = {str(label): label for label in labels.tolist()}
+    for name in weights:
+        if name not in by_name:
+            raise ConfigError(
+                f"model.class_weight.{name}: the data have no such class"
+                f"{nearest(name, list(by_name))}; they have {', '.join(by_name)}"
+            )
+    return {by_name[name]: weight for name, weight in weights.items()}

@@ -1,0 +1,77 @@
+"""Distillation inside a run: the teacher, the student, and how they compare."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+
+from fastclf import functional as F
+from fastclf.config import DistillTable, Recipe
+from fastclf.errors import ConfigError
+from fastclf.estimators.distilled import DistilledClassifier
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.linear_model import LinearModel
+from fastclf.runs.build import build_teacher
+from fastclf.runs.evaluation import Metrics, evaluate, score
+from fastclf.runs.parts import Parts
+
+
+def fit_teacher(recipe: Recipe, X: np.ndarray, y: np.ndarray) -> ClassifierMixin:
+    """Return the recipe's teacher, fitted.
+
+    Raises
+    ------
+    ConfigError
+        If scikit-learn refuses one of ``distill.teacher_params``.
+    """
+    try:
+        return build_teacher(recipe).fit(X, y)
+    except (TypeError, ValueError) as problem:
+        reason = " ".join(str(problem).split())
+        raise ConfigError(f"distill.teacher_params: {reason}") from None
+
+
+def fit_student(
+    table: DistillTable,
+    teacher: ClassifierMixin,
+    student: LogisticRegression,
+    X: np.ndarray,
+    y: np.ndarray,
+) -> LogisticRegression:
+    """Return a student fitted to what the fitted teacher says of ``X``, and to ``y``."""
+    distilled = DistilledClassifier(
+        FrozenEstimator(teacher),
+        student=student,
+        temperature=table.temperature,
+        hard_weight=table.hard_weight,
+    )
+    return distilled.fit(X, y).student_
+
+
+def compare(
+    teacher: ClassifierMixin, student: LinearModel, plain: LinearModel, parts: Parts
+) -> dict[str, Metrics]:
+    """Return the metrics of teacher, student and plain student on the test rows.
+
+    The plain student is the same estimator fitted to the labels alone. ``kl_to_teacher`` is the
+    mean Kullback-Leibler divergence of a student's probabilities from the teacher's, in nats.
+    """
+    X = parts.scaled(parts.test.X)
+    told = _probabilities(teacher, X)
+    figures = {"teacher": score(parts.test.y, teacher.predict(X), told, teacher.classes_)}
+    for name, model in (("student", student), ("plain_student", plain)):
+        divergence = F.kl_divergence(told, model.predict_proba(parts.test.X))
+        figures[name] = {
+            **evaluate(model, parts.test),
+            "kl_to_teacher": float(np.mean(divergence)),
+        }
+    return figures
+
+
+def _probabilities(teacher: ClassifierMixin, X: np.ndarray) -> np.ndarray:
+    """Return a teacher's probabilities, from the logits that the student is given."""
+    if not hasattr(teacher, "decision_function"):
+        return teacher.predict_proba(X)
+    logits = teacher.decision_function(X)
+    if logits.ndim == 1:
+        logits = np.column_stack([np.zeros_like(logits), logits])
+    return F.softmax(logits)

@@ -1,0 +1,130 @@
+"""One training run, from recipe to run directory."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from fastclf.config import Recipe
+from fastclf.data import Dataset
+from fastclf.errors import ConfigError
+from fastclf.linear_model import LinearModel
+from fastclf.runs.build import build_estimator
+from fastclf.runs.directory import new_run
+from fastclf.runs.distillation import compare, fit_student, fit_teacher
+from fastclf.runs.evaluation import evaluate
+from fastclf.runs.parts import read_dataset, split_and_scale
+from fastclf.runs.progress import progress_view
+from fastclf.runs.summary import versions
+from fastclf.solvers import Progress, observing
+from fastclf.toml import to_toml
+
+KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """A complete run: where it is, the model, and what ``summary.json`` says."""
+
+    path: Path
+    model: LinearModel
+    summary: dict[str, Any]
+
+
+def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResult:
+    """Train the model of a recipe and keep everything in the directory ``out``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train, on what.
+    out : Path
+        The run directory; it must not exist yet, or be empty.
+    console : rich.console.Console, optional
+        Where progress is shown; by default nowhere.
+
+    Raises
+    ------
+    FastclfError
+        If the directory, the data or the recipe can't be used.
+    """
+    with new_run(out) as directory, _recorded_warnings() as caught:
+        dataset = read_dataset(recipe.data)
+        recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
+        directory.write_config(to_toml(recipe))
+        parts = split_and_scale(dataset, recipe.data, recipe.seed)
+        estimator = build_estimator(recipe, np.unique(dataset.y))
+        X, y = parts.scaled(parts.train.X), parts.train.y
+
+        def observe(progress: Progress) -> None:
+            directory.write_metrics(asdict(progress))
+            show(progress)
+
+        with progress_view(console) as show, observing(observe):
+            start = perf_counter()
+            if recipe.distill is None:
+                fitted = estimator.fit(X, y)
+            else:
+                teacher = fit_teacher(recipe, X, y)
+                fitted = fit_student(recipe.distill, teacher, estimator, X, y)
+            fit_seconds = perf_counter() - start
+
+        model = parts.for_raw_rows(fitted.linear_model())
+        model.save(directory.model_path)
+        metrics = {"train": evaluate(model, parts.train), "test": evaluate(model, parts.test)}
+        if recipe.distill is not None:
+            plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
+            metrics |= compare(teacher, model, plain, parts)
+        summary = {
+            "name": recipe.name,
+            "task": dataset.task,
+            "kind": recipe.model.kind,
+            "solver": recipe.solver.name,
+            "seed": recipe.seed,
+            "n_train": len(parts.train.X),
+            "n_test": len(parts.test.X),
+            "n_features": X.shape[1],
+            "classes": dataset.class_names,
+            "fit_seconds": fit_seconds,
+            "n_iter": int(fitted.n_iter_[0]),
+            "status": str(fitted.history_["status"]),
+            "metrics": metrics,
+            "warnings": _lines(caught),
+            "data_sha256": dataset.fingerprint(),
+            "versions": versions(),
+        }
+        directory.write_summary(summary)
+    return RunResult(out, model, summary)
+
+
+def _kind(wanted: str, dataset: Dataset) -> str:
+    """Return the kind of model that fits the data, which is the one wanted or an error."""
+    kind = KINDS[dataset.task]
+    if wanted not in {"auto", kind}:
+        labels = "several labels" if dataset.task == "multilabel" else "one label"
+        raise ConfigError(
+            f'model.kind = "{wanted}": {dataset.name} has {labels} a row and '
+            f'{len(dataset.class_names)} classes in all; set model.kind to "{kind}"'
+        )
+    return kind
+
+
+@contextmanager
+def _recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Give the list of the warnings of the block that are meant for users."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        for category in (UserWarning, RuntimeWarning, FutureWarning):
+            warnings.simplefilter("always", category)
+        yield caught
+
+
+def _lines(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Return each warning once, on one line."""
+    return list(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))

@@ -1,0 +1,39 @@
+"""What a complete run tells: versions for ``summary.json``, and a table for the terminal."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fastclf import __version__
+from fastclf.config import MINIBATCH_RULES
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that can change a run's bits."""
+    libraries = {name: version(name) for name in ("numpy", "numba", "scikit-learn")}
+    return {"fastclf": __version__, "python": platform.python_version(), **libraries}
+
+
+def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None:
+    """Print a run's figures: a column for each part of the data or model, a row for each metric."""
+    parts: dict[str, dict[str, float]] = summary["metrics"]
+    table = Table("metric")
+    for part in parts:
+        table.add_column(part, justify="right")
+    for metric in dict.fromkeys(metric for figures in parts.values() for metric in figures):
+        figures = (part.get(metric) for part in parts.values())
+        table.add_row(metric, *("" if figure is None else f"{figure:.4f}" for figure in figures))
+    unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
+    title = (
+        f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} classes, "
+        f"{summary['n_train']} training rows, {summary['n_test']} test rows"
+    )
+    end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
+    console.print(Text(title), soft_wrap=True)
+    console.print(table)
+    console.print(Text(end), soft_wrap=True)
