@@ -1,0 +1,125 @@
+"""The command line, through real processes where the process is the point."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fastclf import __version__
+from fastclf.cli import main
+
+COMMAND = [sys.executable, "-m", "fastclf.cli"]
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "flowers.toml"
+    path.write_text('[data]\nname = "iris"\n')
+    return path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    script = (
+        "import sys; from fastclf.cli import main\n"
+        "try: main(['train', '--help'])\n"
+        "finally: print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "--config" in done.stdout
+    loaded = set(done.stderr.splitlines())
+    assert "click" in loaded
+    assert not loaded & {"numba", "numpy", "scipy", "sklearn", "pydantic", "rich", "tomlkit"}
+
+
+def test_version():
+    assert __version__ in invoke("--version").output
+
+
+def test_train_in_a_process(recipe_file: Path):
+    done = subprocess.run(
+        [*COMMAND, "train", "--config", "flowers.toml", "--set", "solver.name=adam"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr.splitlines()[0].startswith("epoch ")
+    (run,) = Path("runs").iterdir()
+    assert run.name.startswith("flowers-")
+    assert str(run) in done.stdout
+    assert json.loads((run / "summary.json").read_text())["solver"] == "adam"
+
+
+def test_ctrl_c_in_a_process(recipe_file: Path):
+    endless = ["--set", "solver.name=sgd", "--set", "solver.epochs=100000000"]
+    process = subprocess.Popen(
+        [*COMMAND, "train", "--config", "flowers.toml", "--out", "run", "--set", "solver.tol=0.0"]
+        + endless,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = Path("run/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "fastclf: interrupted; kept run, which is incomplete"
+    assert "Traceback" not in errors
+    assert not Path("run/summary.json").exists()
+
+
+def test_quiet_prints_the_run_directory_alone(recipe_file: Path):
+    result = invoke("train", "--config", "flowers.toml", "--out", "run", "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "run\n", "")
+
+
+def test_warnings_are_one_line_each(recipe_file: Path):
+    result = invoke("train", "--config", "flowers.toml", "-q", "--set", "solver.max_iter=2")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--config", "flower.toml"], "flower.toml: no such file (did you mean flowers.toml?)"),
+        (["--set", "model.Cc=1"], "--set model.Cc=1: unknown key model.Cc (did you mean C?)"),
+        (["--set", "data.name=irs"], 'no built-in data set "irs" (did you mean iris?)'),
+        (["--set", "model.kind=logistic"], 'set model.kind to "softmax"'),
+        (["--out", "flowers.toml/run"], "flowers.toml/run: can't be written: Not a directory"),
+        (["--out", "."], ". exists and isn't empty"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_status_2(recipe_file: Path, arguments: list, said: str):
+    result = invoke("train", "--config", "flowers.toml", "--out", "run", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("fastclf: error: ")
+    assert said in line
+    assert os.listdir() == ["flowers.toml"]
+
+
+def test_warmup_tells_what_it_compiled():
+    result = invoke("warmup")
+    assert result.exit_code == 0
+    *fits, end = result.stdout.splitlines()
+    assert len(fits) == 12
+    assert all(line.endswith(" s") for line in fits)
+    assert end.startswith("ready in ")
