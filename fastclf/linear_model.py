@@ -119,7 +119,8 @@ class LinearModel:
         pieces = threads.chunks(n, (entries / max(n, 1)) * (1 + 0.1 * w.size / self.n_features))
 
         def task(i: int) -> None:
-            kernel(arrays, w, b, *pieces[i], logits)
+            start, stop = pieces[i]
+            kernel(arrays, w, b, start, stop, logits[start:stop])
 
         threads.run(task, len(pieces), n_threads)
         return logits[:, 0] if self.task == "binary" else logits

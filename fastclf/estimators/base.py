@@ -197,7 +197,7 @@ class LinearClassifier(BaseEstimator):
         non_negative_number(self.tol, "tol")
         if self.l1_ratio not in (0, None):
             raise InputError(
-                f"l1_ratio must be 0, got {self.l1_ratio!r}: there is no solver for an L1 penalty yet"
+                f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
             )
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)

@@ -218,17 +218,17 @@ SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KI
 
 @kernel
 def decision_dense(X, w, b, start, stop, out):
-    """Write the logits of rows start to stop of a dense X to ``out`` (n, C)."""
+    """Write the logits of rows start to stop of a dense X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        dense.forward(X, none, first, rows, w, b, 0, out[first : first + rows])
+        dense.forward(X, none, first, rows, w, b, 0, out[first - start :])
 
 
 @kernel
 def decision_sparse(X, w, b, start, stop, out):
-    """Write the logits of rows start to stop of a CSR X to ``out`` (n, C)."""
+    """Write the logits of rows start to stop of a CSR X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        sparse.forward(X, none, first, rows, w, b, 0, out[first : first + rows])
+        sparse.forward(X, none, first, rows, w, b, 0, out[first - start :])
