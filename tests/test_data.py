@@ -103,6 +103,8 @@ def test_classes_can_be_kept():
     assert len(two.X) == len(two.y)
     with pytest.raises(DataError, match=r'no class "seto" \(did you mean setosa\?\)'):
         load_built_in("iris").keep_classes(["seto", "virginica"])
+    with pytest.raises(DataError, match="names one class only, 3"):
+        load_built_in("digits").keep_classes([3, "3"])
     labels = replace(two, y=np.zeros((len(two.X), 2)))
     with pytest.raises(DataError, match="multi-label"):
         labels.keep_classes(["3", "5"])

@@ -73,7 +73,7 @@ class Dataset:
         Raises
         ------
         DataError
-            If the data have several labels a row, or a class doesn't exist.
+            If the data have several labels a row, or not two classes or more are named that exist.
         """
         if self.y.ndim == 2:
             raise DataError(f"{self.name} is multi-label: data.classes can't select its rows")
@@ -84,6 +84,8 @@ class Dataset:
                     f'{self.name} has no class "{name}"{nearest(name, list(self.class_names))}; '
                     f"its classes: {', '.join(self.class_names)}"
                 )
+        if len(set(names)) < 2:
+            raise DataError(f"data.classes names one class only, {names[0]}; name two or more")
         kept = np.isin(self.y.astype(str), names)
         return replace(
             self,
