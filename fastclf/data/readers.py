@@ -121,14 +121,20 @@ def load_card(path: Path) -> Dataset:
         If the card can't be used, or the data aren't what it says.
     """
     card = read_card(path)
-    if isinstance(card.source, BundledSource):
-        dataset = replace(load_built_in(card.source.loader), name=card.name)
-    else:
-        X, target = _generate(card.source)
-        names = [f"x{column}" for column in range(X.shape[1])]
-        dataset = _dataset(card.name, X, target, names, np.array(card.classes))
-    _check(dataset, card)
+    try:
+        dataset = _load(card)
+        _check(dataset, card)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return dataset
+
+
+def _load(card: DatasetCard) -> Dataset:
+    if isinstance(card.source, BundledSource):
+        return replace(load_built_in(card.source.loader), name=card.name)
+    X, target = _generate(card.source)
+    names = [f"x{column}" for column in range(X.shape[1])]
+    return _dataset(card.name, X, target, names, np.array(card.classes))
 
 
 def _dataset(
@@ -141,7 +147,7 @@ def _dataset(
     if target.ndim == 1:
         if target.max() >= len(class_names):
             raise DataError(
-                f"{name} has {target.max() + 1} classes, and its card names {len(class_names)}"
+                f"the card names {len(class_names)} classes, the data have {target.max() + 1}"
             )
         y = class_names[target]
         class_names = np.unique(y)
@@ -164,10 +170,15 @@ def _generate(source: GeneratedSource) -> tuple[np.ndarray, np.ndarray]:
                 f'make_{source.generator} has no parameter "{parameter}"{nearest(parameter, right)}'
             )
     try:
-        X, target = generator(**{"random_state": 0, **source.parameters})
+        arrays = generator(**{"random_state": 0, **source.parameters})
     except (TypeError, ValueError) as problem:
         raise DataError(f"make_{source.generator}: {problem}") from None
-    return X, target
+    if len(arrays) != 2 or not all(isinstance(array, np.ndarray) for array in arrays):
+        raise DataError(
+            f"make_{source.generator} must give two dense arrays; leave out the parameters that "
+            "return something else"
+        )
+    return arrays
 
 
 def _check(dataset: Dataset, card: DatasetCard) -> None:
@@ -186,6 +197,4 @@ def _check(dataset: Dataset, card: DatasetCard) -> None:
     }
     for fact, value in found.items():
         if value != told[fact]:
-            raise DataError(
-                f"{card.name}: the card says {fact} = {told[fact]}, the data have {value}"
-            )
+            raise DataError(f"the card says {fact} = {told[fact]}, the data have {value}")
