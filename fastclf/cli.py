@@ -82,7 +82,3 @@ def warmup() -> None:
         total += seconds
         click.echo(f"{problem}: {seconds:.2f} s")
     click.echo(f"ready in {total:.1f} s")
-
-
-if __name__ == "__main__":
-    main(prog_name="fastclf")
