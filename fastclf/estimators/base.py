@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.problem import Problem
+from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.validation import (
     natural_number,
     non_negative_number,
@@ -23,15 +24,15 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import Affine, LinearModel, Task
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
-from fastclf.solvers import Progress, Result, minimize
+from fastclf.solvers import Progress, minimize
 from fastclf.threads import resolve_n_threads
 
 
 class LinearClassifier(BaseEstimator):
     """Base of the linear estimators; not for use by itself.
 
-    Subclasses set ``task`` and ``classes`` through :meth:`_store` and have the parameters C,
-    l1_ratio, fit_intercept, solver, tol, max_iter, warm_start, random_state, n_threads and verbose.
+    Subclasses have at least the parameters that are declared here; their ``fit`` sets ``classes_``
+    and calls :meth:`_fit_problem`.
     """
 
     C: float
@@ -215,17 +216,41 @@ class LinearClassifier(BaseEstimator):
             self.n_threads,
         )
 
-    def _solve(
-        self, X: Any, problem: Problem, theta: np.ndarray, validation: tuple[Any, Problem] | None
-    ) -> Result:
-        solver = choice.complete(self.solver, self.tol, self.max_iter, seed_from(self.random_state))
+    def _fit_problem(
+        self, X: Any, problem: Problem, validation: tuple[Any, Problem] | None = None
+    ) -> None:
+        """Fit a problem over the classes in ``classes_`` and set the fitted attributes.
+
+        To be called by ``fit`` itself, so that warnings point to its caller.
+        """
+        seed = seed_from(self.random_state)
+        solver = choice.complete(self.solver, self.tol, self.max_iter, seed)
+        if solver.early_stopping is not None and validation is None:
+            X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
+        massless = Massless.find(problem, self.fit_intercept)
+        massless.warn(self.classes_, stacklevel=4)
+        theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
+        held_out = None
+        if validation is not None:
+            held_out = self._objective(validation[0], massless.restrict(validation[1]), C=np.inf)
         result = minimize(
-            self._objective(X, problem),
+            self._objective(X, massless.restrict(problem)),
             theta,
             solver,
-            validation=None if validation is None else self._objective(*validation, C=np.inf),
+            validation=held_out,
             observer=_print_progress if self.verbose else None,
         )
+        theta = result.theta
+        if not problem.loss.is_sigmoid:
+            # Softmax doesn't change when all classes shift together; the sum 0 makes it unique.
+            theta = theta - theta.mean(axis=1, keepdims=True)
+        self._store_theta(massless.expand(theta), X.dtype)
+        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+        self.history_ = {
+            **result.history,
+            "solver": np.array(type(solver).__name__.lower()),
+            "status": np.array(result.status),
+        }
         if result.status == "max_iter" and not choice.is_minibatch(solver):
             warnings.warn(
                 f"{type(self).__name__} stopped after max_iter={solver.max_iter} iterations with a "
@@ -234,16 +259,6 @@ class LinearClassifier(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        return result
-
-    def _store(self, theta: np.ndarray, result: Result, dtype: np.dtype) -> None:
-        self._store_theta(theta, dtype)
-        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
-        self.history_ = {
-            **result.history,
-            "solver": np.array(type(choice.named(self.solver)).__name__.lower()),
-            "status": np.array(result.status),
-        }
 
     def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
         self.coef_ = np.ascontiguousarray(theta[:-1].T, dtype=dtype)
@@ -254,6 +269,25 @@ class LinearClassifier(BaseEstimator):
         if self.warm_start and coef is not None and coef.shape == (n_columns, n_features):
             return np.vstack([coef.T, self.intercept_[None, :]]).astype(np.float64)
         return np.zeros((n_features + 1, n_columns))
+
+
+def _split_off(
+    X: Any, problem: Problem, share: float, seed: int
+) -> tuple[Any, Problem, tuple[Any, Problem]]:
+    # Rows to train on, and rows to validate on.
+    strata = problem.strata
+    if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:
+        strata = None
+    try:
+        train, held_out = train_test_split(
+            np.arange(X.shape[0]), test_size=share, random_state=seed, stratify=strata
+        )
+    except ValueError as error:
+        raise InputError(
+            f"early stopping can't split off validation rows: {error} Use more rows, another "
+            "validation_fraction, or X_val and y_val"
+        ) from None
+    return X[train], problem.rows(train), (X[held_out], problem.rows(held_out))
 
 
 def _print_progress(progress: Progress) -> None:

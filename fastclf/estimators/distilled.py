@@ -142,8 +142,8 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         student.classes_ = classes
         mixture = Distillation(temperature, hard_weight)
-        problem, mass = _problem(student, encoded, weights, q, mixture, features.dtype)
-        student._fit_problem(features, problem, mass)
+        problem = _problem(student, encoded, weights, q, mixture, features.dtype)
+        student._fit_problem(features, problem)
         self.teacher_ = teacher
         self.student_ = student
         self.classes_ = classes
@@ -301,7 +301,7 @@ def _problem(
     q: np.ndarray,
     mixture: Distillation,
     dtype: np.dtype,
-) -> tuple[Problem, np.ndarray]:
+) -> Problem:
     # The student's own problem, with the teacher mixed in. Without labels the teacher's
     # distribution at T stands in for them, with no weight.
     if encoded is None:
@@ -316,4 +316,4 @@ def _problem(
             problem.target.weights, problem.target.codes, problem.target.soft, teacher=q
         )
         mixed = Softmax(float(student.label_smoothing), distillation=mixture)
-    return Problem(target, mixed, problem.n_columns), encoded.mass(weights) * of_class
+    return Problem(target, mixed, problem.n_columns)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,7 +12,7 @@ from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, encode
 from fastclf.estimators.incremental import Incremental
-from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
@@ -176,33 +175,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 f"{encoded.classes.tolist()[0]!r}"
             )
         self.classes_ = encoded.classes
-        validation = self._validation(X_val, y_val)
-        if validation is None and self._splits():
-            X, encoded, weights, validation = self._split(X, encoded, weights)
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
-        mass = encoded.mass(weights) * of_class
-        self._fit_problem(X, problem, mass, validation)
+        self._fit_problem(X, problem, self._validation(X_val, y_val))
         self._incremental = None  # partial_fit begins anew
         return self
-
-    def _fit_problem(
-        self, X: Any, problem: Problem, mass: np.ndarray, validation: Any = None
-    ) -> None:
-        total = problem.target.total_weight
-        if problem.n_columns == 1:
-            mass = mass[1:]
-        massless = Massless.find(mass, np.broadcast_to(total, mass.shape), problem.loss)
-        if not self.fit_intercept or self.label_smoothing > 0 or problem.loss.distillation:
-            massless = Massless(np.ones_like(massless.present), massless.intercepts)
-        massless.warn(self.classes_[-mass.size :], stacklevel=4)
-        theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
-        restricted = massless.restrict(problem)
-        if validation is not None and not massless.present.all():
-            validation = None
-        result = self._solve(X, restricted, theta, validation)
-        theta = massless.expand(_centred(result.theta))
-        self._store(theta, result, X.dtype)
 
     def _problem(
         self,
@@ -239,40 +216,10 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         X_val = validate_features(self, X_val, reset=False)
         check_rows(X_val, y_val)
         encoded = encode(y_val, self.classes_)
-        return X_val, self._validation_problem(encoded, X_val.dtype)
-
-    def _validation_problem(self, encoded: Labels | Distributions, dtype: np.dtype) -> Problem:
-        ones = np.ones(len(self.classes_))
-        n = len(encoded.codes if isinstance(encoded, Labels) else encoded.p)
-        return self._problem(encoded, np.ones(n), ones, dtype)
-
-    def _splits(self) -> bool:
-        return choice.is_minibatch(self.solver) and (
-            choice.named(self.solver).early_stopping is not None
+        problem = self._problem(
+            encoded, np.ones(X_val.shape[0]), np.ones(len(self.classes_)), X_val.dtype
         )
-
-    def _split(
-        self, X: Any, encoded: Labels | Distributions, weights: np.ndarray
-    ) -> tuple[Any, Labels | Distributions, np.ndarray, tuple[Any, Problem]]:
-        share = choice.named(self.solver).validation_fraction
-        seed = seed_from(self.random_state)
-        codes = encoded.codes if isinstance(encoded, Labels) else None
-        counts = np.bincount(codes) if codes is not None else None
-        stratified = counts is not None and counts[counts > 0].min() >= 2
-        try:
-            train, held_out = train_test_split(
-                np.arange(X.shape[0]),
-                test_size=share,
-                random_state=seed % (2**32),
-                stratify=codes if stratified else None,
-            )
-        except ValueError as error:
-            raise InputError(
-                f"early stopping can't split off validation rows ({error}); give X_val and y_val"
-            ) from None
-        parts = [_take(encoded, rows) for rows in (train, held_out)]
-        validation = X[held_out], self._validation_problem(parts[1], X.dtype)
-        return X[train], parts[0], weights[train], validation
+        return X_val, problem
 
     @available_if(_has_minibatch_solver)
     def partial_fit(
@@ -357,16 +304,3 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         if values.ndim == 2 and values.shape[1] > 1:
             y = self.classes_[values.argmax(axis=1)]
         return super().score(X, y, sample_weight)
-
-
-def _centred(theta: np.ndarray) -> np.ndarray:
-    # Softmax doesn't change when all classes shift together; the sum 0 makes the model unique.
-    if theta.shape[1] < 2:
-        return theta
-    return theta - theta.mean(axis=1, keepdims=True)
-
-
-def _take(encoded: Labels | Distributions, rows: np.ndarray) -> Labels | Distributions:
-    if isinstance(encoded, Labels):
-        return Labels(encoded.classes, encoded.codes[rows])
-    return Distributions(encoded.classes, encoded.p[rows])

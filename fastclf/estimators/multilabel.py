@@ -5,18 +5,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, encode, indicators
-from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
     fraction,
-    seed_from,
     validate_features,
     validate_sample_weight,
 )
@@ -148,27 +145,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         if X_val is not None:
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
-            validation = X_val, self._problem(held_out, np.ones(len(held_out)), X.dtype)
-        elif choice.is_minibatch(self.solver) and choice.named(self.solver).early_stopping:
-            train, held_out = train_test_split(
-                np.arange(X.shape[0]),
-                test_size=choice.named(self.solver).validation_fraction,
-                random_state=seed_from(self.random_state),
-            )
-            rest = values[held_out]
-            validation = X[held_out], self._problem(rest, np.ones(len(rest)), X.dtype)
-            X, values, weights = X[train], values[train], weights[train]
-        problem = self._problem(values, weights, X.dtype)
-        mass = weights @ values
-        massless = Massless.find(mass, np.full(mass.shape, weights.sum()), problem.loss)
-        if not self.fit_intercept or self.label_smoothing > 0:
-            massless = Massless(np.ones_like(massless.present), massless.intercepts)
-        massless.warn(self.classes_[-mass.size :], stacklevel=3)
-        if validation is not None:
-            validation = validation[0], massless.restrict(validation[1])
-        theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
-        result = self._solve(X, massless.restrict(problem), theta, validation)
-        self._store(massless.expand(result.theta), result, X.dtype)
+            validation = X_val, self._problem(held_out, np.ones(len(held_out)))
+        self._fit_problem(X, self._problem(values, weights), validation)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -212,7 +190,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             )
         return labels.codes[:, None].astype(np.float64), labels.classes
 
-    def _problem(self, values: np.ndarray, weights: np.ndarray, dtype: np.dtype) -> Problem:
+    def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
         L = values.shape[1]
         eps = float(self.label_smoothing)
         soft = values if eps == 0 else (1 - eps) * values + eps / 2
