@@ -302,12 +302,6 @@ class Recipe(Table):
                 f'[early_stopping] needs a minibatch solver, and solver.name is "'
                 f'{self.solver.name}"; set it to one of {", ".join(MINIBATCH_RULES)}',
             )
-        if self.distill and self.early_stopping:
-            raise mistake(
-                "early_stopping",
-                "[early_stopping] splits off labelled rows, which [distill] doesn't do; leave out "
-                "one of the two",
-            )
         if self.distill and self.model.kind == "multilabel":
             raise mistake(
                 "distill",

@@ -61,5 +61,4 @@ def _carry_over(old: MinibatchState, new: MinibatchState) -> None:
     new.step = old.step
     new.iteration = old.iteration
     new.rate_share = old.rate_share
-    new.backoffs = old.backoffs
     new.schedule = old.schedule

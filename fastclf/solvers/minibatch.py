@@ -22,7 +22,7 @@ _SLICE_WORK = 3e8
 """Multiplications in a slice: some tens of milliseconds, between which Ctrl-C is heard."""
 
 _BACKOFF = 0.25
-_MOST_BACKOFFS = 20
+_MOST_EXPLOSIONS = 20
 
 
 @dataclass
@@ -48,7 +48,7 @@ class MinibatchState:
     batch: int = 0
     step: int = 0
     rate_share: float = 1.0
-    backoffs: int = 0
+    explosions: int = 0
     objective: float = np.inf
     best: float = np.inf
     stale: int = 0
@@ -183,8 +183,7 @@ class Minibatch:
         """Return the first state, in coordinates that suit the moments of the features."""
         dtype = objective.dtype
         columns = objective.penalty.columns(theta.shape[1])
-        variance = curvature.second + columns.mean() / curvature.logit
-        scale = np.sqrt(np.where(variance > 0, variance, 1.0))
+        scale = _scale(curvature, columns.mean(), dtype)
         by_feature = objective.by_feature
         u = theta[:-1] * scale[:, None]
         u0 = theta[-1] + curvature.center @ theta[:-1]
@@ -241,11 +240,20 @@ class Minibatch:
         loss = state.values / objective.total_weight
         value = float((loss + objective.penalty.value(theta)).mean())
         if not (value <= state.ceiling and np.isfinite(theta).all()):
-            self._back_off(state, value)
+            self._back_off(state)
             return
         state.batch = 0
         state.iteration += 1
         state.objective = value
+        if state.explosions:
+            warnings.warn(
+                f"the objective exploded in epoch {state.iteration}; went back to its start and "
+                f"lowered the learning rate to {state.learning_rate:.3g}. Set a smaller "
+                "learning_rate to avoid this.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            state.explosions = 0
         tol = self.tol or 0.0
         if value < state.best * (1 - tol):
             state.best, state.stale = value, 0
@@ -255,22 +263,26 @@ class Minibatch:
         if tol > 0 and state.stale >= self.patience and self.early_stopping is None:
             state.status = "converged"
 
-    def _back_off(self, state: MinibatchState, value: float) -> None:
-        if state.backoffs >= _MOST_BACKOFFS:
-            state.restore()
-            state.status = "precision"
-            return
+    def _back_off(self, state: MinibatchState) -> None:
         rate = state.learning_rate
+        if state.explosions >= _MOST_EXPLOSIONS:
+            raise InputError(
+                f"the objective explodes in epoch {state.iteration + 1} even at learning rate "
+                f"{rate:.3g}: set a much smaller learning_rate, or scale the features"
+            )
         state.restore()
         state.rate_share *= _BACKOFF
-        state.backoffs += 1
-        warnings.warn(
-            f"the objective exploded to {value:.3g} in epoch {state.iteration + 1} at learning "
-            f"rate {rate:.3g}; went back to the start of the epoch and go on with "
-            f"{rate * _BACKOFF:.3g}. Set a smaller learning_rate to avoid this.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        state.explosions += 1
+
+
+def _scale(curvature: Curvature, penalty: float, dtype: np.dtype) -> np.ndarray:
+    # D² is the variance, and what the penalty adds to the curvature in its units. Where both are
+    # nothing but rounding there is no scale to learn, and 1 / D must not overflow.
+    variance = curvature.second + penalty / curvature.logit
+    limits = np.finfo(dtype)
+    rounding = (4 * limits.eps * curvature.center) ** 2
+    nothing = variance <= np.maximum(rounding, float(limits.tiny) ** 0.75)
+    return np.sqrt(np.where(nothing, 1.0, variance))
 
 
 @dataclass(frozen=True, kw_only=True)
