@@ -21,6 +21,7 @@ from safetensors.numpy import save as save_tensors
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.kernels import passes
+from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
@@ -108,11 +109,11 @@ class LinearModel:
         b = self.theta[-1].astype(dtype)
         if scipy.sparse.issparse(X):
             X = X.tocsr().astype(dtype, copy=False)
-            arrays: Any = (X.data, X.indices, X.indptr)
+            arrays: Any = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
             w = np.ascontiguousarray(self.theta[:-1], dtype)
             kernel, entries = passes.decision_sparse, X.nnz
         else:
-            arrays = np.ascontiguousarray(X, dtype)
+            arrays = for_kernels(X, dtype)
             w = np.ascontiguousarray(self.theta[:-1].T, dtype)
             kernel, entries = passes.decision_dense, X.size
         n = X.shape[0]

@@ -20,7 +20,7 @@ from fastclf import threads
 from fastclf.kernels import minibatch, passes
 from fastclf.losses import Loss
 from fastclf.penalties import L2
-from fastclf.targets import Target
+from fastclf.targets import Target, for_kernels
 
 _NO_ORDER = np.empty(0, dtype=np.intp)
 _GRADIENT_SHARE = 0.08
@@ -116,7 +116,7 @@ class DenseFeatures:
     by_feature = False
 
     def __init__(self, X: np.ndarray) -> None:
-        self.arrays = X
+        self.arrays = for_kernels(X)
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.size
@@ -177,7 +177,7 @@ class CSRFeatures:
     by_feature = True
 
     def __init__(self, X: Any) -> None:
-        self.arrays = (X.data, X.indices, X.indptr)
+        self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz

@@ -14,6 +14,17 @@ def _no_rows() -> np.ndarray:
     return np.empty((0, 0))
 
 
+def for_kernels(array: np.ndarray, dtype: np.dtype | type | None = None) -> np.ndarray:
+    """Return an array C-contiguous and read-only, which copies only where it must.
+
+    Numba compiles a kernel anew for read-only arrays, so everything that kernels only read is
+    handed to them as such, whether the user's array was or not.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class Target:
     """Encoded targets of n rows.
@@ -47,12 +58,12 @@ class Target:
         return self.weights.sum(axis=1, dtype=np.float64)
 
     def astype(self, dtype: np.dtype) -> "Target":
-        """Return the same targets with C-contiguous floating arrays of a dtype."""
+        """Return the same targets as kernels read them, in a dtype."""
         return Target(
-            weights=np.ascontiguousarray(self.weights, dtype=dtype),
-            codes=np.ascontiguousarray(self.codes, dtype=np.intp),
-            soft=np.ascontiguousarray(self.soft, dtype=dtype),
-            teacher=np.ascontiguousarray(self.teacher, dtype=dtype),
+            weights=for_kernels(self.weights, dtype),
+            codes=for_kernels(self.codes, np.intp),
+            soft=for_kernels(self.soft, dtype),
+            teacher=for_kernels(self.teacher, dtype),
         )
 
     def rows(self, index: np.ndarray) -> "Target":
@@ -68,14 +79,12 @@ class Target:
         """Return the targets of some problems of a sigmoid loss, a mask (M,)."""
         return replace(
             self.problems(active),
-            soft=np.ascontiguousarray(self.soft[:, active]),
-            teacher=np.ascontiguousarray(
-                self.teacher[:, active] if self.teacher.size else self.teacher
-            ),
+            soft=for_kernels(self.soft[:, active]),
+            teacher=for_kernels(self.teacher[:, active] if self.teacher.size else self.teacher),
         )
 
     def problems(self, active: np.ndarray) -> "Target":
         """Return the weights of some problems, a mask (M,), with the same targets."""
         if self.weights.shape[0] == 1:
             return self
-        return replace(self, weights=np.ascontiguousarray(self.weights[active]))
+        return replace(self, weights=for_kernels(self.weights[active]))
