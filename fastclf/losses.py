@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import passes, sigmoid, softmax
+from fastclf.kernels import passes
 from fastclf.targets import Target
 
 
@@ -62,12 +62,6 @@ class Softmax:
         """Return the weight of the positive class of each column; softmax has none, so 1."""
         return np.ones(n_columns)
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the probabilities (n, K) that logits mean."""
-        out = np.empty_like(logits)
-        softmax.softmax(logits, 1.0, 0, len(logits), out)
-        return out
-
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in one logit, of K columns, at equal logits."""
         return (1 - 1 / n_columns) / n_columns
@@ -102,12 +96,6 @@ class Sigmoid:
     def pos_weights(self, n_columns: int) -> np.ndarray:
         """Return the weight of the positive class of each column (M,)."""
         return np.ones(n_columns) if self.pos_weight is None else self.pos_weight
-
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the probabilities (n, M) that logits mean."""
-        out = np.empty_like(logits)
-        sigmoid.sigmoid(logits.reshape(-1), 0, logits.size, out.reshape(-1))
-        return out
 
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in the logit at 0."""

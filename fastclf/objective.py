@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
+from scipy.special import expit, softmax
 
 from fastclf import threads
 from fastclf.kernels import minibatch, passes
@@ -109,13 +110,13 @@ class Curvature:
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
-    decision = staticmethod(passes.decision_dense)
     value_and_grad = passes.DENSE_VALUE_AND_GRAD
     hessian_product = passes.DENSE_HESSIAN_PRODUCT
     run_batches = minibatch.DENSE_RUN_BATCHES
     by_feature = False
 
     def __init__(self, X: np.ndarray) -> None:
+        self.X = X
         self.arrays = for_kernels(X)
         self.shape = X.shape
         self.dtype = X.dtype
@@ -170,13 +171,13 @@ class DenseFeatures:
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
-    decision = staticmethod(passes.decision_sparse)
     value_and_grad = passes.SPARSE_VALUE_AND_GRAD
     hessian_product = passes.SPARSE_HESSIAN_PRODUCT
     run_batches = minibatch.SPARSE_RUN_BATCHES
     by_feature = True
 
     def __init__(self, X: Any) -> None:
+        self.X = X
         self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
         self.shape = X.shape
         self.dtype = X.dtype
@@ -321,19 +322,18 @@ class InMemoryObjective:
 
     def _row_curvature(self, theta: np.ndarray) -> np.ndarray:
         # The second derivative in a logit for each row, the mean over all columns.
-        w, b = self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
-        n, C = self.n_rows, theta.shape[1]
-        pieces = self._chunks(w.size)
-        curvature = np.empty(n)
+        theta = theta.astype(self.dtype)
+        pieces = self._chunks(theta.size)
+        curvature = np.empty(self.n_rows)
 
         def task(i: int) -> None:
-            start, stop = pieces[i]
-            logits = np.empty((stop - start, C), self.dtype)
-            self.features.decision(self.features.arrays, w, b, start, stop, logits)
-            p = self.loss.probabilities(logits)
-            curvature[start:stop] = (p * (1 - p)).mean(axis=1)
+            rows = slice(*pieces[i])
+            logits = self.features.X[rows] @ theta[:-1] + theta[-1]
+            p = expit(logits) if self.loss.is_sigmoid else softmax(logits, axis=1)
+            curvature[rows] = (p * (1 - p)).mean(axis=1)
 
-        threads.run(task, len(pieces), self.n_threads)
+        with threads.single_threaded_blas():
+            threads.run(task, len(pieces), self.n_threads)
         self.passes += 1
         return curvature
 

@@ -31,6 +31,12 @@ from fastclf.kernels.softmax import TILE
 SOFTMAX_HARD, SOFTMAX_SOFT, SOFTMAX_DISTILLED, SIGMOID, SIGMOID_DISTILLED = range(5)
 
 
+@kernel
+def _not_literal():
+    # 0 and False as variables: Numba compiles another variant for an argument that is a literal.
+    return np.intp(0), np.bool_(False)
+
+
 def _make_value_and_grad(KIND, SPARSE):
     @kernel
     def value_and_grad(
@@ -51,6 +57,7 @@ def _make_value_and_grad(KIND, SPARSE):
         soft_tile = np.zeros((TILE, soft.shape[1]), b.dtype)
         teacher_tile = np.zeros((TILE, teacher.shape[1]), b.dtype)
         no_losses = np.empty(0)
+        begin, add = _not_literal()
         if not softmax:
             losses = np.zeros(TILE * K, b.dtype)
             positive = np.zeros(TILE * K, b.dtype)
@@ -83,34 +90,34 @@ def _make_value_and_grad(KIND, SPARSE):
                             weight[r * K + k] = own * number(scale[k])
                 if KIND == SOFTMAX_HARD:
                     values[m] += cross_entropy.hard(
-                        z, code, weight, scale[m], smoothing, temperature, 0, rows, g, no_losses
+                        z, code, weight, scale[m], smoothing, temperature, begin, rows, g, no_losses
                     )
                 if KIND == SOFTMAX_SOFT:
                     values[m] += cross_entropy.soft(
-                        z, soft_tile, weight, scale[m], temperature, 0, rows, g, no_losses, False
+                        z, soft_tile, weight, scale[m], temperature, begin, rows, g, no_losses, add
                     )
                 if KIND == SOFTMAX_DISTILLED:
                     values[m] += cross_entropy.distilled(
                         z, code, soft_tile if soft.shape[0] else soft, teacher_tile,
-                        weight, scale[m], temperature, hard_weight, smoothing, 0, rows, g,
+                        weight, scale[m], temperature, hard_weight, smoothing, begin, rows, g,
                     )  # fmt: skip
                 if KIND == SIGMOID:
                     sigmoid.cross_entropy(
                         z.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        1.0, temperature, 0, rows * K, g.reshape(-1), losses, False,
+                        1.0, temperature, begin, rows * K, g.reshape(-1), losses, add,
                     )  # fmt: skip
                     _add_columns(losses, weight, 1.0, rows, values)
                 if KIND == SIGMOID_DISTILLED:
                     sigmoid.cross_entropy(
                         z.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        hard_weight, 1.0, 0, rows * K, g.reshape(-1), losses, False,
+                        hard_weight, 1.0, begin, rows * K, g.reshape(-1), losses, add,
                     )  # fmt: skip
                     _add_columns(losses, weight, hard_weight, rows, values)
                     share = (1 - hard_weight) * temperature * temperature
                     fill(positive, number(1))
                     sigmoid.cross_entropy(
                         z.reshape(-1), teacher_tile.reshape(-1), weight, positive,
-                        share, temperature, 0, rows * K, g.reshape(-1), losses, True,
+                        share, temperature, begin, rows * K, g.reshape(-1), losses, not add,
                     )  # fmt: skip
                     _add_columns(losses, weight, share, rows, values)
                 if SPARSE:
@@ -158,6 +165,7 @@ def _make_hessian_product(KIND, SPARSE):
         v = np.zeros((TILE, K), b.dtype)
         h = np.zeros((TILE, K), b.dtype)
         weight = np.zeros((TILE if softmax else TILE * K), b.dtype)
+        begin, add = _not_literal()
         if not softmax:
             soft_tile = np.zeros((TILE, K), b.dtype)
             positive = np.zeros(TILE * K, b.dtype)
@@ -177,11 +185,11 @@ def _make_hessian_product(KIND, SPARSE):
                     for r in range(rows):
                         weight[r] = own[dense.row_of(order, first + r)]
                     cross_entropy.curvature(
-                        z, v, weight, scale[m] * first_share, first_temperature, 0, rows, h, False
+                        z, v, weight, scale[m] * first_share, first_temperature, begin, rows, h, add
                     )
                     if distilled:
                         share = (1 - hard_weight) * temperature * temperature * scale[m]
-                        cross_entropy.curvature(z, v, weight, share, temperature, 0, rows, h, True)
+                        cross_entropy.curvature(z, v, weight, share, temperature, begin, rows, h, not add)
                 else:
                     for r in range(rows):
                         i = dense.row_of(order, first + r)
@@ -192,14 +200,14 @@ def _make_hessian_product(KIND, SPARSE):
                             weight[r * K + k] = own * number(scale[k])
                     sigmoid.curvature(
                         z.reshape(-1), v.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        first_share, first_temperature, 0, rows * K, h.reshape(-1), False,
+                        first_share, first_temperature, begin, rows * K, h.reshape(-1), add,
                     )  # fmt: skip
                     if distilled:
                         share = (1 - hard_weight) * temperature * temperature
                         fill(positive, number(1))
                         sigmoid.curvature(
                             z.reshape(-1), v.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                            share, temperature, 0, rows * K, h.reshape(-1), True,
+                            share, temperature, begin, rows * K, h.reshape(-1), not add,
                         )  # fmt: skip
                 if SPARSE:
                     sparse.backward(X, order, first, rows, h, m * K, hw, hb)
@@ -220,15 +228,17 @@ SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KI
 def decision_dense(X, w, b, start, stop, out):
     """Write the logits of rows start to stop of a dense X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
+    column, _ = _not_literal()
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        dense.forward(X, none, first, rows, w, b, 0, out[first - start :])
+        dense.forward(X, none, first, rows, w, b, column, out[first - start :])
 
 
 @kernel
 def decision_sparse(X, w, b, start, stop, out):
     """Write the logits of rows start to stop of a CSR X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
+    column, _ = _not_literal()
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        sparse.forward(X, none, first, rows, w, b, 0, out[first - start :])
+        sparse.forward(X, none, first, rows, w, b, column, out[first - start :])
