@@ -76,10 +76,10 @@ class Target:
         )
 
     def columns(self, active: np.ndarray) -> "Target":
-        """Return the targets of some problems of a sigmoid loss, a mask (M,)."""
+        """Return the targets of some columns, a mask (C,); for a sigmoid loss each is a problem."""
         return replace(
             self.problems(active),
-            soft=for_kernels(self.soft[:, active]),
+            soft=for_kernels(self.soft[:, active] if self.soft.size else self.soft),
             teacher=for_kernels(self.teacher[:, active] if self.teacher.size else self.teacher),
         )
 

@@ -15,6 +15,7 @@ from fastclf.errors import InputError
 from fastclf.estimators import choice
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.validation import (
+    fraction,
     natural_number,
     non_negative_number,
     positive_number,
@@ -24,7 +25,7 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import Affine, LinearModel, Task
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
-from fastclf.solvers import Progress, minimize
+from fastclf.solvers import Progress, Result, minimize
 from fastclf.threads import resolve_n_threads
 
 
@@ -194,6 +195,7 @@ class LinearClassifier(BaseEstimator):
 
     def _check_parameters(self) -> None:
         positive_number(self.C, "C", allow_infinity=True)
+        fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
         if self.l1_ratio not in (0, None):
@@ -230,20 +232,23 @@ class LinearClassifier(BaseEstimator):
         massless = Massless.find(problem, self.fit_intercept)
         massless.warn(self.classes_, stacklevel=4)
         theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
-        held_out = None
-        if validation is not None:
-            held_out = self._objective(validation[0], massless.restrict(validation[1]), C=np.inf)
-        result = minimize(
-            self._objective(X, massless.restrict(problem)),
-            theta,
-            solver,
-            validation=held_out,
-            observer=_print_progress if self.verbose else None,
-        )
-        theta = result.theta
-        if not problem.loss.is_sigmoid:
-            # Softmax doesn't change when all classes shift together; the sum 0 makes it unique.
-            theta = theta - theta.mean(axis=1, keepdims=True)
+        result = Result(theta, "converged", 0, {}, None)
+        if massless.present.any():
+            held_out = None
+            if validation is not None:
+                X_val, problem_val = validation
+                held_out = self._objective(X_val, massless.restrict(problem_val), C=np.inf)
+            result = minimize(
+                self._objective(X, massless.restrict(problem)),
+                theta,
+                solver,
+                validation=held_out,
+                observer=_print_progress if self.verbose else None,
+            )
+            theta = result.theta
+            if not problem.loss.is_sigmoid:
+                # Softmax doesn't change when all classes shift together; the sum 0 makes it unique.
+                theta = theta - theta.mean(axis=1, keepdims=True)
         self._store_theta(massless.expand(theta), X.dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.history_ = {

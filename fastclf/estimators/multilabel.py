@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import type_of_target
@@ -13,7 +14,6 @@ from fastclf.estimators.encoding import Labels, encode, indicators
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
-    fraction,
     validate_features,
     validate_sample_weight,
 )
@@ -133,10 +133,9 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             can't be used.
         """
         self._check_parameters()
-        fraction(self.label_smoothing, "label_smoothing", below_one=True)
         X = validate_features(self, X, reset=True)
         values, self.classes_ = self._encode(X, y)
-        self._one_label = np.ndim(y) == 1 or (np.ndim(y) == 2 and values.shape[1] == 1)
+        self._one_label = values.shape[1] == 1
         weights = validate_sample_weight(sample_weight, X)
         self.threshold_ = self._thresholds(values.shape[1])
         validation = None
@@ -168,10 +167,11 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         return "binary" if self._one_label else "multilabel"
 
     def _encode(self, X: Any, y: Any, known: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        if y is None:
-            raise InputError("requires y to be passed, but the target y is None")
         check_rows(X, y)
-        if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+        if scipy.sparse.issparse(y) and y.shape[1] == 1:
+            y = y.toarray().ravel()
+        shape = y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+        if len(shape) == 2 and shape[1] != 1:
             values, names = indicators(y)
             if known and len(names) != len(self.classes_):
                 raise InputError(f"y_val has {len(names)} labels, y has {len(self.classes_)}")
@@ -211,7 +211,10 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         return _one_for_each(self.pos_weight, L, "pos_weight")
 
     def _thresholds(self, L: int) -> np.ndarray:
-        return _one_for_each(self.threshold, L, "threshold")
+        thresholds = _one_for_each(self.threshold, L, "threshold")
+        if (thresholds > 1).any():
+            raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
+        return thresholds
 
 
 def _one_for_each(value: Any, L: int, name: str) -> np.ndarray:

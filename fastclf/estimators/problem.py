@@ -19,11 +19,26 @@ class Problem:
 
     @property
     def mass(self) -> np.ndarray:
-        """The weight of each column's class, or of its positive side (C,)."""
+        """The weight on and off each column's class, or on its positive and negative side (2, C).
+
+        A distilled problem has that of its targets and of its teacher in their shares.
+        """
+        target, mixture = self.target, self.loss.distillation
+        if target.codes.size:
+            on = np.bincount(target.codes, target.weights[0], minlength=self.n_columns)
+            mass = np.stack([on, on.sum() - on])
+        else:
+            mass = self._mass(target.soft)
+        if mixture is None:
+            return mass
+        return mixture.hard_weight * mass + (1 - mixture.hard_weight) * self._mass(target.teacher)
+
+    def _mass(self, p: np.ndarray) -> np.ndarray:
         weights = self.target.weights[0]
-        if self.target.codes.size:
-            return np.bincount(self.target.codes, weights, minlength=self.n_columns)
-        return weights @ self.target.soft
+        on = weights @ p
+        # Not the difference from the total, which rounding keeps from being 0.
+        off = weights @ (1 - p) if self.loss.is_sigmoid else on.sum() - on
+        return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     @property
     def strata(self) -> np.ndarray | None:
@@ -44,31 +59,28 @@ class Massless:
     """Classes or labels with no weight on one side, for which no free intercept has an optimum.
 
     Their coefficients are 0 and their intercepts the log-odds of the rate, smoothed by half an
-    observation; the problem is solved for the columns that are ``present`` (C,).
+    observation; the problem is solved for the columns that are ``present`` (C,). ``mass`` (2, C) is
+    that of the problem.
     """
 
     mass: np.ndarray
-    total: float
     present: np.ndarray
 
     @classmethod
     def find(cls, problem: Problem, fit_intercept: bool) -> "Massless":
-        """Look for such columns; smoothing, a teacher or no intercept give every one an optimum."""
-        mass, total = problem.mass, float(problem.target.total_weight[0])
-        loss = problem.loss
-        if not fit_intercept or loss.distillation or loss.parameters[0] > 0:
-            return cls(mass, total, np.ones(mass.shape, bool))
-        present = mass > 0
-        if loss.is_sigmoid:
-            present &= mass < total
-        return cls(mass, total, present)
+        """Look for such columns; smoothing or no intercept give every one an optimum."""
+        mass = problem.mass
+        if not fit_intercept or problem.loss.parameters[0] > 0:
+            return cls(mass, np.ones(mass.shape[1], bool))
+        # A class that has all the weight leaves the other classes of a softmax none.
+        return cls(mass, (mass > 0).all(axis=0))
 
     def warn(self, classes: np.ndarray, stacklevel: int) -> None:
         """Name the classes or labels that can't be fitted, in one warning."""
         if self.present.all():
             return
-        if len(classes) == 2 and self.mass.size == 1:
-            names = classes[:1] if self.mass[0] > 0 else classes[1:]
+        if len(classes) == 2 and self.present.size == 1:
+            names = classes[self.mass[::-1, 0] == 0]
         else:
             names = classes[~self.present]
         listed = ", ".join(repr(name) for name in names.tolist())
@@ -88,10 +100,10 @@ class Massless:
         if isinstance(problem.loss, Sigmoid):
             loss = replace(problem.loss, pos_weight=problem.loss.pos_weights(present.size)[present])
             return Problem(target.columns(present), loss, columns)
+        kept = target.columns(present)
         if target.codes.size:
-            kept = replace(target, codes=(np.cumsum(present) - 1)[target.codes])
-        else:
-            kept = replace(target, soft=np.ascontiguousarray(target.soft[:, present]))
+            position = np.where(present, np.cumsum(present) - 1, -1)  # kernels leave out -1
+            kept = replace(kept, codes=position[target.codes])
         return Problem(kept, problem.loss, columns)
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
@@ -100,6 +112,6 @@ class Massless:
             return theta
         full = np.zeros((theta.shape[0], self.present.size))
         full[:, self.present] = theta
-        absent = self.mass[~self.present]
-        full[-1, ~self.present] = np.log((absent + 0.5) / (self.total - absent + 0.5))
+        on, off = self.mass[:, ~self.present]
+        full[-1, ~self.present] = np.log((on + 0.5) / (off + 0.5))
         return full
