@@ -15,25 +15,30 @@ class Incremental:
     ----------
     solver : Minibatch
         With its seed set.
+    weight : float
+        Total weight of the rows that were fitted before.
     """
 
-    def __init__(self, solver: Minibatch) -> None:
+    def __init__(self, solver: Minibatch, weight: float = 0.0) -> None:
         self.solver = solver
-        self.weight = 0.0
+        self.weight = weight
         self.epochs = 0
         self.moments: Curvature | None = None
         self.state: MinibatchState | None = None
 
     def train(self, objective: Any, theta: np.ndarray) -> np.ndarray:
-        """Run one epoch over a part, from theta (d + 1, C); return the new theta.
+        """Run one epoch over a part; return the new theta (d + 1, C). The first starts from theta.
 
         ``weight``, the total of all parts, must count this one already.
         """
         share = float(objective.total_weight.mean()) / self.weight
         self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
+        old = self.state
+        if old is not None:
+            theta = old.raw(old.u, old.u0)
         state = self.solver.start(objective, theta, self.moments)
-        if self.state is not None:
-            _carry_over(self.state, state)
+        if old is not None:
+            _carry_over(old, state)
         epoch = state.iteration
         while state.iteration == epoch and state.status == "running":
             self.solver.step(objective, state)
@@ -62,3 +67,6 @@ def _carry_over(old: MinibatchState, new: MinibatchState) -> None:
     new.iteration = old.iteration
     new.rate_share = old.rate_share
     new.schedule = old.schedule
+    if old.average.size:
+        new.average, new.average0 = new.standardised(old.raw(old.average, old.average0))
+        new.average_from = old.average_from

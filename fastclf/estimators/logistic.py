@@ -16,7 +16,6 @@ from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
-    fraction,
     seed_from,
     validate_features,
     validate_sample_weight,
@@ -96,6 +95,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     """
 
     _incremental: Incremental | None = None
+    _weight_seen = 0.0
 
     def __init__(
         self,
@@ -164,9 +164,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             distribution, or a parameter can't be used.
         """
         self._check_parameters()
-        fraction(self.label_smoothing, "label_smoothing", below_one=True)
         X = validate_features(self, X, reset=True)
-        check_rows(X, y) if y is not None else None
+        check_rows(X, y)
         encoded = encode(y)
         weights = validate_sample_weight(sample_weight, X)
         if len(encoded.classes) < 2:
@@ -178,7 +177,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
         self._fit_problem(X, problem, self._validation(X_val, y_val))
-        self._incremental = None  # partial_fit begins anew
+        self._incremental = None  # partial_fit goes on from here, with a new state
+        self._weight_seen = float(problem.target.total_weight[0])
         return self
 
     def _problem(
@@ -227,13 +227,16 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     ) -> "LogisticRegression":
         """Train one epoch on some rows; call it for one part of the data after another.
 
+        It goes on from the coefficients of an earlier fit, if there was one.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
         y : array-like of shape (n,) or (n, K)
             Labels or distributions.
         classes : array-like of shape (K,), optional
-            All classes there will be; needed in the first call, unless y holds distributions.
+            All classes there will be; needed in the first call of an estimator that wasn't fitted,
+            unless y holds distributions.
         sample_weight : array-like of shape (n,), optional
 
         Returns
@@ -251,16 +254,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 "class_weight='balanced' needs all data at once and doesn't work with partial_fit; "
                 "give the weights as a dict"
             )
-        incremental = self._incremental
-        X = validate_features(self, X, reset=incremental is None)
+        known = getattr(self, "classes_", None)
+        first = known is None
+        X = validate_features(self, X, reset=first)
         check_rows(X, y)
-        known = None if incremental is None else self.classes_
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if known is not None and not np.array_equal(given, known):
                 raise InputError(
-                    f"classes={list(classes)} is not what the first call of partial_fit was "
-                    f"given: {known.tolist()}"
+                    f"classes={list(classes)} are not those of the first call: {known.tolist()}"
                 )
             known = given
         encoded = encode(y, known)
@@ -271,13 +273,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         weights = validate_sample_weight(sample_weight, X)
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
-        if incremental is None:
-            seed = seed_from(self.random_state)
-            incremental = Incremental(choice.complete(self.solver, 0.0, self.max_iter, seed))
-            self._incremental = incremental
+        if first:
             self.classes_ = encoded.classes
             self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
-        total = float(problem.target.total_weight.sum())
+        if self._incremental is None:
+            seed = seed_from(self.random_state)
+            solver = choice.complete(self.solver, 0.0, self.max_iter, seed)
+            self._incremental = Incremental(solver, self._weight_seen)
+        incremental = self._incremental
+        total = float(problem.target.total_weight[0])
         incremental.weight += total
         # The penalty goes by all the weight seen so far, the loss by that of this part.
         objective = self._objective(X, problem, C=self.C * incremental.weight / total)
@@ -302,5 +306,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         check_is_fitted(self)
         values = np.asarray(y)
         if values.ndim == 2 and values.shape[1] > 1:
+            if values.shape[1] != len(self.classes_):
+                raise InputError(
+                    f"y has {values.shape[1]} columns, but there are {len(self.classes_)} classes"
+                )
             y = self.classes_[values.argmax(axis=1)]
         return super().score(X, y, sample_weight)

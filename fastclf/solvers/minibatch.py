@@ -68,13 +68,25 @@ class MinibatchState:
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, M * K), averaged if the rule averages."""
         averaged = self.average.size > 0 and self.step > self.average_from
-        u, u0 = (self.average, self.average0) if averaged else (self.u, self.u0)
+        return self.raw(*((self.average, self.average0) if averaged else (self.u, self.u0)))
+
+    def raw(self, u: np.ndarray, u0: np.ndarray) -> np.ndarray:
+        """Return theta (d + 1, M * K) of standardised coefficients."""
         u = u if self.by_feature else u.T
         w = u.astype(np.float64) * self.inverse_scale.astype(np.float64)[:, None]
         b = u0.astype(np.float64)
         if self.center.size:
             b = b - self.center.astype(np.float64) @ w
         return np.vstack([w, b])
+
+    def standardised(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardised coefficients of theta (d + 1, M * K), the inverse of :meth:`raw`."""
+        w, b = theta[:-1], theta[-1]
+        if self.center.size:
+            b = b + self.center.astype(np.float64) @ w
+        u = w / self.inverse_scale.astype(np.float64)[:, None]
+        u = np.ascontiguousarray(u if self.by_feature else u.T, dtype=self.u.dtype)
+        return u, b.astype(self.u.dtype)
 
     def save(self) -> None:
         """Remember this point, to come back to it if the epoch explodes."""
