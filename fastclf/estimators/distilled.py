@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from fastclf.errors import InputError
@@ -129,7 +130,7 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         teacher = None
         if teacher_logits is None:
-            teacher = self._fit_teacher(X, y, sample_weight)
+            teacher = self._fit_teacher(X, encoded, sample_weight)
             q, known = _softened(teacher, X, temperature)
         else:
             q, known = _softened_logits(teacher_logits, temperature, len(weights)), None
@@ -154,17 +155,20 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self.feature_names_in_ = student.feature_names_in_
         return self
 
-    def _fit_teacher(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _fit_teacher(
+        self, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
+    ) -> Any:
         if self.teacher is None:
             raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
         teacher = clone(self.teacher)
         if isinstance(teacher, FrozenEstimator):
             return teacher
-        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        if not isinstance(encoded, Labels):
             raise InputError(
                 "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
                 "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
             )
+        y = encoded.classes[encoded.codes]
         if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
             return teacher.fit(X, y, sample_weight=sample_weight)
         return teacher.fit(X, y)
@@ -172,7 +176,7 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.teacher is None or get_tags(self.teacher).input_tags.sparse
         return tags
 
     def decision_function(self, X: Any) -> np.ndarray:

@@ -58,7 +58,7 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     ----------
     y : array-like
     classes : ndarray of shape (K,), optional
-        Sorted classes that labels must be among; None: those in y.
+        Classes that labels must be among; None: those in y.
 
     Raises
     ------
@@ -72,26 +72,26 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
         raise InputError(
             "y is sparse; give labels or dense distributions, or use MultiLabelLogisticRegression"
         )
-    if y is None:
-        raise InputError("requires y to be passed, but the target y is None")
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
     labels = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row = int((~np.isfinite(labels)).argmax())
+        raise InputError(f"y holds NaN or infinity, first in row {row}; drop such rows")
     check_classification_targets(labels)
+    found, codes = np.unique(labels, return_inverse=True)
     if classes is None:
-        found, codes = np.unique(labels, return_inverse=True)
-        return Labels(found, codes.reshape(-1).astype(np.intp))
-    codes = np.searchsorted(classes, labels)
-    codes[codes == len(classes)] = 0
-    unknown = classes[codes] != labels
-    if unknown.any():
-        row = int(unknown.argmax())
+        return Labels(found, codes.astype(np.intp))
+    code_of = {label: code for code, label in enumerate(classes.tolist())}
+    codes = np.array([code_of.get(label, -1) for label in found.tolist()], dtype=np.intp)[codes]
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
         raise InputError(
-            f"y holds the unknown label {labels[row]!r} in row {row}; "
+            f"y holds the unknown label {labels.tolist()[row]!r} in row {row}; "
             f"the classes are {classes.tolist()}"
         )
-    return Labels(classes, codes.astype(np.intp))
+    return Labels(classes, codes)
 
 
 def _class_names(names: Any, n_classes: int, classes: np.ndarray | None) -> np.ndarray:
@@ -139,6 +139,8 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     names = getattr(y, "columns", None)
     dense = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    if dense.shape[1] == 0:
+        raise InputError("y has no columns: it needs one for each label")
     if dense.dtype.kind not in "biuf":
         raise InputError(f"y must hold indicators in [0, 1], got dtype {dense.dtype}")
     values = dense if dense.dtype in (np.float32, np.float64) else dense.astype(np.float64)

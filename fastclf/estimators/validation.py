@@ -68,7 +68,9 @@ def validate_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
 
 
 def check_rows(X: Any, y: Any) -> None:
-    """Refuse a y of another length than X."""
+    """Refuse a y that is missing or of another length than X."""
+    if y is None:
+        raise InputError("requires y to be passed, but the target y is None")
     check_consistent_length(X, y)
 
 
