@@ -212,7 +212,14 @@ class LinearModel:
             tensors = load_tensors(content)
             text = json.loads(_metadata(content)["fastclf"])
             model = cls._from_parts(tensors, text)
-        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            SafetensorError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise ModelFileError(
                 f"{path}: not a model file of fastclf, or a damaged one ({error}); "
                 "write it again with save()"
@@ -226,7 +233,9 @@ class LinearModel:
         classes = tensors.get("classes")
         if classes is None:
             kind = object if text["classes_dtype"] == "object" else np.str_
-            classes = np.array([str(name) for name in text["classes"]], dtype=kind)
+            if not all(isinstance(name, str) for name in text["classes"]):
+                raise ValueError("classes that are not strings")
+            classes = np.array(list(text["classes"]), dtype=kind)
         theta, threshold = tensors["theta"], tensors.get("threshold")
         shift, scale = tensors.get("shift"), tensors.get("scale")
         names = text["feature_names"]
@@ -235,13 +244,19 @@ class LinearModel:
             raise ValueError(f"unknown task {task!r}")
         if theta.ndim != 2 or theta.shape[0] < 2 or theta.dtype.kind != "f":
             raise ValueError(f"theta of shape {theta.shape} and dtype {theta.dtype}")
+        if not np.isfinite(theta).all():
+            raise ValueError("theta is not finite")
         d, columns = theta.shape[0] - 1, theta.shape[1]
         if classes.ndim != 1 or len(classes) != (2 if task == "binary" else columns):
             raise ValueError(f"{len(classes)} classes for {columns} columns")
-        if task == "binary" and columns != 1:
-            raise ValueError(f"{columns} columns for two classes")
+        if columns < {"binary": 1, "multiclass": 3, "multilabel": 1}[task] or (
+            task == "binary" and columns > 1
+        ):
+            raise ValueError(f"{columns} columns for a {task} task")
         if task == "multilabel" and (threshold is None or threshold.shape != (columns,)):
             raise ValueError("threshold missing or of a wrong shape")
+        if (shift is None) != (scale is None):
+            raise ValueError("shift without scale, or scale without shift")
         for array in (shift, scale):
             if array is not None and array.shape != (d,):
                 raise ValueError(f"preprocessing of shape {array.shape} for {d} features")

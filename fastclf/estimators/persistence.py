@@ -51,6 +51,8 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     kind = _ESTIMATORS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ModelFileError(f"{path}: holds an unknown estimator {name!r}")
+    if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
+        raise ModelFileError(f"{path}: holds a {model.task} model as a {name}")
     estimator = kind()
     estimator._store_theta(model.theta, model.theta.dtype)
     estimator.classes_ = model.classes
