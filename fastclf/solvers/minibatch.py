@@ -156,15 +156,18 @@ class Minibatch:
         rate = self.learning_rate
         if rate is not None and not callable(rate) and not rate > 0:
             raise InputError(f"learning_rate must be positive or a Schedule, got {rate!r}")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {self.batch_size!r}")
+        for name, least in (("batch_size", 1), ("warmup", 0), ("patience", 1)):
+            _check_integer(name, getattr(self, name), least)
+        for name, least in (("early_stopping", 1), ("max_iter", 0)):
+            if getattr(self, name) is not None:
+                _check_integer(name, getattr(self, name), least)
+        if self.tol is not None and not self.tol >= 0:
+            raise InputError(f"tol must be None or >= 0, got {self.tol!r}")
         if self.schedule not in schedules.NAMES:
             names = ", ".join(schedules.NAMES)
             raise InputError(f"schedule must be one of {names}; got {self.schedule!r}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"clip_norm must be positive or None, got {self.clip_norm!r}")
-        if self.early_stopping is not None and self.early_stopping < 1:
-            raise InputError(f"early_stopping must be None or >= 1, got {self.early_stopping!r}")
         if not 0 < self.validation_fraction < 1:
             raise InputError(
                 f"validation_fraction must be between 0 and 1, got {self.validation_fraction!r}"
@@ -285,6 +288,11 @@ class Minibatch:
         state.restore()
         state.rate_share *= _BACKOFF
         state.explosions += 1
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise InputError(f"{name} must be an integer >= {least}, got {value!r}")
 
 
 def _scale(curvature: Curvature, penalty: float, dtype: np.dtype) -> np.ndarray:
