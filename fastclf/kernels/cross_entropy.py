@@ -18,7 +18,7 @@ of the losses is returned in float64. ``gradient`` must not overlap ``logits``.
 
 import numpy as np
 
-from fastclf.kernels._jit import kernel
+from fastclf.kernels._jit import kernel, primitive
 from fastclf.kernels.arrays import fill, fill_weights
 from fastclf.kernels.primitives import log1p
 from fastclf.kernels.softmax import (
@@ -32,6 +32,12 @@ from fastclf.kernels.softmax import (
 
 BLOCK = 16384
 """Entries of the blocks between which the distilled loss alternates its two terms, in cache."""
+
+
+@primitive
+def _slope(mass, e, q, rest):
+    # In a kernel, LLVM would turn this into ``mass e - q (1 + rest)`` and lose a tiny rest.
+    return (mass * e - q) - q * rest
 
 
 @kernel
@@ -77,11 +83,12 @@ def hard(logits, codes, weights, scale, smoothing, temperature, start, stop, gra
                 factor[r] = f
         for r in range(rows):
             if code[r] >= 0:
-                g[r, code[r]] = ((at_class[r] - one) - rest[r]) * factor[r]
+                g[r, code[r]] = _slope(one, at_class[r], one, rest[r]) * factor[r]
                 at_class[r] = tile[r, code[r]]
             else:
                 fill(g[r], number(0))
-                at_class[r] = top[r]
+                top[r] = number(0)
+                at_class[r] = number(0)
                 rest[r] = number(0)
         for r in range(TILE):
             rest[r] = log1p(rest[r])
@@ -175,7 +182,7 @@ def soft(logits, targets, weights, scale, temperature, start, stop, gradient, lo
                 ek = e[k]
                 qk = q[k]
                 for r in range(TILE):
-                    ek[r] = (mass[r] * ek[r] - qk[r]) - qk[r] * rest[r]
+                    ek[r] = _slope(mass[r], ek[r], qk[r], rest[r])
             if accumulate:
                 for k in range(K):
                     ek = e[k]
@@ -200,10 +207,10 @@ def soft(logits, targets, weights, scale, temperature, start, stop, gradient, lo
                 f = w[r] * gradient_scale / (one + u)
                 if accumulate:
                     for k in range(K):
-                        gr[k] += ((s * row[k] - t[k]) - t[k] * u) * f
+                        gr[k] += _slope(s, row[k], t[k], u) * f
                 else:
                     for k in range(K):
-                        gr[k] = ((s * row[k] - t[k]) - t[k] * u) * f
+                        gr[k] = _slope(s, row[k], t[k], u) * f
                 rest[r] = u
                 mass[r] = s
                 inner[r] = dot

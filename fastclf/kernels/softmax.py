@@ -73,13 +73,15 @@ def exponentials_within(z, inverse_t, e):
     top = z[0]
     for k in range(z.size):
         top = maximum(top, z[k])
+    for k in range(z.size):
+        e[k] = exp((z[k] - top) * inverse_t)
+    # A loop of its own, without a store: whether LLVM's check for overlap then picks the vectorised
+    # loop or the scalar one would depend on addresses, and with it the order of the sum.
     rest = number(0)
     below = number(0)
     for k in range(z.size):
-        ek = exp((z[k] - top) * inverse_t)
-        is_below = number(ek < one)
-        e[k] = ek
-        rest += ek * is_below
+        is_below = number(e[k] < one)
+        rest += e[k] * is_below
         below += is_below
     return top, _combine(rest, below, number(z.size))
 
