@@ -333,14 +333,10 @@ def test_curvature_is_that_of_the_weighted_features(storage: Any):
 @pytest.mark.parametrize("kind", ["hard", "sigmoid"])
 def test_huge_logits_stay_finite(kind: str, dtype: type, huge: float):
     case = make(kind)
-    X = np.where(case.X > 0, 1.0, -1.0)
+    X = np.where(case.X > 0, huge, -huge)
     theta = np.zeros(case.theta.shape)
-    theta[0] = np.linspace(-huge, huge, K)
-    values, gradient = (
-        case._replace(penalty=L2(np.zeros(case.penalty.strength.size)))
-        .objective(X, dtype)
-        .value_and_grad(theta)
-    )
+    theta[0] = np.linspace(-1, 1, K)
+    values, gradient = case.objective(X, dtype).value_and_grad(theta)
     assert np.isfinite(values).all() and np.isfinite(gradient).all()
 
 
