@@ -11,6 +11,7 @@ Formulas: :mod:`fastclf.kernels.softmax`, :mod:`fastclf.kernels.cross_entropy` a
 
 from collections.abc import Callable
 from math import log
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastclf.errors import InputError
 from fastclf.kernels import cross_entropy as _softmax_loss
 from fastclf.kernels import sigmoid as _sigmoid
 from fastclf.kernels import softmax as _softmax
+from fastclf.kernels.arrays import for_reading
 
 __all__ = [
     "binary_cross_entropy",
@@ -396,7 +398,7 @@ def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
     1.5
     """
     p = _distribution(p, "p", positive_sum=False)
-    return (scipy.special.entr(p).sum(axis=-1) / p.dtype.type(log(base)))[()]
+    return (scipy.special.entr(p).sum(axis=-1) / p.dtype.type(_log_base(base)))[()]
 
 
 def information(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
@@ -425,7 +427,7 @@ def information(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
     """
     p = _probabilities(p, "p")
     with np.errstate(divide="ignore"):
-        return (0 - np.log(p) / p.dtype.type(log(base)))[()]
+        return (0 - np.log(p) / p.dtype.type(_log_base(base)))[()]
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
@@ -452,8 +454,12 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
     """
     p = _distribution(p, "p", positive_sum=False)
     q = _distribution(q, "q", positive_sum=False)
-    if p.shape[-1] != q.shape[-1]:
-        raise InputError(f"p and q must have the same classes, got shapes {p.shape} and {q.shape}")
+    try:
+        if p.shape[-1] != q.shape[-1]:
+            raise ValueError
+        np.broadcast_shapes(p.shape, q.shape)
+    except ValueError:
+        raise InputError(f"p and q have shapes that don't fit: {p.shape} and {q.shape}") from None
     return scipy.special.rel_entr(p, q).sum(axis=-1)[()]
 
 
@@ -544,7 +550,7 @@ def cross_entropy_with_grad(
     logits, y, weight, label_smoothing, temperature, ignore_index, reduction
         As for :func:`cross_entropy`.
     out : ndarray of shape (..., K), optional
-        Where to write the gradient: C-contiguous, of its dtype, not overlapping `logits`.
+        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
 
     Returns
     -------
@@ -564,7 +570,7 @@ def cross_entropy_with_grad(
     array([[ 0.5, -0.5]])
     """
     z = _logits(logits, "logits")
-    gradient = _result(out, z, "out", apart_from=z)
+    gradient = _result(out, z, apart_from=(z, y))
     value = _cross_entropy(
         z, y, weight, label_smoothing, temperature, ignore_index, reduction, gradient
     )
@@ -588,7 +594,7 @@ def _cross_entropy(
     smoothing = _fraction(label_smoothing, "label_smoothing")
     _check_reduction(reduction)
     class_weight = None if weight is None else _class_weight(weight, K, z.dtype)
-    labels = np.asarray(y)
+    labels = _array(y, "y")
     g = gradient.reshape(rows.shape)
     losses = np.empty(n) if reduction == "none" else _NONE
     ones = np.ones(1, z.dtype)
@@ -601,12 +607,14 @@ def _cross_entropy(
             kept = row_weight if ignored is None else np.where(ignored, 0, row_weight)
             total = float(kept.sum(dtype=np.float64))
         scale = 1.0 if reduction != "mean" else (1 / total if total > 0 else 0.0)
-        if smoothing > 0 and class_weight is not None:
+        if smoothing == 1 or (smoothing > 0 and class_weight is not None):
             q = np.full((n, K), smoothing / K, z.dtype)
             q[np.arange(n), codes] += 1 - smoothing
-            q *= class_weight
+            if class_weight is not None:
+                q *= class_weight
             if ignored is not None:
                 q[ignored] = 0
+                rows = np.where(ignored[:, None], z.dtype.type(0), rows)
             value = _run_sum(
                 _softmax_loss.soft, rows, rows, q, ones, scale, temperature, out=(g, losses, False)
             )
@@ -627,7 +635,7 @@ def _cross_entropy(
             raise InputError("ignore_index works with integer classes only, not with distributions")
         q = _as_rows(_distribution(labels, "y", positive_sum=False)).astype(z.dtype, copy=False)
         if smoothing > 0:
-            q = smooth_labels(q, smoothing)
+            q = (1 - smoothing) * q + smoothing / K
         if class_weight is not None:
             q = q * class_weight
         scale = 1 / n if reduction == "mean" and n else 1.0
@@ -734,7 +742,7 @@ def binary_cross_entropy_with_grad(
     logits, y, weight, pos_weight, label_smoothing, reduction
         As for :func:`binary_cross_entropy`.
     out : ndarray of shape (...), optional
-        Where to write the gradient: C-contiguous, of its dtype, not overlapping `logits`.
+        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
 
     Returns
     -------
@@ -765,7 +773,7 @@ def binary_cross_entropy_with_grad(
     flat_targets = np.ascontiguousarray(targets, z.dtype).reshape(-1)
     weights = _entry_weights(weight, z, "weight")
     positive = _entry_weights(pos_weight, z, "pos_weight")
-    gradient = _result(out, z, "out", apart_from=z)
+    gradient = _result(out, z, apart_from=(z, targets))
     losses = np.empty_like(flat)
     scale = 1 / flat.size if reduction == "mean" and flat.size else 1.0
     value: float | np.ndarray = _run_sum(
@@ -840,7 +848,7 @@ def distillation_loss_with_grad(
     if hard_weight > 0:
         if y is None:
             raise InputError("hard_weight > 0 needs y, the targets of the hard term")
-        labels = np.asarray(y)
+        labels = _array(y, "y")
         if labels.shape == z.shape:
             targets = _as_rows(_distribution(labels, "y", positive_sum=False)).astype(z.dtype)
         elif labels.shape == z.shape[:-1] and labels.dtype.kind in "biu":
@@ -851,7 +859,7 @@ def distillation_loss_with_grad(
                 f"{z.shape}; got dtype {labels.dtype} of shape {labels.shape}"
             )
     q = softmax(_as_rows(teacher).astype(z.dtype, copy=False), temperature)
-    gradient = _result(out, z, "out", apart_from=z)
+    gradient = _result(out, z, apart_from=(z, teacher, y))
     value = _run_sum(
         _softmax_loss.distilled,
         rows, rows, codes, targets, q, np.ones(1, z.dtype), 1 / max(n, 1), temperature,
@@ -892,7 +900,7 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
     p = _probabilities(p, "p")
     if p.ndim == 1:
         p = np.stack([1 - p, p], axis=1)
-    labels = np.asarray(y)
+    labels = _array(y, "y")
     if p.ndim != 2 or labels.shape != p.shape[:1] or not labels.size:
         raise InputError(
             f"p must have shape (n, K) or (n,) and y (n,), n > 0; got {p.shape} and {labels.shape}"
@@ -900,17 +908,24 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
     if labels.dtype.kind not in "biu":
         raise InputError(f"y must hold integer classes, got dtype {labels.dtype}")
     codes, _ = _codes(labels, p.shape[1], None)
-    if n_bins < 1:
-        raise InputError(f"n_bins must be at least 1, got {n_bins!r}")
+    if not (isinstance(n_bins, Integral) and n_bins >= 1):
+        raise InputError(f"n_bins must be an integer >= 1, got {n_bins!r}")
     confidence = p.max(axis=1).astype(np.float64)
     correct = p.argmax(axis=1) == codes
-    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    bins = np.searchsorted(np.linspace(0, 1, n_bins + 1)[1:-1], confidence)
     gaps = np.bincount(bins, correct - confidence, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(codes))
 
 
+def _array(array: ArrayLike, name: str) -> np.ndarray:
+    try:
+        return np.asarray(array)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} can't be made an array: {error}") from None
+
+
 def _floats(array: ArrayLike, name: str) -> np.ndarray:
-    values = np.asarray(array)
+    values = _array(array, name)
     if values.dtype in (np.float32, np.float64):
         return values
     if values.dtype.kind not in "biuf":
@@ -949,7 +964,7 @@ def _distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndar
 
 def _log_probabilities(p: ArrayLike) -> np.ndarray:
     p = _probabilities(p, "logits (as probabilities)")
-    sums = _logits(p).sum(axis=-1)
+    sums = _logits(p, "logits (as probabilities)").sum(axis=-1)
     if not np.allclose(sums, 1, rtol=0, atol=1e-8 if p.dtype == np.float64 else 1e-5):
         raise InputError("with from_logits=False each row must sum to 1; divide it by its sum")
     with np.errstate(divide="ignore"):
@@ -973,7 +988,7 @@ def _codes(
 
 
 def _class_weight(weight: ArrayLike, n_classes: int, dtype: np.dtype) -> np.ndarray:
-    values = np.asarray(weight, dtype=dtype)
+    values = _floats(weight, "weight").astype(dtype, copy=False)
     if values.shape != (n_classes,) or not (values >= 0).all():
         raise InputError(f"weight must hold {n_classes} numbers >= 0, one a class; got {weight!r}")
     return values
@@ -982,7 +997,7 @@ def _class_weight(weight: ArrayLike, n_classes: int, dtype: np.dtype) -> np.ndar
 def _entry_weights(weight: ArrayLike | None, z: np.ndarray, name: str) -> np.ndarray:
     if weight is None:
         return np.ones(1, z.dtype)
-    values = np.asarray(weight, dtype=z.dtype)
+    values = _floats(weight, name).astype(z.dtype, copy=False)
     if not (values >= 0).all():
         raise InputError(f"{name} must not be negative or NaN")
     try:
@@ -993,16 +1008,25 @@ def _entry_weights(weight: ArrayLike | None, z: np.ndarray, name: str) -> np.nda
         ) from None
 
 
+def _number(value: float, name: str, low: float, high: float) -> float:
+    if not (isinstance(value, Real) and low <= value <= high):
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)
+
+
 def _temperature(temperature: float) -> float:
-    if not (np.ndim(temperature) == 0 and 0 < float(temperature) < np.inf):
-        raise InputError(f"temperature must be a positive number, got {temperature!r}")
-    return float(temperature)
+    # Its inverse must be a float32, too.
+    return _number(temperature, "temperature", 1e-30, 1e30)
 
 
 def _fraction(value: float, name: str) -> float:
-    if not (np.ndim(value) == 0 and 0 <= float(value) <= 1):
-        raise InputError(f"{name} must be in [0, 1], got {value!r}")
-    return float(value)
+    return _number(value, name, 0, 1)
+
+
+def _log_base(base: float) -> float:
+    if not (isinstance(base, Real) and 0 < base < np.inf and base != 1):
+        raise InputError(f"base must be a positive number other than 1, got {base!r}")
+    return log(base)
 
 
 def _check_reduction(reduction: str) -> None:
@@ -1015,21 +1039,21 @@ def _as_rows(z: np.ndarray) -> np.ndarray:
 
 
 def _result(
-    out: np.ndarray | None, like: np.ndarray, name: str, apart_from: np.ndarray | None = None
+    out: np.ndarray | None, like: np.ndarray, apart_from: tuple[Any, ...] = ()
 ) -> np.ndarray:
     if out is None:
         return np.empty(like.shape, like.dtype)
     if not isinstance(out, np.ndarray):
-        raise InputError(f"{name} must be an array, got {type(out).__name__}")
+        raise InputError(f"out must be an array, got {type(out).__name__}")
     if out.shape != like.shape or out.dtype != like.dtype:
         raise InputError(
-            f"{name} must have shape {like.shape} and dtype {like.dtype}, "
+            f"out must have shape {like.shape} and dtype {like.dtype}, "
             f"got {out.shape} and {out.dtype}"
         )
     if not (out.flags.c_contiguous and out.flags.writeable):
-        raise InputError(f"{name} must be C-contiguous and writable")
-    if apart_from is not None and np.may_share_memory(out, apart_from):
-        raise InputError(f"{name} must not share memory with the logits")
+        raise InputError("out must be C-contiguous and writable")
+    if any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in apart_from):
+        raise InputError("out must not share memory with the logits or targets")
     return out
 
 
@@ -1038,7 +1062,7 @@ def _by_rows(
 ) -> np.ndarray:
     z = _logits(z)
     temperature = _temperature(temperature)
-    result = _result(out, z, "out")
+    result = _result(out, z)
     rows = _as_rows(z)
     if np.may_share_memory(rows, result):
         rows = rows.copy()
@@ -1050,19 +1074,27 @@ def _by_entries(
     kernel: Callable[..., None], z: ArrayLike, out: np.ndarray | None
 ) -> np.ndarray | np.floating:
     z = _floats(z, "z")
-    result = _result(out, z, "out")
+    result = _result(out, z)
     flat = np.ascontiguousarray(z).reshape(-1)
+    if np.may_share_memory(flat, result) and flat.ctypes.data != result.ctypes.data:
+        flat = flat.copy()
     _run(kernel, flat, flat, out=result.reshape(-1))
     return result if out is not None else result[()]
 
 
+def _for_reading(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(for_reading(a) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
 def _run(kernel: Callable[..., None], along: np.ndarray, *arguments: Any, out: np.ndarray) -> None:
+    arguments = _for_reading(arguments)
     pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
     threads.run(lambda i: kernel(*arguments, *pieces[i], out), len(pieces))
 
 
 def _run_sum(kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple) -> float:
     # The kernel's sum over all rows; chunks are added in order.
+    arguments = _for_reading(arguments)
     pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
     sums = np.zeros(len(pieces))
 

@@ -1,5 +1,7 @@
 """Filling and copying by plain loops: a slice assignment takes Numba far longer to compile."""
 
+import numpy as np
+
 from fastclf.kernels._jit import kernel
 
 
@@ -25,3 +27,19 @@ def fill_weights(weights, start, out):
     else:
         part = weights[start:]
         copy(part[: out.size], out)
+
+
+class _Unlocked:
+    def __init__(self, array):
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+        self.owner = array
+
+
+def for_reading(array):
+    """Return `array`, or a view of a read-only one that isn't marked so.
+
+    Kernels never write to what they read, and Numba would compile a variant of the kernel for each
+    combination of read-only arguments.
+    """
+    return array if array.flags.writeable else np.asarray(_Unlocked(array))
