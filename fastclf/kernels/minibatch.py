@@ -161,10 +161,11 @@ def _make_run_batches(KIND, SPARSE):
     ):
         """Run batches first to last of an epoch in place; return the steps taken in all.
 
-        ``rates`` (last - first,) are learning rates; ``rule_parameters`` are momentum and nesterov,
-        or beta1, beta2 and epsilon; ``decay`` (C,) is the decoupled weight decay of AdamW;
-        ``moments`` (2, *u.shape) and ``moments0`` (2, C) belong to the rule. A batch without
-        weight is skipped. ``values`` (M,) grows by the loss of each batch times its weight.
+        ``rates`` (last - first,) are those of the next steps; ``rule_parameters`` are momentum and
+        nesterov, or beta1, beta2 and epsilon; ``decay`` (C,) is the decoupled weight decay of
+        AdamW; ``moments`` (2, *u.shape) and ``moments0`` (2, C) belong to the rule. A batch
+        without weight is skipped and is no step. ``values`` (M,) grows by the loss of each batch
+        times its weight.
         """
         n = order.size
         M = values.size
@@ -242,8 +243,8 @@ def _make_run_batches(KIND, SPARSE):
                         flat_gradient[i] *= shrink
                     for c in range(gb.size):
                         gb[c] *= shrink
+            rate = rates[step - steps_before]
             step += 1
-            rate = rates[batch - first_batch]
             _decay(u, u.dtype.type(rate), decay, inverse_scale, by_feature)
             flat = u.reshape(-1)
             first_moment = moments[0].reshape(-1)
