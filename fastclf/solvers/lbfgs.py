@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.line_search import search
+from fastclf.solvers.line_search import rounding, search
 from fastclf.solvers.preconditioner import FULL_MATRIX, Preconditioner
 
 _NEGLIGIBLE = 1e-7
 """Relative decrease of the objective that isn't worth another step."""
+
+_STALE = 10
+"""Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
 
 _REFRESH_AT = (10, 30, 90)
 """Iterations at which the preconditioner learns which rows are still uncertain.
@@ -27,7 +30,8 @@ On raw digits the optimum then takes 87 iterations instead of 329, on raw wine 2
 class LBFGSState:
     """Point, gradient and the last pairs of differences; ``running`` (M,) marks live problems.
 
-    ``stuck`` (M,) marks those for which the line search found no better point.
+    ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
+    ``smallest`` (M,) are the value and the gradient norm that the next point is held against.
     """
 
     point: np.ndarray
@@ -35,6 +39,9 @@ class LBFGSState:
     gradient: np.ndarray
     running: np.ndarray
     stuck: np.ndarray
+    lowest: np.ndarray
+    smallest: np.ndarray
+    stale: np.ndarray
     preconditioner: Preconditioner
     refreshed: int = 0
     iteration: int = 0
@@ -100,6 +107,9 @@ class LBFGS:
             gradient=gradient,
             running=np.ones(objective.n_problems, bool),
             stuck=np.zeros(objective.n_problems, bool),
+            lowest=values,
+            smallest=_norms(gradient, objective.n_problems),
+            stale=np.zeros(objective.n_problems, int),
             preconditioner=_precondition(objective, None),
         )
 
@@ -133,15 +143,19 @@ class LBFGS:
         columns = np.repeat(running, objective.n_outputs)
         state.gradient = np.where(columns, found.gradient, state.gradient)
         state.iteration += 1
-        state.stuck |= found.stuck
-        state.running = running & ~found.stuck
+        norms = _norms(state.gradient, M)
+        better = state.values < state.lowest - rounding(state.lowest, objective.dtype)
+        better |= norms < state.smallest
+        state.lowest = np.where(better, np.minimum(state.values, state.lowest), state.lowest)
+        state.smallest = np.minimum(norms, state.smallest)
+        state.stale = np.where(better, 0, state.stale + 1)
+        state.stuck |= running & (found.stuck | (state.stale >= _STALE))
+        state.running = running & ~state.stuck
 
     def _retire(self, state: LBFGSState, expected: np.ndarray) -> None:
         # The gradient's norm says little of the objective where the Hessian is small, so go on
         # while the model of it promises a decrease: near the optimum that takes few steps.
-        M = state.running.size
-        norms = np.abs(state.gradient).reshape(state.gradient.shape[0], M, -1).max(axis=(0, 2))
-        small = norms <= (self.tol or 0.0)
+        small = _norms(state.gradient, state.running.size) <= (self.tol or 0.0)
         state.running &= ~(small & (expected <= _NEGLIGIBLE * np.abs(state.values)))
         if not state.running.any():
             state.status = "precision" if (state.stuck & ~small).any() else "converged"
@@ -176,6 +190,10 @@ def _precondition(objective: Objective, theta: np.ndarray | None) -> Preconditio
     full = objective.n_features <= FULL_MATRIX
     penalty = objective.penalty.columns(objective.n_problems * objective.n_outputs)
     return Preconditioner(objective.curvature(full, theta), penalty)
+
+
+def _norms(gradient: np.ndarray, M: int) -> np.ndarray:
+    return np.abs(gradient).reshape(gradient.shape[0], M, -1).max(axis=(0, 2))
 
 
 def _dots(a: np.ndarray, b: np.ndarray, M: int) -> np.ndarray:

@@ -29,6 +29,11 @@ class Found:
     stuck: np.ndarray
 
 
+def rounding(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return by how much values may differ for rounding alone."""
+    return 16 * np.finfo(dtype).eps * np.maximum(np.abs(values), 1e-300)
+
+
 def search(
     objective: Objective,
     theta: np.ndarray,
@@ -47,7 +52,7 @@ def search(
     def slopes(g: np.ndarray) -> np.ndarray:
         return np.einsum("jc,jc->c", g, direction).reshape(M, K).sum(axis=1)
 
-    noise = 16 * np.finfo(objective.dtype).eps * np.maximum(np.abs(values), 1e-300)
+    noise = rounding(values, objective.dtype)
     slope0 = slopes(gradient)
     pending = running & (slope0 < 0)
     stuck = running & ~pending
