@@ -1,0 +1,472 @@
+"""Solvers: minibatch rules against a plain loop, and every solver on real problems."""
+
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.special import expit, softmax
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as ScikitLearn
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import scale
+
+import fastclf
+from fastclf.errors import FastclfError, InputError
+from fastclf.losses import Distillation, Sigmoid, Softmax
+from fastclf.objective import InMemoryObjective
+from fastclf.penalties import L2
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Constant, InverseTime, minimize, observing
+from fastclf.targets import Target
+
+# Minibatch rules against an obvious loop
+
+
+N, D, K, BATCH = 53, 4, 3, 8
+
+
+def problem(kind: str, weights: np.ndarray | None = None, storage: Any = np.asarray, **arguments):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(N, D)) * [1, 10, 0.1, 3] + [0, 5, 0, -2]
+    weights = rng.uniform(0.5, 2, (1, N)) if weights is None else weights
+    codes, Y = rng.integers(0, K, N), rng.random((N, K))
+    if kind == "softmax":
+        target, loss, M = Target(weights, codes=codes), Softmax(), 1
+    else:
+        target, loss, M = Target(weights, soft=Y), Sigmoid(), K
+    penalty = L2(np.full(M, 0.02))
+    return InMemoryObjective(storage(X), target, loss, K, penalty, **arguments), X, target
+
+
+def loop(solver: Any, objective: InMemoryObjective, X: np.ndarray, target: Target, epochs: int):
+    """Train as the documentation of the kernels says, batch by batch; return theta."""
+    state = solver.init(objective, np.zeros((D + 1, K)))
+    center = state.center if state.center.size else np.zeros(D)
+    shrink = state.inverse_scale
+    u, u0 = np.zeros((D, K)), np.zeros(K)
+    first, first0, second, second0 = (np.zeros(a.shape) for a in (u, u0, u, u0))
+    total, total0, averaged = np.zeros((D, K)), np.zeros(K), 0
+    lam = 0.02
+    t = 0
+    Y = np.eye(K)[target.codes] if target.codes.size else target.soft
+    per_epoch = -(-N // solver.batch_size)
+    for epoch in range(epochs):
+        order = np.random.default_rng([solver.seed, epoch]).permutation(N)
+        for start in range(0, N, solver.batch_size):
+            rows = order[start : start + solver.batch_size]
+            weights = target.weights[0, rows]
+            if weights.sum() == 0:
+                continue
+            w = u * shrink[:, None]
+            z = X[rows] @ w + u0 - center @ w
+            p = softmax(z, axis=1) if target.codes.size else expit(z)
+            slope = (p - Y[rows]) * weights[:, None] / weights.sum()
+            gw, gb = X[rows].T @ slope, slope.sum(axis=0)
+            decoupled = isinstance(solver, AdamW)
+            g = (gw - np.outer(center, gb) + (0 if decoupled else lam) * w) * shrink[:, None]
+            g0 = gb if objective.fit_intercept else np.zeros(K)
+            if solver.clip_norm:
+                norm = np.sqrt((g**2).sum() + (g0**2).sum())
+                if norm > solver.clip_norm:
+                    g, g0 = g * solver.clip_norm / norm, g0 * solver.clip_norm / norm
+            rate = state.schedule(t)
+            t += 1
+            if decoupled:
+                decay = lam if solver.weight_decay is None else solver.weight_decay
+                u = u - rate * decay * u * shrink[:, None] ** 2
+            for v, gradient, m, s in ((u, g, first, second), (u0, g0, first0, second0)):
+                if isinstance(solver, SGD):
+                    m[:] = solver.momentum * m + gradient
+                    v -= rate * (gradient + solver.momentum * m if solver.nesterov else m)
+                else:
+                    m[:] = solver.beta1 * m + (1 - solver.beta1) * gradient
+                    s[:] = solver.beta2 * s + (1 - solver.beta2) * gradient**2
+                    mean, square = m / (1 - solver.beta1**t), s / (1 - solver.beta2**t)
+                    v -= rate * mean / (np.sqrt(square) + solver.epsilon)
+            if t > per_epoch:
+                total, total0, averaged = total + u, total0 + u0, averaged + 1
+    if solver.average and averaged:
+        u, u0 = total / averaged, total0 / averaged
+    w = u * shrink[:, None]
+    return np.vstack([w, u0 - center @ w])
+
+
+RULES = {
+    "sgd": SGD(momentum=0.0, nesterov=False, learning_rate=0.3),
+    "momentum": SGD(nesterov=False, learning_rate=0.1),
+    "nesterov": SGD(learning_rate=0.1),
+    "adam": Adam(),
+    "adamw": AdamW(),
+    "decay": AdamW(weight_decay=0.5),
+    "clipped": SGD(learning_rate=0.1, clip_norm=0.2),
+    "averaged": Adam(average=True),
+    "cosine": SGD(schedule="cosine", warmup=5),
+    "step": Adam(schedule="step", warmup=3),
+    "inverse time": SGD(schedule="inverse_time"),
+    "schedule object": Adam(learning_rate=InverseTime(0.1, half_life=4, warmup=2)),
+}
+RULES = {
+    name: replace(rule, batch_size=BATCH, seed=3, max_iter=2, tol=0.0)
+    for name, rule in RULES.items()
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_epochs_are_an_obvious_loop(name: str):
+    objective, X, target = problem("softmax")
+    assert N % BATCH  # the last batch is a partial one
+    result = minimize(objective, np.zeros((D + 1, K)), RULES[name])
+    expected = loop(RULES[name], objective, X, target, epochs=2)
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("name", ["nesterov", "adamw"])
+def test_loop_for_every_storage_and_loss(name: str, kind: str, storage: Any):
+    objective, X, target = problem(kind, storage=storage)
+    result = minimize(objective, np.zeros((D + 1, K)), RULES[name])
+    expected = loop(RULES[name], objective, X, target, epochs=2)
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["adam", "clipped"])
+def test_loop_without_intercept(name: str):
+    objective, X, target = problem("softmax", fit_intercept=False)
+    result = minimize(objective, np.zeros((D + 1, K)), RULES[name])
+    assert (result.theta[-1] == 0).all()
+    expected = loop(RULES[name], objective, X, target, epochs=2)
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9, atol=1e-11)
+
+
+def weightless_batches() -> np.ndarray:
+    """Weights (1, N) that are 0 in the second and the fifth batch of the first epoch."""
+    order = np.random.default_rng([3, 0]).permutation(N)
+    weights = np.ones((1, N))
+    weights[0, order[BATCH : 2 * BATCH]] = 0
+    weights[0, order[4 * BATCH : 5 * BATCH]] = 0
+    return weights
+
+
+@pytest.mark.parametrize("name", ["nesterov", "adam", "cosine"])
+def test_a_batch_without_weight_is_skipped(name: str):
+    solver = replace(RULES[name], max_iter=1)
+    objective, X, target = problem("softmax", weightless_batches())
+    result = minimize(objective, np.zeros((D + 1, K)), solver)
+    assert result.state.step == -(-N // BATCH) - 2
+    expected = loop(solver, objective, X, target, epochs=1)
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("weights", [None, weightless_batches()])
+@pytest.mark.parametrize("name", ["nesterov", "averaged", "cosine", "adamw"])
+def test_two_slices_are_one(name: str, weights: np.ndarray | None):
+    solver = RULES[name]
+    objective = problem("softmax", weights)[0]
+    order = np.random.default_rng([3, 0]).permutation(N)
+    last = -(-N // BATCH)
+    states = []
+    for cuts in ([0, last], [0, 3, last], [0, 1, 2, 5, last]):
+        state = solver.init(objective, np.ones((D + 1, K)))
+        state.average_from = 2
+        for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
+            objective.run_batches(solver, state, order, first, stop)
+        states.append(state)
+    for other in states[1:]:
+        assert np.array_equal(other.theta(), states[0].theta())
+        assert np.array_equal(other.moments, states[0].moments)
+        assert np.array_equal(other.values, states[0].values)
+
+
+@pytest.mark.parametrize("solver", [RULES["averaged"], RULES["nesterov"], LBFGS(max_iter=9)])
+def test_same_seed_gives_the_same_bits_for_any_number_of_threads(solver: Any):
+    thetas = [
+        minimize(problem("softmax", n_threads=n)[0], np.zeros((D + 1, K)), solver).theta
+        for n in (1, 2, 3, 8)
+    ]
+    assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
+    if not isinstance(solver, LBFGS):
+        other = minimize(problem("softmax")[0], np.zeros((D + 1, K)), replace(solver, seed=4))
+        assert not np.array_equal(other.theta, thetas[0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"learning_rate": 0.0},
+        {"learning_rate": -1},
+        {"batch_size": 0},
+        {"batch_size": 2.5},
+        {"schedule": "linear"},
+        {"warmup": -1},
+        {"clip_norm": 0.0},
+        {"early_stopping": 0},
+        {"validation_fraction": 1.0},
+        {"patience": 0},
+        {"max_iter": -1},
+        {"tol": -1e-3},
+        {"momentum": 1.0},
+    ],
+)
+def test_impossible_numbers_are_refused_by_name(arguments: dict[str, Any]):
+    with pytest.raises(InputError, match=next(iter(arguments))):
+        SGD(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"beta1": 1.0}, {"beta2": -0.1}, {"epsilon": 0}, {"weight_decay": -1.0}]
+)
+def test_impossible_numbers_of_adamw_are_refused(arguments: dict[str, Any]):
+    with pytest.raises(InputError, match=next(iter(arguments))):
+        AdamW(**arguments)
+
+
+# The loop
+
+
+@pytest.mark.parametrize("solver", [LBFGS(), RULES["averaged"], RULES["nesterov"]])
+def test_going_on_from_a_state_is_an_uninterrupted_run(solver: Any):
+    objective = problem("softmax")[0]
+    start = np.full((D + 1, K), 0.3)
+    whole = minimize(objective, start, replace(solver, max_iter=14))
+    part = minimize(objective, start, replace(solver, max_iter=4))
+    state = pickle.loads(pickle.dumps(part.state))
+    rest = minimize(objective, np.zeros((D + 1, K)), replace(solver, max_iter=14), state=state)
+    assert part.n_iter == 4 and rest.n_iter == whole.n_iter
+    assert np.array_equal(rest.theta, whole.theta)
+    for name in ("iteration", "objective"):
+        both = np.concatenate([part.history[name], rest.history[name]])
+        assert np.array_equal(both, whole.history[name])
+    assert (start == 0.3).all()
+
+
+def test_observers_hear_of_every_iteration():
+    objective = problem("softmax")[0]
+    seen, outer = [], []
+    with observing(outer.append):
+        result = minimize(objective, np.zeros((D + 1, K)), LBFGS(max_iter=5), observer=seen.append)
+    assert seen == outer
+    assert [progress.iteration for progress in seen] == [1, 2, 3, 4, 5]
+    assert [progress.objective for progress in seen] == result.history["objective"].tolist()
+    assert seen[0].solver == "lbfgs" and seen[0].max_iter == 5
+    assert seen[-1].passes == result.history["passes"][-1] > 5
+    minimize(objective, np.zeros((D + 1, K)), LBFGS(max_iter=2))
+    assert len(outer) == 5
+
+
+def test_an_observer_may_stop_the_fit():
+    def stop(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), observing(stop):
+        fastclf.LogisticRegression().fit(*datasets.load_iris(return_X_y=True))
+
+
+def test_a_solver_whose_methods_are_missing_is_refused_by_their_names():
+    class Streamed:
+        def value_and_grad(self, theta: np.ndarray, active: Any = None) -> None: ...
+
+    with pytest.raises(FastclfError, match="'sgd' needs curvature, run_batches.*Streamed"):
+        minimize(Streamed(), np.zeros((2, 1)), SGD())
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(60, 30)), rng.normal(size=(60, 30))
+    y = rng.integers(0, 3, 60)
+    strength = L2(np.zeros(1))
+    objective, validation = (
+        InMemoryObjective(A, Target(np.ones((1, 60)), codes=y), Softmax(), 3, strength)
+        for A in (X, X + noise)
+    )
+    solver = Adam(batch_size=10, max_iter=200, early_stopping=4, tol=0.0, learning_rate=0.1)
+    result = minimize(objective, np.zeros((31, 3)), solver, validation=validation)
+    losses = result.history["validation_loss"]
+    assert result.status == "early_stopping"
+    assert result.n_iter == losses.size == losses.argmin() + 1 + 4 < 200
+    assert validation.value_and_grad(result.theta)[0].mean() == losses.min()
+
+
+def test_no_epochs_and_no_iterations_leave_theta():
+    start = np.full((D + 1, K), 0.3)
+    for solver in (LBFGS(max_iter=0), SGD(max_iter=0)):
+        result = minimize(problem("softmax")[0], start, solver)
+        np.testing.assert_allclose(result.theta, start, rtol=1e-12)
+        assert result.n_iter == 0 and result.status == "max_iter"
+
+
+def test_exploding_steps_back_off_and_say_so():
+    objective = problem("softmax")[0]
+    solver = SGD(learning_rate=1e4, batch_size=BATCH, max_iter=20, seed=0)
+    with pytest.warns(ConvergenceWarning, match="learning rate"):
+        result = minimize(objective, np.zeros((D + 1, K)), solver)
+    at_zero = objective.value_and_grad(np.zeros((D + 1, K)))[0]
+    assert np.isfinite(result.theta).all()
+    assert objective.value_and_grad(result.theta)[0] < 3 * at_zero
+
+
+def test_no_rate_that_helps_is_an_error():
+    solver = SGD(learning_rate=Constant(1e300), batch_size=BATCH, max_iter=3, seed=0)
+    with pytest.raises(InputError, match="learning_rate"), np.errstate(all="ignore"):
+        minimize(problem("softmax")[0], np.zeros((D + 1, K)), solver)
+
+
+# Solvers on real problems
+
+
+def data(name: str, scaled: bool) -> tuple[np.ndarray, np.ndarray]:
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    if name == "digits":
+        X, y = X[:600], y[:600]
+    return (scale(X) if scaled else X), y
+
+
+def indicators(name: str, y: np.ndarray) -> np.ndarray:
+    """Several labels a row: is it class k, and is its number odd."""
+    return np.column_stack([np.eye(y.max() + 1)[y], y % 2])
+
+
+def gradient_norm(X: np.ndarray, Y: np.ndarray, theta: np.ndarray, link: Any, C: float) -> float:
+    slope = (link(X @ theta[:-1] + theta[-1]) - Y) / len(X)
+    g = X.T @ slope + theta[:-1] / (C * len(X))
+    return max(np.abs(g).max(), np.abs(slope.sum(axis=0)).max())
+
+
+def solve(X: np.ndarray, y: np.ndarray, multilabel: bool, C: float, solver: Any):
+    """Fit with any solver; return theta, targets (n, columns), the link and the result."""
+    n, d = X.shape
+    ones = np.ones((1, n))
+    if multilabel or y.max() == 1:
+        Y = y[:, None].astype(float) if y.ndim == 1 else y
+        target, loss, M, link = Target(ones, soft=Y), Sigmoid(), Y.shape[1], expit
+    else:
+        Y = np.eye(y.max() + 1)[y]
+        target, loss, M = Target(ones, codes=y), Softmax(), 1
+
+        def link(z: np.ndarray) -> np.ndarray:
+            return softmax(z, axis=1)
+
+    penalty = L2.from_C(C, np.full(M, float(n)))
+    objective = InMemoryObjective(X, target, loss, Y.shape[1], penalty)
+    result = minimize(objective, np.zeros((d + 1, Y.shape[1])), solver)
+    return result, Y, link
+
+
+PROBLEMS = [
+    (name, multilabel)
+    for name in ("iris", "wine", "breast_cancer", "digits")
+    for multilabel in (False, True)
+    if (name, multilabel) != ("breast_cancer", True)
+]
+
+
+@pytest.mark.parametrize("scaled, tol", [(False, 1e-4), (True, 1e-8)], ids=["raw", "scaled"])
+@pytest.mark.parametrize("name, multilabel", PROBLEMS)
+def test_lbfgs_reaches_its_tolerance(name: str, multilabel: bool, scaled: bool, tol: float):
+    X, y = data(name, scaled)
+    y = indicators(name, y) if multilabel else y
+    result, Y, link = solve(X, y, multilabel, 1.0, LBFGS(tol=tol, max_iter=500))
+    assert result.status == "converged"
+    assert gradient_norm(X, Y, result.theta, link, C=1.0) <= tol * 1.001
+    np.testing.assert_allclose(
+        result.history["gradient_norm"][-1],
+        gradient_norm(X, Y, result.theta, link, C=1.0),
+        rtol=1e-3,
+        atol=1e-11,
+    )
+
+
+@pytest.mark.parametrize("name, multilabel", PROBLEMS)
+def test_lbfgs_agrees_with_scikit_learn(name: str, multilabel: bool):
+    X, y = data(name, scaled=True)
+    y = indicators(name, y) if multilabel else y
+    result, _, _ = solve(X, y, multilabel, 1.0, LBFGS(tol=1e-9, max_iter=1000))
+    theirs = ScikitLearn(tol=1e-10, max_iter=10000, solver="newton-cholesky")
+    if multilabel:
+        fits = [theirs.fit(X, column) for column in y.T]
+        fits = [np.append(theirs.fit(X, column).coef_, theirs.intercept_) for column in y.T]
+        expected = np.array(fits).T
+    else:
+        theirs.fit(X, y)
+        expected = np.vstack([theirs.coef_.T, theirs.intercept_])
+    theta = result.theta
+    if theta.shape[1] > 1 and not multilabel:
+        theta = theta - theta.mean(axis=1, keepdims=True)
+        expected = expected - expected.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(theta, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("solver", [SGD, Adam])
+def test_minibatch_solvers_end_near_the_optimum(solver: Any):
+    X, y = data("wine", scaled=False)
+    best = solve(X, y, False, 1.0, LBFGS(tol=1e-8, max_iter=500))[0].history["objective"][-1]
+    rule = solver(batch_size=32, max_iter=200, schedule="cosine", tol=0.0, seed=0)
+    theta = solve(X, y, False, 1.0, rule)[0].theta
+    n = len(y)
+    objective = InMemoryObjective(
+        X, Target(np.ones((1, n)), codes=y), Softmax(), 3, L2(np.full(1, 1 / n))
+    )
+    assert best <= objective.value_and_grad(theta)[0] <= best + 0.02
+
+
+def test_adamw_ends_at_the_optimum_of_the_penalty_that_its_decay_means():
+    X, y = data("wine", scaled=False)
+    X = X[:, :6]
+    optimum = solve(X, y, False, 0.1, LBFGS(tol=1e-8, max_iter=500))[0].theta
+    rule = SGD(batch_size=178, max_iter=2000, tol=0.0, seed=0)
+    plain = solve(X, y, False, 0.1, rule)[0].theta
+    p = [softmax(X @ theta[:-1] + theta[-1], axis=1) for theta in (optimum, plain)]
+    np.testing.assert_allclose(p[0], p[1], atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["wine", "breast_cancer"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_default_minibatch_solvers_learn_raw_data(solver: str, name: str):
+    X, y = data(name, scaled=False)
+    for seed in range(10):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=seed)
+        clf = fastclf.LogisticRegression(solver=solver, random_state=seed).fit(X_train, y_train)
+        assert clf.score(X_test, y_test) >= 0.90, seed
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_float32_ends_quietly_where_its_arithmetic_does(scaled: bool):
+    X, y = data("breast_cancer", scaled)
+    exact = fastclf.LogisticRegression(tol=1e-6, max_iter=1000).fit(X, y)
+    clf = fastclf.LogisticRegression(tol=1e-12, max_iter=1000).fit(X.astype(np.float32), y)
+    assert clf.history_["status"] == "precision"
+    np.testing.assert_allclose(clf.predict_proba(X), exact.predict_proba(X), atol=2e-3)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_lbfgs_on_a_distilled_problem(temperature: float):
+    X, y = data("iris", scaled=True)
+    q = np.random.default_rng(0).dirichlet(np.ones(3), len(y))
+    loss = Softmax(distillation=Distillation(temperature, 0.4))
+    target = Target(np.ones((1, len(y))), codes=y, teacher=q)
+    objective = InMemoryObjective(X, target, loss, 3, L2(np.full(1, 0.01)))
+    theta = minimize(objective, np.zeros((5, 3)), LBFGS(tol=1e-9, max_iter=300)).theta
+    z = X @ theta[:-1] + theta[-1]
+    slope = 0.4 * (softmax(z, axis=1) - np.eye(3)[y])
+    slope += 0.6 * temperature * (softmax(z / temperature, axis=1) - q)
+    g = np.vstack([X.T @ slope / len(y) + 0.01 * theta[:-1], slope.mean(axis=0)])
+    assert np.abs(g).max() < 1e-8
+
+
+def test_problems_of_very_different_difficulty_are_solved_together():
+    X, y = data("breast_cancer", scaled=False)
+    rng = np.random.default_rng(0)
+    Y = np.column_stack([y, rng.integers(0, 2, y.size), X[:, 0] > 14, rng.random(y.size) < 0.02])
+    penalty = L2(np.array([1e-8, 1.0, 1e-3, 1e-2]))
+    target = Target(np.ones((1, y.size)), soft=Y.astype(float))
+    objective = InMemoryObjective(X, target, Sigmoid(), 4, penalty)
+    result = minimize(objective, np.zeros((31, 4)), LBFGS(tol=1e-5, max_iter=2000))
+    assert result.status == "converged"
+    for m in range(4):
+        one = Target(np.ones((1, y.size)), soft=Y[:, [m]].astype(float))
+        alone = InMemoryObjective(X, one, Sigmoid(), 1, L2(penalty.strength[[m]]))
+        g = alone.value_and_grad(result.theta[:, [m]])[1]
+        assert np.abs(g).max() <= 1e-5
