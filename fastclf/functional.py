@@ -607,7 +607,7 @@ def _cross_entropy(
             kept = row_weight if ignored is None else np.where(ignored, 0, row_weight)
             total = float(kept.sum(dtype=np.float64))
         scale = 1.0 if reduction != "mean" else (1 / total if total > 0 else 0.0)
-        if smoothing == 1 or (smoothing > 0 and class_weight is not None):
+        if smoothing > 0:
             q = np.full((n, K), smoothing / K, z.dtype)
             q[np.arange(n), codes] += 1 - smoothing
             if class_weight is not None:
@@ -623,7 +623,7 @@ def _cross_entropy(
                 codes = np.where(ignored, -1, codes)
             value = _run_sum(
                 _softmax_loss.hard,
-                rows, rows, codes, row_weight, scale, smoothing, temperature,
+                rows, rows, codes, row_weight, scale, temperature,
                 out=(g, losses),
             )  # fmt: skip
             if reduction == "none" and class_weight is not None:
@@ -863,7 +863,7 @@ def distillation_loss_with_grad(
     value = _run_sum(
         _softmax_loss.distilled,
         rows, rows, codes, targets, q, np.ones(1, z.dtype), 1 / max(n, 1), temperature,
-        hard_weight, 0.0,
+        hard_weight,
         out=(gradient.reshape(rows.shape),),
     )  # fmt: skip
     return (value if n else float("nan")), gradient

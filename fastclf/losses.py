@@ -51,7 +51,9 @@ class Softmax:
         """Return the number of the kernel for this kind of target."""
         if self.distillation:
             return passes.SOFTMAX_DISTILLED
-        return passes.SOFTMAX_HARD if target.codes.size else passes.SOFTMAX_SOFT
+        if target.codes.size and not self.label_smoothing:
+            return passes.SOFTMAX_HARD
+        return passes.SOFTMAX_SOFT
 
     @property
     def parameters(self) -> tuple[float, float, float]:

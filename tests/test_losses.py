@@ -225,7 +225,7 @@ def test_row_weights_of_the_kernels_repeat_and_remove_rows(kind, K, dtype, rng):
         zr, yr, qr = z[rows], y[rows], q[rows]
         if kind == "hard":
             value = softmax_kernels.hard(
-                zr, yr, row_weights, 0.5, 0.1, 1.0, 0, len(rows), g, np.empty(0)
+                zr, yr, row_weights, 0.5, 1.0, 0, len(rows), g, np.empty(0)
             )
         elif kind == "soft":
             value = softmax_kernels.soft(
@@ -233,7 +233,7 @@ def test_row_weights_of_the_kernels_repeat_and_remove_rows(kind, K, dtype, rng):
             )
         else:
             value = softmax_kernels.distilled(
-                zr, yr, np.empty((0, K), dtype), qr, row_weights, 0.5, 2.0, 0.3, 0.1,
+                zr, yr, np.empty((0, K), dtype), qr, row_weights, 0.5, 2.0, 0.3,
                 0, len(rows), g,
             )  # fmt: skip
         return value, g

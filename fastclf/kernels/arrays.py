@@ -1,4 +1,7 @@
-"""Filling and copying by plain loops: a slice assignment takes Numba far longer to compile."""
+"""Small helpers that keep compilation quick: plain loops, and arguments of uniform types.
+
+A slice assignment takes Numba far longer to compile than a loop.
+"""
 
 import numpy as np
 
@@ -27,6 +30,15 @@ def fill_weights(weights, start, out):
     else:
         part = weights[start:]
         copy(part[: out.size], out)
+
+
+@kernel
+def not_literal():
+    """Return 0 and False as variables.
+
+    Numba compiles another variant of a kernel for an argument that is a literal.
+    """
+    return np.intp(0), np.bool_(False)
 
 
 class _Unlocked:

@@ -19,7 +19,7 @@ of the losses is returned in float64. ``gradient`` must not overlap ``logits``.
 import numpy as np
 
 from fastclf.kernels._jit import kernel, primitive
-from fastclf.kernels.arrays import fill, fill_weights
+from fastclf.kernels.arrays import fill, fill_weights, not_literal
 from fastclf.kernels.primitives import log1p
 from fastclf.kernels.softmax import (
     ACROSS,
@@ -41,11 +41,8 @@ def _slope(mass, e, q, rest):
 
 
 @kernel
-def hard(logits, codes, weights, scale, smoothing, temperature, start, stop, gradient, losses):
-    """Take integer classes ``codes`` (n,); a negative code leaves its row out.
-
-    With smoothing ε the target is ``(1 - ε) onehot + ε / K``.
-    """
+def hard(logits, codes, weights, scale, temperature, start, stop, gradient, losses):
+    """Take integer classes ``codes`` (n,); a negative code leaves its row out."""
     K = logits.shape[1]
     number = logits.dtype.type
     one = number(1)
@@ -92,46 +89,23 @@ def hard(logits, codes, weights, scale, smoothing, temperature, start, stop, gra
                 rest[r] = number(0)
         for r in range(TILE):
             rest[r] = log1p(rest[r])
-        if smoothing > 0:
-            total += _smooth(tile, code, w, smoothing, inverse_t, gradient_scale, top, g)
-        share = (1 - smoothing) / temperature
         for r in range(rows):
-            loss = float(rest[r]) + (float(top[r]) - float(at_class[r])) * share
+            loss = float(rest[r]) + (float(top[r]) - float(at_class[r])) / temperature
             total += float(w[r]) * loss
         if losses.size:
             for r in range(rows):
-                loss = float(rest[r]) + (float(top[r]) - float(at_class[r])) * share
-                if smoothing > 0 and code[r] >= 0:
-                    loss += _depth(tile[r], top[r]) * (smoothing / K / temperature)
-                losses[first + r] = loss
+                losses[first + r] = (
+                    float(rest[r]) + (float(top[r]) - float(at_class[r])) / temperature
+                )
     return total * scale
 
 
 @kernel
-def _depth(z, top):
-    depth = 0.0
-    for k in range(z.size):
-        depth += float(top) - float(z[k])
-    return depth
-
-
-@kernel
-def _smooth(tile, code, w, smoothing, inverse_t, gradient_scale, top, g):
-    # Move a share of each row's target from its class to all classes; return what that adds.
-    K = tile.shape[1]
-    number = tile.dtype.type
-    total = 0.0
-    for r in range(tile.shape[0]):
-        if code[r] < 0:
-            continue
-        total += float(w[r]) * _depth(tile[r], top[r]) * (smoothing / K) * inverse_t
-        gr = g[r]
-        moved = w[r] * gradient_scale * number(smoothing)
-        share = moved / number(K)
-        for k in range(K):
-            gr[k] -= share
-        gr[code[r]] += moved
-    return total
+def smoothed(code, smoothing, out):
+    """Fill ``out`` (K,) with the target ``(1 - ε) onehot + ε / K`` of a class."""
+    K = out.size
+    fill(out, out.dtype.type(smoothing / K))
+    out[code] += out.dtype.type(1 - smoothing)
 
 
 @kernel
@@ -234,7 +208,6 @@ def distilled(
     scale,
     temperature,
     hard_weight,
-    smoothing,
     start,
     stop,
     gradient,
@@ -244,6 +217,7 @@ def distilled(
     y is ``targets`` (n, K), or where that is empty ``codes`` (n,). Neither is read if a is 0.
     """
     no_losses = np.empty(0)
+    _, add = not_literal()
     rows = max(TILE, BLOCK // logits.shape[1])
     hard_scale = hard_weight * scale
     soft_scale = (1 - hard_weight) * temperature * temperature * scale
@@ -255,12 +229,10 @@ def distilled(
                 fill(gradient[i], logits.dtype.type(0))
         elif targets.shape[0] > 0:
             total += soft(
-                logits, targets, weights, hard_scale, 1.0, first, last, gradient, no_losses, False
+                logits, targets, weights, hard_scale, 1.0, first, last, gradient, no_losses, add
             )
         else:
-            total += hard(
-                logits, codes, weights, hard_scale, smoothing, 1.0, first, last, gradient, no_losses
-            )
+            total += hard(logits, codes, weights, hard_scale, 1.0, first, last, gradient, no_losses)
         total += soft(
             logits,
             teacher,
@@ -271,7 +243,7 @@ def distilled(
             last,
             gradient,
             no_losses,
-            True,
+            not add,
         )
     return total
 

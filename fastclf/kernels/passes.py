@@ -25,16 +25,10 @@ import numpy as np
 
 from fastclf.kernels import cross_entropy, dense, sigmoid, sparse
 from fastclf.kernels._jit import kernel
-from fastclf.kernels.arrays import copy, fill
+from fastclf.kernels.arrays import copy, fill, not_literal
 from fastclf.kernels.softmax import TILE
 
 SOFTMAX_HARD, SOFTMAX_SOFT, SOFTMAX_DISTILLED, SIGMOID, SIGMOID_DISTILLED = range(5)
-
-
-@kernel
-def _not_literal():
-    # 0 and False as variables: Numba compiles another variant for an argument that is a literal.
-    return np.intp(0), np.bool_(False)
 
 
 def _make_value_and_grad(KIND, SPARSE):
@@ -54,10 +48,12 @@ def _make_value_and_grad(KIND, SPARSE):
         g = np.zeros((TILE, K), b.dtype)
         weight = np.zeros((TILE if softmax else TILE * K), b.dtype)
         code = np.zeros(TILE, codes.dtype)
-        soft_tile = np.zeros((TILE, soft.shape[1]), b.dtype)
+        # A smoothed hard target is a soft one.
+        has_soft = soft.shape[0] > 0 or smoothing > 0 or not softmax
+        soft_tile = np.zeros((TILE if has_soft else 0, K), b.dtype)
         teacher_tile = np.zeros((TILE, teacher.shape[1]), b.dtype)
         no_losses = np.empty(0)
-        begin, add = _not_literal()
+        begin, add = not_literal()
         if not softmax:
             losses = np.zeros(TILE * K, b.dtype)
             positive = np.zeros(TILE * K, b.dtype)
@@ -71,6 +67,8 @@ def _make_value_and_grad(KIND, SPARSE):
                     code[r] = codes[i]
                 if soft.shape[0]:
                     copy(soft[i], soft_tile[r])
+                elif has_soft:
+                    cross_entropy.smoothed(code[r], smoothing, soft_tile[r])
                 if teacher.shape[0]:
                     copy(teacher[i], teacher_tile[r])
             for m in range(groups):
@@ -90,7 +88,7 @@ def _make_value_and_grad(KIND, SPARSE):
                             weight[r * K + k] = own * number(scale[k])
                 if KIND == SOFTMAX_HARD:
                     values[m] += cross_entropy.hard(
-                        z, code, weight, scale[m], smoothing, temperature, begin, rows, g, no_losses
+                        z, code, weight, scale[m], temperature, begin, rows, g, no_losses
                     )
                 if KIND == SOFTMAX_SOFT:
                     values[m] += cross_entropy.soft(
@@ -98,8 +96,8 @@ def _make_value_and_grad(KIND, SPARSE):
                     )
                 if KIND == SOFTMAX_DISTILLED:
                     values[m] += cross_entropy.distilled(
-                        z, code, soft_tile if soft.shape[0] else soft, teacher_tile,
-                        weight, scale[m], temperature, hard_weight, smoothing, begin, rows, g,
+                        z, code, soft_tile, teacher_tile,
+                        weight, scale[m], temperature, hard_weight, begin, rows, g,
                     )  # fmt: skip
                 if KIND == SIGMOID:
                     sigmoid.cross_entropy(
@@ -165,7 +163,7 @@ def _make_hessian_product(KIND, SPARSE):
         v = np.zeros((TILE, K), b.dtype)
         h = np.zeros((TILE, K), b.dtype)
         weight = np.zeros((TILE if softmax else TILE * K), b.dtype)
-        begin, add = _not_literal()
+        begin, add = not_literal()
         if not softmax:
             soft_tile = np.zeros((TILE, K), b.dtype)
             positive = np.zeros(TILE * K, b.dtype)
@@ -189,7 +187,9 @@ def _make_hessian_product(KIND, SPARSE):
                     )
                     if distilled:
                         share = (1 - hard_weight) * temperature * temperature * scale[m]
-                        cross_entropy.curvature(z, v, weight, share, temperature, begin, rows, h, not add)
+                        cross_entropy.curvature(
+                            z, v, weight, share, temperature, begin, rows, h, not add
+                        )
                 else:
                     for r in range(rows):
                         i = dense.row_of(order, first + r)
@@ -228,7 +228,7 @@ SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KI
 def decision_dense(X, w, b, start, stop, out):
     """Write the logits of rows start to stop of a dense X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
-    column, _ = _not_literal()
+    column, _ = not_literal()
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
         dense.forward(X, none, first, rows, w, b, column, out[first - start :])
@@ -238,7 +238,7 @@ def decision_dense(X, w, b, start, stop, out):
 def decision_sparse(X, w, b, start, stop, out):
     """Write the logits of rows start to stop of a CSR X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
-    column, _ = _not_literal()
+    column, _ = not_literal()
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
         sparse.forward(X, none, first, rows, w, b, column, out[first - start :])
