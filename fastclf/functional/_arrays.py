@@ -1,0 +1,195 @@
+"""How arguments of the public functions become arrays, and how kernels run over them."""
+
+from collections.abc import Callable
+from math import log
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastclf import threads
+from fastclf.errors import InputError
+from fastclf.kernels.arrays import for_reading
+
+_ENTRY = 1.0
+"""Nanoseconds or so that a kernel spends on an entry."""
+
+
+def real_array(array: ArrayLike, name: str) -> np.ndarray:
+    try:
+        return np.asarray(array)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} can't be made an array: {error}") from None
+
+
+def floats(array: ArrayLike, name: str) -> np.ndarray:
+    values = real_array(array, name)
+    if values.dtype in (np.float32, np.float64):
+        return values
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold real numbers, got dtype {values.dtype}")
+    return values.astype(np.float64)
+
+
+def as_logits(z: ArrayLike, name: str = "z") -> np.ndarray:
+    z = floats(z, name)
+    if z.ndim == 0 or z.shape[-1] == 0:
+        raise InputError(f"{name} must have shape (..., K) with K >= 1 classes, got {z.shape}")
+    return z
+
+
+def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
+    p = floats(p, name)
+    if p.size and not (p.min() >= 0 and p.max() <= 1):
+        bad = np.argwhere(~((p >= 0) & (p <= 1)))[0]
+        index = tuple(int(i) for i in bad)
+        raise InputError(f"{name} must lie in [0, 1], got {p[index]} at index {index}")
+    return p
+
+
+def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndarray:
+    p = as_logits(p, name)
+    if p.size and not p.min() >= 0:
+        index = tuple(int(i) for i in np.argwhere(~(p >= 0))[0])
+        raise InputError(f"{name} must not be negative or NaN, got {p[index]} at index {index}")
+    if positive_sum and not (p.sum(axis=-1) > 0).all():
+        row = np.argwhere(~(p.sum(axis=-1) > 0))[0]
+        raise InputError(
+            f"{name} must have a positive sum in each row; row {row.tolist()} has none"
+        )
+    return p
+
+
+def class_codes(
+    labels: np.ndarray, n_classes: int, ignore_index: int | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    # The classes as flat intp, and a mask of the ignored ones (whose code is then 0) or None.
+    codes = np.ascontiguousarray(labels, dtype=np.intp).reshape(-1)
+    if not codes.size or (codes.min() >= 0 and codes.max() < n_classes):
+        if ignore_index is None or ignore_index < 0 or not (codes == ignore_index).any():
+            return codes, None
+    ignored = codes == ignore_index if ignore_index is not None else np.zeros(codes.shape, bool)
+    bad = ~ignored & ((codes < 0) | (codes >= n_classes))
+    if bad.any():
+        at = int(bad.argmax())
+        raise InputError(f"y must hold classes 0 to {n_classes - 1}, got {codes[at]} at row {at}")
+    return np.where(ignored, 0, codes), ignored
+
+
+def class_weights(weight: ArrayLike, n_classes: int, dtype: np.dtype) -> np.ndarray:
+    values = floats(weight, "weight").astype(dtype, copy=False)
+    if values.shape != (n_classes,) or not (values >= 0).all():
+        raise InputError(f"weight must hold {n_classes} numbers >= 0, one a class; got {weight!r}")
+    return values
+
+
+def entry_weights(weight: ArrayLike | None, z: np.ndarray, name: str) -> np.ndarray:
+    if weight is None:
+        return np.ones(1, z.dtype)
+    values = floats(weight, name).astype(z.dtype, copy=False)
+    if not (values >= 0).all():
+        raise InputError(f"{name} must not be negative or NaN")
+    try:
+        return np.ascontiguousarray(np.broadcast_to(values, z.shape)).reshape(-1)
+    except ValueError:
+        raise InputError(
+            f"{name} of shape {values.shape} doesn't broadcast to the logits' {z.shape}"
+        ) from None
+
+
+def number(value: float, name: str, low: float, high: float) -> float:
+    if not (isinstance(value, Real) and low <= value <= high):
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)
+
+
+def positive_temperature(temperature: float) -> float:
+    # Its inverse must be a float32, too.
+    return number(temperature, "temperature", 1e-30, 1e30)
+
+
+def fraction(value: float, name: str) -> float:
+    return number(value, name, 0, 1)
+
+
+def log_base(base: float) -> float:
+    if not (isinstance(base, Real) and 0 < base < np.inf and base != 1):
+        raise InputError(f"base must be a positive number other than 1, got {base!r}")
+    return log(base)
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def as_rows(z: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(z).reshape(-1, z.shape[-1])
+
+
+def result_array(
+    out: np.ndarray | None, like: np.ndarray, apart_from: tuple[Any, ...] = ()
+) -> np.ndarray:
+    if out is None:
+        return np.empty(like.shape, like.dtype)
+    if not isinstance(out, np.ndarray):
+        raise InputError(f"out must be an array, got {type(out).__name__}")
+    if out.shape != like.shape or out.dtype != like.dtype:
+        raise InputError(
+            f"out must have shape {like.shape} and dtype {like.dtype}, "
+            f"got {out.shape} and {out.dtype}"
+        )
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise InputError("out must be C-contiguous and writable")
+    if any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in apart_from):
+        raise InputError("out must not share memory with the logits or targets")
+    return out
+
+
+def by_rows(
+    kernel: Callable[..., None], z: ArrayLike, temperature: float, out: np.ndarray | None
+) -> np.ndarray:
+    z = as_logits(z)
+    temperature = positive_temperature(temperature)
+    result = result_array(out, z)
+    rows = as_rows(z)
+    if np.may_share_memory(rows, result):
+        rows = rows.copy()
+    run(kernel, rows, rows, temperature, out=result.reshape(rows.shape))
+    return result
+
+
+def by_entries(
+    kernel: Callable[..., None], z: ArrayLike, out: np.ndarray | None
+) -> np.ndarray | np.floating:
+    z = floats(z, "z")
+    result = result_array(out, z)
+    flat = np.ascontiguousarray(z).reshape(-1)
+    if np.may_share_memory(flat, result) and flat.ctypes.data != result.ctypes.data:
+        flat = flat.copy()
+    run(kernel, flat, flat, out=result.reshape(-1))
+    return result if out is not None else result[()]
+
+
+def _for_reading(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(for_reading(a) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+def run(kernel: Callable[..., None], along: np.ndarray, *arguments: Any, out: np.ndarray) -> None:
+    arguments = _for_reading(arguments)
+    pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
+    threads.run(lambda i: kernel(*arguments, *pieces[i], out), len(pieces))
+
+
+def run_sum(kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple) -> float:
+    # The kernel's sum over all rows; chunks are added in order.
+    arguments = _for_reading(arguments)
+    pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
+    sums = np.zeros(len(pieces))
+
+    def task(i: int) -> None:
+        sums[i] = kernel(*arguments, *pieces[i], *out)
+
+    threads.run(task, len(pieces))
+    return float(sums.sum())

@@ -1,0 +1,448 @@
+"""Cross-entropies of logits and targets, and their gradients."""
+
+from typing import Literal
+
+import numpy as np
+import scipy.special
+from numpy.typing import ArrayLike
+
+from fastclf.errors import InputError
+from fastclf.functional._arrays import (
+    as_distribution,
+    as_logits,
+    as_probabilities,
+    as_rows,
+    check_reduction,
+    class_codes,
+    class_weights,
+    entry_weights,
+    floats,
+    fraction,
+    positive_temperature,
+    real_array,
+    result_array,
+    run_sum,
+)
+from fastclf.functional.transforms import softmax
+from fastclf.kernels import cross_entropy as _softmax_loss
+from fastclf.kernels import sigmoid as _sigmoid
+
+Reduction = Literal["mean", "sum", "none"]
+
+_NONE = np.empty(0)
+_IGNORE = -100
+
+
+def cross_entropy(
+    logits: ArrayLike,
+    y: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
+    ignore_index: int = _IGNORE,
+    reduction: Reduction = "mean",
+    from_logits: bool = True,
+) -> float | np.ndarray:
+    """Return the softmax cross-entropy of logits and targets.
+
+    Options mean what they mean in PyTorch's ``cross_entropy``.
+
+    Parameters
+    ----------
+    logits : array-like of shape (..., K)
+        Logits, or with ``from_logits=False`` probabilities that sum to 1.
+    y : array-like of shape (...) or (..., K)
+        Integer classes, or a distribution for each row, of any sum.
+    weight : array-like of shape (K,), optional
+        Weight of each class.
+    label_smoothing : float
+        ε: targets become ``(1 - ε) y + ε / K``.
+    temperature : float
+        Divides the logits.
+    ignore_index : int
+        Rows of this class are left out; for integer classes only.
+    reduction : {"mean", "sum", "none"}
+        "mean" divides by the total class weight of the rows that are not ignored if `y` holds
+        classes (and is NaN if there are none), and by their number if it holds distributions.
+    from_logits : bool
+        Whether `logits` are logits.
+
+    Returns
+    -------
+    float, or ndarray of shape (...) for "none"
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, a class is outside 0..K-1, or an argument can't be used.
+
+    Examples
+    --------
+    >>> round(cross_entropy([[2.0, 0.0], [0.0, 0.0]], [0, 1]), 4)
+    0.41
+    >>> round(cross_entropy([2.0, 0.0], [0.7, 0.3]), 4)
+    0.7269
+    """
+    if not from_logits:
+        logits = _log_probabilities(logits)
+    z = as_logits(logits, "logits")
+    return _cross_entropy(
+        z,
+        y,
+        weight,
+        label_smoothing,
+        temperature,
+        ignore_index,
+        reduction,
+        np.empty(z.shape, z.dtype),
+    )
+
+
+def cross_entropy_with_grad(
+    logits: ArrayLike,
+    y: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
+    ignore_index: int = _IGNORE,
+    reduction: Reduction = "mean",
+    out: np.ndarray | None = None,
+) -> tuple[float | np.ndarray, np.ndarray]:
+    """Return :func:`cross_entropy` and its gradient in the logits.
+
+    The gradient is ``s σ - y`` for a row whose targets sum to s, times what the reduction and the
+    weights make of the row.
+
+    Parameters
+    ----------
+    logits, y, weight, label_smoothing, temperature, ignore_index, reduction
+        As for :func:`cross_entropy`.
+    out : ndarray of shape (..., K), optional
+        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
+
+    Returns
+    -------
+    value : float, or ndarray of shape (...) for "none"
+    gradient : ndarray of shape (..., K)
+        Of the mean or sum; for "none" of each row's loss.
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, a class is outside 0..K-1, or an argument can't be used.
+
+    Examples
+    --------
+    >>> value, gradient = cross_entropy_with_grad([[0.0, 0.0]], [1])
+    >>> gradient
+    array([[ 0.5, -0.5]])
+    """
+    z = as_logits(logits, "logits")
+    gradient = result_array(out, z, apart_from=(z, y))
+    value = _cross_entropy(
+        z, y, weight, label_smoothing, temperature, ignore_index, reduction, gradient
+    )
+    return value, gradient
+
+
+def _cross_entropy(
+    z: np.ndarray,
+    y: ArrayLike,
+    weight: ArrayLike | None,
+    label_smoothing: float,
+    temperature: float,
+    ignore_index: int,
+    reduction: Reduction,
+    gradient: np.ndarray,
+) -> float | np.ndarray:
+    K = z.shape[-1]
+    rows = as_rows(z)
+    n = len(rows)
+    temperature = positive_temperature(temperature)
+    smoothing = fraction(label_smoothing, "label_smoothing")
+    check_reduction(reduction)
+    class_weight = None if weight is None else class_weights(weight, K, z.dtype)
+    labels = real_array(y, "y")
+    g = gradient.reshape(rows.shape)
+    losses = np.empty(n) if reduction == "none" else _NONE
+    ones = np.ones(1, z.dtype)
+    if labels.shape == z.shape[:-1] and labels.dtype.kind in "biu":
+        codes, ignored = class_codes(labels, K, ignore_index)
+        row_weight = ones if class_weight is None else class_weight[codes]
+        if class_weight is None:
+            total = float(n if ignored is None else n - ignored.sum())
+        else:
+            kept = row_weight if ignored is None else np.where(ignored, 0, row_weight)
+            total = float(kept.sum(dtype=np.float64))
+        scale = 1.0 if reduction != "mean" else (1 / total if total > 0 else 0.0)
+        if smoothing > 0:
+            q = np.full((n, K), smoothing / K, z.dtype)
+            q[np.arange(n), codes] += 1 - smoothing
+            if class_weight is not None:
+                q *= class_weight
+            if ignored is not None:
+                q[ignored] = 0
+                rows = np.where(ignored[:, None], z.dtype.type(0), rows)
+            value = run_sum(
+                _softmax_loss.soft, rows, rows, q, ones, scale, temperature, out=(g, losses, False)
+            )
+        else:
+            if ignored is not None:
+                codes = np.where(ignored, -1, codes)
+            value = run_sum(
+                _softmax_loss.hard,
+                rows, rows, codes, row_weight, scale, temperature,
+                out=(g, losses),
+            )  # fmt: skip
+            if reduction == "none" and class_weight is not None:
+                losses *= row_weight
+        if reduction == "mean" and total == 0:
+            value = float("nan")
+    elif labels.shape == z.shape:
+        if ignore_index != _IGNORE:
+            raise InputError("ignore_index works with integer classes only, not with distributions")
+        q = as_rows(as_distribution(labels, "y", positive_sum=False)).astype(z.dtype, copy=False)
+        if smoothing > 0:
+            q = (1 - smoothing) * q + smoothing / K
+        if class_weight is not None:
+            q = q * class_weight
+        scale = 1 / n if reduction == "mean" and n else 1.0
+        value = run_sum(
+            _softmax_loss.soft, rows, rows, q, ones, scale, temperature, out=(g, losses, False)
+        )
+        if reduction == "mean" and n == 0:
+            value = float("nan")
+    elif labels.shape == z.shape[:-1]:
+        raise InputError(
+            f"y of shape {labels.shape} must hold integer classes, got dtype {labels.dtype}; "
+            "convert with y.astype(int), or give a distribution for each row"
+        )
+    else:
+        raise InputError(
+            f"y must have shape {z.shape[:-1]} (classes) or {z.shape} (distributions) for logits "
+            f"of shape {z.shape}; got {labels.shape}"
+        )
+    if reduction == "none":
+        return losses.astype(z.dtype).reshape(z.shape[:-1])
+    return value
+
+
+def binary_cross_entropy(
+    logits: ArrayLike,
+    y: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    from_logits: bool = True,
+) -> float | np.ndarray:
+    """Return the binary cross-entropy of logits and targets in [0, 1].
+
+    Options mean what they mean in PyTorch's ``binary_cross_entropy_with_logits``.
+
+    Parameters
+    ----------
+    logits : array-like of shape (...)
+        Logits, or with ``from_logits=False`` probabilities.
+    y : array-like of shape (...)
+        Targets in [0, 1].
+    weight : array-like, optional
+        Weight of each entry; broadcast to the shape of the logits.
+    pos_weight : array-like, optional
+        Weight of the positive class; broadcast to the shape of the logits, so of shape (L,) for
+        L labels.
+    label_smoothing : float
+        ε: targets become ``(1 - ε) y + ε / 2``.
+    reduction : {"mean", "sum", "none"}
+        "mean" divides by the number of all entries.
+    from_logits : bool
+        Whether `logits` are logits.
+
+    Returns
+    -------
+    float, or ndarray of shape (...) for "none"
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, a target is outside [0, 1], or an argument can't be used.
+
+    Examples
+    --------
+    >>> round(binary_cross_entropy([0.0, 2.0], [0, 1]), 4)
+    0.41
+    """
+    if not from_logits:
+        logits = as_probabilities(logits, "logits (as probabilities)")
+        with np.errstate(divide="ignore"):
+            # Where p is 0 or 1 a finite logit that rounds to the same keeps 0 * inf away.
+            limit = 800.0 if logits.dtype == np.float64 else 100.0
+            logits = np.clip(scipy.special.logit(logits), -limit, limit)
+    value, _ = binary_cross_entropy_with_grad(
+        logits,
+        y,
+        weight=weight,
+        pos_weight=pos_weight,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+    return value
+
+
+def binary_cross_entropy_with_grad(
+    logits: ArrayLike,
+    y: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    out: np.ndarray | None = None,
+) -> tuple[float | np.ndarray, np.ndarray]:
+    """Return :func:`binary_cross_entropy` and its gradient in the logits.
+
+    With weight p of the positive class the gradient is ``(1 + (p - 1) y) σ - p y``, which is
+    ``σ - y`` for p = 1, times what the reduction and the weight make of the entry.
+
+    Parameters
+    ----------
+    logits, y, weight, pos_weight, label_smoothing, reduction
+        As for :func:`binary_cross_entropy`.
+    out : ndarray of shape (...), optional
+        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
+
+    Returns
+    -------
+    value : float, or ndarray of shape (...) for "none"
+    gradient : ndarray of shape (...)
+        Of the mean or sum; for "none" of each entry's loss.
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, a target is outside [0, 1], or an argument can't be used.
+
+    Examples
+    --------
+    >>> value, gradient = binary_cross_entropy_with_grad([0.0, 0.0], [0, 1], pos_weight=3.0)
+    >>> gradient
+    array([ 0.25, -0.75])
+    """
+    z = floats(logits, "logits")
+    targets = as_probabilities(y, "y")
+    if targets.shape != z.shape:
+        raise InputError(f"y must have the shape {z.shape} of the logits, got {targets.shape}")
+    check_reduction(reduction)
+    smoothing = fraction(label_smoothing, "label_smoothing")
+    if smoothing > 0:
+        targets = (1 - smoothing) * targets + smoothing / 2
+    flat = np.ascontiguousarray(z).reshape(-1)
+    flat_targets = np.ascontiguousarray(targets, z.dtype).reshape(-1)
+    weights = entry_weights(weight, z, "weight")
+    positive = entry_weights(pos_weight, z, "pos_weight")
+    gradient = result_array(out, z, apart_from=(z, targets))
+    losses = np.empty_like(flat)
+    scale = 1 / flat.size if reduction == "mean" and flat.size else 1.0
+    value: float | np.ndarray = run_sum(
+        _sigmoid.cross_entropy,
+        flat, flat, flat_targets, weights, positive, scale, 1.0,
+        out=(gradient.reshape(-1), losses, False),
+    )  # fmt: skip
+    if reduction == "none":
+        value = (losses * weights).reshape(z.shape)
+    elif reduction == "mean" and not flat.size:
+        value = float("nan")
+    return value, gradient
+
+
+def distillation_loss_with_grad(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    *,
+    y: ArrayLike | None = None,
+    temperature: float = 2.0,
+    hard_weight: float = 0.0,
+    out: np.ndarray | None = None,
+) -> tuple[float, np.ndarray]:
+    """Return the mean of ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and its gradient in z.
+
+    q_T is ``softmax(teacher_logits, T)``; the gradient of a row is
+    ``a (σ(z) - y) + (1 - a) T (σ(z / T) - q_T)``, over N rows divided by N. The source is Hinton,
+    Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015, section 2.
+
+    Parameters
+    ----------
+    logits : array-like of shape (..., K)
+        The student's logits z.
+    teacher_logits : array-like of shape (..., K)
+    y : array-like of shape (...) or (..., K), optional
+        Integer classes or distributions; needed if `hard_weight` is not 0.
+    temperature : float
+        T > 0.
+    hard_weight : float
+        a in [0, 1].
+    out : ndarray of shape (..., K), optional
+        Where to write the gradient.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (..., K)
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, `y` is missing, or an argument can't be used.
+
+    Examples
+    --------
+    >>> value, gradient = distillation_loss_with_grad([[0.0, 0.0]], [[0.0, 2.0]], temperature=2.0)
+    >>> gradient.round(4)
+    array([[ 0.4621, -0.4621]])
+    """
+    z = as_logits(logits, "logits")
+    teacher = as_logits(teacher_logits, "teacher_logits")
+    temperature = positive_temperature(temperature)
+    hard_weight = fraction(hard_weight, "hard_weight")
+    if teacher.shape != z.shape:
+        raise InputError(
+            f"teacher_logits must have the shape {z.shape} of the logits, got {teacher.shape}"
+        )
+    rows = as_rows(z)
+    n, K = rows.shape
+    codes = np.empty(0, np.intp)
+    targets = np.empty((0, K), z.dtype)
+    if hard_weight > 0:
+        if y is None:
+            raise InputError("hard_weight > 0 needs y, the targets of the hard term")
+        labels = real_array(y, "y")
+        if labels.shape == z.shape:
+            targets = as_rows(as_distribution(labels, "y", positive_sum=False)).astype(z.dtype)
+        elif labels.shape == z.shape[:-1] and labels.dtype.kind in "biu":
+            codes, _ = class_codes(labels, K, None)
+        else:
+            raise InputError(
+                f"y must hold integer classes of shape {z.shape[:-1]} or distributions of shape "
+                f"{z.shape}; got dtype {labels.dtype} of shape {labels.shape}"
+            )
+    q = softmax(as_rows(teacher).astype(z.dtype, copy=False), temperature)
+    gradient = result_array(out, z, apart_from=(z, teacher, y))
+    value = run_sum(
+        _softmax_loss.distilled,
+        rows, rows, codes, targets, q, np.ones(1, z.dtype), 1 / max(n, 1), temperature,
+        hard_weight,
+        out=(gradient.reshape(rows.shape),),
+    )  # fmt: skip
+    return (value if n else float("nan")), gradient
+
+
+def _log_probabilities(p: ArrayLike) -> np.ndarray:
+    p = as_probabilities(p, "logits (as probabilities)")
+    sums = as_logits(p, "logits (as probabilities)").sum(axis=-1)
+    if not np.allclose(sums, 1, rtol=0, atol=1e-8 if p.dtype == np.float64 else 1e-5):
+        raise InputError("with from_logits=False each row must sum to 1; divide it by its sum")
+    with np.errstate(divide="ignore"):
+        return np.log(p)

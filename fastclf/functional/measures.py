@@ -1,0 +1,154 @@
+"""What probabilities are worth: entropy, information, divergence, calibration."""
+
+from numbers import Integral
+
+import numpy as np
+import scipy.special
+from numpy.typing import ArrayLike
+
+from fastclf.errors import InputError
+from fastclf.functional._arrays import (
+    as_distribution,
+    as_probabilities,
+    class_codes,
+    log_base,
+    real_array,
+)
+
+
+def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
+    """Return ``-Σ p log(p)`` over the last axis, ``0 log 0`` being 0.
+
+    Parameters
+    ----------
+    p : array-like of shape (..., K)
+        Probabilities.
+    base : float
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+
+    Returns
+    -------
+    ndarray of shape (...), or a scalar for one row
+
+    Raises
+    ------
+    InputError
+        If an entry is negative.
+
+    Examples
+    --------
+    >>> float(entropy([0.5, 0.25, 0.25], base=2))
+    1.5
+    """
+    p = as_distribution(p, "p", positive_sum=False)
+    return (scipy.special.entr(p).sum(axis=-1) / p.dtype.type(log_base(base)))[()]
+
+
+def information(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
+    """Return ``-log(p)``, how surprising an event of probability p is.
+
+    Parameters
+    ----------
+    p : array-like
+        Probabilities in [0, 1], of any shape.
+    base : float
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+
+    Returns
+    -------
+    ndarray of the shape of p, or a scalar for a scalar
+
+    Raises
+    ------
+    InputError
+        If an entry is outside [0, 1].
+
+    Examples
+    --------
+    >>> information([1.0, 0.25, 0.0], base=2)
+    array([ 0.,  2., inf])
+    """
+    p = as_probabilities(p, "p")
+    with np.errstate(divide="ignore"):
+        return (0 - np.log(p) / p.dtype.type(log_base(base)))[()]
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
+    """Return ``Σ p log(p / q)`` over the last axis: 0 where they match, ``0 log 0`` being 0.
+
+    Parameters
+    ----------
+    p, q : array-like of shape (..., K)
+        Probabilities; p is the reference, such as a teacher.
+
+    Returns
+    -------
+    ndarray of shape (...), or a scalar for one row
+
+    Raises
+    ------
+    InputError
+        If an entry is negative, or the shapes don't fit.
+
+    Examples
+    --------
+    >>> round(float(kl_divergence([0.5, 0.5], [0.9, 0.1])), 4)
+    0.5108
+    """
+    p = as_distribution(p, "p", positive_sum=False)
+    q = as_distribution(q, "q", positive_sum=False)
+    try:
+        if p.shape[-1] != q.shape[-1]:
+            raise ValueError
+        np.broadcast_shapes(p.shape, q.shape)
+    except ValueError:
+        raise InputError(f"p and q have shapes that don't fit: {p.shape} and {q.shape}") from None
+    return scipy.special.rel_entr(p, q).sum(axis=-1)[()]
+
+
+def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> float:
+    """Return the mean gap between confidence and accuracy, over bins of the top probability.
+
+    ``Σ_b n_b / n |accuracy_b - confidence_b|`` over bins of equal width, open on the left: Guo et
+    al., *On calibration of modern neural networks*, ICML 2017.
+
+    Parameters
+    ----------
+    p : array-like of shape (n, K) or (n,)
+        Probabilities of all classes, or of class 1 of two.
+    y : array-like of shape (n,)
+        Integer classes.
+    n_bins : int
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, or an entry is outside its range.
+
+    Examples
+    --------
+    >>> round(expected_calibration_error([0.9, 0.9, 0.9, 0.9], [1, 1, 1, 0]), 4)
+    0.15
+    """
+    p = as_probabilities(p, "p")
+    if p.ndim == 1:
+        p = np.stack([1 - p, p], axis=1)
+    labels = real_array(y, "y")
+    if p.ndim != 2 or labels.shape != p.shape[:1] or not labels.size:
+        raise InputError(
+            f"p must have shape (n, K) or (n,) and y (n,), n > 0; got {p.shape} and {labels.shape}"
+        )
+    if labels.dtype.kind not in "biu":
+        raise InputError(f"y must hold integer classes, got dtype {labels.dtype}")
+    codes, _ = class_codes(labels, p.shape[1], None)
+    if not (isinstance(n_bins, Integral) and n_bins >= 1):
+        raise InputError(f"n_bins must be an integer >= 1, got {n_bins!r}")
+    confidence = p.max(axis=1).astype(np.float64)
+    correct = p.argmax(axis=1) == codes
+    bins = np.searchsorted(np.linspace(0, 1, n_bins + 1)[1:-1], confidence)
+    gaps = np.bincount(bins, correct - confidence, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(codes))
