@@ -73,7 +73,7 @@ class Massless:
         if not fit_intercept or problem.loss.parameters[0] > 0:
             return cls(mass, np.ones(mass.shape[1], bool))
         # A class that has all the weight leaves the other classes of a softmax none.
-        return cls(mass, (mass > 0).all(axis=0))
+        return cls(mass, np.asarray((mass > 0).all(axis=0)))
 
     def warn(self, classes: np.ndarray, stacklevel: int) -> None:
         """Name the classes or labels that can't be fitted, in one warning."""
