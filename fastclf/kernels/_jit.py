@@ -12,7 +12,6 @@
 """
 
 import hashlib
-import pickle
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -46,7 +45,7 @@ class _KernelCacheImpl(caching.CompileResultCacheImpl):
     # first three locators, with nothing changed but the stamp.
     _locator_classes = [
         type(locator.__name__, (_StampedByPackage, locator), {})
-        for locator in caching.CacheImpl._locator_classes[:3]
+        for locator in caching.CompileResultCacheImpl._locator_classes[:3]
     ]
 
 
@@ -56,12 +55,20 @@ class _KernelCache(caching.FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except Exception:  # a damaged pickle may raise anything
+            self._start_afresh()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
+        except OSError:
+            self.disable()
+
+    def _start_afresh(self) -> None:
+        # Saving reads the index again, so a damaged one must go.
+        try:
+            self.flush()
         except OSError:
             self.disable()
 

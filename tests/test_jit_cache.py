@@ -1,0 +1,192 @@
+"""The compilation cache: keyed by the whole package, and never a reason to fail."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import fastclf
+from fastclf.kernels import _jit
+
+PACKAGE = Path(fastclf.__file__).parent
+FILES = sorted(path.name for path in (PACKAGE / "kernels").glob("*.py"))
+
+SCRIPT = """
+import numpy as np
+from fastclf.kernels import sigmoid
+out = np.empty(1)
+sigmoid.sigmoid(np.zeros(1), 0, 1, out)
+stats = sigmoid.sigmoid.stats
+print(out[0], sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+
+
+def copy_of_the_package(folder: Path) -> Path:
+    (folder / "fastclf").mkdir()
+    shutil.copy(PACKAGE / "__init__.py", folder / "fastclf")
+    shutil.copytree(
+        PACKAGE / "kernels",
+        folder / "fastclf" / "kernels",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    return folder / "fastclf" / "kernels"
+
+
+def run(folder: Path, **environment: str) -> list[float]:
+    """Return sigmoid(0), cache hits and cache misses of a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT],
+        cwd=folder,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return [float(word) for word in done.stdout.split()]
+
+
+def test_an_edit_in_another_file_is_never_answered_by_old_code(tmp_path):
+    kernels = copy_of_the_package(tmp_path)
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(tmp_path, **cache) == [0.5, 0, 1]
+    assert run(tmp_path, **cache) == [0.5, 1, 0]
+    primitives = kernels / "primitives.py"
+    text = primitives.read_text()
+    last_step = "    p = p + 1.0\n"  # of exp in float64, which sigmoid calls
+    assert text.count(last_step) == 1
+    stat = primitives.stat()
+    primitives.write_text(text.replace(last_step, "    p = p + 3.0\n"))
+    os.utime(primitives, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert run(tmp_path, **cache) == [0.25, 0, 1]
+    primitives.write_text(text)
+    assert run(tmp_path, **cache)[0] == 0.5
+
+
+def test_where_no_directory_can_be_written_kernels_are_compiled_without_a_cache(tmp_path):
+    kernels = copy_of_the_package(tmp_path)
+    in_the_way = tmp_path / "file"  # a file where a directory is wanted stops the superuser, too
+    in_the_way.write_text("")
+    (kernels / "__pycache__").write_text("")
+    nowhere = str(in_the_way / "cache")
+    environment = {"NUMBA_CACHE_DIR": nowhere, "HOME": nowhere, "XDG_CACHE_HOME": nowhere}
+    for _ in range(2):
+        assert run(tmp_path, **environment) == [0.5, 0, 1]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_of_the_package_is_in_the_stamp(name, tmp_path):
+    kernels = copy_of_the_package(tmp_path)
+    stamp = _jit.package_stamp.__wrapped__
+    before = stamp(kernels)
+    assert before == _jit.package_stamp()
+    path = kernels / name
+    text = path.read_text()
+    path.write_text(text + "\n")
+    assert stamp(kernels) != before
+    path.write_text(text)
+    assert stamp(kernels) == before
+    path.rename(kernels / f"other_{name}")
+    assert stamp(kernels) != before
+
+
+# In this process, with kernels of our own
+
+
+@pytest.fixture
+def cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def double(x):
+    return 2 * x
+
+
+def compiled():
+    """Return the dispatcher of a new process: it has compiled nothing and loaded nothing."""
+    return _jit.kernel(double)
+
+
+def cache_hits(dispatcher) -> int:
+    return sum(dispatcher.stats.cache_hits.values())
+
+
+def test_a_new_dispatcher_loads_what_another_has_compiled(cache_folder):
+    assert compiled()(4.0) == 8
+    again = compiled()
+    assert again(4.0) == 8 and cache_hits(again) == 1
+
+
+def truncate(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "truncated": truncate,
+    "zeros": lambda content: bytes(len(content)),
+    "text": lambda content: b"<html>disk quota exceeded</html>",
+    "another object": lambda content: b"N.",
+    "a missing module": lambda content: b"cnowhere\nthing\n.",
+    "a missing name": lambda content: b"cnumba\nno_such_thing\n.",
+    "half an index": lambda content: content[:-3],
+    "first bytes lost": lambda content: content[7:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache_is_compiled_over(damage, suffix, cache_folder):
+    assert compiled()(4.0) == 8
+    files = list(cache_folder.rglob(f"*.{suffix}"))
+    assert files
+    for path in files:
+        path.write_bytes(damage(path.read_bytes()))
+    assert compiled()(4.0) == 8
+    repaired = compiled()
+    assert repaired(4.0) == 8 and cache_hits(repaired) == 1
+
+
+def test_a_cache_that_vanishes_is_made_again(cache_folder):
+    dispatcher = compiled()
+    shutil.rmtree(cache_folder)
+    assert dispatcher(4.0) == 8
+    again = compiled()
+    assert again(4.0) == 8 and cache_hits(again) == 1
+
+
+def test_a_cache_that_can_no_longer_be_written_is_left_alone(cache_folder):
+    dispatcher = compiled()
+    shutil.rmtree(cache_folder)
+    cache_folder.write_text("in the way")
+    assert dispatcher(4.0) == 8
+    assert dispatcher(4) == 8
+
+
+def make_power(exponent):
+    @_jit.kernel
+    def power(x):
+        return x**exponent
+
+    return power
+
+
+def test_closures_over_different_integers_are_told_apart(cache_folder):
+    for hits in (0, 1):
+        square, cube = make_power(2), make_power(3)
+        assert (square(3.0), cube(3.0)) == (9, 27)
+        assert cache_hits(square) == cache_hits(cube) == hits
+
+
+def test_the_policy(cache_folder):
+    options = compiled().targetoptions
+    assert options["nogil"] and options["error_model"] == "numpy"
+    assert not options.get("parallel")
+    for flags in (_jit.CONTRACT, _jit.REDUCTIONS, options["fastmath"]):
+        assert not {"nnan", "ninf", "fast", "arcp"} & set(flags)
+    assert np.isnan(compiled()(np.nan))
