@@ -124,11 +124,9 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
 
 def _forget_pool() -> None:
     # A forked child has the pool's bookkeeping, but none of its threads.
-    global _pool, _lock, _blas_users, _blas_limit
+    global _pool, _lock
     _pool = None
     _lock = threading.Lock()
-    _blas_users = 0
-    _blas_limit = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -141,9 +139,20 @@ _blas_limit: Any = None
 
 @cache
 def _blas_controller() -> Any:
+    import scipy.linalg  # noqa: F401  what isn't loaded yet can't be limited: SciPy's own BLAS
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def _release_blas() -> None:
+    # Of late (3.8), threadpoolctl silently ignores all threads but the one that first set a
+    # limit of OpenBLAS first. Here the last user restores it, who needn't be the first.
+    import threadpoolctl
+
+    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 @contextmanager
@@ -152,6 +161,7 @@ def single_threaded_blas() -> Iterator[None]:
     global _blas_users, _blas_limit
     with _lock:
         if _blas_users == 0:
+            _release_blas()
             _blas_limit = _blas_controller().limit(limits=1, user_api="blas")
         _blas_users += 1
     try:
@@ -160,5 +170,7 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _blas_users -= 1
             if _blas_users == 0 and _blas_limit is not None:
+                _release_blas()
                 _blas_limit.restore_original_limits()
+                _release_blas()
                 _blas_limit = None

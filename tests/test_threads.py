@@ -1,0 +1,305 @@
+"""The pool, its chunks, and the limit on BLAS threads."""
+
+import itertools
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import scipy.linalg  # noqa: F401  loads SciPy's own BLAS
+from hypothesis import given
+from hypothesis import strategies as st
+from threadpoolctl import ThreadpoolController
+
+from fastclf import threads
+from fastclf.errors import InputError
+
+
+@pytest.fixture(params=[1, 2, 3, 8])
+def cpus(request, monkeypatch):
+    monkeypatch.setattr(threads, "available_cpus", lambda: request.param)
+    return request.param
+
+
+# Chunks
+
+
+@given(
+    n=st.integers(0, 10**6),
+    work=st.floats(0, 1e6),
+    most=st.integers(1, 100),
+)
+def test_chunks_cut_all_rows_in_order(n, work, most):
+    chunks = threads.chunks(n, work, most)
+    assert chunks[0][0] == 0 and chunks[-1][1] == n
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(chunks))
+    assert len(chunks) <= min(most, 64)
+    if n:
+        sizes = [stop - start for start, stop in chunks]
+        assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+
+
+def test_chunks_do_not_depend_on_the_cpus(cpus):
+    assert len(threads.chunks(100_000, 10.0)) == 30
+    assert len(threads.chunks(1000, 10.0)) == 1
+
+
+# Running
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 100])
+@pytest.mark.parametrize("n_threads", [None, 1, 2, 5])
+def test_every_task_runs_once(count, n_threads, cpus):
+    done = []
+    threads.run(done.append, count, n_threads)
+    assert sorted(done) == list(range(count))
+
+
+def test_all_threads_take_part():
+    meeting = threading.Barrier(3, timeout=30)
+    threads.run(lambda i: meeting.wait(), 3, n_threads=3)
+
+
+def test_one_thread_means_the_callers_own():
+    seen = set()
+    threads.run(lambda i: seen.add(threading.get_ident()), 10, n_threads=1)
+    assert seen == {threading.get_ident()}
+
+
+class Oops(Exception):
+    pass
+
+
+@pytest.mark.parametrize("bad", [0, 3, 19])
+def test_an_exception_reaches_the_caller_and_the_pool_works_on(bad, cpus):
+    def task(i):
+        if i == bad:
+            raise Oops(i)
+
+    with pytest.raises(Oops, match=str(bad)):
+        threads.run(task, 20)
+    test_every_task_runs_once(20, None, cpus)
+
+
+def test_an_exception_of_a_helper_reaches_the_caller():
+    caller = threading.get_ident()
+    helper_failed = threading.Event()
+
+    def task(i):
+        if threading.get_ident() == caller:
+            assert helper_failed.wait(30)
+        else:
+            helper_failed.set()
+            raise Oops
+
+    with pytest.raises(Oops):
+        threads.run(task, 2, n_threads=2)
+
+
+def test_after_an_exception_no_task_is_running_or_begun():
+    running, lock = [0], threading.Lock()
+    begun = []
+
+    def task(i):
+        begun.append(i)
+        with lock:
+            running[0] += 1
+        try:
+            if i == 0:
+                raise Oops
+        finally:
+            with lock:
+                running[0] -= 1
+
+    with pytest.raises(Oops):
+        threads.run(task, 10_000, n_threads=2)
+    count = len(begun)
+    assert running == [0] and count < 10_000
+
+
+def test_nested_runs_neither_lock_up_nor_lose_tasks(cpus):
+    done = []
+    threads.run(lambda i: threads.run(lambda j: done.append((i, j)), 5), 6)
+    assert sorted(done) == list(itertools.product(range(6), range(5)))
+
+
+def test_many_callers_at_once(cpus):
+    def call(caller):
+        sums = np.zeros(50)
+
+        def task(i):
+            sums[i] = caller * i
+
+        threads.run(task, 50)
+        return sums.sum()
+
+    with ThreadPoolExecutor(8) as callers:
+        assert list(callers.map(call, range(20))) == [1225.0 * caller for caller in range(20)]
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5, "2", True, [1]])
+def test_a_number_of_threads_that_cannot_be_used_is_refused(n_threads):
+    with pytest.raises(InputError, match="n_threads"):
+        threads.resolve_n_threads(n_threads)
+
+
+def test_numbers_of_threads(cpus):
+    assert threads.resolve_n_threads(None) == cpus
+    assert threads.resolve_n_threads(np.int64(3)) == 3
+
+
+# BLAS
+
+
+def blas_threads():
+    """Return the thread limits of all BLAS libraries that are loaded."""
+    return [
+        library.num_threads
+        for library in ThreadpoolController().lib_controllers
+        if library.user_api == "blas"
+    ]
+
+
+@pytest.fixture
+def two_blas_threads():
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = blas_threads()
+        if not before or before != [2] * len(before):
+            pytest.skip("no BLAS whose threads can be set")
+        yield
+        assert blas_threads() == before
+
+
+def single():
+    return set(blas_threads()) == {1}
+
+
+def test_blas_is_limited_inside_and_restored_outside(two_blas_threads):
+    with threads.single_threaded_blas():
+        assert single()
+        with threads.single_threaded_blas():
+            assert single()
+        assert single()
+    assert not single()
+
+
+def test_blas_is_restored_after_an_exception(two_blas_threads):
+    with pytest.raises(Oops), threads.single_threaded_blas():
+        raise Oops
+    assert not single()
+
+
+def test_blas_is_restored_by_the_last_of_several_users(two_blas_threads):
+    inside = threading.Barrier(3, timeout=30)
+    first_left = threading.Event()
+
+    def stay(until):
+        with threads.single_threaded_blas():
+            inside.wait()
+            assert until is None or until.wait(30)
+            assert single()
+
+    with ThreadPoolExecutor(2) as users:
+        first = users.submit(stay, None)
+        second = users.submit(stay, first_left)
+        inside.wait()
+        first.result(30)
+        assert single()
+        first_left.set()
+        second.result(30)
+    assert not single()
+
+
+# Processes of their own
+
+
+def run_script(script):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore:.*fork:DeprecationWarning", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+
+FORK = """
+import os, sys
+import numpy as np
+from fastclf import threads
+from threadpoolctl import ThreadpoolController
+
+def blas():
+    return [c.num_threads for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
+
+def works():
+    done = []
+    threads.run(done.append, 100, n_threads=4)
+    return sorted(done) == list(range(100))
+
+def in_child(check):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = 0 if check() else 1
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+assert works()
+"""
+
+
+@needs_fork
+def test_the_pool_works_after_a_fork():
+    run_script(FORK + "in_child(works)\nin_child(lambda: in_child(works) or True)\nassert works()")
+
+
+@needs_fork
+def test_a_fork_while_another_thread_holds_the_lock_does_not_hang():
+    run_script(FORK + "with threads._lock:\n    in_child(works)\nassert works()")
+
+
+@needs_fork
+def test_the_blas_limit_survives_a_fork_inside_it():
+    run_script(
+        FORK
+        + """
+import scipy.linalg
+ThreadpoolController().limit(limits=2, user_api="blas")
+before = blas()
+
+def leaves_and_enters():
+    user.__exit__(None, None, None)
+    outside = blas()
+    with threads.single_threaded_blas():
+        inside = blas()
+    return outside == before and blas() == before and set(inside) == {1}
+
+if before == [2] * len(before) and before:
+    user = threads.single_threaded_blas()
+    user.__enter__()
+    in_child(leaves_and_enters)
+    assert leaves_and_enters()
+"""
+    )
+
+
+def test_blas_libraries_that_are_loaded_later_are_limited_too():
+    run_script(
+        FORK
+        + """
+with threads.single_threaded_blas():
+    pass
+import scipy.linalg
+ThreadpoolController().limit(limits=2, user_api="blas")
+with threads.single_threaded_blas():
+    assert set(blas()) <= {1}, blas()
+"""
+    )
