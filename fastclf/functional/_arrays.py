@@ -39,9 +39,22 @@ def as_logits(z: ArrayLike, name: str = "z") -> np.ndarray:
     return z
 
 
+def _extreme(extreme: Callable[[np.ndarray], Any], values: np.ndarray) -> Any:
+    # The minimum or maximum (NaN if there is one), over chunks on all threads.
+    rows = values.reshape(-1) if values.flags.c_contiguous else np.atleast_1d(values)
+    pieces = threads.chunks(len(rows), 0.3 * rows[:1].size)
+    found = np.empty(len(pieces), values.dtype)
+
+    def task(i: int) -> None:
+        found[i] = extreme(rows[slice(*pieces[i])])
+
+    threads.run(task, len(pieces))
+    return extreme(found)
+
+
 def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
     p = floats(p, name)
-    if p.size and not (p.min() >= 0 and p.max() <= 1):
+    if p.size and not (_extreme(np.min, p) >= 0 and _extreme(np.max, p) <= 1):
         bad = np.argwhere(~((p >= 0) & (p <= 1)))[0]
         index = tuple(int(i) for i in bad)
         raise InputError(f"{name} must lie in [0, 1], got {p[index]} at index {index}")
@@ -50,7 +63,7 @@ def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
 
 def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndarray:
     p = as_logits(p, name)
-    if p.size and not p.min() >= 0:
+    if p.size and not _extreme(np.min, p) >= 0:
         index = tuple(int(i) for i in np.argwhere(~(p >= 0))[0])
         raise InputError(f"{name} must not be negative or NaN, got {p[index]} at index {index}")
     if positive_sum and not (p.sum(axis=-1) > 0).all():
@@ -66,7 +79,8 @@ def class_codes(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     # The classes as flat intp, and a mask of the ignored ones (whose code is then 0) or None.
     codes = np.ascontiguousarray(labels, dtype=np.intp).reshape(-1)
-    if not codes.size or (codes.min() >= 0 and codes.max() < n_classes):
+    # A negative class is a huge one when read as unsigned, so one pass sees both ends.
+    if not codes.size or _extreme(np.max, codes.view(np.uintp)) < n_classes:
         if ignore_index is None or ignore_index < 0 or not (codes == ignore_index).any():
             return codes, None
     ignored = codes == ignore_index if ignore_index is not None else np.zeros(codes.shape, bool)
