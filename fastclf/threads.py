@@ -146,8 +146,8 @@ def _blas_controller() -> Any:
 
 
 def _release_blas() -> None:
-    # Of late (3.8), threadpoolctl silently ignores all threads but the one that first set a
-    # limit of OpenBLAS first. Here the last user restores it, who needn't be the first.
+    # Of late (3.8), threadpoolctl lets the thread that first limits OpenBLAS own the limit, and
+    # silently ignores all others. Here the last user restores it, who needn't be the first.
     import threadpoolctl
 
     clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
