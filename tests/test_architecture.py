@@ -1,0 +1,200 @@
+"""The house: floors, import budget, public names."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastclf
+
+PACKAGE = Path(fastclf.__file__).parent
+FILES = {
+    ".".join(["fastclf", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+FLOORS = {
+    "fastclf": 0,  # the lazy front door, which anyone may ask for the version
+    "fastclf.errors": 1,
+    "fastclf.threads": 1,
+    "fastclf.toml": 1,
+    "fastclf.kernels": 2,
+    "fastclf.targets": 3,
+    "fastclf.losses": 3,
+    "fastclf.penalties": 3,
+    "fastclf.functional": 3,
+    "fastclf.objective": 4,
+    "fastclf.solvers": 5,
+    "fastclf.linear_model": 5,
+    "fastclf.estimators": 6,
+    "fastclf.data": 7,
+    "fastclf.config": 7,
+    "fastclf.runs": 8,
+    "fastclf.cli": 9,
+    "fastclf.__main__": 10,
+}
+SAME_FLOOR = {
+    ("fastclf.losses", "fastclf.targets"),  # a loss reads which kind of target it has
+    ("fastclf.threads", "fastclf.errors"),
+    ("fastclf.toml", "fastclf.errors"),
+}
+
+
+def room(module: str) -> str:
+    """The room that a module is, or is in."""
+    parts = module.split(".")
+    name = ".".join(parts[:2])
+    return name if name in FLOORS else "fastclf"
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """All modules that a file imports anywhere, with their line; names from fastclf resolved."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.append((full if full in FILES else node.module, node.lineno))
+    return found
+
+
+def under_type_checking(path: Path) -> set[int]:
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            lines |= {
+                line for inner in node.body for line in range(inner.lineno, inner.end_lineno + 1)
+            }
+    return lines
+
+
+def test_every_room_has_a_floor():
+    rooms = {".".join(module.split(".")[:2]) for module in FILES}
+    assert rooms <= set(FLOORS)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_run_strictly_downward(module: str):
+    own = room(module)
+    skipped = under_type_checking(FILES[module])
+    for imported, line in imports(FILES[module]):
+        if imported.split(".")[0] != "fastclf" or line in skipped:
+            continue
+        other = room(imported)
+        allowed = other == own or FLOORS[other] < FLOORS[own] or (own, other) in SAME_FLOOR
+        assert allowed, f"{module}:{line} on floor {FLOORS[own]} imports {imported}"
+
+
+def names_used(path: Path) -> set[str]:
+    return {name.split(".")[0] for name, _ in imports(path)}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_kernels_name_numba_and_only_cli_names_click(module: str):
+    used = names_used(FILES[module])
+    if room(module) != "fastclf.kernels":
+        assert not used & {"numba", "llvmlite"}
+    if room(module) not in ("fastclf.cli", "fastclf.__main__"):
+        assert "click" not in used
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_nothing_is_ever_executed_from_data(module: str):
+    tree = ast.parse(FILES[module].read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in ("eval", "exec", "compile", "__import__"), f"{module}:{node.lineno}"
+            assert name.rpartition(".")[2] not in ("loads", "load") or name.split(".")[0] not in (
+                "pickle",
+                "joblib",
+                "marshal",
+                "dill",
+            ), f"{module}:{node.lineno}"
+            assert not any(
+                keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False"
+                for keyword in node.keywords
+            ), f"{module}:{node.lineno}"
+    used = names_used(FILES[module])
+    assert not used & {"joblib", "marshal", "shelve", "dill", "cloudpickle"}
+    assert "pickle" not in used or module == "fastclf.kernels._jit"
+
+
+PUBLIC = {
+    "DistilledClassifier",
+    "LogisticRegression",
+    "MultiLabelLogisticRegression",
+    "__version__",
+    "functional",
+    "load",
+    "solvers",
+}
+
+
+def test_public_names_are_exact():
+    assert set(fastclf.__all__) == PUBLIC
+    assert sorted(fastclf.__all__) == fastclf.__all__ == dir(fastclf)
+    assert set(fastclf._HOMES) == PUBLIC - {"__version__"}
+    for name in fastclf.__all__:
+        assert getattr(fastclf, name) is not None
+    for name, home in fastclf._HOMES.items():
+        module = importlib.import_module(home)
+        value = getattr(fastclf, name)
+        assert value is (module if home == f"fastclf.{name}" else getattr(module, name))
+    with pytest.raises(AttributeError, match="LinearRegression"):
+        _ = fastclf.LinearRegression
+
+
+@pytest.mark.parametrize("module", ["fastclf.solvers", "fastclf.functional"])
+def test_public_modules_export_what_is_there(module: str):
+    loaded = importlib.import_module(module)
+    assert len(set(loaded.__all__)) == len(loaded.__all__)
+    classes_and_functions = {
+        name
+        for name, value in vars(loaded).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(module)
+    }
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
+    assert classes_and_functions <= set(loaded.__all__)
+
+
+HEAVY = {"numba", "sklearn", "numpy", "scipy", "pydantic", "rich", "tomlkit", "safetensors"}
+
+
+@pytest.mark.parametrize(
+    "code, also_light",
+    [
+        ("import fastclf; fastclf.__version__; dir(fastclf)", {"click"}),
+        (
+            "import sys; sys.argv = ['fastclf', '--help']\n"
+            "from fastclf.cli import main\n"
+            "try: main()\nexcept SystemExit as stop: assert not stop.code",
+            set(),
+        ),
+    ],
+    ids=["import", "--help"],
+)
+def test_import_budget(code: str, also_light: set[str]):
+    program = f"{code}\nimport sys; print('LOADED', *sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split("LOADED")[1].split()}
+    assert not loaded & (HEAVY | also_light)
+
+
+def test_kernels_are_compiled_lazily():
+    program = (
+        "import fastclf.functional, fastclf.objective, fastclf.solvers\n"
+        "from fastclf.kernels import passes, minibatch\n"
+        "kernels = [*passes.DENSE_VALUE_AND_GRAD, *minibatch.DENSE_RUN_BATCHES]\n"
+        "assert not any(kernel.signatures for kernel in kernels)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,37 @@
+"""Scikit-learn's own checks of estimators, none expected to fail.
+
+Names of exact solvers all stand for L-BFGS, so "auto" speaks for them.
+"""
+
+from typing import Any
+
+import pytest
+from sklearn.linear_model import LogisticRegression as ScikitLearn
+from sklearn.naive_bayes import GaussianNB
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
+from fastclf.estimators.choice import SOLVERS
+from fastclf.solvers import LBFGS
+
+ESTIMATORS = [
+    LogisticRegression(),
+    LogisticRegression(solver="sgd"),
+    LogisticRegression(solver="adam"),
+    LogisticRegression(solver="adamw"),
+    MultiLabelLogisticRegression(),
+    DistilledClassifier(ScikitLearn()),
+    DistilledClassifier(GaussianNB()),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # the checks fit to noise, with few iterations
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn(estimator: Any, check: Any):
+    check(estimator)
+
+
+def test_every_kind_of_solver_is_covered():
+    fits = [e for e in ESTIMATORS if isinstance(e, LogisticRegression)]
+    assert {SOLVERS[e.solver] for e in fits} == set(SOLVERS.values())
+    assert SOLVERS["auto"] is LBFGS
