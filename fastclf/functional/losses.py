@@ -278,9 +278,7 @@ def binary_cross_entropy(
     if not from_logits:
         logits = as_probabilities(logits, "logits (as probabilities)")
         with np.errstate(divide="ignore"):
-            # Where p is 0 or 1 a finite logit that rounds to the same keeps 0 * inf away.
-            limit = 800.0 if logits.dtype == np.float64 else 100.0
-            logits = np.clip(scipy.special.logit(logits), -limit, limit)
+            logits = scipy.special.logit(logits)
     value, _ = binary_cross_entropy_with_grad(
         logits,
         y,

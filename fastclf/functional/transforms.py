@@ -309,7 +309,7 @@ def soften(p: ArrayLike, temperature: float) -> np.ndarray:
 
 
 def smooth_labels(y: ArrayLike, eps: float) -> np.ndarray:
-    """Return ``(1 - ε) y + ε s / K``, s the sum of each row of targets.
+    """Return ``(1 - ε) y + ε / K``.
 
     Parameters
     ----------
@@ -334,4 +334,4 @@ def smooth_labels(y: ArrayLike, eps: float) -> np.ndarray:
     """
     y = as_distribution(y, "y", positive_sum=False)
     eps = fraction(eps, "eps")
-    return ((1 - eps) * y + eps * y.mean(axis=-1, keepdims=True)).astype(y.dtype)
+    return ((1 - eps) * y + eps / y.shape[-1]).astype(y.dtype)

@@ -81,9 +81,10 @@ def cross_entropy(
             up = smaller if x < 0 else larger
             down = larger if x < 0 else smaller
             slope[i] = negative * up - positive * down
-            loss[i] = negative * (maximum(x, zero) + log_sum) + positive * (
-                maximum(-x, zero) + log_sum
-            )
+            above = negative * (maximum(x, zero) + log_sum)
+            below = positive * (maximum(-x, zero) + log_sum)
+            # 0 * inf is 0 here
+            loss[i] = (zero if negative == zero else above) + (zero if positive == zero else below)
         for i in range(zb.size):
             total += float(w[i]) * float(loss[i])
         if accumulate:
