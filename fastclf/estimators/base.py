@@ -245,10 +245,7 @@ class LinearClassifier(BaseEstimator):
                 validation=held_out,
                 observer=_print_progress if self.verbose else None,
             )
-            theta = result.theta
-            if not problem.loss.is_sigmoid:
-                # Softmax doesn't change when all classes shift together; the sum 0 makes it unique.
-                theta = theta - theta.mean(axis=1, keepdims=True)
+            theta = problem.centred(result.theta)
         self._store_theta(massless.expand(theta), X.dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.history_ = {

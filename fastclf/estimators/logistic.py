@@ -286,7 +286,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         # The penalty goes by all the weight seen so far, the loss by that of this part.
         objective = self._objective(X, problem, C=self.C * incremental.weight / total)
         theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
-        self._store_theta(incremental.train(objective, theta), self.coef_.dtype)
+        theta = problem.centred(incremental.train(objective, theta))
+        self._store_theta(theta, self.coef_.dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 

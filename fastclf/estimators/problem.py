@@ -49,6 +49,13 @@ class Problem:
             return self.target.soft[:, 0].astype(np.intp)
         return None
 
+    def centred(self, theta: np.ndarray) -> np.ndarray:
+        """Return theta (d + 1, C) with each row's sum over the classes of a softmax 0.
+
+        All classes may shift together without changing a prediction; this makes them unique.
+        """
+        return theta if self.loss.is_sigmoid else theta - theta.mean(axis=1, keepdims=True)
+
     def rows(self, index: np.ndarray) -> "Problem":
         """Return the problem of some rows."""
         return replace(self, target=self.target.rows(index))
