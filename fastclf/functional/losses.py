@@ -1,5 +1,6 @@
 """Cross-entropies of logits and targets, and their gradients."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -26,10 +27,11 @@ from fastclf.functional._arrays import (
 from fastclf.functional.transforms import softmax
 from fastclf.kernels import cross_entropy as _softmax_loss
 from fastclf.kernels import sigmoid as _sigmoid
+from fastclf.kernels.two_classes import two_classes
 
 Reduction = Literal["mean", "sum", "none"]
 
-_NONE = np.empty(0)
+_NO_CODES = np.empty(0, np.intp)
 _IGNORE = -100
 
 
@@ -157,50 +159,42 @@ def _cross_entropy(
     reduction: Reduction,
     gradient: np.ndarray,
 ) -> float | np.ndarray:
-    K = z.shape[-1]
-    rows = as_rows(z)
-    n = len(rows)
     temperature = positive_temperature(temperature)
-    smoothing = fraction(label_smoothing, "label_smoothing")
     check_reduction(reduction)
-    class_weight = None if weight is None else class_weights(weight, K, z.dtype)
+    targets = _targets(z, y, weight, fraction(label_smoothing, "label_smoothing"), ignore_index)
+    rows = as_rows(z)
+    if targets.ignored is not None:  # whatever is in them
+        rows = np.where(targets.ignored[:, None], z.dtype.type(0), rows)
+    losses = np.empty(len(rows)) if reduction == "none" else np.empty(0)
+    scale = 1 / targets.divisor if reduction == "mean" and targets.divisor > 0 else 1.0
+    value = _run_softmax_loss(
+        rows, targets, scale, temperature, gradient.reshape(rows.shape), losses
+    )
+    if reduction == "none":
+        return (losses * targets.weights).astype(z.dtype).reshape(z.shape[:-1])
+    return float("nan") if reduction == "mean" and targets.divisor == 0 else value
+
+
+@dataclass(frozen=True)
+class _Targets:
+    # codes (n,) or q (n, K), the other one empty; weights (n,) or (1,); what a mean divides by;
+    # and a mask of the ignored rows, whose code is -1 or whose q is 0, if there are any.
+    codes: np.ndarray
+    q: np.ndarray
+    weights: np.ndarray
+    divisor: float
+    ignored: np.ndarray | None = None
+
+
+def _targets(
+    z: np.ndarray, y: ArrayLike, weight: ArrayLike | None, smoothing: float, ignore_index: int
+) -> _Targets:
+    K = z.shape[-1]
     labels = real_array(y, "y")
-    g = gradient.reshape(rows.shape)
-    losses = np.empty(n) if reduction == "none" else _NONE
-    ones = np.ones(1, z.dtype)
+    class_weight = None if weight is None else class_weights(weight, K, z.dtype)
     if labels.shape == z.shape[:-1] and labels.dtype.kind in "biu":
-        codes, ignored = class_codes(labels, K, ignore_index)
-        row_weight = ones if class_weight is None else class_weight[codes]
-        if class_weight is None:
-            total = float(n if ignored is None else n - ignored.sum())
-        else:
-            kept = row_weight if ignored is None else np.where(ignored, 0, row_weight)
-            total = float(kept.sum(dtype=np.float64))
-        scale = 1.0 if reduction != "mean" else (1 / total if total > 0 else 0.0)
-        if smoothing > 0:
-            q = np.full((n, K), smoothing / K, z.dtype)
-            q[np.arange(n), codes] += 1 - smoothing
-            if class_weight is not None:
-                q *= class_weight
-            if ignored is not None:
-                q[ignored] = 0
-                rows = np.where(ignored[:, None], z.dtype.type(0), rows)
-            value = run_sum(
-                _softmax_loss.soft, rows, rows, q, ones, scale, temperature, out=(g, losses, False)
-            )
-        else:
-            if ignored is not None:
-                codes = np.where(ignored, -1, codes)
-            value = run_sum(
-                _softmax_loss.hard,
-                rows, rows, codes, row_weight, scale, temperature,
-                out=(g, losses),
-            )  # fmt: skip
-            if reduction == "none" and class_weight is not None:
-                losses *= row_weight
-        if reduction == "mean" and total == 0:
-            value = float("nan")
-    elif labels.shape == z.shape:
+        return _hard_targets(labels, class_weight, smoothing, ignore_index, K, z.dtype)
+    if labels.shape == z.shape:
         if ignore_index != _IGNORE:
             raise InputError("ignore_index works with integer classes only, not with distributions")
         q = as_rows(as_distribution(labels, "y", positive_sum=False)).astype(z.dtype, copy=False)
@@ -208,25 +202,64 @@ def _cross_entropy(
             q = (1 - smoothing) * q + smoothing / K
         if class_weight is not None:
             q = q * class_weight
-        scale = 1 / n if reduction == "mean" and n else 1.0
-        value = run_sum(
-            _softmax_loss.soft, rows, rows, q, ones, scale, temperature, out=(g, losses, False)
-        )
-        if reduction == "mean" and n == 0:
-            value = float("nan")
-    elif labels.shape == z.shape[:-1]:
+        return _Targets(_NO_CODES, q, np.ones(1, z.dtype), len(q))
+    if labels.shape == z.shape[:-1]:
         raise InputError(
             f"y of shape {labels.shape} must hold integer classes, got dtype {labels.dtype}; "
             "convert with y.astype(int), or give a distribution for each row"
         )
+    raise InputError(
+        f"y must have shape {z.shape[:-1]} (classes) or {z.shape} (distributions) for logits "
+        f"of shape {z.shape}; got {labels.shape}"
+    )
+
+
+def _hard_targets(
+    labels: np.ndarray,
+    class_weight: np.ndarray | None,
+    smoothing: float,
+    ignore_index: int,
+    K: int,
+    dtype: np.dtype,
+) -> _Targets:
+    codes, ignored = class_codes(labels, K, ignore_index)
+    ones = np.ones(1, dtype)
+    row_weight = ones if class_weight is None else class_weight[codes]
+    kept = True if ignored is None else ~ignored
+    if class_weight is None:
+        divisor = float(len(codes) if ignored is None else np.count_nonzero(kept))
     else:
-        raise InputError(
-            f"y must have shape {z.shape[:-1]} (classes) or {z.shape} (distributions) for logits "
-            f"of shape {z.shape}; got {labels.shape}"
-        )
-    if reduction == "none":
-        return losses.astype(z.dtype).reshape(z.shape[:-1])
-    return value
+        divisor = float(row_weight.sum(dtype=np.float64, where=kept))
+    if smoothing == 0:
+        if ignored is not None:
+            codes = np.where(ignored, -1, codes)
+        return _Targets(codes, np.empty((0, K), dtype), row_weight, divisor, ignored)
+    q = np.full((len(codes), K), smoothing / K, dtype)
+    q[np.arange(len(codes)), codes] += 1 - smoothing
+    if class_weight is not None:
+        q *= class_weight
+    if ignored is not None:
+        q[ignored] = 0
+    return _Targets(_NO_CODES, q, ones, divisor, ignored)
+
+
+def _run_softmax_loss(
+    rows: np.ndarray,
+    targets: _Targets,
+    scale: float,
+    temperature: float,
+    gradient: np.ndarray,
+    losses: np.ndarray,
+) -> float:
+    codes, q, weights = targets.codes, targets.q, targets.weights
+    if rows.shape[1] == 2 and targets.ignored is None:
+        kernel, out = two_classes, (gradient, losses)
+        return run_sum(kernel, rows, rows, codes, q, weights, scale, temperature, out=out)
+    if codes.size:
+        kernel, out = _softmax_loss.hard, (gradient, losses)
+        return run_sum(kernel, rows, rows, codes, weights, scale, temperature, out=out)
+    soft = _softmax_loss.soft
+    return run_sum(soft, rows, rows, q, weights, scale, temperature, out=(gradient, losses, False))
 
 
 def binary_cross_entropy(
