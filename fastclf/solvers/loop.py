@@ -106,6 +106,10 @@ class Solver(Protocol):
         """The most iterations or epochs."""
 
     @property
+    def tol(self) -> float | None:
+        """The tolerance that the solver converges to."""
+
+    @property
     def early_stopping(self) -> int | None:
         """Epochs without a better validation loss after which to stop; None for never."""
 
@@ -243,11 +247,18 @@ def minimize(
             status = "early_stopping"
     return Result(
         theta=best.theta if best.theta is not None else state.theta(),
-        status="max_iter" if status == "running" else status,
+        status=_at_the_end(state, solver) if status == "running" else status,
         n_iter=state.iteration,
         history=_columns(history),
         state=state,
     )
+
+
+def _at_the_end(state: State, solver: Solver) -> str:
+    # A solver may go on below its tolerance for a better objective; then the limit is no failure.
+    if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
+        return "converged"
+    return "max_iter"
 
 
 def _columns(history: list[Progress]) -> dict[str, np.ndarray]:
