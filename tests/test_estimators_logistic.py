@@ -739,6 +739,17 @@ def test_averaged_partial_fits_average_over_all_parts():
     np.testing.assert_allclose(averaged.coef_, np.mean(seen[1:], axis=0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_labels_may_change_between_parts_and_warm_starts(solver: str):
+    clf = LogisticRegression(solver=solver, C=1e6, random_state=0, warm_start=True, tol=0)
+    clf.fit(5 * X, BINARY)
+    for _ in range(60):
+        clf.partial_fit(5 * X, 1 - BINARY)
+    assert clf.score(5 * X, 1 - BINARY) > 0.5 > clf.score(5 * X, BINARY)
+    clf.fit(5 * X, BINARY)
+    assert clf.score(5 * X, BINARY) > 0.9
+
+
 def test_partial_fit_survives_a_pickle():
     clf = LogisticRegression(solver="adam", random_state=0).partial_fit(X, y, [0, 1, 2])
     other = pickle.loads(pickle.dumps(clf))

@@ -213,7 +213,9 @@ class Minibatch:
             if callable(rate)
             else schedules.by_name(self.schedule, rate, total_steps, self.warmup)
         )
-        at_zero = objective.value_and_grad(np.zeros_like(theta))[0]
+        # A start from elsewhere may be worse than zeros, when the data have changed since.
+        starts = [np.zeros_like(theta), theta] if theta.any() else [theta]
+        worst = max(float(objective.value_and_grad(start)[0].mean()) for start in starts)
         empty = np.empty((0, 0), dtype)
         state = MinibatchState(
             u=u,
@@ -228,7 +230,7 @@ class Minibatch:
             by_feature=by_feature,
             schedule=schedule,
             average_from=batches,
-            ceiling=2 * float(at_zero.mean()),
+            ceiling=2 * worst,
             seed=self.seed or 0,
             values=np.zeros(objective.n_problems),
         )
