@@ -64,6 +64,10 @@ class Softmax:
         """Return the weight of the positive class of each column; softmax has none, so 1."""
         return np.ones(n_columns)
 
+    def value_at_zero(self, n_columns: int) -> float:
+        """Return the loss of a row of K columns whose logits are all 0."""
+        return _mixed(self.distillation) * float(np.log(n_columns))
+
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in one logit, of K columns, at equal logits."""
         return (1 - 1 / n_columns) / n_columns
@@ -99,12 +103,25 @@ class Sigmoid:
         """Return the weight of the positive class of each column (M,)."""
         return np.ones(n_columns) if self.pos_weight is None else self.pos_weight
 
+    def value_at_zero(self, n_columns: int) -> float:
+        """Return the largest loss of a row whose logit is 0."""
+        heaviest = 1.0 if self.pos_weight is None else max(1.0, float(self.pos_weight.max()))
+        return _mixed(self.distillation) * heaviest * float(np.log(2))
+
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in the logit at 0."""
         return 0.25
 
 
 Loss = Softmax | Sigmoid
+
+
+def _mixed(distillation: Distillation | None) -> float:
+    # The shares of both terms, each times what it multiplies an entropy with.
+    if distillation is None:
+        return 1.0
+    a = distillation.hard_weight
+    return a + (1 - a) * distillation.temperature**2
 
 
 def _parameters(smoothing: float, distillation: Distillation | None) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ import scipy.sparse
 from scipy.special import expit, softmax
 
 from fastclf import threads
-from fastclf.kernels import minibatch, passes
+from fastclf.kernels import dense, minibatch, passes
 from fastclf.losses import Loss
 from fastclf.penalties import L2
 from fastclf.targets import Target, for_kernels
@@ -134,37 +134,37 @@ class DenseFeatures:
         self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
-        X = self.arrays
-        n, d = X.shape
+        n, d = self.shape
         total = weights.sum()
-        # A full matrix for each chunk must stay small beside X.
-        work, most = (0.02 * d * d, max(1, n // d)) if full else (d, 64)
-        pieces = threads.chunks(n, work, most)
-        sums = np.zeros((len(pieces), d))
-        seconds = np.zeros((len(pieces), d, d) if full else (len(pieces), d))
-        blocks = max(1, (1 << 17) // d)
+        # Sums about a point near the mean, in one pass; the first rows know it well enough.
+        shift = self.X[:64].mean(axis=0, dtype=np.float64).astype(self.dtype)
+        row_weights = weights.astype(self.dtype)
+        pieces = threads.chunks(n, d)
+        sums, squares = np.zeros((2, len(pieces), d))
 
-        def add_mean(i: int) -> None:
-            start, stop = pieces[i]
-            for first in range(start, stop, blocks):
-                rows = slice(first, min(first + blocks, stop))
-                sums[i] += weights[rows] @ X[rows].astype(np.float64)
+        def add_sums(i: int) -> None:
+            dense.moments(self.arrays, row_weights, shift, *pieces[i], sums[i], squares[i])
 
-        def add_second(i: int) -> None:
+        threads.run(add_sums, len(pieces), n_threads)
+        mean = sums.sum(axis=0) / total
+        center = shift + mean
+        if not full:
+            return center, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
+        # A matrix for each chunk must stay small beside X.
+        pieces = threads.chunks(n, 0.02 * d * d, max(1, n // d))
+        seconds = np.zeros((len(pieces), d, d))
+        block = max(1, (1 << 17) // d)
+
+        def add_products(i: int) -> None:
             start, stop = pieces[i]
-            for first in range(start, stop, blocks):
-                rows = slice(first, min(first + blocks, stop))
-                part = X[rows] - center.astype(X.dtype)
-                if full:
-                    part *= np.sqrt(weights[rows]).astype(X.dtype)[:, None]
-                    seconds[i] += part.T @ part
-                else:
-                    seconds[i] += weights[rows] @ np.square(part, dtype=np.float64)
+            for first in range(start, stop, block):
+                rows = slice(first, min(first + block, stop))
+                part = self.X[rows] - center.astype(self.dtype)
+                part *= np.sqrt(row_weights[rows])[:, None]
+                seconds[i] += part.T @ part
 
         with threads.single_threaded_blas():
-            threads.run(add_mean, len(pieces), n_threads)
-            center = sums.sum(axis=0) / total
-            threads.run(add_second, len(pieces), n_threads)
+            threads.run(add_products, len(pieces), n_threads)
         return center, seconds.sum(axis=0) / total
 
 
@@ -300,6 +300,11 @@ class InMemoryObjective:
         product = self._gather(theta.shape, columns, hw, hb)
         self.penalty.add_gradient(direction, product)
         return self._only(np.zeros(self.n_problems), product, active)[1]
+
+    @property
+    def value_at_zero(self) -> float:
+        """The value of each problem where theta is 0, or more; found without reading X."""
+        return self.loss.value_at_zero(self.n_outputs)
 
     def curvature(self, full: bool, theta: np.ndarray | None = None) -> Curvature:
         """Return second moments of the features, for preconditioning and standardising.

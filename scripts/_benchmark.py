@@ -25,7 +25,9 @@ def arguments(description: str, data: bool = False) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     parser.add_argument("--repeats", type=int, default=9, help="timings of each contender")
     if data:
-        parser.add_argument("--data", type=Path, help="folder with mnist.npz (X, y, X_test, y_test)")
+        parser.add_argument(
+            "--data", type=Path, help="folder with mnist.npz (X, y, X_test, y_test)"
+        )
     return parser.parse_args()
 
 
@@ -64,7 +66,9 @@ def environment() -> dict[str, str | int]:
     return {
         "command": " ".join(command),
         "processor": _processor(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "python": platform.python_version(),
         **versions,
     }

@@ -54,9 +54,7 @@ def main() -> None:
     times = []
     for _ in range(options.repeats):
         started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "fastclf", "--help"], capture_output=True, check=True
-        )
+        subprocess.run([sys.executable, "-m", "fastclf", "--help"], capture_output=True, check=True)
         times.append(time.perf_counter() - started)
     rows.append({"what": "fastclf --help", "empty cache s": None, "filled cache s": median(times)})
     write(

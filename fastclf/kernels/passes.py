@@ -228,10 +228,13 @@ SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KI
 def decision_dense(X, w, b, start, stop, out):
     """Write the logits of rows start to stop of a dense X to ``out`` (stop - start, C)."""
     none = np.empty(0, np.intp)
+    z = np.zeros((TILE, b.size), b.dtype)
     column, _ = not_literal()
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        dense.forward(X, none, first, rows, w, b, column, out[first - start :])
+        dense.forward(X, none, first, rows, w, b, column, z)
+        for r in range(rows):
+            copy(z[r], out[first - start + r])
 
 
 @kernel

@@ -213,9 +213,9 @@ class Minibatch:
             if callable(rate)
             else schedules.by_name(self.schedule, rate, total_steps, self.warmup)
         )
-        # A start from elsewhere may be worse than zeros, when the data have changed since.
-        starts = [np.zeros_like(theta), theta] if theta.any() else [theta]
-        worst = max(float(objective.value_and_grad(start)[0].mean()) for start in starts)
+        worst = objective.value_at_zero
+        if theta.any():  # which may be worse than zeros, when the data have changed since
+            worst = max(worst, float(objective.value_and_grad(theta)[0].mean()))
         empty = np.empty((0, 0), dtype)
         state = MinibatchState(
             u=u,
