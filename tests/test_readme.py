@@ -1,4 +1,4 @@
-"""Every block of the README runs: Python here, shell commands here or, where they install, in CI."""
+"""Every block of the README runs: Python here, commands here or, where they install, in CI."""
 
 import re
 import subprocess

@@ -13,12 +13,24 @@ import numpy as np
 
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
+from fastclf.kernels.primitives import prefetch
 
 
 @kernel
 def row_of(order, position):
     """Return the row of X at a position; unsigned, so that Numba doesn't look for negative ones."""
     return np.uintp(order[np.uintp(position)] if order.size else position)
+
+
+@kernel
+def _ask_for_two_rows(X, order, position):
+    # Half a tile's rows are asked for in its predecessor's forward product and half in the backward
+    # one, so that they come from memory while other rows are worked on.
+    end = order.size if order.size else X.shape[0]
+    for p in range(position, min(position + 2, end)):
+        x = X[row_of(order, p)]
+        for j in range(0, X.shape[1], 64 // X.itemsize):
+            prefetch(x, j)
 
 
 @kernel
@@ -31,6 +43,8 @@ def forward(X, order, start, rows, w, b, column, z):
     zero = z.dtype.type(0)
     last = start + rows - 1
     for r in range(0, rows, 4):
+        if column == 0:
+            _ask_for_two_rows(X, order, start + rows + r // 2)
         x0 = X[row_of(order, start + r)]
         x1 = X[row_of(order, min(start + r + 1, last))]
         x2 = X[row_of(order, min(start + r + 2, last))]
@@ -120,6 +134,8 @@ def backward(X, order, start, rows, g, column, gw, gb):
     for r in range(rows, (rows + 3) // 4 * 4):
         fill(g[r], g.dtype.type(0))
     for r in range(0, rows, 4):
+        if column == 0:
+            _ask_for_two_rows(X, order, start + rows + (rows + r) // 2)
         x0 = X[row_of(order, start + r)]
         x1 = X[row_of(order, min(start + r + 1, last))]
         x2 = X[row_of(order, min(start + r + 2, last))]
@@ -164,7 +180,7 @@ def backward(X, order, start, rows, g, column, gw, gb):
 
 @kernel
 def moments(X, weights, shift, start, stop, sums, squares):
-    """Add the weighted sums of ``X - shift`` and of its squares to ``sums`` and ``squares`` (d,)."""
+    """Add weighted sums of ``X - shift`` and of its squares to ``sums`` and ``squares`` (d,)."""
     d = X.shape[1]
     tile_sums = np.zeros(d, X.dtype)
     tile_squares = np.zeros(d, X.dtype)
