@@ -48,7 +48,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         Share of the L1 penalty; only 0 for now.
     fit_intercept : bool
     class_weight : dict, "balanced" or None
-        Weight of each class; "balanced" makes the total weight of all classes equal.
+        Weight of each class; "balanced" makes the total weight of all classes equal, as counted
+        over all rows that `fit` is given.
     label_smoothing : float
         ε in [0, 1): targets become ``(1 - ε) y + ε / K``.
     solver : str or object of :mod:`fastclf.solvers`

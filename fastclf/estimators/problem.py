@@ -92,8 +92,8 @@ class Massless:
             names = classes[~self.present]
         listed = ", ".join(repr(name) for name in names.tolist())
         warnings.warn(
-            f"no weight, or all of it, on {listed}: its coefficients are 0 and its intercept is "
-            "that of the smoothed rate",
+            f"there is no weight on one side of {listed}, so nothing can be learned there: the "
+            "coefficients are 0 and the intercept is that of the smoothed rate",
             UserWarning,
             stacklevel=stacklevel,
         )

@@ -6,9 +6,11 @@ steps that it would get alone, and each evaluation serves all that still run.
 """
 
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 
+from fastclf.errors import InputError
 from fastclf.objective import Objective
 from fastclf.solvers.line_search import rounding, search
 from fastclf.solvers.preconditioner import FULL_MATRIX, Preconditioner
@@ -95,6 +97,16 @@ class LBFGS:
     max_iter: int | None = None
 
     needs = ("value_and_grad", "curvature")
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without data."""
+        if (
+            isinstance(self.memory, bool)
+            or not isinstance(self.memory, Integral)
+            or self.memory < 1
+        ):
+            raise InputError(f"memory must be an integer >= 1, got {self.memory!r}")
+
     early_stopping = None
 
     def init(self, objective: Objective, theta: np.ndarray) -> LBFGSState:

@@ -27,7 +27,10 @@ _MOST_EXPLOSIONS = 20
 
 @dataclass
 class MinibatchState:
-    """Standardised coefficients ``u, u0``, moments of the rule, average, and the position."""
+    """Standardised coefficients ``u, u0``, moments of the rule, average, and the position.
+
+    ``order`` is that of the epoch under way, and follows from the seed and the epoch.
+    """
 
     u: np.ndarray
     u0: np.ndarray
@@ -55,6 +58,7 @@ class MinibatchState:
     status: str = "running"
     gradient_norm: None = None
     checkpoint: tuple = ()
+    order: np.ndarray | None = None
 
     def rates(self, count: int) -> np.ndarray:
         """Return the learning rates of the next steps."""
@@ -243,11 +247,11 @@ class Minibatch:
         if state.batch == 0:
             state.save()
             state.values[:] = 0
-        rng = np.random.default_rng([state.seed, state.iteration])
-        order = rng.permutation(n)
+        if state.order is None or state.batch == 0:
+            state.order = np.random.default_rng([state.seed, state.iteration]).permutation(n)
         work = self.batch_size * state.u.size
         last = min(state.batch + max(1, int(_SLICE_WORK / work)), n_batches)
-        objective.run_batches(self, state, order, state.batch, last)
+        objective.run_batches(self, state, state.order, state.batch, last)
         state.batch = last
         if last == n_batches:
             self._end_epoch(objective, state)
