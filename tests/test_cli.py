@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fastclf import __version__
 from fastclf.cli import main
 
-COMMAND = [sys.executable, "-m", "fastclf.cli"]
+COMMAND = [sys.executable, "-m", "fastclf"]
 
 
 @pytest.fixture
