@@ -10,6 +10,7 @@ with theta (d + 1, M K), C order, problem after problem, the intercepts in its l
 X serves all problems. Solvers see nothing of the data but this.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -134,38 +135,56 @@ class DenseFeatures:
         self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
+        row_weights = weights.astype(self.dtype)
+        moments = self._matrix if full else self._diagonal
+        return moments(row_weights, weights.sum(), n_threads)
+
+    def _diagonal(
+        self, weights: np.ndarray, total: float, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         n, d = self.shape
-        total = weights.sum()
         # Sums about a point near the mean, in one pass; the first rows know it well enough.
         shift = self.X[:64].mean(axis=0, dtype=np.float64).astype(self.dtype)
-        row_weights = weights.astype(self.dtype)
         pieces = threads.chunks(n, d)
         sums, squares = np.zeros((2, len(pieces), d))
 
         def add_sums(i: int) -> None:
-            dense.moments(self.arrays, row_weights, shift, *pieces[i], sums[i], squares[i])
+            dense.moments(self.arrays, weights, shift, *pieces[i], sums[i], squares[i])
 
         threads.run(add_sums, len(pieces), n_threads)
         mean = sums.sum(axis=0) / total
-        center = shift + mean
-        if not full:
-            return center, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
-        # A matrix for each chunk must stay small beside X.
+        return shift + mean, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
+
+    def _matrix(
+        self, weights: np.ndarray, total: float, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # By BLAS on blocks that stay in cache. A matrix for each chunk must be small beside X.
+        n, d = self.shape
         pieces = threads.chunks(n, 0.02 * d * d, max(1, n // d))
-        seconds = np.zeros((len(pieces), d, d))
-        block = max(1, (1 << 17) // d)
+        sums = np.zeros((len(pieces), d))
+        products = np.zeros((len(pieces), d, d))
+        step = max(1, (1 << 17) // d)
+
+        def blocks(i: int) -> Iterator[slice]:
+            start, stop = pieces[i]
+            for first in range(start, stop, step):
+                yield slice(first, min(first + step, stop))
+
+        def add_sums(i: int) -> None:
+            for rows in blocks(i):
+                sums[i] += weights[rows] @ self.X[rows]
 
         def add_products(i: int) -> None:
-            start, stop = pieces[i]
-            for first in range(start, stop, block):
-                rows = slice(first, min(first + block, stop))
-                part = self.X[rows] - center.astype(self.dtype)
-                part *= np.sqrt(row_weights[rows])[:, None]
-                seconds[i] += part.T @ part
+            for rows in blocks(i):
+                part = self.X[rows] - center
+                part *= np.sqrt(weights[rows])[:, None]
+                products[i] += part.T @ part
 
         with threads.single_threaded_blas():
+            threads.run(add_sums, len(pieces), n_threads)
+            center = (sums.sum(axis=0) / total).astype(self.dtype)
             threads.run(add_products, len(pieces), n_threads)
-        return center, seconds.sum(axis=0) / total
+        return center.astype(np.float64), products.sum(axis=0) / total
 
 
 class CSRFeatures:
