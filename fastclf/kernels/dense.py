@@ -28,9 +28,7 @@ def _ask_for_two_rows(X, order, position):
     # one, so that they come from memory while other rows are worked on.
     end = order.size if order.size else X.shape[0]
     for p in range(position, min(position + 2, end)):
-        x = X[row_of(order, p)]
-        for j in range(0, X.shape[1], 64 // X.itemsize):
-            prefetch(x, j)
+        prefetch(X[row_of(order, p)])
 
 
 @kernel
@@ -85,29 +83,7 @@ def forward(X, order, start, rows, w, b, column, z):
             z2[c], z2[c + 1], z2[c + 2], z2[c + 3], z2[c + 4] = s20, s21, s22, s23, s24
             z3[c], z3[c + 1], z3[c + 2], z3[c + 3], z3[c + 4] = s30, s31, s32, s33, s34
             c += 5
-        while c + 2 <= C:
-            w0, w1 = w[c], w[c + 1]
-            s00 = s01 = zero
-            s10 = s11 = zero
-            s20 = s21 = zero
-            s30 = s31 = zero
-            for j in range(d):
-                u0, u1, u2, u3 = x0[j], x1[j], x2[j], x3[j]
-                v0, v1 = w0[j], w1[j]
-                s00 += u0 * v0
-                s01 += u0 * v1
-                s10 += u1 * v0
-                s11 += u1 * v1
-                s20 += u2 * v0
-                s21 += u2 * v1
-                s30 += u3 * v0
-                s31 += u3 * v1
-            z0[c], z0[c + 1] = s00, s01
-            z1[c], z1[c + 1] = s10, s11
-            z2[c], z2[c + 1] = s20, s21
-            z3[c], z3[c + 1] = s30, s31
-            c += 2
-        if c < C:
+        while c < C:
             w0 = w[c]
             s0 = s1 = s2 = s3 = zero
             for j in range(d):
@@ -117,6 +93,7 @@ def forward(X, order, start, rows, w, b, column, z):
                 s2 += x2[j] * v0
                 s3 += x3[j] * v0
             z0[c], z1[c], z2[c], z3[c] = s0, s1, s2, s3
+            c += 1
     for r in range(rows):
         zr = z[r]
         for c in range(C):
@@ -156,22 +133,12 @@ def backward(X, order, start, rows, g, column, gw, gb):
                 w3[j] += g03 * u0 + g13 * u1 + g23 * u2 + g33 * u3
                 w4[j] += g04 * u0 + g14 * u1 + g24 * u2 + g34 * u3
             c += 5
-        while c + 2 <= C:
-            w0, w1 = gw[c], gw[c + 1]
-            g00, g01 = g0[c], g0[c + 1]
-            g10, g11 = g1[c], g1[c + 1]
-            g20, g21 = g2[c], g2[c + 1]
-            g30, g31 = g3[c], g3[c + 1]
-            for j in range(d):
-                u0, u1, u2, u3 = x0[j], x1[j], x2[j], x3[j]
-                w0[j] += g00 * u0 + g10 * u1 + g20 * u2 + g30 * u3
-                w1[j] += g01 * u0 + g11 * u1 + g21 * u2 + g31 * u3
-            c += 2
-        if c < C:
+        while c < C:
             w0 = gw[c]
             g00, g10, g20, g30 = g0[c], g1[c], g2[c], g3[c]
             for j in range(d):
                 w0[j] += g00 * x0[j] + g10 * x1[j] + g20 * x2[j] + g30 * x3[j]
+            c += 1
     for r in range(rows):
         gr = g[r]
         for c in range(C):

@@ -20,6 +20,7 @@ to the subnormal numbers; NaN stays NaN.
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from fastclf.kernels._jit import CONTRACT
@@ -182,26 +183,44 @@ def maximum(typing_context, a, b):
 
 
 @intrinsic
-def prefetch(typing_context, array, index):
-    """Ask for the cache line of an entry of a 1-D array ahead of its use.
+def prefetch(typing_context, row):
+    """Ask for a row, a contiguous 1-D array, ahead of its use.
 
-    Reading X from memory and computing on it then overlap, which saves a third of the time of an
-    epoch over data that don't fit into the cache.
+    Reading X from memory and computing on it then overlap, which saves a fifth of the time of an
+    epoch over data that don't fit into the cache. The loop over cache lines is a function that is
+    never inlined: copies of it in every kernel would take seconds to compile.
     """
-    if not isinstance(array, types.Array) or array.ndim != 1:
+    if not isinstance(row, types.Array) or row.ndim != 1:
         return None
 
     def generate(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch",
-            [address.type],
-            ir.FunctionType(ir.VoidType(), [address.type, word, word, word]),
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer, size = ir.IntType(8).as_pointer(), ir.IntType(64)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, size]), "fastclf_prefetch"
         )
-        # for reading, into the second level of the cache, as data
-        builder.call(function, [address, word(0), word(2), word(1)])
+        if function.is_declaration:
+            _define_prefetch(function)
+        length = builder.mul(array.nitems, array.itemsize)
+        builder.call(function, [builder.bitcast(array.data, pointer), length])
         return context.get_dummy_value()
 
-    return types.none(array, types.intp), generate
+    return types.none(row), generate
+
+
+def _define_prefetch(function):
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    address, length = function.args
+    builder = ir.IRBuilder(function.append_basic_block())
+    word = ir.IntType(32)
+    ask = function.module.declare_intrinsic(
+        "llvm.prefetch",
+        [address.type],
+        ir.FunctionType(ir.VoidType(), [address.type, word, word, word]),
+    )
+    zero, line = length.type(0), length.type(64)
+    with cgutils.for_range_slice(builder, zero, length, line, length.type) as (offset, _):
+        # for reading, into the second level of the cache, as data
+        builder.call(ask, [builder.gep(address, [offset]), word(0), word(2), word(1)])
+    builder.ret_void()
