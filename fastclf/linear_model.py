@@ -109,6 +109,7 @@ class LinearModel:
         b = self.theta[-1].astype(dtype)
         if scipy.sparse.issparse(X):
             X = X.tocsr().astype(dtype, copy=False)
+            X.check_format(full_check=True)  # the kernel trusts the indices
             arrays: Any = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
             w = np.ascontiguousarray(self.theta[:-1], dtype)
             kernel, entries = passes.decision_sparse, X.nnz
@@ -154,6 +155,8 @@ class LinearModel:
             return self.classes[logits.argmax(axis=1)]
         if self.task == "multilabel":
             return (self.probabilities(logits) > self.threshold).astype(np.intp)
+        if self.threshold is not None:
+            return self.classes[(functional.sigmoid(logits) > self.threshold[0]).astype(np.intp)]
         return self.classes[(logits > 0).astype(np.intp)]
 
     def save(self, path: str | os.PathLike[str]) -> None:

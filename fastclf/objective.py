@@ -43,6 +43,10 @@ class Objective(Protocol):
     penalty : L2
     total_weight : ndarray of shape (M,)
         The sum of the weights of each problem.
+    value_at_zero : float
+        The value of each problem where theta is 0, or more; found without reading X.
+    by_feature : bool
+        Whether minibatch rules hold coefficients as (d, C) instead of (C, d).
     """
 
     n_problems: int
@@ -53,6 +57,11 @@ class Objective(Protocol):
     passes: float
     penalty: L2
     total_weight: np.ndarray
+    by_feature: bool
+
+    @property
+    def value_at_zero(self) -> float:
+        """A bound of the value at theta = 0."""
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None
@@ -85,7 +94,7 @@ class Rule(Protocol):
     clip_norm: float | None
     kernel_parameters: tuple[float, float, float]
 
-    def decay(self, objective: "InMemoryObjective") -> np.ndarray:
+    def decay(self, objective: Objective) -> np.ndarray:
         """Return the decoupled weight decay of each column."""
 
 
@@ -100,7 +109,7 @@ class Curvature:
     second : ndarray of shape (d, d) or (d,)
         Matrix of second moments about the center, or its diagonal.
     logit : float
-        Second derivative of the loss in one logit, at equal logits.
+        Second derivative of the loss in one logit, at equal logits or averaged over the rows.
     """
 
     center: np.ndarray

@@ -22,7 +22,7 @@ from fastclf.estimators.validation import (
     seed_from,
     validate_features,
 )
-from fastclf.linear_model import Affine, LinearModel, Task
+from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers import Progress, Result, minimize
@@ -46,7 +46,7 @@ class LinearClassifier(BaseEstimator):
     random_state: Any
     n_threads: int | None
     verbose: int
-    _preprocessing: Affine | None = None
+    _saved_as: str
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with ``deep`` also those of a solver object.
@@ -170,9 +170,8 @@ class LinearClassifier(BaseEstimator):
             task=self._task(),
             classes=self.classes_,
             threshold=getattr(self, "threshold_", None),
-            preprocessing=self._preprocessing,
             feature_names=None if names is None else tuple(str(name) for name in names),
-            metadata={"estimator": type(self).__name__},
+            metadata={"estimator": self._saved_as},
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -269,20 +268,27 @@ class LinearClassifier(BaseEstimator):
     def _initial_theta(self, n_features: int, n_columns: int) -> np.ndarray:
         coef = getattr(self, "coef_", None)
         if self.warm_start and coef is not None and coef.shape == (n_columns, n_features):
-            return np.vstack([coef.T, self.intercept_[None, :]]).astype(np.float64)
+            return self._theta()
         return np.zeros((n_features + 1, n_columns))
+
+    def _theta(self) -> np.ndarray:
+        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
+        if not self.fit_intercept:
+            theta[-1] = 0
+        return theta
 
 
 def _split_off(
     X: Any, problem: Problem, share: float, seed: int
 ) -> tuple[Any, Problem, tuple[Any, Problem]]:
     # Rows to train on, and rows to validate on.
-    strata = problem.strata
+    rows = np.flatnonzero(problem.target.weights[0])  # a row without weight is as good as none
+    strata = None if problem.strata is None else problem.strata[rows]
     if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:
         strata = None
     try:
         train, held_out = train_test_split(
-            np.arange(X.shape[0]), test_size=share, random_state=seed, stratify=strata
+            rows, test_size=share, random_state=seed, stratify=strata
         )
     except ValueError as error:
         raise InputError(

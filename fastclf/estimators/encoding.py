@@ -94,10 +94,22 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     return Labels(classes, codes)
 
 
+def check_names(names: Any, expected: np.ndarray) -> None:
+    """Refuse a frame whose columns are named, but not as expected and in that order."""
+    if names is None or not all(isinstance(name, str) for name in (*names, *expected.tolist())):
+        return
+    if list(names) != expected.tolist():
+        raise InputError(
+            f"the columns of y are {list(names)}, but were {expected.tolist()}; "
+            "put them into that order"
+        )
+
+
 def _class_names(names: Any, n_classes: int, classes: np.ndarray | None) -> np.ndarray:
     if classes is not None:
         if len(classes) != n_classes:
             raise InputError(f"y has {n_classes} columns, but there are {len(classes)} classes")
+        check_names(names, classes)
         return classes
     if names is not None and all(isinstance(name, str) for name in names):
         return np.asarray(list(names))

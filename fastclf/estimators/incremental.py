@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fastclf.errors import InputError
 from fastclf.objective import Curvature
 from fastclf.solvers.minibatch import Minibatch, MinibatchState
 
@@ -32,8 +33,12 @@ class Incremental:
         ``weight``, the total of all parts, must count this one already.
         """
         share = float(objective.total_weight.mean()) / self.weight
-        self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
         old = self.state
+        if old is not None and old.by_feature != objective.by_feature:
+            raise InputError(
+                "partial_fit was begun with another kind of X: give all parts dense, or all sparse"
+            )
+        self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
         if old is not None:
             theta = old.raw(old.u, old.u0)
         state = self.solver.start(objective, theta, self.moments)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, encode
+from fastclf.estimators.encoding import Distributions, Labels, check_names, encode
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
@@ -95,6 +95,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     (1, 30)
     """
 
+    _saved_as = "LogisticRegression"
     _incremental: Incremental | None = None
     _weight_seen = 0.0
 
@@ -277,17 +278,18 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         if first:
             self.classes_ = encoded.classes
             self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
-        if self._incremental is None:
-            seed = seed_from(self.random_state)
-            solver = choice.complete(self.solver, 0.0, self.max_iter, seed)
-            self._incremental = Incremental(solver, self._weight_seen)
         incremental = self._incremental
+        seed = seed_from(self.random_state) if incremental is None else incremental.solver.seed or 0
+        solver = choice.complete(self.solver, 0.0, self.max_iter, seed)
+        if incremental is None:
+            incremental = self._incremental = Incremental(solver, self._weight_seen)
+        elif incremental.solver != solver:  # set_params was called
+            incremental = self._incremental = Incremental(solver, incremental.weight)
         total = float(problem.target.total_weight[0])
         incremental.weight += total
         # The penalty goes by all the weight seen so far, the loss by that of this part.
         objective = self._objective(X, problem, C=self.C * incremental.weight / total)
-        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
-        theta = problem.centred(incremental.train(objective, theta))
+        theta = problem.centred(incremental.train(objective, self._theta()))
         self._store_theta(theta, self.coef_.dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
@@ -312,5 +314,6 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 raise InputError(
                     f"y has {values.shape[1]} columns, but there are {len(self.classes_)} classes"
                 )
+            check_names(getattr(y, "columns", None), self.classes_)
             y = self.classes_[values.argmax(axis=1)]
         return super().score(X, y, sample_weight)

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Labels, encode, indicators
+from fastclf.estimators.encoding import Labels, check_names, encode, indicators
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
@@ -62,6 +62,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     >>> clf.coef_.shape, clf.predict(X[:2]).shape
     ((5, 20), (2, 5))
     """
+
+    _saved_as = "MultiLabelLogisticRegression"
 
     def __init__(
         self,
@@ -175,6 +177,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             values, names = indicators(y)
             if known and len(names) != len(self.classes_):
                 raise InputError(f"y_val has {len(names)} labels, y has {len(self.classes_)}")
+            if known:
+                check_names(getattr(y, "columns", None), self.classes_)
             return values, names
         labels = encode(y, self.classes_ if known else None)
         assert isinstance(labels, Labels)  # y has a single column

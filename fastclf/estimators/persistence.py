@@ -1,6 +1,7 @@
 """Loading a saved model as the estimator that it came from."""
 
 import os
+from dataclasses import astuple
 
 import numpy as np
 
@@ -20,7 +21,8 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     """Load a fitted estimator from a file that ``save`` or a run wrote.
 
     It makes the same predictions and has the same ``classes_`` and dtypes; its parameters are the
-    defaults. A distilled classifier comes back as its student.
+    defaults. A distilled classifier comes back as its student. The scaling of a run becomes part of
+    the coefficients, which are then those of raw features.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
         raise ModelFileError(f"{path}: holds a {model.task} model as a {name}")
     estimator = kind()
-    estimator._store_theta(model.theta, model.theta.dtype)
+    estimator._store_theta(_for_raw_features(model), model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
@@ -62,5 +64,14 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     if isinstance(estimator, MultiLabelLogisticRegression):
         estimator._one_label = model.task == "binary"
         estimator.threshold_ = np.asarray(model.threshold)
-    estimator._preprocessing = model.preprocessing
     return estimator
+
+
+def _for_raw_features(model: LinearModel) -> np.ndarray:
+    if model.preprocessing is None:
+        return model.theta
+    shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
+    theta = model.theta.astype(np.float64)
+    theta[:-1] /= scale[:, None]
+    theta[-1] -= shift @ theta[:-1]
+    return theta

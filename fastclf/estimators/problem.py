@@ -77,7 +77,8 @@ class Massless:
     def find(cls, problem: Problem, fit_intercept: bool) -> "Massless":
         """Look for such columns; smoothing or no intercept give every one an optimum."""
         mass = problem.mass
-        if not fit_intercept or problem.loss.parameters[0] > 0:
+        smoothing, _, hard_weight = problem.loss.parameters
+        if not fit_intercept or smoothing * hard_weight > 0:
             return cls(mass, np.ones(mass.shape[1], bool))
         # A class that has all the weight leaves the other classes of a softmax none.
         return cls(mass, np.asarray((mass > 0).all(axis=0)))

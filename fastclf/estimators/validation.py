@@ -28,6 +28,11 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
         order="C",
         ensure_all_finite=False,
     )
+    if scipy.sparse.issparse(X):
+        try:
+            X.check_format(full_check=True)  # kernels trust the indices
+        except ValueError as error:
+            raise InputError(f"X is a malformed CSR matrix: {error}") from None
     _check_finite(X, type(estimator).__name__, getattr(estimator, "feature_names_in_", None))
     return X
 

@@ -157,7 +157,7 @@ def result_array(
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise InputError("out must be C-contiguous and writable")
     if any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in apart_from):
-        raise InputError("out must not share memory with the logits or targets")
+        raise InputError("out must not share memory with the logits, targets or weights")
     return out
 
 

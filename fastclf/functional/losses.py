@@ -374,7 +374,7 @@ def binary_cross_entropy_with_grad(
     flat_targets = np.ascontiguousarray(targets, z.dtype).reshape(-1)
     weights = entry_weights(weight, z, "weight")
     positive = entry_weights(pos_weight, z, "pos_weight")
-    gradient = result_array(out, z, apart_from=(z, targets))
+    gradient = result_array(out, z, apart_from=(z, y, weight, pos_weight))
     losses = np.empty_like(flat)
     scale = 1 / flat.size if reduction == "mean" and flat.size else 1.0
     value: float | np.ndarray = run_sum(

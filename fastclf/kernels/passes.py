@@ -57,6 +57,7 @@ def _make_value_and_grad(KIND, SPARSE):
         if not softmax:
             losses = np.zeros(TILE * K, b.dtype)
             positive = np.zeros(TILE * K, b.dtype)
+            unit = np.ones(1, b.dtype)
             for r in range(TILE):
                 copy(pos_weight, positive[r * K : (r + 1) * K])
         for first in range(start, stop, TILE):
@@ -112,9 +113,8 @@ def _make_value_and_grad(KIND, SPARSE):
                     )  # fmt: skip
                     _add_columns(losses, weight, hard_weight, rows, values)
                     share = (1 - hard_weight) * temperature * temperature
-                    fill(positive, number(1))
                     sigmoid.cross_entropy(
-                        z.reshape(-1), teacher_tile.reshape(-1), weight, positive,
+                        z.reshape(-1), teacher_tile.reshape(-1), weight, unit,
                         share, temperature, begin, rows * K, g.reshape(-1), losses, not add,
                     )  # fmt: skip
                     _add_columns(losses, weight, share, rows, values)

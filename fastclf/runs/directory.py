@@ -96,12 +96,12 @@ def new_run(path: Path) -> Iterator[RunDirectory]:
     ...     sorted(file.name for file in run.path.iterdir())
     ['metrics.jsonl', 'summary.json']
     """
-    if path.is_dir() and any(path.iterdir()):
-        raise RunError(
-            f"{path} exists and isn't empty; name another directory with --out, or remove it"
-        )
-    is_new = not path.exists()
     with _writing(path):
+        if path.is_dir() and any(path.iterdir()):
+            raise RunError(
+                f"{path} exists and isn't empty; name another directory with --out, or remove it"
+            )
+        is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         metrics = open(path / METRICS, "w", encoding="utf-8")
     try:

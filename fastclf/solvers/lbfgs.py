@@ -106,6 +106,10 @@ class LBFGS:
             or self.memory < 1
         ):
             raise InputError(f"memory must be an integer >= 1, got {self.memory!r}")
+        if self.tol is not None and not self.tol >= 0:
+            raise InputError(f"tol must be None or >= 0, got {self.tol!r}")
+        if self.max_iter is not None and not self.max_iter >= 0:
+            raise InputError(f"max_iter must be None or >= 0, got {self.max_iter!r}")
 
     early_stopping = None
 

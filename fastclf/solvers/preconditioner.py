@@ -33,7 +33,7 @@ class Preconditioner:
         self.factors = [_factor(curvature, value) for value, _ in self.groups]
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
-        """Return the step (d + 1, M * K) that the approximation takes against no gradient sign."""
+        """Return the approximate inverse Hessian times a gradient (d + 1, M * K)."""
         step = np.empty_like(gradient)
         for factor, (_, columns) in zip(self.factors, self.groups, strict=True):
             centred = gradient[:-1, columns] - np.outer(self.center, gradient[-1, columns])
