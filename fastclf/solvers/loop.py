@@ -14,6 +14,7 @@ import numpy as np
 
 from fastclf.errors import FastclfError
 from fastclf.objective import Objective
+from fastclf.threads import single_threaded_blas
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class _BestSoFar:
         return self.patience is not None and self.stale >= self.patience
 
 
+@single_threaded_blas()  # the same bits whatever the number of BLAS threads
 def minimize(
     objective: Objective,
     theta: np.ndarray,
