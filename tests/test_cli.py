@@ -70,6 +70,8 @@ def test_ctrl_c_in_a_process(recipe_file: Path):
         + endless,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts background jobs, such as a whole test run, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     metrics = Path("run/metrics.jsonl")
     deadline = time.monotonic() + 60
