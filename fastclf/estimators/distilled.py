@@ -131,7 +131,7 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         teacher = None
         if teacher_logits is None:
             teacher = self._fit_teacher(X, encoded, sample_weight)
-            q, known = _softened(teacher, X, temperature)
+            q, known = teacher_probabilities(teacher, X, temperature)
         else:
             q, known = _softened_logits(teacher_logits, temperature, len(weights)), None
         classes = _classes(encoded, known, q.shape[1])
@@ -255,8 +255,13 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.linear_model().save(path)
 
 
-def _softened(teacher: Any, X: Any, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    # The teacher's probabilities at a temperature, and the classes that their columns mean.
+def teacher_probabilities(
+    teacher: Any, X: Any, temperature: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fitted teacher's probabilities (n, K) at a temperature, and the classes (K,).
+
+    They come from decision_function, or else from predict_proba.
+    """
     if hasattr(teacher, "decision_function"):
         logits = np.asarray(teacher.decision_function(X))
         return _softened_logits(logits, temperature, logits.shape[0]), teacher.classes_

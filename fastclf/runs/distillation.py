@@ -7,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from fastclf import functional as F
 from fastclf.config import DistillTable, Recipe
 from fastclf.errors import ConfigError
-from fastclf.estimators.distilled import DistilledClassifier
+from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teacher
@@ -56,7 +56,7 @@ def compare(
     mean Kullback-Leibler divergence of a student's probabilities from the teacher's, in nats.
     """
     X = parts.scaled(parts.test.X)
-    told = _probabilities(teacher, X)
+    told, _ = teacher_probabilities(teacher, X)
     figures = {"teacher": score(parts.test.y, teacher.predict(X), told, teacher.classes_)}
     for name, model in (("student", student), ("plain_student", plain)):
         divergence = F.kl_divergence(told, model.predict_proba(parts.test.X))
@@ -65,13 +65,3 @@ def compare(
             "kl_to_teacher": float(np.mean(divergence)),
         }
     return figures
-
-
-def _probabilities(teacher: ClassifierMixin, X: np.ndarray) -> np.ndarray:
-    """Return a teacher's probabilities, from the logits that the student is given."""
-    if not hasattr(teacher, "decision_function"):
-        return teacher.predict_proba(X)
-    logits = teacher.decision_function(X)
-    if logits.ndim == 1:
-        logits = np.column_stack([np.zeros_like(logits), logits])
-    return F.softmax(logits)

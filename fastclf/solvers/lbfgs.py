@@ -6,12 +6,11 @@ steps that it would get alone, and each evaluation serves all that still run.
 """
 
 from dataclasses import dataclass, field
-from numbers import Integral
 
 import numpy as np
 
-from fastclf.errors import InputError
 from fastclf.objective import Objective
+from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import rounding, search
 from fastclf.solvers.preconditioner import FULL_MATRIX, Preconditioner
 
@@ -97,21 +96,12 @@ class LBFGS:
     max_iter: int | None = None
 
     needs = ("value_and_grad", "curvature")
+    early_stopping = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without data."""
-        if (
-            isinstance(self.memory, bool)
-            or not isinstance(self.memory, Integral)
-            or self.memory < 1
-        ):
-            raise InputError(f"memory must be an integer >= 1, got {self.memory!r}")
-        if self.tol is not None and not self.tol >= 0:
-            raise InputError(f"tol must be None or >= 0, got {self.tol!r}")
-        if self.max_iter is not None and not self.max_iter >= 0:
-            raise InputError(f"max_iter must be None or >= 0, got {self.max_iter!r}")
-
-    early_stopping = None
+        check_integer("memory", self.memory, 1)
+        check_limits(self.tol, self.max_iter)
 
     def init(self, objective: Objective, theta: np.ndarray) -> LBFGSState:
         """Return the first state."""

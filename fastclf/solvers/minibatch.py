@@ -16,6 +16,7 @@ from fastclf.errors import InputError
 from fastclf.kernels import minibatch as kernels
 from fastclf.objective import Curvature
 from fastclf.solvers import schedules
+from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.schedules import Schedule
 
 _SLICE_WORK = 3e8
@@ -161,12 +162,10 @@ class Minibatch:
         if rate is not None and not callable(rate) and not rate > 0:
             raise InputError(f"learning_rate must be positive or a Schedule, got {rate!r}")
         for name, least in (("batch_size", 1), ("warmup", 0), ("patience", 1)):
-            _check_integer(name, getattr(self, name), least)
-        for name, least in (("early_stopping", 1), ("max_iter", 0)):
-            if getattr(self, name) is not None:
-                _check_integer(name, getattr(self, name), least)
-        if self.tol is not None and not self.tol >= 0:
-            raise InputError(f"tol must be None or >= 0, got {self.tol!r}")
+            check_integer(name, getattr(self, name), least)
+        if self.early_stopping is not None:
+            check_integer("early_stopping", self.early_stopping, 1)
+        check_limits(self.tol, self.max_iter)
         if self.schedule not in schedules.NAMES:
             names = ", ".join(schedules.NAMES)
             raise InputError(f"schedule must be one of {names}; got {self.schedule!r}")
@@ -294,11 +293,6 @@ class Minibatch:
         state.restore()
         state.rate_share *= _BACKOFF
         state.explosions += 1
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise InputError(f"{name} must be an integer >= {least}, got {value!r}")
 
 
 def _scale(curvature: Curvature, penalty: float, dtype: np.dtype) -> np.ndarray:

@@ -1,10 +1,11 @@
-r"""A fixed approximation of the inverse Hessian, from second moments of the features.
+r"""An approximation of the inverse Hessian, from second moments of the features.
 
 With the intercept moved to the features' center c, :math:`b' = b + c^\top w`, the Hessian at equal
 logits is block diagonal: :math:`h S + \lambda I` for the coefficients of each column, S the
-covariance and h the curvature of the loss in a logit, and h for the intercept. It bounds the
-Hessian everywhere (Böhning, *Multinomial logistic regression algorithm*, 1992), and undoes the
-scales and correlations of the features, which is what makes raw data hard.
+covariance and h the curvature of the loss in a logit, and h for the intercept. There it bounds the
+Hessian everywhere (Böhning, *Multinomial logistic regression algorithm*, 1992); with moments that
+are weighted by the curvature of each row at some theta it is close to the Hessian there. Either way
+it undoes the scales and correlations of the features, which is what makes raw data hard.
 """
 
 import numpy as np
