@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import passes
+from fastclf.kernels import passes, sigmoid, softmax
 from fastclf.targets import Target
 
 
@@ -72,6 +72,24 @@ class Softmax:
         """Return the second derivative in one logit, of K columns, at equal logits."""
         return (1 - 1 / n_columns) / n_columns
 
+    def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
+        """Return the second derivative of each row's loss in each of its logits, both (n, M K)."""
+        shares = self.probabilities(logits, n_columns)
+        return sum((share * (p * (1 - p)) for share, p in shares), np.zeros(1, logits.dtype))
+
+    def probabilities(self, logits: np.ndarray, n_columns: int) -> list[tuple[float, np.ndarray]]:
+        """Return the terms of the Hessian in the logits: their shares and probabilities (n, M K).
+
+        A share times ``diag(p) - p p'`` for each term, over the K columns of each problem.
+        """
+        terms = []
+        for share, temperature in _terms(self.distillation):
+            p = np.empty(logits.shape, logits.dtype)
+            rows = logits.reshape(-1, n_columns)
+            softmax.softmax(rows, temperature, 0, len(rows), p.reshape(-1, n_columns))
+            terms.append((share, p))
+        return terms
+
 
 @dataclass(frozen=True)
 class Sigmoid:
@@ -112,6 +130,19 @@ class Sigmoid:
         """Return the second derivative in the logit at 0."""
         return 0.25
 
+    def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
+        """Return the second derivative of each row's loss in each of its logits, both (n, M)."""
+        total = np.zeros(logits.shape, logits.dtype)
+        smaller = np.empty(logits.shape, logits.dtype)
+        for number, (share, temperature) in enumerate(_terms(self.distillation)):
+            z = -np.abs(logits).ravel() / logits.dtype.type(temperature)
+            sigmoid.sigmoid(z, 0, z.size, smaller.reshape(-1))  # never rounded to 1
+            slope = share * smaller * (1 - smaller)
+            if number == 0 and self.pos_weight is not None:
+                slope *= 1 + target.soft * (self.pos_weight - 1)
+            total += slope.astype(logits.dtype)
+        return total
+
 
 Loss = Softmax | Sigmoid
 
@@ -122,6 +153,14 @@ def _mixed(distillation: Distillation | None) -> float:
         return 1.0
     a = distillation.hard_weight
     return a + (1 - a) * distillation.temperature**2
+
+
+def _terms(distillation: Distillation | None) -> list[tuple[float, float]]:
+    # Shares and temperatures of the second derivatives of both terms: T² cancels.
+    if distillation is None:
+        return [(1.0, 1.0)]
+    a = distillation.hard_weight
+    return [(a, 1.0), (1 - a, distillation.temperature)]
 
 
 def _parameters(smoothing: float, distillation: Distillation | None) -> tuple[float, float, float]:

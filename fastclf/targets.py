@@ -57,6 +57,15 @@ class Target:
         """The sum of the weights of each problem, of shape (1,) or (M,), in float64."""
         return self.weights.sum(axis=1, dtype=np.float64)
 
+    @property
+    def strata(self) -> np.ndarray | None:
+        """Integers (n,) by which rows can be sampled; None if rows have no single class."""
+        if self.codes.size:
+            return self.codes
+        if self.soft.shape[1] == 1 and ((self.soft == 0) | (self.soft == 1)).all():
+            return self.soft[:, 0].astype(np.intp)
+        return None
+
     def astype(self, dtype: np.dtype) -> "Target":
         """Return the same targets as kernels read them, in a dtype."""
         return Target(

@@ -4,57 +4,100 @@ import argparse
 import gc
 import importlib.metadata
 import json
+import math
 import os
 import platform
+import re
 import shlex
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 PAUSE = 0.05
 """Seconds before each timing: worker threads of the last contender still spin for a while."""
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
+FOLDERS = ("--data", "--out")
+
+PACKAGES = (
+    "fastclf",
+    "numba",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "scikit-learn-intelex",
+    "snapml",
+    "skglm",
+    "liblinear-official",
+)
+
+
+def parser(description: str, data: bool = False) -> argparse.ArgumentParser:
+    """Return a parser of the options that all benchmarks have."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options.add_argument("--repeats", type=int, default=9, help="timings of each contender")
+    if data:
+        options.add_argument(
+            "--data", type=Path, help="folder with mnist.npz (X, y, X_test, y_test)"
+        )
+    return options
+
 
 def arguments(description: str, data: bool = False) -> argparse.Namespace:
     """Parse the options that all benchmarks have."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--repeats", type=int, default=9, help="timings of each contender")
-    if data:
-        parser.add_argument(
-            "--data", type=Path, help="folder with mnist.npz (X, y, X_test, y_test)"
-        )
-    return parser.parse_args()
+    return parser(description, data).parse_args()
 
 
-def alternate(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each contender, called in turn after a call to warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for run in contenders.values():
-        run()
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds that a call takes, after a pause, and what it returns."""
+    time.sleep(PAUSE)
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for _ in range(repeats):
-            for name, run in contenders.items():
-                time.sleep(PAUSE)
-                started = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        result = run()
+        return time.perf_counter() - started, result
     finally:
         if collecting:
             gc.enable()
+
+
+def alternate(
+    contenders: dict[str, Callable[[], object]], repeats: int, budget: float = math.inf
+) -> dict[str, float]:
+    """Return the median seconds of each contender, called in turn after a call to warm up.
+
+    A contender that has used up its budget of seconds isn't called again; a call to warm up that
+    takes longer than that counts as its timing.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for name, run in contenders.items():
+        first, _ = timed(run)
+        if first > budget:
+            seconds[name].append(first)
+    for _ in range(repeats):
+        for name, run in contenders.items():
+            if sum(seconds[name]) < budget:
+                seconds[name].append(timed(run)[0])
     return {name: median(times) for name, times in seconds.items()}
+
+
+def brief(error: Exception) -> str:
+    """Return the kind of an error and the beginning of its text, without the machine's paths."""
+    text = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return re.sub(r"(?<![\w/])(/[\w.+-]+){2,}", "PATH", text)[:300]
 
 
 def environment() -> dict[str, str | int]:
     """Return the machine, the versions and the command."""
     versions = {}
-    for package in ("fastclf", "numba", "numpy", "scipy", "scikit-learn", "torch"):
+    for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -62,7 +105,13 @@ def environment() -> dict[str, str | int]:
     command = ["python", f"scripts/{Path(sys.argv[0]).name}"]
     words = sys.argv[1:]
     for i, word in enumerate(words):
-        command.append("DIR" if i and words[i - 1] in ("--data", "--out") else shlex.quote(word))
+        option, equals, _ = word.partition("=")
+        if i and words[i - 1] in FOLDERS:
+            command.append("DIR")
+        elif equals and option in FOLDERS:
+            command.append(f"{option}=DIR")
+        else:
+            command.append(shlex.quote(word))
     return {
         "command": " ".join(command),
         "processor": _processor(),
@@ -84,24 +133,42 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(name: str, title: str, note: str, rows: list[dict], out: Path) -> None:
-    """Write the rows as ``name.json`` and ``name.md`` and print the table."""
+def write(
+    name: str,
+    title: str,
+    note: str,
+    rows: list[dict],
+    out: Path,
+    details: dict | None = None,
+    show: bool = True,
+) -> None:
+    """Write the rows as ``name.json`` and ``name.md``; print the table unless it isn't to be shown.
+
+    Details go into the JSON alone.
+    """
     facts = environment()
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(
-        json.dumps({"title": title, "environment": facts, "rows": rows}, indent=1) + "\n"
-    )
-    columns = list(rows[0])
+    contents = {"title": title, "environment": facts, "rows": rows}
+    if details is not None:
+        contents["details"] = details
+    (out / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
+    columns = list(rows[0]) if rows else []
     lines = [f"# {title}", "", note, "", f"`{facts.pop('command')}`", ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_cell(row[column]) for column in columns) + " |" for row in rows]
+    lines += ["| " + " | ".join(cell(row[column]) for column in columns) + " |" for row in rows]
     lines += ["", ", ".join(f"{key} {value}" for key, value in facts.items()) + ".", ""]
     text = "\n".join(lines)
     (out / f"{name}.md").write_text(text)
-    print(text)
+    if show:
+        print(text)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
     if value is None:
         return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"
+    return str(value)

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -16,10 +19,34 @@ def test_example_runs(name, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("benchmark_*.py")))
+@pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("benchmark*.py")))
 def test_benchmark_has_help(name):
     done = subprocess.run(
         [sys.executable, str(SCRIPTS / name), "--help"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert "--out" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["breast_cancer_scaled", "iris"])
+def test_oracle_agrees_with_log_loss(name):
+    problems = runpy.run_path(str(SCRIPTS / "_problems.py"))
+    problem = problems["PROBLEMS"][name](name)
+    clf = LogisticRegression(C=0.1, max_iter=1000).fit(problem.X, problem.y)
+    penalty = np.sum(clf.coef_**2) / (2 * 0.1 * len(problem.y))
+    value = problems["objective"](problem.X, problem.y, clf.coef_, clf.intercept_, C=0.1)
+    assert value == pytest.approx(log_loss(problem.y, clf.predict_proba(problem.X)) + penalty)
+
+
+def test_benchmark_lists_its_problems():
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "benchmark.py"), "--list", "--problems", "iris", "digits"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        "iris n 150 d 4 K 3".split(),
+        "digits n 1797 d 64 K 10".split(),
+    ]

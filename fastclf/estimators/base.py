@@ -283,7 +283,8 @@ def _split_off(
 ) -> tuple[Any, Problem, tuple[Any, Problem]]:
     # Rows to train on, and rows to validate on.
     rows = np.flatnonzero(problem.target.weights[0])  # a row without weight is as good as none
-    strata = None if problem.strata is None else problem.strata[rows]
+    strata = problem.target.strata
+    strata = None if strata is None else strata[rows]
     if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:
         strata = None
     try:

@@ -4,14 +4,15 @@ import dataclasses
 from typing import Any
 
 from fastclf.errors import InputError
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 from fastclf.solvers.minibatch import Minibatch
 
 SOLVERS: dict[str, type] = {
     "auto": LBFGS,
     "lbfgs": LBFGS,
+    "newton": Newton,
     "newton-cg": LBFGS,
-    "newton-cholesky": LBFGS,
+    "newton-cholesky": Newton,
     "liblinear": LBFGS,
     "sag": LBFGS,
     "saga": LBFGS,
@@ -28,7 +29,7 @@ def named(solver: Any) -> Any:
         if solver not in SOLVERS:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
         return SOLVERS[solver]()
-    if not isinstance(solver, LBFGS | Minibatch):
+    if not isinstance(solver, LBFGS | Newton | Minibatch):
         raise InputError(
             f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
             f"got {solver!r}"

@@ -58,7 +58,7 @@ def _merge(old: Curvature | None, new: Curvature, share: float) -> Curvature:
         return new
     shift = new.center - old.center
     second = (1 - share) * old.second + share * new.second + share * (1 - share) * shift**2
-    return Curvature(old.center + share * shift, second, new.logit)
+    return Curvature(old.center + share * shift, second, new.logits)
 
 
 def _carry_over(old: MinibatchState, new: MinibatchState) -> None:

@@ -40,15 +40,6 @@ class Problem:
         off = weights @ (1 - p) if self.loss.is_sigmoid else on.sum() - on
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
-    @property
-    def strata(self) -> np.ndarray | None:
-        """Integers (n,) by which a split can be stratified; None if rows have no single class."""
-        if self.target.codes.size:
-            return self.target.codes
-        if self.n_columns == 1 and np.isin(self.target.soft, (0, 1)).all():
-            return self.target.soft[:, 0].astype(np.intp)
-        return None
-
     def centred(self, theta: np.ndarray) -> np.ndarray:
         """Return theta (d + 1, C) with each row's sum over the classes of a softmax 0.
 

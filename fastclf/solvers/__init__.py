@@ -6,6 +6,7 @@ They never see data, a loss or a kernel.
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.loop import Progress, Result, minimize, observing
 from fastclf.solvers.minibatch import SGD, Adam, AdamW
+from fastclf.solvers.newton import Newton
 from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Schedule, Step
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "InverseTime",
+    "Newton",
     "Progress",
     "Result",
     "Schedule",

@@ -298,7 +298,7 @@ class Minibatch:
 def _scale(curvature: Curvature, penalty: float, dtype: np.dtype) -> np.ndarray:
     # D² is the variance, and what the penalty adds to the curvature in its units. Where both are
     # nothing but rounding there is no scale to learn, and 1 / D must not overflow.
-    variance = curvature.second + penalty / curvature.logit
+    variance = curvature.second + penalty / curvature.logits.mean()
     limits = np.finfo(dtype)
     rounding = (4 * limits.eps * curvature.center) ** 2
     nothing = variance <= np.maximum(rounding, float(limits.tiny) ** 0.75)

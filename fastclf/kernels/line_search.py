@@ -1,0 +1,62 @@
+r"""One round of a line search, for M problems.
+
+A step t along a direction is taken when it decreases the objective enough,
+
+.. math:: f(t) \le f(0) + c_1 t f'(0)
+
+or, where values are too close for that to mean anything in the precision at hand, when it passes the
+test of Hager and Zhang (*A new conjugate gradient method with guaranteed descent*, SIAM J. Optim. 16,
+2005), which compares slopes instead. A step that leaves more than the share :math:`c_2` of the slope
+is followed by one four times as long, and the longest of the good ones is kept. A step that was too
+long is cut at the minimum of the cubic through both ends (Nocedal and Wright, *Numerical
+Optimization*, 2nd ed., equation 3.59). The objective is convex, so every step taken leaves an update
+of the Hessian that is positive definite, whatever its slope.
+"""
+
+import numpy as np
+
+from fastclf.kernels._jit import kernel
+
+_C1, _C2 = 1e-4, 0.9
+_SHORTEST, _LONGEST = 0.01, 0.6
+"""Shares of a bracket between which a step that was too long is cut."""
+
+
+@kernel
+def judge(values, slopes, noise, trial_values, trial_slopes, t, taken, pending, take):
+    """Mark in ``take`` the problems that move to their trial; set ``t`` for the next round.
+
+    All arrays are (M,). ``values`` and ``slopes`` are those of the start, which may differ by
+    ``noise`` for rounding alone; ``taken`` is the longest step that was taken so far, or 0.
+    Problems that need no other trial leave ``pending``.
+    """
+    for m in range(values.size):
+        take[m] = False
+        if not pending[m]:
+            continue
+        value, slope, start = trial_values[m], trial_slopes[m], slopes[m]
+        decreases = value <= values[m] + _C1 * t[m] * start
+        near = value <= values[m] + noise[m] and slope <= (2 * _C1 - 1) * start
+        if np.isfinite(value) and np.isfinite(slope) and (decreases or near):
+            take[m] = True
+            taken[m] = t[m]
+            if slope >= _C2 * start:
+                pending[m] = False
+            else:
+                t[m] *= 4.0
+        elif taken[m] > 0.0:
+            pending[m] = False
+        else:
+            t[m] *= _cut(t[m], values[m], start, value, slope)
+
+
+@kernel
+def _cut(t, value0, slope0, value1, slope1):
+    share = _SHORTEST
+    if np.isfinite(value1) and np.isfinite(slope1):
+        a = slope0 + slope1 - 3.0 * (value1 - value0) / t
+        square = a * a - slope0 * slope1
+        if square >= 0.0:
+            root = np.sqrt(square)
+            share = 1.0 - (slope1 + root - a) / (slope1 - slope0 + 2.0 * root)
+    return min(max(share, _SHORTEST), _LONGEST) if share == share else _SHORTEST

@@ -1,0 +1,79 @@
+r"""The two-loop recursion of limited-memory BFGS, for M problems in lockstep.
+
+Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4: with steps :math:`s_i`, changes
+of the gradient :math:`y_i` and :math:`\rho_i = 1 / y_i^\top s_i`, from the newest pair to the oldest
+
+.. math:: \alpha_i = \rho_i \, s_i^\top q,\qquad q \leftarrow q - \alpha_i y_i
+
+then from the oldest to the newest
+
+.. math:: \beta_i = \rho_i \, y_i^\top r,\qquad r \leftarrow r + (\alpha_i - \beta_i) s_i
+
+where r is the first approximation of the inverse Hessian times q. All inner products are taken
+problem by problem. ``steps`` and ``changes`` are (m, rows, M K), ``rhos`` and ``alphas`` (m, M); the
+pair ``newest`` was stored last, the one after it, cyclically, is the oldest of ``used`` pairs.
+"""
+
+import numpy as np
+
+from fastclf.kernels._jit import kernel
+from fastclf.kernels.arrays import fill
+
+
+@kernel
+def dots(a, b, out):
+    """Write the inner products of each problem's columns of a and b (rows, M K) to ``out`` (M,)."""
+    M = out.size
+    if M == 1:
+        x, y = a.reshape(-1), b.reshape(-1)
+        total = 0.0
+        for i in range(x.size):
+            total += x[i] * y[i]
+        out[0] = total
+        return
+    fill(out, 0.0)
+    K = a.shape[1] // M
+    for j in range(a.shape[0]):
+        for m in range(M):
+            for k in range(m * K, (m + 1) * K):
+                out[m] += a[j, k] * b[j, k]
+
+
+@kernel
+def _add(scales, a, out):
+    M = scales.size
+    if M == 1:
+        x, y, scale = a.reshape(-1), out.reshape(-1), scales[0]
+        for i in range(x.size):
+            y[i] += scale * x[i]
+        return
+    K = a.shape[1] // M
+    for j in range(a.shape[0]):
+        for m in range(M):
+            for k in range(m * K, (m + 1) * K):
+                out[j, k] += scales[m] * a[j, k]
+
+
+@kernel
+def first_loop(steps, changes, rhos, newest, used, alphas, q):
+    """Fill ``alphas`` and change ``q`` (rows, M K) in place."""
+    products = np.zeros(rhos.shape[1])
+    for age in range(used):
+        i = (newest - age) % len(steps)
+        dots(steps[i], q, products)
+        for m in range(products.size):
+            alphas[i, m] = rhos[i, m] * products[m]
+            products[m] = -alphas[i, m]
+        _add(products, changes[i], q)
+
+
+@kernel
+def second_loop(steps, changes, rhos, newest, used, alphas, r):
+    """Change ``r`` (rows, M K) in place."""
+    products = np.zeros(rhos.shape[1])
+    for age in range(used - 1, -1, -1):
+        i = (newest - age) % len(steps)
+        dots(changes[i], r, products)
+        for m in range(products.size):
+            products[m] = alphas[i, m] - rhos[i, m] * products[m]
+        _add(products, steps[i], r)

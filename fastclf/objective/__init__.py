@@ -1,0 +1,6 @@
+"""The only meeting of data and coefficients; see :mod:`fastclf.objective.protocol`."""
+
+from fastclf.objective.in_memory import InMemoryObjective
+from fastclf.objective.protocol import Curvature, Hessian, Objective, Rule
+
+__all__ = ["Curvature", "Hessian", "InMemoryObjective", "Objective", "Rule"]

@@ -1,0 +1,123 @@
+"""Kinds of features: how X is stored, read and summed up."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastclf import threads
+from fastclf.kernels import dense, minibatch, passes
+from fastclf.targets import for_kernels
+
+
+class DenseFeatures:
+    """A dense X (n, d), C-contiguous, float32 or float64."""
+
+    value_and_grad = passes.DENSE_VALUE_AND_GRAD
+    hessian_product = passes.DENSE_HESSIAN_PRODUCT
+    run_batches = minibatch.DENSE_RUN_BATCHES
+    by_feature = False
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.X = X
+        self.arrays = for_kernels(X)
+        self.shape = X.shape
+        self.dtype = X.dtype
+        self.entries = X.size
+
+    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights (d, C) as the kernels hold them, (C, d)."""
+        return np.ascontiguousarray(weights.T, dtype=self.dtype)
+
+    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights of the kernels as (d, C)."""
+        return weights.T
+
+    def moments(
+        self, weights: np.ndarray, full: bool, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
+        row_weights = weights.astype(self.dtype)
+        moments = self._matrix if full else self._diagonal
+        return moments(row_weights, weights.sum(), n_threads)
+
+    def _diagonal(
+        self, weights: np.ndarray, total: float, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        n, d = self.shape
+        # Sums about a point near the mean, in one pass; the first rows know it well enough.
+        shift = self.X[:64].mean(axis=0, dtype=np.float64).astype(self.dtype)
+        pieces = threads.chunks(n, d)
+        sums, squares = np.zeros((2, len(pieces), d))
+
+        def add_sums(i: int) -> None:
+            dense.moments(self.arrays, weights, shift, *pieces[i], sums[i], squares[i])
+
+        threads.run(add_sums, len(pieces), n_threads)
+        mean = sums.sum(axis=0) / total
+        return shift + mean, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
+
+    def _matrix(
+        self, weights: np.ndarray, total: float, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # By BLAS on blocks that stay in cache. A matrix for each chunk must be small beside X.
+        n, d = self.shape
+        pieces = threads.chunks(n, 0.02 * d * d, max(1, n // d))
+        sums = np.zeros((len(pieces), d))
+        products = np.zeros((len(pieces), d, d))
+        step = max(1, (1 << 17) // d)
+
+        def blocks(i: int) -> Iterator[slice]:
+            start, stop = pieces[i]
+            for first in range(start, stop, step):
+                yield slice(first, min(first + step, stop))
+
+        def add_sums(i: int) -> None:
+            for rows in blocks(i):
+                sums[i] += weights[rows] @ self.X[rows]
+
+        def add_products(i: int) -> None:
+            for rows in blocks(i):
+                part = self.X[rows] - center
+                part *= np.sqrt(weights[rows])[:, None]
+                products[i] += part.T @ part
+
+        with threads.single_threaded_blas():
+            threads.run(add_sums, len(pieces), n_threads)
+            center = (sums.sum(axis=0) / total).astype(self.dtype)
+            threads.run(add_products, len(pieces), n_threads)
+        return center.astype(np.float64), products.sum(axis=0) / total
+
+
+class CSRFeatures:
+    """A sparse X (n, d) in CSR form, float32 or float64."""
+
+    value_and_grad = passes.SPARSE_VALUE_AND_GRAD
+    hessian_product = passes.SPARSE_HESSIAN_PRODUCT
+    run_batches = minibatch.SPARSE_RUN_BATCHES
+    by_feature = True
+
+    def __init__(self, X: Any) -> None:
+        self.X = X
+        self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
+        self.shape = X.shape
+        self.dtype = X.dtype
+        self.entries = X.nnz
+
+    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights (d, C) as the kernels hold them."""
+        return np.ascontiguousarray(weights, dtype=self.dtype)
+
+    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights of the kernels as (d, C)."""
+        return weights
+
+    def moments(
+        self, weights: np.ndarray, full: bool, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return zeros (d,) and second moments about zero (d,); never a full matrix."""
+        data, indices, indptr = self.arrays
+        d = self.shape[1]
+        repeated = np.repeat(weights, np.diff(indptr))
+        second = np.bincount(indices, repeated * np.square(data, dtype=np.float64), minlength=d)
+        return np.zeros(d), second / weights.sum()

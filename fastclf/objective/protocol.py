@@ -1,0 +1,138 @@
+r"""What solvers know of an objective, and what passes between the two.
+
+An Objective holds M independent problems over one X,
+
+.. math::
+    f_m(\theta_m) = \frac{1}{\sum_i w_{mi}} \sum_i w_{mi} \,\ell(y_{mi}, z_{mi})
+    + \frac{1}{2 C \sum_i w_{mi}} \lVert W_m \rVert^2,\qquad Z = X W + b
+
+with theta (d + 1, M K), C order, problem after problem, the intercepts in its last row. One read of
+X serves all problems. Solvers see nothing of the data but this.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastclf.penalties import L2
+
+
+class Objective(Protocol):
+    """What solvers ask of an objective. Each call reads X once, whatever the number of problems.
+
+    Attributes
+    ----------
+    n_problems, n_outputs, n_features, n_rows : int
+        M, K, d and n.
+    dtype : numpy.dtype
+        In which the passes compute; values and gradients are float64.
+    is_sparse : bool
+        Whether the features are too sparse, and too many, for matrices of their moments.
+    passes : float
+        How many times X has been read so far.
+    penalty : L2
+    total_weight : ndarray of shape (M,)
+        The sum of the weights of each problem.
+    value_at_zero : float
+        The value of each problem where theta is 0, or more; found without reading X.
+    by_feature : bool
+        Whether minibatch rules hold coefficients as (d, C) instead of (C, d).
+    """
+
+    n_problems: int
+    n_outputs: int
+    n_features: int
+    n_rows: int
+    dtype: np.dtype
+    is_sparse: bool
+    passes: float
+    penalty: L2
+    total_weight: np.ndarray
+    by_feature: bool
+
+    @property
+    def value_at_zero(self) -> float:
+        """A bound of the value at theta = 0."""
+
+    def value_and_grad(
+        self, theta: np.ndarray, active: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False."""
+
+    def hessian_product(
+        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
+
+    def hessian(self, theta: np.ndarray, whole: bool) -> "Hessian":
+        """Return the Hessian of the mean loss at theta, for each problem or for each column.
+
+        With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
+        its K columns, which for K = 1 is the same.
+        """
+
+    def curvature(self, full: bool, theta: np.ndarray | None = None) -> "Curvature":
+        """Return second moments of the features, for preconditioning and standardising.
+
+        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
+        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal.
+        """
+
+    def sample(self, n_rows: int) -> "Objective":
+        """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
+
+    def run_batches(
+        self, rule: "Rule", state: Any, order: np.ndarray, first: int, last: int
+    ) -> None:
+        """Run batches first to last of an epoch over rows in an order, updating ``state``."""
+
+
+class Rule(Protocol):
+    """The numbers of a minibatch update rule."""
+
+    kernel_rule: int
+    batch_size: int
+    clip_norm: float | None
+    kernel_parameters: tuple[float, float, float]
+
+    def decay(self, objective: Objective) -> np.ndarray:
+        """Return the decoupled weight decay of each column."""
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Weighted second moments of the features about a center.
+
+    Parameters
+    ----------
+    center : ndarray of shape (d,)
+        Weighted means; zeros for sparse data, which must not be centred.
+    second : ndarray of shape (d, d) or (d,)
+        Matrix of second moments about the center, or its diagonal.
+    logits : ndarray of shape (M * K,)
+        Second derivative of the loss in each column's logit, at equal logits or averaged over rows.
+    """
+
+    center: np.ndarray
+    second: np.ndarray
+    logits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Hessian:
+    """Second derivatives of the mean loss, the penalty left out.
+
+    They are taken with the intercepts moved to a center c of the features: in
+    ``(w, b + c @ w)`` instead of (w, b), which keeps them well conditioned.
+
+    Parameters
+    ----------
+    center : ndarray of shape (d,)
+    blocks : ndarray of shape (B, q, q)
+        A matrix for each of B groups of columns, column after column, the intercept last in each:
+        B = M and q = K (d + 1) for whole Hessians, B = M K and q = d + 1 for diagonal blocks.
+    """
+
+    center: np.ndarray
+    blocks: np.ndarray

@@ -1,0 +1,191 @@
+"""The problems that ``benchmark.py`` solves, and the objective that judges the solutions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+from scipy.special import logsumexp
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.preprocessing import StandardScaler
+
+BLOCK = 1 << 22
+"""The most logits that the objective holds in memory at once."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Features (n, d) in float64, dense or CSR; labels (n,) from 0 to K - 1, or indicators (n, L).
+
+    Where y holds indicators, K is their number L.
+    """
+
+    name: str
+    X: np.ndarray | scipy.sparse.csr_array
+    y: np.ndarray
+
+    @property
+    def K(self) -> int:
+        return int(self.y.max()) + 1 if self.y.ndim == 1 else self.y.shape[1]
+
+    def size(self) -> dict[str, str | int]:
+        n, d = self.X.shape
+        return {"problem": self.name, "n": n, "d": d, "K": self.K}
+
+
+def objective(X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, C: float = 1.0) -> float:
+    """Return the mean loss of labels plus ``‖W‖² / (2 C n)``, in float64.
+
+    W has shape (1, d) for two classes, else (K, d).
+    """
+    n = X.shape[0]
+    W = np.asarray(W, dtype=np.float64)
+    b = np.asarray(b, dtype=np.float64)
+    rows = max(BLOCK // len(W), 1)
+    total = 0.0
+    for start in range(0, n, rows):
+        labels = y[start : start + rows]
+        Z = X[start : start + rows] @ W.T + b
+        if len(W) == 1:
+            total += np.logaddexp(0, (1 - 2.0 * labels) * Z[:, 0]).sum()
+        else:
+            total += (logsumexp(Z, axis=1) - Z[np.arange(len(Z)), labels]).sum()
+    return float(total / n + (W**2).sum() / (2 * C * n))
+
+
+Make = Callable[[str], Problem]
+"""Makes the problem of that name."""
+
+
+def problem(name: str, X: np.ndarray | scipy.sparse.csr_array, y: np.ndarray) -> Problem:
+    """Return the problem in float64, its labels numbered; indicators stay as they are."""
+    if not scipy.sparse.issparse(X):
+        X = np.ascontiguousarray(X)
+    if y.ndim == 1:
+        y = np.unique(y, return_inverse=True)[1]
+    return Problem(name, X.astype(np.float64, copy=False), y.astype(np.int64))
+
+
+def bundled(load: Callable, name: str, scaled: bool = False) -> Problem:
+    X, y = load(return_X_y=True)
+    return problem(name, StandardScaler().fit_transform(X) if scaled else X, y)
+
+
+def generated(
+    n: int,
+    d: int,
+    K: int,
+    name: str,
+    signal: float = 1.5,
+    decay: float = 0.5,
+    informative: int | None = None,
+) -> Problem:
+    """Sample labels from a softmax of random logits, whose standard deviation is the signal.
+
+    The spectrum of X decays like ``(1 + j)^-decay`` under a random rotation. Without decay, the
+    logits depend on the first features alone, as many as are informative.
+    """
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    if decay > 0:
+        Q, _ = np.linalg.qr(rng.standard_normal((d, d)))
+        X = X @ ((1 + np.arange(d))[:, None] ** -decay * Q)
+    Z = X[:, :informative] @ rng.standard_normal((d if informative is None else informative, K))
+    Z *= signal / Z.std()
+    Z += rng.standard_normal(K) / 4
+    return problem(name, X, (Z + rng.gumbel(size=Z.shape)).argmax(axis=1))
+
+
+PROBLEMS: dict[str, Make] = {
+    "iris": partial(bundled, load_iris),
+    "iris_scaled": partial(bundled, load_iris, scaled=True),
+    "wine": partial(bundled, load_wine),
+    "wine_scaled": partial(bundled, load_wine, scaled=True),
+    "breast_cancer": partial(bundled, load_breast_cancer),
+    "breast_cancer_scaled": partial(bundled, load_breast_cancer, scaled=True),
+    "digits": partial(bundled, load_digits),
+    "digits_scaled": partial(bundled, load_digits, scaled=True),
+    "tall_binary": partial(generated, 100_000, 50, 2),
+    "tall_7": partial(generated, 100_000, 50, 7),
+    "million": partial(generated, 1_000_000, 20, 2),
+    "wide": partial(generated, 5_000, 5_000, 2, decay=0, informative=500),
+    "embedding": partial(generated, 50_000, 768, 100, signal=6),
+}
+
+QUICK = (*list(PROBLEMS)[:8], "tall_binary")
+
+FIRST = (
+    "mnist",
+    "mnist_255",
+    "fashion_mnist",
+    "covtype_93k",
+    "letter",
+    "shuttle",
+    "kddcup99",
+    "pendigits",
+    "satimage",
+    "adult_raw",
+    "bank_marketing",
+    "spambase",
+    "colon",
+    "leukemia",
+    "khan",
+    "magic_telescope",
+    "electricity",
+    "skin_nonskin",
+    "usps",
+    "optdigits",
+)
+"""Stored problems that come before the others."""
+
+DENSIFIED = ("kddcup99",)
+"""Stored as CSR, but of few columns: made dense."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The training rows of a file NAME.npz: X and y, or X_data, … of a CSR matrix."""
+
+    path: Path
+    sparse: bool
+    multilabel: bool
+    divisor: float = 1.0
+
+    def __call__(self, name: str) -> Problem:
+        with np.load(self.path) as data:
+            if "X" in data:
+                return problem(name, data["X"] / np.float64(self.divisor), data["y"])
+            parts = (data["X_data"].astype(np.float64), data["X_indices"], data["X_indptr"])
+            X = scipy.sparse.csr_array(parts, shape=tuple(data["X_shape"]))
+            return problem(name, X if self.sparse else X.toarray(), data["y"])
+
+
+def stored(folder: Path) -> dict[str, Stored]:
+    """Return the binary, multi-class and multi-label problems of a folder, the main ones first."""
+    found = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as data:
+            y = data["y"]
+            sparse = "X" not in data and path.stem not in DENSIFIED
+        if y.ndim == 1 or y.dtype.kind in "bu":  # else distributions
+            found[path.stem] = Stored(path, sparse, multilabel=y.ndim == 2)
+    if "mnist" in found:
+        found["mnist_255"] = Stored(found["mnist"].path, False, False, divisor=255)
+    order = [name for name in FIRST if name in found]
+    return {name: found[name] for name in [*order, *sorted(set(found) - set(order))]}
+
+
+def choose(
+    folder: Path | None, names: list[str] | None, quick: bool, multilabel: bool
+) -> dict[str, Make]:
+    """Return the problems of those names; without names the dense ones, or a few quick ones."""
+    made = {} if multilabel else PROBLEMS
+    files = stored(folder) if folder else {}
+    files = {name: file for name, file in files.items() if file.multilabel == multilabel}
+    if names:
+        return {name: make for name, make in (made | files).items() if name in names}
+    if quick:
+        return {name: make for name, make in made.items() if name in QUICK}
+    return made | {name: file for name, file in files.items() if not file.sparse}
