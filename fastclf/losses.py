@@ -74,8 +74,10 @@ class Softmax:
 
     def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
         """Return the second derivative of each row's loss in each of its logits, both (n, M K)."""
-        shares = self.probabilities(logits, n_columns)
-        return sum((share * (p * (1 - p)) for share, p in shares), np.zeros(1, logits.dtype))
+        total = np.zeros(logits.shape, logits.dtype)
+        for share, p in self.probabilities(logits, n_columns):
+            total += logits.dtype.type(share) * (p * (1 - p))
+        return total
 
     def probabilities(self, logits: np.ndarray, n_columns: int) -> list[tuple[float, np.ndarray]]:
         """Return the terms of the Hessian in the logits: their shares and probabilities (n, M K).
@@ -137,10 +139,10 @@ class Sigmoid:
         for number, (share, temperature) in enumerate(_terms(self.distillation)):
             z = -np.abs(logits).ravel() / logits.dtype.type(temperature)
             sigmoid.sigmoid(z, 0, z.size, smaller.reshape(-1))  # never rounded to 1
-            slope = share * smaller * (1 - smaller)
+            slope = logits.dtype.type(share) * (smaller * (1 - smaller))
             if number == 0 and self.pos_weight is not None:
-                slope *= 1 + target.soft * (self.pos_weight - 1)
-            total += slope.astype(logits.dtype)
+                slope *= 1 + target.soft * (self.pos_weight - 1).astype(logits.dtype)
+            total += slope
         return total
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclf.kernels import ridge
+
 
 @dataclass(frozen=True)
 class L2:
@@ -27,15 +29,9 @@ class L2:
         """Return the penalty that scikit-learn's C means for problems of some total weight (M,)."""
         return cls(np.asarray(1 / (C * total_weight), dtype=np.float64))
 
-    def value(self, theta: np.ndarray) -> np.ndarray:
-        """Return the penalty of each problem (M,), of theta (d + 1, M * K)."""
-        M = self.strength.size
-        squares = np.einsum("jc,jc->c", theta[:-1], theta[:-1])
-        return 0.5 * self.strength * squares.reshape(M, -1).sum(axis=1)
-
-    def add_gradient(self, theta: np.ndarray, gradient: np.ndarray) -> None:
-        """Add the gradient of the penalty to ``gradient`` (d + 1, M * K), in place."""
-        gradient[:-1] += self.columns(theta.shape[1]) * theta[:-1]
+    def add(self, theta: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> None:
+        """Add the penalty of theta (d + 1, M * K) to ``values`` (M,) and ``gradient``, in place."""
+        ridge.add(theta, self.strength, values, gradient)
 
     def columns(self, n_columns: int) -> np.ndarray:
         """Return the strength for each of the M * K columns of theta."""

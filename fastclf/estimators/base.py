@@ -25,7 +25,7 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
-from fastclf.solvers import Progress, Result, minimize
+from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 
 
@@ -225,12 +225,14 @@ class LinearClassifier(BaseEstimator):
         To be called by ``fit`` itself, so that warnings point to its caller.
         """
         seed = seed_from(self.random_state)
-        solver = choice.complete(self.solver, self.tol, self.max_iter, seed)
-        if solver.early_stopping is not None and validation is None:
+        solver = choice.named(self.solver)
+        if solver is not None and solver.early_stopping is not None and validation is None:
             X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
         massless = Massless.find(problem, self.fit_intercept)
         massless.warn(self.classes_, stacklevel=4)
         theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
+        objective = self._objective(X, massless.restrict(problem))
+        solver = choice.complete(solver or choose(objective), self.tol, self.max_iter, seed)
         result = Result(theta, "converged", 0, {}, None)
         if massless.present.any():
             held_out = None
@@ -238,7 +240,7 @@ class LinearClassifier(BaseEstimator):
                 X_val, problem_val = validation
                 held_out = self._objective(X_val, massless.restrict(problem_val), C=np.inf)
             result = minimize(
-                self._objective(X, massless.restrict(problem)),
+                objective,
                 theta,
                 solver,
                 validation=held_out,
@@ -250,6 +252,7 @@ class LinearClassifier(BaseEstimator):
         self.history_ = {
             **result.history,
             "solver": np.array(type(solver).__name__.lower()),
+            "path": np.array(solver.path(objective)),
             "status": np.array(result.status),
         }
         if result.status == "max_iter" and not choice.is_minibatch(solver):

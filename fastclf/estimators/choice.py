@@ -7,28 +7,37 @@ from fastclf.errors import InputError
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 from fastclf.solvers.minibatch import Minibatch
 
-SOLVERS: dict[str, type] = {
-    "auto": LBFGS,
-    "lbfgs": LBFGS,
+SOLVERS: dict[str, type | None] = {
+    "auto": None,
     "newton": Newton,
-    "newton-cg": LBFGS,
+    "lbfgs": LBFGS,
+    "newton-cg": None,
     "newton-cholesky": Newton,
-    "liblinear": LBFGS,
-    "sag": LBFGS,
-    "saga": LBFGS,
+    "liblinear": None,
+    "sag": None,
+    "saga": None,
     "sgd": SGD,
     "adam": Adam,
     "adamw": AdamW,
 }
-"""Names of solvers. Scikit-learn's all mean an exact solver, and reach the same optimum."""
+"""Names of solvers; None for what suits the problem best. All of scikit-learn's are among them, and
+reach the same optimum.
+"""
 
 
 def named(solver: Any) -> Any:
-    """Return the solver object that a name or an object stands for."""
+    """Return the solver object that a name or an object stands for; None to choose by the problem.
+
+    Raises
+    ------
+    InputError
+        If it is neither a name nor a solver.
+    """
     if isinstance(solver, str):
         if solver not in SOLVERS:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
-        return SOLVERS[solver]()
+        kind = SOLVERS[solver]
+        return None if kind is None else kind()
     if not isinstance(solver, LBFGS | Newton | Minibatch):
         raise InputError(
             f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
@@ -46,6 +55,11 @@ def is_minibatch(solver: Any) -> bool:
 def with_changes(solver: Any, changes: dict[str, Any]) -> Any:
     """Return the solver with some of its numbers changed."""
     solver = named(solver)
+    if solver is None:
+        raise ValueError(
+            f"Invalid parameter {next(iter(changes))!r}: which solver is best depends on the data; "
+            "name one, or pass an object of fastclf.solvers"
+        )
     names = [field.name for field in dataclasses.fields(solver)]
     unknown = [name for name in changes if name not in names]
     if unknown:
@@ -57,8 +71,7 @@ def with_changes(solver: Any, changes: dict[str, Any]) -> Any:
 
 
 def complete(solver: Any, tol: float, max_iter: int, seed: int) -> Any:
-    """Return the solver with the estimator's values where it has none of its own."""
-    solver = named(solver)
+    """Return a solver object with the estimator's values where it has none of its own."""
     defaults = {"tol": tol, "max_iter": max_iter, "seed": seed}
     names = {field.name for field in dataclasses.fields(solver)}
     missing = {

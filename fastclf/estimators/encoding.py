@@ -79,10 +79,9 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         row = int((~np.isfinite(labels)).argmax())
         raise InputError(f"y holds NaN or infinity, first in row {row}; drop such rows")
-    check_classification_targets(labels)
-    found, codes = np.unique(labels, return_inverse=True)
+    found, codes = _distinct(labels)
     if classes is None:
-        return Labels(found, codes.astype(np.intp))
+        return Labels(found, codes)
     code_of = {label: code for code, label in enumerate(classes.tolist())}
     codes = np.array([code_of.get(label, -1) for label in found.tolist()], dtype=np.intp)[codes]
     if (codes < 0).any():
@@ -92,6 +91,24 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
             f"the classes are {classes.tolist()}"
         )
     return Labels(classes, codes)
+
+
+def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # The distinct labels in order, and the index of each. Integers from a small range need no
+    # sorting, and are classes whatever they are; a check warns when most rows have one of their own.
+    if labels.dtype.kind in "iu" and labels.size:
+        low, high = int(labels.min()), int(labels.max())
+        if high - low < 2 * labels.size:
+            offsets = (labels - labels.dtype.type(low)).astype(np.intp)
+            present = np.bincount(offsets) > 0
+            found = np.flatnonzero(present)
+            if 2 * found.size > labels.size:
+                check_classification_targets(labels)
+            codes = offsets if present.all() else (np.cumsum(present) - 1)[offsets]
+            return (found + low).astype(labels.dtype), codes
+    check_classification_targets(labels)
+    found, codes = np.unique(labels, return_inverse=True)
+    return found, codes.astype(np.intp)
 
 
 def check_names(names: Any, expected: np.ndarray) -> None:

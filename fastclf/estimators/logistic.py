@@ -280,7 +280,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
         incremental = self._incremental
         seed = seed_from(self.random_state) if incremental is None else incremental.solver.seed or 0
-        solver = choice.complete(self.solver, 0.0, self.max_iter, seed)
+        solver = choice.complete(choice.named(self.solver), 0.0, self.max_iter, seed)
         if incremental is None:
             incremental = self._incremental = Incremental(solver, self._weight_seen)
         elif incremental.solver != solver:  # set_params was called

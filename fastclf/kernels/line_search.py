@@ -23,12 +23,18 @@ _SHORTEST, _LONGEST = 0.01, 0.6
 
 
 @kernel
-def judge(values, slopes, noise, trial_values, trial_slopes, t, taken, pending, take):
+def rounding(value, eps):
+    """Return by how much values may differ for rounding alone."""
+    return 16 * eps * max(abs(value), 1e-300)
+
+
+@kernel
+def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take):
     """Mark in ``take`` the problems that move to their trial; set ``t`` for the next round.
 
-    All arrays are (M,). ``values`` and ``slopes`` are those of the start, which may differ by
-    ``noise`` for rounding alone; ``taken`` is the longest step that was taken so far, or 0.
-    Problems that need no other trial leave ``pending``.
+    All arrays are (M,). ``values`` and ``slopes`` are those of the start, computed with a precision
+    of ``eps``; ``taken`` is the longest step that was taken so far, or 0. Problems that need no
+    other trial leave ``pending``.
     """
     for m in range(values.size):
         take[m] = False
@@ -36,7 +42,8 @@ def judge(values, slopes, noise, trial_values, trial_slopes, t, taken, pending, 
             continue
         value, slope, start = trial_values[m], trial_slopes[m], slopes[m]
         decreases = value <= values[m] + _C1 * t[m] * start
-        near = value <= values[m] + noise[m] and slope <= (2 * _C1 - 1) * start
+        noise = rounding(values[m], eps)
+        near = value <= values[m] + noise and slope <= (2 * _C1 - 1) * start
         if np.isfinite(value) and np.isfinite(slope) and (decreases or near):
             take[m] = True
             taken[m] = t[m]
@@ -60,3 +67,21 @@ def _cut(t, value0, slope0, value1, slope1):
             root = np.sqrt(square)
             share = 1.0 - (slope1 + root - a) / (slope1 - slope0 + 2.0 * root)
     return min(max(share, _SHORTEST), _LONGEST) if share == share else _SHORTEST
+
+
+@kernel
+def settle(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
+    """Retire from ``running`` the problems that can't get better, and mark them ``stuck``; all (M,).
+
+    Those are the ones whose search took no step, or which for ``patience`` iterations had neither a
+    lower value, rounding aside, nor a smaller gradient than ever before.
+    """
+    for m in range(values.size):
+        better = values[m] < lowest[m] - rounding(lowest[m], eps) or norms[m] < smallest[m]
+        if better:
+            lowest[m] = min(lowest[m], values[m])
+        smallest[m] = min(smallest[m], norms[m])
+        stale[m] = 0 if better else stale[m] + 1
+        if running[m] and (steps[m] == 0.0 or stale[m] >= patience):
+            stuck[m] = True
+            running[m] = False

@@ -55,6 +55,32 @@ def _add(scales, a, out):
 
 
 @kernel
+def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rho, norms):
+    """Fill a pair (rows, M K) and its ``rho`` (M,), and the largest gradient entries ``norms`` (M,).
+
+    Problems that don't run, or whose step is all rounding, get a rho of 0: no update.
+    """
+    rows, C = step.shape
+    M = rho.size
+    K = C // M
+    for m in range(M):
+        product = 0.0
+        square = 0.0
+        largest = 0.0
+        for j in range(rows):
+            for k in range(m * K, (m + 1) * K):
+                s = new[j, k] - old[j, k]
+                y = new_gradient[j, k] - old_gradient[j, k]
+                step[j, k] = s
+                change[j, k] = y
+                product += s * y
+                square += y * y
+                largest = max(largest, abs(new_gradient[j, k]))
+        rho[m] = 1.0 / product if running[m] and product > eps * square else 0.0
+        norms[m] = largest
+
+
+@kernel
 def first_loop(steps, changes, rhos, newest, used, alphas, q):
     """Fill ``alphas`` and change ``q`` (rows, M K) in place."""
     products = np.zeros(rhos.shape[1])

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes
+from fastclf.objective.matrices import MANY_FEATURES
 from fastclf.targets import for_kernels
 
 
@@ -32,6 +33,10 @@ class DenseFeatures:
     def from_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights of the kernels as (d, C)."""
         return weights.T
+
+    def rows(self, index: np.ndarray) -> "DenseFeatures":
+        """Return the features of some rows."""
+        return DenseFeatures(self.X[index])
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
@@ -72,15 +77,19 @@ class DenseFeatures:
             for first in range(start, stop, step):
                 yield slice(first, min(first + step, stop))
 
+        dtype = np.dtype(np.float32) if d >= MANY_FEATURES else self.dtype
+
         def add_sums(i: int) -> None:
             for rows in blocks(i):
                 sums[i] += weights[rows] @ self.X[rows]
 
         def add_products(i: int) -> None:
+            part = np.empty((min(step, n), d), dtype)
             for rows in blocks(i):
-                part = self.X[rows] - center
-                part *= np.sqrt(weights[rows])[:, None]
-                products[i] += part.T @ part
+                block = part[: rows.stop - rows.start]
+                np.subtract(self.X[rows], center, out=block, casting="same_kind")
+                block *= np.sqrt(weights[rows]).astype(dtype, copy=False)[:, None]
+                products[i] += block.T @ block
 
         with threads.single_threaded_blas():
             threads.run(add_sums, len(pieces), n_threads)
@@ -111,6 +120,10 @@ class CSRFeatures:
     def from_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights of the kernels as (d, C)."""
         return weights
+
+    def rows(self, index: np.ndarray) -> "CSRFeatures":
+        """Return the features of some rows."""
+        return CSRFeatures(self.X[index])
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None

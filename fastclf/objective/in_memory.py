@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.losses import Loss, Softmax
-from fastclf.objective import hessian
+from fastclf.losses import Loss
+from fastclf.objective import matrices
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.protocol import Curvature, Hessian, Rule
 from fastclf.objective.sampling import representative_rows
@@ -61,7 +61,6 @@ class InMemoryObjective:
         self.n_outputs = n_columns // self.n_problems
         self.passes = 0.0
         self._whole: InMemoryObjective | None = None
-        self._sample: tuple[int, InMemoryObjective] | None = None
         self.total_weight = np.broadcast_to(target.total_weight, (self.n_problems,)).copy()
         self.by_feature = self.features.by_feature
         self._pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
@@ -69,16 +68,17 @@ class InMemoryObjective:
             np.ones(self.n_problems, bool), self.target, 1 / self.total_weight, self._pos_weight
         )
         self._selection = self._everything
+        self._parameters = loss.parameters
+        self._cuts: dict[int, list[tuple[int, int]]] = {}
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False."""
         chosen = self._select(active)
-        columns = np.repeat(chosen.mask, self.n_outputs)
-        w, b = self._to_kernel(theta, columns)
+        w, b = self._to_kernel(theta, chosen)
         pieces = self._chunks(w.size)
-        values = np.zeros((len(pieces), chosen.mask.sum()))
+        values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), self.dtype)
         gb = np.zeros((len(pieces), b.size), self.dtype)
         kernel = self.features.value_and_grad[self.loss.kind(self.target)]
@@ -90,21 +90,23 @@ class InMemoryObjective:
 
         threads.run(task, len(pieces), self.n_threads)
         self._count(1)
-        gradient = self._gather(theta.shape, columns, gw, gb)
-        self.penalty.add_gradient(theta, gradient)
-        all_values = np.zeros(self.n_problems)
-        all_values[chosen.mask] = values.sum(axis=0)
-        all_values += self.penalty.value(theta)
-        return self._only(all_values, gradient, active)
+        gradient = self._gather(theta.shape, chosen, gw, gb)
+        total = values.sum(axis=0)
+        if chosen is not self._everything:
+            every = np.zeros(self.n_problems)
+            every[chosen.mask] = total
+            total = every
+        self.penalty.add(theta, total, gradient)
+        self._clear(total, gradient, active)
+        return total, gradient
 
     def hessian_product(
         self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the Hessian at theta times a direction, both (d + 1, M K)."""
         chosen = self._select(active)
-        columns = np.repeat(chosen.mask, self.n_outputs)
-        w, b = self._to_kernel(theta, columns)
-        vw, vb = self._to_kernel(direction, columns)
+        w, b = self._to_kernel(theta, chosen)
+        vw, vb = self._to_kernel(direction, chosen)
         if not self.fit_intercept:
             vb[:] = 0
         pieces = self._chunks(w.size)
@@ -119,63 +121,73 @@ class InMemoryObjective:
 
         threads.run(task, len(pieces), self.n_threads)
         self._count(1)
-        product = self._gather(theta.shape, columns, hw, hb)
-        self.penalty.add_gradient(direction, product)
-        return self._only(np.zeros(self.n_problems), product, active)[1]
+        product = self._gather(theta.shape, chosen, hw, hb)
+        unused = np.zeros(self.n_problems)
+        self.penalty.add(direction, unused, product)
+        self._clear(unused, product, active)
+        return product
 
     @property
     def value_at_zero(self) -> float:
         """The value of each problem where theta is 0, or more; found without reading X."""
         return self.loss.value_at_zero(self.n_outputs)
 
-    def hessian(self, theta: np.ndarray, whole: bool) -> Hessian:
+    def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
 
         With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
-        its K columns, which for K = 1 is the same.
+        its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
         """
         X, d, K = self.features.X, self.n_features, self.n_outputs
+        rows, target = self._some_rows(n_rows)
         center = self._center
-        shares = self.target.weights / self.total_weight[:, None]
-        logits = self._logits(theta)
-        slopes = self.loss.curvature(logits, self.target, K)
-        slopes = slopes * np.repeat(shares, theta.shape[1] // len(shares), axis=0).T
-        blocks = hessian.diagonal_blocks(X, center, slopes, self.n_threads)
-        if whole and isinstance(self.loss, Softmax):
-            matrices = []
+        shares = self._shares if rows is None else _shares(target)
+        logits = self._logits(theta, rows)
+        slopes = self.loss.curvature(logits, target, K)
+        if len(shares) == 1:
+            slopes *= shares.T
+        else:
+            slopes *= np.repeat(shares, K, axis=0).T
+        blocks = matrices.diagonal_blocks(X, rows, center, slopes, self.n_threads)
+        if whole and K > 1:
+            problems = []
             for m in range(self.n_problems):
                 columns = slice(m * K, (m + 1) * K)
                 own = shares[m if len(shares) > 1 else 0]
                 terms = self.loss.probabilities(np.ascontiguousarray(logits[:, columns]), K)
-                matrix = hessian.whole(X, center, own, terms, self.n_threads)
+                matrix = matrices.whole(X, rows, center, own, terms, self.n_threads)
                 by_class = matrix.reshape(K, d + 1, K, d + 1)
                 for k, block in enumerate(blocks[columns]):
                     by_class[k, :, k] = block
-                matrices.append(matrix)
-            blocks = np.stack(matrices)
+                problems.append(matrix)
+            blocks = np.stack(problems)
         if not self.fit_intercept:
             intercepts = np.arange(d, blocks.shape[1], d + 1)
             blocks[:, intercepts] = 0
             blocks[:, :, intercepts] = 0
             blocks[:, intercepts, intercepts] = 1
-        self._count(1)
         return Hessian(center.astype(np.float64), blocks)
 
-    def curvature(self, full: bool, theta: np.ndarray | None = None) -> Curvature:
+    def curvature(
+        self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
+    ) -> Curvature:
         """Return second moments of the features, for preconditioning and standardising.
 
         Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal.
+        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal. It is
+        estimated from about ``n_rows`` rows.
         """
         columns = self.n_problems * self.n_outputs
-        weights = self.target.weights.mean(axis=0, dtype=np.float64)
+        rows, target = self._some_rows(n_rows)
+        weights = target.weights.mean(axis=0, dtype=np.float64)
         logits = np.full(columns, self.loss.largest_curvature(self.n_outputs))
         if theta is not None:
-            slopes = self.loss.curvature(self._logits(theta), self.target, self.n_outputs)
+            slopes = self.loss.curvature(self._logits(theta, rows), target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        center, second = self.features.moments(weights, full, self.n_threads)
-        self._count(1)
+        features = self.features if rows is None else self.features.rows(rows)
+        center, second = features.moments(weights, full, self.n_threads)
+        self._count(weights.size / self.n_rows)
         if not self.fit_intercept:
             second = second + (np.outer(center, center) if second.ndim == 2 else center**2)
             center = np.zeros_like(center)
@@ -183,14 +195,10 @@ class InMemoryObjective:
 
     def sample(self, n_rows: int) -> "InMemoryObjective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
-        if self._sample is not None and self._sample[0] == n_rows:
-            return self._sample[1]
-        rows, up = representative_rows(self.target, n_rows)
-        target = self.target.rows(rows)
-        target = replace(target, weights=target.weights * up.astype(self.dtype))
+        rows, target = self._some_rows(n_rows)
         strength = self.penalty.strength * (self.total_weight / target.total_weight)
         part = InMemoryObjective(
-            self.features.X[rows],
+            self.features.X if rows is None else self.features.X[rows],
             target,
             self.loss,
             self.n_problems * self.n_outputs,
@@ -199,22 +207,38 @@ class InMemoryObjective:
             self.n_threads,
         )
         part._whole = self
-        self._sample = n_rows, part
         return part
 
-    def _logits(self, theta: np.ndarray) -> np.ndarray:
+    def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
+        # Rows that stand for all, None for all of them, and their targets.
+        if n_rows is None or n_rows >= self.n_rows:
+            return None, self.target
+        rows, up = representative_rows(self.target, n_rows)
+        target = self.target.rows(rows)
+        return rows, replace(target, weights=target.weights * up.astype(self.dtype))
+
+    def _logits(self, theta: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
         theta = theta.astype(self.dtype)
-        logits = np.empty((self.n_rows, theta.shape[1]), self.dtype)
-        pieces = self._chunks(theta.size)
+        n = self.n_rows if rows is None else rows.size
+        self._count(n / self.n_rows)
+        if n * self.n_features <= 1 << 15:
+            X = self.features.X if rows is None else self.features.X[rows]
+            return X @ theta[:-1] + theta[-1]
+        logits = np.empty((n, theta.shape[1]), self.dtype)
+        pieces = threads.chunks(n, self.n_features * (1 + 0.1 * theta.shape[1]))
 
         def task(i: int) -> None:
-            rows = slice(*pieces[i])
-            logits[rows] = self.features.X[rows] @ theta[:-1] + theta[-1]
+            piece = slice(*pieces[i])
+            X = self.features.X[piece if rows is None else rows[piece]]
+            logits[piece] = X @ theta[:-1] + theta[-1]
 
         with threads.single_threaded_blas():
             threads.run(task, len(pieces), self.n_threads)
-        self._count(1)
         return logits
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        return _shares(self.target)
 
     @cached_property
     def _center(self) -> np.ndarray:
@@ -275,13 +299,13 @@ class InMemoryObjective:
             target.weights,
             chosen.scale,
             chosen.pos_weight,
-            self.loss.parameters,
+            self._parameters,
         )
 
     def _select(self, active: np.ndarray | None) -> "_Selection":
         # Gathering the columns of some problems costs a copy of the targets, so do it when it
         # saves a quarter of the work, and compute a few finished problems until then.
-        if active is None or active.all():
+        if active is None or self.n_problems == 1 or active.all():
             return self._everything
         if (active & ~self._selection.mask).any():
             self._selection = self._everything
@@ -295,33 +319,49 @@ class InMemoryObjective:
             )
         return self._selection
 
-    def _to_kernel(self, theta: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not columns.all():
-            theta = theta[:, columns]
+    def _to_kernel(
+        self, theta: np.ndarray, chosen: "_Selection"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if chosen is not self._everything:
+            theta = theta[:, np.repeat(chosen.mask, self.n_outputs)]
         return self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
 
     def _gather(
-        self, shape: tuple[int, ...], columns: np.ndarray, gw: np.ndarray, gb: np.ndarray
+        self, shape: tuple[int, ...], chosen: "_Selection", gw: np.ndarray, gb: np.ndarray
     ) -> np.ndarray:
         gradient = np.zeros(shape)
-        gradient[:-1, columns] = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
-        if self.fit_intercept:
-            gradient[-1, columns] = gb.sum(axis=0, dtype=np.float64)
+        weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
+        intercepts = gb.sum(axis=0, dtype=np.float64) if self.fit_intercept else 0.0
+        if chosen is self._everything:
+            gradient[:-1] = weights
+            gradient[-1] = intercepts
+        else:
+            columns = np.repeat(chosen.mask, self.n_outputs)
+            gradient[:-1, columns] = weights
+            gradient[-1, columns] = intercepts
         return gradient
 
-    def _only(
+    def _clear(
         self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if active is not None and not active.all():
+    ) -> None:
+        # What was computed, or is the penalty, of problems that nobody asked for.
+        if self.n_problems > 1 and active is not None and not active.all():
             values[~active] = 0
             gradient[:, np.repeat(~active, self.n_outputs)] = 0
-        return values, gradient
 
     def _chunks(self, n_coefficients: int) -> list[tuple[int, int]]:
-        row = self.features.entries / max(self.n_rows, 1)
-        most = max(1, int(_GRADIENT_SHARE * self.features.entries / max(n_coefficients, 1)))
-        columns = self.n_problems * self.n_outputs
-        return threads.chunks(self.n_rows, 0.1 * row * columns + row + 2 * columns, most)
+        if n_coefficients not in self._cuts:
+            row = self.features.entries / max(self.n_rows, 1)
+            most = max(1, int(_GRADIENT_SHARE * self.features.entries / max(n_coefficients, 1)))
+            columns = self.n_problems * self.n_outputs
+            work = 0.1 * row * columns + row + 2 * columns
+            self._cuts[n_coefficients] = threads.chunks(self.n_rows, work, most)
+        return self._cuts[n_coefficients]
+
+
+def _shares(target: Target) -> np.ndarray:
+    # Weights that sum to 1, in each problem.
+    return target.weights / target.total_weight[:, None].astype(target.weights.dtype)
 
 
 @dataclass(frozen=True)

@@ -65,18 +65,21 @@ class Objective(Protocol):
     ) -> np.ndarray:
         """Return the Hessian at theta times a direction, both (d + 1, M K)."""
 
-    def hessian(self, theta: np.ndarray, whole: bool) -> "Hessian":
+    def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> "Hessian":
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
 
         With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
-        its K columns, which for K = 1 is the same.
+        its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
         """
 
-    def curvature(self, full: bool, theta: np.ndarray | None = None) -> "Curvature":
+    def curvature(
+        self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
+    ) -> "Curvature":
         """Return second moments of the features, for preconditioning and standardising.
 
         Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal.
+        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal. It is
+        estimated from about ``n_rows`` rows.
         """
 
     def sample(self, n_rows: int) -> "Objective":

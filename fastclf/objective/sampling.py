@@ -29,10 +29,12 @@ def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.nda
     strata = np.maximum(strata, 0)  # a row of a class that was left out weighs nothing
     counts = np.bincount(strata)
     taken = np.bincount(strata[rows], minlength=counts.size)
-    for k in np.flatnonzero(taken < np.minimum(_RARE, counts)):
-        members = np.flatnonzero(strata == k)
-        every = -(-members.size // _RARE)
-        rows = np.union1d(rows, members[::every])
-    taken = np.bincount(strata[rows], minlength=counts.size)
+    rare = np.flatnonzero(taken < np.minimum(_RARE, counts))
+    if rare.size:
+        of_rare = np.flatnonzero(np.isin(strata, rare))
+        for k in rare:
+            members = of_rare[strata[of_rare] == k]
+            rows = np.union1d(rows, members[:: -(-members.size // _RARE)])
+        taken = np.bincount(strata[rows], minlength=counts.size)
     weights = counts[strata[rows]] / taken[strata[rows]]
     return rows, weights * (rows.size / n)

@@ -3,6 +3,7 @@
 They never see data, a loss or a kernel.
 """
 
+from fastclf.solvers.auto import choose
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.loop import Progress, Result, minimize, observing
 from fastclf.solvers.minibatch import SGD, Adam, AdamW
@@ -22,6 +23,7 @@ __all__ = [
     "Result",
     "Schedule",
     "Step",
+    "choose",
     "minimize",
     "observing",
 ]

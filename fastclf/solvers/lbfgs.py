@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.preconditioner import MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton
-
-FULL_MATRIX = 4096
-"""Up to this many features their covariance is a matrix; above, its diagonal."""
-
+from fastclf.solvers.preconditioner import FULL_MATRIX, MomentsInverse
+from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
 
 @dataclass(frozen=True)
 class LBFGS(QuasiNewton):
@@ -21,8 +17,8 @@ class LBFGS(QuasiNewton):
     memory : int
         How many past steps the approximation of the Hessian uses.
     sample : int
-        Number of rows that the covariance is taken from, and that are solved first for a start;
-        0 for all rows and no start.
+        Number of rows that are solved first, for a start; 0 for none. Too small a sample, for the
+        number of coefficients, isn't used.
     tol : float, optional
         Stop when no entry of the gradient of the mean loss and penalty is larger. None: the
         estimator's.
@@ -40,19 +36,29 @@ class LBFGS(QuasiNewton):
     """
 
     def approximate(
-        self, objective: Objective, theta: np.ndarray, penalty: np.ndarray
+        self, objective: Objective, theta: np.ndarray, n_rows: int
     ) -> MomentsInverse:
-        """Return an approximate inverse Hessian at theta."""
-        at = theta if theta.any() else None  # with equal logits all rows count alike
-        curvature = objective.curvature(objective.n_features <= FULL_MATRIX, at)
+        """Return an approximate inverse Hessian at theta, from about so many rows."""
+        full = _has_matrix(objective)
+        curvature = objective.curvature(full, theta if theta.any() else None, n_rows)
+        penalty = objective.penalty.columns(theta.shape[1])
         return MomentsInverse(curvature, penalty, objective.n_outputs)
 
     def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate`, in passes over the objective."""
+        """Return the cost of :meth:`approximate` over all rows, in passes."""
         columns = objective.n_problems * objective.n_outputs
-        full = objective.n_features <= FULL_MATRIX and not objective.is_sparse
-        return 1 + (objective.n_features / (12 * columns) if full else 0)
+        side = objective.n_features if _has_matrix(objective) else 0
+        return passes_for(objective, 0.1 * side / columns)
 
     def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` leaves nothing for the pairs to mend."""
+        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
         return False
+
+    def path(self, objective: Objective) -> str:
+        """Describe in words what the solver does with a problem."""
+        moments = "covariance" if _has_matrix(objective) else "variances"
+        return f"L-BFGS: {moments} of the features{self.started_on(objective)}"
+
+
+def _has_matrix(objective: Objective) -> bool:
+    return not objective.is_sparse and objective.n_features <= min(FULL_MATRIX, objective.n_rows)

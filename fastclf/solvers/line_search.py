@@ -15,17 +15,12 @@ _MAX_EVALUATIONS = 25
 
 @dataclass(frozen=True)
 class Found:
-    """Where the search ended; ``stuck`` (M,) marks problems for which it found no better point."""
+    """Where the search ended, and the ``steps`` (M,) that led there: 0 where none was better."""
 
     theta: np.ndarray
     values: np.ndarray
     gradient: np.ndarray
-    stuck: np.ndarray
-
-
-def rounding(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return by how much values may differ for rounding alone."""
-    return 16 * np.finfo(dtype).eps * np.maximum(np.abs(values), 1e-300)
+    steps: np.ndarray
 
 
 def search(
@@ -36,17 +31,18 @@ def search(
     direction: np.ndarray,
     slopes: np.ndarray,
     running: np.ndarray,
+    first: np.ndarray,
 ) -> Found:
     """Search along ``direction`` (d + 1, M K) for every problem that is ``running`` (M,).
 
     ``values`` (M,), ``gradient`` and ``slopes`` (M,), those along the direction, are theta's. The
-    first step tried is 1.
+    steps tried first are ``first`` (M,).
     """
     M = running.size
     K = theta.shape[1] // M
-    noise = rounding(values, objective.dtype)
+    eps = float(np.finfo(objective.dtype).eps)
     pending = running & (slopes < 0)
-    t = np.where(pending, 1.0, 0.0)
+    t = np.where(pending, first, 0.0)
     taken = np.zeros(M)
     take = np.zeros(M, bool)
     trial_slopes = np.empty(M)
@@ -58,7 +54,7 @@ def search(
         trial_values, trial_gradient = objective.value_and_grad(trial, pending)
         pairs.dots(trial_gradient, direction, trial_slopes)
         line_search.judge(
-            values, slopes, noise, trial_values, trial_slopes, t, taken, pending, take
+            values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take
         )
         if take.all():
             out = trial, trial_values, trial_gradient
@@ -69,4 +65,4 @@ def search(
                 np.where(take, trial_values, out[1]),
                 np.where(columns, trial_gradient, out[2]),
             )
-    return Found(*out, running & (taken == 0))
+    return Found(*out, taken)

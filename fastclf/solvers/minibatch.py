@@ -197,6 +197,10 @@ class Minibatch:
         """Return the first state."""
         return self.start(objective, theta, objective.curvature(full=False))
 
+    def path(self, objective: Any) -> str:
+        """Describe in words what the solver does with a problem."""
+        return f"batches of {self.batch_size} rows"
+
     def start(self, objective: Any, theta: np.ndarray, curvature: Curvature) -> MinibatchState:
         """Return the first state, in coordinates that suit the moments of the features."""
         dtype = objective.dtype
@@ -257,8 +261,9 @@ class Minibatch:
 
     def _end_epoch(self, objective: Any, state: MinibatchState) -> None:
         theta = state.theta()
-        loss = state.values / objective.total_weight
-        value = float((loss + objective.penalty.value(theta)).mean())
+        values = state.values / objective.total_weight
+        objective.penalty.add(theta, values, np.zeros_like(theta))
+        value = float(values.mean())
         if not (value <= state.ceiling and np.isfinite(theta).all()):
             self._back_off(state)
             return

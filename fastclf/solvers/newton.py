@@ -7,7 +7,10 @@ import numpy as np
 
 from fastclf.objective import Objective
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton
+from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
+
+WHOLE = 300
+"""Coefficients up to which the whole Hessian of a softmax pays."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,14 @@ class Newton(QuasiNewton):
 
     Parameters
     ----------
-    whole : bool
-        Take the whole Hessian of a softmax problem, instead of one block for each class.
+    whole : bool, optional
+        Take the whole Hessian of a softmax, instead of one block for each class. None: where the
+        problem has few coefficients.
     memory : int
         How many past steps the updates use.
     sample : int
-        Number of rows that the Hessian is taken from, and that are solved first for a start; 0 for
-        all rows and no start.
+        Number of rows that are solved first, for a start; 0 for none. Too small a sample, for the
+        number of coefficients, isn't used.
     tol : float, optional
         Stop when no entry of the gradient of the mean loss and penalty is larger. None: the
         estimator's.
@@ -37,28 +41,39 @@ class Newton(QuasiNewton):
     >>> from sklearn.datasets import load_wine
     >>> import fastclf
     >>> X, y = load_wine(return_X_y=True)
-    >>> clf = fastclf.LogisticRegression(solver=Newton(whole=True)).fit(X, y)
+    >>> clf = fastclf.LogisticRegression(solver=Newton()).fit(X, y)
     >>> clf.history_["gradient_norm"][-1] < 1e-4
     np.True_
     """
 
-    whole: bool = True
+    whole: bool | None = None
 
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian")
 
     def approximate(
-        self, objective: Objective, theta: np.ndarray, penalty: np.ndarray
+        self, objective: Objective, theta: np.ndarray, n_rows: int
     ) -> HessianInverse | MomentsInverse:
-        """Return an approximate inverse Hessian at theta."""
-        K = objective.n_outputs
-        if not theta.any() and not self.whole and K > 1:  # the blocks are all the same
-            return MomentsInverse(objective.curvature(full=True), penalty, K)
-        return HessianInverse(objective.hessian(theta, self.whole), penalty, K)
+        """Return an approximate inverse Hessian at theta, from about so many rows."""
+        penalty = objective.penalty.columns(theta.shape[1])
+        exact = self.is_exact(objective)
+        if objective.is_sparse or not (exact or theta.any()):  # the blocks are all the same
+            return MomentsInverse(objective.curvature(full=True), penalty, objective.n_outputs)
+        return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
 
     def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate`, in passes over the objective."""
-        return 1 + objective.n_features / 12 * (objective.n_outputs if self.whole else 1)
+        """Return the cost of :meth:`approximate` over all rows, in passes."""
+        sides = objective.n_outputs if self.is_exact(objective) else 1
+        side = (objective.n_features + 1) * sides
+        return passes_for(objective, 0.1 * side)
 
     def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` leaves nothing for the pairs to mend."""
-        return self.whole or objective.n_outputs == 1
+        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
+        if objective.is_sparse:
+            return False
+        few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
+        return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
+
+    def path(self, objective: Objective) -> str:
+        """Describe in words what the solver does with a problem."""
+        matrix = "Hessian" if self.is_exact(objective) else "a block of the Hessian for each class"
+        return f"Newton: {matrix}{self.started_on(objective)}"

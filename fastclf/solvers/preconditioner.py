@@ -23,6 +23,9 @@ from scipy.linalg import lapack
 
 from fastclf.objective import Curvature, Hessian
 
+FULL_MATRIX = 4096
+"""Up to this many features their covariance is a matrix; above, its diagonal."""
+
 _DOUBLE = 1 << 21
 """Up to this many entries factors are held in float64, more in the dtype of the data."""
 
@@ -106,8 +109,9 @@ class HessianInverse:
         """Return the approximate inverse Hessian times a gradient (d + 1, M K)."""
         step = _project(gradient, self.n_outputs)
         step[:-1] -= self.center[:, None] * step[-1]
-        rows = np.ascontiguousarray(step.T).reshape(len(self.factors), -1)
-        solved = np.stack([_solve(f, g) for f, g in zip(self.factors, rows, strict=True)])
+        solved = np.ascontiguousarray(step.T).reshape(len(self.factors), -1)
+        for row, factor in zip(solved, self.factors, strict=True):
+            row[:] = _solve(factor, row)
         step = np.ascontiguousarray(solved.reshape(gradient.shape[1], -1).T)
         step[-1] -= self.center @ step[:-1]
         return _unproject(step, gradient, self.penalty, self.n_outputs)
@@ -117,7 +121,7 @@ def _project(gradient: np.ndarray, K: int) -> np.ndarray:
     if K == 1:
         return gradient.copy()
     classes = gradient.reshape(len(gradient), -1, K)
-    return (classes - classes.mean(axis=2, keepdims=True)).reshape(gradient.shape)
+    return (classes - classes.sum(axis=2, keepdims=True) / K).reshape(gradient.shape)
 
 
 def _unproject(step: np.ndarray, gradient: np.ndarray, penalty: np.ndarray, K: int) -> np.ndarray:
@@ -135,23 +139,22 @@ def _factor(
 ) -> np.ndarray:
     # The upper Cholesky factor. Jitter keeps constant or collinear features solvable.
     dtype = np.float64 if matrix.size <= _DOUBLE else matrix.dtype
+    side = len(matrix) // n_outputs
     diagonal = matrix.diagonal().astype(np.float64)
-    scale = diagonal + 1e-8 * max(float(diagonal.mean()), 1e-300)
-    ridge = np.full(diagonal.size, penalty, np.float64)
-    ridge[intercepts] = 0
+    scale = diagonal + 1e-8 * max(float(diagonal.sum()) / len(matrix), 1e-300)
     jitter = 1e-12 if matrix.dtype == np.float64 else 1e-7
+    potrf = lapack.dpotrf if dtype == np.float64 else lapack.spotrf
     while True:
-        system = np.array(matrix, dtype, order="F")
-        system.flat[:: len(system) + 1] += ridge + jitter * scale
+        system = np.array(matrix, dtype)
+        ridge = penalty + jitter * scale
+        ridge[intercepts] -= penalty
+        system.flat[:: len(system) + 1] += ridge
         if n_outputs > 1:  # all classes together, where the matrix of a softmax is singular
-            side = len(system) // n_outputs
-            middle = scale.reshape(n_outputs, side).mean(axis=0) / n_outputs
-            for k in range(n_outputs):
-                for m in range(n_outputs):
-                    at = np.arange(side)
-                    system[k * side + at, m * side + at] += middle
-        potrf = lapack.dpotrf if dtype == np.float64 else lapack.spotrf
-        factor, info = potrf(system, lower=0, clean=0, overwrite_a=1)
+            at = np.arange(side)
+            middle = scale.reshape(n_outputs, side).sum(axis=0) / n_outputs**2
+            blocks = system.reshape(n_outputs, side, n_outputs, side)
+            blocks[:, at, :, at] += middle[:, None, None].astype(dtype)
+        factor, info = potrf(system.T, lower=0, clean=0, overwrite_a=1)
         if info == 0:
             return factor
         jitter *= 100

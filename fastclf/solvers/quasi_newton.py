@@ -12,18 +12,27 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from fastclf.kernels import pairs
+from fastclf.kernels import line_search, pairs
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
-from fastclf.solvers.line_search import rounding, search
+from fastclf.solvers.line_search import search
 from fastclf.solvers.loop import minimize, observing
 from fastclf.solvers.preconditioner import Preconditioner
 
-_NEGLIGIBLE = 1e-7
-"""Relative decrease of the objective that isn't worth another step."""
+_NEGLIGIBLE = 2e-7
+"""Decrease of the objective, relative to that at zero, that isn't worth another step."""
 
 _NEGLIGIBLE_IN_SAMPLE = 1e-3
 """The same for a sample, whose optimum is some way from that of all rows anyway."""
+
+_ENOUGH = 5
+"""Rows for each coefficient from which on the optimum of a sample is worth starting from."""
+
+_FIRST_REFRESH = 6
+"""Iterations after which the preconditioner is made anew, if not sooner."""
+
+_CALLS = 60_000
+"""Multiplications that take as long as the calls around them."""
 
 _STALE = 10
 """Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
@@ -50,13 +59,22 @@ class Pairs:
         rhos, alphas = np.zeros((2, memory, n_problems))
         return cls(steps, changes, rhos, alphas)
 
-    def add(self, step: np.ndarray, change: np.ndarray, rho: np.ndarray) -> None:
-        """Store a pair in the place of the oldest."""
-        self.newest = (self.newest + 1) % len(self.steps)
+    def add(
+        self,
+        running: np.ndarray,
+        old: tuple[np.ndarray, np.ndarray],
+        new: tuple[np.ndarray, np.ndarray],
+    ) -> np.ndarray:
+        """Store two points with their gradients in the place of the oldest pair.
+
+        Returns the largest entry of each problem's new gradient, (M,).
+        """
+        i = self.newest = (self.newest + 1) % len(self.steps)
         self.used = min(self.used + 1, len(self.steps))
-        self.steps[self.newest] = step
-        self.changes[self.newest] = change
-        self.rhos[self.newest] = rho
+        norms = np.empty(running.size)
+        pair = self.steps[i], self.changes[i], self.rhos[i]
+        pairs.advance(running, *old, *new, np.finfo(np.float64).eps, *pair, norms)
+        return norms
 
     def apply(self, preconditioner: Preconditioner, gradient: np.ndarray) -> np.ndarray:
         """Return the approximate inverse Hessian times a gradient."""
@@ -64,6 +82,13 @@ class Pairs:
         q = gradient.copy()
         pairs.first_loop(*past, q)
         r = preconditioner.apply(q)
+        if self.used:
+            # The last change of the gradient tells the scale of the Hessian between the points.
+            i = self.newest
+            change = self.changes[i]
+            M = self.rhos.shape[1]
+            scale = self.rhos[i] * _dots(change, preconditioner.apply(change), M)
+            r /= np.repeat(np.where(scale > 0, scale, 1), r.shape[1] // M)
         pairs.second_loop(*past, r)
         return r
 
@@ -81,12 +106,15 @@ class QuasiNewtonState:
     gradient: np.ndarray
     running: np.ndarray
     stuck: np.ndarray
+    norms: np.ndarray
     lowest: np.ndarray
     smallest: np.ndarray
     stale: np.ndarray
+    first: np.ndarray
     preconditioner: Any
     pairs: Pairs
     wait: float
+    scale: float
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
@@ -106,7 +134,7 @@ class QuasiNewtonState:
     @property
     def gradient_norm(self) -> float:
         """The largest absolute entry of the gradient."""
-        return float(np.abs(self.gradient).max(initial=0.0))
+        return float(self.norms.max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -129,39 +157,44 @@ class QuasiNewton:
         check_limits(self.tol, self.max_iter)
 
     def approximate(
-        self, objective: Objective, theta: np.ndarray, penalty: np.ndarray
+        self, objective: Objective, theta: np.ndarray, n_rows: int
     ) -> Preconditioner:
-        """Return an approximate inverse Hessian at theta."""
+        """Return an approximate inverse Hessian at theta, from about so many rows."""
         raise NotImplementedError
 
     def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate`, in passes over the objective."""
+        """Return the cost of :meth:`approximate` over all rows, in passes."""
         raise NotImplementedError
 
     def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` leaves nothing for the pairs to mend."""
+        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
         raise NotImplementedError
 
     def init(self, objective: Objective, theta: np.ndarray) -> QuasiNewtonState:
         """Return the first state."""
         theta = np.array(theta, dtype=np.float64)
         M = objective.n_problems
-        if self.sample and self.max_iter != 0 and not theta.any():
+        wait = min(max(1.0, self.cost(objective)), _FIRST_REFRESH)
+        n_rows = self._affordable(objective, wait)
+        if self._starts(objective) and self.max_iter != 0 and not theta.any():
             theta = self._start(objective, theta)
+            n_rows = min(n_rows, self.sample)
         values, gradient = objective.value_and_grad(theta)
-        part = objective.sample(self.sample) if self.sample else objective
         return QuasiNewtonState(
             point=theta,
             values=values,
             gradient=gradient,
             running=np.ones(M, bool),
             stuck=np.zeros(M, bool),
-            lowest=values,
+            norms=_norms(gradient, M),
+            lowest=values.copy(),
             smallest=_norms(gradient, M),
             stale=np.zeros(M, int),
-            preconditioner=self._precondition(part, objective, theta),
+            first=np.ones(M),
+            preconditioner=self.approximate(objective, theta, n_rows),
             pairs=Pairs.empty(self.memory, theta.shape, M),
-            wait=max(1.0, self.cost(part) * part.n_rows / objective.n_rows),
+            wait=wait,
+            scale=objective.value_at_zero,
         )
 
     def step(self, objective: Objective, state: QuasiNewtonState) -> None:
@@ -176,30 +209,30 @@ class QuasiNewton:
             return
         state.contraction = float(expected.sum() / state.expected)
         state.expected = float(expected.sum())
-        if not state.running.all():
-            direction[:, np.repeat(~state.running, objective.n_outputs)] = 0
-        start = state.point, state.values, state.gradient
-        found = search(objective, *start, direction, slopes, state.running)
-        step = found.theta - state.point
-        change = found.gradient - state.gradient
-        product = _dots(step, change, M)
-        usable = product > np.finfo(np.float64).eps * _dots(change, change, M)
-        rho = np.where(usable & state.running, 1 / np.where(usable, product, 1), 0)
-        state.pairs.add(step, change, rho)
         running = state.running
+        if M > 1 and not running.all():
+            direction[:, np.repeat(~running, objective.n_outputs)] = 0
+        start = state.point, state.values, state.gradient
+        # A step that had to be cut is a hint for the next one.
+        found = search(objective, *start, direction, slopes, running, state.first)
+        state.first = np.minimum(1.0, 2 * found.steps)
+        state.norms = state.pairs.add(
+            running, (state.point, state.gradient), (found.theta, found.gradient)
+        )
         state.point = found.theta
-        state.values = np.where(running, found.values, state.values)
-        columns = np.repeat(running, objective.n_outputs)
-        state.gradient = np.where(columns, found.gradient, state.gradient)
+        state.values = found.values
+        state.gradient = found.gradient
         state.iteration += 1
-        norms = _norms(state.gradient, M)
-        better = state.values < state.lowest - rounding(state.lowest, objective.dtype)
-        better |= norms < state.smallest
-        state.lowest = np.where(better, np.minimum(state.values, state.lowest), state.lowest)
-        state.smallest = np.minimum(norms, state.smallest)
-        state.stale = np.where(better, 0, state.stale + 1)
-        state.stuck |= running & (found.stuck | (state.stale >= _STALE))
-        state.running = running & ~state.stuck
+        eps = float(np.finfo(objective.dtype).eps)
+        held = state.lowest, state.smallest, state.stale, state.stuck
+        line_search.settle(state.values, state.norms, eps, found.steps, _STALE, *held, running)
+
+    def started_on(self, objective: Objective) -> str:
+        """Describe the start in words."""
+        return f", started on {self.sample} rows" if self._starts(objective) else ""
+
+    def _starts(self, objective: Objective) -> bool:
+        return self.sample >= _ENOUGH * (objective.n_features + 1) * objective.n_outputs
 
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
         # The optimum of a sample with the same C is near that of all rows, and cheap.
@@ -209,35 +242,41 @@ class QuasiNewton:
         with observing(_ignore):
             return minimize(objective.sample(self.sample), theta, inner).theta
 
-    def _precondition(
-        self, part: Objective, objective: Objective, theta: np.ndarray
-    ) -> Preconditioner:
-        return self.approximate(part, theta, objective.penalty.columns(theta.shape[1]))
+    def _affordable(self, objective: Objective, passes: float) -> int:
+        # As many rows as cost so many passes, but enough for a matrix of full rank.
+        n, d = objective.n_rows, objective.n_features
+        return min(n, max(int(n * passes / self.cost(objective)), _ENOUGH * (d + 1)))
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
-        # As many passes go by before the next one as it costs, and twice as many each time unless
-        # there is nothing between it and the truth but its age. When all rows are affordable they
-        # are taken, for the sample may have been what was wrong.
+        # As much is spent on preconditioners as on passes: at first after few passes and from few
+        # rows, then after twice as many and from twice as many rows.
         age = state.iteration - state.refreshed
-        if age == 0 or age < state.wait or state.contraction < _FAST:
+        if age < state.wait or state.contraction < _FAST:
             return
-        affordable = not self.sample or age >= self.cost(objective)
-        part = objective if affordable else objective.sample(self.sample)
-        state.preconditioner = self._precondition(part, objective, state.point)
+        n_rows = self._affordable(objective, age)
+        state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
-        if affordable and self.is_exact(objective):
-            state.pairs.used = 0
-            state.wait = max(1.0, self.cost(objective))
+        if n_rows == objective.n_rows and self.is_exact(objective):
+            state.pairs.used = 0  # what they tell is older
         else:
             state.wait *= 2
 
     def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
         # The gradient's norm says little of the objective where the Hessian is small, so go on
         # while the model of it promises a decrease: near the optimum that takes few steps.
-        small = _norms(state.gradient, state.running.size) <= (self.tol or 0.0)
-        state.running &= ~(small & (expected <= self.negligible * np.abs(state.values)))
+        small = state.norms <= (self.tol or 0.0)
+        state.running &= ~(small & (expected <= self.negligible * state.scale))
         if not state.running.any():
             state.status = "precision" if (state.stuck & ~small).any() else "converged"
+
+
+def passes_for(objective: Objective, factor: float) -> float:
+    """Return the passes that a matrix costs which takes ``factor`` times the work of one.
+
+    Small problems cost what calling costs, and a matrix takes some more calls.
+    """
+    work = objective.n_rows * objective.n_features * objective.n_problems * objective.n_outputs
+    return 1 + (factor * work + _CALLS) / (work + _CALLS)
 
 
 def _ignore(progress: Any) -> None:

@@ -1,0 +1,162 @@
+r"""Second derivatives of the mean loss as matrices, by BLAS on blocks of rows that stay in cache.
+
+With :math:`p_i` the probabilities of row i and :math:`x_i` its features about a center, and 1,
+
+.. math::
+    \nabla^2_{kl} = \frac{1}{\sum_i w_i} \sum_i w_i \, (\delta_{kl} p_{ik} - p_{ik} p_{il})
+    \, x_i x_i^\top
+
+for softmax; a sigmoid column has :math:`p (1 - p)`. A distilled loss is a sum of two such terms:
+that of the targets, and that of the teacher at its temperature.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastclf import threads
+
+_BLOCK = 1 << 17
+"""Entries of the blocks of rows that are worked on in cache."""
+
+_SMALL = 1 << 15
+"""Entries up to which all rows are one block, and no thread is asked."""
+
+MANY_FEATURES = 256
+"""From this many features on, products are taken in float32: twice as fast, and precise enough for
+a preconditioner.
+"""
+
+_PARTIAL = 1 << 19
+"""Entries that the partial sums of several threads may take together."""
+
+
+def diagonal_blocks(
+    X: np.ndarray,
+    rows: np.ndarray | None,
+    center: np.ndarray,
+    slopes: np.ndarray,
+    n_threads: int | None,
+) -> np.ndarray:
+    """Return a matrix (C, d + 1, d + 1) for each column: moments of the rows, weighted by slopes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    rows : ndarray of shape (m,) or None
+        The rows that count; None for all.
+    center : ndarray of shape (d,)
+    slopes : ndarray of shape (m, C)
+        The second derivative in each logit times the share of each row.
+    """
+    d = X.shape[1]
+    n, C = slopes.shape
+    dtype = np.dtype(np.float32) if d >= MANY_FEATURES else X.dtype
+    roots = np.sqrt(np.ascontiguousarray(slopes.T, dtype=dtype))
+    if n * C * (d + 1) <= _SMALL:
+        scaled = np.empty((C, n, d + 1), dtype)
+        centred = (_some(X, rows) - center).astype(dtype, copy=False)
+        np.multiply(centred, roots[:, :, None], out=scaled[:, :, :d])
+        scaled[:, :, d] = roots
+        return scaled.transpose(0, 2, 1) @ scaled
+    pieces = _pieces(n, d + 1, d + 1, C)
+    sums = np.zeros((len(pieces), C, d + 1, d + 1), dtype)
+    step = max(1, _BLOCK // (d + 1))
+
+    def task(i: int) -> None:
+        piece, k = divmod(i, C)
+        start, stop = pieces[piece]
+        scaled = np.empty((min(step, stop - start), d + 1), dtype)
+        for first in range(start, stop, step):
+            block = slice(first, min(first + step, stop))
+            part = scaled[: block.stop - first]
+            features = _some(X, block if rows is None else rows[block])
+            np.subtract(features, center, out=part[:, :d], casting="same_kind")
+            part[:, :d] *= roots[k, block, None]
+            part[:, d] = roots[k, block]
+            sums[piece, k] += part.T @ part
+
+    _run(task, len(pieces) * C, n_threads)
+    return sums.sum(axis=0)
+
+
+def whole(
+    X: np.ndarray,
+    rows: np.ndarray | None,
+    center: np.ndarray,
+    shares: np.ndarray,
+    terms: list[tuple[float, np.ndarray]],
+    n_threads: int | None,
+) -> np.ndarray:
+    """Return the matrix (K (d + 1), K (d + 1)) of a softmax, its diagonal blocks left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    rows : ndarray of shape (m,) or None
+        The rows that count; None for all.
+    center : ndarray of shape (d,)
+    shares : ndarray of shape (m,)
+        Weights of the rows, which sum to 1.
+    terms : list
+        What :meth:`Softmax.probabilities` returns.
+    """
+    d = X.shape[1]
+    n, K = terms[0][1].shape
+    q = K * (d + 1)
+    if n * q <= _SMALL:
+        matrix = np.zeros((q, q), X.dtype)
+        products = np.empty((n, K, d + 1), X.dtype)
+        _subtract(X, rows, slice(0, n), center, shares, terms, products, matrix)
+        return matrix
+    pieces = _pieces(n, q, q, 1)
+    sums = np.zeros((len(pieces), q, q), X.dtype)
+    step = max(1, _BLOCK // q)
+
+    def task(piece: int) -> None:
+        start, stop = pieces[piece]
+        products = np.empty((min(step, stop - start), K, d + 1), X.dtype)
+        for first in range(start, stop, step):
+            block = slice(first, min(first + step, stop))
+            part = products[: block.stop - first]
+            _subtract(X, rows, block, center, shares, terms, part, sums[piece])
+
+    _run(task, len(pieces), n_threads)
+    return sums.sum(axis=0)
+
+
+def _subtract(
+    X: np.ndarray,
+    rows: np.ndarray | None,
+    block: slice,
+    center: np.ndarray,
+    shares: np.ndarray,
+    terms: list[tuple[float, np.ndarray]],
+    products: np.ndarray,
+    matrix: np.ndarray,
+) -> None:
+    # Subtract the moments of every row's probabilities times its features: ``products`` (m, K, q)
+    # is room for them.
+    centred = _some(X, block if rows is None else rows[block]) - center
+    d = X.shape[1]
+    for share, p in terms:
+        scaled = p[block] * np.sqrt(share * shares[block])[:, None]
+        np.multiply(scaled[:, :, None], centred[:, None, :], out=products[:, :, :d])
+        products[:, :, d] = scaled
+        flat = products.reshape(len(products), -1)
+        matrix -= flat.T @ flat
+
+
+def _some(X: np.ndarray, rows: np.ndarray | slice | None) -> np.ndarray:
+    return X if rows is None else X[rows]
+
+
+def _pieces(n: int, row: int, side: int, matrices: int) -> list[tuple[int, int]]:
+    # Pieces of rows for different threads, where their partial sums are small beside them.
+    most = max(1, min(4, _PARTIAL // (side * side * matrices), n // (2 * side)))
+    return threads.chunks(n, 0.02 * row * side * matrices, 1 if matrices >= 4 else most)
+
+
+def _run(task: Callable[[int], None], count: int, n_threads: int | None) -> None:
+    with threads.single_threaded_blas():
+        threads.run(task, count, n_threads)

@@ -1,0 +1,49 @@
+"""Which solver ``solver="auto"`` stands for."""
+
+from fastclf.objective import Objective
+from fastclf.solvers.lbfgs import LBFGS
+from fastclf.solvers.newton import WHOLE, Newton
+from fastclf.solvers.preconditioner import FULL_MATRIX
+
+_ROOM = 1 << 24
+"""Bytes that Hessian blocks may take in any case, and a tenth of X more."""
+
+_START = 200
+"""Rows for each coefficient beyond which a larger sample gives no better start."""
+
+
+def choose(objective: Objective) -> LBFGS | Newton:
+    """Return the solver that was measured to be the fastest for problems of this shape.
+
+    With n rows, d features, M problems of K outputs:
+
+    ====================================================== =====================================
+    problem                                                solver
+    ====================================================== =====================================
+    sparse, or d > 4096, or n < d                          L-BFGS over the features' variances
+    one output, a matrix for each problem has room         Newton, whole Hessians
+    softmax, K (d + 1) <= 300                              Newton, whole Hessian
+    softmax, a matrix for each class has room              Newton, a block for each class
+    otherwise                                              L-BFGS over the features' covariance
+    ====================================================== =====================================
+
+    Matrices have room if they take less than 16 MB and a tenth of X. Where a tenth of the rows has
+    five for each of the K (d + 1) coefficients, the fit starts from a solution on them, or on 200
+    for each coefficient. The dtype, C and tol don't change which is fastest, only how many steps it
+    takes; the measurements are in ``docs/benchmarks/solvers.md``.
+    """
+    n, d = objective.n_rows, objective.n_features
+    M, K = objective.n_problems, objective.n_outputs
+    coefficients = (d + 1) * K
+    sample = min(n // 10, _START * coefficients)
+    if objective.is_sparse or d > FULL_MATRIX or n < d:
+        return LBFGS()
+    size = 4 if d >= 256 else 8
+    room = _ROOM + 0.1 * n * d * objective.dtype.itemsize
+    if K > 1 and coefficients > WHOLE:
+        if M * coefficients * (d + 1) * size <= room:
+            return Newton(whole=False, sample=sample)
+        return LBFGS(sample=sample)
+    if M * coefficients**2 * size <= room:
+        return Newton(sample=sample)
+    return LBFGS(sample=sample)
