@@ -23,7 +23,7 @@ from fastclf.estimators.validation import (
     validate_features,
 )
 from fastclf.linear_model import LinearModel, Task
-from fastclf.objective import InMemoryObjective
+from fastclf.objective import InMemoryObjective, RowSpace
 from fastclf.penalties import L2
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
@@ -231,8 +231,16 @@ class LinearClassifier(BaseEstimator):
         massless = Massless.find(problem, self.fit_intercept)
         massless.warn(self.classes_, stacklevel=4)
         theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
+        dtype, tol = X.dtype, self.tol
+        rows = RowSpace.of(X) if solver is None else None
+        if rows is not None:
+            space, X = rows
+            theta = space.reduce(theta)
+            tol = tol / np.sqrt(X.shape[0])  # no entry of Q g is larger than the norm of g
+            if validation is not None:
+                validation = space.coordinates(validation[0]), validation[1]
         objective = self._objective(X, massless.restrict(problem))
-        solver = choice.complete(solver or choose(objective), self.tol, self.max_iter, seed)
+        solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
         result = Result(theta, "converged", 0, {}, None)
         if massless.present.any():
             held_out = None
@@ -247,7 +255,9 @@ class LinearClassifier(BaseEstimator):
                 observer=_print_progress if self.verbose else None,
             )
             theta = problem.centred(result.theta)
-        self._store_theta(massless.expand(theta), X.dtype)
+        if rows is not None:
+            theta = space.expand(theta)
+        self._store_theta(massless.expand(theta), dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.history_ = {
             **result.history,

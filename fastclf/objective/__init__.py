@@ -2,5 +2,6 @@
 
 from fastclf.objective.in_memory import InMemoryObjective
 from fastclf.objective.protocol import Curvature, Hessian, Objective, Rule
+from fastclf.objective.row_space import RowSpace
 
-__all__ = ["Curvature", "Hessian", "InMemoryObjective", "Objective", "Rule"]
+__all__ = ["Curvature", "Hessian", "InMemoryObjective", "Objective", "RowSpace", "Rule"]

@@ -8,6 +8,9 @@ from fastclf.solvers.preconditioner import FULL_MATRIX
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
 
+_TINY = 100_000
+"""Multiplications of a pass up to which a start on a sample costs more than it saves."""
+
 _START = 200
 """Rows for each coefficient beyond which a larger sample gives no better start."""
 
@@ -35,7 +38,7 @@ def choose(objective: Objective) -> LBFGS | Newton:
     n, d = objective.n_rows, objective.n_features
     M, K = objective.n_problems, objective.n_outputs
     coefficients = (d + 1) * K
-    sample = min(n // 10, _START * coefficients)
+    sample = min(n // 10, _START * coefficients) if n * d * M * K > _TINY else 0
     if objective.is_sparse or d > FULL_MATRIX or n < d:
         return LBFGS()
     size = 4 if d >= 256 else 8

@@ -56,7 +56,8 @@ class Newton(QuasiNewton):
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         penalty = objective.penalty.columns(theta.shape[1])
         exact = self.is_exact(objective)
-        if objective.is_sparse or not (exact or theta.any()):  # the blocks are all the same
+        one_matrix = exact and objective.n_problems == 1
+        if objective.is_sparse or not (one_matrix or theta.any()):  # the blocks are all the same
             return MomentsInverse(objective.curvature(full=True), penalty, objective.n_outputs)
         return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
 

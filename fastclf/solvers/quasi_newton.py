@@ -31,6 +31,9 @@ _ENOUGH = 5
 _FIRST_REFRESH = 6
 """Iterations after which the preconditioner is made anew, if not sooner."""
 
+_FIRST_REFRESH_TOGETHER = 20
+"""The same where many problems run: most of them are done by then."""
+
 _CALLS = 60_000
 """Multiplications that take as long as the calls around them."""
 
@@ -174,7 +177,7 @@ class QuasiNewton:
         """Return the first state."""
         theta = np.array(theta, dtype=np.float64)
         M = objective.n_problems
-        wait = min(max(1.0, self.cost(objective)), _FIRST_REFRESH)
+        wait = min(self.cost(objective), _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
         n_rows = self._affordable(objective, wait)
         if self._starts(objective) and self.max_iter != 0 and not theta.any():
             theta = self._start(objective, theta)
