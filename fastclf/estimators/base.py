@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -231,48 +232,62 @@ class LinearClassifier(BaseEstimator):
         massless = Massless.find(problem, self.fit_intercept)
         massless.warn(self.classes_, stacklevel=4)
         theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
-        dtype, tol = X.dtype, self.tol
-        rows = RowSpace.of(X) if solver is None else None
-        if rows is not None:
-            space, X = rows
-            theta = space.reduce(theta)
-            tol = tol / np.sqrt(X.shape[0])  # no entry of Q g is larger than the norm of g
-            if validation is not None:
-                validation = space.coordinates(validation[0]), validation[1]
-        objective = self._objective(X, massless.restrict(problem))
-        solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
-        result = Result(theta, "converged", 0, {}, None)
+        result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
         if massless.present.any():
-            held_out = None
             if validation is not None:
-                X_val, problem_val = validation
-                held_out = self._objective(X_val, massless.restrict(problem_val), C=np.inf)
-            result = minimize(
-                objective,
-                theta,
-                solver,
-                validation=held_out,
-                observer=_print_progress if self.verbose else None,
+                validation = validation[0], massless.restrict(validation[1])
+            result, path = self._minimize(
+                X, massless.restrict(problem), theta, solver, seed, validation
             )
-            theta = problem.centred(result.theta)
-        if rows is not None:
-            theta = space.expand(theta)
-        self._store_theta(massless.expand(theta), dtype)
+        self._store_theta(massless.expand(result.theta), X.dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.history_ = {
             **result.history,
-            "solver": np.array(type(solver).__name__.lower()),
-            "path": np.array(solver.path(objective)),
+            "path": np.array(path),
             "status": np.array(result.status),
         }
-        if result.status == "max_iter" and not choice.is_minibatch(solver):
+        if result.status == "max_iter" and not choice.is_minibatch(self.solver):
             warnings.warn(
-                f"{type(self).__name__} stopped after max_iter={solver.max_iter} iterations with a "
-                f"largest gradient entry above tol={solver.tol}: increase max_iter, or tol if less "
+                f"{type(self).__name__} stopped after {result.n_iter} iterations, before its "
+                f"gradient was within tol={self.tol}: increase max_iter; or scale the features, or "
+                "lower C, either of which makes the problem easier; or increase tol if less "
                 "precision is enough",
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _minimize(
+        self,
+        X: Any,
+        problem: Problem,
+        theta: np.ndarray,
+        solver: Any,
+        seed: int,
+        validation: tuple[Any, Problem] | None,
+    ) -> tuple[Result, str]:
+        # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
+        tol, expand, words = self.tol, None, ""
+        space = RowSpace.of(X) if solver is None else None
+        if space is not None:
+            X, theta, expand = space.rows, space.reduce(theta), space.expand
+            tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
+            words = f"in the span of {len(X)} rows, "
+            if validation is not None:
+                validation = space.coordinates(validation[0]), validation[1]
+        objective = self._objective(X, problem)
+        solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
+        result = minimize(
+            objective,
+            theta,
+            solver,
+            validation=None if validation is None else self._objective(*validation, C=np.inf),
+            observer=_print_progress if self.verbose else None,
+        )
+        history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
+        theta = problem.centred(result.theta)
+        if expand is not None:
+            theta = expand(theta)
+        return replace(result, theta=theta, history=history), words + solver.path(objective)
 
     def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
         self.coef_ = np.ascontiguousarray(theta[:-1].T, dtype=dtype)

@@ -95,7 +95,7 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
 
 def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # The distinct labels in order, and the index of each. Integers from a small range need no
-    # sorting, and are classes whatever they are; a check warns when most rows have one of their own.
+    # sorting, and are classes whatever they are; the check warns when most rows have one each.
     if labels.dtype.kind in "iu" and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if high - low < 2 * labels.size:

@@ -4,13 +4,13 @@ A step t along a direction is taken when it decreases the objective enough,
 
 .. math:: f(t) \le f(0) + c_1 t f'(0)
 
-or, where values are too close for that to mean anything in the precision at hand, when it passes the
-test of Hager and Zhang (*A new conjugate gradient method with guaranteed descent*, SIAM J. Optim. 16,
-2005), which compares slopes instead. A step that leaves more than the share :math:`c_2` of the slope
-is followed by one four times as long, and the longest of the good ones is kept. A step that was too
-long is cut at the minimum of the cubic through both ends (Nocedal and Wright, *Numerical
-Optimization*, 2nd ed., equation 3.59). The objective is convex, so every step taken leaves an update
-of the Hessian that is positive definite, whatever its slope.
+or, where values are too close for that to mean anything in the precision at hand, when it passes
+the test of Hager and Zhang (*A new conjugate gradient method with guaranteed descent*, SIAM J.
+Optim. 16, 2005), which compares slopes instead. A step that leaves more than the share
+:math:`c_2` of the slope is followed by one four times as long, and the longest of the good ones is
+kept. A step that was too long is cut at the minimum of the cubic through both ends (Nocedal and
+Wright, *Numerical Optimization*, 2nd ed., equation 3.59). The objective is convex, so every step
+taken leaves an update of the Hessian that is positive definite, whatever its slope.
 """
 
 import numpy as np
@@ -71,7 +71,7 @@ def _cut(t, value0, slope0, value1, slope1):
 
 @kernel
 def settle(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
-    """Retire from ``running`` the problems that can't get better, and mark them ``stuck``; all (M,).
+    """Retire from ``running`` problems that can't get better, and mark them ``stuck``; all (M,).
 
     Those are the ones whose search took no step, or which for ``patience`` iterations had neither a
     lower value, rounding aside, nor a smaller gradient than ever before.

@@ -1,7 +1,8 @@
 r"""The two-loop recursion of limited-memory BFGS, for M problems in lockstep.
 
-Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4: with steps :math:`s_i`, changes
-of the gradient :math:`y_i` and :math:`\rho_i = 1 / y_i^\top s_i`, from the newest pair to the oldest
+Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4: with steps :math:`s_i`,
+changes of the gradient :math:`y_i` and :math:`\rho_i = 1 / y_i^\top s_i`, from the newest pair to
+the oldest
 
 .. math:: \alpha_i = \rho_i \, s_i^\top q,\qquad q \leftarrow q - \alpha_i y_i
 
@@ -10,8 +11,8 @@ then from the oldest to the newest
 .. math:: \beta_i = \rho_i \, y_i^\top r,\qquad r \leftarrow r + (\alpha_i - \beta_i) s_i
 
 where r is the first approximation of the inverse Hessian times q. All inner products are taken
-problem by problem. ``steps`` and ``changes`` are (m, rows, M K), ``rhos`` and ``alphas`` (m, M); the
-pair ``newest`` was stored last, the one after it, cyclically, is the oldest of ``used`` pairs.
+problem by problem. ``steps`` and ``changes`` are (m, rows, M K), ``rhos`` and ``alphas`` (m, M);
+the pair ``newest`` was stored last, the one after it, cyclically, is the oldest of ``used`` pairs.
 """
 
 import numpy as np
@@ -56,7 +57,7 @@ def _add(scales, a, out):
 
 @kernel
 def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rho, norms):
-    """Fill a pair (rows, M K) and its ``rho`` (M,), and the largest gradient entries ``norms`` (M,).
+    """Fill a pair (rows, M K) and its ``rho`` (M,), and ``norms`` (M,): largest gradient entries.
 
     Problems that don't run, or whose step is all rounding, get a rho of 0: no update.
     """

@@ -1,7 +1,15 @@
 """The only meeting of data and coefficients; see :mod:`fastclf.objective.protocol`."""
 
 from fastclf.objective.in_memory import InMemoryObjective
-from fastclf.objective.protocol import Curvature, Hessian, Objective, Rule
+from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Objective, Rule
 from fastclf.objective.row_space import RowSpace
 
-__all__ = ["Curvature", "Hessian", "InMemoryObjective", "Objective", "RowSpace", "Rule"]
+__all__ = [
+    "MANY_FEATURES",
+    "Curvature",
+    "Hessian",
+    "InMemoryObjective",
+    "Objective",
+    "RowSpace",
+    "Rule",
+]

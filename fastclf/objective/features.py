@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes
-from fastclf.objective.matrices import MANY_FEATURES
+from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
 
 

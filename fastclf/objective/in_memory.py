@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.losses import Loss
+from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.protocol import Curvature, Hessian, Rule
@@ -149,7 +149,7 @@ class InMemoryObjective:
         else:
             slopes *= np.repeat(shares, K, axis=0).T
         blocks = matrices.diagonal_blocks(X, rows, center, slopes, self.n_threads)
-        if whole and K > 1:
+        if whole and isinstance(self.loss, Softmax):
             problems = []
             for m in range(self.n_problems):
                 columns = slice(m * K, (m + 1) * K)
@@ -245,8 +245,11 @@ class InMemoryObjective:
         # Any point amid the data will do, so a few rows tell it well enough.
         if not self.fit_intercept:
             return np.zeros(self.n_features, self.dtype)
-        some = self.features.X[:: max(1, self.n_rows // 4096)]
-        return some.mean(axis=0, dtype=np.float64).astype(self.dtype)
+        some = slice(None, None, max(1, self.n_rows // 4096))
+        weights = self.target.weights[:, some].mean(axis=0, dtype=np.float64)
+        if not weights.any():
+            weights[:] = 1
+        return (weights @ self.features.X[some] / weights.sum()).astype(self.dtype)
 
     def _count(self, passes: float) -> None:
         self.passes += passes
@@ -319,9 +322,7 @@ class InMemoryObjective:
             )
         return self._selection
 
-    def _to_kernel(
-        self, theta: np.ndarray, chosen: "_Selection"
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _to_kernel(self, theta: np.ndarray, chosen: "_Selection") -> tuple[np.ndarray, np.ndarray]:
         if chosen is not self._everything:
             theta = theta[:, np.repeat(chosen.mask, self.n_outputs)]
         return self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
@@ -341,9 +342,7 @@ class InMemoryObjective:
             gradient[-1, columns] = intercepts
         return gradient
 
-    def _clear(
-        self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None
-    ) -> None:
+    def _clear(self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None) -> None:
         # What was computed, or is the penalty, of problems that nobody asked for.
         if self.n_problems > 1 and active is not None and not active.all():
             values[~active] = 0

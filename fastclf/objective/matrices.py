@@ -15,17 +15,13 @@ from collections.abc import Callable
 import numpy as np
 
 from fastclf import threads
+from fastclf.objective.protocol import MANY_FEATURES
 
 _BLOCK = 1 << 17
 """Entries of the blocks of rows that are worked on in cache."""
 
 _SMALL = 1 << 15
 """Entries up to which all rows are one block, and no thread is asked."""
-
-MANY_FEATURES = 256
-"""From this many features on, products are taken in float32: twice as fast, and precise enough for
-a preconditioner.
-"""
 
 _PARTIAL = 1 << 19
 """Entries that the partial sums of several threads may take together."""

@@ -2,7 +2,7 @@ r"""Fewer features where there are fewer rows than features.
 
 With :math:`X^\top = Q R`, Q with orthonormal columns, an optimal W under an L2 penalty lies in the
 span of the rows: :math:`W = Q V`, :math:`X W = R^\top V` and :math:`\lVert W \rVert = \lVert V
-\rVert` (the representer theorem). So the problem on the n columns of :math:`R^\top` is the same one.
+\rVert` (the representer theorem). So the problem on the n columns of :math:`R^\top` is the same.
 """
 
 from dataclasses import dataclass
@@ -14,27 +14,28 @@ import scipy.sparse
 
 from fastclf.threads import single_threaded_blas
 
-_MOST_ROWS = 256
+_MOST_ROWS, _FEWEST_FEATURES = 256, 256
 
 
 @dataclass(frozen=True)
 class RowSpace:
-    """An orthonormal basis of the span of the rows, (d, n)."""
+    """An orthonormal basis (d, n) of the span of n rows, and their coordinates ``rows`` (n, n)."""
 
     basis: np.ndarray
+    rows: np.ndarray
 
     @classmethod
-    def of(cls, X: Any) -> "tuple[RowSpace, np.ndarray] | None":
-        """Return the basis and the coordinates of the rows (n, n); None where that doesn't pay."""
+    def of(cls, X: Any) -> "RowSpace | None":
+        """Return the span of the rows of X; None where it doesn't pay."""
         n, d = X.shape
-        if scipy.sparse.issparse(X) or n > _MOST_ROWS or 2 * n > d:
+        if scipy.sparse.issparse(X) or n > _MOST_ROWS or d < max(2 * n, _FEWEST_FEATURES):
             return None
         with single_threaded_blas():
             factors = _cholesky_qr(X)
             if factors is None:
                 q, r = scipy.linalg.qr(X.T, mode="economic", check_finite=False)
                 factors = np.ascontiguousarray(q), np.ascontiguousarray(r.T)
-        return cls(factors[0]), factors[1]
+        return cls(*factors)
 
     def coordinates(self, X: Any) -> np.ndarray:
         """Return coordinates (m, n) of the projection of other rows."""

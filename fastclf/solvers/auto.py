@@ -1,6 +1,6 @@
 """Which solver ``solver="auto"`` stands for."""
 
-from fastclf.objective import Objective
+from fastclf.objective import MANY_FEATURES, Objective
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.newton import WHOLE, Newton
 from fastclf.solvers.preconditioner import FULL_MATRIX
@@ -23,7 +23,7 @@ def choose(objective: Objective) -> LBFGS | Newton:
     ====================================================== =====================================
     problem                                                solver
     ====================================================== =====================================
-    sparse, or d > 4096, or n < d                          L-BFGS over the features' variances
+    sparse, or d > 4096, or n < d >= 256                   L-BFGS over the features' variances
     one output, a matrix for each problem has room         Newton, whole Hessians
     softmax, K (d + 1) <= 300                              Newton, whole Hessian
     softmax, a matrix for each class has room              Newton, a block for each class
@@ -39,9 +39,9 @@ def choose(objective: Objective) -> LBFGS | Newton:
     M, K = objective.n_problems, objective.n_outputs
     coefficients = (d + 1) * K
     sample = min(n // 10, _START * coefficients) if n * d * M * K > _TINY else 0
-    if objective.is_sparse or d > FULL_MATRIX or n < d:
+    if objective.is_sparse or d > FULL_MATRIX or n < d >= MANY_FEATURES:
         return LBFGS()
-    size = 4 if d >= 256 else 8
+    size = 4 if d >= MANY_FEATURES else 8
     room = _ROOM + 0.1 * n * d * objective.dtype.itemsize
     if K > 1 and coefficients > WHOLE:
         if M * coefficients * (d + 1) * size <= room:

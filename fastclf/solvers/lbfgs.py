@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.objective import Objective
+from fastclf.objective import MANY_FEATURES, Objective
 from fastclf.solvers.preconditioner import FULL_MATRIX, MomentsInverse
 from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
+
 
 @dataclass(frozen=True)
 class LBFGS(QuasiNewton):
@@ -35,9 +36,7 @@ class LBFGS(QuasiNewton):
     np.True_
     """
 
-    def approximate(
-        self, objective: Objective, theta: np.ndarray, n_rows: int
-    ) -> MomentsInverse:
+    def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         full = _has_matrix(objective)
         curvature = objective.curvature(full, theta if theta.any() else None, n_rows)
@@ -61,4 +60,5 @@ class LBFGS(QuasiNewton):
 
 
 def _has_matrix(objective: Objective) -> bool:
-    return not objective.is_sparse and objective.n_features <= min(FULL_MATRIX, objective.n_rows)
+    d = objective.n_features
+    return not objective.is_sparse and d <= max(min(FULL_MATRIX, objective.n_rows), MANY_FEATURES)

@@ -53,9 +53,7 @@ def search(
         trial = theta + (t if K == 1 else np.repeat(t, K)) * direction
         trial_values, trial_gradient = objective.value_and_grad(trial, pending)
         pairs.dots(trial_gradient, direction, trial_slopes)
-        line_search.judge(
-            values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take
-        )
+        line_search.judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take)
         if take.all():
             out = trial, trial_values, trial_gradient
         elif take.any():

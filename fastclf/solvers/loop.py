@@ -141,7 +141,7 @@ def observing(observer: Observer) -> Iterator[None]:
     >>> with observing(seen.append):
     ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
     >>> seen[0].solver
-    'lbfgs'
+    'newton'
     """
     token = _observer.set(observer)
     try:

@@ -1,14 +1,14 @@
 """Quasi-Newton iterations over an approximate inverse Hessian, for M problems in lockstep.
 
 Limited-memory BFGS (Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4) whose
-first inverse Hessian is a preconditioner. It is made anew when that pays, and from a sample of rows
-where a sample is enough; the updates between mend what it doesn't know. All inner products are taken
-problem by problem, so every problem gets the steps that it would get alone, and each evaluation
-serves all that still run.
+first inverse Hessian is a preconditioner. It is made anew when that pays, and from as many rows as
+are enough; the updates between mend what it doesn't know. All inner products are taken problem by
+problem, so every problem gets the steps that it would get alone, and each evaluation serves all
+that still run.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
 from fastclf.solvers.loop import minimize, observing
-from fastclf.solvers.preconditioner import Preconditioner
+from fastclf.solvers.preconditioner import Preconditioner, centred
 
 _NEGLIGIBLE = 2e-7
 """Decrease of the objective, relative to that at zero, that isn't worth another step."""
@@ -159,9 +159,7 @@ class QuasiNewton:
         check_integer("sample", self.sample, 0)
         check_limits(self.tol, self.max_iter)
 
-    def approximate(
-        self, objective: Objective, theta: np.ndarray, n_rows: int
-    ) -> Preconditioner:
+    def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> Preconditioner:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         raise NotImplementedError
 
@@ -179,6 +177,8 @@ class QuasiNewton:
         M = objective.n_problems
         wait = min(self.cost(objective), _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
         n_rows = self._affordable(objective, wait)
+        if self.max_iter != 0:  # no worse, and where preconditioners take it to be
+            theta = centred(theta, objective.n_outputs)
         if self._starts(objective) and self.max_iter != 0 and not theta.any():
             theta = self._start(objective, theta)
             n_rows = min(n_rows, self.sample)
@@ -239,7 +239,7 @@ class QuasiNewton:
 
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
         # The optimum of a sample with the same C is near that of all rows, and cheap.
-        inner: Self = replace(
+        inner: Any = replace(
             self, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE
         )
         with observing(_ignore):
