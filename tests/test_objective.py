@@ -8,7 +8,7 @@ import scipy.sparse
 from scipy.special import log_softmax, softmax
 
 from fastclf.losses import Distillation, Loss, Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective
+from fastclf.objective import InMemoryObjective, features
 from fastclf.penalties import L2
 from fastclf.targets import Target
 
@@ -142,6 +142,18 @@ def test_hessian_product_against_differences(kind: str, problems: int):
         rtol=1e-7,
         atol=1e-9,
     )
+
+
+@every_kind
+@many
+def test_products_by_blas_are_those_of_the_kernels(kind: str, problems: int, monkeypatch: Any):
+    case = make(kind, problems, n=200)
+    values, gradient = case.objective().value_and_grad(case.theta)
+    monkeypatch.setattr(features, "_MANY_COLUMNS", 1)
+    monkeypatch.setattr(features, "_ROWS_OF_A_BLOCK", 70)
+    by_blas = case.objective().value_and_grad(case.theta)
+    np.testing.assert_allclose(by_blas[0], values, rtol=1e-12)
+    np.testing.assert_allclose(by_blas[1], gradient, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", SOFTMAX)

@@ -23,15 +23,17 @@ Arguments that all passes share, n rows in all:
 
 import numpy as np
 
-from fastclf.kernels import cross_entropy, dense, sigmoid, sparse
+from fastclf.kernels import cross_entropy, dense, logits, sigmoid, sparse
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import copy, fill, not_literal
 from fastclf.kernels.softmax import TILE
 
 SOFTMAX_HARD, SOFTMAX_SOFT, SOFTMAX_DISTILLED, SIGMOID, SIGMOID_DISTILLED = range(5)
+DENSE, SPARSE, LOGITS = range(3)
+"""How X is stored. ``LOGITS`` are products that were taken elsewhere: see kernels/logits.py."""
 
 
-def _make_value_and_grad(KIND, SPARSE):
+def _make_value_and_grad(KIND, STORAGE):
     @kernel
     def value_and_grad(
         X, order, target, weights, scale, pos_weight, parameters, w, b, start, stop, values, gw, gb
@@ -73,10 +75,12 @@ def _make_value_and_grad(KIND, SPARSE):
                 if teacher.shape[0]:
                     copy(teacher[i], teacher_tile[r])
             for m in range(groups):
-                if SPARSE:
+                if STORAGE == DENSE:
+                    dense.forward(X, order, first, rows, w, b, m * K, z)
+                elif STORAGE == SPARSE:
                     sparse.forward(X, order, first, rows, w, b, m * K, z)
                 else:
-                    dense.forward(X, order, first, rows, w, b, m * K, z)
+                    logits.forward(X, first - start, rows, b, m * K, z)
                 if softmax:
                     own = weights[m if weights.shape[0] > 1 else 0]
                     for r in range(rows):
@@ -118,10 +122,12 @@ def _make_value_and_grad(KIND, SPARSE):
                         share, temperature, begin, rows * K, g.reshape(-1), losses, not add,
                     )  # fmt: skip
                     _add_columns(losses, weight, share, rows, values)
-                if SPARSE:
+                if STORAGE == DENSE:
+                    dense.backward(X, order, first, rows, g, m * K, gw, gb)
+                elif STORAGE == SPARSE:
                     sparse.backward(X, order, first, rows, g, m * K, gw, gb)
                 else:
-                    dense.backward(X, order, first, rows, g, m * K, gw, gb)
+                    logits.backward(first - start, rows, g, m * K, gw, gb)
 
     return value_and_grad
 
@@ -142,7 +148,7 @@ def _add_columns(losses, weights, scale, rows, values):
             values[k] += float(w[k]) * float(loss[k]) * scale
 
 
-def _make_hessian_product(KIND, SPARSE):
+def _make_hessian_product(KIND, STORAGE):
     @kernel
     def hessian_product(
         X, order, target, weights, scale, pos_weight, parameters, w, b, vw, vb, start, stop, hw, hb
@@ -170,7 +176,7 @@ def _make_hessian_product(KIND, SPARSE):
         for first in range(start, stop, TILE):
             rows = min(TILE, stop - first)
             for m in range(groups):
-                if SPARSE:
+                if STORAGE == SPARSE:
                     sparse.forward(X, order, first, rows, w, b, m * K, z)
                     sparse.forward(X, order, first, rows, vw, vb, m * K, v)
                 else:
@@ -209,7 +215,7 @@ def _make_hessian_product(KIND, SPARSE):
                             z.reshape(-1), v.reshape(-1), soft_tile.reshape(-1), weight, positive,
                             share, temperature, begin, rows * K, h.reshape(-1), not add,
                         )  # fmt: skip
-                if SPARSE:
+                if STORAGE == SPARSE:
                     sparse.backward(X, order, first, rows, h, m * K, hw, hb)
                 else:
                     dense.backward(X, order, first, rows, h, m * K, hw, hb)
@@ -218,10 +224,11 @@ def _make_hessian_product(KIND, SPARSE):
 
 
 _KINDS = range(5)
-DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, False) for kind in _KINDS)
-SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, True) for kind in _KINDS)
-DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, False) for kind in _KINDS)
-SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, True) for kind in _KINDS)
+DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, DENSE) for kind in _KINDS)
+SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, SPARSE) for kind in _KINDS)
+LOGITS_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, LOGITS) for kind in _KINDS)
+DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, DENSE) for kind in _KINDS)
+SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, SPARSE) for kind in _KINDS)
 
 
 @kernel

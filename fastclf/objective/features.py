@@ -1,6 +1,7 @@
 """Kinds of features: how X is stored, read and summed up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from fastclf.kernels import dense, minibatch, passes
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
 
+_MANY_COLUMNS = 96
+"""From this many columns on, BLAS takes the products."""
+
+_ROWS_OF_A_BLOCK = 512
+
 
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
-    value_and_grad = passes.DENSE_VALUE_AND_GRAD
     hessian_product = passes.DENSE_HESSIAN_PRODUCT
     run_batches = minibatch.DENSE_RUN_BATCHES
     by_feature = False
@@ -25,6 +30,12 @@ class DenseFeatures:
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.size
+
+    def pass_over(self, kind: int, n_columns: int) -> Callable:
+        """Return the function that reads rows once, for values and gradient of a kind of loss."""
+        if n_columns < _MANY_COLUMNS:
+            return passes.DENSE_VALUE_AND_GRAD[kind]
+        return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them, (C, d)."""
@@ -98,10 +109,40 @@ class DenseFeatures:
         return center.astype(np.float64), products.sum(axis=0) / total
 
 
+def _pass_by_blas(
+    kernel: Any,
+    X: np.ndarray,
+    order: np.ndarray,
+    target: tuple,
+    weights: np.ndarray,
+    scale: np.ndarray,
+    pos_weight: np.ndarray,
+    parameters: tuple,
+    w: np.ndarray,
+    b: np.ndarray,
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    gw: np.ndarray,
+    gb: np.ndarray,
+) -> None:
+    # The same as a kernel of the passes, with BLAS for both products, on blocks in cache.
+    step = min(_ROWS_OF_A_BLOCK, stop - start)
+    products, slopes = np.empty((2, step, b.size), X.dtype)
+    part = np.empty_like(gw)
+    loss = target, weights, scale, pos_weight, parameters
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        rows, z, g = X[first:last], products[: last - first], slopes[: last - first]
+        np.matmul(rows, w.T, out=z)
+        kernel(z, order, *loss, w, b, first, last, values, g, gb)
+        np.matmul(g.T, rows, out=part)
+        gw += part
+
+
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
-    value_and_grad = passes.SPARSE_VALUE_AND_GRAD
     hessian_product = passes.SPARSE_HESSIAN_PRODUCT
     run_batches = minibatch.SPARSE_RUN_BATCHES
     by_feature = True
@@ -112,6 +153,10 @@ class CSRFeatures:
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz
+
+    def pass_over(self, kind: int, n_columns: int) -> Callable:
+        """Return the function that reads rows once, for values and gradient of a kind of loss."""
+        return passes.SPARSE_VALUE_AND_GRAD[kind]
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them."""

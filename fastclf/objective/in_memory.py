@@ -81,12 +81,12 @@ class InMemoryObjective:
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), self.dtype)
         gb = np.zeros((len(pieces), b.size), self.dtype)
-        kernel = self.features.value_and_grad[self.loss.kind(self.target)]
-        arguments = self._arguments(chosen)
+        X, *arguments = self._arguments(chosen)
+        value_and_grad = self.features.pass_over(self.loss.kind(self.target), b.size)
 
         def task(i: int) -> None:
             start, stop = pieces[i]
-            kernel(*arguments, w, b, start, stop, values[i], gw[i], gb[i])
+            value_and_grad(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
 
         threads.run(task, len(pieces), self.n_threads)
         self._count(1)
