@@ -19,9 +19,10 @@ from fastclf.errors import ConfigError
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 from fastclf.toml import Document, Table, filled_in, mistake, nearest
 
+EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS}
 MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 # Named by module, because importing all of them takes longer than most runs.
@@ -184,6 +185,18 @@ class LBFGSSolver(Table):
 
     name: Literal["lbfgs"]
     memory: Count = default_of(LBFGS, "memory")
+    sample: Natural = default_of(LBFGS, "sample")
+    tol: AtLeast0 = default_of(LogisticRegression, "tol")
+    max_iter: Count = default_of(LogisticRegression, "max_iter")
+
+
+class NewtonSolver(Table):
+    """``[solver]`` for `fastclf.solvers.Newton`."""
+
+    name: Literal["newton"]
+    whole: bool | None = default_of(Newton, "whole")
+    memory: Count = default_of(Newton, "memory")
+    sample: Natural = default_of(Newton, "sample")
     tol: AtLeast0 = default_of(LogisticRegression, "tol")
     max_iter: Count = default_of(LogisticRegression, "max_iter")
 
@@ -287,7 +300,7 @@ class Recipe(Table):
         filled_in("kind", "auto"),
     ] = AutoModel()
     solver: Annotated[
-        AutoSolver | LBFGSSolver | SGDSolver | AdamSolver | AdamWSolver,
+        AutoSolver | NewtonSolver | LBFGSSolver | SGDSolver | AdamSolver | AdamWSolver,
         Field(discriminator="name"),
         filled_in("name", "auto"),
     ] = AutoSolver()

@@ -21,7 +21,7 @@ from fastclf.runs.directory import default_path, new_run
 from fastclf.runs.parts import read_dataset, split_and_scale
 from fastclf.runs.progress import progress_view
 from fastclf.runs.run import train
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Progress
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Progress
 
 ROOT = Path(__file__).parents[1]
 
@@ -128,7 +128,9 @@ def test_kind_auto_is_resolved(tmp_path: Path):
 
 def test_defaults_of_a_recipe_are_those_of_the_code():
     labels = np.arange(3)
-    for name, solver in (("sgd", SGD()), ("adam", Adam()), ("adamw", AdamW()), ("lbfgs", LBFGS())):
+    solvers = (SGD(), Adam(), AdamW(), LBFGS(), Newton())
+    for solver in solvers:
+        name = type(solver).__name__.lower()
         built = build_estimator(recipe(model={"kind": "softmax"}, solver={"name": name}), labels)
         expected = LogisticRegression(solver=solver, random_state=0)
         assert built.get_params(deep=False) == expected.get_params(deep=False)

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from fastclf.config import (
+    EXACT_SOLVERS,
     MINIBATCH_RULES,
-    LBFGSSolver,
+    AutoSolver,
     MinibatchSolver,
     Recipe,
     SingleLabelModel,
@@ -16,7 +17,6 @@ from fastclf.config import (
 from fastclf.errors import ConfigError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
-from fastclf.solvers import LBFGS
 from fastclf.toml import nearest
 
 Estimator = LogisticRegression | MultiLabelLogisticRegression
@@ -59,8 +59,11 @@ def _solver_options(recipe: Recipe) -> dict[str, Any]:
             rule["early_stopping"] = recipe.early_stopping.patience
             rule["validation_fraction"] = recipe.early_stopping.validation_fraction
         return {**options, "solver": MINIBATCH_RULES[table.name](**rule), "max_iter": table.epochs}
-    solver = LBFGS(memory=table.memory) if isinstance(table, LBFGSSolver) else table.name
-    return {**options, "solver": solver, "max_iter": table.max_iter}
+    options["max_iter"] = table.max_iter
+    if isinstance(table, AutoSolver):
+        return {**options, "solver": table.name}
+    exact = EXACT_SOLVERS[table.name]
+    return {**options, "solver": exact(**table.model_dump(exclude={"name", "max_iter", "tol"}))}
 
 
 def _by_label(weights: dict[str, float], labels: np.ndarray) -> dict[Any, float]:

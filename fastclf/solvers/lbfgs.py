@@ -8,6 +8,9 @@ from fastclf.objective import MANY_FEATURES, Objective
 from fastclf.solvers.preconditioner import FULL_MATRIX, MomentsInverse
 from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
 
+_RARELY = 6.0
+"""Passes that go by before variances are taken anew; they cost two, but help little."""
+
 
 @dataclass(frozen=True)
 class LBFGS(QuasiNewton):
@@ -25,6 +28,9 @@ class LBFGS(QuasiNewton):
         estimator's.
     max_iter : int, optional
         None: the estimator's.
+    negligible : float
+        Go on below ``tol`` as long as a step promises to decrease the objective by more than this,
+        relative to the objective at zero.
 
     Examples
     --------
@@ -45,9 +51,10 @@ class LBFGS(QuasiNewton):
 
     def cost(self, objective: Objective) -> float:
         """Return the cost of :meth:`approximate` over all rows, in passes."""
+        if not _has_matrix(objective):
+            return _RARELY
         columns = objective.n_problems * objective.n_outputs
-        side = objective.n_features if _has_matrix(objective) else 0
-        return passes_for(objective, 0.1 * side / columns)
+        return passes_for(objective, 0.1 * objective.n_features / columns)
 
     def is_exact(self, objective: Objective) -> bool:
         """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""

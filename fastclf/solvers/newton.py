@@ -35,6 +35,9 @@ class Newton(QuasiNewton):
         estimator's.
     max_iter : int, optional
         None: the estimator's.
+    negligible : float
+        Go on below ``tol`` as long as a step promises to decrease the objective by more than this,
+        relative to the objective at zero.
 
     Examples
     --------

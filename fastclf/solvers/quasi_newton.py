@@ -22,6 +22,9 @@ from fastclf.solvers.preconditioner import Preconditioner, centred
 _NEGLIGIBLE = 2e-7
 """Decrease of the objective, relative to that at zero, that isn't worth another step."""
 
+_MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
+"""A gradient so much smaller than asked for will do, if the decrease is less than this."""
+
 _NEGLIGIBLE_IN_SAMPLE = 1e-3
 """The same for a sample, whose optimum is some way from that of all rows anyway."""
 
@@ -266,9 +269,13 @@ class QuasiNewton:
 
     def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
         # The gradient's norm says little of the objective where the Hessian is small, so go on
-        # while the model of it promises a decrease: near the optimum that takes few steps.
-        small = state.norms <= (self.tol or 0.0)
-        state.running &= ~(small & (expected <= self.negligible * state.scale))
+        # while the model of it promises a decrease: near the optimum that takes few steps. Where
+        # it takes many, a much smaller gradient than was asked for will do.
+        tol = self.tol or 0.0
+        small = state.norms <= tol
+        enough = expected <= self.negligible * state.scale
+        enough |= (state.norms <= _MUCH_SMALLER * tol) & (expected <= _MODEST * state.scale)
+        state.running &= ~(small & enough)
         if not state.running.any():
             state.status = "precision" if (state.stuck & ~small).any() else "converged"
 
