@@ -117,7 +117,7 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
         ("seed", "sed", 1, "unknown key sed (did you mean seed?); the keys there are name, seed"),
         ("C =", "Cc =", 8, "unknown key model.Cc (did you mean C?)"),
         ("epochs = 5", "tol = 'a'", 12, 'solver.tol = "a": must be a valid number'),
-        ("epochs", "memory", 12, 'unknown key solver.memory (it belongs to "lbfgs")'),
+        ("epochs", "memory", 12, 'unknown key solver.memory (it belongs to "newton" or "lbfgs")'),
         ("epochs", "C", 12, "unknown key solver.C (did you mean model.C?)"),
         ("seed = 3", "epochs = 3", 1, "unknown key epochs (did you mean solver.epochs?)"),
         ("seed = 3", "seed = -1", 1, "seed = -1: must be greater than or equal to 0"),
