@@ -78,7 +78,7 @@ class DenseFeatures:
     ) -> tuple[np.ndarray, np.ndarray]:
         # By BLAS on blocks that stay in cache. A matrix for each chunk must be small beside X.
         n, d = self.shape
-        pieces = threads.chunks(n, 0.02 * d * d, max(1, n // d))
+        pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
         products = np.zeros((len(pieces), d, d))
         step = max(1, (1 << 17) // d)

@@ -73,7 +73,7 @@ def diagonal_blocks(
             sums[piece, k] += part.T @ part
 
     _run(task, len(pieces) * C, n_threads)
-    return sums.sum(axis=0)
+    return sums[0] if len(sums) == 1 else sums.sum(axis=0)
 
 
 def whole(

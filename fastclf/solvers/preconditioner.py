@@ -27,7 +27,7 @@ FULL_MATRIX = 4096
 """Up to this many features their covariance is a matrix; above, its diagonal."""
 
 _DOUBLE = 1 << 21
-"""Up to this many entries factors are held in float64, more in the dtype of the data."""
+"""Up to this many entries all factors together are held in float64, more in the matrices' dtype."""
 
 
 class Preconditioner(Protocol):
@@ -61,10 +61,11 @@ class MomentsInverse:
             self.diagonal = second[:, None] + np.maximum(ridge, smallest)
         else:
             # Columns of one penalty share a factor: their ridges differ by their curvature alone.
+            dtype = _dtype(second, len(np.unique(penalty)))
             for value in np.unique(penalty):
                 columns = penalty == value
                 middle = float(np.exp(np.log(self.logits[columns]).mean()))
-                self.factors.append((columns, _factor(second, value / middle, range(0))))
+                self.factors.append((columns, _factor(second, value / middle, range(0), dtype)))
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
         """Return the approximate inverse Hessian times a gradient (d + 1, M K)."""
@@ -97,9 +98,11 @@ class HessianInverse:
         self.per_block = hessian.blocks.shape[1] // q
         intercepts = range(q - 1, hessian.blocks.shape[1], q)
         strengths = penalty.reshape(len(hessian.blocks), -1)[:, 0]
-        self.factors = []
-        for block, strength in zip(hessian.blocks, strengths, strict=True):
-            self.factors.append(_factor(block, strength, intercepts, self.per_block))
+        dtype = _dtype(hessian.blocks[0], len(hessian.blocks))
+        self.factors = [
+            _factor(block, strength, intercepts, dtype, self.per_block)
+            for block, strength in zip(hessian.blocks, strengths, strict=True)
+        ]
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
         """Return the approximate inverse Hessian times a gradient (d + 1, M K)."""
@@ -124,11 +127,14 @@ def centred(a: np.ndarray, K: int) -> np.ndarray:
     return (classes - classes.sum(axis=2, keepdims=True) / K).reshape(a.shape)
 
 
+def _dtype(matrix: np.ndarray, count: int) -> np.dtype:
+    return np.dtype(np.float64) if matrix.size * count <= _DOUBLE else matrix.dtype
+
+
 def _factor(
-    matrix: np.ndarray, penalty: float, intercepts: range, n_outputs: int = 1
+    matrix: np.ndarray, penalty: float, intercepts: range, dtype: np.dtype, n_outputs: int = 1
 ) -> np.ndarray:
     # The upper Cholesky factor. Jitter keeps constant or collinear features solvable.
-    dtype = np.float64 if matrix.size <= _DOUBLE else matrix.dtype
     side = len(matrix) // n_outputs
     diagonal = matrix.diagonal().astype(np.float64)
     scale = diagonal + 1e-8 * max(float(diagonal.sum()) / len(matrix), 1e-300)

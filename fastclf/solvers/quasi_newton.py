@@ -257,9 +257,11 @@ class QuasiNewton:
         # As much is spent on preconditioners as on passes: at first after few passes and from few
         # rows, then after twice as many and from twice as many rows.
         age = state.iteration - state.refreshed
-        if age < state.wait or state.contraction < _FAST:
+        missing = state.preconditioner is None  # interrupted below
+        if not missing and (age < state.wait or state.contraction < _FAST):
             return
         n_rows = self._affordable(objective, age)
+        state.preconditioner = None  # two of them might not have room
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
         if n_rows == objective.n_rows and self.is_exact(objective):
