@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,17 @@ from fastclf.errors import FastclfError, InputError
 from fastclf.losses import Distillation, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Constant, InverseTime, minimize, observing
+from fastclf.solvers import (
+    LBFGS,
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    InverseTime,
+    Newton,
+    minimize,
+    observing,
+)
 from fastclf.targets import Target
 
 # Minibatch rules against an obvious loop
@@ -113,6 +124,20 @@ RULES = {
     for name, rule in RULES.items()
 }
 
+EXACT = {
+    "lbfgs": LBFGS(),
+    "lbfgs from a sample": LBFGS(sample=100),
+    "newton": Newton(),
+    "newton, whole": Newton(whole=True),
+    "newton, blocks": Newton(whole=False),
+    "newton from a sample": Newton(sample=100),
+    "newton, blocks, from a sample": Newton(whole=False, sample=100),
+    "one pair": LBFGS(memory=1),
+}
+"""Solvers that reach the optimum, and not just its neighbourhood."""
+
+every_exact = pytest.mark.parametrize("exact", EXACT.values(), ids=EXACT.keys())
+
 
 @pytest.mark.parametrize("name", RULES)
 def test_epochs_are_an_obvious_loop(name: str):
@@ -181,16 +206,45 @@ def test_two_slices_are_one(name: str, weights: np.ndarray | None):
         assert np.array_equal(other.values, states[0].values)
 
 
-@pytest.mark.parametrize("solver", [RULES["averaged"], RULES["nesterov"], LBFGS(max_iter=9)])
+@pytest.mark.parametrize("solver", [RULES["averaged"], RULES["nesterov"]])
 def test_same_seed_gives_the_same_bits_for_any_number_of_threads(solver: Any):
     thetas = [
         minimize(problem("softmax", n_threads=n)[0], np.zeros((D + 1, K)), solver).theta
         for n in (1, 2, 3, 8)
     ]
     assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
-    if not isinstance(solver, LBFGS):
-        other = minimize(problem("softmax")[0], np.zeros((D + 1, K)), replace(solver, seed=4))
-        assert not np.array_equal(other.theta, thetas[0])
+    other = minimize(problem("softmax")[0], np.zeros((D + 1, K)), replace(solver, seed=4))
+    assert not np.array_equal(other.theta, thetas[0])
+
+
+def large(
+    kind: str, n: int = 9000, d: int = D, storage: Any = np.asarray, **arguments: Any
+) -> InMemoryObjective:
+    """Rows enough for several threads, and for a start on a sample of them."""
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(n, d)) * np.geomspace(0.1, 10, d) + 1
+    z = scale(X) @ rng.normal(size=(d, K)) + rng.gumbel(size=(n, K))
+    if kind == "softmax":
+        target, loss, M = Target(np.ones((1, n)), codes=z.argmax(axis=1)), Softmax(), 1
+    else:
+        target, loss, M = Target(np.ones((1, n)), soft=(z > 1).astype(float)), Sigmoid(), K
+    penalty = L2.from_C(1.0, np.full(M, float(n)))
+    return InMemoryObjective(storage(X), target, loss, K, penalty, **arguments)
+
+
+@every_exact
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_exact_solvers_give_the_same_bits_for_any_number_of_threads(exact: Any, kind: str):
+    d = 12
+    solver = replace(exact, tol=1e-6, max_iter=100, sample=exact.sample and 300)
+    assert len(large(kind, d=d)._chunks(d * K)) > 3
+    first, *others = (
+        minimize(large(kind, d=d, n_threads=n), np.zeros((d + 1, K)), solver) for n in (1, 2, 3, 8)
+    )
+    assert first.status == "converged"
+    assert ("started on 300 rows" in solver.path(large(kind, d=d))) == (exact.sample > 0)
+    for other in others:
+        assert np.array_equal(other.theta, first.theta) and other.n_iter == first.n_iter
 
 
 @pytest.mark.parametrize(
@@ -227,10 +281,15 @@ def test_impossible_numbers_of_adamw_are_refused(arguments: dict[str, Any]):
 # The loop
 
 
-@pytest.mark.parametrize("solver", [LBFGS(), RULES["averaged"], RULES["nesterov"]])
-def test_going_on_from_a_state_is_an_uninterrupted_run(solver: Any):
+@pytest.mark.parametrize(
+    "solver",
+    [*(replace(exact, tol=0.0) for exact in EXACT.values()), RULES["averaged"], RULES["nesterov"]],
+    ids=[*EXACT, "averaged", "nesterov"],
+)
+@pytest.mark.parametrize("where", [0.0, 0.3])
+def test_going_on_from_a_state_is_an_uninterrupted_run(solver: Any, where: float):
     objective = problem("softmax")[0]
-    start = np.full((D + 1, K), 0.3)
+    start = np.full((D + 1, K), where)
     whole = minimize(objective, start, replace(solver, max_iter=14))
     part = minimize(objective, start, replace(solver, max_iter=4))
     state = pickle.loads(pickle.dumps(part.state))
@@ -240,7 +299,7 @@ def test_going_on_from_a_state_is_an_uninterrupted_run(solver: Any):
     for name in ("iteration", "objective"):
         both = np.concatenate([part.history[name], rest.history[name]])
         assert np.array_equal(both, whole.history[name])
-    assert (start == 0.3).all()
+    assert (start == where).all()
 
 
 def test_observers_hear_of_every_iteration():
@@ -255,6 +314,20 @@ def test_observers_hear_of_every_iteration():
     assert seen[-1].passes == result.history["passes"][-1] > 5
     minimize(objective, np.zeros((D + 1, K)), LBFGS(max_iter=2))
     assert len(outer) == 5
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if "sample" in name])
+def test_observers_hear_of_no_iteration_on_a_sample(name: str):
+    objective = large("softmax", n=2000)
+    seen, outer = [], []
+    with observing(outer.append):
+        result = minimize(
+            objective, np.zeros((D + 1, K)), replace(EXACT[name], max_iter=3), observer=seen.append
+        )
+        assert [progress.iteration for progress in seen] == [1, 2, 3]
+        assert seen == outer and len(result.history["objective"]) == 3
+        minimize(objective, result.theta, LBFGS(max_iter=1))
+    assert len(outer) == 4
 
 
 def test_an_observer_may_stop_the_fit():
@@ -292,7 +365,8 @@ def test_early_stopping_keeps_the_best_epoch():
 
 def test_no_epochs_and_no_iterations_leave_theta():
     start = np.full((D + 1, K), 0.3)
-    for solver in (LBFGS(max_iter=0), SGD(max_iter=0)):
+    for solver in (*EXACT.values(), SGD()):
+        solver = replace(solver, max_iter=0)
         result = minimize(problem("softmax")[0], start, solver)
         np.testing.assert_allclose(result.theta, start, rtol=1e-12)
         assert result.n_iter == 0 and result.status == "max_iter"
@@ -363,39 +437,108 @@ PROBLEMS = [
 ]
 
 
-@pytest.mark.parametrize("scaled, tol", [(False, 1e-4), (True, 1e-8)], ids=["raw", "scaled"])
+@every_exact
+@pytest.mark.parametrize("scaled", [False, True], ids=["raw", "scaled"])
 @pytest.mark.parametrize("name, multilabel", PROBLEMS)
-def test_lbfgs_reaches_its_tolerance(name: str, multilabel: bool, scaled: bool, tol: float):
+def test_exact_solvers_reach_their_tolerance(name: str, multilabel: bool, scaled: bool, exact: Any):
     X, y = data(name, scaled)
     y = indicators(name, y) if multilabel else y
-    result, Y, link = solve(X, y, multilabel, 1.0, LBFGS(tol=tol, max_iter=500))
-    assert result.status == "converged"
-    assert gradient_norm(X, Y, result.theta, link, C=1.0) <= tol * 1.001
-    np.testing.assert_allclose(
-        result.history["gradient_norm"][-1],
-        gradient_norm(X, Y, result.theta, link, C=1.0),
-        rtol=1e-3,
-        atol=1e-11,
-    )
+    for tol in (1e-4, 1e-8):
+        result, Y, link = solve(X, y, multilabel, 1.0, replace(exact, tol=tol, max_iter=500))
+        norm = gradient_norm(X, Y, result.theta, link, C=1.0)
+        assert result.status == "converged"
+        assert norm <= tol * 1.001
+        known = result.history["gradient_norm"][-1]
+        np.testing.assert_allclose(known, norm, rtol=1e-3, atol=1e-10)
 
 
+@every_exact
 @pytest.mark.parametrize("name, multilabel", PROBLEMS)
-def test_lbfgs_agrees_with_scikit_learn(name: str, multilabel: bool):
+def test_exact_solvers_agree_with_scikit_learn(name: str, multilabel: bool, exact: Any):
     X, y = data(name, scaled=True)
     y = indicators(name, y) if multilabel else y
-    result, _, _ = solve(X, y, multilabel, 1.0, LBFGS(tol=1e-9, max_iter=1000))
-    theirs = ScikitLearn(tol=1e-10, max_iter=10_000)
-    if multilabel:
-        fits = [np.append(theirs.fit(X, column).coef_, theirs.intercept_) for column in y.T]
-        expected = np.array(fits).T
-    else:
-        theirs.fit(X, y)
-        expected = np.vstack([theirs.coef_.T, theirs.intercept_])
+    result, _, _ = solve(X, y, multilabel, 1.0, replace(exact, tol=1e-9, max_iter=1000))
+    expected = optimum_of_scikit_learn(name, multilabel)
     theta = result.theta
     if theta.shape[1] > 1 and not multilabel:
         theta = theta - theta.mean(axis=1, keepdims=True)
-        expected = expected - expected.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(theta, expected, atol=1e-4)
+
+
+@cache
+def optimum_of_scikit_learn(name: str, multilabel: bool) -> np.ndarray:
+    """Theta (d + 1, columns), centred over the classes of a softmax."""
+    X, y = data(name, scaled=True)
+    theirs = ScikitLearn(tol=1e-10, max_iter=10_000)
+    if multilabel:
+        columns = indicators(name, y).T
+        fits = [np.append(theirs.fit(X, column).coef_, theirs.intercept_) for column in columns]
+        return np.array(fits).T
+    theirs.fit(X, y)
+    theta = np.vstack([theirs.coef_.T, theirs.intercept_])
+    return theta - theta.mean(axis=1, keepdims=True) * (theta.shape[1] > 1)
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if "sample" in name])
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_a_start_on_a_sample_goes_most_of_the_way_to_the_same_optimum(name: str, kind: str):
+    objective = large(kind, n=3000)
+    zero = np.zeros((D + 1, K))
+    solver = replace(EXACT[name], sample=1000, tol=1e-8, max_iter=100)
+    cold = minimize(objective, zero, replace(solver, sample=0))
+    warm = minimize(objective, zero, solver)
+    assert warm.status == cold.status == "converged"
+    np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
+    # What is left of the way in the objective, and what the start took.
+    before = objective.passes
+    start = solver.init(objective, zero)
+    left, all_of_it = (at - cold.state.values for at in (start.values, objective.value_at_zero))
+    assert (left < 0.1 * all_of_it).all()
+    assert 1.5 < objective.passes - before < 6
+    assert warm.history["passes"][0] >= objective.passes - before
+
+
+VARIANTS = {
+    "sparse": {"storage": scipy.sparse.csr_array},
+    "no intercept": {"fit_intercept": False},
+    "sparse, no intercept": {"storage": scipy.sparse.csr_array, "fit_intercept": False},
+    "float32": {"storage": lambda X: X.astype(np.float32)},
+}
+
+
+@every_exact
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_exact_solvers_for_every_storage_and_without_intercept(exact: Any, variant: str, kind: str):
+    single = variant == "float32"
+    solver = replace(exact, tol=1e-5 if single else 1e-8, max_iter=500)
+    objective = large(kind, n=2000, **VARIANTS[variant])
+    result = minimize(objective, np.zeros((D + 1, K)), solver)
+    assert result.status == "converged"
+    dense = large(kind, n=2000, fit_intercept=objective.fit_intercept)
+    gradient = dense.value_and_grad(result.theta)[1]
+    assert np.abs(gradient).max() <= (3e-5 if single else 1.001e-8)
+    assert objective.fit_intercept or (result.theta[-1] == 0).all()
+
+
+@pytest.mark.parametrize("sample", [74, 75])
+def test_too_small_a_sample_is_not_used(sample: int):
+    # Five rows for each of the 15 coefficients.
+    objective = large("softmax")
+    solver = Newton(sample=sample, max_iter=0, tol=1e-8)
+    assert (f"started on {sample} rows" in solver.path(objective)) == (sample == 75)
+    state = replace(solver, max_iter=9).init(objective, np.zeros((D + 1, K)))
+    assert state.point.any() == (sample == 75)
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if "sample" in name])
+def test_a_start_of_the_callers_is_kept(name: str):
+    objective = large("softmax", n=3000)
+    solver = replace(EXACT[name], tol=1e-8, max_iter=100)
+    first = minimize(objective, np.zeros((D + 1, K)), solver)
+    again = minimize(objective, first.theta, solver)
+    assert again.n_iter == 0 and again.status == "converged"
+    np.testing.assert_allclose(again.theta, first.theta, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("solver", [SGD, Adam])
@@ -440,14 +583,15 @@ def test_float32_ends_quietly_where_its_arithmetic_does(scaled: bool):
     np.testing.assert_allclose(clf.predict_proba(X), exact.predict_proba(X), atol=2e-3)
 
 
+@every_exact
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_lbfgs_on_a_distilled_problem(temperature: float):
+def test_exact_solvers_on_a_distilled_problem(temperature: float, exact: Any):
     X, y = data("iris", scaled=True)
     q = np.random.default_rng(0).dirichlet(np.ones(3), len(y))
     loss = Softmax(distillation=Distillation(temperature, 0.4))
     target = Target(np.ones((1, len(y))), codes=y, teacher=q)
     objective = InMemoryObjective(X, target, loss, 3, L2(np.full(1, 0.01)))
-    theta = minimize(objective, np.zeros((5, 3)), LBFGS(tol=1e-9, max_iter=300)).theta
+    theta = minimize(objective, np.zeros((5, 3)), replace(exact, tol=1e-9, max_iter=300)).theta
     z = X @ theta[:-1] + theta[-1]
     slope = 0.4 * (softmax(z, axis=1) - np.eye(3)[y])
     slope += 0.6 * temperature * (softmax(z / temperature, axis=1) - q)
@@ -455,14 +599,15 @@ def test_lbfgs_on_a_distilled_problem(temperature: float):
     assert np.abs(g).max() < 1e-8
 
 
-def test_problems_of_very_different_difficulty_are_solved_together():
+@every_exact
+def test_problems_of_very_different_difficulty_are_solved_together(exact: Any):
     X, y = data("breast_cancer", scaled=False)
     rng = np.random.default_rng(0)
     Y = np.column_stack([y, rng.integers(0, 2, y.size), X[:, 0] > 14, rng.random(y.size) < 0.02])
     penalty = L2(np.array([1e-8, 1.0, 1e-3, 1e-2]))
     target = Target(np.ones((1, y.size)), soft=Y.astype(float))
     objective = InMemoryObjective(X, target, Sigmoid(), 4, penalty)
-    result = minimize(objective, np.zeros((31, 4)), LBFGS(tol=1e-5, max_iter=2000))
+    result = minimize(objective, np.zeros((31, 4)), replace(exact, tol=1e-5, max_iter=2000))
     assert result.status == "converged"
     for m in range(4):
         one = Target(np.ones((1, y.size)), soft=Y[:, [m]].astype(float))

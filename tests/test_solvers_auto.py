@@ -1,0 +1,280 @@
+"""Which solver a problem gets, what a fit says of it, and that the default is as good as any."""
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.special import logsumexp
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as ScikitLearn
+from sklearn.preprocessing import scale
+
+import fastclf
+from fastclf import LogisticRegression, MultiLabelLogisticRegression
+from fastclf.solvers import LBFGS, SGD, Newton, choose
+
+MB = 1 << 20
+
+
+def shape(n: int, d: int, K: int = 1, M: int = 1, sparse: bool = False, dtype: Any = np.float64):
+    """What ``choose`` may look at of an objective."""
+    return SimpleNamespace(
+        n_rows=n,
+        n_features=d,
+        n_outputs=K,
+        n_problems=M,
+        is_sparse=sparse,
+        dtype=np.dtype(dtype),
+    )
+
+
+VARIANCES = {
+    "sparse": shape(100_000, 50, sparse=True),
+    "sparse softmax": shape(1000, 50, K=3, sparse=True),
+    "very many features": shape(1_000_000, 4097),
+    "very many features of a softmax": shape(1_000_000, 4097, K=10),
+    "more features than rows": shape(299, 300, K=3),
+    "more features than rows, many labels": shape(299, 300, M=50),
+}
+WHOLE = {
+    "binary": shape(1000, 30),
+    "tiny": shape(20, 2),
+    "more features than rows, but few": shape(100, 255),
+    "softmax": shape(1000, 30, K=3),
+    "300 coefficients": shape(1000, 29, K=10),
+    "labels": shape(1000, 30, M=20),
+    "a matrix of 16 MB": shape(4000, 2047),  # in float32
+    "a matrix of a tenth of X": shape(400_000, 3000),
+    "float32": shape(1000, 30, K=3, dtype=np.float32),
+}
+BLOCKS = {
+    "310 coefficients": shape(1000, 30, K=10),
+    "digits": shape(1797, 64, K=10),
+    "many features": shape(60_000, 784, K=3),
+    "several softmaxes": shape(10_000, 50, K=10, M=5),
+}
+COVARIANCE = {
+    "no room for a matrix": shape(4000, 3000),
+    "no room for a matrix of each label": shape(1000, 100, M=1000),
+    "no room for a matrix of each class": shape(3000, 784, K=100),
+}
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+def test_where_variances_are_enough(name: str):
+    assert choose(VARIANCES[name]) == LBFGS()
+    assert "variances" in LBFGS().path(VARIANCES[name])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_where_whole_hessians_pay(name: str):
+    solver = choose(WHOLE[name])
+    assert type(solver) is Newton
+    assert solver.is_exact(WHOLE[name]) and "Newton: Hessian" in solver.path(WHOLE[name])
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_where_a_block_for_each_class_pays(name: str):
+    solver = choose(BLOCKS[name])
+    assert type(solver) is Newton and solver.whole is False
+    assert "Newton: a block of the Hessian for each class" in solver.path(BLOCKS[name])
+
+
+@pytest.mark.parametrize("name", COVARIANCE)
+def test_where_matrices_have_no_room(name: str):
+    solver = choose(COVARIANCE[name])
+    assert type(solver) is LBFGS
+    assert "L-BFGS: covariance of the features" in solver.path(COVARIANCE[name])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_room_for_matrices_is_16_mb_and_a_tenth_of_x(dtype: type):
+    size = np.dtype(dtype).itemsize
+    for n in (3000, 300_000):
+        room = 16 * MB + 0.1 * n * 100 * size
+        most = int(room / (101**2 * 8))  # of labels
+        for M, solver in ((most, Newton), (most + 1, LBFGS)):
+            assert type(choose(shape(n, 100, M=M, dtype=dtype))) is solver
+        most = int(room / (101**2 * 8))  # of classes, a block for each
+        for K, solver in ((most, Newton), (most + 1, LBFGS)):
+            assert type(choose(shape(n, 100, K=K, dtype=dtype))) is solver
+
+
+@pytest.mark.parametrize(
+    "problem, rows",
+    [
+        (shape(1000, 30), 0),  # a pass is nothing
+        (shape(1000, 100), 0),
+        (shape(1001, 100), 100),  # a tenth, which has too few rows for a start
+        (shape(5000, 30), 500),
+        (shape(100_000, 30), 6200),  # 200 rows for each of 31 coefficients
+        (shape(1_000_000, 9, K=3), 6000),
+        (shape(1_000_000, 99, K=10), 100_000),
+        (shape(1_000_000, 9, M=5), 2000),
+    ],
+)
+def test_a_start_on_a_tenth_of_the_rows_but_not_on_too_many(problem: Any, rows: int):
+    solver = choose(problem)
+    assert solver.sample == rows
+    coefficients = (problem.n_features + 1) * problem.n_outputs
+    assert ("started on" in solver.path(problem)) == (rows >= 5 * coefficients > 0)
+
+
+def test_neither_dtype_nor_strength_nor_tolerance_matter():
+    X, y = datasets.load_iris(return_X_y=True)
+    paths = {
+        str(LogisticRegression(C=C, tol=tol).fit(X.astype(dtype), y).history_["path"])
+        for dtype in (np.float32, np.float64)
+        for C in (0.01, 100.0)
+        for tol in (1e-2, 1e-6)
+    }
+    assert paths == {"Newton: Hessian"}
+
+
+# What a fit says
+
+
+RNG = np.random.default_rng(0)
+MANY = RNG.normal(size=(4000, 40))
+CLASSES = (MANY[:, :10] + RNG.gumbel(size=(4000, 10))).argmax(axis=1)
+WIDE = RNG.normal(size=(20, 400))
+FITS = {
+    "binary": (LogisticRegression(), MANY[:500], CLASSES[:500] > 4, "Newton: Hessian"),
+    "few classes": (LogisticRegression(), MANY[:500], CLASSES[:500] % 3, "Newton: Hessian"),
+    "many classes": (
+        LogisticRegression(),
+        MANY[:500],
+        CLASSES[:500],
+        "Newton: a block of the Hessian for each class",
+    ),
+    "many rows": (
+        LogisticRegression(),
+        MANY,
+        CLASSES > 4,
+        "Newton: Hessian, started on 400 rows",
+    ),
+    "sparse": (
+        LogisticRegression(),
+        scipy.sparse.csr_array(MANY),
+        CLASSES,
+        "L-BFGS: variances of the features",
+    ),
+    "few rows": (
+        LogisticRegression(),
+        WIDE,
+        np.arange(20) % 2,
+        "in the span of 20 rows, Newton: Hessian",
+    ),
+    "few rows of three classes": (
+        LogisticRegression(),
+        WIDE,
+        np.arange(20) % 3,
+        "in the span of 20 rows, Newton: Hessian",
+    ),
+    "labels": (
+        MultiLabelLogisticRegression(),
+        MANY[:500],
+        np.eye(10)[CLASSES[:500]],
+        "Newton: Hessian",
+    ),
+    "lbfgs": (
+        LogisticRegression(solver="lbfgs"),
+        MANY[:500],
+        CLASSES[:500],
+        "L-BFGS: covariance of the features",
+    ),
+    "newton": (LogisticRegression(solver="newton"), WIDE, np.arange(20) % 2, "Newton: Hessian"),
+    "scikit-learn's name": (
+        LogisticRegression(solver="saga"),
+        MANY[:500],
+        CLASSES[:500] > 4,
+        "Newton: Hessian",
+    ),
+    "minibatch": (
+        LogisticRegression(solver=SGD(batch_size=64), random_state=0),
+        MANY[:500],
+        CLASSES[:500] > 4,
+        "batches of 64 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_the_path_is_told(name: str):
+    clf, X, y, path = FITS[name]
+    assert str(clf.fit(X, y).history_["path"]) == path
+
+
+def test_where_there_is_nothing_to_fit():
+    weights = np.array([1.0, 1.0, 0.0, 0.0])
+    with pytest.warns(UserWarning, match="nothing can be learned"):
+        clf = LogisticRegression().fit(np.eye(4), [0, 0, 1, 1], weights)
+    assert str(clf.history_["path"]) == "nothing to fit"
+    assert clf.n_iter_.tolist() == [0]
+
+
+@pytest.mark.parametrize("name", [name for name in FITS if name != "minibatch"])
+def test_the_history_is_one_of_iterations(name: str):
+    clf, X, y, _ = FITS[name]
+    history = clf.fit(X, y).history_
+    columns = {"iteration", "objective", "gradient_norm", "seconds", "passes"}
+    assert set(history) == columns | {"path", "status", "solver"}
+    n_iter = clf.n_iter_[0]
+    assert clf.n_iter_.shape == (1,) and clf.n_iter_.dtype == np.int32 and n_iter > 0
+    assert all(history[name].shape == (n_iter,) for name in columns)
+    assert history["iteration"].tolist() == list(range(1, n_iter + 1))
+    assert history["status"] == "converged"
+    assert history["solver"] == ("lbfgs" if "L-BFGS" in str(history["path"]) else "newton")
+    assert history["gradient_norm"][-1] <= clf.tol
+    for name in ("seconds", "passes"):
+        assert history[name][0] > 0 and (np.diff(history[name]) > 0).all()
+    # Every step leads down, rounding aside.
+    assert (np.diff(history["objective"]) <= 1e-12).all()
+
+
+# The default, on real data
+
+
+def objective(clf: Any, X: np.ndarray, y: np.ndarray) -> float:
+    """The documented objective at C = 1, by SciPy."""
+    z = X @ clf.coef_.T + clf.intercept_
+    if len(clf.coef_) == 1:
+        loss = np.logaddexp(0, (1 - 2 * y) * z[:, 0]).mean()
+    else:
+        loss = (logsumexp(z, axis=1) - z[np.arange(len(y)), y]).mean()
+    return loss + (clf.coef_**2).sum() / (2 * len(y))
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["raw", "scaled"])
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
+def test_the_default_is_no_worse_than_that_of_scikit_learn(name: str, scaled: bool):
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    X = scale(X) if scaled else X
+    ours = LogisticRegression().fit(X, y)  # a warning would be an error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs = ScikitLearn().fit(X, y)
+    assert ours.history_["status"] == "converged"
+    assert objective(ours, X, y) <= objective(theirs, X, y) * (1 + 1e-6)
+    np.testing.assert_allclose(ours.history_["objective"][-1], objective(ours, X, y), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [1000, 20_000])
+@pytest.mark.parametrize("K", [2, 5])
+def test_the_default_is_no_worse_where_it_starts_on_a_sample(n: int, K: int):
+    rng = np.random.default_rng(K)
+    X = rng.normal(size=(n, 10)) * np.geomspace(0.01, 100, 10)
+    y = (scale(X) @ rng.normal(size=(10, K)) + rng.gumbel(size=(n, K))).argmax(axis=1)
+    ours = LogisticRegression().fit(X, y)
+    assert ("started on" in str(ours.history_["path"])) == (n == 20_000)
+    theirs = ScikitLearn(solver="newton-cholesky", tol=1e-8, max_iter=1000).fit(X, y)
+    assert objective(ours, X, y) <= objective(theirs, X, y) * (1 + 1e-6)
+
+
+def test_the_default_of_the_package_is_auto():
+    for estimator in (fastclf.LogisticRegression, fastclf.MultiLabelLogisticRegression):
+        assert estimator().solver == "auto"
