@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-PAUSE = 0.05
-"""Seconds before each timing: worker threads of the last contender still spin for a while."""
+PAUSE = 0.25
+"""Seconds before each timing: BLAS threads of the last contender spin for a tenth of one."""
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
