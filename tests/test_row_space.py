@@ -121,6 +121,8 @@ def test_the_optimum_is_that_of_all_features(
     assert "in the span of 20 rows, " in str(clf.history_["path"])
     assert clf.coef_.shape == (Y.shape[1], D)
     assert gradient_norm(clf, X, Y, np.ones(N) if weights is None else weights) <= tol
+    # No entry over all features is larger than the norm of those in the span.
+    assert clf.history_["gradient_norm"][-1] <= tol / np.sqrt(N)
     assert fit_intercept or (clf.intercept_ == 0).all()
 
 
