@@ -521,6 +521,30 @@ def test_exact_solvers_for_every_storage_and_without_intercept(exact: Any, varia
     assert objective.fit_intercept or (result.theta[-1] == 0).all()
 
 
+@pytest.mark.parametrize(
+    "kind, d, whole, matrix",
+    [
+        ("softmax", 4, None, "Hessian"),
+        ("softmax", 99, None, "Hessian"),  # of 300 coefficients
+        ("softmax", 100, None, "a block of the Hessian for each class"),
+        ("softmax", 100, True, "Hessian"),
+        ("softmax", 4, False, "a block of the Hessian for each class"),
+        ("sigmoid", 100, None, "Hessian"),
+        ("sigmoid", 4, False, "Hessian"),
+    ],
+)
+def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, matrix: str):
+    objective = large(kind, n=600, d=d)
+    asked = []
+    hessian = objective.hessian
+    objective.hessian = lambda theta, whole, n: asked.append(whole) or hessian(theta, whole, n)
+    solver = Newton(whole=whole, tol=1e-8, max_iter=100)
+    result = minimize(objective, np.full((d + 1, K), 0.1), solver)
+    assert result.status == "converged"
+    assert solver.path(objective) == f"Newton: {matrix}"
+    assert asked and set(asked) == {matrix == "Hessian"}
+
+
 @pytest.mark.parametrize("sample", [74, 75])
 def test_too_small_a_sample_is_not_used(sample: int):
     # Five rows for each of the 15 coefficients.
