@@ -142,7 +142,8 @@ class Along:
         self.dtype = np.dtype(dtype)
         self.asked: list[np.ndarray] = []
 
-    def value_and_grad(self, theta: np.ndarray, active: np.ndarray) -> tuple:
+    def value_and_grad(self, theta: np.ndarray, active: np.ndarray, hessian: bool = False) -> tuple:
+        assert not hessian
         self.asked.append(active.copy())
         values, gradient = np.zeros(len(self.functions)), np.zeros(theta.shape)
         for m, f in enumerate(self.functions):

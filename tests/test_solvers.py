@@ -18,7 +18,7 @@ from sklearn.preprocessing import scale
 import fastclf
 from fastclf.errors import FastclfError, InputError
 from fastclf.losses import Distillation, Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective
+from fastclf.objective import InMemoryObjective, in_memory
 from fastclf.penalties import L2
 from fastclf.solvers import (
     LBFGS,
@@ -479,6 +479,13 @@ def optimum_of_scikit_learn(name: str, multilabel: bool) -> np.ndarray:
     return theta - theta.mean(axis=1, keepdims=True) * (theta.shape[1] > 1)
 
 
+@pytest.fixture
+def no_small_passes(monkeypatch: pytest.MonkeyPatch):
+    """Have tests on little data take the path of larger ones."""
+    monkeypatch.setattr(in_memory, "_SMALL", 0)
+
+
+@pytest.mark.usefixtures("no_small_passes")
 @pytest.mark.parametrize("name", [name for name in EXACT if "sample" in name])
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
 def test_a_start_on_a_sample_goes_most_of_the_way_to_the_same_optimum(name: str, kind: str):
@@ -506,6 +513,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.usefixtures("no_small_passes")
 @every_exact
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
@@ -521,6 +529,7 @@ def test_exact_solvers_for_every_storage_and_without_intercept(exact: Any, varia
     assert objective.fit_intercept or (result.theta[-1] == 0).all()
 
 
+@pytest.mark.usefixtures("no_small_passes")
 @pytest.mark.parametrize(
     "kind, d, whole, matrix",
     [
@@ -545,6 +554,7 @@ def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, m
     assert asked and set(asked) == {matrix == "Hessian"}
 
 
+@pytest.mark.usefixtures("no_small_passes")
 @pytest.mark.parametrize("sample", [74, 75])
 def test_too_small_a_sample_is_not_used(sample: int):
     # Five rows for each of the 15 coefficients.
@@ -600,7 +610,7 @@ def test_default_minibatch_solvers_learn_raw_data(solver: str, name: str):
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_float32_ends_quietly_where_its_arithmetic_does(scaled: bool):
-    X, y = data("breast_cancer", scaled)
+    X, y = data("digits", scaled)  # few features are summed up in float64
     exact = fastclf.LogisticRegression(tol=1e-6, max_iter=1000).fit(X, y)
     clf = fastclf.LogisticRegression(tol=1e-12, max_iter=1000).fit(X.astype(np.float32), y)
     assert clf.history_["status"] == "precision"

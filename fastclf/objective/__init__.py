@@ -1,7 +1,14 @@
 """The only meeting of data and coefficients; see :mod:`fastclf.objective.protocol`."""
 
 from fastclf.objective.in_memory import InMemoryObjective
-from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Objective, Rule
+from fastclf.objective.protocol import (
+    MANY_FEATURES,
+    Curvature,
+    Hessian,
+    NewtonPoint,
+    Objective,
+    Rule,
+)
 from fastclf.objective.row_space import RowSpace
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "Curvature",
     "Hessian",
     "InMemoryObjective",
+    "NewtonPoint",
     "Objective",
     "RowSpace",
     "Rule",

@@ -1,6 +1,6 @@
 """The objective over an X in memory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,16 +9,28 @@ import scipy.sparse
 
 from fastclf import threads
 from fastclf.losses import Loss, Softmax
-from fastclf.objective import matrices
+from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.protocol import Curvature, Hessian, Rule
+from fastclf.objective.narrow import NarrowPass
+from fastclf.objective.newton_point import NewtonPoint, NewtonProblem
+from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.sampling import representative_rows
+from fastclf.objective.selection import Selection
 from fastclf.penalties import L2
 from fastclf.targets import Target
 
 _NO_ORDER = np.empty(0, dtype=np.intp)
 _GRADIENT_SHARE = 0.08
 """Partial gradients of all chunks together may take this share of the memory of X."""
+
+_CHEAP = 2.0
+"""A pass that takes the Hessian along may cost so many without it."""
+
+_SMALL = 500_000
+"""Nanoseconds of a pass up to which the calls between passes count."""
+
+_FEW = 128
+"""Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
 
 
 class InMemoryObjective:
@@ -61,21 +73,54 @@ class InMemoryObjective:
         self.n_outputs = n_columns // self.n_problems
         self.passes = 0.0
         self._whole: InMemoryObjective | None = None
-        self.total_weight = np.broadcast_to(target.total_weight, (self.n_problems,)).copy()
+        self.total_weight = self._total(target).copy()
         self.by_feature = self.features.by_feature
         self._pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
-        self._everything = _Selection(
-            np.ones(self.n_problems, bool), self.target, 1 / self.total_weight, self._pos_weight
-        )
-        self._selection = self._everything
         self._parameters = loss.parameters
+        self._everything = Selection.everything(self.target, self.total_weight, self._pos_weight)
+        self._selection = self._everything
         self._cuts: dict[int, list[tuple[int, int]]] = {}
+        self._narrow = self._find_narrow()
+        self._latest: tuple[np.ndarray, Hessian] | None = None
+
+    def _find_narrow(self) -> NarrowPass | None:
+        kind = self.loss.kind(self.target)
+        if self.is_sparse or self.n_features >= MANY_FEATURES or not narrow.knows(kind):
+            return None
+        return NarrowPass(kind, self.n_outputs, self._parameters[0], self.n_threads)
 
     def value_and_grad(
-        self, theta: np.ndarray, active: np.ndarray | None = None
+        self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False."""
+        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
+
+        With ``hessian`` the same pass takes the whole Hessian, where :attr:`hessian_comes_along`,
+        and :meth:`hessian` has it ready for this very array theta.
+        """
+        if active is not None and not active.any():
+            return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
+        if self._narrow is not None and (hessian or self.n_features <= narrow.FEW_FEATURES):
+            size = "whole" if hessian and chosen is self._everything else "none"
+            values, gradient, taken = self._narrow(
+                self.features.arrays,
+                _NO_ORDER,
+                self._center,
+                chosen,
+                self._columns(theta, chosen),
+                size,
+            )
+            if taken is not None:
+                self._latest = theta, self._without_intercepts(taken)
+        else:
+            values, gradient = self._pass(theta, chosen)
+        self._count(1)
+        values, gradient = self._spread(chosen, values, gradient, theta.shape)
+        self.penalty.add(theta, values, gradient)
+        self._clear(values, gradient, active)
+        return values, gradient
+
+    def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
         w, b = self._to_kernel(theta, chosen)
         pieces = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
@@ -89,16 +134,7 @@ class InMemoryObjective:
             value_and_grad(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
 
         threads.run(task, len(pieces), self.n_threads)
-        self._count(1)
-        gradient = self._gather(theta.shape, chosen, gw, gb)
-        total = values.sum(axis=0)
-        if chosen is not self._everything:
-            every = np.zeros(self.n_problems)
-            every[chosen.mask] = total
-            total = every
-        self.penalty.add(theta, total, gradient)
-        self._clear(total, gradient, active)
-        return total, gradient
+        return values.sum(axis=0), self._gather(gw, gb)
 
     def hessian_product(
         self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
@@ -121,8 +157,8 @@ class InMemoryObjective:
 
         threads.run(task, len(pieces), self.n_threads)
         self._count(1)
-        product = self._gather(theta.shape, chosen, hw, hb)
-        unused = np.zeros(self.n_problems)
+        unused = np.zeros(chosen.scale.size)
+        unused, product = self._spread(chosen, unused, self._gather(hw, hb), theta.shape)
         self.penalty.add(direction, unused, product)
         self._clear(unused, product, active)
         return product
@@ -138,8 +174,21 @@ class InMemoryObjective:
         With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
         its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
         """
+        if self._latest is not None and whole and self._latest[0] is theta:
+            return self._latest[1]
         X, d, K = self.features.X, self.n_features, self.n_outputs
         rows, target = self._some_rows(n_rows)
+        if self._narrow is not None:
+            self._count(target.n_rows / self.n_rows)
+            size = "whole" if whole else "blocks"
+            order = _NO_ORDER if rows is None else rows
+            target = target.astype(self.dtype)
+            chosen = Selection.everything(target, self._total(target), self._pos_weight)
+            _, _, taken = self._narrow(
+                self.features.arrays, order, self._center, chosen, theta, size
+            )
+            assert taken is not None
+            return self._without_intercepts(taken)
         center = self._center
         shares = self._shares if rows is None else _shares(target)
         logits = self._logits(theta, rows)
@@ -161,12 +210,59 @@ class InMemoryObjective:
                     by_class[k, :, k] = block
                 problems.append(matrix)
             blocks = np.stack(problems)
+        return self._without_intercepts(Hessian(center.astype(np.float64), blocks))
+
+    def _without_intercepts(self, hessian: Hessian) -> Hessian:
+        # Where they are fixed, their rows and columns are those of the identity.
         if not self.fit_intercept:
+            d, blocks = self.n_features, hessian.blocks
             intercepts = np.arange(d, blocks.shape[1], d + 1)
             blocks[:, intercepts] = 0
             blocks[:, :, intercepts] = 0
             blocks[:, intercepts, intercepts] = 1
-        return Hessian(center.astype(np.float64), blocks)
+        return hessian
+
+    def hessian_cost(self, whole: bool) -> float:
+        """Return what :meth:`hessian` over all rows costs, in passes."""
+        d, M, K = self.n_features, self.n_problems, self.n_outputs
+        work = narrow.work_of_hessian(d, M, K, whole) * (
+            0.5 if d >= MANY_FEATURES else 1
+        )  # float32
+        row = narrow.work_of_pass(d, M * K) + narrow.WORK_OF_CALLS / self.n_rows
+        return 1 + work / row
+
+    @property
+    def hessian_comes_along(self) -> bool:
+        """Whether :meth:`value_and_grad` takes the whole Hessian for little more than a pass."""
+        return self._narrow is not None and self.hessian_cost(whole=True) <= _CHEAP
+
+    @property
+    def has_small_passes(self) -> bool:
+        """Whether calls between passes take longer than they do: :meth:`newton_point` has none."""
+        d, K = self.n_features, self.n_outputs
+        if self._narrow is None or self.n_problems > 1 or K * (d + 1) > _FEW:
+            return False
+        row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
+        return self.n_rows * row <= _SMALL
+
+    def newton_point(self, theta: np.ndarray) -> NewtonPoint:
+        """Return a point from which compiled steps of Newton's method go."""
+        everything = self._everything
+        target = everything.target
+        data = (
+            self.features.arrays,
+            _NO_ORDER,
+            target.codes,
+            target.soft,
+            target.weights,
+            everything.scale,
+            everything.pos_weight,
+            self._parameters[0],
+            self._center,
+        )
+        strength = float(self.penalty.strength[0])
+        problem = NewtonProblem(data, strength, self.fit_intercept, self.loss.is_sigmoid)
+        return NewtonPoint(problem, theta, self._count)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -293,7 +389,7 @@ class InMemoryObjective:
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self._count(rows / self.n_rows)
 
-    def _arguments(self, chosen: "_Selection") -> tuple:
+    def _arguments(self, chosen: Selection) -> tuple:
         target = chosen.target
         return (
             self.features.arrays,
@@ -305,7 +401,7 @@ class InMemoryObjective:
             self._parameters,
         )
 
-    def _select(self, active: np.ndarray | None) -> "_Selection":
+    def _select(self, active: np.ndarray | None) -> Selection:
         # Gathering the columns of some problems costs a copy of the targets, so do it when it
         # saves a quarter of the work, and compute a few finished problems until then.
         if active is None or self.n_problems == 1 or active.all():
@@ -314,7 +410,7 @@ class InMemoryObjective:
             self._selection = self._everything
         if active.sum() <= 0.75 * self._selection.mask.sum():
             pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
-            self._selection = _Selection(
+            self._selection = Selection(
                 active.copy(),
                 pick(active),
                 1 / self.total_weight[active],
@@ -322,25 +418,38 @@ class InMemoryObjective:
             )
         return self._selection
 
-    def _to_kernel(self, theta: np.ndarray, chosen: "_Selection") -> tuple[np.ndarray, np.ndarray]:
-        if chosen is not self._everything:
-            theta = theta[:, np.repeat(chosen.mask, self.n_outputs)]
+    def _total(self, target: Target) -> np.ndarray:
+        return np.broadcast_to(target.total_weight, (self.n_problems,))
+
+    def _columns(self, theta: np.ndarray, chosen: Selection) -> np.ndarray:
+        if chosen is self._everything:
+            return theta
+        return theta[:, np.repeat(chosen.mask, self.n_outputs)]
+
+    def _to_kernel(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
+        theta = self._columns(theta, chosen)
         return self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
 
-    def _gather(
-        self, shape: tuple[int, ...], chosen: "_Selection", gw: np.ndarray, gb: np.ndarray
-    ) -> np.ndarray:
-        gradient = np.zeros(shape)
+    def _gather(self, gw: np.ndarray, gb: np.ndarray) -> np.ndarray:
+        # Partial gradients of all chunks, as one (d + 1, C).
         weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
-        intercepts = gb.sum(axis=0, dtype=np.float64) if self.fit_intercept else 0.0
-        if chosen is self._everything:
-            gradient[:-1] = weights
-            gradient[-1] = intercepts
-        else:
-            columns = np.repeat(chosen.mask, self.n_outputs)
-            gradient[:-1, columns] = weights
-            gradient[-1, columns] = intercepts
+        gradient = np.empty((weights.shape[0] + 1, weights.shape[1]))
+        gradient[:-1] = weights
+        gradient[-1] = gb.sum(axis=0, dtype=np.float64)
         return gradient
+
+    def _spread(
+        self, chosen: Selection, values: np.ndarray, gradient: np.ndarray, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # From the problems that were computed to all of them.
+        if not self.fit_intercept:
+            gradient[-1] = 0
+        if chosen is self._everything:
+            return values, gradient
+        every, full = np.zeros(self.n_problems), np.zeros(shape)
+        every[chosen.mask] = values
+        full[:, np.repeat(chosen.mask, self.n_outputs)] = gradient
+        return every, full
 
     def _clear(self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None) -> None:
         # What was computed, or is the penalty, of problems that nobody asked for.
@@ -361,11 +470,3 @@ class InMemoryObjective:
 def _shares(target: Target) -> np.ndarray:
     # Weights that sum to 1, in each problem.
     return target.weights / target.total_weight[:, None].astype(target.weights.dtype)
-
-
-@dataclass(frozen=True)
-class _Selection:
-    mask: np.ndarray
-    target: Target
-    scale: np.ndarray
-    pos_weight: np.ndarray

@@ -43,6 +43,10 @@ class Objective(Protocol):
         The value of each problem where theta is 0, or more; found without reading X.
     by_feature : bool
         Whether minibatch rules hold coefficients as (d, C) instead of (C, d).
+    hessian_comes_along : bool
+        Whether `value_and_grad` takes the whole Hessian for little more than a pass.
+    has_small_passes : bool
+        Whether calls between passes take longer than they do: `newton_point` has none.
     """
 
     n_problems: int
@@ -60,10 +64,22 @@ class Objective(Protocol):
     def value_at_zero(self) -> float:
         """A bound of the value at theta = 0."""
 
+    @property
+    def hessian_comes_along(self) -> bool:
+        """Whether Hessians are nearly free."""
+
+    @property
+    def has_small_passes(self) -> bool:
+        """Whether calls take longer than passes."""
+
     def value_and_grad(
-        self, theta: np.ndarray, active: np.ndarray | None = None
+        self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False."""
+        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
+
+        With ``hessian`` the same pass takes the whole Hessian, where `hessian_comes_along`, and
+        `hessian` has it ready for this very array theta.
+        """
 
     def hessian_product(
         self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
@@ -76,6 +92,12 @@ class Objective(Protocol):
         With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
         its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
         """
+
+    def hessian_cost(self, whole: bool) -> float:
+        """Return what :meth:`hessian` over all rows costs, in passes."""
+
+    def newton_point(self, theta: np.ndarray) -> "NewtonPoint":
+        """Return a point from which compiled steps of Newton's method go."""
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -106,6 +128,24 @@ class Rule(Protocol):
 
     def decay(self, objective: Objective) -> np.ndarray:
         """Return the decoupled weight decay of each column."""
+
+
+class NewtonPoint(Protocol):
+    """A point of one problem, with its value, gradient and Hessian, which steps move in place."""
+
+    @property
+    def value(self) -> float:
+        """The objective."""
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest absolute entry of the gradient."""
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now, (d + 1, K)."""
+
+    def step(self, limits: tuple[float, ...]) -> int:
+        """Take a step, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def search(
     slopes: np.ndarray,
     running: np.ndarray,
     first: np.ndarray,
+    hessian: bool = False,
 ) -> Found:
     """Search along ``direction`` (d + 1, M K) for every problem that is ``running`` (M,).
 
@@ -51,7 +52,7 @@ def search(
         if not pending.any():
             break
         trial = theta + (t if K == 1 else np.repeat(t, K)) * direction
-        trial_values, trial_gradient = objective.value_and_grad(trial, pending)
+        trial_values, trial_gradient = objective.value_and_grad(trial, pending, hessian)
         pairs.dots(trial_gradient, direction, trial_slopes)
         line_search.judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take)
         if take.all():

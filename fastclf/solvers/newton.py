@@ -1,13 +1,14 @@
 """Newton's method with a Hessian that is factorised seldom, and mended between."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
+from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse, centred
+from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
+from fastclf.solvers.small_newton import SmallNewtonState
 
 WHOLE = 300
 """Coefficients up to which the whole Hessian of a softmax pays."""
@@ -53,6 +54,21 @@ class Newton(QuasiNewton):
 
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian")
 
+    def init(self, objective: Objective, theta: np.ndarray) -> Any:
+        """Return the first state."""
+        if self._is_small(objective):
+            theta = centred(theta, objective.n_outputs) if self.max_iter != 0 else theta
+            point = objective.newton_point(theta)
+            return SmallNewtonState(point, self._stopping, objective.value_at_zero)
+        return super().init(objective, theta)
+
+    def step(self, objective: Objective, state: QuasiNewtonState | SmallNewtonState) -> None:
+        """Take one step of every problem that still runs."""
+        if isinstance(state, SmallNewtonState):
+            state.step()
+        else:
+            super().step(objective, state)
+
     def approximate(
         self, objective: Objective, theta: np.ndarray, n_rows: int
     ) -> HessianInverse | MomentsInverse:
@@ -66,9 +82,10 @@ class Newton(QuasiNewton):
 
     def cost(self, objective: Objective) -> float:
         """Return the cost of :meth:`approximate` over all rows, in passes."""
-        sides = objective.n_outputs if self.is_exact(objective) else 1
-        side = (objective.n_features + 1) * sides
-        return passes_for(objective, 0.1 * side)
+        exact = self.is_exact(objective)
+        if exact and objective.hessian_comes_along:
+            return 0.0
+        return objective.hessian_cost(exact)
 
     def is_exact(self, objective: Objective) -> bool:
         """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
@@ -77,7 +94,11 @@ class Newton(QuasiNewton):
         few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
         return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
 
+    def _is_small(self, objective: Objective) -> bool:
+        return objective.has_small_passes and self.is_exact(objective)
+
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
         matrix = "Hessian" if self.is_exact(objective) else "a block of the Hessian for each class"
-        return f"Newton: {matrix}{self.started_on(objective)}"
+        start = "" if self._is_small(objective) else self.started_on(objective)
+        return f"Newton: {matrix}{start}"

@@ -18,15 +18,10 @@ from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
 from fastclf.solvers.loop import minimize, observing
 from fastclf.solvers.preconditioner import Preconditioner, centred
-
-_NEGLIGIBLE = 2e-7
-"""Decrease of the objective, relative to that at zero, that isn't worth another step."""
-
-_MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
-"""A gradient so much smaller than asked for will do, if the decrease is less than this."""
+from fastclf.solvers.stopping import NEGLIGIBLE, STALE, Stopping
 
 _NEGLIGIBLE_IN_SAMPLE = 1e-3
-"""The same for a sample, whose optimum is some way from that of all rows anyway."""
+"""What is negligible in a sample, whose optimum is some way from that of all rows anyway."""
 
 _ENOUGH = 5
 """Rows for each coefficient from which on the optimum of a sample is worth starting from."""
@@ -39,9 +34,6 @@ _FIRST_REFRESH_TOGETHER = 20
 
 _CALLS = 60_000
 """Multiplications that take as long as the calls around them."""
-
-_STALE = 10
-"""Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
 
 _FAST = 0.1
 """Where each step divides the expected decrease by ten, a new preconditioner wouldn't pay."""
@@ -151,7 +143,7 @@ class QuasiNewton:
     sample: int = 0
     tol: float | None = None
     max_iter: int | None = None
-    negligible: float = field(default=_NEGLIGIBLE, repr=False)
+    negligible: float = field(default=NEGLIGIBLE, repr=False)
 
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature")
     early_stopping: ClassVar[None] = None
@@ -185,7 +177,7 @@ class QuasiNewton:
         if self._starts(objective) and self.max_iter != 0 and not theta.any():
             theta = self._start(objective, theta)
             n_rows = min(n_rows, self.sample)
-        values, gradient = objective.value_and_grad(theta)
+        values, gradient = objective.value_and_grad(theta, None, wait == 0)
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -220,7 +212,7 @@ class QuasiNewton:
             direction[:, np.repeat(~running, objective.n_outputs)] = 0
         start = state.point, state.values, state.gradient
         # A step that had to be cut is a hint for the next one.
-        found = search(objective, *start, direction, slopes, running, state.first)
+        found = search(objective, *start, direction, slopes, running, state.first, state.wait == 0)
         state.first = np.minimum(1.0, 2 * found.steps)
         state.norms = state.pairs.add(
             running, (state.point, state.gradient), (found.theta, found.gradient)
@@ -231,7 +223,7 @@ class QuasiNewton:
         state.iteration += 1
         eps = float(np.finfo(objective.dtype).eps)
         held = state.lowest, state.smallest, state.stale, state.stuck
-        line_search.settle(state.values, state.norms, eps, found.steps, _STALE, *held, running)
+        line_search.settle(state.values, state.norms, eps, found.steps, STALE, *held, running)
 
     def started_on(self, objective: Objective) -> str:
         """Describe the start in words."""
@@ -251,14 +243,15 @@ class QuasiNewton:
     def _affordable(self, objective: Objective, passes: float) -> int:
         # As many rows as cost so many passes, but enough for a matrix of full rank.
         n, d = objective.n_rows, objective.n_features
-        return min(n, max(int(n * passes / self.cost(objective)), _ENOUGH * (d + 1)))
+        cost = self.cost(objective)
+        return n if cost == 0 else min(n, max(int(n * passes / cost), _ENOUGH * (d + 1)))
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # As much is spent on preconditioners as on passes: at first after few passes and from few
         # rows, then after twice as many and from twice as many rows.
         age = state.iteration - state.refreshed
         missing = state.preconditioner is None  # interrupted below
-        if not missing and (age < state.wait or state.contraction < _FAST):
+        if not missing and state.wait and (age < state.wait or state.contraction < _FAST):
             return
         n_rows = self._affordable(objective, age)
         state.preconditioner = None  # two of them might not have room
@@ -270,16 +263,14 @@ class QuasiNewton:
             state.wait *= 2
 
     def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
-        # The gradient's norm says little of the objective where the Hessian is small, so go on
-        # while the model of it promises a decrease: near the optimum that takes few steps. Where
-        # it takes many, a much smaller gradient than was asked for will do.
-        tol = self.tol or 0.0
-        small = state.norms <= tol
-        enough = expected <= self.negligible * state.scale
-        enough |= (state.norms <= _MUCH_SMALLER * tol) & (expected <= _MODEST * state.scale)
-        state.running &= ~(small & enough)
+        state.running &= ~self._stopping.is_met(state.norms, expected, state.scale)
         if not state.running.any():
-            state.status = "precision" if (state.stuck & ~small).any() else "converged"
+            unfinished = state.stuck & (state.norms > self._stopping.tol)
+            state.status = "precision" if unfinished.any() else "converged"
+
+    @property
+    def _stopping(self) -> Stopping:
+        return Stopping(self.tol or 0.0, self.negligible)
 
 
 def passes_for(objective: Objective, factor: float) -> float:

@@ -1,0 +1,135 @@
+"""Passes over a narrow dense X, which can take Hessians along."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastclf import threads
+from fastclf.kernels import narrow, passes
+from fastclf.objective.protocol import Hessian
+from fastclf.objective.selection import Selection
+
+FEW_FEATURES = 40
+"""Up to this many features, loops over rows are faster than loops over features."""
+
+WORK_OF_CALLS = 50_000
+"""Nanoseconds that go by between passes."""
+
+_PARTIAL = 1 << 18
+"""Entries that the partial sums of all chunks may take together."""
+
+
+def knows(kind: int) -> bool:
+    """Tell whether there is a narrow kernel for a kind of loss."""
+    return kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
+
+
+def work_of_hessian(n_features: int, n_problems: int, n_outputs: int, whole: bool) -> float:
+    """Return what a row's share in the Hessians takes, in nanoseconds or so."""
+    return 0.03 * _pairs(n_problems, n_outputs, whole) * _side(n_features) ** 2
+
+
+def work_of_pass(n_features: int, n_columns: int) -> float:
+    """Return what a row's share in values and gradient takes, in nanoseconds or so."""
+    return 4.0 + 0.4 * n_features + n_columns * (2.5 + 0.15 * n_features)
+
+
+@dataclass(frozen=True)
+class NarrowPass:
+    """A pass with the kernels of :mod:`fastclf.kernels.narrow`.
+
+    Parameters
+    ----------
+    kind : int
+        A kind of loss that :func:`knows` is true of.
+    n_outputs : int
+        K.
+    smoothing : float
+        Of hard targets.
+    n_threads : int, optional
+    """
+
+    kind: int
+    n_outputs: int
+    smoothing: float
+    n_threads: int | None
+
+    def __call__(
+        self,
+        X: Any,
+        order: np.ndarray,
+        center: np.ndarray,
+        chosen: Selection,
+        theta: np.ndarray,
+        hessian: str,
+    ) -> tuple[np.ndarray, np.ndarray, Hessian | None]:
+        """Return values (M,), gradient (d + 1, M K) and Hessians, the penalty left out.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            As kernels read it.
+        order : ndarray of shape (m,)
+            The rows that count; empty for all of them.
+        center : ndarray of shape (d,)
+        chosen : Selection
+        theta : ndarray of shape (d + 1, M K)
+        hessian : {"none", "blocks", "whole"}
+        """
+        d, C, K = X.shape[1], theta.shape[1], self.n_outputs
+        M = C // K
+        w = padded(theta, center)
+        side = w.shape[1]
+        pairs, work = 0, work_of_pass(d, C)
+        if hessian != "none":
+            pairs = _pairs(M, K, hessian == "whole")
+            work += work_of_hessian(d, M, K, hessian == "whole")
+        most = max(2, _PARTIAL // (side * (C + pairs * side)))
+        pieces = threads.chunks(chosen.target.n_rows, work, most)
+        values = np.zeros((len(pieces), M))
+        gradients = np.zeros((len(pieces), C, side))
+        blocks = np.zeros((len(pieces), pairs, side, side))
+        target, scale = chosen.target, chosen.scale
+
+        def task(i: int) -> None:
+            place = w, center, *pieces[i], values[i], gradients[i], blocks[i]
+            if self.kind == passes.SIGMOID:
+                narrow.sigmoid(
+                    X, order, target.soft, target.weights, scale, chosen.pos_weight, *place
+                )
+            else:
+                labels = target.codes, target.soft, self.smoothing
+                narrow.softmax(X, order, *labels, target.weights, scale, *place)
+
+        threads.run(task, len(pieces), self.n_threads)
+        gradient = np.ascontiguousarray(_total(gradients)[:, : d + 1].T)
+        gradient[:-1] += center[:, None] * gradient[-1]
+        if not pairs:
+            return _total(values), gradient, None
+        groups = M if hessian == "whole" else C
+        q = C // groups * (d + 1)
+        matrices = np.empty((groups, q, q))
+        narrow.assemble(_total(blocks), d + 1, matrices)
+        return _total(values), gradient, Hessian(center.astype(np.float64), matrices)
+
+
+def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Return theta (d + 1, C) as the kernels hold it, its intercepts moved to the center."""
+    d, C = center.size, theta.shape[1]
+    w = np.zeros((C, _side(d)))
+    w[:, : d + 1] = theta.T
+    w[:, d] += center @ theta[:-1]
+    return w
+
+
+def _total(parts: np.ndarray) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
+
+
+def _pairs(n_problems: int, n_outputs: int, whole: bool) -> int:
+    return n_problems * n_outputs * (n_outputs + 1 if whole else 2) // 2
+
+
+def _side(d: int) -> int:
+    return -(-(d + 1) // narrow.STEP) * narrow.STEP
