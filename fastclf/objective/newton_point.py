@@ -53,12 +53,7 @@ class NewtonPoint:
         self._gradient = np.empty((K, side))
         self._blocks = np.empty((K * (K + 1) // 2, side, side))
         self._numbers = np.zeros(newton.NUMBERS)
-        start = newton.START_SIGMOID if problem.is_sigmoid else newton.START_SOFTMAX
-        start(
-            problem.data, problem.strength, problem.fit_intercept,
-            self._w, self._gradient, self._blocks, self._numbers,
-        )  # fmt: skip
-        count(1)
+        self.step((0.0,) * 5)
 
     def step(self, limits: tuple[float, ...]) -> int:
         """Take a step and return RUNNING or STUCK; or CONVERGED, if none is needed.
