@@ -116,6 +116,19 @@ def test_larger_problems_reach_the_same_optimum(kind: str, monkeypatch: pytest.M
     np.testing.assert_allclose(small.theta, large.theta, atol=1e-7)
 
 
+@every_kind
+def test_who_looks_changes_nothing(kind: str):
+    objective = problem(kind)
+    seen = []
+    solver = Newton(tol=1e-9, max_iter=100)
+    state = solver.init(objective, zero(objective))
+    while state.status == "running":
+        seen.append(state.theta())
+        assert np.array_equal(state.theta(), seen[-1])
+        solver.step(objective, state)
+    assert np.array_equal(state.theta(), fit(problem(kind)).theta)
+
+
 def test_blocks_that_were_asked_for_are_taken():
     result = fit(problem(), whole=False)
     assert not isinstance(result.state, SmallNewtonState)

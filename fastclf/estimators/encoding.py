@@ -75,7 +75,7 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
-    labels = column_or_1d(y, warn=True)
+    labels = values if values.ndim == 1 else column_or_1d(y, warn=True)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         row = int((~np.isfinite(labels)).argmax())
         raise InputError(f"y holds NaN or infinity, first in row {row}; drop such rows")

@@ -103,7 +103,7 @@ class NarrowPass:
                 narrow.softmax(X, order, *labels, target.weights, scale, *place)
 
         threads.run(task, len(pieces), self.n_threads)
-        gradient = np.ascontiguousarray(_total(gradients)[:, : d + 1].T)
+        gradient = _total(gradients)[:, : d + 1].T.copy()
         gradient[:-1] += center[:, None] * gradient[-1]
         if not pairs:
             return _total(values), gradient, None

@@ -72,7 +72,7 @@ class NewtonPoint:
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
-        theta = np.ascontiguousarray(self._w[:, : self._center.size + 1].T)
+        theta = self._w[:, : self._center.size + 1].T.copy()
         theta[-1] -= self._center @ theta[:-1]
         return theta
 

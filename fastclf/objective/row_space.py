@@ -62,6 +62,6 @@ def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         diagonal = factor.diagonal()
         if not diagonal.min() > np.finfo(X.dtype).eps ** 0.4 * diagonal.max():
             return None
-        q = scipy.linalg.solve_triangular(factor, q, lower=True, check_finite=False)
+        q = np.tril(np.linalg.inv(factor)) @ q  # faster than to solve with so many columns
         r = r @ factor
     return np.ascontiguousarray(q.T), r
