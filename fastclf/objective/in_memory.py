@@ -26,7 +26,7 @@ _GRADIENT_SHARE = 0.08
 _CHEAP = 2.0
 """A pass that takes the Hessian along may cost so many without it."""
 
-_SMALL = 500_000
+_SMALL = 1_000_000
 """Nanoseconds of a pass up to which the calls between passes count."""
 
 _FEW = 128

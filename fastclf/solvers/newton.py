@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse, centred
+from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 from fastclf.solvers.small_newton import SmallNewtonState
 
@@ -57,8 +57,7 @@ class Newton(QuasiNewton):
     def init(self, objective: Objective, theta: np.ndarray) -> Any:
         """Return the first state."""
         if self._is_small(objective):
-            theta = centred(theta, objective.n_outputs) if self.max_iter != 0 else theta
-            point = objective.newton_point(theta)
+            point = objective.newton_point(self._start(objective, theta))
             return SmallNewtonState(point, self._stopping, objective.value_at_zero)
         return super().init(objective, theta)
 
@@ -100,5 +99,4 @@ class Newton(QuasiNewton):
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
         matrix = "Hessian" if self.is_exact(objective) else "a block of the Hessian for each class"
-        start = "" if self._is_small(objective) else self.started_on(objective)
-        return f"Newton: {matrix}{start}"
+        return f"Newton: {matrix}{self.started_on(objective)}"

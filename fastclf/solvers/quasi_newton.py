@@ -172,11 +172,9 @@ class QuasiNewton:
         M = objective.n_problems
         wait = min(self.cost(objective), _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
         n_rows = self._affordable(objective, wait)
-        if self.max_iter != 0:  # no worse, and where preconditioners take it to be
-            theta = centred(theta, objective.n_outputs)
-        if self._starts(objective) and self.max_iter != 0 and not theta.any():
-            theta = self._start(objective, theta)
+        if self._starts(objective, theta):
             n_rows = min(n_rows, self.sample)
+        theta = self._start(objective, theta)
         values, gradient = objective.value_and_grad(theta, None, wait == 0)
         return QuasiNewtonState(
             point=theta,
@@ -227,12 +225,19 @@ class QuasiNewton:
 
     def started_on(self, objective: Objective) -> str:
         """Describe the start in words."""
-        return f", started on {self.sample} rows" if self._starts(objective) else ""
+        return f", started on {self.sample} rows" if self._has_sample(objective) else ""
 
-    def _starts(self, objective: Objective) -> bool:
+    def _has_sample(self, objective: Objective) -> bool:
         return self.sample >= _ENOUGH * (objective.n_features + 1) * objective.n_outputs
 
+    def _starts(self, objective: Objective, theta: np.ndarray) -> bool:
+        return self._has_sample(objective) and self.max_iter != 0 and not theta.any()
+
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
+        if self.max_iter == 0:
+            return theta
+        if not self._starts(objective, theta):  # no worse, and where preconditioners take it to be
+            return centred(theta, objective.n_outputs)
         # The optimum of a sample with the same C is near that of all rows, and cheap.
         inner: Any = replace(
             self, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE
