@@ -8,11 +8,12 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
+from fastclf.kernels import newton
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.narrow import NarrowPass
-from fastclf.objective.newton_point import NewtonPoint, NewtonProblem
+from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import Selection
@@ -247,6 +248,15 @@ class InMemoryObjective:
 
     def newton_point(self, theta: np.ndarray) -> NewtonPoint:
         """Return a point from which compiled steps of Newton's method go."""
+        point = NewtonPoint.at(theta, self._center)
+        self.newton_step(point, (0.0,) * 5)
+        return point
+
+    def newton_step(self, point: NewtonPoint, limits: tuple[float, ...]) -> int:
+        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`.
+
+        ``limits`` are those that the kernel names.
+        """
         everything = self._everything
         target = everything.target
         data = (
@@ -258,11 +268,15 @@ class InMemoryObjective:
             everything.scale,
             everything.pos_weight,
             self._parameters[0],
-            self._center,
+            point.center,
         )
+        step = newton.STEP_SIGMOID if self.loss.is_sigmoid else newton.STEP_SOFTMAX
+        arrays = point.w, point.gradient, point.blocks, point.numbers
+        before = point.passes
         strength = float(self.penalty.strength[0])
-        problem = NewtonProblem(data, strength, self.fit_intercept, self.loss.is_sigmoid)
-        return NewtonPoint(problem, theta, self._count)
+        end = step(data, strength, self.fit_intercept, limits, *arrays)
+        self._count(point.passes - before)
+        return end
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None

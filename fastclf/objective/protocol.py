@@ -99,6 +99,9 @@ class Objective(Protocol):
     def newton_point(self, theta: np.ndarray) -> "NewtonPoint":
         """Return a point from which compiled steps of Newton's method go."""
 
+    def newton_step(self, point: Any, limits: tuple[float, ...]) -> int:
+        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
+
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
     ) -> "Curvature":
@@ -143,9 +146,6 @@ class NewtonPoint(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
-
-    def step(self, limits: tuple[float, ...]) -> int:
-        """Take a step, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
 
 
 @dataclass(frozen=True)

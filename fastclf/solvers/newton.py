@@ -64,7 +64,7 @@ class Newton(QuasiNewton):
     def step(self, objective: Objective, state: QuasiNewtonState | SmallNewtonState) -> None:
         """Take one step of every problem that still runs."""
         if isinstance(state, SmallNewtonState):
-            state.step()
+            state.step(objective)
         else:
             super().step(objective, state)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastclf.kernels import newton
-from fastclf.objective import NewtonPoint
+from fastclf.objective import NewtonPoint, Objective
 from fastclf.solvers.stopping import Stopping
 
 
@@ -28,9 +28,9 @@ class SmallNewtonState:
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
 
-    def step(self) -> None:
+    def step(self, objective: Objective) -> None:
         """Take a step, unless there is nothing to gain."""
-        end = self.point.step(self.stopping.limits(self.scale))
+        end = objective.newton_step(self.point, self.stopping.limits(self.scale))
         if end == newton.CONVERGED:
             self.status = "converged"
             return
