@@ -55,7 +55,11 @@ def _load_table(path: Path, options: FileOptions, like: Dataset | None) -> Datas
         path, format=options.format, header=options.header, delimiter=options.delimiter
     )
     targets = target_columns(file.names, options)
-    names = _feature_columns(file.names, targets, options)
+    if like is None:
+        names = _feature_columns(file.names, targets, options)
+    else:
+        names = list(like.feature_names)
+        check_columns(names, file.names)
     split_by = [] if options.split_by is None else [options.split_by]
     wanted = list(dict.fromkeys([*names, *targets, *split_by]))
     text = set(options.categorical)
