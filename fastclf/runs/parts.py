@@ -159,7 +159,7 @@ def _naming(name: str) -> Iterator[None]:
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
     test = None if dataset.test is None else _in_dtype(dataset.test, dtype)
-    return replace(dataset, features=dataset.features.astype(dtype), test=test)
+    return replace(dataset, features=dataset.features.astype(dtype, copy=False), test=test)
 
 
 def _check_classes(train: Dataset, test: Dataset) -> None:
