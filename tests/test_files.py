@@ -12,6 +12,7 @@ from fastclf.config import load_recipe
 from fastclf.data import FileOptions, load_file, read_table
 from fastclf.errors import ConfigError, DataError
 from fastclf.linear_model import LinearModel
+from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.run import train
 from fastclf.table import Table
 
@@ -195,6 +196,22 @@ def test_runs_from_files(name: str, recipe_of, tmp_path: Path):
     assert len(bits) == 1
     if name == "all rows":
         assert result.summary["n_test"] == 0
+
+
+def test_runs_split_by_a_column(recipe_of, tmp_path: Path):
+    for kind in ("group", "time"):
+        by_age = ["data.split_by=age", f"data.split_kind={kind}"]
+        recipe = load_recipe(recipe_of("labels"), by_age)
+        result = train(recipe, tmp_path / kind)
+        assert "age" not in result.model.feature_names
+        assert result.summary["n_test"] > 0
+        parts = split_and_prepare(read_dataset(recipe.data), recipe.data, recipe.seed)
+        ages = read_table(tmp_path / "people.csv").columns["age"].values
+        tested = set(ages[parts.test.X.rows - 1])
+        if kind == "group":
+            assert not tested & set(ages[parts.train.X.rows - 1])
+        else:
+            assert min(tested) >= max(ages[parts.train.X.rows - 1])
 
 
 def test_only_training_rows_decide_the_encoding(recipe_of, tmp_path: Path):

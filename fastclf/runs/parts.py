@@ -121,7 +121,11 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
         train, test = dataset, dataset.test
     else:
         train_rows, test_rows = split_rows(
-            dataset, test_size=table.test_size, stratify=table.stratify, seed=seed
+            dataset,
+            test_size=table.test_size,
+            stratify=table.stratify,
+            seed=seed,
+            split_kind=table.split_kind,
         )
         train, test = dataset.take(train_rows), dataset.take(test_rows)
     _check_classes(train, test)
