@@ -98,7 +98,7 @@ class Parts:
 def read_dataset(table: DataTable) -> Dataset:
     """Return the data that a recipe's ``[data]`` names, with the classes that it keeps."""
     if table.name is not None:
-        dataset = load_built_in(table.name)
+        dataset = load_built_in(table.name, table.data_home, table.download)
     elif table.path is not None:
         dataset = load_file(Path(table.path), table)
     else:
