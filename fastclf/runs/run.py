@@ -78,7 +78,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         model.save(directory.model_path)
         rows = {"train": parts.train, "test": parts.test}
         metrics = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
-        if recipe.distill is not None:
+        if recipe.distill is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(teacher, model, plain, parts)
         summary = {
