@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.config import DataTable
+from fastclf.config import DataTable, DistillTable
 from fastclf.data import (
     Dataset,
     fit_encoder,
@@ -16,6 +16,7 @@ from fastclf.data import (
     load_built_in,
     load_card,
     load_file,
+    read_answers,
     split_rows,
 )
 from fastclf.errors import DataError
@@ -36,11 +37,14 @@ class Part:
         Labels, indicators, or with ``is_soft`` distributions.
     is_soft : bool
         Whether ``y`` holds distributions.
+    told : ndarray of shape (n, K), optional
+        What a teacher said of each row, where that is known.
     """
 
     X: Any
     y: np.ndarray
     is_soft: bool = False
+    told: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -95,15 +99,21 @@ class Parts:
         return replace(named, preprocessing=self.preparation)
 
 
-def read_dataset(table: DataTable) -> Dataset:
-    """Return the data that a recipe's ``[data]`` names, with the classes that it keeps."""
+def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Dataset:
+    """Return the data that a recipe's ``[data]`` names, with the classes that it keeps.
+
+    With them comes what a teacher said of the rows, where ``[distill]`` names its file or columns.
+    """
     if table.name is not None:
         dataset = load_built_in(table.name, table.data_home, table.download)
     elif table.path is not None:
-        dataset = load_file(Path(table.path), table)
+        columns = (distill and distill.teacher_columns) or ()
+        dataset = load_file(Path(table.path), table, columns)
     else:
         assert table.card is not None  # the table has exactly one of the three
         dataset = load_card(Path(table.card))
+    if distill is not None and distill.teacher_file is not None:
+        dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
     return dataset if table.classes is None else dataset.keep_classes(table.classes)
 
 
@@ -145,8 +155,8 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
             preparation = fit_scaling(train.features, table.scale)
     return Parts(
         dataset.name,
-        Part(train.features, train.y, train.is_soft),
-        Part(test.features, test.y, test.is_soft),
+        Part(train.features, train.y, train.is_soft, train.told),
+        Part(test.features, test.y, test.is_soft, test.told),
         preparation,
         feature_names,
         dataset.class_names if dataset.y.ndim == 2 else None,

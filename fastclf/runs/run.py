@@ -16,7 +16,7 @@ from fastclf.errors import ConfigError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
-from fastclf.runs.distillation import compare, fit_student, fit_teacher
+from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
@@ -54,7 +54,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         If the directory, the data or the recipe can't be used.
     """
     with new_run(out) as directory, _recorded_warnings() as caught:
-        dataset = read_dataset(recipe.data)
+        dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
         parts = split_and_prepare(dataset, recipe.data, recipe.seed)
@@ -70,7 +70,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             if recipe.distill is None:
                 fitted = estimator.fit(X, y)
             else:
-                teacher = fit_teacher(recipe, X, y)
+                teacher, of_test = find_teachers(
+                    recipe, parts, X, dataset.labels, dataset.class_names
+                )
                 fitted = fit_student(recipe.distill, teacher, estimator, X, y)
             fit_seconds = perf_counter() - start
 
@@ -78,9 +80,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         model.save(directory.model_path)
         rows = {"train": parts.train, "test": parts.test}
         metrics = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
-        if recipe.distill is not None and len(parts.test):
+        if recipe.distill is not None and of_test is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
-            metrics |= compare(teacher, model, plain, parts)
+            metrics |= compare(of_test, model, plain, parts)
         summary = {
             "name": recipe.name,
             "task": dataset.task,
