@@ -57,8 +57,8 @@ class Parts:
 
     Attributes
     ----------
-    name : str
-        What the data are called.
+    source : str
+        Where the rows are from, for messages.
     train : Part
         The rows to train on.
     test : Part
@@ -72,7 +72,7 @@ class Parts:
         the estimator.
     """
 
-    name: str
+    source: str
     train: Part
     test: Part
     preparation: Affine | Encoder | None
@@ -87,7 +87,7 @@ class Parts:
         DataError
             If a value can't be encoded.
         """
-        with _naming(self.name):
+        with _naming(self.source):
             return X if self.preparation is None else self.preparation.apply(X)
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
@@ -141,7 +141,8 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
     _check_classes(train, test)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
-    with _naming(dataset.name):
+    source = table.path or dataset.name
+    with _naming(source):
         if isinstance(train.features, Table):
             preparation = fit_encoder(
                 train.features,
@@ -154,7 +155,7 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
         else:
             preparation = fit_scaling(train.features, table.scale)
     return Parts(
-        dataset.name,
+        source,
         Part(train.features, train.y, train.is_soft, train.told),
         Part(test.features, test.y, test.is_soft, test.told),
         preparation,
@@ -164,11 +165,11 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def _naming(source: str) -> Iterator[None]:
     try:
         yield
     except DataError as problem:
-        raise DataError(f"{name}: {problem}") from None
+        raise DataError(f"{source}: {problem}") from None
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
