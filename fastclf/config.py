@@ -12,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 from sklearn.base import ClassifierMixin
 
-from fastclf.errors import ConfigError
+from fastclf.data.options import FileOptions, FilePath, Names
+from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
-from fastclf.toml import Document, Table, filled_in, mistake, nearest
+from fastclf.toml import Document, Table, filled_in, mistake
 
 EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS}
 MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
@@ -44,11 +45,6 @@ def teacher_class(name: str) -> type[ClassifierMixin]:
     """Return the scikit-learn classifier that ``distill.teacher`` names."""
     module, attribute = TEACHERS[name]
     return getattr(importlib.import_module(module), attribute)
-
-
-def _from_recipe(path: str, info: ValidationInfo) -> str:
-    folder = (info.context or {}).get("folder", Path())
-    return str((folder / path).resolve())
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -89,43 +85,75 @@ Below1 = Annotated[float, Field(ge=0, lt=1)]
 AtLeast0 = Annotated[float, Field(ge=0)]
 
 
-class DataTable(Table):
-    """``[data]``: which data, and how they are prepared.
+class DataTable(FileOptions):
+    """``[data]``: which data, how they are read, and how they are prepared.
+
+    The keys that say how a file is read are those of `fastclf.data.FileOptions`; they go with
+    ``path``, and the others with every kind of data.
 
     Attributes
     ----------
     card : str, optional
-        Path of a dataset card, relative to the recipe's folder. Either this or ``name``.
+        Path of a dataset card. Either this, ``name`` or ``path``. Relative paths start at the
+        recipe's folder.
     name : str, optional
-        A built-in data set.
+        A data set of scikit-learn's: one that comes with it, one that it fetches (covtype,
+        20newsgroups_vectorized, rcv1, kddcup99), or one of OpenML's like openml:credit-g or
+        openml:31.
+    path : str, optional
+        A data file, or a folder of Parquet files.
+    data_home : str, optional
+        With ``name``: the folder where fetched data are kept; by default scikit-learn's.
+    download : bool
+        With ``name``: whether data are fetched that aren't there.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
     test_size : float
-        The part of the rows that is held out.
+        The part of the rows that is held out; 0 for none.
     stratify : bool
-        Whether each class is split in the same proportion. Multi-label rows are drawn at random.
+        Whether each class, or each of several labels, is split in the same proportion.
     scale : {"auto", "standard", "minmax", "none"}
         How columns are scaled; see `fastclf.data.scaling`.
+    impute : {"mean", "median", "most_frequent", "zero", "none"}
+        What a missing value in a table is taken for; "none" makes it an error.
+    min_frequency : int or float
+        Categories in fewer rows than that, or in a smaller part of them, are one feature together.
     dtype : {"float32", "float64"}
         In what precision the model is fitted.
     """
 
-    card: Annotated[str, AfterValidator(_from_recipe)] | None = None
+    card: FilePath | None = None
     name: str | None = None
+    path: FilePath | None = None
+    data_home: FilePath | None = None
+    download: bool = True
     classes: Annotated[tuple[str | int, ...], Strict(False), Field(min_length=2)] | None = None
-    test_size: Fraction = 0.25
+    test_size: Below1 = 0.25
     stratify: bool = True
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
+    impute: Literal["mean", "median", "most_frequent", "zero", "none"] = "mean"
+    min_frequency: Count | Fraction = 1
     dtype: Literal["float32", "float64"] = "float64"
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataTable":
-        if (self.card is None) == (self.name is None):
+        sources = [self.card, self.name, self.path]
+        if sum(source is not None for source in sources) != 1:
             raise mistake(
                 "data",
-                "[data] needs exactly one of card (the path of a dataset card) and name (a "
-                "built-in data set such as iris)",
+                "[data] needs exactly one of card (the path of a dataset card), name (a built-in "
+                "data set such as iris) and path (a data file)",
             )
+        if self.name is None and (self.data_home is not None or not self.download):
+            key = "data_home" if self.data_home is not None else "download"
+            raise mistake(f"data.{key}", f"data.{key} goes with data.name, and there is none")
+        if self.path is None:
+            for key, info in FileOptions.model_fields.items():
+                if getattr(self, key) != info.default:
+                    said = "the card says" if self.card else "it is known"
+                    raise mistake(
+                        f"data.{key}", f"data.{key} goes with data.path; here {said} how to read"
+                    )
         return self
 
 
@@ -255,18 +283,66 @@ class EarlyStoppingTable(Table):
 
 
 class DistillTable(Table):
-    """``[distill]``: fit to what a scikit-learn classifier, trained in the run, predicts.
+    """``[distill]``: fit to what a teacher says of the rows.
 
-    ``teacher_params`` goes to the teacher's constructor.
+    The teacher is exactly one of a scikit-learn classifier that is trained in the run, a file,
+    columns of the data, and an earlier run.
+
+    Attributes
+    ----------
+    teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
+        A scikit-learn classifier.
+    teacher_params : table
+        What its constructor takes.
+    teacher_file : str, optional
+        An NPZ file with one array, a row for each of the data's and a column for each class in
+        sorted order.
+    teacher_columns : tuple of str, optional
+        Columns of the data, one for each class in sorted order; they aren't features.
+    teacher_run : str, optional
+        The directory of an earlier run, or a model file, that takes the same raw data.
+    teacher_kind : {"auto", "logits", "probabilities"}
+        What a file or columns hold; by default probabilities if each row sums to 1.
+    temperature : float
+        What logits are divided by, before the teacher and the student are compared.
+    hard_weight : float
+        The weight of the labels: 0 is the teacher alone, 1 the labels alone.
     """
 
-    teacher: Annotated[str, AfterValidator(_known_teacher)]
+    teacher: Annotated[str, AfterValidator(_known_teacher)] | None = None
     teacher_params: dict[str, Any] = Field(default_factory=dict)
+    teacher_file: FilePath | None = None
+    teacher_columns: Annotated[Names, Field(min_length=1)] | None = None
+    teacher_run: FilePath | None = None
+    teacher_kind: Literal["auto", "logits", "probabilities"] = "auto"
     temperature: Positive = default_of(DistilledClassifier, "temperature")
     hard_weight: UpTo1 = default_of(DistilledClassifier, "hard_weight")
 
     @model_validator(mode="after")
+    def _one_teacher(self) -> "DistillTable":
+        teachers = (self.teacher, self.teacher_file, self.teacher_columns, self.teacher_run)
+        if teachers.count(None) == 4:
+            raise mistake(
+                "distill",
+                "distill.teacher is missing; or set one of teacher_file, teacher_columns and "
+                "teacher_run",
+            )
+        if teachers.count(None) < 3:
+            raise mistake(
+                "distill",
+                "[distill] has several teachers; keep one of teacher, teacher_file, "
+                "teacher_columns and teacher_run",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _known_parameters(self) -> "DistillTable":
+        if self.teacher is None:
+            if self.teacher_params:
+                raise mistake(
+                    "distill.teacher_params", "distill.teacher_params goes with distill.teacher"
+                )
+            return self
         right = list(inspect.signature(teacher_class(self.teacher)).parameters)
         for name in self.teacher_params:
             if name not in right:
@@ -320,6 +396,11 @@ class Recipe(Table):
                 "distill",
                 '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
                 "of the two",
+            )
+        if self.distill and self.distill.teacher_columns and self.data.path is None:
+            raise mistake(
+                "distill.teacher_columns",
+                "distill.teacher_columns are columns of a data file, so it goes with data.path",
             )
         return self
 

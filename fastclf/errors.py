@@ -12,9 +12,18 @@
 Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where it would use them.
 """
 
+import difflib
+import re
+
 
 class FastclfError(Exception):
-    """Base of all errors raised on purpose; its message names the culprit and the remedy."""
+    """Base of all errors raised on purpose; its message names the culprit and the remedy.
+
+    It is one line, whatever the data hold that it quotes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", message))
 
 
 class InputError(FastclfError, ValueError):
@@ -35,3 +44,9 @@ class ModelFileError(FastclfError, ValueError):
 
 class RunError(FastclfError):
     """A run directory can't be created, written or read."""
+
+
+def nearest(word: str, choices: list[str]) -> str:
+    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing."""
+    matches = difflib.get_close_matches(word, choices, n=1)
+    return f" (did you mean {matches[0]}?)" if matches else ""

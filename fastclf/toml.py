@@ -4,7 +4,6 @@ Recipes and dataset cards share this: a message names the file, the line, the ke
 is one, the nearest right key or value. It is on the floor of ``errors.py``: it knows no table.
 """
 
-import difflib
 import json
 import re
 import tomllib
@@ -17,7 +16,7 @@ import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from fastclf.errors import FastclfError
+from fastclf.errors import FastclfError, nearest
 
 
 class Table(BaseModel):
@@ -35,6 +34,8 @@ class Table(BaseModel):
 TableT = TypeVar("TableT", bound=Table)
 Key = tuple[str | int, ...]
 
+_TAGS = ("kind", "name")  # by which the members of a union of tables are told apart
+
 
 def filled_in(key: str, value: str) -> BeforeValidator:
     """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
@@ -46,12 +47,6 @@ def filled_in(key: str, value: str) -> BeforeValidator:
 def mistake(key: str, text: str) -> PydanticCustomError:
     """Return the error that a check of a table raises about a dotted key, ``text`` being whole."""
     return PydanticCustomError("mistake", "{text}", {"text": text, "key": key.split(".")})
-
-
-def nearest(word: str, choices: list[str]) -> str:
-    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing."""
-    matches = difflib.get_close_matches(word, choices, n=1)
-    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 def to_toml(table: Table) -> str:
@@ -186,7 +181,11 @@ class Document:
     def _place(self, key: Key) -> str:
         """Return where a key was set, or else its table: an assignment, or the file and line."""
         places = [(dotted, f"--set {text}") for dotted, text in self.overrides.items()]
-        places += [(dotted, f"{self.path}:{number}") for dotted, number in _lines(self.text)]
+        places += [
+            (dotted, f"{self.path}:{number}")
+            for dotted, number in _lines(self.text)
+            if not any(f"{dotted}.".startswith(f"{set_}.") for set_ in self.overrides)
+        ]
         for end in range(len(key), 0, -1):
             wanted = ".".join(map(str, key[:end]))
             for dotted, place in places:
@@ -243,8 +242,8 @@ def _tables(annotation: Any) -> list[type[Table]]:
 
 
 def _tags(table: type[Table]) -> tuple[str, ...]:
-    """Return what a member of a union is chosen by: the values of its first literal field."""
-    kinds = [info.annotation for info in table.model_fields.values()]
+    """Return what a member of a union is chosen by: the values of its field kind or name."""
+    kinds = [table.model_fields[tag].annotation for tag in _TAGS if tag in table.model_fields]
     literals = [get_args(kind) for kind in kinds if get_origin(kind) is Literal]
     return literals[0] if literals else ()
 

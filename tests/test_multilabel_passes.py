@@ -8,7 +8,7 @@ from sklearn import datasets
 from sklearn.preprocessing import scale
 
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
-from fastclf.objective import InMemoryObjective
+from fastclf.objective import InMemoryObjective, in_memory
 from fastclf.solvers import LBFGS, Newton, observing
 
 SOLVERS = {"auto": "auto", "lbfgs": "lbfgs", "newton from a sample": Newton(sample=400)}
@@ -29,8 +29,11 @@ def indicators(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 @every_solver
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
-def test_labels_take_about_as_many_passes_as_the_hardest(name: str, solver: Any):
+def test_labels_take_about_as_many_passes_as_the_hardest(
+    name: str, solver: Any, monkeypatch: pytest.MonkeyPatch
+):
     X, Y = indicators(name)
+    monkeypatch.setattr(in_memory, "_SMALL", 0)  # or single labels had exact steps
     alone = max(passes(LogisticRegression(solver=solver).fit(X, column)) for column in Y.T)
     together = passes(MultiLabelLogisticRegression(solver=solver).fit(X, Y))
     # They share a first preconditioner, and the second comes later than it would for one.
@@ -65,10 +68,10 @@ class Watched:
         self.asked: list[np.ndarray] = []
         value_and_grad = InMemoryObjective.value_and_grad
 
-        def watched(objective: Any, theta: np.ndarray, active: Any = None) -> Any:
+        def watched(objective: Any, theta: Any, active: Any = None, hessian: bool = False) -> Any:
             if active is not None and objective._whole is None:
                 self.asked.append(active.copy())
-            return value_and_grad(objective, theta, active)
+            return value_and_grad(objective, theta, active, hessian)
 
         monkeypatch.setattr(InMemoryObjective, "value_and_grad", watched)
 
@@ -116,10 +119,10 @@ def test_columns_of_finished_labels_are_not_computed(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(InMemoryObjective, "_select", watched)
     MultiLabelLogisticRegression(tol=1e-6).fit(X, Y)
-    assert min(asked for asked, _ in seen) < 3
+    assert min(asked for asked, _ in seen) < 4
     # A label that rests in one search may be asked for in the next, which starts from all again.
     assert all(computed < asked / 0.75 or computed == 6 for asked, computed in seen)
-    assert min(computed for _, computed in seen) < 3
+    assert min(computed for _, computed in seen) < 4
 
 
 @every_solver

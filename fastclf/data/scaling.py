@@ -8,37 +8,50 @@
   else "standard".
 
 A constant column is shifted, and not divided.
+
+A sparse matrix stays sparse, so nothing is shifted: "standard" divides by the standard deviation,
+"minmax" by the largest absolute value, and "auto" is "none".
 """
 
+from typing import Any
+
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+import scipy.sparse
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from fastclf.linear_model import Affine
 
 
-def fit_scaling(X: np.ndarray, method: str) -> Affine | None:
+def fit_scaling(X: Any, method: str) -> Affine | None:
     """Return the scaling of the training rows ``X``, or None where they stay as they are.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
+    X : ndarray or CSR matrix of shape (n, d)
         The training rows, and only they.
     method : {"auto", "standard", "minmax", "none"}
         See the module.
     """
     if method == "none":
         return None
+    if scipy.sparse.issparse(X):
+        return _sparse_scaling(X, method)
     if method == "minmax":
         minmax = MinMaxScaler().fit(X)
         return Affine(shift=minmax.data_min_, scale=1 / minmax.scale_)
     standard = StandardScaler().fit(X)
-    if method == "auto" and _comparable(standard):
+    scaling = Affine(shift=standard.mean_, scale=standard.scale_)
+    return None if method == "auto" and comparable(scaling) else scaling
+
+
+def comparable(standard: Affine) -> bool:
+    """Return whether columns need no scaling, from their means and deviations (1 if constant)."""
+    alike = (standard.scale >= 0.1) & (standard.scale <= 10)
+    return bool(alike.all() and (np.abs(standard.shift) <= 10).all())
+
+
+def _sparse_scaling(X: Any, method: str) -> Affine | None:
+    if method == "auto":
         return None
-    return Affine(shift=standard.mean_, scale=standard.scale_)
-
-
-def _comparable(standard: StandardScaler) -> bool:
-    deviations = np.sqrt(standard.var_[standard.var_ > 0])
-    return bool(
-        np.all((deviations >= 0.1) & (deviations <= 10)) and np.all(np.abs(standard.mean_) <= 10)
-    )
+    scaler = MaxAbsScaler() if method == "minmax" else StandardScaler(with_mean=False)
+    return Affine(shift=np.zeros(X.shape[1]), scale=scaler.fit(X).scale_)

@@ -102,7 +102,7 @@ class InMemoryObjective:
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
         if self._narrow is not None and (hessian or self.n_features <= narrow.FEW_FEATURES):
-            size = "whole" if hessian and chosen is self._everything else "none"
+            size = "whole" if hessian else "none"
             values, gradient, taken = self._narrow(
                 self.features.arrays,
                 _NO_ORDER,
@@ -112,7 +112,7 @@ class InMemoryObjective:
                 size,
             )
             if taken is not None:
-                self._latest = theta, self._without_intercepts(taken)
+                self._latest = theta, self._of_all(chosen, self._without_intercepts(taken))
         else:
             values, gradient = self._pass(theta, chosen)
         self._count(1)
@@ -451,6 +451,15 @@ class InMemoryObjective:
         gradient[:-1] = weights
         gradient[-1] = gb.sum(axis=0, dtype=np.float64)
         return gradient
+
+    def _of_all(self, chosen: Selection, hessian: Hessian) -> Hessian:
+        # Problems that nobody asks for get the identity.
+        if chosen is self._everything:
+            return hessian
+        q = hessian.blocks.shape[1]
+        blocks = np.repeat(np.eye(q)[None], self.n_problems, axis=0)
+        blocks[chosen.mask] = hessian.blocks
+        return Hessian(hessian.center, blocks)
 
     def _spread(
         self, chosen: Selection, values: np.ndarray, gradient: np.ndarray, shape: tuple[int, ...]

@@ -10,7 +10,10 @@ Metrics = dict[str, float]
 
 
 def evaluate(model: LinearModel, part: Part) -> Metrics:
-    """Return the metrics of a model on some rows."""
+    """Return the metrics of a model on some rows, for distributions by the most probable class."""
+    if part.is_soft:
+        p = model.predict_proba(part.X)
+        return score(part.y.argmax(axis=1), p.argmax(axis=1), p, np.arange(p.shape[1]))
     return score(part.y, model.predict(part.X), model.predict_proba(part.X), model.classes)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from fastclf.config import Recipe
@@ -17,9 +16,9 @@ from fastclf.errors import ConfigError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
-from fastclf.runs.distillation import compare, fit_student, fit_teacher
+from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import evaluate
-from fastclf.runs.parts import read_dataset, split_and_scale
+from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.summary import versions
 from fastclf.solvers import Progress, observing
@@ -55,12 +54,12 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         If the directory, the data or the recipe can't be used.
     """
     with new_run(out) as directory, _recorded_warnings() as caught:
-        dataset = read_dataset(recipe.data)
+        dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
-        parts = split_and_scale(dataset, recipe.data, recipe.seed)
-        estimator = build_estimator(recipe, np.unique(dataset.y))
-        X, y = parts.scaled(parts.train.X), parts.train.y
+        parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+        estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
+        X, y = parts.prepared(parts.train.X), parts.train.y
 
         def observe(progress: Progress) -> None:
             directory.write_metrics(asdict(progress))
@@ -71,24 +70,27 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             if recipe.distill is None:
                 fitted = estimator.fit(X, y)
             else:
-                teacher = fit_teacher(recipe, X, y)
+                teacher, of_test = find_teachers(
+                    recipe, parts, X, dataset.labels, dataset.class_names
+                )
                 fitted = fit_student(recipe.distill, teacher, estimator, X, y)
             fit_seconds = perf_counter() - start
 
         model = parts.for_raw_rows(fitted.linear_model())
         model.save(directory.model_path)
-        metrics = {"train": evaluate(model, parts.train), "test": evaluate(model, parts.test)}
-        if recipe.distill is not None:
+        rows = {"train": parts.train, "test": parts.test}
+        metrics = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+        if recipe.distill is not None and of_test is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
-            metrics |= compare(teacher, model, plain, parts)
+            metrics |= compare(of_test, model, plain, parts)
         summary = {
             "name": recipe.name,
             "task": dataset.task,
             "kind": recipe.model.kind,
             "solver": recipe.solver.name,
             "seed": recipe.seed,
-            "n_train": len(parts.train.X),
-            "n_test": len(parts.test.X),
+            "n_train": len(parts.train),
+            "n_test": len(parts.test),
             "n_features": X.shape[1],
             "classes": dataset.class_names,
             "fit_seconds": fit_seconds,
