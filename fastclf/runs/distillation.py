@@ -11,7 +11,7 @@ from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilit
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teacher
-from fastclf.runs.evaluation import Metrics, evaluate, score
+from fastclf.runs.evaluation import Metrics, evaluate, judge
 from fastclf.runs.parts import Parts
 
 
@@ -57,11 +57,12 @@ def compare(
     """
     X = parts.scaled(parts.test.X)
     told, _ = teacher_probabilities(teacher, X)
-    figures = {"teacher": score(parts.test.y, teacher.predict(X), told, teacher.classes_)}
+    taught = judge(parts.test.y, teacher.predict(X), told, teacher.classes_)
+    figures = {"teacher": taught.metrics}
     for name, model in (("student", student), ("plain_student", plain)):
         divergence = F.kl_divergence(told, model.predict_proba(parts.test.X))
         figures[name] = {
-            **evaluate(model, parts.test),
+            **evaluate(model, parts.test).metrics,
             "kl_to_teacher": float(np.mean(divergence)),
         }
     return figures

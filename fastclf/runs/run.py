@@ -77,7 +77,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
 
         model = parts.for_raw_rows(fitted.linear_model())
         model.save(directory.model_path)
-        metrics = {"train": evaluate(model, parts.train), "test": evaluate(model, parts.test)}
+        found = {"train": evaluate(model, parts.train), "test": evaluate(model, parts.test)}
+        directory.write_evaluation({part: judged.as_json() for part, judged in found.items()})
+        metrics = {part: judged.metrics for part, judged in found.items()}
         if recipe.distill is not None:
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(teacher, model, plain, parts)
