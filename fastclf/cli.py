@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import click
 
 from fastclf import __version__
 from fastclf.errors import FastclfError
+
+PATH = click.Path(path_type=Path)
 
 
 class Commands(click.Group):
@@ -27,6 +30,21 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
+def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
+    """Give a command ``--quiet``, ``--verbose`` and ``--json``, with the help of the first two."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print figures as JSON."),
+            click.option("-v", "--verbose", is_flag=True, help=verbose),
+            click.option("-q", "--quiet", is_flag=True, help=quiet),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:
@@ -34,7 +52,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", required=True, type=click.Path(path_type=Path), help="The recipe (TOML).")
+@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
 @click.option(
     "--set",
     "assignments",
@@ -44,18 +62,26 @@ def main() -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The run directory.  [default: runs/NAME-TIME]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print the run directory and warnings only.")
-def train(config: Path, assignments: tuple[str, ...], out: Path | None, quiet: bool) -> None:
+@output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
+def train(
+    config: Path,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> None:
     """Train the model that a recipe describes."""
     from rich.console import Console
 
     from fastclf.config import load_recipe
-    from fastclf.runs.directory import METRICS, default_path
+    from fastclf.runs.directory import METRICS, default_path, to_json
     from fastclf.runs.run import train as train_recipe
     from fastclf.runs.summary import print_summary
+    from fastclf.runs.tables import print_tables
 
     recipe = load_recipe(config, assignments)
     out = out or default_path(recipe.name)
@@ -64,21 +90,86 @@ def train(config: Path, assignments: tuple[str, ...], out: Path | None, quiet: b
     except KeyboardInterrupt:
         kept = f"kept {out}, which is incomplete" if (out / METRICS).exists() else "kept nothing"
         raise KeyboardInterrupt(kept) from None
-    for warning in result.summary["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-    if quiet:
+    _warn(result.summary["warnings"])
+    if as_json:
+        click.echo(to_json({"path": str(result.path), **result.summary}))
+    elif quiet:
         click.echo(result.path)
     else:
         print_summary(result.path, result.summary, Console())
+        if verbose:
+            print_tables(result.evaluations["test"].tables, Console())
 
 
 @main.command()
-def warmup() -> None:
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@output("Print the metrics only.", "Print every key of the recipes, not only what differs.")
+def compare(runs: tuple[Path, ...], quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Show in what runs differ, and their metrics; the best of each is bold."""
+    from rich.console import Console
+
+    from fastclf.runs.comparison import compare_runs, print_comparison
+    from fastclf.runs.directory import to_json
+
+    comparison = compare_runs(runs)
+    if not comparison.same_data:
+        _warn(["the runs did not read the same data"])
+    if as_json:
+        click.echo(to_json(comparison.as_json()))
+    else:
+        keys = {} if quiet else comparison.recipe if verbose else comparison.differences
+        print_comparison(comparison, keys, Console())
+
+
+@main.command()
+@click.argument("folder", required=False, type=PATH)
+@output("Print names only.", "Print licence and origin too.")
+def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """List the data that a recipe can name: built-in sets, and the cards in FOLDER.
+
+    Without FOLDER the cards are those in ./datasets, if there are any.
+    """
+    from rich.console import Console
+
+    from fastclf.data.catalogue import find_datasets
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.listing import print_datasets
+
+    entries, problems = find_datasets(folder)
+    _warn(problems)
+    if as_json:
+        click.echo(to_json([entry.as_json() for entry in entries]))
+    elif quiet:
+        for entry in entries:
+            click.echo(entry.name)
+    else:
+        print_datasets(entries, Console(), verbose)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, with which editors check and complete them."""
+    from fastclf.config import recipe_schema
+    from fastclf.runs.directory import to_json
+
+    click.echo(to_json(recipe_schema()))
+
+
+@main.command()
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def warmup(quiet: bool) -> None:
     """Compile the kernels ahead of the first fit."""
     from fastclf.runs.warmup import warm_up
 
     total = 0.0
     for problem, seconds in warm_up():
         total += seconds
-        click.echo(f"{problem}: {seconds:.2f} s")
-    click.echo(f"ready in {total:.1f} s")
+        if not quiet:
+            click.echo(f"{problem}: {seconds:.2f} s")
+    if not quiet:
+        click.echo(f"ready in {total:.1f} s")
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"warning: {line}", err=True)

@@ -20,6 +20,7 @@ FILES = {
 FLOORS = {
     "fastclf": 0,  # the lazy front door, which anyone may ask for the version
     "fastclf.errors": 1,
+    "fastclf.schema": 1,
     "fastclf.threads": 1,
     "fastclf.toml": 1,
     "fastclf.kernels": 2,
@@ -39,6 +40,7 @@ FLOORS = {
 }
 SAME_FLOOR = {
     ("fastclf.losses", "fastclf.targets"),  # a loss reads which kind of target it has
+    ("fastclf.schema", "fastclf.toml"),
     ("fastclf.threads", "fastclf.errors"),
     ("fastclf.toml", "fastclf.errors"),
 }

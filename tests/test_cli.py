@@ -1,7 +1,10 @@
 """The command line, through real processes where the process is the point."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +119,70 @@ def test_mistakes_end_in_one_line_and_status_2(recipe_file: Path, arguments: lis
     assert line.startswith("fastclf: error: ")
     assert said in line
     assert os.listdir() == ["flowers.toml"]
+
+
+@pytest.fixture
+def runs(recipe_file: Path) -> list[str]:
+    for name, C in (("one", 1.0), ("two", 0.01)):
+        done = invoke(
+            "train", "--config", "flowers.toml", "--out", name, "-q", "--set", f"model.C={C}"
+        )
+        assert done.exit_code == 0, done.stderr
+    return ["one", "two"]
+
+
+def test_json_is_alone_on_stdout(runs: list[str]):
+    adam = ("--set", "solver.name=adam")
+    trained = invoke("train", "--config", "flowers.toml", "--out", "three", "--json", *adam)
+    summary = json.loads(trained.stdout)
+    assert summary.pop("path") == "three"
+    assert summary == json.loads(Path("three/summary.json").read_text())
+    assert trained.stderr.startswith("epoch ")
+    compared = json.loads(invoke("compare", "--json", *runs).stdout)
+    assert compared["differences"] == {"model.C": [1.0, 0.01]}
+    assert compared["best"]["test.log_loss"] == ["one"]
+    listed = json.loads(invoke("datasets", "--json").stdout)
+    assert "iris" in {entry["name"] for entry in listed}
+    assert "data" in json.loads(invoke("schema").stdout)["required"]
+
+
+def test_verbose_and_quiet(runs: list[str]):
+    train = ("train", "--config", "flowers.toml")
+    assert "versicolor" in invoke(*train, "--out", "three", "-v").stdout
+    assert "versicolor" not in invoke(*train, "--out", "four").stdout
+    assert "data.name" in invoke("compare", "-v", *runs).stdout
+    assert "model.C" in invoke("compare", *runs).stdout
+    assert "model.C" not in invoke("compare", "-q", *runs).stdout
+    assert "iris" in invoke("datasets", "-q").stdout.splitlines()
+    assert invoke("warmup", "-q").output == ""
+
+
+def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
+    set_wine = ("--set", "data.name=wine", "--out", "wine", "-q")
+    invoke("train", "--config", "flowers.toml", *set_wine)
+    result = invoke("compare", "one", "wine")
+    assert result.exit_code == 0
+    assert result.stderr == "warning: the runs did not read the same data\n"
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_on_a_terminal_only_and_not_with_no_color(
+    variables: dict, coloured: bool, recipe_file: Path
+):
+    master, slave = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"TERM": "xterm-256color", **variables}
+    arguments = ["train", "--config", "flowers.toml", "--set", "solver.name=adam"]
+    done = subprocess.Popen([*COMMAND, *arguments], stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how the end of a terminal reads
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    os.close(master)
+    assert done.wait(timeout=60) == 0
+    assert b"accuracy" in shown
+    assert bool(re.search(rb"\x1b\[[\d;]*3[0-9]", shown)) == coloured
 
 
 def test_warmup_tells_what_it_compiled():

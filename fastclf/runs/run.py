@@ -18,7 +18,7 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
 from fastclf.runs.distillation import compare, fit_student, fit_teacher
-from fastclf.runs.evaluation import evaluate
+from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_scale
 from fastclf.runs.progress import progress_view
 from fastclf.runs.summary import versions
@@ -30,11 +30,12 @@ KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabe
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """A complete run: where it is, the model, and what ``summary.json`` says."""
+    """A complete run: where it is, the model, what ``summary.json`` says, and what it is worth."""
 
     path: Path
     model: LinearModel
     summary: dict[str, Any]
+    evaluations: dict[str, Evaluation]
 
 
 def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResult:
@@ -102,7 +103,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "versions": versions(),
         }
         directory.write_summary(summary)
-    return RunResult(out, model, summary)
+    return RunResult(out, model, summary, found)
 
 
 def _kind(wanted: str, dataset: Dataset) -> str:
