@@ -15,13 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
 from sklearn.base import ClassifierMixin
 
-from fastclf.errors import ConfigError
+from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.schema import json_schema
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
-from fastclf.toml import Document, Table, filled_in, mistake, nearest
+from fastclf.toml import Document, Table, filled_in, mistake
 
 EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS}
 MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

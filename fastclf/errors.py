@@ -12,6 +12,8 @@
 Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where it would use them.
 """
 
+import difflib
+
 
 class FastclfError(Exception):
     """Base of all errors raised on purpose; its message names the culprit and the remedy."""
@@ -35,3 +37,9 @@ class ModelFileError(FastclfError, ValueError):
 
 class RunError(FastclfError):
     """A run directory can't be created, written or read."""
+
+
+def nearest(word: str, choices: list[str]) -> str:
+    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing."""
+    matches = difflib.get_close_matches(word, choices, n=1)
+    return f" (did you mean {matches[0]}?)" if matches else ""

@@ -21,11 +21,13 @@ from safetensors.numpy import save as save_tensors
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.kernels import passes
+from fastclf.preprocessing import Encoder
+from fastclf.table import Numbers, Table
 from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 1
+_FORMAT = 2  # 1 is without encoder
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,16 @@ class Affine:
     shift: np.ndarray
     scale: np.ndarray
 
-    def apply(self, X: np.ndarray) -> np.ndarray:
-        """Return the changed features, in the dtype of X (n, d)."""
+    def apply(self, X: Any) -> Any:
+        """Return the changed features, in the dtype of X (n, d); sparse ones where shift is 0."""
         if scipy.sparse.issparse(X):
-            raise InputError(
-                "this model shifts its features and so needs a dense X, got a sparse one"
-            )
+            if self.shift.any():
+                raise InputError(
+                    "this model shifts its features and so needs a dense X, got a sparse one"
+                )
+            X = X.tocsr(copy=True)
+            X.data = (X.data / self.scale[X.indices]).astype(X.dtype)
+            return X
         return ((X - self.shift) / self.scale).astype(X.dtype)
 
 
@@ -64,6 +70,8 @@ class LinearModel:
         For "multilabel": a label is predicted where its probability is larger.
     preprocessing : Affine, optional
         What happens to the features first.
+    encoder : Encoder, optional
+        How the features are made from the raw columns of a table.
     feature_names : tuple of str, optional
     metadata : mapping
         Anything else that JSON can hold.
@@ -74,6 +82,7 @@ class LinearModel:
     classes: np.ndarray
     threshold: np.ndarray | None = None
     preprocessing: Affine | None = None
+    encoder: Encoder | None = None
     feature_names: tuple[str, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -87,16 +96,19 @@ class LinearModel:
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, d)
-            Finite numbers.
+        X : Table, array-like or CSR matrix of shape (n, d)
+            Finite numbers, or a table of raw columns. With an encoder a matrix stands for the raw
+            columns too, which then must all be numeric.
         n_threads : int, optional
 
         Raises
         ------
         InputError
             If X has another number of columns.
+        DataError
+            If a table can't be encoded.
         """
-        X = _floats(X)
+        X = _floats(self._features(X))
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise InputError(
                 f"X must have shape (n, {self.n_features}), the features of this model; "
@@ -126,6 +138,32 @@ class LinearModel:
 
         threads.run(task, len(pieces), n_threads)
         return logits[:, 0] if self.task == "binary" else logits
+
+    def _features(self, X: Any) -> Any:
+        if isinstance(X, Table):
+            if self.encoder is not None:
+                return self.encoder.apply(X)
+            if self.feature_names is None:
+                raise InputError(
+                    "this model doesn't know the names of its features, so it can't take a table; "
+                    "give a matrix"
+                )
+            return Encoder.of_numbers(self.feature_names, str(self.theta.dtype)).apply(X)
+        if self.encoder is None:
+            return X
+        if self.encoder.categorical:
+            raise InputError(
+                f"this model encodes raw columns ({', '.join(self.encoder.categorical)} are "
+                "categories), and so needs a table, not a matrix"
+            )
+        X = X.toarray() if scipy.sparse.issparse(X) else _floats(X)
+        names = self.encoder.column_names
+        if X.ndim != 2 or X.shape[1] != len(names):
+            raise InputError(
+                f"X must have shape (n, {len(names)}), the columns of this model; got {X.shape}"
+            )
+        columns = {name: Numbers(values) for name, values in zip(names, X.T, strict=True)}
+        return self.encoder.apply(Table(columns))
 
     def predict_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Return the probabilities of all classes, (n, K), or of all labels, (n, L)."""
@@ -184,6 +222,9 @@ class LinearModel:
         if self.preprocessing is not None:
             tensors["shift"] = np.ascontiguousarray(self.preprocessing.shift)
             tensors["scale"] = np.ascontiguousarray(self.preprocessing.scale)
+        if self.encoder is not None:
+            arrays, text["encoder"] = self.encoder.to_data()
+            tensors |= arrays
         if self.classes.dtype.kind in "biuf":
             tensors["classes"] = np.ascontiguousarray(self.classes)
         elif all(isinstance(name, str) for name in self.classes.tolist()):
@@ -231,8 +272,8 @@ class LinearModel:
 
     @classmethod
     def _from_parts(cls, tensors: dict[str, np.ndarray], text: dict[str, Any]) -> "LinearModel":
-        if text["format"] != _FORMAT:
-            raise ValueError(f"format {text['format']!r}, but this version reads {_FORMAT}")
+        if text["format"] not in range(1, _FORMAT + 1):
+            raise ValueError(f"format {text['format']!r}, but this version reads up to {_FORMAT}")
         classes = tensors.get("classes")
         if classes is None:
             kind = object if text["classes_dtype"] == "object" else np.str_
@@ -265,12 +306,17 @@ class LinearModel:
                 raise ValueError(f"preprocessing of shape {array.shape} for {d} features")
         if names is not None and len(names) != d:
             raise ValueError(f"{len(names)} feature names for {d} features")
+        described = text.get("encoder")
+        encoder = None if described is None else Encoder.from_data(tensors, described)
+        if encoder is not None and encoder.n_features != d:
+            raise ValueError(f"an encoder of {encoder.n_features} features for {d} features")
         return cls(
             theta=theta,
             task=task,
             classes=classes,
             threshold=threshold,
             preprocessing=None if shift is None or scale is None else Affine(shift, scale),
+            encoder=encoder,
             feature_names=None if names is None else tuple(map(str, names)),
             metadata=dict(text["metadata"]),
         )

@@ -4,7 +4,6 @@ Recipes and dataset cards share this: a message names the file, the line, the ke
 is one, the nearest right key or value. It is on the floor of ``errors.py``: it knows no table.
 """
 
-import difflib
 import json
 import re
 import tomllib
@@ -17,7 +16,7 @@ import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from fastclf.errors import FastclfError
+from fastclf.errors import FastclfError, nearest
 
 
 class Table(BaseModel):
@@ -46,12 +45,6 @@ def filled_in(key: str, value: str) -> BeforeValidator:
 def mistake(key: str, text: str) -> PydanticCustomError:
     """Return the error that a check of a table raises about a dotted key, ``text`` being whole."""
     return PydanticCustomError("mistake", "{text}", {"text": text, "key": key.split(".")})
-
-
-def nearest(word: str, choices: list[str]) -> str:
-    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing."""
-    matches = difflib.get_close_matches(word, choices, n=1)
-    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 def to_toml(table: Table) -> str:

@@ -30,6 +30,8 @@ FLOORS = {
     "fastclf.functional": 3,
     "fastclf.objective": 4,
     "fastclf.solvers": 5,
+    "fastclf.table": 5,
+    "fastclf.preprocessing": 5,
     "fastclf.linear_model": 5,
     "fastclf.estimators": 6,
     "fastclf.data": 7,
@@ -39,6 +41,10 @@ FLOORS = {
     "fastclf.__main__": 10,
 }
 SAME_FLOOR = {
+    ("fastclf.preprocessing", "fastclf.table"),
+    ("fastclf.linear_model", "fastclf.preprocessing"),  # a saved model holds its encoder
+    ("fastclf.linear_model", "fastclf.table"),
+    ("fastclf.config", "fastclf.data"),  # [data] has the keys by which a file is read
     ("fastclf.losses", "fastclf.targets"),  # a loss reads which kind of target it has
     ("fastclf.schema", "fastclf.toml"),
     ("fastclf.threads", "fastclf.errors"),

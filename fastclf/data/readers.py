@@ -11,8 +11,7 @@ import numpy as np
 from sklearn import datasets
 
 from fastclf.data.cards import BundledSource, DatasetCard, GeneratedSource, Task, read_card
-from fastclf.errors import DataError
-from fastclf.toml import nearest
+from fastclf.errors import DataError, nearest
 
 BUILT_IN: dict[str, Callable[..., Any]] = {
     "breast_cancer": datasets.load_breast_cancer,

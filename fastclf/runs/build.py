@@ -14,10 +14,9 @@ from fastclf.config import (
     SingleLabelModel,
     teacher_class,
 )
-from fastclf.errors import ConfigError
+from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
-from fastclf.toml import nearest
 
 Estimator = LogisticRegression | MultiLabelLogisticRegression
 

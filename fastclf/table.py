@@ -1,0 +1,174 @@
+"""Raw rows with named columns, as they come from a file: numbers or categories, some missing.
+
+It is what a fitted `fastclf.preprocessing.Encoder` turns into the features of a linear model.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastclf.errors import DataError, nearest
+
+SHOWN_NAMES = 20  # as many names of columns as a message lists
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A numeric column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        In float32 or float64; NaN is a missing value.
+    """
+
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which values are missing, (n,)."""
+        return np.isnan(self.values)
+
+    def take(self, rows: np.ndarray) -> "Numbers":
+        """Return the column at some rows (m,)."""
+        return Numbers(self.values[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """A column of names.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        int32 indices into ``names``; -1 is a missing value.
+    names : tuple of str
+        All different.
+    """
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which values are missing, (n,)."""
+        return self.codes < 0
+
+    def take(self, rows: np.ndarray) -> "Categories":
+        """Return the column at some rows (m,)."""
+        return Categories(self.codes[rows], self.names)
+
+
+Column = Numbers | Categories
+
+
+class Table:
+    """Columns of equal length, by name and in order.
+
+    Parameters
+    ----------
+    columns : mapping of str to Numbers or Categories
+    rows : ndarray of shape (n,), optional
+        The number of each row in its file, for messages; by default they count from 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.table import Categories, Numbers, Table
+    >>> codes = np.array([0, -1, 1], np.int32)
+    >>> age = Numbers(np.array([31.0, 45.0, np.nan]))
+    >>> table = Table({"age": age, "city": Categories(codes, ("Bonn", "Rome"))})
+    >>> table.n_rows, table.names, table.take(np.array([2])).columns["city"].codes.tolist()
+    (3, ('age', 'city'), [1])
+    """
+
+    def __init__(self, columns: Mapping[str, Column], rows: np.ndarray | None = None) -> None:
+        lengths = {len(column) for column in columns.values()}
+        if rows is not None:
+            lengths.add(len(rows))
+        if len(lengths) > 1:
+            raise DataError(f"the columns of a table differ in length: {sorted(lengths)}")
+        self.columns = dict(columns)
+        self.n_rows = lengths.pop() if lengths else 0
+        self.rows = np.arange(1, self.n_rows + 1) if rows is None else rows
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.n_rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and columns."""
+        return self.n_rows, len(self.columns)
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """Return some rows, given as indices or as a mask."""
+        taken = {name: column.take(rows) for name, column in self.columns.items()}
+        return Table(taken, self.rows[rows])
+
+    def select(self, names: Sequence[str]) -> "Table":
+        """Return some columns, in the given order.
+
+        Raises
+        ------
+        DataError
+            If there is no column of a name.
+        """
+        check_columns(names, self.names)
+        return Table({name: self.columns[name] for name in names}, self.rows)
+
+
+def check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
+    """Refuse names of columns that aren't there.
+
+    Raises
+    ------
+    DataError
+        If one isn't; it names the nearest, and those that are there.
+    """
+    known = set(there)
+    for name in wanted:
+        if name not in known:
+            raise DataError(
+                f'there is no column "{name}"{nearest(name, list(there))}; '
+                f"there are {listed(there)}"
+            )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in a row, the later ones of very many as a number."""
+    text = ", ".join(names[:SHOWN_NAMES])
+    more = len(names) - SHOWN_NAMES
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def category_names(values: np.ndarray) -> list[str]:
+    """Return how numbers are called as categories: 3.0 is "3", 0.5 is "0.5"."""
+    return [
+        str(int(value)) if float(value).is_integer() else str(value) for value in values.tolist()
+    ]
+
+
+def as_categories(column: Column) -> Categories:
+    """Return a column as categories; numbers become their names, in order of size."""
+    if isinstance(column, Categories):
+        return column
+    missing = column.missing
+    distinct, codes = np.unique(column.values, return_inverse=True)  # NaN is last, and once
+    codes = codes.astype(np.int32)
+    codes[missing] = -1
+    return Categories(codes, tuple(category_names(distinct[~np.isnan(distinct)])))
