@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 from sklearn.base import ClassifierMixin
 
+from fastclf.data.options import FileOptions, FilePath
 from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
@@ -45,11 +46,6 @@ def teacher_class(name: str) -> type[ClassifierMixin]:
     """Return the scikit-learn classifier that ``distill.teacher`` names."""
     module, attribute = TEACHERS[name]
     return getattr(importlib.import_module(module), attribute)
-
-
-def _from_recipe(path: str, info: ValidationInfo) -> str:
-    folder = (info.context or {}).get("folder", Path())
-    return str((folder / path).resolve())
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -90,43 +86,64 @@ Below1 = Annotated[float, Field(ge=0, lt=1)]
 AtLeast0 = Annotated[float, Field(ge=0)]
 
 
-class DataTable(Table):
-    """``[data]``: which data, and how they are prepared.
+class DataTable(FileOptions):
+    """``[data]``: which data, how they are read, and how they are prepared.
+
+    The keys that say how a file is read are those of `fastclf.data.FileOptions`; they go with
+    ``path``, and the others with every kind of data.
 
     Attributes
     ----------
     card : str, optional
-        Path of a dataset card, relative to the recipe's folder. Either this or ``name``.
+        Path of a dataset card. Either this, ``name`` or ``path``. Relative paths start at the
+        recipe's folder.
     name : str, optional
         A built-in data set.
+    path : str, optional
+        A data file, or a folder of Parquet files.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
     test_size : float
-        The part of the rows that is held out.
+        The part of the rows that is held out; 0 for none.
     stratify : bool
         Whether each class is split in the same proportion. Multi-label rows are drawn at random.
     scale : {"auto", "standard", "minmax", "none"}
         How columns are scaled; see `fastclf.data.scaling`.
+    impute : {"mean", "median", "most_frequent", "zero", "none"}
+        What a missing value in a table is taken for; "none" makes it an error.
+    min_frequency : int or float
+        Categories in fewer rows than that, or in a smaller part of them, are one feature together.
     dtype : {"float32", "float64"}
         In what precision the model is fitted.
     """
 
-    card: Annotated[str, AfterValidator(_from_recipe)] | None = None
+    card: FilePath | None = None
     name: str | None = None
+    path: FilePath | None = None
     classes: Annotated[tuple[str | int, ...], Strict(False), Field(min_length=2)] | None = None
-    test_size: Fraction = 0.25
+    test_size: Below1 = 0.25
     stratify: bool = True
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
+    impute: Literal["mean", "median", "most_frequent", "zero", "none"] = "mean"
+    min_frequency: Count | Fraction = 1
     dtype: Literal["float32", "float64"] = "float64"
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataTable":
-        if (self.card is None) == (self.name is None):
+        sources = [self.card, self.name, self.path]
+        if sum(source is not None for source in sources) != 1:
             raise mistake(
                 "data",
-                "[data] needs exactly one of card (the path of a dataset card) and name (a "
-                "built-in data set such as iris)",
+                "[data] needs exactly one of card (the path of a dataset card), name (a built-in "
+                "data set such as iris) and path (a data file)",
             )
+        if self.path is None:
+            for key, info in FileOptions.model_fields.items():
+                if getattr(self, key) != info.default:
+                    said = "the card says" if self.card else "it is known"
+                    raise mistake(
+                        f"data.{key}", f"data.{key} goes with data.path; here {said} how to read"
+                    )
         return self
 
 

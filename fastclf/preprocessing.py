@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf.errors import DataError
-from fastclf.table import Column, Numbers, Table, as_categories, check_columns
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns
 
 MISSING = "(missing)"  # the category of missing values
 OTHER = "(other)"  # the group of rare and unknown categories
@@ -174,6 +174,10 @@ class Encoder:
     ) -> tuple[bool, np.ndarray]:
         """Return whether a column is numeric, and its values or the positions of its ones."""
         raw = table.columns[column.name]
+        if isinstance(raw, Lists):
+            raise DataError(
+                f'column "{column.name}" holds lists, which can\'t be features; drop it'
+            )
         if isinstance(column, NumericColumn):
             return True, _scaled(column, raw, table.rows)
         return False, _positions(column, raw, table.rows)
@@ -281,7 +285,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _scaled(column: NumericColumn, raw: Column, rows: np.ndarray) -> np.ndarray:
+def _scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
     values = as_numbers(column.name, raw, rows).values
     finite = np.isfinite(values)
     if not finite.all():
@@ -299,7 +303,9 @@ def _affine(values: np.ndarray, column: NumericColumn) -> np.ndarray:
     return (values.astype(np.float64, copy=False) - column.shift) / column.scale
 
 
-def _positions(column: CategoricalColumn, raw: Column, rows: np.ndarray) -> np.ndarray:
+def _positions(
+    column: CategoricalColumn, raw: Numbers | Categories, rows: np.ndarray
+) -> np.ndarray:
     categories = as_categories(raw)
     missing = categories.missing
     names = list(categories.names)
@@ -319,7 +325,7 @@ def _unfilled(name: str, row: int) -> str:
     )
 
 
-def as_numbers(name: str, column: Column, rows: np.ndarray) -> Numbers:
+def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Numbers:
     """Return a column as numbers, if the names of its categories are numbers.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Raw rows with named columns, as they come from a file: numbers or categories, some missing.
+"""Raw rows with named columns, as they come from a file: numbers, categories, or lists of names.
 
 It is what a fitted `fastclf.preprocessing.Encoder` turns into the features of a linear model.
 """
@@ -68,7 +68,43 @@ class Categories:
         return Categories(self.codes[rows], self.names)
 
 
-Column = Numbers | Categories
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """A column with any number of names in each row; it can be a target, and not a feature.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n + 1,)
+        Row i has ``codes[offsets[i]:offsets[i + 1]]``.
+    codes : ndarray of int
+        Indices into ``names``.
+    names : tuple of str
+        All different.
+    """
+
+    offsets: np.ndarray
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.offsets) - 1
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which rows have no names, (n,)."""
+        return np.diff(self.offsets) == 0
+
+    def take(self, rows: np.ndarray) -> "Lists":
+        """Return the column at some rows (m,), given as indices or as a mask."""
+        kept = np.arange(len(self))[rows].tolist()
+        parts = [self.codes[self.offsets[i] : self.offsets[i + 1]] for i in kept]
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+        codes = np.concatenate(parts) if parts else self.codes[:0]
+        return Lists(offsets, codes, self.names)
+
+
+Column = Numbers | Categories | Lists
 
 
 class Table:
@@ -76,7 +112,7 @@ class Table:
 
     Parameters
     ----------
-    columns : mapping of str to Numbers or Categories
+    columns : mapping of str to Numbers, Categories or Lists
     rows : ndarray of shape (n,), optional
         The number of each row in its file, for messages; by default they count from 1.
 
@@ -156,6 +192,16 @@ def listed(names: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
+def twice(names: Sequence[str]) -> str | None:
+    """Return the first name that is there twice, or None."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def category_names(values: np.ndarray) -> list[str]:
     """Return how numbers are called as categories: 3.0 is "3", 0.5 is "0.5"."""
     return [
@@ -163,7 +209,7 @@ def category_names(values: np.ndarray) -> list[str]:
     ]
 
 
-def as_categories(column: Column) -> Categories:
+def as_categories(column: Numbers | Categories) -> Categories:
     """Return a column as categories; numbers become their names, in order of size."""
     if isinstance(column, Categories):
         return column

@@ -34,6 +34,8 @@ class Table(BaseModel):
 TableT = TypeVar("TableT", bound=Table)
 Key = tuple[str | int, ...]
 
+_TAGS = ("kind", "name")  # by which the members of a union of tables are told apart
+
 
 def filled_in(key: str, value: str) -> BeforeValidator:
     """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
@@ -236,8 +238,8 @@ def tables_in(annotation: Any) -> list[type[Table]]:
 
 
 def _tags(table: type[Table]) -> tuple[str, ...]:
-    """Return what a member of a union is chosen by: the values of its first literal field."""
-    kinds = [info.annotation for info in table.model_fields.values()]
+    """Return what a member of a union is chosen by: the values of its field kind or name."""
+    kinds = [table.model_fields[tag].annotation for tag in _TAGS if tag in table.model_fields]
     literals = [get_args(kind) for kind in kinds if get_origin(kind) is Literal]
     return literals[0] if literals else ()
 

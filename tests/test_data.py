@@ -47,7 +47,7 @@ def refusal(path: Path) -> str:
 def test_shipped_cards_describe_their_data(path: Path):
     dataset = load_card(path)  # compares every fact in the card with the data
     assert dataset.name == path.stem
-    assert len(dataset.feature_names) == dataset.X.shape[1]
+    assert len(dataset.feature_names) == dataset.features.shape[1]
     assert read_card(path).licence in {"CC-BY-4.0", "CC0-1.0"}
     assert dataset.fingerprint() == load_card(path).fingerprint()
 
@@ -90,10 +90,10 @@ def test_unknown_data_name_the_nearest(card_file: Path):
 
 def test_the_fingerprint_sees_every_value():
     dataset = load_built_in("iris")
-    X = dataset.X.copy()
+    X = dataset.features.copy()
     X[-1, -1] = np.nextafter(X[-1, -1], np.inf)
-    changed = [replace(dataset, X=X), replace(dataset, y=dataset.y[::-1])]
-    changed.append(replace(dataset, X=dataset.X.reshape(300, 2)))
+    changed = [replace(dataset, features=X), replace(dataset, y=dataset.y[::-1])]
+    changed.append(replace(dataset, features=dataset.features.reshape(300, 2)))
     prints = {data.fingerprint() for data in [dataset, *changed]}
     assert len(prints) == 4
 
@@ -103,12 +103,12 @@ def test_classes_can_be_kept():
     assert two.task == "binary"
     assert two.class_names == ("3", "5")
     assert set(two.y) == {3, 5}
-    assert len(two.X) == len(two.y)
+    assert two.n_rows == len(two.y)
     with pytest.raises(DataError, match=r'no class "seto" \(did you mean setosa\?\)'):
         load_built_in("iris").keep_classes(["seto", "virginica"])
     with pytest.raises(DataError, match="names one class only, 3"):
         load_built_in("digits").keep_classes([3, "3"])
-    labels = replace(two, y=np.zeros((len(two.X), 2)))
+    labels = replace(two, y=np.zeros((two.n_rows, 2)))
     with pytest.raises(DataError, match="multi-label"):
         labels.keep_classes(["3", "5"])
 
@@ -117,7 +117,7 @@ def test_classes_can_be_kept():
 def test_splits_are_disjoint_seeded_and_stratified(name: str):
     dataset = load_built_in(name)
     train, test = split_rows(dataset, test_size=0.25, stratify=True, seed=1)
-    assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(len(dataset.X)))
+    assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(dataset.n_rows))
     again, _ = split_rows(dataset, test_size=0.25, stratify=True, seed=1)
     other, _ = split_rows(dataset, test_size=0.25, stratify=True, seed=2)
     assert np.array_equal(train, again)
@@ -132,7 +132,7 @@ def test_impossible_splits_are_refused():
 
 
 def test_scaling_is_that_of_scikit_learn_and_spares_constant_columns():
-    X = np.column_stack([load_built_in("wine").X, np.full(178, 7.0)])
+    X = np.column_stack([load_built_in("wine").features, np.full(178, 7.0)])
     for method, scaler in (("standard", StandardScaler()), ("minmax", MinMaxScaler())):
         scaling = fit_scaling(X, method)
         np.testing.assert_allclose(scaling.apply(X), scaler.fit_transform(X), atol=1e-12)

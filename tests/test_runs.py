@@ -18,7 +18,7 @@ from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator, build_teacher
 from fastclf.runs.directory import default_path, new_run
-from fastclf.runs.parts import read_dataset, split_and_scale
+from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.run import train
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Progress
@@ -47,7 +47,7 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
 
     summary = json.loads((result.path / "summary.json").read_text())
     assert summary == json.loads(json.dumps(result.summary))
-    assert summary["n_train"] + summary["n_test"] == len(read_dataset(wanted.data).X)
+    assert summary["n_train"] + summary["n_test"] == read_dataset(wanted.data).n_rows
     assert summary["fit_seconds"] > 0
     assert len(summary["data_sha256"]) == 64
     assert set(summary["versions"]) == {"fastclf", "python", "numpy", "numba", "scikit-learn"}
@@ -70,7 +70,7 @@ def test_the_saved_model_takes_raw_rows(tmp_path: Path):
     wanted = recipe(data={"name": "wine", "scale": "standard"})
     result = train(wanted, tmp_path / "run")
     dataset = load_built_in("wine")
-    parts = split_and_scale(dataset, wanted.data, wanted.seed)
+    parts = split_and_prepare(dataset, wanted.data, wanted.seed)
     model = LinearModel.load(result.path / "model.safetensors")
     assert model.feature_names == dataset.feature_names
     expected = result.summary["metrics"]["test"]

@@ -1,17 +1,30 @@
-"""From a dataset card to arrays: cards, readers, splits and scaling."""
+"""From a name, a card or a file to a data set: readers, targets, splits, scaling and encoding."""
 
+from fastclf.data.bundled import BUILT_IN, GENERATORS, load_built_in
 from fastclf.data.cards import DatasetCard, read_card
-from fastclf.data.readers import BUILT_IN, Dataset, load_built_in, load_card
+from fastclf.data.columns import fit_encoder
+from fastclf.data.dataset import Dataset
+from fastclf.data.files import load_file
+from fastclf.data.options import FileOptions
 from fastclf.data.scaling import fit_scaling
+from fastclf.data.sources import load_card
 from fastclf.data.splits import split_rows
+from fastclf.data.tables import open_table, read_table, stream_table
 
 __all__ = [
     "BUILT_IN",
+    "GENERATORS",
     "Dataset",
     "DatasetCard",
+    "FileOptions",
+    "fit_encoder",
     "fit_scaling",
     "load_built_in",
     "load_card",
+    "load_file",
+    "open_table",
     "read_card",
+    "read_table",
     "split_rows",
+    "stream_table",
 ]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
+from fastclf.data.options import FileOptions, FilePath
 from fastclf.errors import DataError
 from fastclf.toml import Document, Table
 
@@ -35,6 +36,17 @@ class GeneratedSource(Table):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
+class FileSource(FileOptions):
+    """Data in a file beside the card, read as `FileOptions` say.
+
+    ``path`` is relative to the card's folder, and ``sha256`` is that of the file.
+    """
+
+    kind: Literal["file"]
+    path: FilePath
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class DatasetCard(Table):
     """One data set.
 
@@ -51,10 +63,10 @@ class DatasetCard(Table):
     origin : str
         Where the data come from: a DOI, an address, or how they are generated.
     n_rows, n_features : int
-        The size.
+        The size: rows, without those of a test file; and columns that are features.
     classes : tuple of str
         Names of the classes or labels, in the order of the source's codes.
-    source : BundledSource or GeneratedSource
+    source : BundledSource, GeneratedSource or FileSource
         How the data are read.
     """
 
@@ -66,7 +78,7 @@ class DatasetCard(Table):
     n_rows: Annotated[int, Field(ge=1)]
     n_features: Annotated[int, Field(ge=1)]
     classes: Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
-    source: Annotated[BundledSource | GeneratedSource, Field(discriminator="kind")]
+    source: Annotated[BundledSource | GeneratedSource | FileSource, Field(discriminator="kind")]
 
 
 def read_card(path: Path) -> DatasetCard:

@@ -8,26 +8,34 @@
   else "standard".
 
 A constant column is shifted, and not divided.
+
+A sparse matrix stays sparse, so nothing is shifted: "standard" divides by the standard deviation,
+"minmax" by the largest absolute value, and "auto" is "none".
 """
 
+from typing import Any
+
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+import scipy.sparse
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from fastclf.linear_model import Affine
 
 
-def fit_scaling(X: np.ndarray, method: str) -> Affine | None:
+def fit_scaling(X: Any, method: str) -> Affine | None:
     """Return the scaling of the training rows ``X``, or None where they stay as they are.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
+    X : ndarray or CSR matrix of shape (n, d)
         The training rows, and only they.
     method : {"auto", "standard", "minmax", "none"}
         See the module.
     """
     if method == "none":
         return None
+    if scipy.sparse.issparse(X):
+        return _sparse_scaling(X, method)
     if method == "minmax":
         minmax = MinMaxScaler().fit(X)
         return Affine(shift=minmax.data_min_, scale=1 / minmax.scale_)
@@ -35,6 +43,13 @@ def fit_scaling(X: np.ndarray, method: str) -> Affine | None:
     if method == "auto" and _comparable(standard):
         return None
     return Affine(shift=standard.mean_, scale=standard.scale_)
+
+
+def _sparse_scaling(X: Any, method: str) -> Affine | None:
+    if method == "auto":
+        return None
+    scaler = MaxAbsScaler() if method == "minmax" else StandardScaler(with_mean=False)
+    return Affine(shift=np.zeros(X.shape[1]), scale=scaler.fit(X).scale_)
 
 
 def _comparable(standard: StandardScaler) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from fastclf.data.readers import Dataset
+from fastclf.data.dataset import Dataset
 from fastclf.errors import DataError
 
 
@@ -17,7 +17,7 @@ def split_rows(
     dataset : Dataset
         The data.
     test_size : float
-        The part of the rows that is held out.
+        The part of the rows that is held out; 0 for none.
     stratify : bool
         Whether each class is split in that proportion. Multi-label rows are drawn at random.
     seed : int
@@ -33,10 +33,12 @@ def split_rows(
     DataError
         If the data are too few to be split so.
     """
-    by_class = dataset.y if stratify and dataset.task != "multilabel" else None
+    if test_size == 0:
+        return np.arange(dataset.n_rows), np.empty(0, dtype=np.intp)
+    by_class = dataset.hard_labels if stratify and dataset.task != "multilabel" else None
     try:
         train, test = train_test_split(
-            np.arange(len(dataset.X)), test_size=test_size, stratify=by_class, random_state=seed
+            np.arange(dataset.n_rows), test_size=test_size, stratify=by_class, random_state=seed
         )
     except ValueError as problem:
         raise DataError(

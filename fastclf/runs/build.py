@@ -1,5 +1,6 @@
 """From a recipe to the estimator that it describes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 Estimator = LogisticRegression | MultiLabelLogisticRegression
 
 
-def build_estimator(recipe: Recipe, labels: np.ndarray) -> Estimator:
+def build_estimator(
+    recipe: Recipe, labels: np.ndarray, names: Sequence[str] | None = None
+) -> Estimator:
     """Return the unfitted estimator of a recipe whose kind of model is known.
 
     Parameters
@@ -29,13 +32,15 @@ def build_estimator(recipe: Recipe, labels: np.ndarray) -> Estimator:
     recipe : Recipe
         The recipe.
     labels : ndarray of shape (K,)
-        The classes in the data; unused with several labels a row.
+        The classes in the data; unused with several labels a row. Of distributions the indices.
+    names : sequence of str, optional
+        What they are called in the recipe, where that is not as they are written.
     """
     options = {**recipe.model.model_dump(exclude={"kind"}), **_solver_options(recipe)}
     if not isinstance(recipe.model, SingleLabelModel):
         return MultiLabelLogisticRegression(**options)
     if isinstance(recipe.model.class_weight, dict):
-        options["class_weight"] = _by_label(recipe.model.class_weight, labels)
+        options["class_weight"] = _by_label(recipe.model.class_weight, labels, names)
     return LogisticRegression(**options)
 
 
@@ -65,9 +70,11 @@ def _solver_options(recipe: Recipe) -> dict[str, Any]:
     return {**options, "solver": exact(**table.model_dump(exclude={"name", "max_iter", "tol"}))}
 
 
-def _by_label(weights: dict[str, float], labels: np.ndarray) -> dict[Any, float]:
+def _by_label(
+    weights: dict[str, float], labels: np.ndarray, names: Sequence[str] | None
+) -> dict[Any, float]:
     """Return class weights by label in place of the label's name."""
-    by_name = {str(label): label for label in labels.tolist()}
+    by_name = dict(zip(names or map(str, labels.tolist()), labels.tolist(), strict=True))
     for name in weights:
         if name not in by_name:
             raise ConfigError(

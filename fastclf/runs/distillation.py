@@ -55,7 +55,7 @@ def compare(
     The plain student is the same estimator fitted to the labels alone. ``kl_to_teacher`` is the
     mean Kullback-Leibler divergence of a student's probabilities from the teacher's, in nats.
     """
-    X = parts.scaled(parts.test.X)
+    X = parts.prepared(parts.test.X)
     told, _ = teacher_probabilities(teacher, X)
     taught = judge(parts.test.y, teacher.predict(X), told, teacher.classes_)
     figures = {"teacher": taught.metrics}

@@ -1,82 +1,156 @@
-"""The rows of a run: read, split, and scaled for the fit."""
+"""The rows of a run: read, split, and made ready for the fit."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastclf.config import DataTable
-from fastclf.data import Dataset, fit_scaling, load_built_in, load_card, split_rows
+from fastclf.data import (
+    Dataset,
+    fit_encoder,
+    fit_scaling,
+    load_built_in,
+    load_card,
+    load_file,
+    split_rows,
+)
+from fastclf.errors import DataError
 from fastclf.linear_model import Affine, LinearModel
+from fastclf.preprocessing import Encoder
+from fastclf.table import Table, listed
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the rows, as they were read."""
+    """Some of the rows.
 
-    X: np.ndarray
+    Attributes
+    ----------
+    X : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
+        As they were read.
+    y : ndarray of shape (n,), (n, L) or (n, K)
+        Labels, indicators, or with ``is_soft`` distributions.
+    is_soft : bool
+        Whether ``y`` holds distributions.
+    """
+
+    X: Any
     y: np.ndarray
+    is_soft: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.y)
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The training rows, the test rows, and the scaling that the training rows decide.
+    """The training rows, the test rows, and what the training rows decide.
 
     Attributes
     ----------
-    train, test : Part
-        The rows.
-    scaling : Affine or None
-        What the estimator's rows went through.
+    train : Part
+        The rows to train on.
+    test : Part
+        The rows to test on; there may be none.
+    preparation : Affine, Encoder or None
+        What the rows go through before the fit.
     feature_names : tuple of str
-        Names of the columns.
-    label_names : tuple of str or None
-        Names of the labels, where a row has several.
+        Names of the features that are fitted.
+    class_names : tuple of str or None
+        Names of the labels, or of the classes of distributions; None where the labels are known to
+        the estimator.
     """
 
     train: Part
     test: Part
-    scaling: Affine | None
+    preparation: Affine | Encoder | None
     feature_names: tuple[str, ...]
-    label_names: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
 
-    def scaled(self, X: np.ndarray) -> np.ndarray:
+    def prepared(self, X: Any) -> Any:
         """Return rows as the estimators see them."""
-        return X if self.scaling is None else self.scaling.apply(X)
+        return X if self.preparation is None else self.preparation.apply(X)
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
-        """Return a model of scaled rows as one of rows as they were read, with all names."""
-        classes = model.classes if self.label_names is None else np.array(self.label_names)
-        return replace(
-            model,
-            classes=classes,
-            preprocessing=self.scaling,
-            feature_names=self.feature_names,
-        )
+        """Return a model of prepared rows as one of rows as they were read, with all names."""
+        classes = model.classes if self.class_names is None else np.array(self.class_names)
+        named = replace(model, classes=classes, feature_names=self.feature_names)
+        if isinstance(self.preparation, Encoder):
+            return replace(named, encoder=self.preparation)
+        return replace(named, preprocessing=self.preparation)
 
 
 def read_dataset(table: DataTable) -> Dataset:
     """Return the data that a recipe's ``[data]`` names, with the classes that it keeps."""
     if table.name is not None:
         dataset = load_built_in(table.name)
+    elif table.path is not None:
+        dataset = load_file(Path(table.path), table)
     else:
-        assert table.card is not None  # the table has exactly one of the two
+        assert table.card is not None  # the table has exactly one of the three
         dataset = load_card(Path(table.card))
     return dataset if table.classes is None else dataset.keep_classes(table.classes)
 
 
-def split_and_scale(dataset: Dataset, table: DataTable, seed: int) -> Parts:
-    """Return a data set's training and test rows."""
-    X = dataset.X.astype(table.dtype)
-    train_rows, test_rows = split_rows(
-        dataset, test_size=table.test_size, stratify=table.stratify, seed=seed
-    )
-    train = Part(X[train_rows], dataset.y[train_rows])
-    test = Part(X[test_rows], dataset.y[test_rows])
+def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
+    """Return a data set's training and test rows, and fit what prepares them.
+
+    Raises
+    ------
+    DataError
+        If the data are too few to be split, or a column can't be prepared.
+    """
+    if not isinstance(dataset.features, Table):
+        dataset = _in_dtype(dataset, table.dtype)
+    if dataset.test is not None:
+        train, test = dataset, dataset.test
+    else:
+        train_rows, test_rows = split_rows(
+            dataset, test_size=table.test_size, stratify=table.stratify, seed=seed
+        )
+        train, test = dataset.take(train_rows), dataset.take(test_rows)
+    _check_classes(train, test)
+    preparation: Affine | Encoder | None
+    feature_names = dataset.feature_names
+    try:
+        if isinstance(train.features, Table):
+            preparation = fit_encoder(
+                train.features,
+                scale=table.scale,
+                impute=table.impute,
+                min_frequency=table.min_frequency,
+                dtype=table.dtype,
+            )
+            feature_names = preparation.feature_names
+        else:
+            preparation = fit_scaling(train.features, table.scale)
+    except DataError as problem:
+        raise DataError(f"{dataset.name}: {problem}") from None
     return Parts(
-        train,
-        test,
-        scaling=fit_scaling(train.X, table.scale),
-        feature_names=dataset.feature_names,
-        label_names=dataset.class_names if dataset.task == "multilabel" else None,
+        Part(train.features, train.y, train.is_soft),
+        Part(test.features, test.y, test.is_soft),
+        preparation,
+        feature_names,
+        dataset.class_names if dataset.y.ndim == 2 else None,
     )
+
+
+def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
+    test = None if dataset.test is None else _in_dtype(dataset.test, dtype)
+    return replace(dataset, features=dataset.features.astype(dtype), test=test)
+
+
+def _check_classes(train: Dataset, test: Dataset) -> None:
+    """Refuse a split that leaves a class without a row to learn it from."""
+    if train.y.ndim == 2:
+        return
+    unseen = np.setdiff1d(test.y, train.y)
+    if len(unseen):
+        raise DataError(
+            f"{train.name}: all rows of {listed(list(map(str, unseen.tolist())))} are test rows, "
+            "so nothing can be learned of it; split otherwise, or leave the class out with "
+            "data.classes"
+        )

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from fastclf.config import Recipe
@@ -19,7 +18,7 @@ from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
 from fastclf.runs.distillation import compare, fit_student, fit_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
-from fastclf.runs.parts import read_dataset, split_and_scale
+from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.summary import versions
 from fastclf.solvers import Progress, observing
@@ -59,9 +58,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         dataset = read_dataset(recipe.data)
         recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
-        parts = split_and_scale(dataset, recipe.data, recipe.seed)
-        estimator = build_estimator(recipe, np.unique(dataset.y))
-        X, y = parts.scaled(parts.train.X), parts.train.y
+        parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+        estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
+        X, y = parts.prepared(parts.train.X), parts.train.y
 
         def observe(progress: Progress) -> None:
             directory.write_metrics(asdict(progress))
@@ -78,9 +77,10 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
 
         model = parts.for_raw_rows(fitted.linear_model())
         model.save(directory.model_path)
-        found = {"train": evaluate(model, parts.train), "test": evaluate(model, parts.test)}
-        directory.write_evaluation({part: judged.as_json() for part, judged in found.items()})
-        metrics = {part: judged.metrics for part, judged in found.items()}
+        rows = {"train": parts.train, "test": parts.test}
+        found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+        directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
+        metrics = {name: judged.metrics for name, judged in found.items()}
         if recipe.distill is not None:
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(teacher, model, plain, parts)
@@ -90,8 +90,8 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "kind": recipe.model.kind,
             "solver": recipe.solver.name,
             "seed": recipe.seed,
-            "n_train": len(parts.train.X),
-            "n_test": len(parts.test.X),
+            "n_train": len(parts.train),
+            "n_test": len(parts.test),
             "n_features": X.shape[1],
             "classes": dataset.class_names,
             "fit_seconds": fit_seconds,

@@ -1,0 +1,99 @@
+"""Data sets that come with scikit-learn, and those that it generates."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn import datasets
+
+from fastclf.data.cards import GeneratedSource
+from fastclf.data.dataset import Dataset
+from fastclf.errors import DataError, nearest
+
+BUILT_IN: dict[str, Callable[..., Any]] = {
+    "breast_cancer": datasets.load_breast_cancer,
+    "digits": datasets.load_digits,
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+}
+
+GENERATORS: dict[str, Callable[..., Any]] = {
+    "blobs": datasets.make_blobs,
+    "classification": datasets.make_classification,
+    "multilabel_classification": datasets.make_multilabel_classification,
+}
+
+
+def load_built_in(name: str) -> Dataset:
+    """Return one of the data sets that come with scikit-learn.
+
+    Raises
+    ------
+    DataError
+        If there is none of that name.
+    """
+    if name not in BUILT_IN:
+        raise DataError(
+            f'there is no built-in data set "{name}"{nearest(name, list(BUILT_IN))}; '
+            f"there are {', '.join(BUILT_IN)}"
+        )
+    bunch = BUILT_IN[name]()
+    return _dataset(name, bunch.data, bunch.target, bunch.feature_names, bunch.target_names)
+
+
+def load_generated(source: GeneratedSource, name: str, classes: Sequence[str]) -> Dataset:
+    """Return a data set that scikit-learn generates.
+
+    Raises
+    ------
+    DataError
+        If there is no such generator, or it refuses its parameters.
+    """
+    X, target = _generate(source)
+    names = [f"x{column}" for column in range(X.shape[1])]
+    return _dataset(name, X, target, names, np.array(classes))
+
+
+def _dataset(
+    name: str,
+    X: np.ndarray,
+    target: np.ndarray,
+    feature_names: Sequence[str],
+    class_names: np.ndarray,
+) -> Dataset:
+    if target.ndim == 1:
+        if target.max() >= len(class_names):
+            raise DataError(
+                f"the card names {len(class_names)} classes, the data have {target.max() + 1}"
+            )
+        y = class_names[target]
+        class_names = np.unique(y)
+    else:
+        y = target
+    return Dataset(name, X, y, tuple(map(str, feature_names)), tuple(map(str, class_names)))
+
+
+def _generate(source: GeneratedSource) -> tuple[np.ndarray, np.ndarray]:
+    if source.generator not in GENERATORS:
+        raise DataError(
+            f'there is no generator "{source.generator}"'
+            f"{nearest(source.generator, list(GENERATORS))}; there are {', '.join(GENERATORS)}"
+        )
+    generator = GENERATORS[source.generator]
+    right = list(inspect.signature(generator).parameters)
+    for parameter in source.parameters:
+        if parameter not in right:
+            raise DataError(
+                f'make_{source.generator} has no parameter "{parameter}"{nearest(parameter, right)}'
+            )
+    try:
+        arrays = generator(**{"random_state": 0, **source.parameters})
+    except (TypeError, ValueError) as problem:
+        raise DataError(f"make_{source.generator}: {problem}") from None
+    if len(arrays) != 2 or not all(isinstance(array, np.ndarray) for array in arrays):
+        raise DataError(
+            f"make_{source.generator} must give two dense arrays; leave out the parameters that "
+            "return something else"
+        )
+    return arrays

@@ -1,0 +1,151 @@
+"""A data set in memory."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastclf.data.cards import Task
+from fastclf.errors import DataError, nearest
+from fastclf.table import Numbers, Table, listed
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    features : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
+        As they were read.
+    y : ndarray of shape (n,), (n, L) or (n, K)
+        The label of each row, a 0/1 indicator for each of L labels, or with ``is_soft`` a
+        distribution over K classes.
+    feature_names : tuple of str
+        Names of the d columns.
+    class_names : tuple of str
+        Names of the classes, in sorted order of the labels in ``y``; or of the columns of ``y``.
+    is_soft : bool
+        Whether ``y`` holds distributions.
+    groups : ndarray of shape (n,), optional
+        By which rows are split, where a column was named for that.
+    test : Dataset, optional
+        The rows to test on, where the data come with such.
+    facts : dict
+        What else is worth telling, such as how many rows were dropped.
+    """
+
+    name: str
+    features: Any
+    y: np.ndarray
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    is_soft: bool = False
+    groups: np.ndarray | None = None
+    test: "Dataset | None" = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows, without those of ``test``."""
+        return self.y.shape[0]
+
+    @property
+    def task(self) -> Task:
+        """What is to be predicted: "binary", "multiclass" or "multilabel"."""
+        if self.y.ndim == 2 and not self.is_soft:
+            return "multilabel"
+        return "binary" if len(self.class_names) == 2 else "multiclass"
+
+    @property
+    def hard_labels(self) -> np.ndarray:
+        """One label for each row (n,): of a distribution the index of its most probable class."""
+        return self.y.argmax(axis=1) if self.is_soft else self.y
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes (K,) in the order of their names: labels, or indices where those are soft."""
+        return np.arange(len(self.class_names)) if self.y.ndim == 2 else np.unique(self.y)
+
+    def take(self, rows: np.ndarray) -> "Dataset":
+        """Return some rows, given as indices or as a mask; without those of ``test``."""
+        features = self.features
+        return replace(
+            self,
+            features=features.take(rows) if isinstance(features, Table) else features[rows],
+            y=self.y[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            test=None,
+        )
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all rows, in hexadecimal: of values, shapes, dtypes and names."""
+        digest = hashlib.sha256()
+        for part in _parts(self):
+            digest.update(part)
+        return digest.hexdigest()
+
+    def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
+        """Return the rows of some classes only.
+
+        Raises
+        ------
+        DataError
+            If the data have more than one label a row, or not two classes or more are named that
+            exist.
+        """
+        if self.y.ndim == 2:
+            what = "has distributions" if self.is_soft else "is multi-label"
+            raise DataError(f"{self.name} {what}: data.classes can't select its rows")
+        names = [str(name) for name in classes]
+        for name in names:
+            if name not in self.class_names:
+                raise DataError(
+                    f'{self.name} has no class "{name}"{nearest(name, list(self.class_names))}; '
+                    f"its classes: {listed(self.class_names)}"
+                )
+        if len(set(names)) < 2:
+            raise DataError(f"data.classes names one class only, {names[0]}; name two or more")
+        kept = np.isin(self.y.astype(str), names)
+        test = self.test
+        if test is not None:
+            test = test.take(np.isin(test.y.astype(str), names))
+        return replace(
+            self.take(kept),
+            class_names=tuple(name for name in self.class_names if name in names),
+            test=test,
+        )
+
+
+def _parts(dataset: Dataset) -> Iterator[bytes]:
+    """Yield all that counts."""
+    features = dataset.features
+    if isinstance(features, Table):
+        for name, column in features.columns.items():
+            yield f"\0{name}\0{type(column).__name__}".encode()
+            arrays = [column.values] if isinstance(column, Numbers) else [column.codes]
+            if not isinstance(column, Numbers):
+                yield "\0".join(column.names).encode()
+            yield from _bytes(*arrays)
+    elif scipy.sparse.issparse(features):
+        yield f"{features.shape}".encode()
+        yield from _bytes(features.data, features.indices, features.indptr)
+    else:
+        yield from _bytes(features)
+    yield from _bytes(dataset.y)
+    yield f"{dataset.class_names}{dataset.is_soft}".encode()
+    if dataset.groups is not None:
+        yield from _bytes(dataset.groups)
+    if dataset.test is not None:
+        yield from _parts(dataset.test)
+
+
+def _bytes(*arrays: np.ndarray) -> Iterator[Any]:
+    for array in arrays:
+        yield f"{array.dtype.str}{array.shape}".encode()
+        yield np.ascontiguousarray(array).data

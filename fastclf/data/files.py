@@ -1,0 +1,145 @@
+"""From a data file to a data set: what is read, what is a feature, and what is to be predicted."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fastclf.data.dataset import Dataset
+from fastclf.data.options import FileOptions
+from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.targets import read_targets, target_columns
+from fastclf.errors import DataError
+from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
+
+
+def load_file(path: Path, options: FileOptions) -> Dataset:
+    """Return the data set in a file of any format.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or a folder of Parquet files.
+    options : FileOptions
+        How it is read.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, a column isn't there, or a value can't be used; the message names the
+        file, and where it can the row and the column.
+    """
+    dataset = _load(path, options)
+    if options.test_path is None:
+        return dataset
+    test_path = Path(options.test_path)
+    test = _load(test_path, options, like=dataset)
+    return replace(dataset, test=replace(test, test=None))
+
+
+def _load(path: Path, options: FileOptions, like: Dataset | None = None) -> Dataset:
+    kind = format_of(path, options.format)
+    if kind not in TABLES:
+        raise DataError(f"{path}: {kind} files can't be read yet")
+    try:
+        dataset = _load_table(path, options, like)
+        return dataset if like is None else _as_test(dataset, like)
+    except DataError as problem:
+        named = str(problem).startswith(str(path))
+        raise DataError(str(problem) if named else f"{path}: {problem}") from None
+
+
+def _load_table(path: Path, options: FileOptions, like: Dataset | None) -> Dataset:
+    file = open_table(
+        path, format=options.format, header=options.header, delimiter=options.delimiter
+    )
+    targets = target_columns(file.names, options)
+    names = _feature_columns(file.names, targets, options)
+    split_by = [] if options.split_by is None else [options.split_by]
+    wanted = list(dict.fromkeys([*names, *targets, *split_by]))
+    text = set(options.categorical)
+    if like is not None and isinstance(like.features, Table):
+        columns = like.features.columns.items()
+        text |= {name for name, column in columns if not isinstance(column, Numbers)}
+        text &= set(file.names)
+    table = file.read(wanted, text)
+    if not table.n_rows:
+        raise DataError("has no rows")
+    found = read_targets(
+        table.select(targets), options, like.class_names if like is not None else None
+    )
+    if found.kept is not None:
+        table = table.take(found.kept)
+    features = table.select(names)
+    for name, column in features.columns.items():
+        if isinstance(column, Lists):
+            raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
+    return Dataset(
+        path.stem,
+        features,
+        found.y,
+        tuple(names),
+        found.class_names,
+        is_soft=found.is_soft,
+        groups=_groups(table, options.split_by),
+    )
+
+
+def _feature_columns(
+    names: Sequence[str], targets: Sequence[str], options: FileOptions
+) -> list[str]:
+    """Return the names of the features, in the order of the file or of ``columns``."""
+    split_by = () if options.split_by is None else (options.split_by,)
+    for key, wanted in (
+        ("drop", options.drop),
+        ("columns", options.columns or ()),
+        ("categorical", options.categorical),
+        ("split_by", split_by),
+    ):
+        try:
+            check_columns(wanted, names)
+        except DataError as problem:
+            raise DataError(f"{key}: {problem}") from None
+    if options.columns is None:
+        left_out = {*targets, *options.drop, *split_by}
+        kept = [name for name in names if name not in left_out]
+    else:
+        left_out = {*targets, *options.drop}
+        kept = [name for name in dict.fromkeys(options.columns) if name not in left_out]
+    if not kept:
+        raise DataError(f"no column is left to be a feature; there are {listed(names)}")
+    return kept
+
+
+def _groups(table: Table, name: str | None) -> np.ndarray | None:
+    """Return the values of the column by which rows are split: numbers, or codes in order."""
+    if name is None:
+        return None
+    column = table.columns[name]
+    missing = column.missing
+    if missing.any():
+        raise DataError(f'row {table.rows[missing.argmax()]}, column "{name}": split_by needs it')
+    if isinstance(column, Lists):
+        raise DataError(f'column "{name}" holds lists; split_by needs another')
+    return column.values if isinstance(column, Numbers) else as_categories(column).codes
+
+
+def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
+    """Return a data set to test on, with labels and names as in the one to train on."""
+    if dataset.task == "multilabel" or dataset.is_soft:
+        if test.class_names != dataset.class_names or test.is_soft != dataset.is_soft:
+            raise DataError(
+                f"its labels are {listed(test.class_names)}, and those to train on are "
+                f"{listed(dataset.class_names)}"
+            )
+        return test
+    if dataset.y.dtype.kind == "U" and test.y.dtype.kind != "U":
+        test = replace(test, y=test.y.astype(str))
+    unknown = sorted(set(map(str, np.unique(test.y))) - set(dataset.class_names))
+    if unknown:
+        raise DataError(
+            f'the class "{unknown[0]}" isn\'t among those to train on, '
+            f"{listed(dataset.class_names)}; leave such rows out"
+        )
+    return replace(test, class_names=dataset.class_names)

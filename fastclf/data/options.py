@@ -1,0 +1,97 @@
+"""How a data file is read: the keys that a recipe's ``[data]`` and a card's ``[source]`` share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
+
+from fastclf.data.tables import Format
+from fastclf.toml import Table, mistake
+
+
+def _in_folder(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder", Path())
+    return str((folder / path).resolve())
+
+
+def _one_character(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '\n\r"':
+        raise mistake(
+            "data.delimiter",
+            f'delimiter = "{delimiter!r}": must be one character, and not a quote or a line break',
+        )
+    return delimiter
+
+
+FilePath = Annotated[str, AfterValidator(_in_folder)]
+Names = Annotated[tuple[str, ...], Strict(False)]
+TargetKind = Literal["auto", "labels", "indicators", "distribution", "label_lists"]
+
+
+class FileOptions(Table):
+    """How a data file is read.
+
+    Attributes
+    ----------
+    format : str, optional
+        "csv", "tsv", "parquet", "arrow", "npz", "npy" or "svmlight"; by default that of the suffix.
+    header : bool, optional
+        CSV: whether the first row names the columns. By default it does unless it has numbers only;
+        without names the columns are c0, c1 and so on.
+    delimiter : str, optional
+        CSV: the character between two values; by default a comma, and a tab in TSV.
+    target : str, int or list of them, optional
+        The column that is to be predicted, by name or by index (-1 is the last), or several
+        columns. By default the one that is named target, label, class or y.
+    target_path : str, optional
+        NPY: the file of the targets.
+    target_kind : {"auto", "labels", "indicators", "distribution", "label_lists"}
+        One label a row; 0 or 1 in a column for each label; a probability in a column for each
+        class; or one column with a list of labels. By default one column has labels, or lists if
+        the file says so or there is a ``label_separator``; and several columns have indicators if
+        they hold 0 and 1 only, else distributions.
+    label_separator : str, optional
+        What is between two labels of a list in text, such as ";".
+    missing_target : {"error", "drop"}
+        What happens to rows without a target.
+    test_path : str, optional
+        A file of the same kind with the rows to test on.
+    drop : tuple of str
+        Columns that are left out.
+    columns : tuple of str, optional
+        Columns that are features; by default all others.
+    categorical : tuple of str
+        Columns that are categories even if they hold numbers.
+    split_by : str, optional
+        A column that decides which rows are tested on; it isn't a feature unless ``columns`` says
+        so.
+    split_kind : {"group", "time"}
+        With ``split_by``: rows with the same value stay together, or those with the largest values
+        are the test rows.
+    """
+
+    format: Format | None = None
+    header: bool | None = None
+    delimiter: Annotated[str, AfterValidator(_one_character)] | None = None
+    target: (
+        str | int | Annotated[tuple[str | int, ...], Strict(False), Field(min_length=1)] | None
+    ) = None
+    target_path: FilePath | None = None
+    target_kind: TargetKind = "auto"
+    label_separator: Annotated[str, Field(min_length=1)] | None = None
+    missing_target: Literal["error", "drop"] = "error"
+    test_path: FilePath | None = None
+    drop: Names = ()
+    columns: Annotated[Names, Field(min_length=1)] | None = None
+    categorical: Names = ()
+    split_by: str | None = None
+    split_kind: Literal["group", "time"] = "group"
+
+    @model_validator(mode="after")
+    def _one_test_part(self) -> "FileOptions":
+        if self.split_by is not None and self.test_path is not None:
+            raise mistake(
+                "data.split_by",
+                "split_by and test_path both say which rows are tested on; leave out one of them",
+            )
+        return self

@@ -1,0 +1,71 @@
+"""From a dataset card to its data, which are held against the facts in the card."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from fastclf.data.bundled import load_built_in, load_generated
+from fastclf.data.cards import BundledSource, DatasetCard, FileSource, read_card
+from fastclf.data.dataset import Dataset
+from fastclf.data.files import load_file
+from fastclf.errors import DataError
+
+
+def load_card(path: Path) -> Dataset:
+    """Return the data set that the card at ``path`` describes.
+
+    Raises
+    ------
+    DataError
+        If the card can't be used, or the data aren't what it says.
+    """
+    card = read_card(path)
+    try:
+        dataset = replace(_load(card), name=card.name)
+        _check(dataset, card)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return dataset
+
+
+def _load(card: DatasetCard) -> Dataset:
+    source = card.source
+    if isinstance(source, BundledSource):
+        return load_built_in(source.loader)
+    if isinstance(source, FileSource):
+        _check_bytes(source)
+        return load_file(Path(source.path), source)
+    return load_generated(source, card.name, card.classes)
+
+
+def _check_bytes(source: FileSource) -> None:
+    """Compare the file with the checksum in its card."""
+    try:
+        with open(source.path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise DataError(f"{source.path}: can't be read: {problem.strerror}") from None
+    if found != source.sha256:
+        raise DataError(
+            f"{source.path} has another sha256 than the card says, {found}; get the file again, "
+            "or correct the card"
+        )
+
+
+def _check(dataset: Dataset, card: DatasetCard) -> None:
+    """Compare the data with the facts in their card."""
+    found = {
+        "n_rows": dataset.n_rows,
+        "n_features": dataset.features.shape[1],
+        "task": dataset.task,
+        "classes": sorted(dataset.class_names),
+    }
+    told = {
+        "n_rows": card.n_rows,
+        "n_features": card.n_features,
+        "task": card.task,
+        "classes": sorted(card.classes),
+    }
+    for fact, value in found.items():
+        if value != told[fact]:
+            raise DataError(f"the card says {fact} = {told[fact]}, the data have {value}")

@@ -1,0 +1,177 @@
+"""Files of columns: CSV, TSV, Parquet and Arrow, whole or in parts, as `fastclf.table.Table`.
+
+They are read through pyarrow, which is in the extra ``data``. Rows are counted from 1, without the
+names of the columns.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from fastclf.errors import DataError, nearest
+from fastclf.preprocessing import Encoder
+from fastclf.table import Table, check_columns
+
+if TYPE_CHECKING:
+    from fastclf.data.columnar import ColumnarFile
+    from fastclf.data.text import TextFile
+
+Format = Literal["csv", "tsv", "parquet", "arrow", "npz", "npy", "svmlight"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".txt": "csv",
+    ".data": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+    ".npz": "npz",
+    ".npy": "npy",
+    ".svm": "svmlight",
+    ".svmlight": "svmlight",
+    ".libsvm": "svmlight",
+}
+TABLES = ("csv", "tsv", "parquet", "arrow")
+
+
+def format_of(path: Path, given: Format | None = None) -> Format:
+    """Return the format of a file: the one that is given, or that of its suffix.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or its suffix tells nothing.
+    """
+    if not path.exists():
+        siblings = [sibling.name for sibling in path.parent.glob("*")]
+        raise DataError(f"{path}: no such file{nearest(path.name, siblings)}")
+    if given is not None:
+        return given
+    if path.is_dir():
+        return "parquet"
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f'{path}: the suffix "{suffix}" tells no format; set data.format, or use one of '
+            f"{', '.join(SUFFIXES)}"
+        )
+    return SUFFIXES[suffix]
+
+
+def open_table(
+    source: Path | BinaryIO,
+    *,
+    format: Format | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+) -> "TextFile | ColumnarFile":
+    """Return a file of columns, whose names are known and whose rows are still to be read.
+
+    Parameters
+    ----------
+    source : Path or binary file
+        A stream, such as standard input, holds CSV, or TSV if ``format`` says so.
+    format : str, optional
+        By default that of the suffix; a folder holds Parquet files.
+    header : bool, optional
+        For text: whether its first row has the names of the columns; by default it has unless it
+        holds numbers alone.
+    delimiter : str, optional
+        For text: what is between two values; by default a comma, or a tab in TSV.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or pyarrow isn't installed.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise DataError(
+            f"{source}: tables are read with pyarrow, which isn't installed; "
+            "run: pip install 'fastclf[data]'"
+        ) from None
+    from fastclf.data.columnar import ColumnarFile
+    from fastclf.data.text import DELIMITERS, TextFile
+
+    kind = format_of(source, format) if isinstance(source, Path) else format or "csv"
+    if kind in ("parquet", "arrow"):
+        if not isinstance(source, Path):
+            raise DataError(f"{kind} can't be read from a stream; name a file")
+        return ColumnarFile(source, kind)
+    if kind not in DELIMITERS:
+        raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
+    return TextFile(source, delimiter or DELIMITERS[kind], header)
+
+
+def read_table(
+    source: Path | BinaryIO,
+    columns: Sequence[str] | None = None,
+    *,
+    categorical: Collection[str] = (),
+    format: Format | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+) -> Table:
+    """Read a file of columns.
+
+    Parameters
+    ----------
+    source, format, header, delimiter
+        As for `open_table`.
+    columns : sequence of str, optional
+        The columns to read; by default all.
+    categorical : collection of str
+        Columns that are categories even if they hold numbers.
+
+    Raises
+    ------
+    DataError
+        If it can't be read; the message names the file, and where it can the row and the column.
+    """
+    file = open_table(source, format=format, header=header, delimiter=delimiter)
+    for names in (columns or (), categorical):
+        check_columns(names, file.names)
+    return file.read(columns, categorical)
+
+
+def stream_table(
+    source: Path | BinaryIO,
+    *,
+    encoder: Encoder | None = None,
+    columns: Sequence[str] | None = None,
+    batch_rows: int = 65_536,
+    format: Format | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Table]:
+    """Read a file of columns in parts, in memory that doesn't grow with the file.
+
+    Parameters
+    ----------
+    source, format, header, delimiter
+        As for `open_table`.
+    encoder : Encoder, optional
+        Says which columns are numbers and which are categories; otherwise the first rows say it.
+    columns : sequence of str, optional
+        The columns to read; by default those of the encoder that are there, or all.
+    batch_rows : int
+        The most rows of a part.
+
+    Raises
+    ------
+    DataError
+        If it can't be read; the message names the file, and where it can the row and the column.
+    """
+    file = open_table(source, format=format, header=header, delimiter=delimiter)
+    text = encoder.categorical if encoder else ()
+    numbers = [name for name in encoder.column_names if name not in text] if encoder else ()
+    if columns is not None:
+        check_columns(columns, file.names)
+    elif encoder is not None:
+        columns = [name for name in file.names if name in encoder.column_names]
+    return file.batches(columns, numbers=numbers, text=text, batch_rows=batch_rows)

@@ -1,0 +1,267 @@
+"""From columns to targets: labels, indicators of several labels, or distributions.
+
+Labels are text, or integers where the column holds numbers. A row without a label is an error that
+names it, or is dropped; in a list of labels it is a row that no label applies to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastclf.data.options import FileOptions
+from fastclf.errors import DataError
+from fastclf.table import (
+    Categories,
+    Column,
+    Lists,
+    Numbers,
+    Table,
+    category_names,
+    check_columns,
+    listed,
+)
+
+USUAL_NAMES = ("target", "label", "class", "y")
+
+_TOLERANCE = 0.01  # by which the printed probabilities of a row may miss a sum of 1
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is to be predicted.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n,), (n, L) or (n, K)
+        Labels, 0/1 indicators or distributions.
+    class_names : tuple of str
+        Of the classes in sorted order of the labels in ``y``, or of its columns.
+    is_soft : bool
+        Whether ``y`` holds distributions.
+    kept : ndarray of shape (N,), optional
+        Which rows of the file are there; None for all.
+    """
+
+    y: np.ndarray
+    class_names: tuple[str, ...]
+    is_soft: bool = False
+    kept: np.ndarray | None = None
+
+
+def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...]:
+    """Return the names of the columns that are to be predicted.
+
+    Raises
+    ------
+    DataError
+        If one isn't there, or none is named and none has a usual name.
+    """
+    if options.target is None:
+        usual = [name for name in names if name.lower() in USUAL_NAMES]
+        if len(usual) == 1:
+            return (usual[0],)
+        hint = "; is data.delimiter right?" if len(names) == 1 else ""
+        raise DataError(
+            f"which column is to be predicted? Set data.target to one of {listed(names)}{hint}"
+        )
+    wanted = options.target if isinstance(options.target, tuple) else (options.target,)
+    found = tuple(name if isinstance(name, str) else _at(name, names) for name in wanted)
+    try:
+        check_columns(found, names)
+    except DataError as problem:
+        raise DataError(f"target: {problem}") from None
+    if len(set(found)) < len(found):
+        raise DataError(f"target names a column twice: {', '.join(found)}")
+    return found
+
+
+def _at(index: int, names: Sequence[str]) -> str:
+    if not -len(names) <= index < len(names):
+        raise DataError(f"target = {index}: the columns are 0 to {len(names) - 1}, or -1 for last")
+    return names[index]
+
+
+def read_targets(
+    table: Table, options: FileOptions, labels: Sequence[str] | None = None
+) -> Targets:
+    """Return the targets that columns hold.
+
+    Parameters
+    ----------
+    table : Table
+        The target columns alone.
+    options : FileOptions
+        Of which the keys that begin with target, and label_separator, count.
+    labels : sequence of str, optional
+        For lists: all labels there may be, in order; by default those in the column.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or can't be a target; it names the row.
+    """
+    kind: str = options.target_kind
+    if kind == "auto":
+        kind = _kind(table, options)
+    single = kind in ("labels", "label_lists")
+    if single and len(table.columns) > 1:
+        raise DataError(
+            f'target_kind = "{kind}" needs one target column, and there are '
+            f"{', '.join(table.names)}"
+        )
+    if kind == "label_lists":
+        return _label_lists(table, options, labels)
+    missing = np.any([column.missing for column in table.columns.values()], axis=0)
+    kept = None
+    if missing.any():
+        if options.missing_target == "error":
+            raise DataError(
+                f"row {table.rows[missing.argmax()]} has no target ({', '.join(table.names)}), "
+                f"nor have {int(missing.sum()) - 1} others; fill it in, or set "
+                'data.missing_target to "drop"'
+            )
+        kept = ~missing
+        table = table.take(kept)
+    if not table.n_rows:
+        raise DataError(f"no row has a target ({', '.join(table.names)})")
+    if kind == "labels":
+        y, names = _labels(table)
+        return Targets(y, names, kept=kept)
+    if kind == "indicators":
+        return Targets(_indicators(table), table.names, kept=kept)
+    return Targets(_distributions(table), table.names, is_soft=True, kept=kept)
+
+
+def _kind(table: Table, options: FileOptions) -> str:
+    columns = list(table.columns.values())
+    if len(columns) > 1:
+        values = [_as_flags(column) for column in columns]
+        return "distribution" if any(flags is None for flags in values) else "indicators"
+    lists = isinstance(columns[0], Lists) or options.label_separator is not None
+    return "label_lists" if lists else "labels"
+
+
+def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
+    (name, column), *_ = table.columns.items()
+    if isinstance(column, Lists):
+        raise DataError(f'column "{name}" holds lists; set data.target_kind to "label_lists"')
+    if isinstance(column, Categories):
+        present, codes = np.unique(column.codes, return_inverse=True)
+        names = np.array(column.names)[present]
+        return names[codes], tuple(names.tolist())
+    values = column.values
+    whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
+    if not whole.all():
+        row = table.rows[(~whole).argmax()]
+        raise DataError(
+            f'row {row}, column "{name}": {values[~whole][0]} can\'t be a class: classes are text '
+            "or whole numbers; name another column in data.target"
+        )
+    y = values.astype(np.int64)
+    return y, tuple(map(str, np.unique(y).tolist()))
+
+
+def _indicators(table: Table) -> np.ndarray:
+    columns = []
+    for name, column in table.columns.items():
+        flags = _as_flags(column)
+        if flags is None:
+            row = table.rows[_first_other(column)]
+            raise DataError(
+                f'row {row}, column "{name}": indicators are 0 or 1; correct it, or set '
+                "data.target_kind"
+            )
+        columns.append(flags)
+    return np.stack(columns, axis=1)
+
+
+def _as_flags(column: Column) -> np.ndarray | None:
+    """Return 0/1 values (a missing one is 0), or None where there are others."""
+    if isinstance(column, Numbers):
+        known = column.missing | (column.values == 0) | (column.values == 1)
+        return (column.values == 1).astype(np.uint8) if known.all() else None
+    if isinstance(column, Categories):
+        spelt = [name.lower() for name in column.names]
+        if set(spelt) <= {"true", "false", "0", "1"}:
+            return np.array([name in ("true", "1") for name in spelt] + [0], np.uint8)[column.codes]
+    return None
+
+
+def _first_other(column: Column) -> int:
+    def is_right(row: int) -> bool:
+        return _as_flags(column.take(np.array([row]))) is not None
+
+    if isinstance(column, Numbers):
+        return int((~((column.values == 0) | (column.values == 1))).argmax())
+    return next((row for row in range(len(column)) if not is_right(row)), 0)
+
+
+def _distributions(table: Table) -> np.ndarray:
+    if len(table.columns) < 2:
+        raise DataError("a distribution needs a column for each class, two or more")
+    for name, column in table.columns.items():
+        if not isinstance(column, Numbers):
+            raise DataError(
+                f'column "{name}" holds text, and several target columns hold probabilities or '
+                "0 and 1"
+            )
+    P = np.stack([c.values for c in table.columns.values() if isinstance(c, Numbers)], axis=1)
+    P = P.astype(np.float64)
+    wrong = ~(np.isfinite(P) & (P >= 0)).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"row {table.rows[row]}: probabilities aren't negative or infinite; got "
+            f"{', '.join(f'{p:g}' for p in P[row, :10])}"
+        )
+    sums = P.sum(axis=1)
+    wrong = np.abs(sums - 1) > _TOLERANCE
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"row {table.rows[row]}: the probabilities of {', '.join(table.names[:10])} sum to "
+            f"{sums[row]:.6g}; divide each row by its sum, or set data.target_kind"
+        )
+    return P / sums[:, None]
+
+
+def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | None) -> Targets:
+    (name, column), *_ = table.columns.items()
+    lists = column if isinstance(column, Lists) else _split(name, column, options)
+    known = tuple(sorted(lists.names) if labels is None else labels)
+    position = {label: i for i, label in enumerate(known)}
+    for label in lists.names:
+        if label not in position:
+            raise DataError(f'column "{name}": the label "{label}" is unknown; there are {known}')
+    if not known:
+        raise DataError(f'column "{name}" has no label in any row')
+    y = np.zeros((len(lists), len(known)), np.uint8)
+    rows = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
+    moved = np.array([position[label] for label in lists.names], dtype=np.int64)
+    y[rows, moved[lists.codes]] = 1
+    return Targets(y, known)
+
+
+def _split(name: str, column: Numbers | Categories, options: FileOptions) -> Lists:
+    """Return the lists that a column of text holds."""
+    if options.label_separator is None:
+        raise DataError(
+            f'column "{name}": set data.label_separator to what is between two labels, like ";"'
+        )
+    separator = options.label_separator
+    texts: list[str]
+    codes: np.ndarray
+    if isinstance(column, Numbers):  # single labels that are numbers
+        distinct, codes = np.unique(column.values, return_inverse=True)
+        texts = ["" if np.isnan(v) else category_names(np.array([v]))[0] for v in distinct]
+    else:
+        texts, codes = [*column.names, ""], column.codes
+    parts = [[part.strip() for part in text.split(separator) if part.strip()] for text in texts]
+    names = sorted({part for group in parts for part in group})
+    position = {part: i for i, part in enumerate(names)}
+    counts = np.array([len(group) for group in parts])[codes]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    known = [np.array([position[part] for part in group], np.int64) for group in parts]
+    flat = np.concatenate([known[code] for code in codes.tolist()] or [np.empty(0, np.int64)])
+    return Lists(offsets, flat, tuple(names))
