@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,65 @@ def train(
     else:
         print_summary(result.path, result.summary, Console())
         if verbose:
-            print_tables(result.evaluations["test"].tables, Console())
+            part = "test" if "test" in result.evaluations else "train"
+            print_tables(result.evaluations[part].tables, Console())
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("input", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Where to write.  [default: standard output]")
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "jsonl", "parquet", "npz"]),
+    help="How to write.  [default: by the suffix of the output; else csv]",
+)
+@click.option(
+    "--columns",
+    default="label,probabilities",
+    show_default=True,
+    metavar="NAMES",
+    help="What to write: label, probabilities or both.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="Pass on a column of the input, such as an id. May be given again.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the predictions.")
+@click.option("-v", "--verbose", is_flag=True, help="Print each part that is written.")
+def predict(
+    run: Path,
+    input: Path,
+    output: Path | None,
+    format: Any,
+    columns: str,
+    keep: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Write what the model of RUN, a run or a model file, predicts for the rows of INPUT.
+
+    INPUT has any format that can be trained from; - is CSV from standard input.
+    """
+    from fastclf.runs.prediction import open_predictor, predict_file
+
+    def observe(rows: int, seconds: float) -> None:
+        if verbose:
+            click.echo(f"{rows} rows in {seconds:.2f} s", err=True)
+
+    done = predict_file(
+        open_predictor(run),
+        sys.stdin.buffer if str(input) == "-" else input,
+        output or sys.stdout.buffer,
+        format=format,
+        columns=columns.split(","),
+        keep=keep,
+        observe=observe,
+    )
+    if not quiet:
+        click.echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
 
 @main.command()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastclf.data.bundled import BUILT_IN, GENERATORS
 from fastclf.data.cards import DatasetCard, read_card
-from fastclf.data.readers import BUILT_IN, GENERATORS
 from fastclf.errors import DataError
 
 DEFAULT_FOLDER = Path("datasets")
