@@ -105,6 +105,34 @@ def train(
 
 @main.command()
 @click.argument("run", type=PATH)
+@click.option(
+    "--data",
+    type=PATH,
+    help="A dataset card, or a file like the run's own.  [default: the run's own data]",
+)
+@output("Print where the figures are saved only.", "Print a table of the classes or labels too.")
+def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Judge the model of RUN, a run directory, and save the figures in it."""
+    from rich.console import Console
+
+    from fastclf.runs.directory import open_run, to_json
+    from fastclf.runs.reevaluation import evaluate_run
+    from fastclf.runs.tables import metrics_table, print_tables
+
+    found = evaluate_run(open_run(run), data)
+    if as_json:
+        click.echo(to_json(found.as_json()))
+    elif quiet:
+        click.echo(found.path)
+    else:
+        Console().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
+        if verbose:
+            print_tables([*found.parts.values()][-1].tables, Console())
+        click.echo(f"saved in {found.path}")
+
+
+@main.command()
+@click.argument("run", type=PATH)
 @click.argument("input", type=PATH)
 @click.option("-o", "--output", type=PATH, help="Where to write.  [default: standard output]")
 @click.option(

@@ -68,7 +68,10 @@ def evaluate(model: LinearModel, part: Part) -> Evaluation:
     """Return what a model is worth on some rows."""
     if len(part.y) == 0:
         return Evaluation(0)
-    return judge(part.y, model.predict(part.X), model.predict_proba(part.X), model.classes)
+    logits = model.decision_function(part.X)
+    codes = model.decide(logits)
+    predicted = codes if model.task == "multilabel" else model.classes[codes]
+    return judge(part.y, predicted, model.probabilities(logits), model.classes)
 
 
 def judge(
