@@ -53,6 +53,74 @@ def main() -> None:
 
 
 @main.command()
+@click.argument("file", required=False, type=PATH)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is to be predicted: a name, a pattern like label_*, or an index. May be given again."
+    "  [default: target, label, class or y]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("recipe.toml"),
+    show_default=True,
+    help="The recipe; - prints it.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a recipe that is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def init(
+    file: Path | None, targets: tuple[str, ...], output: Path, force: bool, quiet: bool
+) -> None:
+    """Write a complete, commented recipe for FILE, which trains as it stands.
+
+    Without FILE it has every key with its default, for a built-in data set.
+    """
+    from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
+
+    draft = draft_for_nothing() if file is None else draft_for_file(file, targets, output.parent)
+    if str(output) == "-":
+        click.echo(recipe_text(draft, "recipe.toml"), nl=False)
+        return
+    write_recipe(draft, output, overwrite=force)
+    if not quiet:
+        for fact in draft.facts:
+            click.echo(fact)
+        click.echo(f"saved in {output}; next: fastclf check --config {output}")
+
+
+@main.command()
+@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the recipe, like model.C=0.5. May be given again.",
+)
+@output("Print warnings only.", "Print all classes, and all columns with missing values.")
+def check(
+    config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
+) -> None:
+    """Do everything but train, and tell what would happen."""
+    from rich.console import Console
+
+    from fastclf.config import load_recipe
+    from fastclf.runs.checking import check_recipe, print_plan
+    from fastclf.runs.directory import to_json
+
+    plan = check_recipe(load_recipe(config, assignments))
+    _warn(plan.warnings)
+    if as_json:
+        click.echo(to_json(plan.as_json()))
+    elif not quiet:
+        print_plan(plan, Console(), verbose)
+
+
+@main.command()
 @click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
 @click.option(
     "--set",

@@ -43,7 +43,8 @@ def _attributes(docstring: str) -> dict[str, str]:
     for line in section.splitlines():
         if line.startswith(" "):
             for name in names:
-                found[name] = f"{found.get(name, '')} {line.strip()}".strip()
+                text = f"{found.get(name, '')} {line.strip()}"
+                found[name] = text.strip().replace("`", "")
         else:
             names = line.partition(" : ")[0].split(", ")
     return found
@@ -69,4 +70,4 @@ def _inner(table: type[Table]) -> Iterator[type[Table]]:
 
 def _first_sentence(table: type[Table]) -> str:
     paragraph = inspect.cleandoc(table.__doc__ or "").partition("\n\n")[0]
-    return " ".join(paragraph.split()).replace("``", "")
+    return " ".join(paragraph.split()).replace("`", "")

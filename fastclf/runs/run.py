@@ -56,7 +56,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
     """
     with new_run(out) as directory, _recorded_warnings() as caught:
         dataset = read_dataset(recipe.data)
-        recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
         parts = split_and_prepare(dataset, recipe.data, recipe.seed)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
@@ -106,7 +106,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
     return RunResult(out, model, summary, found)
 
 
-def _kind(wanted: str, dataset: Dataset) -> str:
+def resolve_kind(wanted: str, dataset: Dataset) -> str:
     """Return the kind of model that fits the data, which is the one wanted or an error."""
     kind = KINDS[dataset.task]
     if wanted not in {"auto", kind}:
