@@ -106,7 +106,7 @@ class DataTable(FileOptions):
     test_size : float
         The part of the rows that is held out; 0 for none.
     stratify : bool
-        Whether each class is split in the same proportion. Multi-label rows are drawn at random.
+        Whether each class, or each of several labels, is split in the same proportion.
     scale : {"auto", "standard", "minmax", "none"}
         How columns are scaled; see `fastclf.data.scaling`.
     impute : {"mean", "median", "most_frequent", "zero", "none"}

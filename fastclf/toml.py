@@ -181,7 +181,11 @@ class Document:
     def _place(self, key: Key) -> str:
         """Return where a key was set, or else its table: an assignment, or the file and line."""
         places = [(dotted, f"--set {text}") for dotted, text in self.overrides.items()]
-        places += [(dotted, f"{self.path}:{number}") for dotted, number in _lines(self.text)]
+        places += [
+            (dotted, f"{self.path}:{number}")
+            for dotted, number in _lines(self.text)
+            if not any(f"{dotted}.".startswith(f"{set_}.") for set_ in self.overrides)
+        ]
         for end in range(len(key), 0, -1):
             wanted = ".".join(map(str, key[:end]))
             for dotted, place in places:

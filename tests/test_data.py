@@ -1,4 +1,4 @@
-"""Cards, readers, splits and scaling."""
+"""Cards, bundled data and scaling."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from fastclf.data import BUILT_IN, fit_scaling, load_built_in, load_card, read_card, split_rows
+from fastclf.data import fit_scaling, load_built_in, load_card, read_card
 from fastclf.errors import DataError
 
 CARDS = sorted((Path(__file__).parents[1] / "datasets").glob("*.toml"))
@@ -111,24 +111,6 @@ def test_classes_can_be_kept():
     labels = replace(two, y=np.zeros((two.n_rows, 2)))
     with pytest.raises(DataError, match="multi-label"):
         labels.keep_classes(["3", "5"])
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_splits_are_disjoint_seeded_and_stratified(name: str):
-    dataset = load_built_in(name)
-    train, test = split_rows(dataset, test_size=0.25, stratify=True, seed=1)
-    assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(dataset.n_rows))
-    again, _ = split_rows(dataset, test_size=0.25, stratify=True, seed=1)
-    other, _ = split_rows(dataset, test_size=0.25, stratify=True, seed=2)
-    assert np.array_equal(train, again)
-    assert not np.array_equal(train, other)
-    for label in np.unique(dataset.y):
-        assert abs(np.mean(dataset.y[test] == label) - np.mean(dataset.y == label)) < 0.02
-
-
-def test_impossible_splits_are_refused():
-    with pytest.raises(DataError, match="data.test_size = 0.001"):
-        split_rows(load_built_in("iris"), test_size=0.001, stratify=True, seed=0)
 
 
 def test_scaling_is_that_of_scikit_learn_and_spares_constant_columns():

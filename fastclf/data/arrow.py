@@ -14,6 +14,7 @@ from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")  # text that is a missing value
+_RELEASED = 8  # columns after which Arrow's memory goes back to the system
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -43,10 +44,12 @@ def to_table(arrow: pa.Table, first_row: int = 1) -> Table:
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
     columns: dict[str, Column] = {}
-    names = arrow.column_names
-    for name in names:
+    for i, name in enumerate(arrow.column_names, 1):
         column, arrow = arrow.column(0), arrow.remove_column(0)
         columns[name] = _column(name, column)
+        del column
+        if i % _RELEASED == 0:
+            pa.default_memory_pool().release_unused()
     return Table(columns, rows)
 
 

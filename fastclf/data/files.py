@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastclf.data.arrays import load_arrays
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table
@@ -40,11 +41,16 @@ def load_file(path: Path, options: FileOptions) -> Dataset:
 
 def _load(path: Path, options: FileOptions, like: Dataset | None = None) -> Dataset:
     kind = format_of(path, options.format)
-    if kind not in TABLES:
-        raise DataError(f"{path}: {kind} files can't be read yet")
     try:
-        dataset = _load_table(path, options, like)
-        return dataset if like is None else _as_test(dataset, like)
+        if kind in TABLES:
+            dataset = _load_table(path, options, like)
+        else:
+            dataset = load_arrays(path, kind, options, like)
+        if like is not None:
+            return _as_test(dataset, like)
+        if dataset.test is not None:
+            return replace(dataset, test=_as_test(dataset.test, dataset))
+        return dataset
     except DataError as problem:
         named = str(problem).startswith(str(path))
         raise DataError(str(problem) if named else f"{path}: {problem}") from None
@@ -55,7 +61,11 @@ def _load_table(path: Path, options: FileOptions, like: Dataset | None) -> Datas
         path, format=options.format, header=options.header, delimiter=options.delimiter
     )
     targets = target_columns(file.names, options)
-    names = _feature_columns(file.names, targets, options)
+    if like is None:
+        names = _feature_columns(file.names, targets, options)
+    else:
+        names = list(like.feature_names)
+        check_columns(names, file.names)
     split_by = [] if options.split_by is None else [options.split_by]
     wanted = list(dict.fromkeys([*names, *targets, *split_by]))
     text = set(options.categorical)
@@ -127,6 +137,15 @@ def _groups(table: Table, name: str | None) -> np.ndarray | None:
 
 def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     """Return a data set to test on, with labels and names as in the one to train on."""
+    d, wanted = test.features.shape[1], dataset.features.shape[1]
+    if d != wanted:
+        raise DataError(f"the rows to test on have {d} features, and those to train on {wanted}")
+    if isinstance(dataset.features, Table) != isinstance(test.features, Table):
+        dense = test.features
+        if isinstance(dense, Table):
+            raise DataError("values are missing in rows to test on, and none in rows to train on")
+        columns = zip(dataset.feature_names, dense.T, strict=True)
+        test = replace(test, features=Table({name: Numbers(x) for name, x in columns}))
     if dataset.task == "multilabel" or dataset.is_soft:
         if test.class_names != dataset.class_names or test.is_soft != dataset.is_soft:
             raise DataError(

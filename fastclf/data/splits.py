@@ -1,14 +1,24 @@
-"""Splitting rows into training and test parts."""
+"""Splitting rows into training and test parts.
+
+Each class is split in the same proportion; of distributions it is the most probable class that
+counts, and of rows with several labels each label. A column of groups keeps rows of a group
+together, and a column of times puts the last rows into the test part.
+"""
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from fastclf.data.dataset import Dataset
 from fastclf.errors import DataError
 
 
 def split_rows(
-    dataset: Dataset, *, test_size: float, stratify: bool, seed: int
+    dataset: Dataset,
+    *,
+    test_size: float,
+    stratify: bool,
+    seed: int,
+    split_kind: str = "group",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers of the training part and of the test part.
 
@@ -17,11 +27,13 @@ def split_rows(
     dataset : Dataset
         The data.
     test_size : float
-        The part of the rows that is held out; 0 for none.
+        The part of the rows that is held out, or of the groups; 0 for none.
     stratify : bool
-        Whether each class is split in that proportion. Multi-label rows are drawn at random.
+        Whether each class or label is split in that proportion. Groups and times are not.
     seed : int
         The same seed gives the same split.
+    split_kind : {"group", "time"}
+        What ``dataset.groups`` means, where it is there.
 
     Returns
     -------
@@ -33,15 +45,71 @@ def split_rows(
     DataError
         If the data are too few to be split so.
     """
+    n = dataset.n_rows
     if test_size == 0:
-        return np.arange(dataset.n_rows), np.empty(0, dtype=np.intp)
-    by_class = dataset.hard_labels if stratify and dataset.task != "multilabel" else None
+        return np.arange(n), np.empty(0, dtype=np.intp)
     try:
-        train, test = train_test_split(
-            np.arange(dataset.n_rows), test_size=test_size, stratify=by_class, random_state=seed
-        )
+        if dataset.groups is not None and split_kind == "time":
+            train, test = _by_time(dataset.groups, test_size)
+        elif dataset.groups is not None:
+            shuffle = GroupShuffleSplit(1, test_size=test_size, random_state=seed)
+            train, test = next(shuffle.split(np.empty(n), groups=dataset.groups))
+        elif stratify and dataset.task == "multilabel":
+            train, test = _by_labels(dataset.y, test_size, seed)
+        else:
+            train, test = train_test_split(
+                np.arange(n),
+                test_size=test_size,
+                stratify=dataset.hard_labels if stratify else None,
+                random_state=seed,
+            )
     except ValueError as problem:
+        remedy = ""
+        if stratify and dataset.groups is None:
+            remedy = "; leave rare classes out with data.classes, or set data.stratify to false"
         raise DataError(
-            f"{dataset.name} can't be split with data.test_size = {test_size}: {problem}"
+            f"{dataset.name} can't be split with data.test_size = {test_size}: "
+            f"{' '.join(str(problem).split()).rstrip('.')}{remedy}"
         ) from None
     return np.sort(train), np.sort(test)
+
+
+def _by_time(times: np.ndarray, test_size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Put the rows with the largest values last; those with equal values keep their order."""
+    order = np.argsort(times, kind="stable")
+    cut = len(order) - int(np.ceil(test_size * len(order)))
+    if cut == 0:
+        raise ValueError("no row is left to train on")
+    return order[:cut], order[cut:]
+
+
+def _by_labels(y: np.ndarray, test_size: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split each label in the same proportion, the rarest first.
+
+    Each row that has the label goes where that label is most wanting, then where rows are. The
+    method is the iterative stratification of Sechidis, Tsoumakas and Vlahavas, "On the
+    stratification of multi-label data" (2011), with ties broken by the order of the parts.
+    """
+    order = np.random.default_rng(seed).permutation(len(y))
+    Y = y[order] > 0
+    shares = np.array([1 - test_size, test_size])
+    rows_wanted = shares * len(y)
+    left = Y.sum(axis=0)
+    wanted = shares[:, None] * left
+    part = np.full(len(y), -1)
+
+    def assign(row: int, to: int) -> None:
+        part[row] = to
+        rows_wanted[to] -= 1
+        wanted[to] -= Y[row]
+
+    while left.any():
+        label = int(np.where(left > 0, left, len(y) + 1).argmin())
+        for row in np.flatnonzero(Y[:, label] & (part < 0)).tolist():
+            assign(row, max((0, 1), key=lambda to: (wanted[to, label], rows_wanted[to])))
+            left -= Y[row]
+    for row in np.flatnonzero(part < 0).tolist():  # rows without labels
+        assign(row, int(rows_wanted.argmax()))
+    if not (part == 0).any() or not (part == 1).any():
+        raise ValueError("one part would have no rows")
+    return order[part == 0], order[part == 1]

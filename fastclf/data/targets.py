@@ -24,6 +24,7 @@ from fastclf.table import (
 
 USUAL_NAMES = ("target", "label", "class", "y")
 
+_FLAGS = {"true", "false", "0", "1"}
 _TOLERANCE = 0.01  # by which the printed probabilities of a row may miss a sum of 1
 
 
@@ -183,18 +184,18 @@ def _as_flags(column: Column) -> np.ndarray | None:
         return (column.values == 1).astype(np.uint8) if known.all() else None
     if isinstance(column, Categories):
         spelt = [name.lower() for name in column.names]
-        if set(spelt) <= {"true", "false", "0", "1"}:
+        if set(spelt) <= _FLAGS:
             return np.array([name in ("true", "1") for name in spelt] + [0], np.uint8)[column.codes]
     return None
 
 
 def _first_other(column: Column) -> int:
-    def is_right(row: int) -> bool:
-        return _as_flags(column.take(np.array([row]))) is not None
-
+    """Return the first row that holds no 0 or 1."""
     if isinstance(column, Numbers):
         return int((~((column.values == 0) | (column.values == 1))).argmax())
-    return next((row for row in range(len(column)) if not is_right(row)), 0)
+    if isinstance(column, Categories):
+        return int(np.array([n.lower() not in _FLAGS for n in column.names])[column.codes].argmax())
+    return 0
 
 
 def _distributions(table: Table) -> np.ndarray:

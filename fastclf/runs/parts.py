@@ -1,5 +1,7 @@
 """The rows of a run: read, split, and made ready for the fit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,8 @@ class Parts:
 
     Attributes
     ----------
+    name : str
+        What the data are called.
     train : Part
         The rows to train on.
     test : Part
@@ -64,6 +68,7 @@ class Parts:
         the estimator.
     """
 
+    name: str
     train: Part
     test: Part
     preparation: Affine | Encoder | None
@@ -71,8 +76,15 @@ class Parts:
     class_names: tuple[str, ...] | None
 
     def prepared(self, X: Any) -> Any:
-        """Return rows as the estimators see them."""
-        return X if self.preparation is None else self.preparation.apply(X)
+        """Return rows as the estimators see them.
+
+        Raises
+        ------
+        DataError
+            If a value can't be encoded.
+        """
+        with _naming(self.name):
+            return X if self.preparation is None else self.preparation.apply(X)
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
         """Return a model of prepared rows as one of rows as they were read, with all names."""
@@ -109,13 +121,17 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
         train, test = dataset, dataset.test
     else:
         train_rows, test_rows = split_rows(
-            dataset, test_size=table.test_size, stratify=table.stratify, seed=seed
+            dataset,
+            test_size=table.test_size,
+            stratify=table.stratify,
+            seed=seed,
+            split_kind=table.split_kind,
         )
         train, test = dataset.take(train_rows), dataset.take(test_rows)
     _check_classes(train, test)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
-    try:
+    with _naming(dataset.name):
         if isinstance(train.features, Table):
             preparation = fit_encoder(
                 train.features,
@@ -127,9 +143,8 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
             feature_names = preparation.feature_names
         else:
             preparation = fit_scaling(train.features, table.scale)
-    except DataError as problem:
-        raise DataError(f"{dataset.name}: {problem}") from None
     return Parts(
+        dataset.name,
         Part(train.features, train.y, train.is_soft),
         Part(test.features, test.y, test.is_soft),
         preparation,
@@ -138,9 +153,17 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
     )
 
 
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError as problem:
+        raise DataError(f"{name}: {problem}") from None
+
+
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
     test = None if dataset.test is None else _in_dtype(dataset.test, dtype)
-    return replace(dataset, features=dataset.features.astype(dtype), test=test)
+    return replace(dataset, features=dataset.features.astype(dtype, copy=False), test=test)
 
 
 def _check_classes(train: Dataset, test: Dataset) -> None:

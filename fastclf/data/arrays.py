@@ -1,0 +1,365 @@
+"""Files of matrices: NPZ, NPY and svmlight. Sparse ones stay sparse.
+
+NPZ holds ``X``, dense or as the parts of a CSR matrix (``X_data``, ``X_indices``, ``X_indptr``,
+``X_shape``, or those that `scipy.sparse.save_npz` writes), and ``y``; it may hold ``X_test`` and
+``y_test``, ``feature_names``, and ``classes``, the names of the classes 0 to K - 1 or of the
+columns of ``y``. Nothing in it is ever executed: arrays of objects are refused.
+"""
+
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.datasets import load_svmlight_file
+
+from fastclf.data.dataset import Dataset
+from fastclf.data.options import FileOptions
+from fastclf.data.tables import Format
+from fastclf.data.targets import Targets, read_targets
+from fastclf.errors import DataError
+from fastclf.table import Categories, Column, Lists, Numbers, Table, check_columns, listed
+
+_MOST_FEATURES = 20_000_000  # each has a name; a larger index is a mistake in the file
+_PARTS = ("data", "indices", "indptr", "shape")  # of a CSR matrix
+
+
+def load_arrays(
+    path: Path, format: Format, options: FileOptions, like: Dataset | None = None
+) -> Dataset:
+    """Return the data set in an NPZ, NPY or svmlight file.
+
+    Parameters
+    ----------
+    path : Path
+    format : {"npz", "npy", "svmlight"}
+    options : FileOptions
+        In NPZ ``target`` is the name of an array (by default y) or the index of a column of X, and
+        ``split_by`` the name of an array. In NPY the target is a column by index, or in
+        ``target_path``.
+    like : Dataset, optional
+        The data set that this one is to test.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or a value can't be used.
+    """
+    for key in ("drop", "columns", "categorical", "header", "delimiter"):
+        if getattr(options, key) != FileOptions.model_fields[key].default:
+            raise DataError(f"{key} goes with files of named columns, not with {format}")
+    if options.split_by is not None and format != "npz":
+        raise DataError(f"split_by goes with files of named columns and NPZ, not with {format}")
+    if format == "npz":
+        return _load_npz(path, options)
+    if format == "npy":
+        return _load_npy(path, options)
+    return _load_svmlight(path, options, like)
+
+
+def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:
+    """Return the features alone, dense (memory-mapped if NPY) or CSR, for prediction.
+
+    Parameters
+    ----------
+    path : Path
+    format : {"npz", "npy", "svmlight"}
+    feature_names : sequence of str, optional
+        The names of the model's features. Those from svmlight tell whether indices start at 0, and
+        how many there are; features that the model doesn't know are left out.
+    """
+    if format == "npz":
+        return _matrix(_arrays(path), "X")
+    if format == "npy":
+        return _npy(path)
+    names = feature_names or ()
+    X, _ = _svmlight(path, multilabel=_is_multilabel(path))
+    first = int(names[0]) if names and names[0] in ("0", "1") else _first_index(X)
+    d = len(names) or X.shape[1] - first
+    X.resize((X.shape[0], max(d + first, X.shape[1])))
+    return X[:, first : first + d]
+
+
+def _load_npz(path: Path, options: FileOptions) -> Dataset:
+    arrays = _arrays(path)
+    X, target = _matrix(arrays, "X"), options.target
+    if isinstance(target, tuple):
+        raise DataError("target: in NPZ it is the name of one array, or the index of a column")
+    X_test = _matrix(arrays, "X_test") if _has_matrix(arrays, "X_test") else None
+    if isinstance(target, int):
+        X, y = _without_column(X, target)
+        X_test, y_test = (None, None) if X_test is None else _without_column(X_test, target)
+    else:
+        name = target or "y"
+        try:
+            check_columns([name], list(arrays))
+        except DataError as problem:
+            raise DataError(f"target: {problem}") from None
+        y, y_test = arrays[name], arrays.get(f"{name}_test")
+    d = X.shape[1]
+    names = _names(arrays, "feature_names", d) or tuple(f"x{i}" for i in range(d))
+    groups = None
+    if options.split_by is not None:
+        check_columns([options.split_by], list(arrays))
+        groups = np.unique(arrays[options.split_by], return_inverse=True)[1]
+    classes = _names(arrays, "classes", None)
+    dataset = _dataset(path.stem, X, y, names, classes, options, groups)
+    if X_test is None or y_test is None:
+        return dataset
+    test = _dataset(path.stem, X_test, y_test, names, classes, options, None)
+    return replace(dataset, test=test)
+
+
+def _load_npy(path: Path, options: FileOptions) -> Dataset:
+    X = _npy(path)
+    if options.target_path is not None:
+        if options.test_path is not None:
+            raise DataError("target_path: a test file needs its own targets; use NPZ for both")
+        with _reading(Path(options.target_path)):
+            y = np.load(options.target_path, allow_pickle=False)
+    elif isinstance(options.target, int):
+        X, y = _without_column(X, options.target)
+    else:
+        raise DataError(
+            "NPY has columns without names: set data.target to the index of the target's column, "
+            "or data.target_path to the file of the targets"
+        )
+    names = tuple(f"x{i}" for i in range(X.shape[1]))
+    return _dataset(path.stem, X, y, names, None, options, None)
+
+
+def _load_svmlight(path: Path, options: FileOptions, like: Dataset | None) -> Dataset:
+    if options.target is not None:
+        raise DataError("target: the targets of svmlight are what each line begins with")
+    multilabel = options.target_kind == "label_lists" or _is_multilabel(path)
+    X, target = _svmlight(path, multilabel)
+    if like is None:
+        first = _first_index(X)
+        d = X.shape[1] - first
+    else:  # features that aren't in the training file have no coefficients
+        first, d = int(like.feature_names[0]), like.features.shape[1]
+        X.resize((X.shape[0], max(d + first, X.shape[1])))
+    if d < 1:
+        raise DataError("has no features")
+    X = scipy.sparse.csr_array(X[:, first : first + d])
+    names = tuple(str(i) for i in range(first, first + d))
+    if not multilabel:
+        return _dataset(path.stem, X, target, names, None, options, None)
+    codes = [int(label) for labels in target for label in labels]
+    distinct, flat = np.unique(np.array(codes, dtype=np.int64), return_inverse=True)
+    offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in target])]).astype(np.int64)
+    lists = Lists(offsets, flat, tuple(map(str, distinct.tolist())))
+    known = None if like is None else like.class_names
+    wanted = options.model_copy(update={"target_kind": "label_lists"})
+    found = read_targets(Table({"labels": lists}), wanted, known)
+    return Dataset(path.stem, X, found.y, names, found.class_names)
+
+
+def _dataset(
+    name: str,
+    X: Any,
+    y: np.ndarray,
+    feature_names: tuple[str, ...],
+    classes: tuple[str, ...] | None,
+    options: FileOptions,
+    groups: np.ndarray | None,
+) -> Dataset:
+    if X.shape[0] != len(y):
+        raise DataError(f"there are {X.shape[0]} rows of features, and {len(y)} targets")
+    if X.shape[0] == 0:
+        raise DataError("has no rows")
+    found = _targets(y, classes, options)
+    features = X
+    if not scipy.sparse.issparse(X) and X.dtype.kind == "f" and X.size and np.isnan(X.min()):
+        columns = zip(feature_names, X.T, strict=True)  # a table's missing values are filled in
+        features = Table({name: Numbers(np.ascontiguousarray(values)) for name, values in columns})
+    dataset = Dataset(
+        name,
+        features,
+        y if found.kept is not None else found.y,
+        feature_names,
+        found.class_names,
+        is_soft=found.is_soft,
+        groups=groups,
+    )
+    return dataset if found.kept is None else replace(dataset.take(found.kept), y=found.y)
+
+
+def _targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileOptions) -> Targets:
+    if y.ndim == 2 and y.shape[1] == 1 and options.target_kind in ("auto", "labels"):
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or y.dtype.kind not in "biufUS":
+        raise DataError(f"targets have shape (n,) or (n, L), got {y.shape} of {y.dtype}")
+    if y.ndim == 2:
+        names = classes or tuple(str(i) for i in range(y.shape[1]))
+        if len(names) != y.shape[1]:
+            raise DataError(f"there are {len(names)} classes, and {y.shape[1]} columns in y")
+        flags = y.dtype.kind in "biuf" and bool(np.all((y == 0) | (y == 1)))
+        if flags and options.target_kind in ("auto", "indicators"):
+            return Targets(y.astype(np.uint8), names)
+        return read_targets(
+            Table({name: _column(values) for name, values in zip(names, y.T, strict=True)}), options
+        )
+    found = read_targets(Table({"y": _column(y)}), options)
+    if classes is None or found.y.ndim == 2 or found.y.dtype.kind == "U":
+        return found
+    wrong = (found.y < 0) | (found.y >= len(classes))
+    if wrong.any():
+        raise DataError(
+            f"row {wrong.argmax() + 1}: the class {found.y[wrong][0]}, and classes names 0 to "
+            f"{len(classes) - 1}"
+        )
+    labels = np.array(classes)[found.y]
+    return replace(found, y=labels, class_names=tuple(np.unique(labels).tolist()))
+
+
+def _column(values: np.ndarray) -> Column:
+    if values.dtype.kind in "US":
+        names, codes = np.unique(values.astype(str), return_inverse=True)
+        codes = np.where(names == "", -1, np.arange(len(names)))[codes]
+        return Categories(codes.astype(np.int32), tuple(names.tolist()))
+    return Numbers(values.astype(np.float64))
+
+
+def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:
+    d = X.shape[1]
+    if not -d <= index < d:
+        raise DataError(f"target = {index}: the columns are 0 to {d - 1}, or -1 for the last")
+    if scipy.sparse.issparse(X):
+        raise DataError("target: a column of a sparse X can't be the target; add y")
+    return np.delete(X, index, axis=1), np.asarray(X[:, index])
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with _reading(path), open(path, "rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise DataError("is one array; rename it to .npy")
+        with arrays:
+            return {name: arrays[name] for name in arrays.files if name != "format"}
+
+
+def _npy(path: Path) -> np.ndarray:
+    with _reading(path):
+        X = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(X, np.ndarray):
+        raise DataError("holds several arrays; rename it to .npz")
+    return _checked(X, "X")
+
+
+def _has_matrix(arrays: Mapping[str, np.ndarray], name: str) -> bool:
+    return name in arrays or f"{name}_data" in arrays
+
+
+def _matrix(arrays: Mapping[str, np.ndarray], name: str) -> Any:
+    if name in arrays:
+        return _checked(arrays[name], name)
+    prefix = f"{name}_" if f"{name}_data" in arrays else ""
+    if not all(f"{prefix}{part}" in arrays for part in _PARTS):
+        raise DataError(
+            f"has no {name}, dense or as {', '.join(f'{name}_{part}' for part in _PARTS)}; "
+            f"it has {listed(list(arrays)) or 'nothing'}"
+        )
+    data, indices, indptr, shape = (arrays[f"{prefix}{part}"] for part in _PARTS)
+    try:
+        X = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+        X.check_format(full_check=True)
+        X.sum_duplicates()
+    except (ValueError, TypeError, IndexError, AttributeError) as problem:
+        raise DataError(f"{name} is a malformed CSR matrix: {problem}") from None
+    if X.dtype.kind not in "biuf":
+        raise DataError(f"{name} must hold numbers, got {X.dtype}")
+    return X
+
+
+def _checked(X: np.ndarray, name: str) -> np.ndarray:
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name} must be a matrix of numbers, of shape (n, d), got {X.shape} of {X.dtype}"
+        )
+    return X
+
+
+def _names(arrays: Mapping[str, np.ndarray], key: str, count: int | None) -> tuple[str, ...] | None:
+    if key not in arrays:
+        return None
+    names = tuple(str(name) for name in np.ravel(arrays[key]).astype(str).tolist())
+    if count is not None and len(names) != count:
+        raise DataError(f"there are {len(names)} {key}, and {count} columns in X")
+    return names
+
+
+def _is_multilabel(path: Path) -> bool:
+    """Return whether the first line with labels has several, or a later one of the first."""
+    with _reading(path), open(path, "rb") as file:
+        for _, line in zip(range(1000), file, strict=False):
+            labels = line.split(b"#")[0].split()[:1]
+            if labels and b"," in labels[0]:
+                return True
+    return False
+
+
+def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
+    """Return the features, by the indices in the file, and the targets."""
+    with _reading(path), warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            X, y = load_svmlight_file(str(path), multilabel=multilabel, zero_based=True)
+        except (ValueError, OverflowError) as problem:
+            raise DataError(f"line {_bad_line(path, multilabel)}: {problem}") from None
+    if X.shape[0] == 0:
+        raise DataError("has no rows")
+    if X.shape[1] > _MOST_FEATURES:
+        raise DataError(f"has a feature {X.shape[1] - 1}, and {_MOST_FEATURES} are the most")
+    return X, y
+
+
+def _first_index(X: Any) -> int:
+    """Return 1 if no row has a feature 0, else 0."""
+    return int(X.nnz > 0 and X.indices.min() > 0)
+
+
+def _bad_line(path: Path, multilabel: bool) -> int:
+    """Return the number of the first line that isn't svmlight."""
+    number = 0
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split(b"#")[0].split()
+            try:
+                if words and not (multilabel and b":" in words[0]):
+                    [float(label) for label in words[0].split(b",")]
+                pairs = [word.split(b":") for word in words if b":" in word]
+                indices = [int(index) for index, _ in pairs if index != b"qid"]
+                [float(value) for _, value in pairs]
+                plain = [word for word in words[1:] if b":" not in word]
+                if plain or indices != sorted(set(indices)) or not _fits(indices):
+                    return number
+            except ValueError:
+                return number
+    return number
+
+
+def _fits(indices: list[int]) -> bool:
+    return all(0 <= index < 2**31 for index in indices)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the errors of NumPy, zip and the system into one line."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
+        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
+        if "allow_pickle" in reason or "Python objects" in reason:
+            reason = "it holds Python objects; save arrays of numbers or of text"
+        raise DataError(f"{path}: can't be read: {reason}") from None
+    except (NotImplementedError, RuntimeError, TypeError, MemoryError) as problem:
+        raise DataError(f"{path}: can't be read: {' '.join(str(problem).split())}") from None
