@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
-from fastclf.config import Recipe
+from fastclf.config import DataTable, Recipe
 from fastclf.data import read_table
 from fastclf.data.streams import stream_rows
 from fastclf.errors import DataError, FastclfError
@@ -131,7 +131,7 @@ def matrices(tmp_path: Path, rng) -> tuple[Path, Predictor, np.ndarray]:
     np.savez(tmp_path / "dense.npz", X=X, y=np.zeros(50))
     np.savez_compressed(tmp_path / "fortran.npz", X=np.asfortranarray(X))
     scipy.sparse.save_npz(tmp_path / "sparse.npz", scipy.sparse.csr_array(X))
-    dump_svmlight_file(X, np.zeros(50), str(tmp_path / "rows.svm"))
+    dump_svmlight_file(X, np.zeros(50), str(tmp_path / "rows.svm"), zero_based=True)
     pd.DataFrame(X, columns=names).to_csv(tmp_path / "rows.csv", index=False)
     return tmp_path, Predictor(model), X
 
@@ -159,10 +159,20 @@ def test_matrices_of_every_kind(name: str, batch_rows: int, matrices):
         assert archive["labels"].tolist() == predictor.model.predict(X).tolist()
 
 
+def test_a_target_among_the_columns_of_a_matrix_is_left_out(matrices):
+    folder, predictor, X = matrices
+    np.save(folder / "with.npy", np.insert(X, 2, 9, axis=1))
+    predictor = Predictor(predictor.model, DataTable(path="with.npy", target=2))
+    for name in ("with.npy", "dense.npy"):
+        predict_file(predictor, folder / name, folder / "out.npz")
+        with np.load(folder / "out.npz") as archive:
+            assert archive["labels"].tolist() == predictor.model.predict(X).tolist()
+
+
 def test_parts_are_no_larger_than_asked(matrices):
     folder, predictor, X = matrices
     for name in ("dense.npy", "dense.npz", "sparse.npz", "rows.svm"):
-        parts = list(stream_rows(folder / name, None, 6, batch_rows=20))
+        parts = list(stream_rows(folder / name, predictor.model, batch_rows=20))
         assert [part.X.shape[0] for part in parts] == [20, 20, 10]
 
 
@@ -170,12 +180,12 @@ def test_parts_are_no_larger_than_asked(matrices):
     ("name", "write", "said"),
     [
         ("a.npy", lambda path: np.save(path, np.zeros((4, 5))), r"must have shape \(n, 6\)"),
-        ("a.npy", lambda path: np.save(path, np.zeros(4)), r"shape \(4,\).*not a matrix"),
-        ("a.npy", lambda path: np.save(path, np.array([["a"]])), "dtype <U1, not a matrix"),
+        ("a.npy", lambda path: np.save(path, np.zeros(4)), r"a matrix of numbers.*\(4,\)"),
+        ("a.npy", lambda path: np.save(path, np.array([["a"]])), "a matrix of numbers.*<U1"),
         ("a.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01"), "can't be read"),
-        ("a.npz", lambda path: np.savez(path, Z=np.zeros(3)), r"has no array X.*\['Z'\]"),
+        ("a.npz", lambda path: np.savez(path, Z=np.zeros(3)), "has no X, dense or as .* it has Z"),
         ("a.npz", lambda path: path.write_bytes(b"PK"), "can't be read"),
-        ("a.svm", lambda path: path.write_text("1 1:a\n"), "can't be read"),
+        ("a.svm", lambda path: path.write_text("1 1:a\n"), "line 1: could not convert"),
         ("a.txt.gz", lambda path: path.write_text("1"), 'the suffix ".gz" tells no format'),
     ],
 )
@@ -195,7 +205,7 @@ def test_an_array_of_objects_is_never_unpickled(matrices):
     with pytest.raises(DataError, match="can't be read"):
         predict_file(predictor, folder / "a.npy", folder / "out.npz")
     np.savez(folder / "a.npz", X=np.array([[{}]], dtype=object))
-    with pytest.raises(DataError, match="not a matrix"):
+    with pytest.raises(DataError, match="a matrix of numbers"):
         predict_file(predictor, folder / "a.npz", folder / "out.npz")
 
 

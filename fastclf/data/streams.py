@@ -1,7 +1,7 @@
 """Rows to predict for, read in parts: from tables and streams of text, and from matrices."""
 
-import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import scipy.sparse
 
+from fastclf.data.arrays import load_matrix
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, InputError
+from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import Encoder
 from fastclf.table import Categories, Lists, as_categories, check_columns
 
@@ -36,8 +37,7 @@ class Rows:
 
 def stream_rows(
     source: Path | BinaryIO,
-    encoder: Encoder | None,
-    n_features: int,
+    model: LinearModel,
     *,
     options: FileOptions | None = None,
     keep: Sequence[str] = (),
@@ -49,10 +49,8 @@ def stream_rows(
     ----------
     source : Path or binary file
         A stream holds CSV.
-    encoder : Encoder or None
-        Which columns are read from a table, and which of them are categories.
-    n_features : int
-        Columns of a sparse matrix, whose last ones may be empty.
+    model : LinearModel
+        Knows which columns it takes, and which of them are categories.
     options : FileOptions, optional
         How the file is read that the model was trained on; another one is read likewise if it has
         the same format.
@@ -69,12 +67,20 @@ def stream_rows(
     kind = _format(source, options)
     with naming(source):
         if kind in TABLES:
-            yield from _table_rows(source, kind, encoder, options, keep, batch_rows)
+            yield from _table_rows(source, kind, model, options, keep, batch_rows)
             return
         assert isinstance(source, Path)
         if keep:
             raise DataError(f"{kind} files have no columns with names that could be kept")
-        for X in _MATRICES[kind](source, n_features, batch_rows):
+        if kind == "npz" and _has_dense(source):
+            parts = _npz_rows(source, batch_rows)
+        else:
+            parts = _slices(load_matrix(source, kind, model.feature_names), batch_rows)
+        target = None if options is None else options.target
+        for X in parts:
+            # A column that was the target is in the way here, where columns have no names.
+            if isinstance(target, int) and X.shape[1] == model.n_features + 1:
+                X = np.delete(X, target, axis=1)
             yield Rows(X)
 
 
@@ -93,11 +99,14 @@ def _format(source: Path | BinaryIO, options: FileOptions | None) -> Any:
 def _table_rows(
     source: Path | BinaryIO,
     kind: Any,
-    encoder: Encoder | None,
+    model: LinearModel,
     options: FileOptions | None,
     keep: Sequence[str],
     batch_rows: int,
 ) -> Iterator[Rows]:
+    encoder = model.encoder
+    if encoder is None and model.feature_names is not None:
+        encoder = Encoder.of_numbers(model.feature_names)
     if encoder is None:
         raise DataError(
             "the model doesn't know the names of its features, so it can't take a table; give a "
@@ -124,65 +133,34 @@ def _table_rows(
         yield Rows(table, kept)
 
 
-def _npy_rows(path: Path, n_features: int, batch_rows: int) -> Iterator[np.ndarray]:
-    with _array_errors():
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(X, np.ndarray):
-        raise DataError("not an NPY file, though it is called so")
-    _check_matrix(X.shape, X.dtype)
-    for start in range(0, max(len(X), 1), batch_rows):
-        yield X[start : start + batch_rows]
+def _has_dense(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "X.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False  # and what is wrong is told when it is read whole
 
 
-def _npz_rows(path: Path, n_features: int, batch_rows: int) -> Iterator[Any]:
-    with _array_errors(), zipfile.ZipFile(path) as archive:
-        names = {name.removesuffix(".npy") for name in archive.namelist()}
-        if "X" in names:
-            with archive.open("X.npy") as entry:
-                yield from _entry_rows(entry, batch_rows)
+def _npz_rows(path: Path, batch_rows: int) -> Iterator[np.ndarray]:
+    """Yield the rows of the array X in an archive, whole only if its columns come first."""
+    with _array_errors(), zipfile.ZipFile(path) as archive, archive.open("X.npy") as entry:
+        version = np.lib.format.read_magic(entry)
+        read_header = np.lib.format.read_array_header_2_0
+        if version == (1, 0):
+            read_header = np.lib.format.read_array_header_1_0
+        shape, is_fortran, dtype = read_header(entry)
+        if len(shape) != 2 or dtype.kind not in "biuf":
+            raise DataError(
+                f"X must be a matrix of numbers, of shape (n, d), got {shape} of {dtype}"
+            )
+        n, d = shape
+        if is_fortran:
+            yield from _slices(np.frombuffer(entry.read(), dtype).reshape(d, n).T, batch_rows)
             return
-        for prefix in ("X_", ""):
-            parts = [f"{prefix}{part}" for part in ("data", "indices", "indptr", "shape")]
-            if names.issuperset(parts):
-                data, indices, indptr, shape = (_entry(archive, part) for part in parts)
-                X = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape))
-                yield from _slices(X, batch_rows)
-                return
-    raise DataError(f"has no array X, and no parts of a CSR matrix; it has {sorted(names)}")
-
-
-def _entry(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    return np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
-
-
-def _entry_rows(entry: Any, batch_rows: int) -> Iterator[np.ndarray]:
-    """Yield the rows of an array in an archive without reading all of it, if its order allows."""
-    version = np.lib.format.read_magic(entry)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in read_header:
-        raise DataError(f"an array in format {version}")
-    shape, is_fortran, dtype = read_header[version](entry)
-    _check_matrix(shape, dtype)
-    n, d = shape
-    if is_fortran:
-        X = np.frombuffer(entry.read(), dtype).reshape(d, n).T
-        yield from _slices(X, batch_rows)
-        return
-    for start in range(0, max(n, 1), batch_rows):
-        rows = min(batch_rows, n - start)
-        content = entry.read(rows * d * dtype.itemsize)
-        yield np.frombuffer(content, dtype).reshape(rows, d)
-
-
-def _svmlight_rows(path: Path, n_features: int, batch_rows: int) -> Iterator[Any]:
-    from sklearn.datasets import load_svmlight_file
-
-    with _array_errors():
-        X, _ = load_svmlight_file(path, n_features=n_features, multilabel=False)
-    yield from _slices(X, batch_rows)
+        for start in range(0, max(n, 1), batch_rows):
+            rows = min(batch_rows, n - start)
+            content = entry.read(rows * d * dtype.itemsize)
+            yield np.frombuffer(content, dtype).reshape(rows, d)
 
 
 def _slices(X: Any, batch_rows: int) -> Iterator[Any]:
@@ -190,21 +168,13 @@ def _slices(X: Any, batch_rows: int) -> Iterator[Any]:
         yield X[start : start + batch_rows]
 
 
-def _check_matrix(shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if len(shape) != 2 or dtype.kind not in "biuf":
-        raise DataError(f"holds an array of shape {shape} and dtype {dtype}, not a matrix")
-
-
-_MATRICES = {"npy": _npy_rows, "npz": _npz_rows, "svmlight": _svmlight_rows}
-
-
 @contextmanager
 def _array_errors() -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
-        if isinstance(problem, DataError):
-            raise
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())
         raise DataError(f"can't be read: {reason}") from None
 

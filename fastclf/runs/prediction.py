@@ -13,7 +13,6 @@ from fastclf.data.streams import naming, stream_rows
 from fastclf.data.writers import Format, Predictions, format_of_output, writing_predictions
 from fastclf.errors import InputError, nearest
 from fastclf.linear_model import LinearModel
-from fastclf.preprocessing import Encoder
 from fastclf.runs.directory import open_run
 from fastclf.table import Categories
 
@@ -108,17 +107,7 @@ def _predictions(
     batch_rows: int,
 ) -> Iterator[Predictions]:
     model = predictor.model
-    encoder = model.encoder
-    if encoder is None and model.feature_names is not None:
-        encoder = Encoder.of_numbers(model.feature_names, str(model.theta.dtype))
-    parts = stream_rows(
-        source,
-        encoder,
-        model.n_features,
-        options=predictor.data,
-        keep=keep,
-        batch_rows=batch_rows,
-    )
+    parts = stream_rows(source, model, options=predictor.data, keep=keep, batch_rows=batch_rows)
     nothing = True
     for part in parts:
         nothing = False

@@ -11,6 +11,7 @@ from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_card, load_file
 from fastclf.data.cards import FileSource, read_card
 from fastclf.data.streams import naming
+from fastclf.data.tables import TABLES, format_of
 from fastclf.errors import DataError, RunError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import EVALUATION, FinishedRun, to_json, write_file
@@ -94,7 +95,7 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         own = source if isinstance(source, FileSource) else FileOptions()
     options = own.model_dump(include=set(FileOptions.model_fields))
     options |= {"test_path": None, "split_by": None, "drop": (), "columns": None, "format": None}
-    if model.encoder is not None:
+    if model.encoder is not None and format_of(path) in TABLES:
         options["columns"] = model.encoder.column_names
         options["categorical"] = model.encoder.categorical
     return load_file(path, FileOptions.model_validate(options))
