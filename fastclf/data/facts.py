@@ -10,7 +10,7 @@ import scipy.sparse
 
 from fastclf.table import Categories, Lists, Numbers, Table
 
-_NAME_OF_ID = re.compile(r"(?i)(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$|^unnamed: 0$|ID$")
+_NAME_OF_ID = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$")
 _MANY_ROWS = 20  # fewer rows may well differ in each value of a feature
 _OWN = 0.9  # a column where so large a share of the values are different tells rows apart
 

@@ -14,8 +14,9 @@ import tomlkit
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.facts import ColumnFacts, column_facts
+from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
-from fastclf.data.targets import USUAL_NAMES
+from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import InputError, RunError, nearest
 from fastclf.runs.directory import write_file
 from fastclf.runs.run import KINDS
@@ -245,10 +246,10 @@ def _look_at_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
     """Add the separator of lists of labels to the options, if the target seems to hold such."""
     if isinstance(options["target"], list):
         return {}
-    target = options["target"]
-    names = open_table(file).names
-    column = open_table(file).read([target if isinstance(target, str) else names[target]])
-    (values,) = column.columns.values()
+    opened = open_table(file)
+    with naming(file):
+        columns = target_columns(opened.names, FileOptions.model_validate(options))
+    (values,) = opened.read(columns).columns.values()
     if not isinstance(values, Categories) or not values.names:
         return {}
     for separator in SEPARATORS:
