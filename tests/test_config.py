@@ -50,7 +50,7 @@ def refusal(path: Path, *assignments: str) -> str:
 def test_shipped_configs_load_and_tell_their_command(path: Path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
-    assert Path(recipe.data.card).is_file()
+    assert Path(recipe.data.card or recipe.data.path).is_file()
     assert path.read_text().startswith(f"# fastclf train --config configs/{path.name}\n")
 
 

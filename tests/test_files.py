@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from fastclf.config import load_recipe
-from fastclf.data import FileOptions, load_file, read_table
+from fastclf.data import FileOptions, load_card, load_file, read_table
 from fastclf.errors import ConfigError, DataError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.run import train
 from fastclf.table import Table
+
+ROOT = Path(__file__).parents[1]
 
 FRUIT = """\
 id,weight,colour,origin,kind
@@ -196,6 +198,49 @@ def test_runs_from_files(name: str, recipe_of, tmp_path: Path):
     assert len(bits) == 1
     if name == "all rows":
         assert result.summary["n_test"] == 0
+
+
+FLOORS = {"loans": 0.65, "topics": 0.55, "films": 0.1, "votes": 0.6}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_shipped_recipes_of_files(name: str, tmp_path: Path):
+    result = train(load_recipe(ROOT / "configs" / f"{name}.toml"), tmp_path / "run")
+    figures = result.summary["metrics"]["test"]
+    assert figures["subset_accuracy" if name == "films" else "accuracy"] > FLOORS[name]
+    assert (result.model.encoder is None) == (name == "topics")
+
+
+def test_the_card_and_the_recipe_of_a_file_agree():
+    for name in FLOORS:
+        recipe = load_recipe(ROOT / "configs" / f"{name}.toml")
+        card = load_card(ROOT / "datasets" / f"{name}.toml")
+        assert read_dataset(recipe.data).fingerprint() == card.fingerprint()
+
+
+def test_cards_tell_what_their_file_is(tmp_path: Path):
+    for name in ("loans.csv", "loans.toml"):
+        (tmp_path / name).write_bytes((ROOT / "datasets" / name).read_bytes())
+    card = tmp_path / "loans.toml"
+    assert load_card(card).n_rows == 800
+    text = card.read_text()
+    for old, new, said in (
+        ('"approved"', '"aproved"', 'target: there is no column "aproved" (did you mean approved'),
+        ("n_features = 7", "n_features = 8", "the card says n_features = 8, the data have 7"),
+        ("loans.csv", "loan.csv", "loan.csv: can't be read: No such file"),
+        ('kind = "file"', 'kind = "fil"', "source.kind"),
+        ("drop", "dorp", "unknown key source.dorp (did you mean drop?)"),
+        ('sha256 = "', 'sha256 = "0', "source.sha256"),
+    ):
+        card.write_text(text.replace(old, new))
+        with pytest.raises(DataError) as refused:
+            load_card(card)
+        assert str(refused.value).startswith(str(card)) and said in str(refused.value)
+    card.write_text(text)
+    with open(tmp_path / "loans.csv", "a") as file:
+        file.write("\n")
+    with pytest.raises(DataError, match="another sha256 than the card says"):
+        load_card(card)
 
 
 def test_runs_split_by_a_column(recipe_of, tmp_path: Path):
