@@ -102,13 +102,12 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
-        "data.path": os.path.relpath(file.resolve(), folder.resolve()),
+        "data.path": os.path.relpath(file, folder),
         **{f"data.{key}": value for key, value in options.items()},
         "model.kind": KINDS[dataset.task],
     }
     if "target_path" in options:
-        relative = os.path.relpath(Path(options["target_path"]).resolve(), folder.resolve())
-        values["data.target_path"] = relative
+        values["data.target_path"] = os.path.relpath(options["target_path"], folder)
     if not isinstance(dataset.features, Table) and dataset.features.dtype == np.float32:
         values["data.dtype"] = "float32"
         notes["data.dtype"] = "as in the file"
@@ -142,8 +141,7 @@ def recipe_text(draft: Draft, path: str) -> str:
         is_there = Recipe.model_fields[name].default is not None
         lines += ["", f"{'' if is_there else '# '}[{name}]"]
         chosen = _chosen(members, draft.values, name)
-        # What was chosen for these data comes first.
-        for key in sorted(chosen.model_fields, key=lambda key: f"{name}.{key}" not in draft.values):
+        for key in _in_order(chosen, f"{name}.", draft):
             lines += _key(chosen, key, f"{name}.", draft, commented=not is_there)
         lines += _others(members, chosen)
     return "\n".join(lines) + "\n"
@@ -163,6 +161,13 @@ def _key(
         yield f"# {key} = ..."
     else:
         yield f"{'# ' if commented else ''}{key} = {_toml(value)}"
+
+
+def _in_order(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
+    """Yield the keys of a table, first those that were chosen for these data."""
+    chosen = [dotted.removeprefix(prefix) for dotted in draft.values if dotted.startswith(prefix)]
+    yield from chosen
+    yield from (key for key in table.model_fields if key not in chosen)
 
 
 def _others(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
