@@ -60,8 +60,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
     else:
         dataset = _read(run.recipe.data, run.model, data)
-        part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
         with naming(data):
+            part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
             judged = evaluate(run.model, part)
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
         found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
@@ -108,8 +108,7 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
     if several != (dataset.task == "multilabel"):
         kinds = {True: "several labels", False: "one label"}
         raise DataError(
-            f"{dataset.name} has {kinds[not several]} a row, and the model predicts "
-            f"{kinds[several]}"
+            f"it has {kinds[not several]} a row, and the model predicts {kinds[several]}"
         )
     if dataset.y.ndim == 1:
         return dataset.y
@@ -117,7 +116,7 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
     strange = [name for name in dataset.class_names if name not in names]
     if strange:
         raise DataError(
-            f'{dataset.name}: the model knows no "{strange[0]}"; it knows {listed(names)}'
+            f'the model knows no class or label "{strange[0]}"; it knows {listed(names)}'
         )
     y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
     y[:, [names.index(name) for name in dataset.class_names]] = dataset.y
@@ -127,7 +126,4 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
 def _check_features(dataset: Dataset, model: LinearModel) -> None:
     if isinstance(dataset.features, Table):
         wanted = model.feature_names if model.encoder is None else model.encoder.column_names
-        try:
-            check_columns(wanted or (), dataset.features.names)
-        except DataError as problem:
-            raise DataError(f"{dataset.name}: {problem}") from None
+        check_columns(wanted or (), dataset.features.names)
