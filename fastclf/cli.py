@@ -24,7 +24,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FastclfError as error:
-            click.echo(f"fastclf: error: {error}", err=True)
+            message = " ".join(str(error).splitlines())  # which may quote more than a line
+            click.echo(f"fastclf: error: {message}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt as interrupt:
             click.echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
@@ -327,4 +328,4 @@ def warmup(quiet: bool) -> None:
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(f"warning: {line}", err=True)
+        click.echo(f"warning: {' '.join(line.splitlines())}", err=True)

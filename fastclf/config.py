@@ -98,9 +98,15 @@ class DataTable(FileOptions):
         Path of a dataset card. Either this, ``name`` or ``path``. Relative paths start at the
         recipe's folder.
     name : str, optional
-        A built-in data set.
+        A data set of scikit-learn's: one that comes with it, one that it fetches (covtype,
+        20newsgroups_vectorized, rcv1, kddcup99), or one of OpenML's like openml:credit-g or
+        openml:31.
     path : str, optional
         A data file, or a folder of Parquet files.
+    data_home : str, optional
+        With ``name``: the folder where fetched data are kept; by default scikit-learn's.
+    download : bool
+        With ``name``: whether data are fetched that aren't there.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
     test_size : float
@@ -120,6 +126,8 @@ class DataTable(FileOptions):
     card: FilePath | None = None
     name: str | None = None
     path: FilePath | None = None
+    data_home: FilePath | None = None
+    download: bool = True
     classes: Annotated[tuple[str | int, ...], Strict(False), Field(min_length=2)] | None = None
     test_size: Below1 = 0.25
     stratify: bool = True
@@ -137,6 +145,9 @@ class DataTable(FileOptions):
                 "[data] needs exactly one of card (the path of a dataset card), name (a built-in "
                 "data set such as iris) and path (a data file)",
             )
+        if self.name is None and (self.data_home is not None or not self.download):
+            key = "data_home" if self.data_home is not None else "download"
+            raise mistake(f"data.{key}", f"data.{key} goes with data.name, and there is none")
         if self.path is None:
             for key, info in FileOptions.model_fields.items():
                 if getattr(self, key) != info.default:

@@ -13,10 +13,17 @@ Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where 
 """
 
 import difflib
+import re
 
 
 class FastclfError(Exception):
-    """Base of all errors raised on purpose; its message names the culprit and the remedy."""
+    """Base of all errors raised on purpose; its message names the culprit and the remedy.
+
+    It is one line, whatever the data hold that it quotes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", message))
 
 
 class InputError(FastclfError, ValueError):

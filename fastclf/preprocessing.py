@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf.errors import DataError
-from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns, shown
 
 MISSING = "(missing)"  # the category of missing values
 OTHER = "(other)"  # the group of rare and unknown categories
@@ -348,7 +348,9 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     if is_text[column.codes].any():
         row = int(is_text[column.codes].argmax())
         text = column.names[column.codes[row]]
-        raise DataError(f'row {rows[row]}, column "{name}": "{text}" is not a number; correct it')
+        raise DataError(
+            f'row {rows[row]}, column "{name}": {shown(text)} is not a number; correct it'
+        )
     return Numbers(values[column.codes])
 
 

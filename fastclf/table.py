@@ -11,6 +11,7 @@ import numpy as np
 from fastclf.errors import DataError, nearest
 
 SHOWN_NAMES = 20  # as many names of columns as a message lists
+SHOWN_LETTERS = 60  # as much of a value
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +181,7 @@ def check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
     for name in wanted:
         if name not in known:
             raise DataError(
-                f'there is no column "{name}"{nearest(name, list(there))}; '
+                f"there is no column {shown(name)}{nearest(name, list(there))}; "
                 f"there are {listed(there)}"
             )
 
@@ -190,6 +191,11 @@ def listed(names: Sequence[str]) -> str:
     text = ", ".join(names[:SHOWN_NAMES])
     more = len(names) - SHOWN_NAMES
     return f"{text} and {more} more" if more > 0 else text
+
+
+def shown(text: str) -> str:
+    """Return a value in quotes, the end of a long one left out."""
+    return f'"{text}"' if len(text) <= SHOWN_LETTERS else f'"{text[:SHOWN_LETTERS]}..."'
 
 
 def twice(names: Sequence[str]) -> str | None:

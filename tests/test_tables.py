@@ -153,6 +153,31 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
+def test_a_damaged_arrow_file_is_noticed_or_harmless(tmp_path: Path):
+    path = tmp_path / "t.arrow"
+    feather.write_feather(ARROW, str(path), compression="uncompressed")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        content = bytearray(whole)
+        content[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            assert read_table(path).n_rows >= 0
+        except DataError as problem:
+            assert str(path) in str(problem)
+            refused += 1
+    assert refused
+
+
+def test_messages_are_one_line_whatever_they_quote(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text('x\n"' + "a\n" * 100 + '"\n' + "\n".join(map(str, range(500))) + "\n")
+    message = refusal(path)
+    assert 'row 1, column "x": "a a a ' in message and len(message) < 400
+
+
 def test_arrow_types(tmp_path: Path):
     table = pa.table(
         {

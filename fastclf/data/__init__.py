@@ -4,6 +4,7 @@ from fastclf.data.bundled import BUILT_IN, GENERATORS, load_built_in
 from fastclf.data.cards import DatasetCard, read_card
 from fastclf.data.columns import fit_encoder
 from fastclf.data.dataset import Dataset
+from fastclf.data.fetched import FETCHED
 from fastclf.data.files import load_file
 from fastclf.data.options import FileOptions
 from fastclf.data.scaling import fit_scaling
@@ -13,6 +14,7 @@ from fastclf.data.tables import open_table, read_table, stream_table
 
 __all__ = [
     "BUILT_IN",
+    "FETCHED",
     "GENERATORS",
     "Dataset",
     "DatasetCard",

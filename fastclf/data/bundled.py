@@ -9,6 +9,7 @@ from sklearn import datasets
 
 from fastclf.data.cards import GeneratedSource
 from fastclf.data.dataset import Dataset
+from fastclf.data.fetched import FETCHED, OPENML, load_fetched
 from fastclf.errors import DataError, nearest
 
 BUILT_IN: dict[str, Callable[..., Any]] = {
@@ -25,18 +26,30 @@ GENERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def load_built_in(name: str) -> Dataset:
-    """Return one of the data sets that come with scikit-learn.
+def load_built_in(name: str, data_home: str | None = None, download: bool = True) -> Dataset:
+    """Return one of the data sets that come with scikit-learn, or that it fetches.
+
+    Parameters
+    ----------
+    name : str
+        One of `BUILT_IN`, or a name that `fastclf.data.fetched.load_fetched` takes.
+    data_home : str, optional
+        The folder where fetched data are kept.
+    download : bool
+        Whether data are fetched that aren't there.
 
     Raises
     ------
     DataError
-        If there is none of that name.
+        If there is none of that name, or it can't be had.
     """
+    if name in FETCHED or name.startswith(OPENML):
+        return load_fetched(name, data_home, download)
     if name not in BUILT_IN:
+        names = [*BUILT_IN, *FETCHED]
         raise DataError(
-            f'there is no built-in data set "{name}"{nearest(name, list(BUILT_IN))}; '
-            f"there are {', '.join(BUILT_IN)}"
+            f'there is no built-in data set "{name}"{nearest(name, names)}; there are '
+            f"{', '.join(names)}, and openml:NAME or openml:NUMBER"
         )
     bunch = BUILT_IN[name]()
     return _dataset(name, bunch.data, bunch.target, bunch.feature_names, bunch.target_names)

@@ -48,7 +48,7 @@ class ColumnarFile:
         """
         wanted = list(self.names if columns is None else columns)
         with arrow_errors(self.path):
-            return _with_text(to_table(self._dataset.to_table(columns=wanted)), text)
+            return _with_text(to_table(_valid(self._dataset.to_table(columns=wanted))), text)
 
     def batches(
         self,
@@ -64,7 +64,8 @@ class ColumnarFile:
         with arrow_errors(self.path):
             for batch in self._dataset.to_batches(columns=wanted, batch_size=batch_rows):
                 if batch.num_rows:
-                    yield _with_text(to_table(pa.Table.from_batches([batch]), row), text)
+                    part = _valid(pa.Table.from_batches([batch]))
+                    yield _with_text(to_table(part, row), text)
                     row += batch.num_rows
 
     def _open(self, format: str) -> arrow_dataset.Dataset:
@@ -75,6 +76,11 @@ class ColumnarFile:
         except pa.ArrowInvalid:  # the stream format has no footer
             with pa.OSFile(str(self.path)) as file:
                 return arrow_dataset.InMemoryDataset(ipc.open_stream(file).read_all())
+
+
+def _valid(table: pa.Table) -> pa.Table:
+    table.validate(full=True)  # an Arrow file is taken into memory as it is, its offsets too
+    return table
 
 
 def _with_text(table: Table, text: Collection[str]) -> Table:

@@ -17,7 +17,7 @@ from pyarrow import csv as arrow_csv
 
 from fastclf.data.arrow import NULLS, TEXT, arrow_errors, to_table
 from fastclf.errors import DataError
-from fastclf.table import Categories, Table, twice
+from fastclf.table import Categories, Table, shown, twice
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -222,8 +222,8 @@ class TextFile:
         name = self.names[int(column[1])] if column else ""
         if value := re.search(r"invalid value '(.*)'$", reason):
             return (
-                f'{self.path}: {place}, column "{name}": "{value[1]}" is not a number; correct it, '
-                "or name the column in data.categorical"
+                f'{self.path}: {place}, column "{name}": {shown(value[1])} is not a number; '
+                "correct it, or name the column in data.categorical"
             )
         if column and "UTF8" in reason:
             return f'{self.path}: {place}, column "{name}": not UTF-8 text; save it as UTF-8'
@@ -244,8 +244,8 @@ class TextFile:
         for row, code in enumerate(column.codes.tolist(), 1):
             if code >= 0 and not numeric[code]:
                 raise DataError(
-                    f'{self.path}: row {row}, column "{name}": "{column.names[code]}" is not a '
-                    "number, and nearly all other values there are; correct it, or name the "
+                    f'{self.path}: row {row}, column "{name}": {shown(column.names[code])} is not '
+                    "a number, and nearly all other values there are; correct it, or name the "
                     "column in data.categorical"
                 )
 

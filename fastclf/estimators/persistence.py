@@ -22,7 +22,8 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
 
     It makes the same predictions and has the same ``classes_`` and dtypes; its parameters are the
     defaults. A distilled classifier comes back as its student. The scaling of a run becomes part of
-    the coefficients, which are then those of raw features.
+    the coefficients, which are then those of raw features; a model that encodes the columns of a
+    table comes back as an estimator of the encoded features.
 
     Parameters
     ----------

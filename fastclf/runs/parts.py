@@ -98,13 +98,21 @@ class Parts:
 def read_dataset(table: DataTable) -> Dataset:
     """Return the data that a recipe's ``[data]`` names, with the classes that it keeps."""
     if table.name is not None:
-        dataset = load_built_in(table.name)
+        try:
+            dataset = load_built_in(table.name, table.data_home, table.download)
+        except DataError as problem:
+            raise DataError(f"data.name: {problem}") from None
     elif table.path is not None:
         dataset = load_file(Path(table.path), table)
     else:
         assert table.card is not None  # the table has exactly one of the three
         dataset = load_card(Path(table.card))
-    return dataset if table.classes is None else dataset.keep_classes(table.classes)
+    if table.classes is None:
+        return dataset
+    try:
+        return dataset.keep_classes(table.classes)
+    except DataError as problem:
+        raise DataError(f"data.classes: {problem}") from None
 
 
 def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:

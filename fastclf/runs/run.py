@@ -81,7 +81,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
         directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
         metrics = {name: judged.metrics for name, judged in found.items()}
-        if recipe.distill is not None:
+        if recipe.distill is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(teacher, model, plain, parts)
         summary = {

@@ -1,0 +1,163 @@
+"""Data sets that scikit-learn fetches, and keeps in a folder of its own.
+
+By default that is ``~/scikit_learn_data``, or what ``SCIKIT_LEARN_DATA`` names. Its files are
+scikit-learn's own and are read by it alone; they are to be trusted like an installed package.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn import datasets
+
+from fastclf.data.dataset import Dataset
+from fastclf.errors import DataError
+from fastclf.table import Categories, Column, Numbers, Table
+
+OPENML = (
+    "openml:"  # begins the name of a data set there: openml:31, openml:credit-g, openml:adult:2
+)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where scikit-learn keeps what it fetched, and whether it may fetch more."""
+
+    home: str | None
+    download: bool
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the ``fetch_`` functions take."""
+        return {"data_home": self.home, "download_if_missing": self.download}
+
+
+def load_fetched(name: str, data_home: str | None = None, download: bool = True) -> Dataset:
+    """Return a data set of `FETCHED`, or one of OpenML's by number or by name.
+
+    Parameters
+    ----------
+    name : str
+        "covtype", or "openml:31", "openml:credit-g" or, with a version, "openml:adult:2".
+    data_home : str, optional
+        The folder where it is kept.
+    download : bool
+        Whether it is fetched if it isn't there. Of OpenML's, damaged files are fetched again.
+
+    Raises
+    ------
+    DataError
+        If it isn't there, or can't be fetched or read.
+    """
+    shelf = Shelf(data_home, download)
+    with _fetching(name, shelf):
+        if name.startswith(OPENML):
+            return _openml(name, shelf)
+        return FETCHED[name](shelf)
+
+
+def _covtype(shelf: Shelf) -> Dataset:
+    bunch = datasets.fetch_covtype(**shelf.arguments())
+    return _labelled("covtype", bunch.data, bunch.target.astype(np.int64), bunch.feature_names)
+
+
+def _newsgroups(shelf: Shelf) -> Dataset:
+    parts = []
+    for subset in ("train", "test"):
+        bunch = datasets.fetch_20newsgroups_vectorized(subset=subset, **shelf.arguments())
+        labels = np.array(bunch.target_names)[bunch.target]
+        names = [str(name) for name in bunch.feature_names]
+        parts.append(_labelled("20newsgroups_vectorized", bunch.data, labels, names))
+    return replace(parts[0], test=parts[1])
+
+
+def _rcv1(shelf: Shelf) -> Dataset:
+    parts = []
+    for subset in ("train", "test"):
+        bunch = datasets.fetch_rcv1(subset=subset, **shelf.arguments())
+        names = tuple(f"x{i}" for i in range(bunch.data.shape[1]))
+        topics = tuple(str(topic) for topic in bunch.target_names)
+        parts.append(Dataset("rcv1", bunch.data, bunch.target.toarray(), names, topics))
+    return replace(parts[0], test=parts[1])
+
+
+def _kddcup99(shelf: Shelf) -> Dataset:
+    bunch = datasets.fetch_kddcup99(**shelf.arguments())
+    columns = zip(bunch.feature_names, bunch.data.T, strict=True)
+    table = Table({name: _column(values) for name, values in columns})
+    labels = np.array([label.decode() for label in bunch.target])
+    return _labelled("kddcup99", table, labels, bunch.feature_names)
+
+
+FETCHED: dict[str, Callable[[Shelf], Dataset]] = {
+    "20newsgroups_vectorized": _newsgroups,
+    "covtype": _covtype,
+    "kddcup99": _kddcup99,
+    "rcv1": _rcv1,
+}
+
+
+def _openml(name: str, shelf: Shelf) -> Dataset:
+    which, _, version = name.removeprefix(OPENML).partition(":")
+    if which.isdecimal():
+        wanted: dict[str, Any] = {"data_id": int(which)}
+        cached = f"api/v1/json/data/{which}"
+    else:
+        wanted = {"name": which, "version": int(version) if version else "active"}
+        end = f"data_version/{version}" if version else "status/active"
+        cached = f"api/v1/json/data/list/data_name/{which.lower()}/limit/2/{end}"
+    home = datasets.get_data_home(shelf.home)
+    folder = os.path.join(home, "openml", "openml.org")
+    there = [os.path.join(folder, f"{cached}{end}.gz") for end in ("", "/")]
+    if not shelf.download and not any(map(os.path.exists, there)):
+        raise OSError("it isn't there")
+    bunch = datasets.fetch_openml(
+        **wanted, data_home=shelf.home, as_frame=False, parser="liac-arff"
+    )
+    if bunch.target is None or bunch.target.ndim != 1:
+        raise ValueError("it has no target column, or several")
+    features = bunch.data
+    if not scipy.sparse.issparse(features):
+        columns: dict[str, Column] = {}
+        for i, column in enumerate(bunch.feature_names):
+            values = features[:, i].astype(np.float64)
+            names = bunch.categories.get(column)
+            columns[column] = Numbers(values) if names is None else _coded(values, names)
+        features = Table(columns)
+    labels = np.array([str(label) for label in bunch.target.tolist()])
+    return _labelled(bunch.details["name"], features, labels, bunch.feature_names)
+
+
+def _labelled(name: str, features: Any, labels: np.ndarray, feature_names: list[str]) -> Dataset:
+    classes = tuple(map(str, np.unique(labels).tolist()))
+    return Dataset(name, features, labels, tuple(feature_names), classes)
+
+
+def _column(values: np.ndarray) -> Column:
+    """Return a column of numbers, or of bytes."""
+    if not isinstance(values[0], bytes):
+        return Numbers(values.astype(np.float64))
+    names, codes = np.unique([value.decode() for value in values], return_inverse=True)
+    return Categories(codes.astype(np.int32), tuple(names.tolist()))
+
+
+def _coded(values: np.ndarray, names: list[str]) -> Categories:
+    codes = np.where(np.isnan(values), -1, values).astype(np.int32)
+    return Categories(codes, tuple(map(str, names)))
+
+
+@contextmanager
+def _fetching(name: str, shelf: Shelf) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, AttributeError) as problem:
+        reason = " ".join(str(problem).split())
+        home = datasets.get_data_home(shelf.home)
+        remedy = "" if shelf.download else ", or data.download to true"
+        raise DataError(
+            f"{name} can't be had from {home}: {reason}; set data.data_home to the folder that has "
+            f"it{remedy}"
+        ) from None
