@@ -110,6 +110,14 @@ def test_matrices_train_as_they_stand(kind: str, tmp_path: Path):
     assert accuracy_of(recipe, tmp_path / "run") > 0.6
 
 
+@pytest.mark.parametrize(("factor", "scale"), [(1, "auto"), (1e5, "standard")])
+def test_sparse_features_of_different_size_are_scaled(factor: float, scale: str, tmp_path: Path):
+    dump_svmlight_file(X * [1, 1, 1, factor], CODES, str(tmp_path / "data.svm"))
+    recipe = written(tmp_path / "data.svm")
+    assert recipe.data.scale == scale
+    assert accuracy_of(recipe, tmp_path / "run") > 0.6
+
+
 def test_a_pattern_names_several_labels(tmp_path: Path):
     data = pd.DataFrame(X, columns=list("abcd"))
     data["label_x"], data["label_y"] = (X[:, 0] > 0).astype(int), (X[:, 1] > 0).astype(int)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import scipy.sparse
 import tomlkit
 
 from fastclf.config import Recipe
@@ -28,6 +29,7 @@ from fastclf.toml import tables_in
 SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # from which on rare ones are grouped
 RARE = 5  # rows
+MUCH_LARGER = 1000
 SHOWN = 40  # columns that the first comment tells of
 WIDTH = 88
 
@@ -111,6 +113,9 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     if not isinstance(dataset.features, Table) and dataset.features.dtype == np.float32:
         values["data.dtype"] = "float32"
         notes["data.dtype"] = "as in the file"
+    if scipy.sparse.issparse(dataset.features) and _differ_in_size(dataset.features):
+        values["data.scale"] = "standard"
+        notes["data.scale"] = "features differ in size; sparse ones are divided, and not shifted"
     _split(dataset, values, notes)
     facts = (_size(file, dataset, columns), _classes(dataset, options), *_columns(columns, options))
     return Draft(values, facts, notes)
@@ -284,6 +289,13 @@ def _table_facts(
         options["min_frequency"] = RARE
         notes["data.min_frequency"] = f"there is a column of {most:,} categories"
     return columns
+
+
+def _differ_in_size(X: Any) -> bool:
+    """Tell whether some sparse features are much larger than most; counts of words are not."""
+    largest = abs(X).max(axis=0).toarray().ravel()
+    largest = largest[largest > 0]
+    return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
 def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:
