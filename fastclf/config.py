@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, Strict, model_validator
 from sklearn.base import ClassifierMixin
 
-from fastclf.data.options import FileOptions, FilePath
+from fastclf.data.options import FileOptions, FilePath, Names
 from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
@@ -396,27 +396,66 @@ class EarlyStoppingTable(Table):
 
 
 class DistillTable(Table):
-    """``[distill]``: fit to what a scikit-learn classifier, trained in the run, predicts.
+    """``[distill]``: fit to what a teacher says of the rows.
+
+    The teacher is exactly one of a scikit-learn classifier that is trained in the run, a file,
+    columns of the data, and an earlier run.
 
     Attributes
     ----------
-    teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}
-        The classifier.
+    teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
+        A scikit-learn classifier.
     teacher_params : table
         What its constructor takes.
+    teacher_file : str, optional
+        An NPZ file with one array, a row for each of the data's and a column for each class in
+        sorted order.
+    teacher_columns : tuple of str, optional
+        Columns of the data, one for each class in sorted order; they aren't features.
+    teacher_run : str, optional
+        The directory of an earlier run, or a model file, that takes the same raw data.
+    teacher_kind : {"auto", "logits", "probabilities"}
+        What a file or columns hold; by default probabilities if each row sums to 1.
     temperature : float
         What logits are divided by, before the teacher and the student are compared.
     hard_weight : float
         The weight of the labels: 0 is the teacher alone, 1 the labels alone.
     """
 
-    teacher: Annotated[str, AfterValidator(_known_teacher)]
+    teacher: Annotated[str, AfterValidator(_known_teacher)] | None = None
     teacher_params: dict[str, Any] = Field(default_factory=dict)
+    teacher_file: FilePath | None = None
+    teacher_columns: Annotated[Names, Field(min_length=1)] | None = None
+    teacher_run: FilePath | None = None
+    teacher_kind: Literal["auto", "logits", "probabilities"] = "auto"
     temperature: Positive = default_of(DistilledClassifier, "temperature")
     hard_weight: UpTo1 = default_of(DistilledClassifier, "hard_weight")
 
     @model_validator(mode="after")
+    def _one_teacher(self) -> "DistillTable":
+        teachers = (self.teacher, self.teacher_file, self.teacher_columns, self.teacher_run)
+        if teachers.count(None) == 4:
+            raise mistake(
+                "distill",
+                "distill.teacher is missing; or set one of teacher_file, teacher_columns and "
+                "teacher_run",
+            )
+        if teachers.count(None) < 3:
+            raise mistake(
+                "distill",
+                "[distill] has several teachers; keep one of teacher, teacher_file, "
+                "teacher_columns and teacher_run",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _known_parameters(self) -> "DistillTable":
+        if self.teacher is None:
+            if self.teacher_params:
+                raise mistake(
+                    "distill.teacher_params", "distill.teacher_params goes with distill.teacher"
+                )
+            return self
         right = list(inspect.signature(teacher_class(self.teacher)).parameters)
         for name in self.teacher_params:
             if name not in right:
@@ -470,6 +509,11 @@ class Recipe(Table):
                 "distill",
                 '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
                 "of the two",
+            )
+        if self.distill and self.distill.teacher_columns and self.data.path is None:
+            raise mistake(
+                "distill.teacher_columns",
+                "distill.teacher_columns are columns of a data file, so it goes with data.path",
             )
         return self
 

@@ -273,7 +273,7 @@ def test_only_training_rows_decide_the_encoding(recipe_of, tmp_path: Path):
     [
         ("data.target=pad", 'people.csv: target: there is no column "pad" (did you mean paid?)'),
         ("data.path=peple.csv", "peple.csv: no such file (did you mean people.csv?)"),
-        ("data.impute=none", 'people: row 10, column "city": a missing value'),
+        ("data.impute=none", 'people.csv: row 10, column "city": a missing value'),
         ("data.classes=['yes', 'maybe']", 'no class "maybe"'),
         ("model.class_weight={never = 1.0}", "model.class_weight.never: the data have no such"),
     ],

@@ -271,6 +271,15 @@ HOSTILE = {
     "shift of three": file_of({"theta": THETA, "shift": np.ones(3), "scale": np.ones(3)}, TEXT),
     "shift alone": file_of({"theta": THETA, "shift": np.ones(2)}, TEXT),
     "one name": file_of({"theta": THETA}, {**TEXT, "feature_names": ["a"]}),
+    "an encoder that is a list": file_of({"theta": THETA}, {**TEXT, "encoder": []}),
+    "an encoder without arrays": file_of(
+        {"theta": THETA},
+        {**TEXT, "encoder": {"columns": [{"name": "a"}], "dtype": "float64", "sparse": False}},
+    ),
+    "an encoder of one feature": file_of(
+        {"theta": THETA} | {f"encoder.{name}": np.ones(1) for name in ("fill", "shift", "scale")},
+        {**TEXT, "encoder": {"columns": [{"name": "a"}], "dtype": "float64", "sparse": False}},
+    ),
     "names is a number": file_of({"theta": THETA}, {**TEXT, "feature_names": 2}),
     "metadata is a list": file_of({"theta": THETA}, {**TEXT, "metadata": [1]}),
     "unknown estimator": file_of({"theta": THETA}, {**TEXT, "metadata": {"estimator": "SVC"}}),

@@ -86,6 +86,33 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
     return X[:, first : first + d]
 
 
+def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
+    """Return what a teacher said of the rows of a data set, from an NPZ file with one array.
+
+    Its rows are those of the data's file, those without a target included.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or isn't a matrix of that many rows.
+    """
+    arrays = _arrays(path)
+    if len(arrays) != 1:
+        raise DataError(f"{path}: needs one array, and has {listed(list(arrays)) or 'none'}")
+    (name, told), *_ = arrays.items()
+    if told.ndim == 1:
+        told = told[:, None]
+    try:
+        told = _checked(told, name).astype(np.float64)
+    except DataError as problem:
+        raise DataError(f"{path}: {problem}") from None
+    features = dataset.features
+    rows = features.rows - 1 if isinstance(features, Table) else np.arange(dataset.n_rows)
+    if len(told) <= rows.max() or (len(rows) == rows.max() + 1 and len(told) != len(rows)):
+        raise DataError(f"{path}: has {len(told)} rows, and the data have {rows.max() + 1}")
+    return told[rows]
+
+
 def _load_npz(path: Path, options: FileOptions) -> Dataset:
     arrays = _arrays(path)
     X, target = _matrix(arrays, "X"), options.target

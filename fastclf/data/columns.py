@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
-from fastclf.data.scaling import fit_scaling
+from fastclf.data.scaling import comparable, fit_scaling
 from fastclf.errors import DataError
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
 from fastclf.table import Categories, Numbers, Table
@@ -88,7 +88,7 @@ def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
             fill = [float(value) for value in imputer.statistics_]
             X = imputer.transform(X)
         scaling = fit_scaling(X, "standard" if scale == "auto" else scale)
-        alike = alike and (scale != "auto" or fit_scaling(X, "auto") is None)
+        alike = alike and scaling is not None and comparable(scaling)
         shifts = np.zeros(len(block)) if scaling is None else scaling.shift
         scales = np.ones(len(block)) if scaling is None else scaling.scale
         for name, *values in zip(block, fill, shifts.tolist(), scales.tolist(), strict=True):

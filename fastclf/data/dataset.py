@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ class Dataset:
         By which rows are split, where a column was named for that.
     test : Dataset, optional
         The rows to test on, where the data come with such.
-    facts : dict
-        What else is worth telling, such as how many rows were dropped.
+    told : ndarray of shape (n, K), optional
+        What a teacher said of each row, where columns were named for that.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Dataset:
     is_soft: bool = False
     groups: np.ndarray | None = None
     test: "Dataset | None" = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    told: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -80,6 +80,7 @@ class Dataset:
             features=features.take(rows) if isinstance(features, Table) else features[rows],
             y=self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
+            told=None if self.told is None else self.told[rows],
             test=None,
         )
 
@@ -139,8 +140,9 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
         yield from _bytes(features)
     yield from _bytes(dataset.y)
     yield f"{dataset.class_names}{dataset.is_soft}".encode()
-    if dataset.groups is not None:
-        yield from _bytes(dataset.groups)
+    for more in (dataset.groups, dataset.told):
+        if more is not None:
+            yield from _bytes(more)
     if dataset.test is not None:
         yield from _parts(dataset.test)
 

@@ -12,10 +12,11 @@ from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import read_targets, target_columns
 from fastclf.errors import DataError
+from fastclf.preprocessing import Encoder
 from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
 
 
-def load_file(path: Path, options: FileOptions) -> Dataset:
+def load_file(path: Path, options: FileOptions, teacher_columns: Sequence[str] = ()) -> Dataset:
     """Return the data set in a file of any format.
 
     Parameters
@@ -24,6 +25,8 @@ def load_file(path: Path, options: FileOptions) -> Dataset:
         The file, or a folder of Parquet files.
     options : FileOptions
         How it is read.
+    teacher_columns : sequence of str
+        Numeric columns that aren't features, but what a teacher says.
 
     Raises
     ------
@@ -31,19 +34,26 @@ def load_file(path: Path, options: FileOptions) -> Dataset:
         If it can't be read, a column isn't there, or a value can't be used; the message names the
         file, and where it can the row and the column.
     """
-    dataset = _load(path, options)
+    dataset = _load(path, options, teacher_columns)
     if options.test_path is None:
         return dataset
     test_path = Path(options.test_path)
-    test = _load(test_path, options, like=dataset)
+    test = _load(test_path, options, teacher_columns, like=dataset)
     return replace(dataset, test=replace(test, test=None))
 
 
-def _load(path: Path, options: FileOptions, like: Dataset | None = None) -> Dataset:
+def _load(
+    path: Path,
+    options: FileOptions,
+    teacher_columns: Sequence[str],
+    like: Dataset | None = None,
+) -> Dataset:
     kind = format_of(path, options.format)
     try:
         if kind in TABLES:
-            dataset = _load_table(path, options, like)
+            dataset = _load_table(path, options, teacher_columns, like)
+        elif teacher_columns:
+            raise DataError("teacher_columns goes with files of named columns; see teacher_file")
         else:
             dataset = load_arrays(path, kind, options, like)
         if like is not None:
@@ -56,18 +66,24 @@ def _load(path: Path, options: FileOptions, like: Dataset | None = None) -> Data
         raise DataError(str(problem) if named else f"{path}: {problem}") from None
 
 
-def _load_table(path: Path, options: FileOptions, like: Dataset | None) -> Dataset:
+def _load_table(
+    path: Path, options: FileOptions, teacher_columns: Sequence[str], like: Dataset | None
+) -> Dataset:
     file = open_table(
         path, format=options.format, header=options.header, delimiter=options.delimiter
     )
     targets = target_columns(file.names, options)
     if like is None:
-        names = _feature_columns(file.names, targets, options)
+        names = _feature_columns(file.names, [*targets, *teacher_columns], options)
     else:
         names = list(like.feature_names)
         check_columns(names, file.names)
     split_by = [] if options.split_by is None else [options.split_by]
-    wanted = list(dict.fromkeys([*names, *targets, *split_by]))
+    try:
+        check_columns(teacher_columns, file.names)
+    except DataError as problem:
+        raise DataError(f"teacher_columns: {problem}") from None
+    wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns]))
     text = set(options.categorical)
     if like is not None and isinstance(like.features, Table):
         columns = like.features.columns.items()
@@ -93,6 +109,7 @@ def _load_table(path: Path, options: FileOptions, like: Dataset | None) -> Datas
         found.class_names,
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
+        told=Encoder.of_numbers(teacher_columns).apply(table) if teacher_columns else None,
     )
 
 

@@ -40,9 +40,14 @@ def fit_scaling(X: Any, method: str) -> Affine | None:
         minmax = MinMaxScaler().fit(X)
         return Affine(shift=minmax.data_min_, scale=1 / minmax.scale_)
     standard = StandardScaler().fit(X)
-    if method == "auto" and _comparable(standard):
-        return None
-    return Affine(shift=standard.mean_, scale=standard.scale_)
+    scaling = Affine(shift=standard.mean_, scale=standard.scale_)
+    return None if method == "auto" and comparable(scaling) else scaling
+
+
+def comparable(standard: Affine) -> bool:
+    """Return whether columns need no scaling, from their means and deviations (1 if constant)."""
+    alike = (standard.scale >= 0.1) & (standard.scale <= 10)
+    return bool(alike.all() and (np.abs(standard.shift) <= 10).all())
 
 
 def _sparse_scaling(X: Any, method: str) -> Affine | None:
@@ -50,10 +55,3 @@ def _sparse_scaling(X: Any, method: str) -> Affine | None:
         return None
     scaler = MaxAbsScaler() if method == "minmax" else StandardScaler(with_mean=False)
     return Affine(shift=np.zeros(X.shape[1]), scale=scaler.fit(X).scale_)
-
-
-def _comparable(standard: StandardScaler) -> bool:
-    deviations = np.sqrt(standard.var_[standard.var_ > 0])
-    return bool(
-        np.all((deviations >= 0.1) & (deviations <= 10)) and np.all(np.abs(standard.mean_) <= 10)
-    )

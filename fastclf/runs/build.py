@@ -45,8 +45,8 @@ def build_estimator(
 
 
 def build_teacher(recipe: Recipe) -> ClassifierMixin:
-    """Return the unfitted teacher of a recipe with a ``[distill]`` table."""
-    assert recipe.distill is not None
+    """Return the unfitted teacher of a recipe whose ``[distill]`` names a classifier."""
+    assert recipe.distill is not None and recipe.distill.teacher is not None
     teacher = teacher_class(recipe.distill.teacher)(**recipe.distill.teacher_params)
     if teacher.get_params().get("random_state", 0) is None:
         teacher.set_params(random_state=recipe.seed)

@@ -94,11 +94,11 @@ def check_recipe(recipe: Recipe) -> Plan:
     FastclfError
         If the data or the recipe can't be used.
     """
-    dataset = read_dataset(recipe.data)
+    dataset = read_dataset(recipe.data, recipe.distill)
     recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
     parts = split_and_prepare(dataset, recipe.data, recipe.seed)
     build_estimator(recipe, dataset.labels, dataset.class_names)
-    if recipe.distill is not None:
+    if recipe.distill is not None and recipe.distill.teacher is not None:
         build_teacher(recipe)
     X = parts.prepared(parts.train.X)
     K = len(dataset.class_names)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.config import DataTable
+from fastclf.config import DataTable, DistillTable
 from fastclf.data import (
     Dataset,
     fit_encoder,
@@ -16,6 +16,7 @@ from fastclf.data import (
     load_built_in,
     load_card,
     load_file,
+    read_answers,
     split_rows,
 )
 from fastclf.errors import DataError
@@ -36,11 +37,14 @@ class Part:
         Labels, indicators, or with ``is_soft`` distributions.
     is_soft : bool
         Whether ``y`` holds distributions.
+    told : ndarray of shape (n, K), optional
+        What a teacher said of each row, where that is known.
     """
 
     X: Any
     y: np.ndarray
     is_soft: bool = False
+    told: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -53,8 +57,8 @@ class Parts:
 
     Attributes
     ----------
-    name : str
-        What the data are called.
+    source : str
+        Where the rows are from, for messages.
     train : Part
         The rows to train on.
     test : Part
@@ -68,7 +72,7 @@ class Parts:
         the estimator.
     """
 
-    name: str
+    source: str
     train: Part
     test: Part
     preparation: Affine | Encoder | None
@@ -83,7 +87,7 @@ class Parts:
         DataError
             If a value can't be encoded.
         """
-        with _naming(self.name):
+        with _naming(self.source):
             return X if self.preparation is None else self.preparation.apply(X)
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
@@ -95,18 +99,24 @@ class Parts:
         return replace(named, preprocessing=self.preparation)
 
 
-def read_dataset(table: DataTable) -> Dataset:
-    """Return the data that a recipe's ``[data]`` names, with the classes that it keeps."""
+def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Dataset:
+    """Return the data that a recipe's ``[data]`` names, with the classes that it keeps.
+
+    With them comes what a teacher said of the rows, where ``[distill]`` names its file or columns.
+    """
     if table.name is not None:
         try:
             dataset = load_built_in(table.name, table.data_home, table.download)
         except DataError as problem:
             raise DataError(f"data.name: {problem}") from None
     elif table.path is not None:
-        dataset = load_file(Path(table.path), table)
+        columns = (distill and distill.teacher_columns) or ()
+        dataset = load_file(Path(table.path), table, columns)
     else:
         assert table.card is not None  # the table has exactly one of the three
         dataset = load_card(Path(table.card))
+    if distill is not None and distill.teacher_file is not None:
+        dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
     if table.classes is None:
         return dataset
     try:
@@ -139,7 +149,8 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
     _check_classes(train, test)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
-    with _naming(dataset.name):
+    source = table.path or dataset.name
+    with _naming(source):
         if isinstance(train.features, Table):
             preparation = fit_encoder(
                 train.features,
@@ -152,9 +163,9 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
         else:
             preparation = fit_scaling(train.features, table.scale)
     return Parts(
-        dataset.name,
-        Part(train.features, train.y, train.is_soft),
-        Part(test.features, test.y, test.is_soft),
+        source,
+        Part(train.features, train.y, train.is_soft, train.told),
+        Part(test.features, test.y, test.is_soft, test.told),
         preparation,
         feature_names,
         dataset.class_names if dataset.y.ndim == 2 else None,
@@ -162,11 +173,11 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def _naming(source: str) -> Iterator[None]:
     try:
         yield
     except DataError as problem:
-        raise DataError(f"{name}: {problem}") from None
+        raise DataError(f"{source}: {problem}") from None
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:

@@ -70,7 +70,7 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
 
 
 def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
-    dataset = read_dataset(run.recipe.data)
+    dataset = read_dataset(run.recipe.data, run.recipe.distill)
     fingerprint = dataset.fingerprint()
     if fingerprint != run.summary["data_sha256"]:
         then = f"{run.summary['n_train'] + run.summary['n_test']} rows"

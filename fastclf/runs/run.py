@@ -16,7 +16,7 @@ from fastclf.errors import ConfigError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
-from fastclf.runs.distillation import compare, fit_student, fit_teacher
+from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
@@ -55,7 +55,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         If the directory, the data or the recipe can't be used.
     """
     with new_run(out) as directory, _recorded_warnings() as caught:
-        dataset = read_dataset(recipe.data)
+        dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
         parts = split_and_prepare(dataset, recipe.data, recipe.seed)
@@ -71,7 +71,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             if recipe.distill is None:
                 fitted = estimator.fit(X, y)
             else:
-                teacher = fit_teacher(recipe, X, y)
+                teacher, of_test = find_teachers(
+                    recipe, parts, X, dataset.labels, dataset.class_names
+                )
                 fitted = fit_student(recipe.distill, teacher, estimator, X, y)
             fit_seconds = perf_counter() - start
 
@@ -81,9 +83,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
         directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
         metrics = {name: judged.metrics for name, judged in found.items()}
-        if recipe.distill is not None and len(parts.test):
+        if recipe.distill is not None and of_test is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
-            metrics |= compare(teacher, model, plain, parts)
+            metrics |= compare(of_test, model, plain, parts)
         summary = {
             "name": recipe.name,
             "task": dataset.task,
