@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastclf.data import BUILT_IN
+from fastclf.data import BUILT_IN, FETCHED
 from fastclf.data.catalogue import find_datasets
 from fastclf.errors import DataError
 
@@ -17,9 +17,10 @@ def test_built_in_sets_generators_and_cards_are_found():
     assert problems == []
     by_kind = {
         kind: [entry for entry in entries if entry.kind == kind]
-        for kind in ("built-in", "generator", "card")
+        for kind in ("built-in", "fetched", "generator", "card")
     }
     assert [entry.name for entry in by_kind["built-in"]] == list(BUILT_IN)
+    assert [entry.name for entry in by_kind["fetched"]] == [*FETCHED, "openml:NAME"]
     assert [Path(entry.name) for entry in by_kind["card"]] == sorted(CARDS.glob("*.toml"))
     assert all(entry.description and entry.recipe for entry in entries)
     assert all(entry.card is not None for entry in by_kind["card"])
@@ -28,7 +29,7 @@ def test_built_in_sets_generators_and_cards_are_found():
 
 def test_the_default_folder_need_not_be_there(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert {entry.kind for entry in find_datasets()[0]} == {"built-in", "generator"}
+    assert {entry.kind for entry in find_datasets()[0]} == {"built-in", "fetched", "generator"}
     (tmp_path / "datasets").symlink_to(CARDS)
     assert "card" in {entry.kind for entry in find_datasets()[0]}
 

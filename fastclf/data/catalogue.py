@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sklearn import datasets
+
 from fastclf.data.bundled import BUILT_IN, GENERATORS
 from fastclf.data.cards import DatasetCard, read_card
+from fastclf.data.fetched import FETCHED, OPENML
 from fastclf.errors import DataError
 
 DEFAULT_FOLDER = Path("datasets")
@@ -20,7 +23,7 @@ class Entry:
 
     Attributes
     ----------
-    kind : {"built-in", "generator", "card"}
+    kind : {"built-in", "fetched", "generator", "card"}
         What it is.
     name : str
         Its name; of a card, its path.
@@ -53,6 +56,11 @@ def catalogue() -> Iterator[Entry]:
     """Yield what comes with scikit-learn."""
     for name, load in BUILT_IN.items():
         yield Entry("built-in", name, _about(load), f'[data] name = "{name}"')
+    for name in FETCHED:
+        load = getattr(datasets, f"fetch_{name}")
+        yield Entry("fetched", name, _about(load), f'[data] name = "{name}"')
+    openml = "any data set of OpenML's, by number or by name"
+    yield Entry("fetched", f"{OPENML}NAME", openml, f'[data] name = "{OPENML}31"')
     for name, make in GENERATORS.items():
         source = f'a card with [source] kind = "generated", generator = "{name}"'
         yield Entry("generator", name, _about(make), source)
