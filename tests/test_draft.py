@@ -118,6 +118,15 @@ def test_sparse_features_of_different_size_are_scaled(factor: float, scale: str,
     assert accuracy_of(recipe, tmp_path / "run") > 0.6
 
 
+def test_counts_of_words_stay_as_they_are(tmp_path: Path):
+    counts = scipy.sparse.random_array((90, 200), density=0.02, rng=0, format="csr").ceil()
+    counts.data[:5] = 5000
+    dump_svmlight_file(counts, CODES, str(tmp_path / "words.svm"))
+    recipe = written(tmp_path / "words.svm")
+    assert recipe.data.scale == "auto"
+    assert recipe.solver.max_iter == 1000
+
+
 def test_a_pattern_names_several_labels(tmp_path: Path):
     data = pd.DataFrame(X, columns=list("abcd"))
     data["label_x"], data["label_y"] = (X[:, 0] > 0).astype(int), (X[:, 1] > 0).astype(int)

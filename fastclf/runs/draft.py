@@ -30,6 +30,8 @@ SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # from which on rare ones are grouped
 RARE = 5  # rows
 MUCH_LARGER = 1000
+LIKE_TEXT = 0.05  # of the features aren't 0
+SPARSE_ITERATIONS = 1000
 SHOWN = 40  # columns that the first comment tells of
 WIDTH = 88
 
@@ -113,9 +115,12 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     if not isinstance(dataset.features, Table) and dataset.features.dtype == np.float32:
         values["data.dtype"] = "float32"
         notes["data.dtype"] = "as in the file"
-    if scipy.sparse.issparse(dataset.features) and _differ_in_size(dataset.features):
-        values["data.scale"] = "standard"
-        notes["data.scale"] = "features differ in size; sparse ones are divided, and not shifted"
+    if scipy.sparse.issparse(dataset.features):
+        values["solver.max_iter"] = SPARSE_ITERATIONS
+        notes["solver.max_iter"] = "sparse features have no matrix of derivatives, and need more"
+        if _differ_in_size(dataset.features):
+            values["data.scale"] = "standard"
+            notes["data.scale"] = "features differ in size; sparse ones are divided, not shifted"
     _split(dataset, values, notes)
     facts = (_size(file, dataset, columns), _classes(dataset, options), *_columns(columns, options))
     return Draft(values, facts, notes)
@@ -292,7 +297,12 @@ def _table_facts(
 
 
 def _differ_in_size(X: Any) -> bool:
-    """Tell whether some sparse features are much larger than most; counts of words are not."""
+    """Tell whether some sparse features are much larger than most, and they aren't those of text.
+
+    Dividing counts of words would make the rarest ones the largest.
+    """
+    if X.nnz < LIKE_TEXT * X.shape[0] * X.shape[1]:
+        return False
     largest = abs(X).max(axis=0).toarray().ravel()
     largest = largest[largest > 0]
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
