@@ -29,6 +29,7 @@ next point is held against; the first step to try; and passes so far.
 NUMBERS = PASSES + 1
 
 _MAX_EVALUATIONS = 25
+_JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -114,16 +115,18 @@ def _solve(a, x):
 
 
 @kernel
-def _direct(gradient, blocks, strength, free, q, direction):
+def _direct(gradient, blocks, strength, free, q, jitter, direction):
     # Fill the Newton direction (K, side); return its slope.
     K = gradient.shape[0]
     a = np.empty((K * q, K * q))
     x = np.empty(K * q)
-    jitter = 1e-12
-    _fill_system(blocks, K, strength, free, jitter, a)
-    while not _factor(a):
-        jitter *= 100.0
+    definite = False
+    while not definite:
+        if not jitter < 1.0:  # there are numbers that aren't finite
+            return 0.0
         _fill_system(blocks, K, strength, free, jitter, a)
+        definite = _factor(a)
+        jitter *= 100.0
     for k in range(K):
         for j in range(q):
             x[k * q + j] = -gradient[k, j]
@@ -159,7 +162,9 @@ def _make_step(SIGMOID):
         direction = np.zeros(w.shape)
         slopes = np.zeros(1)
         if not looks:
-            slopes[0] = _direct(gradient, blocks, strength, free, d + 1, direction)
+            # Features that differ by rounding alone are the same.
+            jitter = _JITTER if X.itemsize == 8 else _JITTER_OF_SINGLE
+            slopes[0] = _direct(gradient, blocks, strength, free, d + 1, jitter, direction)
             size = numbers[NORM]
             expected = -0.5 * slopes[0]
             if size <= tol and (
