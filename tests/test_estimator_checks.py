@@ -1,7 +1,4 @@
-"""Scikit-learn's own checks of estimators, none expected to fail.
-
-Scikit-learn's names of solvers stand for "auto" or for one of ours, which speak for them.
-"""
+"""Scikit-learn's own checks of estimators, none expected to fail."""
 
 from typing import Any
 
@@ -10,17 +7,18 @@ from sklearn.linear_model import LogisticRegression as ScikitLearn
 from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
+import fastclf
+from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression, solvers
 from fastclf.estimators.choice import SOLVERS
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 
 ESTIMATORS = [
-    LogisticRegression(),
-    LogisticRegression(solver="newton"),
-    LogisticRegression(solver="lbfgs"),
-    LogisticRegression(solver="sgd"),
-    LogisticRegression(solver="adam"),
-    LogisticRegression(solver="adamw"),
+    *(LogisticRegression(solver=name) for name in SOLVERS),
+    *(LogisticRegression(solver=solver) for solver in (Newton(), Newton(whole=False), LBFGS())),
+    *(LogisticRegression(solver=solver) for solver in (SGD(), Adam(), AdamW())),
     MultiLabelLogisticRegression(),
+    MultiLabelLogisticRegression(solver="lbfgs"),
+    MultiLabelLogisticRegression(solver="adam"),
     DistilledClassifier(ScikitLearn()),
     DistilledClassifier(GaussianNB()),
 ]
@@ -32,7 +30,15 @@ def test_scikit_learn(estimator: Any, check: Any):
     check(estimator)
 
 
-def test_every_kind_of_solver_is_covered():
-    fits = [e for e in ESTIMATORS if isinstance(e, LogisticRegression)]
-    assert {SOLVERS[e.solver] for e in fits} == set(SOLVERS.values())
-    assert {SOLVERS[name] for name in ("auto", "saga", "liblinear")} == {None}
+def test_every_estimator_and_every_kind_of_solver_is_covered():
+    public = {
+        value for name in fastclf.__all__ if isinstance(value := getattr(fastclf, name), type)
+    }
+    assert {type(estimator) for estimator in ESTIMATORS} == public
+    kinds = {
+        value
+        for name in solvers.__all__
+        if isinstance(value := getattr(solvers, name), type) and hasattr(value, "init")
+    }
+    objects = {e.solver for e in ESTIMATORS if isinstance(e, LogisticRegression)}
+    assert {type(solver) for solver in objects if not isinstance(solver, str)} == kinds

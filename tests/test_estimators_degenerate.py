@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from fastclf import LogisticRegression, MultiLabelLogisticRegression
+from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
 from fastclf.solvers import LBFGS, Newton
 
 SOLVERS = {
@@ -45,22 +46,28 @@ SEPARABLE = {
 }
 
 
-def assert_a_finite_end(clf: Any, rows: np.ndarray, y: np.ndarray) -> None:
+def assert_a_finite_end(clf: Any, rows: np.ndarray, y: np.ndarray, separable: bool) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         clf.fit(rows, y)
     assert np.isfinite(clf.coef_).all() and np.isfinite(clf.intercept_).all()
     assert np.isfinite(clf.predict_log_proba(rows)).all()
-    assert clf.history_["status"] in ("converged", "max_iter", "precision")
-    if clf.history_["status"] == "precision":
-        assert clf.history_["gradient_norm"][-1] <= 1e-6 and not caught
-    elif clf.history_["status"] == "converged":
-        assert clf.history_["gradient_norm"][-1] <= clf.tol and not caught
-    else:
-        (warning,) = caught
-        assert warning.category is ConvergenceWarning and warning.filename == __file__
-        for remedy in ("increase max_iter", "scale the features", "lower C", "increase tol"):
-            assert remedy in str(warning.message)
+    status = clf.history_["status"]
+    assert status in ("converged", "max_iter", "precision")
+    if status == "precision":
+        assert clf.history_["gradient_norm"][-1] <= 1e-6
+    if status == "converged":
+        assert clf.history_["gradient_norm"][-1] <= clf.tol
+    if not separable and status != "max_iter":
+        assert not caught
+        return ""
+    (warning,) = caught
+    assert warning.category is ConvergenceWarning and warning.filename == __file__
+    message = str(warning.message)
+    remedies = ("increase max_iter", "scale the features", "lower C", "increase tol")
+    for words in ("no optimum", "finite C") if separable else remedies:
+        assert words in message
+    return message
 
 
 @every_solver
@@ -69,31 +76,101 @@ def test_separable_rows_come_to_a_finite_end(solver: Any, name: str):
     rows, y = SEPARABLE[name]
     for tol in (1e-4, 1e-8):
         clf = LogisticRegression(C=np.inf, tol=tol, solver=solver)
-        assert_a_finite_end(clf, rows, y)
+        # What a flag tells apart is so only in part: the other rows have their optimum.
+        assert_a_finite_end(clf, rows, y, separable="flag" not in name)
         if "flag" not in name:
             assert clf.score(rows, y) == 1
+
+
+def indicators_of(y: np.ndarray) -> np.ndarray:
+    return np.column_stack([y == k for k in range(int(y.max()) + 1)]).astype(int)
+
+
+SEPARABLE_LABELS = {
+    "three classes": [0, 2],  # the one in the middle can't be told from those at its sides
+    "by a flag": [],
+    "one class by a flag": [2],
+}
 
 
 @pytest.mark.parametrize("name", SEPARABLE)
 def test_separable_labels_come_to_a_finite_end(name: str):
     rows, y = SEPARABLE[name]
-    labels = np.column_stack([y == k for k in range(int(y.max()) + 1)]).astype(int)
+    labels = indicators_of(y)
+    apart = SEPARABLE_LABELS.get(name, list(range(labels.shape[1])))
     clf = MultiLabelLogisticRegression(C=np.inf)
-    assert_a_finite_end(clf, rows, labels)
-    # The class in the middle can't be told from the two at its sides.
-    assert "flag" in name or name == "three classes" or clf.score(rows, labels) == 1
+    message = assert_a_finite_end(clf, rows, labels, separable=bool(apart))
+    assert (clf.predict(rows) == labels)[:, apart].all()
+    if apart:
+        listed = message.partition("which rows have ")[2].partition(":")[0]
+        assert listed == ", ".join(map(str, apart))
 
 
 @pytest.mark.parametrize("name", SEPARABLE)
 def test_separable_rows_in_float32(name: str):
     rows, y = SEPARABLE[name]
     clf = LogisticRegression(C=np.inf)
-    assert_a_finite_end(clf, rows.astype(np.float32), y)
+    assert_a_finite_end(clf, rows.astype(np.float32), y, separable="flag" not in name)
+
+
+def no_warning(clf: Any, *data: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.fit(*data)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("K", [2, 3])
+def test_one_wrong_row_gives_an_optimum_and_no_warning(K: int, storage: Any):
+    rows = RNG.normal(size=(6000, 3))
+    y = np.digitize(rows[:, 0], [-0.5, 0.5]) if K == 3 else (rows[:, 0] > 0).astype(int)
+    rows[:, 0] += y  # a wide margin
+    with pytest.warns(ConvergenceWarning, match="no optimum"):
+        LogisticRegression(C=np.inf).fit(storage(rows), y)
+    middle = np.flatnonzero(y == 1)[-1]
+    wrong = y.copy()
+    for near in (middle, *np.argsort(rows[:, 0])[[0, -1]]):  # inside, and at both ends
+        wrong[near] = (y[near] + 1) % K
+    no_warning(LogisticRegression(C=np.inf, max_iter=1000), storage(rows), wrong)
+    # Without weight they are as good as away.
+    with pytest.warns(ConvergenceWarning, match="no optimum"):
+        LogisticRegression(C=np.inf).fit(storage(rows), wrong, (wrong == y).astype(float))
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_row_that_is_not_one_class_alone_gives_an_optimum(K: int):
+    y = (LINE[:, 0] > 0).astype(int) if K == 2 else np.digitize(LINE[:, 0], [-0.4, 0.4])
+    one_hot = np.eye(K)[y]
+    with pytest.warns(ConvergenceWarning, match="no optimum"):
+        LogisticRegression(C=np.inf).fit(LINE, one_hot)
+    no_warning(LogisticRegression(C=np.inf), LINE, 0.9 * one_hot + 0.1 / K)
+    no_warning(LogisticRegression(C=np.inf, label_smoothing=0.1), LINE, y)
+    no_warning(LogisticRegression(C=1e6), LINE, y)  # any penalty gives one, too
+
+
+def test_same_rows_of_two_classes_are_not_told_apart_by_rounding():
+    rows = np.repeat(RNG.normal(size=(50, 7)) + 1e3, 2, axis=0)
+    clf = LogisticRegression(C=np.inf, max_iter=1000)
+    no_warning(clf, rows, np.arange(100) % 2)
+
+
+def test_distilled_separable_rows():
+    y = (LINE[:, 0] > 0).astype(int)
+    student = LogisticRegression(C=np.inf)
+    logits = 2 * LINE[:, 0]
+    for hard_weight in (0.0, 0.5):
+        clf = DistilledClassifier(None, student=student, hard_weight=hard_weight)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            clf.fit(LINE, y, teacher_logits=logits)
+    clf = DistilledClassifier(None, student=student, hard_weight=1.0)
+    with pytest.warns(ConvergenceWarning, match="no optimum"):
+        clf.fit(LINE, y, teacher_logits=logits)
 
 
 def test_few_iterations_are_told_with_their_number_and_tolerance():
     rows, y = SEPARABLE["two classes"]
-    clf = LogisticRegression(C=np.inf, tol=1e-12, max_iter=3)
+    clf = LogisticRegression(C=1e6, tol=1e-12, max_iter=3)
     with pytest.warns(ConvergenceWarning, match="after 3 iterations.*tol=1e-12.*increase max_iter"):
         clf.fit(rows, y)
     assert clf.n_iter_[0] == 3 and clf.history_["status"] == "max_iter"

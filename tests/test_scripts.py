@@ -1,5 +1,6 @@
 """The examples run, and the benchmarks at least parse their options."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -49,4 +50,38 @@ def test_benchmark_lists_its_problems():
     assert [line.split() for line in done.stdout.splitlines()] == [
         "iris n 150 d 4 K 3".split(),
         "digits n 1797 d 64 K 10".split(),
+    ]
+
+
+def test_scikit_learns_own_tests_pass():
+    """Those that apply: the others are listed in conformance.toml."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "conformance.py")],
+        env=os.environ | {"SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "100.0 % of those that apply" in done.stdout
+
+
+def test_the_list_of_tests_that_do_not_apply_is_held_against_the_tests():
+    script = runpy.run_path(str(SCRIPTS / "conformance.py"))
+    entry, plugin = script["Entry"], script["Conformance"]
+    listed = entry(["test_a", "test_b[*-x]", "test_c[y*"], "no reason")
+    covered = ["test_a", "test_a[1]", "test_b[1-x]", "test_c[y-2]"]
+    assert all(map(listed.covers, covered))
+    assert not any(map(listed.covers, ["test_ab", "test_b", "test_b[x]", "test_c", "test_b[1-x2]"]))
+    run = plugin([listed], also_deselected=True)
+    listed.found += covered[:2]
+    run.outcomes.update({"test_a": "passed", "test_a[1]": "failed", "test_d": "failed"})
+    assert script["needless"](run) == ["passes, but is deselected: test_a"]
+    assert script["problems"](run, whole=True) == [
+        "failed: test_d",
+        "conformance.toml: test_b[*-x]: there is no such test",
+        "conformance.toml: test_c[y*: there is no such test",
+    ]
+    assert script["problems"](plugin([], False), whole=True) == [
+        "sklearn.linear_model.tests.test_logistic: no test was run"
     ]

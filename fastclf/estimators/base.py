@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice
+from fastclf.estimators import choice, compatibility
+from fastclf.estimators.callbacks import CallbackSupportMixin, Tasks, tasks_of
 from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.separation import separated, without_optimum
 from fastclf.estimators.validation import (
     fraction,
     natural_number,
@@ -30,7 +33,7 @@ from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 
 
-class LinearClassifier(BaseEstimator):
+class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     """Base of the linear estimators; not for use by itself.
 
     Subclasses have at least the parameters that are declared here; their ``fit`` sets ``classes_``
@@ -47,6 +50,8 @@ class LinearClassifier(BaseEstimator):
     random_state: Any
     n_threads: int | None
     verbose: int
+    coef_: Any
+    intercept_: np.ndarray
     _saved_as: str
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -164,7 +169,7 @@ class LinearClassifier(BaseEstimator):
         LinearModel
         """
         check_is_fitted(self)
-        theta = np.vstack([self.coef_.T, np.atleast_1d(self.intercept_)[None, :]])
+        theta = np.vstack([self._dense_coef().T, np.atleast_1d(self.intercept_)[None, :]])
         names = getattr(self, "feature_names_in_", None)
         return LinearModel(
             theta=np.ascontiguousarray(theta),
@@ -190,6 +195,31 @@ class LinearClassifier(BaseEstimator):
         """
         self.linear_model().save(path)
 
+    def sparsify(self) -> "LinearClassifier":
+        """Turn ``coef_`` into a CSR array, which takes less memory where most of it is zero.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        self.coef_ = scipy.sparse.csr_array(self.coef_)
+        return self
+
+    def densify(self) -> "LinearClassifier":
+        """Turn ``coef_`` back into an array.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        self.coef_ = self._dense_coef()
+        return self
+
+    def _dense_coef(self) -> np.ndarray:
+        return self.coef_.toarray() if scipy.sparse.issparse(self.coef_) else self.coef_
+
     def _task(self) -> Task:
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
@@ -198,12 +228,16 @@ class LinearClassifier(BaseEstimator):
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
-        if self.l1_ratio not in (0, None):
+        if self._strength_and_share()[1] != 0:
             raise InputError(
                 f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
             )
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)
+
+    def _strength_and_share(self) -> tuple[float, float]:
+        # C, and the share of the L1 penalty.
+        return self.C, self.l1_ratio or 0.0
 
     def _objective(self, X: Any, problem: Problem, C: float | None = None) -> InMemoryObjective:
         M = problem.n_columns if problem.loss.is_sigmoid else 1
@@ -213,67 +247,109 @@ class LinearClassifier(BaseEstimator):
             problem.target,
             problem.loss,
             problem.n_columns,
-            L2.from_C(self.C if C is None else C, total),
+            L2.from_C(self._strength_and_share()[0] if C is None else C, total),
             self.fit_intercept,
             self.n_threads,
         )
 
     def _fit_problem(
-        self, X: Any, problem: Problem, validation: tuple[Any, Problem] | None = None
+        self,
+        X: Any,
+        problem: Problem,
+        validation: tuple[Any, Problem] | None = None,
+        *,
+        y: Any = None,
+        sample_weight: Any = None,
     ) -> None:
         """Fit a problem over the classes in ``classes_`` and set the fitted attributes.
 
-        To be called by ``fit`` itself, so that warnings point to its caller.
+        To be called by ``fit`` itself, so that warnings point to its caller. Only scikit-learn's
+        callbacks see ``y`` and ``sample_weight``.
         """
         seed = seed_from(self.random_state)
         solver = choice.named(self.solver)
-        if solver is not None and solver.early_stopping is not None and validation is None:
-            X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
-        massless = Massless.find(problem, self.fit_intercept)
-        massless.warn(self.classes_, stacklevel=4)
-        theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
-        result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
-        if massless.present.any():
-            if validation is not None:
-                validation = validation[0], massless.restrict(validation[1])
-            result, path = self._minimize(
-                X, massless.restrict(problem), theta, solver, seed, validation
-            )
-        self._store_theta(massless.expand(result.theta), X.dtype)
-        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
-        self.history_ = {
-            **result.history,
-            "path": np.array(path),
-            "status": np.array(result.status),
-        }
-        if result.status == "max_iter" and not choice.is_minibatch(self.solver):
+        max_iter = getattr(solver, "max_iter", None)
+        with tasks_of(
+            self, self.max_iter if max_iter is None else max_iter, X, y, sample_weight
+        ) as tasks:
+            if solver is not None and solver.early_stopping is not None and validation is None:
+                X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
+            massless = Massless.find(problem, self.fit_intercept)
+            massless.warn(self.classes_, stacklevel=4)
+            theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
+            result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
+            if massless.present.any():
+                if validation is not None:
+                    validation = validation[0], massless.restrict(validation[1])
+                result, path = self._minimize(
+                    X, massless, problem, theta, solver, seed, validation, tasks
+                )
+            self._store_theta(massless.expand(result.theta), X.dtype)
+            self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+            self.history_ = {
+                **result.history,
+                "path": np.array(path),
+                "status": np.array(result.status),
+            }
+        if massless.present.any() and not choice.is_minibatch(self.solver):
+            self._warn_of_the_end(X, massless, problem, result, stacklevel=4)
+
+    def _warn_of_the_end(
+        self, X: Any, massless: Massless, problem: Problem, result: Result, stacklevel: int
+    ) -> None:
+        if self._strength_and_share()[0] == np.inf:
+            apart = separated(X, massless.restrict(problem), result.theta)
+            if apart.any():
+                labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
+                warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)
+                return
+        if result.status == "max_iter":
             warnings.warn(
-                f"{type(self).__name__} stopped after {result.n_iter} iterations, before its "
-                f"gradient was within tol={self.tol}: increase max_iter; or scale the features, or "
-                "lower C, either of which makes the problem easier; or increase tol if less "
-                "precision is enough",
+                f"{compatibility.failure(self.solver, result.n_iter)}{type(self).__name__} stopped "
+                f"after {result.n_iter} iterations, before its gradient was within tol={self.tol}: "
+                "increase max_iter; or scale the features, or lower C, either of which makes the "
+                "problem easier; or increase tol if less precision is enough",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     def _minimize(
         self,
         X: Any,
+        massless: Massless,
         problem: Problem,
         theta: np.ndarray,
         solver: Any,
         seed: int,
         validation: tuple[Any, Problem] | None,
+        tasks: Tasks | None,
     ) -> tuple[Result, str]:
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
-        tol, expand, words = self.tol, None, ""
+        dtype, tol, words = X.dtype, self.tol, ""
+        problem = massless.restrict(problem)
         space = RowSpace.of(X) if solver is None else None
         if space is not None:
-            X, theta, expand = space.rows, space.reduce(theta), space.expand
+            X, theta = space.rows, space.reduce(theta)
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
             words = f"in the span of {len(X)} rows, "
             if validation is not None:
                 validation = space.coordinates(validation[0]), validation[1]
+
+        def full(theta: np.ndarray) -> np.ndarray:
+            theta = problem.centred(theta)
+            return theta if space is None else space.expand(theta)
+
+        def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
+            return _coefficients(massless.expand(full(theta)), dtype)
+
+        def observe(progress: Progress) -> bool:
+            if self.verbose:
+                _print_progress(progress)
+            return tasks is not None and tasks.end_iteration(lambda: attributes(progress.theta()))
+
+        if tasks is not None:
+            start = theta
+            tasks.begin_iteration(lambda: attributes(start))
         objective = self._objective(X, problem)
         solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
         result = minimize(
@@ -281,17 +357,17 @@ class LinearClassifier(BaseEstimator):
             theta,
             solver,
             validation=None if validation is None else self._objective(*validation, C=np.inf),
-            observer=_print_progress if self.verbose else None,
+            observer=observe if self.verbose or tasks is not None else None,
         )
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
-        theta = problem.centred(result.theta)
-        if expand is not None:
-            theta = expand(theta)
-        return replace(result, theta=theta, history=history), words + solver.path(objective)
+        return (
+            replace(result, theta=full(result.theta), history=history),
+            words + solver.path(objective),
+        )
 
     def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
-        self.coef_ = np.ascontiguousarray(theta[:-1].T, dtype=dtype)
-        self.intercept_ = theta[-1].astype(dtype)
+        for name, value in _coefficients(theta, dtype).items():
+            setattr(self, name, value)
 
     def _initial_theta(self, n_features: int, n_columns: int) -> np.ndarray:
         coef = getattr(self, "coef_", None)
@@ -300,10 +376,18 @@ class LinearClassifier(BaseEstimator):
         return np.zeros((n_features + 1, n_columns))
 
     def _theta(self) -> np.ndarray:
-        theta = np.vstack([self.coef_.T, self.intercept_[None, :]]).astype(np.float64)
+        theta = np.vstack([self._dense_coef().T, self.intercept_[None, :]]).astype(np.float64)
         if not self.fit_intercept:
             theta[-1] = 0
         return theta
+
+
+def _coefficients(theta: np.ndarray, dtype: np.dtype) -> dict[str, np.ndarray]:
+    # The attributes that hold theta.
+    return {
+        "coef_": np.ascontiguousarray(theta[:-1].T, dtype=dtype),
+        "intercept_": theta[-1].astype(dtype),
+    }
 
 
 def _split_off(

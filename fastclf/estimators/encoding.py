@@ -67,7 +67,7 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     ValueError
         If y holds continuous values.
     """
-    names = getattr(y, "columns", None)
+    names = column_names(y)
     if scipy.sparse.issparse(y):
         raise InputError(
             "y is sparse; give labels or dense distributions, or use MultiLabelLogisticRegression"
@@ -111,6 +111,12 @@ def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found, codes.astype(np.intp)
 
 
+def column_names(y: Any) -> Any:
+    """Return the names of the columns of a frame or an Arrow table; None for other data."""
+    names = getattr(y, "column_names", None)
+    return getattr(y, "columns", None) if names is None else names
+
+
 def check_names(names: Any, expected: np.ndarray) -> None:
     """Refuse a frame whose columns are named, but not as expected and in that order."""
     if names is None or not all(isinstance(name, str) for name in (*names, *expected.tolist())):
@@ -140,7 +146,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
     )
     if values.dtype.kind not in "biuf":
         raise InputError(f"a 2-D y must hold a distribution in each row, got dtype {values.dtype}")
-    p = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    p = _contiguous_floats(values)
     if not (p >= 0).all():
         row, column = (int(i) for i in np.argwhere(~(p >= 0))[0])
         raise InputError(
@@ -158,6 +164,12 @@ def _rows(values: np.ndarray) -> np.ndarray:
     return p
 
 
+def _contiguous_floats(values: np.ndarray) -> np.ndarray:
+    # Sums over another layout would have other last bits.
+    floats = values.dtype in (np.float32, np.float64)
+    return np.ascontiguousarray(values, dtype=None if floats else np.float64)
+
+
 def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return indicators in [0, 1] as a dense array (n, L), and the labels' names (L,).
 
@@ -166,13 +178,13 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     InputError
         If an entry is outside [0, 1].
     """
-    names = getattr(y, "columns", None)
+    names = column_names(y)
     dense = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
     if dense.shape[1] == 0:
         raise InputError("y has no columns: it needs one for each label")
     if dense.dtype.kind not in "biuf":
         raise InputError(f"y must hold indicators in [0, 1], got dtype {dense.dtype}")
-    values = dense if dense.dtype in (np.float32, np.float64) else dense.astype(np.float64)
+    values = _contiguous_floats(dense)
     if not ((values >= 0) & (values <= 1)).all():
         row, column = (int(i) for i in np.argwhere(~((values >= 0) & (values <= 1)))[0])
         raise InputError(

@@ -8,9 +8,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice
+from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, check_names, encode
+from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
@@ -68,6 +68,14 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         None uses all CPUs. The result is the same for any number.
     verbose : int
         Print a line for each iteration or epoch.
+    penalty : {"l2", "l1", "elasticnet", None}
+        As in scikit-learn, where it is deprecated: C and l1_ratio tell it.
+    dual : bool
+        True only with ``solver="liblinear"``, as in scikit-learn; the solution is the same.
+    intercept_scaling : float
+        Without effect: the intercept is never penalised.
+    n_jobs : int, optional
+        Without effect, as in scikit-learn; see n_threads.
 
     Attributes
     ----------
@@ -114,6 +122,10 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         random_state: Any = None,
         n_threads: int | None = None,
         verbose: int = 0,
+        penalty: Any = compatibility.UNSET,
+        dual: bool = False,
+        intercept_scaling: float = 1,
+        n_jobs: int | None = None,
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
@@ -127,11 +139,16 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
+        self.penalty = penalty
+        self.dual = dual
+        self.intercept_scaling = intercept_scaling
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = self.solver != "liblinear"
         return tags
 
     def fit(
@@ -178,10 +195,20 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         self.classes_ = encoded.classes
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
-        self._fit_problem(X, problem, self._validation(X_val, y_val))
+        validation = self._validation(X_val, y_val)
+        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         self._incremental = None  # partial_fit goes on from here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
         return self
+
+    def _check_parameters(self) -> None:
+        compatibility.check_penalty(self.penalty, self.C, self.l1_ratio, stacklevel=3)
+        compatibility.check_without_effect(self.intercept_scaling, self.n_jobs, stacklevel=3)
+        compatibility.check_solver(self.solver, *self._strength_and_share(), self.dual)
+        super()._check_parameters()
+
+    def _strength_and_share(self) -> tuple[float, float]:
+        return compatibility.strength_and_share(self.penalty, self.C, self.l1_ratio)
 
     def _problem(
         self,
@@ -195,6 +222,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
         eps = float(self.label_smoothing)
         K = len(encoded.classes)
+        compatibility.check_classes(self.solver, K)
         if K == 2:
             if isinstance(encoded, Labels):
                 positive = encoded.codes[:, None].astype(dtype)
@@ -288,7 +316,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         total = float(problem.target.total_weight[0])
         incremental.weight += total
         # The penalty goes by all the weight seen so far, the loss by that of this part.
-        objective = self._objective(X, problem, C=self.C * incremental.weight / total)
+        objective = self._objective(
+            X, problem, C=self._strength_and_share()[0] * incremental.weight / total
+        )
         theta = problem.centred(incremental.train(objective, self._theta()))
         self._store_theta(theta, self.coef_.dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
@@ -314,6 +344,6 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 raise InputError(
                     f"y has {values.shape[1]} columns, but there are {len(self.classes_)} classes"
                 )
-            check_names(getattr(y, "columns", None), self.classes_)
+            check_names(column_names(y), self.classes_)
             y = self.classes_[values.argmax(axis=1)]
         return super().score(X, y, sample_weight)

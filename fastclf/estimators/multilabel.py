@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Labels, check_names, encode, indicators
+from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     check_rows,
@@ -147,7 +147,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
-        self._fit_problem(X, self._problem(values, weights), validation)
+        problem = self._problem(values, weights)
+        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -178,7 +179,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             if known and len(names) != len(self.classes_):
                 raise InputError(f"y_val has {len(names)} labels, y has {len(self.classes_)}")
             if known:
-                check_names(getattr(y, "columns", None), self.classes_)
+                check_names(column_names(y), self.classes_)
             return values, names
         labels = encode(y, self.classes_ if known else None)
         assert isinstance(labels, Labels)  # y has a single column

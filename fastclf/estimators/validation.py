@@ -33,6 +33,9 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             X.check_format(full_check=True)  # kernels trust the indices
         except ValueError as error:
             raise InputError(f"X is a malformed CSR matrix: {error}") from None
+        if not X.has_canonical_format:  # the variance of a feature takes each entry for itself
+            X = X.copy()
+            X.sum_duplicates()
     _check_finite(X, type(estimator).__name__, getattr(estimator, "feature_names_in_", None))
     return X
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +40,8 @@ class Progress:
         Since the start of the fit.
     passes : float
         How many times X has been read.
+    theta : callable
+        Returns the coefficients now, (d + 1, M * K); the next step may change them in place.
     """
 
     solver: str
@@ -51,9 +53,11 @@ class Progress:
     validation_loss: float | None
     seconds: float
     passes: float
+    theta: Callable[[], np.ndarray] = field(default=lambda: np.empty((0, 0)), repr=False)
 
 
-Observer = Callable[[Progress], None]
+Observer = Callable[[Progress], bool | None]
+"""What is called after each iteration or epoch; True stops the fit there."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class Result:
     ----------
     theta : ndarray of shape (d + 1, M * K)
     status : str
-        "converged"; "precision": the arithmetic allows no further progress; "max_iter"; or
-        "early_stopping".
+        "converged"; "precision": the arithmetic allows no further progress; "max_iter";
+        "early_stopping"; or "stopped" by an observer.
     n_iter : int
         Iterations or epochs.
     history : dict of str to ndarray
@@ -241,10 +245,11 @@ def minimize(
             validation_loss=best.look(state.theta()) if validation is not None else None,
             seconds=time.perf_counter() - started,
             passes=objective.passes - passes_before,
+            theta=state.theta,
         )
         history.append(progress)
-        for observe in observers:
-            observe(progress)
+        if any([observe(progress) for observe in observers]):
+            status = "stopped"
         if best.exhausted:
             status = "early_stopping"
     return Result(
