@@ -8,7 +8,14 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastclf
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression, solvers
+from fastclf import (
+    DistilledClassifier,
+    LogisticRegression,
+    LogisticRegressionCV,
+    MultiLabelLogisticRegression,
+    MultiLabelLogisticRegressionCV,
+    solvers,
+)
 from fastclf.estimators.choice import SOLVERS
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 
@@ -16,9 +23,12 @@ ESTIMATORS = [
     *(LogisticRegression(solver=name) for name in SOLVERS),
     *(LogisticRegression(solver=solver) for solver in (Newton(), Newton(whole=False), LBFGS())),
     *(LogisticRegression(solver=solver) for solver in (SGD(), Adam(), AdamW())),
+    LogisticRegressionCV(Cs=3, cv=3),
     MultiLabelLogisticRegression(),
     MultiLabelLogisticRegression(solver="lbfgs"),
     MultiLabelLogisticRegression(solver="adam"),
+    MultiLabelLogisticRegressionCV(Cs=3, cv=3),
+    MultiLabelLogisticRegressionCV(Cs=3, cv=3, per_label=True),
     DistilledClassifier(ScikitLearn()),
     DistilledClassifier(GaussianNB()),
 ]

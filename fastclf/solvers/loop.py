@@ -72,6 +72,8 @@ class Result:
         "early_stopping"; or "stopped" by an observer.
     n_iter : int
         Iterations or epochs.
+    counts : ndarray of shape (M,)
+        Those of each problem, where a solver counts them.
     history : dict of str to ndarray
         One entry an iteration or epoch for each field of :class:`Progress` that the solver knows.
     state : object
@@ -83,6 +85,7 @@ class Result:
     n_iter: int
     history: dict[str, np.ndarray]
     state: Any
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
 class State(Protocol):
@@ -258,6 +261,7 @@ def minimize(
         n_iter=state.iteration,
         history=_columns(history),
         state=state,
+        counts=getattr(state, "counts", np.full(objective.n_problems, state.iteration)),
     )
 
 
