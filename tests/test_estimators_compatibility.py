@@ -12,11 +12,18 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as ScikitLearn
+from sklearn.linear_model import LogisticRegressionCV as ScikitLearnCV
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression, load
+from fastclf import (
+    DistilledClassifier,
+    LogisticRegression,
+    LogisticRegressionCV,
+    MultiLabelLogisticRegression,
+    load,
+)
 from fastclf.errors import FastclfError
 
 X, y = load_iris(return_X_y=True)
@@ -140,6 +147,60 @@ def test_liblinear_fits_two_classes_only(target: np.ndarray):
         DistilledClassifier(None, student=student).fit(X, teacher_logits=np.eye(3)[y])
     LogisticRegression(solver="liblinear").fit(X, BINARY)
     MultiLabelLogisticRegression(solver="liblinear").fit(X, np.eye(3)[y])
+
+
+# Cross-validated
+
+
+def test_every_parameter_of_scikit_learns_search_is_taken():
+    assert set(ScikitLearnCV().get_params()) <= set(LogisticRegressionCV().get_params(deep=False))
+
+
+def test_a_search_with_deprecated_parameters_is_the_same():
+    expected = LogisticRegressionCV(Cs=3, cv=2).fit(X, y)
+    for arguments, message in (
+        ({"penalty": "l2"}, "'penalty' was deprecated"),
+        ({"l1_ratios": None}, "'l1_ratios=None' was deprecated"),
+    ):
+        clf = LogisticRegressionCV(Cs=3, cv=2, **arguments)
+        ((category, text),) = warned(clf, X, y)
+        assert category is FutureWarning and message in text
+        assert np.array_equal(clf.coef_, expected.coef_)
+        assert np.array_equal(clf.scores_, expected.scores_)
+    harmless = LogisticRegressionCV(Cs=3, cv=2, n_jobs=2, intercept_scaling=2.0)
+    assert np.array_equal(harmless.fit(X, y).coef_, expected.coef_)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_legacy_attributes_have_no_axis_of_l1_ratios_that_are_not_there():
+    arguments = {"Cs": 3, "cv": 2, "use_legacy_attributes": True, "solver": "lbfgs"}
+    arguments["scoring"] = "neg_log_loss"
+    for l1_ratios in (None, (0.0,)):
+        ours = LogisticRegressionCV(**arguments, l1_ratios=l1_ratios).fit(X, y)
+        theirs = ScikitLearnCV(**arguments, l1_ratios=l1_ratios).fit(X, y)
+        assert ours.n_iter_.shape == theirs.n_iter_.shape
+        for name in range(3):
+            assert ours.scores_[name].shape == theirs.scores_[name].shape
+            assert ours.coefs_paths_[name].shape == theirs.coefs_paths_[name].shape
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"penalty": None}, "penalty must be 'l1', 'l2' or 'elasticnet'"),
+        ({"penalty": "elasticnet", "l1_ratios": None}, "l1_ratios must be specified"),
+        ({"dual": True}, "Solver auto supports only dual=False"),
+        ({"solver": "sag", "l1_ratios": (1,)}, "Solver sag supports only 'l2'"),
+        ({"solver": "sag", "penalty": "l1"}, "Solver sag supports only 'l2'"),
+        ({"solver": "liblinear", "l1_ratios": (0.5,)}, "Only 'saga' solver supports"),
+        ({"solver": "liblinear", "Cs": [1.0, np.inf]}, "not supported for the liblinear"),
+        ({"intercept_scaling": 0}, "intercept_scaling must be"),
+    ],
+)
+def test_what_scikit_learns_search_refuses_is_refused(arguments: dict[str, Any], message: str):
+    with pytest.raises(FastclfError, match=message):
+        LogisticRegressionCV(**arguments).fit(X, BINARY)
 
 
 # Warnings

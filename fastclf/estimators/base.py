@@ -228,7 +228,9 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
-        if self._strength_and_share()[1] != 0:
+        C, l1_ratio = self._strength_and_share()
+        compatibility.check_solver(self.solver, C, l1_ratio, getattr(self, "dual", False))
+        if l1_ratio != 0:
             raise InputError(
                 f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
             )
@@ -297,8 +299,9 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     def _warn_of_the_end(
         self, X: Any, massless: Massless, problem: Problem, result: Result, stacklevel: int
     ) -> None:
-        if self._strength_and_share()[0] == np.inf:
-            apart = separated(X, massless.restrict(problem), result.theta)
+        free = np.isinf(self._strength_and_share()[0])
+        if free.any():
+            apart = free & separated(X, massless.restrict(problem), result.theta)
             if apart.any():
                 labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
                 warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)

@@ -89,6 +89,32 @@ def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> Non
         )
 
 
+def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
+    """Do the same for several L1 ratios, None of which scikit-learn takes for 0."""
+    if penalty not in ("l1", "l2", "elasticnet", UNSET):
+        raise InputError(
+            f"penalty must be 'l1', 'l2' or 'elasticnet', got {penalty!r}; leave it out, and give "
+            "l1_ratios and Cs"
+        )
+    if penalty == "elasticnet" and l1_ratios is None:
+        raise InputError("l1_ratios must be specified when penalty is elasticnet, got None")
+    if penalty != UNSET:
+        message = (
+            f"'penalty' was deprecated in scikit-learn 1.8; in place of penalty={penalty!r} use "
+            "l1_ratios=(0,) for 'l2', (1,) for 'l1', and numbers between for 'elasticnet'"
+        )
+    elif l1_ratios is None:
+        message = "'l1_ratios=None' was deprecated in scikit-learn 1.8; use l1_ratios=(0,)"
+    else:
+        return
+    warnings.warn(message, FutureWarning, stacklevel=stacklevel + 1)
+
+
+def shares(penalty: Any, l1_ratios: Any) -> Any:
+    """Return the L1 ratios that scikit-learn's ``penalty`` and they mean together."""
+    return {"l1": (1.0,), "l2": (0.0,)}.get(penalty, (0.0,) if l1_ratios is None else l1_ratios)
+
+
 def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
     """Refuse what scikit-learn's solver of that name refuses, and name what would work.
 

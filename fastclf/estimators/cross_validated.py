@@ -8,14 +8,15 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import held_out, search
+from fastclf.estimators import compatibility, held_out, search
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, check_names, encode
+from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.paths import Paths, fit_paths, training_weights
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
+    positive_number,
     validate_features,
     validate_sample_weight,
 )
@@ -64,6 +65,10 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     use_legacy_attributes : bool
         Give ``C_``, ``l1_ratio_``, ``scores_``, ``coefs_paths_`` and ``n_iter_`` the shapes that
         they had in scikit-learn before its version 1.10.
+    penalty, dual, intercept_scaling
+        As for :class:`fastclf.LogisticRegression`.
+    n_jobs : int, optional
+        Without effect; see n_threads.
 
     Attributes
     ----------
@@ -121,6 +126,10 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         n_threads: int | None = None,
         verbose: int = 0,
         use_legacy_attributes: bool = False,
+        penalty: Any = compatibility.UNSET,
+        dual: bool = False,
+        intercept_scaling: float = 1.0,
+        n_jobs: int | None = None,
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
@@ -137,6 +146,10 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self.n_threads = n_threads
         self.verbose = verbose
         self.use_legacy_attributes = use_legacy_attributes
+        self.penalty = penalty
+        self.dual = dual
+        self.intercept_scaling = intercept_scaling
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -175,6 +188,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             distribution, or a parameter can't be used.
         """
         routed = search.routed(self, "fit", sample_weight, params)
+        compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=2)
+        positive_number(self.intercept_scaling, "intercept_scaling")
         grid = search.check_parameters(self)
         X = validate_features(self, X, reset=True)
         check_rows(X, y)
@@ -237,7 +252,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         check_is_fitted(self)
         values = np.asarray(y)
         if values.ndim == 2 and values.shape[1] > 1:
-            check_names(getattr(y, "columns", None), self.classes_)
+            check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
             assert isinstance(encoded, Distributions)
             if self.scoring in (None, search.LIKELIHOOD):
@@ -306,6 +321,10 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self.coefs_paths_ = dict(zip(names, by_class, strict=True))
         self.scores_ = {name: scores.swapaxes(1, 2) for name in names}
         self.n_iter_ = paths.n_iter.swapaxes(1, 2)[None]
+        if self.l1_ratios is None:  # then there was no axis of L1 ratios
+            self.coefs_paths_ = {name: a[:, :, 0] for name, a in self.coefs_paths_.items()}
+            self.scores_ = {name: a[:, :, 0] for name, a in self.scores_.items()}
+            self.n_iter_ = self.n_iter_[..., 0]
         best = self.C_, self.l1_ratio_
         self.C_, self.l1_ratio_ = (np.full(len(names), one) for one in best)
 

@@ -204,7 +204,6 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     def _check_parameters(self) -> None:
         compatibility.check_penalty(self.penalty, self.C, self.l1_ratio, stacklevel=3)
         compatibility.check_without_effect(self.intercept_scaling, self.n_jobs, stacklevel=3)
-        compatibility.check_solver(self.solver, *self._strength_and_share(), self.dual)
         super()._check_parameters()
 
     def _strength_and_share(self) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice
+from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import _print_progress
 from fastclf.estimators.paths import Grid, Paths, Settings, penalty
 from fastclf.estimators.validation import (
@@ -54,8 +54,12 @@ def check_parameters(estimator: Any) -> Grid:
             f"solver={estimator.solver!r} trains on minibatches, whose results are too rough to "
             "compare penalties by; use an exact one, e.g. 'auto'"
         )
-    grid = Grid(_Cs(estimator.Cs), _l1_ratios(estimator.l1_ratios))
+    own = compatibility.shares(getattr(estimator, "penalty", None), estimator.l1_ratios)
+    grid = Grid(_Cs(estimator.Cs), _l1_ratios(own))
     for l1_ratio in grid.l1_ratios:
+        compatibility.check_solver(
+            estimator.solver, grid.Cs.max(), float(l1_ratio), getattr(estimator, "dual", False)
+        )
         penalty(1.0, float(l1_ratio), np.ones(1))
     return grid
 
@@ -72,8 +76,6 @@ def _Cs(Cs: Any) -> np.ndarray:
 
 
 def _l1_ratios(l1_ratios: Any) -> np.ndarray:
-    if l1_ratios is None:
-        return np.zeros(1)
     if np.ndim(l1_ratios) != 1 or len(l1_ratios) == 0:
         raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
     return np.array([fraction(ratio, "each of l1_ratios") for ratio in l1_ratios])
