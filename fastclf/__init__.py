@@ -10,7 +10,9 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "LogisticRegression": "fastclf.estimators.logistic",
+    "LogisticRegressionCV": "fastclf.estimators.cross_validated",
     "MultiLabelLogisticRegression": "fastclf.estimators.multilabel",
+    "MultiLabelLogisticRegressionCV": "fastclf.estimators.multilabel_cross_validated",
     "DistilledClassifier": "fastclf.estimators.distilled",
     "load": "fastclf.estimators.persistence",
     "functional": "fastclf.functional",
@@ -20,7 +22,9 @@ _HOMES = {
 __all__ = [
     "DistilledClassifier",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
+    "MultiLabelLogisticRegressionCV",
     "__version__",
     "functional",
     "load",
@@ -29,9 +33,11 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fastclf import functional, solvers
+    from fastclf.estimators.cross_validated import LogisticRegressionCV
     from fastclf.estimators.distilled import DistilledClassifier
     from fastclf.estimators.logistic import LogisticRegression
     from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+    from fastclf.estimators.multilabel_cross_validated import MultiLabelLogisticRegressionCV
     from fastclf.estimators.persistence import load
 
 

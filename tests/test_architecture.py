@@ -138,7 +138,9 @@ def test_nothing_is_ever_executed_from_data(module: str):
 PUBLIC = {
     "DistilledClassifier",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
+    "MultiLabelLogisticRegressionCV",
     "__version__",
     "functional",
     "load",

@@ -10,7 +10,13 @@ from sklearn.linear_model import LogisticRegression as ScikitLearn
 from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
+from fastclf import (
+    DistilledClassifier,
+    LogisticRegression,
+    LogisticRegressionCV,
+    MultiLabelLogisticRegression,
+    MultiLabelLogisticRegressionCV,
+)
 from fastclf.estimators.choice import SOLVERS
 
 ESTIMATORS = [
@@ -20,7 +26,10 @@ ESTIMATORS = [
     LogisticRegression(solver="sgd"),
     LogisticRegression(solver="adam"),
     LogisticRegression(solver="adamw"),
+    LogisticRegressionCV(Cs=3, cv=3),
     MultiLabelLogisticRegression(),
+    MultiLabelLogisticRegressionCV(Cs=3, cv=3),
+    MultiLabelLogisticRegressionCV(Cs=3, cv=3, per_label=True),
     DistilledClassifier(ScikitLearn()),
     DistilledClassifier(GaussianNB()),
 ]

@@ -1,5 +1,6 @@
 """The objective over an X in memory."""
 
+import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -316,6 +317,15 @@ class InMemoryObjective:
             self.fit_intercept,
             self.n_threads,
         )
+        part._whole = self
+        return part
+
+    def with_penalty(self, penalty: L2) -> "InMemoryObjective":
+        """Return the same problems with another penalty; its passes count here, too."""
+        part = copy.copy(self)
+        part.penalty = penalty
+        part.passes = 0.0
+        part._latest = None
         part._whole = self
         return part
 

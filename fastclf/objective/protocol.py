@@ -115,6 +115,9 @@ class Objective(Protocol):
     def sample(self, n_rows: int) -> "Objective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
 
+    def with_penalty(self, penalty: L2) -> "Objective":
+        """Return the same problems with another penalty."""
+
     def run_batches(
         self, rule: "Rule", state: Any, order: np.ndarray, first: int, last: int
     ) -> None:

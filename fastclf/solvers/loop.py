@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +68,8 @@ class Result:
         "early_stopping".
     n_iter : int
         Iterations or epochs.
+    counts : ndarray of shape (M,)
+        Those of each problem, where a solver counts them.
     history : dict of str to ndarray
         One entry an iteration or epoch for each field of :class:`Progress` that the solver knows.
     state : object
@@ -79,6 +81,7 @@ class Result:
     n_iter: int
     history: dict[str, np.ndarray]
     state: Any
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
 
 class State(Protocol):
@@ -253,6 +256,7 @@ def minimize(
         n_iter=state.iteration,
         history=_columns(history),
         state=state,
+        counts=getattr(state, "counts", np.full(objective.n_problems, state.iteration)),
     )
 
 

@@ -34,7 +34,7 @@ class Preconditioner(Protocol):
     """An approximate inverse Hessian."""
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
-        """Return it times a gradient (d + 1, M K)."""
+        """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
 
 
 class MomentsInverse:
@@ -68,12 +68,14 @@ class MomentsInverse:
                 self.factors.append((columns, _factor(second, value / middle, range(0), dtype)))
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
-        """Return the approximate inverse Hessian times a gradient (d + 1, M K)."""
-        step = centred(gradient, self.n_outputs) / self.logits
+        """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
+        repeats = gradient.shape[1] // self.logits.size
+        step = centred(gradient, self.n_outputs) / np.tile(self.logits, repeats)
         step[:-1] -= self.center[:, None] * step[-1]
         if not self.factors:
-            step[:-1] /= self.diagonal
-        for columns, factor in self.factors:
+            step[:-1] /= np.tile(self.diagonal, repeats)
+        for mask, factor in self.factors:
+            columns = np.tile(mask, repeats)
             step[:-1, columns] = _solve(factor, step[:-1, columns])
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
@@ -105,12 +107,13 @@ class HessianInverse:
         ]
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
-        """Return the approximate inverse Hessian times a gradient (d + 1, M K)."""
+        """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
         step = centred(gradient, self.n_outputs)
         step[:-1] -= self.center[:, None] * step[-1]
-        solved = np.ascontiguousarray(step.T).reshape(len(self.factors), -1)
-        for row, factor in zip(solved, self.factors, strict=True):
-            row[:] = _solve(factor, row)
+        side = self.per_block * len(step)
+        solved = np.ascontiguousarray(step.T).reshape(-1, len(self.factors), side)
+        for block, factor in enumerate(self.factors):
+            solved[:, block] = _solve(factor, solved[:, block].T).T
         step = np.ascontiguousarray(solved.reshape(gradient.shape[1], -1).T)
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)

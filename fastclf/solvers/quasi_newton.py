@@ -96,7 +96,8 @@ class QuasiNewtonState:
     """Point, gradient and pairs; ``running`` (M,) marks live problems.
 
     ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
-    ``smallest`` (M,) are the value and the gradient norm that the next point is held against.
+    ``smallest`` (M,) are the value and the gradient norm that the next point is held against, and
+    ``counts`` (M,) the steps that each took.
     """
 
     point: np.ndarray
@@ -113,6 +114,7 @@ class QuasiNewtonState:
     pairs: Pairs
     wait: float
     scale: float
+    counts: np.ndarray
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
@@ -175,7 +177,8 @@ class QuasiNewton:
         if self._starts(objective, theta):
             n_rows = min(n_rows, self.sample)
         theta = self._start(objective, theta)
-        values, gradient = objective.value_and_grad(theta, None, wait == 0)
+        wants = theta.any() and n_rows == objective.n_rows and self.is_exact(objective)
+        values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -191,6 +194,7 @@ class QuasiNewton:
             pairs=Pairs.empty(self.memory, theta.shape, M),
             wait=wait,
             scale=objective.value_at_zero,
+            counts=np.zeros(M, int),
         )
 
     def step(self, objective: Objective, state: QuasiNewtonState) -> None:
@@ -219,6 +223,7 @@ class QuasiNewton:
         state.values = found.values
         state.gradient = found.gradient
         state.iteration += 1
+        state.counts += running
         eps = float(np.finfo(objective.dtype).eps)
         held = state.lowest, state.smallest, state.stale, state.stuck
         line_search.settle(state.values, state.norms, eps, found.steps, STALE, *held, running)

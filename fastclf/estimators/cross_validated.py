@@ -1,0 +1,314 @@
+"""Logistic regression whose penalty is chosen by cross-validation."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
+from sklearn.utils.validation import check_is_fitted
+
+from fastclf.errors import InputError
+from fastclf.estimators import held_out, search
+from fastclf.estimators.base import LinearClassifier
+from fastclf.estimators.encoding import Distributions, Labels, check_names, encode
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.paths import Paths, fit_paths, training_weights
+from fastclf.estimators.validation import (
+    check_rows,
+    class_weights,
+    validate_features,
+    validate_sample_weight,
+)
+
+
+class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
+    """Logistic regression that chooses C by cross-validation.
+
+    All folds are fitted together, along a path from strong penalties to weak ones, and each pass
+    over X serves all of them. Of every C and fold the optimum is that of
+    :class:`fastclf.LogisticRegression` on the fold's training rows.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (c,)
+        Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
+    l1_ratios : array-like of shape (r,)
+        Shares of the L1 penalty to try with each of them; only 0 for now.
+    fit_intercept : bool
+    cv : int, splitter, iterable of splits, or None
+        As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
+        their most probable class.
+    class_weight : dict, "balanced" or None
+        As for :class:`fastclf.LogisticRegression`; "balanced" counts all rows, for all folds.
+    label_smoothing : float
+        ε in [0, 1): targets become ``(1 - ε) y + ε / K``. Scores are of the targets themselves.
+    scoring : str, callable or None
+        Any scorer of scikit-learn, for labels. None is the accuracy for labels, and for
+        distributions "neg_log_loss", which is minus the cross-entropy there; other scorers see the
+        most probable class of a distribution.
+    solver : str or object of :mod:`fastclf.solvers`
+        An exact one.
+    tol : float
+        Largest entry of the gradient at the optimum.
+    max_iter : int
+        Most iterations of each fit.
+    refit : bool
+        Fit all rows with the best C of all folds; otherwise average the coefficients of each fold's
+        best one.
+    random_state : int, RandomState or None
+        Without effect: exact solvers don't draw.
+    n_threads : int, optional
+        None uses all CPUs. The result is the same for any number.
+    verbose : int
+        Print a line for each iteration.
+    use_legacy_attributes : bool
+        Give ``C_``, ``l1_ratio_``, ``scores_``, ``coefs_paths_`` and ``n_iter_`` the shapes that
+        they had in scikit-learn before its version 1.10.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+    coef_ : ndarray of shape (1, d) for two classes, else (K, d)
+    intercept_ : ndarray of shape (1,) or (K,)
+    C_, l1_ratio_ : float
+        The best ones; without `refit` the means over the folds.
+    Cs_ : ndarray of shape (c,)
+    l1_ratios_ : ndarray of shape (r,)
+    scores_ : ndarray of shape (folds, r, c)
+    coefs_paths_ : ndarray of shape (folds, r, c, 1 or K, d + 1)
+        The coefficients of each fit, its intercept last, if there is one.
+    n_iter_ : ndarray of shape (folds, r, c)
+    history_ : dict of str to ndarray
+        That of the last fit, and "path_passes": how many times all others together read X.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (d,)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import scale
+    >>> from fastclf import LogisticRegressionCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> clf = LogisticRegressionCV(Cs=5, cv=3).fit(scale(X), y)
+    >>> clf.C_, clf.scores_.shape
+    (1.0, (3, 1, 5))
+    """
+
+    C_: Any
+    l1_ratio_: Any
+    coefs_paths_: Any
+    scores_: Any
+
+    __metadata_request__score = {"sample_weight": UNUSED}
+
+    _saved_as = "LogisticRegression"
+
+    def __init__(
+        self,
+        Cs: Any = 10,
+        *,
+        l1_ratios: Any = (0.0,),
+        fit_intercept: bool = True,
+        cv: Any = None,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        scoring: Any = None,
+        solver: Any = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        refit: bool = True,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+        use_legacy_attributes: bool = False,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.refit = refit
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+        self.use_legacy_attributes = use_legacy_attributes
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return where metadata go: to the splitter and to the scorer."""
+        return search.router(self, self._get_scorer())
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> "LogisticRegressionCV":
+        """Fit to labels or distributions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+            Labels, or a distribution over classes in each row, as for
+            :class:`fastclf.LogisticRegression`.
+        sample_weight : array-like of shape (n,), optional
+            For fits and scores alike.
+        **params
+            For the splitter and the scorer, with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X isn't finite, y has another length or a single class, a row of a 2-D y isn't a
+            distribution, or a parameter can't be used.
+        """
+        routed = search.routed(self, "fit", sample_weight, params)
+        grid = search.check_parameters(self)
+        X = validate_features(self, X, reset=True)
+        check_rows(X, y)
+        encoded = encode(y)
+        weights = validate_sample_weight(sample_weight, X)
+        if len(encoded.classes) < 2:
+            raise InputError(
+                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
+                f"{encoded.classes.tolist()[0]!r}"
+            )
+        self.classes_ = encoded.classes
+        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+        single = self._single()
+        single.classes_ = encoded.classes
+        problem = single._problem(encoded, weights, of_class, X.dtype)
+        labels = encoded.classes[_codes(encoded)]
+        folds = search.split(self.cv, X, labels, routed.splitter.split)
+        of_folds = training_weights(problem.target.weights[0], folds)
+        paths = fit_paths(X, problem, of_folds, grid, search.settings(self))
+        search.warn(paths, grid, self.classes_, self, stacklevel=3)
+        own = None if sample_weight is None else weights
+        scores = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
+        self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
+        if self.refit:
+            r, c = search.best(scores.sum(axis=0))
+            self.C_, self.l1_ratio_ = float(grid.Cs[c]), float(grid.l1_ratios[r])
+            middle = paths.coefs[:, r, c].mean(axis=0)
+            single.set_params(C=self.C_, l1_ratio=self.l1_ratio_)
+            single.coef_, single.intercept_ = middle[:, :-1], middle[:, -1]
+            single._fit_problem(X, problem)
+            self.coef_, self.intercept_ = single.coef_, single.intercept_
+            self.history_ = single.history_
+        else:
+            chosen = np.array([search.best(of_fold) for of_fold in scores])
+            self.C_ = float(grid.Cs[chosen[:, 1]].mean())
+            self.l1_ratio_ = float(grid.l1_ratios[chosen[:, 0]].mean())
+            each = np.arange(len(folds))
+            self._store_theta(paths.coefs[each, chosen[:, 0], chosen[:, 1]].mean(axis=0).T, X.dtype)
+            self.history_ = {}
+        self.history_["path_passes"] = np.array(paths.passes)
+        self._set_paths(scores, paths)
+        return self
+
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
+        """Return the score by the parameter `scoring`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+        **params
+            For the scorer, with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        float
+        """
+        routed = search.routed(self, "score", sample_weight, params)
+        check_is_fitted(self)
+        values = np.asarray(y)
+        if values.ndim == 2 and values.shape[1] > 1:
+            check_names(getattr(y, "columns", None), self.classes_)
+            encoded = encode(y, self.classes_)
+            assert isinstance(encoded, Distributions)
+            if self.scoring in (None, search.LIKELIHOOD):
+                logits = self.decision_function(X).reshape(len(values), 1, -1)
+                weights = routed.scorer.score.get("sample_weight")
+                return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
+            y = self.classes_[_codes(encoded)]
+        return self._get_scorer()(self, X, y, **routed.scorer.score)
+
+    def _get_scorer(self) -> Any:
+        return search.scorer_of(self.scoring, "accuracy")
+
+    def _single(self) -> LogisticRegression:
+        # What fits all rows in the end, from the mean of the folds.
+        return LogisticRegression(
+            fit_intercept=self.fit_intercept,
+            label_smoothing=self.label_smoothing,
+            solver=self.solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            warm_start=True,
+            random_state=self.random_state,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
+        )
+
+    def _scores(
+        self,
+        X: Any,
+        encoded: Labels | Distributions,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        folds: search.Folds,
+        paths: Paths,
+        params: dict[str, Any],
+    ) -> np.ndarray:
+        # (F, r, c)
+        codes, soft = _codes(encoded), encoded.p if isinstance(encoded, Distributions) else None
+        likelihood = soft is not None and self.scoring in (None, search.LIKELIHOOD)
+        scorer = held_out.with_classes(self._get_scorer(), self.classes_)
+        if self.scoring is not None:
+            weights = params.get("sample_weight")
+        view = held_out.LogisticView(n_threads=self.n_threads)
+        view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
+
+        def score(f: int, test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> np.ndarray:
+            if soft is not None and likelihood:
+                scores = held_out.log_likelihood(soft[test], own)
+            elif self.scoring in (None, "accuracy"):
+                scores = held_out.accuracy(codes[test], own)
+            else:
+                scores = held_out.by_scorer(scorer, view, rows, labels[test], parameters)
+            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+            return held_out.score_models(models, rows, scores, self.n_threads)
+
+        return search.scored(X, folds, weights, params, score).reshape(paths.n_iter.shape)
+
+    def _set_paths(self, scores: np.ndarray, paths: Paths) -> None:
+        coefs = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
+        if not self.use_legacy_attributes:
+            self.coefs_paths_, self.scores_, self.n_iter_ = coefs, scores, paths.n_iter
+            return
+        # For each class the same scores; C before the L1 ratio.
+        names = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        by_class = np.moveaxis(coefs, (3, 2), (0, 2))
+        self.coefs_paths_ = dict(zip(names, by_class, strict=True))
+        self.scores_ = {name: scores.swapaxes(1, 2) for name in names}
+        self.n_iter_ = paths.n_iter.swapaxes(1, 2)[None]
+        best = self.C_, self.l1_ratio_
+        self.C_, self.l1_ratio_ = (np.full(len(names), one) for one in best)
+
+
+def _codes(encoded: Labels | Distributions) -> np.ndarray:
+    return encoded.codes if isinstance(encoded, Labels) else encoded.p.argmax(axis=1)

@@ -1,0 +1,182 @@
+"""Scores of many models on the rows that a fold holds out, whose logits are one product with X."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import make_scorer
+
+from fastclf import functional
+from fastclf.estimators.base import LinearClassifier
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.linear_model import LinearModel
+
+_ROOM = 1 << 24
+"""Logits that are held at a time."""
+
+Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Scores of some models, (models,) or (models, L), from their logits (m, models, C) and their
+coefficients (models, C, d + 1).
+"""
+
+
+def score_models(
+    coefs: np.ndarray, X: Any, scores: Scores, n_threads: int | None = None
+) -> np.ndarray:
+    """Return the scores of models (models, C, d + 1) on rows X (m, d)."""
+    count, columns, side = coefs.shape
+    size = max(1, _ROOM // max(1, X.shape[0] * columns))
+    parts = []
+    for first in range(0, count, size):
+        some = coefs[first : first + size]
+        theta = np.ascontiguousarray(some.reshape(-1, side).T)
+        model = LinearModel(theta, "multilabel", np.arange(theta.shape[1]))
+        logits = model.decision_function(X, n_threads)
+        parts.append(scores(logits.reshape(len(logits), -1, columns), some))
+    return np.concatenate(parts)
+
+
+def accuracy(codes: np.ndarray, weights: np.ndarray | None) -> Scores:
+    """Return the scores that are the share of rows with the right class, their ``codes`` (m,)."""
+
+    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+        single = logits.shape[2] == 1
+        best = logits[:, :, 0] > 0 if single else logits.argmax(axis=2)
+        return np.average(best == codes[:, None], axis=0, weights=weights)
+
+    return scores
+
+
+def log_likelihood(p: np.ndarray, weights: np.ndarray | None) -> Scores:
+    """Return the scores that are minus the cross-entropy to distributions (m, K)."""
+
+    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+        logits = logits.astype(np.float64)  # to be summed over many rows
+        if logits.shape[2] == 1:
+            logits = np.concatenate([-logits, logits], axis=2)
+            log_p = functional.log_sigmoid(logits)
+        else:
+            log_p = functional.log_softmax(logits)
+        return np.average(_expected(p[:, None, :], log_p).sum(axis=2), axis=0, weights=weights)
+
+    return scores
+
+
+def label_log_likelihood(y: np.ndarray, weights: np.ndarray | None) -> Scores:
+    """Return the scores (models, L) that are minus the binary cross-entropy to labels (m, L)."""
+
+    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+        logits = logits.astype(np.float64)
+        on, off = functional.log_sigmoid(logits), functional.log_sigmoid(-logits)
+        each = _expected(y[:, None, :], on) + _expected(1 - y[:, None, :], off)
+        return np.average(each, axis=0, weights=weights)
+
+    return scores
+
+
+def _expected(p: np.ndarray, log_q: Any) -> np.ndarray:
+    # p log q, and 0 where p is, however small q.
+    return np.where(p > 0, p * np.where(p > 0, log_q, 0), 0)
+
+
+def by_scorer(
+    scorer: Callable, view: Any, X: Any, y: np.ndarray, parameters: dict[str, Any]
+) -> Scores:
+    """Return the scores of a scikit-learn scorer, which sees each model as a fitted estimator."""
+
+    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+        each = (view.become(coefs[i], X, logits[:, i]) for i in range(len(coefs)))
+        return np.array([scorer(model, X, y, **parameters) for model in each])
+
+    return scores
+
+
+def by_scorer_of_labels(
+    scorer: Callable, view: Any, X: Any, y: np.ndarray, parameters: dict[str, Any]
+) -> Scores:
+    """Return the scores (models, L) of a scorer of binary classifiers, for each label (m, L)."""
+    thresholds = view.threshold_
+
+    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+        of_labels = []
+        for k in range(y.shape[1]):
+            view.threshold_ = thresholds[k : k + 1]
+            of_label = by_scorer(scorer, view, X, y[:, k], parameters)
+            of_labels.append(of_label(logits[:, :, k : k + 1], coefs[:, k : k + 1]))
+        view.threshold_ = thresholds
+        return np.stack(of_labels, axis=1)
+
+    return scores
+
+
+def with_classes(scorer: Any, classes: np.ndarray) -> Any:
+    """Return a scorer that knows all classes, where its function asks for them as ``labels``.
+
+    Otherwise it would take those of the rows that are held out to be all there are.
+    """
+    function = getattr(scorer, "_score_func", None)
+    asked: Any = () if function is None else inspect.signature(function).parameters
+    if "labels" not in asked:
+        return scorer
+    known = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in asked:
+        known["pos_label"] = classes[-1]
+    return make_scorer(
+        function,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **{**known, **scorer._kwargs},
+    )
+
+
+@dataclass(frozen=True)
+class _Known(LinearModel):
+    """A model that knows the logits of all rows it will be asked about."""
+
+    logits: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+
+    def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+        """Return the logits."""
+        return self.logits[:, 0] if self.task == "binary" else self.logits
+
+
+class _View(LinearClassifier):
+    """A fitted estimator, one model after another, that knows the logits of some rows."""
+
+    _rows: Any = None
+    _known: Any = None
+
+    def become(self, coefs: np.ndarray, X: Any, logits: np.ndarray) -> "_View":
+        """Take the coefficients (C, d + 1) of a model, with its logits (m, C) of rows X (m, d)."""
+        self.coef_, self.intercept_ = coefs[:, :-1], coefs[:, -1]
+        model = self.linear_model()
+        self._known = _Known(model.theta, model.task, model.classes, model.threshold, logits=logits)
+        self._rows = X
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits."""
+        return self._known.decision_function(X) if X is self._rows else super().decision_function(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities."""
+        return self._known.predict_proba(X) if X is self._rows else super().predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of the probabilities."""
+        return self._known.predict_log_proba(X) if X is self._rows else super().predict_log_proba(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the classes or labels."""
+        return self._known.predict(X) if X is self._rows else super().predict(X)
+
+
+class LogisticView(_View, LogisticRegression):
+    """A fitted :class:`LogisticRegression` whose coefficients change."""
+
+
+class MultiLabelView(_View, MultiLabelLogisticRegression):
+    """A fitted :class:`MultiLabelLogisticRegression` whose coefficients change."""

@@ -1,0 +1,280 @@
+"""Multi-label classification with C, or that of each label, chosen by cross-validation."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
+from sklearn.utils.validation import check_is_fitted
+
+from fastclf.estimators import held_out, search
+from fastclf.estimators.base import LinearClassifier
+from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.estimators.paths import Paths, fit_paths, training_weights
+from fastclf.estimators.problem import Massless
+from fastclf.estimators.validation import validate_features, validate_sample_weight
+from fastclf.linear_model import Task
+
+
+class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
+    """Logistic regressions for L labels that choose C by cross-validation, jointly or one for each.
+
+    All labels and all folds are fitted together, along a path from strong penalties to weak ones.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (c,)
+        Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
+    per_label : bool
+        Choose C for each label by its own score, instead of one for all.
+    pos_weight, threshold, label_smoothing, fit_intercept
+        As for :class:`fastclf.MultiLabelLogisticRegression`; a `pos_weight` that is "balanced"
+        counts all rows, for all folds.
+    l1_ratios : array-like of shape (r,)
+        Shares of the L1 penalty to try with each C; only 0 for now.
+    cv : int, splitter, iterable of splits, or None
+        As for scikit-learn; None for five folds.
+    scoring : str, callable or None
+        None or "neg_log_loss" is minus the binary cross-entropy, the mean over the labels. Any
+        other scorer of scikit-learn sees indicators, of a single label with `per_label`; where y
+        holds probabilities, whether they are above one half.
+    solver, tol, max_iter, refit, random_state, n_threads, verbose
+        As for :class:`fastclf.LogisticRegressionCV`.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, threshold_
+        As for :class:`fastclf.MultiLabelLogisticRegression`.
+    C_, l1_ratio_ : float, or ndarray of shape (L,) with `per_label`
+        The best ones; without `refit` the means over the folds.
+    Cs_ : ndarray of shape (c,)
+    l1_ratios_ : ndarray of shape (r,)
+    scores_ : ndarray of shape (folds, r, c), or (folds, r, c, L) with `per_label`
+    coefs_paths_ : ndarray of shape (folds, r, c, L, d + 1)
+        The coefficients of each fit, its intercept last, if there is one.
+    n_iter_ : ndarray of shape (folds, r, c)
+    history_, n_features_in_, feature_names_in_
+        As for :class:`fastclf.LogisticRegressionCV`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from fastclf import MultiLabelLogisticRegressionCV
+    >>> X, Y = make_multilabel_classification(n_labels=3, random_state=0)
+    >>> clf = MultiLabelLogisticRegressionCV(Cs=[0.01, 1.0], cv=3, per_label=True).fit(X, Y)
+    >>> clf.C_.shape, clf.scores_.shape
+    ((5,), (3, 1, 2, 5))
+    """
+
+    __metadata_request__score = {"sample_weight": UNUSED}
+
+    _saved_as = "MultiLabelLogisticRegression"
+
+    def __init__(
+        self,
+        Cs: Any = 10,
+        *,
+        per_label: bool = False,
+        pos_weight: Any = None,
+        threshold: Any = 0.5,
+        label_smoothing: float = 0.0,
+        l1_ratios: Any = (0.0,),
+        fit_intercept: bool = True,
+        cv: Any = None,
+        scoring: Any = None,
+        solver: Any = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        refit: bool = True,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.Cs = Cs
+        self.per_label = per_label
+        self.pos_weight = pos_weight
+        self.threshold = threshold
+        self.label_smoothing = label_smoothing
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.refit = refit
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return where metadata go: to the splitter and to the scorer."""
+        return search.router(self, self._get_scorer())
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> "MultiLabelLogisticRegressionCV":
+        """Fit to indicators.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like or sparse matrix of shape (n, L)
+            Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label.
+        sample_weight : array-like of shape (n,), optional
+            For fits and scores alike.
+        **params
+            For the splitter and the scorer, with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X isn't finite, an indicator is outside [0, 1], y has another length, or a parameter
+            can't be used.
+        """
+        routed = search.routed(self, "fit", sample_weight, params)
+        grid = search.check_parameters(self)
+        X = validate_features(self, X, reset=True)
+        single = self._single()
+        values, self.classes_ = single._encode(X, y)
+        single.classes_ = self.classes_
+        L = values.shape[1]
+        self._one_label = single._one_label = L == 1
+        weights = validate_sample_weight(sample_weight, X)
+        self.threshold_ = single._thresholds(L)
+        problem = single._problem(values, weights)
+        on = (values > 0.5).astype(np.intp)
+        of_split = self.classes_[on[:, 0]] if self._one_label else on
+        folds = search.split(self.cv, X, of_split, routed.splitter.split)
+        paths = fit_paths(X, problem, training_weights(weights, folds), grid, search.settings(self))
+        search.warn(paths, grid, self.classes_, self, stacklevel=3)
+        own = None if sample_weight is None else weights
+        scores = self._scores(X, values, on, own, folds, paths, routed.scorer.score)
+        self.scores_ = scores if self.per_label else scores[..., 0]
+        # The places of the best, for each fold or for their sum, and for each label or for all.
+        summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
+        places = np.array(
+            [[search.best(one[..., k]) for k in range(one.shape[-1])] for one in summed]
+        )
+        r, c = places[..., 0], places[..., 1]
+        C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
+        self.C_, self.l1_ratio_ = (a if self.per_label else float(a[0]) for a in (C, l1_ratio))
+        r, c = (np.broadcast_to(place, (len(folds), L)) for place in (r, c))
+        middle = paths.coefs[np.arange(len(folds))[:, None], r, c, np.arange(L)].mean(axis=0)
+        self.Cs_, self.l1_ratios_, self.n_iter_ = grid.Cs, grid.l1_ratios, paths.n_iter
+        self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
+        if self.refit:
+            present = Massless.find(problem, self.fit_intercept).present
+            single.C = np.broadcast_to(C, (L,))[present]
+            single.coef_, single.intercept_ = middle[:, :-1], middle[:, -1]
+            single._fit_problem(X, problem)
+            self.coef_, self.intercept_ = single.coef_, single.intercept_
+            self.history_ = single.history_
+        else:
+            self._store_theta(middle.T, X.dtype)
+            self.history_ = {}
+        self.history_["path_passes"] = np.array(paths.passes)
+        return self
+
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
+        """Return the score by the parameter `scoring`, of all labels together.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n, L) or (n,)
+        sample_weight : array-like of shape (n,), optional
+        **params
+            For the scorer, with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        float
+        """
+        routed = search.routed(self, "score", sample_weight, params)
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        single = self._single()
+        single.classes_ = self.classes_
+        values = single._encode(X, y, known=True)[0]
+        if self.scoring in (None, search.LIKELIHOOD):
+            logits = self.decision_function(X).reshape(len(values), 1, -1)
+            weights = routed.scorer.score.get("sample_weight")
+            return float(held_out.label_log_likelihood(values, weights)(logits, self.coef_).mean())
+        on = (values > 0.5).astype(np.intp)
+        truth = self.classes_[on[:, 0]] if self._one_label else on
+        return self._get_scorer()(self, X, truth, **routed.scorer.score)
+
+    def _task(self) -> Task:
+        return "binary" if self._one_label else "multilabel"
+
+    def _get_scorer(self) -> Any:
+        return search.scorer_of(self.scoring, search.LIKELIHOOD)
+
+    def _single(self) -> MultiLabelLogisticRegression:
+        # What fits all rows in the end, from the mean of the folds.
+        return MultiLabelLogisticRegression(
+            pos_weight=self.pos_weight,
+            threshold=self.threshold,
+            label_smoothing=self.label_smoothing,
+            fit_intercept=self.fit_intercept,
+            solver=self.solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            warm_start=True,
+            random_state=self.random_state,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
+        )
+
+    def _scores(
+        self,
+        X: Any,
+        values: np.ndarray,
+        on: np.ndarray,
+        weights: np.ndarray | None,
+        folds: search.Folds,
+        paths: Paths,
+        params: dict[str, Any],
+    ) -> np.ndarray:
+        # (F, r, c, L) with scores of each label, else (F, r, c, 1)
+        likelihood = self.scoring in (None, search.LIKELIHOOD)
+        scorer = self._get_scorer()
+        if self.scoring is not None:
+            weights = params.get("sample_weight")
+        single = self.per_label or self._one_label
+        view = held_out.MultiLabelView(n_threads=self.n_threads)
+        view._one_label, view.threshold_ = single, self.threshold_
+        view.n_features_in_ = self.n_features_in_
+        # Two labels that look like two classes would be taken for them.
+        of_labels = np.tile([0, 1], (values.shape[1], 1))
+        view.classes_ = self.classes_ if self._one_label else of_labels[0] if single else of_labels
+        if single:
+            scorer = held_out.with_classes(scorer, view.classes_)
+        truth = self.classes_[on] if self._one_label else on
+
+        def score(f: int, test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> np.ndarray:
+            if likelihood:
+                scores = held_out.label_log_likelihood(values[test], own)
+            elif single:
+                scores = held_out.by_scorer_of_labels(scorer, view, rows, truth[test], parameters)
+            else:
+                scores = held_out.by_scorer(scorer, view, rows, truth[test], parameters)
+            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+            return held_out.score_models(models, rows, scores, self.n_threads)
+
+        scores = search.scored(X, folds, weights, params, score)
+        scores = scores.reshape(*paths.n_iter.shape, -1)
+        return scores if self.per_label else scores.mean(axis=-1, keepdims=True)

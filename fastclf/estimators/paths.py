@@ -1,0 +1,231 @@
+"""Paths of penalties over the folds of a cross-validation, all folds in the same passes over X."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastclf.errors import InputError
+from fastclf.estimators import choice
+from fastclf.estimators.problem import Massless, Problem
+from fastclf.losses import Sigmoid
+from fastclf.objective import InMemoryObjective, RowSpace
+from fastclf.penalties import L2
+from fastclf.solvers import Result, choose
+from fastclf.solvers.folds import follow
+from fastclf.solvers.loop import Observer
+
+_ROOM = 1 << 25
+"""Entries that the weights of all labels in all folds may take; more folds have to wait."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Penalties to try: each of ``Cs`` (c,) with each of ``l1_ratios`` (r,)."""
+
+    Cs: np.ndarray
+    l1_ratios: np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all fits have in common; ``solver`` is None to choose by the problem."""
+
+    fit_intercept: bool
+    solver: Any
+    tol: float
+    max_iter: int
+    n_threads: int | None
+    observer: Observer | None = None
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What the fits of F folds came to.
+
+    Parameters
+    ----------
+    coefs : ndarray of shape (F, r, c, C, d + 1)
+        The coefficients of each of the C columns, the intercept last.
+    n_iter : ndarray of shape (F, r, c)
+    unfinished : ndarray of shape (F, r, c)
+        Whether the limit on iterations ended the fits.
+    massless : list of Massless
+        What can't be fitted in each fold.
+    passes : float
+        How many times X was read.
+    """
+
+    coefs: np.ndarray
+    n_iter: np.ndarray
+    unfinished: np.ndarray
+    massless: list[Massless]
+    passes: float
+
+
+def penalty(C: Any, l1_ratio: float, total_weight: np.ndarray) -> L2:
+    """Return the penalty that C, or one for each problem, and an L1 ratio mean."""
+    if l1_ratio != 0:
+        raise InputError(f"l1_ratios must be 0, got {l1_ratio!r}: no solver has an L1 penalty yet")
+    return L2.from_C(C, total_weight)
+
+
+def training_weights(
+    weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Return the weights (F, n) of rows in the training part of each fold, from those of all (n,).
+
+    A row that is there twice weighs twice as much.
+
+    Raises
+    ------
+    InputError
+        If a fold has no weight left.
+    """
+    counts = np.zeros((len(folds), weights.size))
+    for row, (train, _) in zip(counts, folds, strict=True):
+        row += np.bincount(train, minlength=weights.size)
+    of_folds = counts * weights
+    empty = np.flatnonzero(~(of_folds.sum(axis=1) > 0))
+    if empty.size:
+        raise InputError(
+            f"fold {empty[0]} has no training rows of positive weight: choose another cv"
+        )
+    return of_folds
+
+
+def fit_paths(
+    X: Any, problem: Problem, weights: np.ndarray, grid: Grid, settings: Settings
+) -> Paths:
+    """Fit a problem with the weights (F, n) of each fold and all penalties of a grid."""
+    shape = len(weights), grid.l1_ratios.size, grid.Cs.size
+    coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
+    n_iter, unfinished = np.zeros(shape, np.int32), np.zeros(shape, bool)
+    massless = [
+        Massless.find(_weighted(problem, row[None]), settings.fit_intercept) for row in weights
+    ]
+    space = RowSpace.of(X) if settings.solver is None else None
+    if space is not None:  # no entry of a vector is larger than its norm
+        X, settings = space.rows, replace(settings, tol=settings.tol / np.sqrt(len(X)))
+    Cs, places = np.unique(grid.Cs, return_inverse=True)
+    passes = 0.0
+    for members in _groups(problem, massless):
+        group = _Group.of(X, problem, weights, massless, members, settings)
+        for r, l1_ratio in enumerate(grid.l1_ratios):
+            for c, result in enumerate(group.follow(Cs, l1_ratio)):
+                at = np.flatnonzero(places == c)
+                for i, f in enumerate(members):
+                    theta = group.theta(result, i)
+                    if space is not None:
+                        theta = space.expand(theta)
+                    theta = massless[f].expand(theta[:, massless[f].present[group.present]])
+                    coefs[f, r, at] = theta.T
+                    n_iter[f, r, at] = group.iterations(result, i)
+                    unfinished[f, r, at] = result.status == "max_iter"
+        passes += group.objective.passes + group.reference.passes
+    for f, lacking in enumerate(massless):
+        if not lacking.present.any():
+            coefs[f] = lacking.expand(np.zeros((coefs.shape[-1], 0))).T
+    return Paths(coefs, n_iter, unfinished, massless, passes)
+
+
+def _weighted(problem: Problem, weights: np.ndarray) -> Problem:
+    return replace(problem, target=replace(problem.target, weights=weights))
+
+
+def _groups(problem: Problem, massless: list[Massless]) -> list[list[int]]:
+    # Folds that are solved together: the problems of a softmax must have the same classes.
+    some = [f for f, lacking in enumerate(massless) if lacking.present.any()]
+    if problem.loss.is_sigmoid:
+        size = max(1, _ROOM // (problem.target.n_rows * problem.n_columns))
+        return [some[i : i + size] for i in range(0, len(some), size)]
+    alike: dict[bytes, list[int]] = {}
+    for f in some:
+        alike.setdefault(massless[f].present.tobytes(), []).append(f)
+    return list(alike.values())
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Folds as the problems of one objective, those of a fold together, and what they are near to.
+
+    ``present`` (C,) are the columns that any of them has.
+    """
+
+    objective: InMemoryObjective
+    reference: InMemoryObjective
+    problem: Problem
+    present: np.ndarray
+    totals: np.ndarray
+    solver: Any
+    observer: Observer | None
+
+    @classmethod
+    def of(
+        cls,
+        X: Any,
+        problem: Problem,
+        weights: np.ndarray,
+        massless: list[Massless],
+        members: list[int],
+        settings: Settings,
+    ) -> "_Group":
+        """Return some of the folds, whose weights are (F, n)."""
+        lacking = ~np.array([massless[f].present for f in members])
+        present = np.asarray(~lacking.all(axis=0))
+        own = weights[members]
+        middle = own.mean(axis=0, keepdims=True)
+        near = _weighted(problem, middle)
+        near = Massless(near.mass, present).restrict(near)
+        F, target, loss = len(members), near.target, near.loss
+        if isinstance(loss, Sigmoid):
+            of_columns = np.repeat(own, near.n_columns, axis=0)
+            # What can't be fitted is left out of the results, and here mustn't run away.
+            of_columns[lacking[:, present].ravel()] = middle
+            target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
+            if loss.pos_weight is not None:
+                loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
+        else:
+            target = replace(target, weights=own)
+        folds = Problem(target, loss, F * near.n_columns)
+        shared = settings.fit_intercept, settings.n_threads
+        objective, reference = (_objective(X, each, *shared) for each in (folds, near))
+        solver = choice.complete(
+            settings.solver or choose(reference), settings.tol, settings.max_iter, 0
+        )
+        observer = settings.observer
+        return cls(objective, reference, near, present, own.sum(axis=1), solver, observer)
+
+    def follow(self, Cs: np.ndarray, l1_ratio: float) -> Any:
+        """Solve for rising Cs, one :class:`Result` for each."""
+        F = self.totals.size
+        totals = np.repeat(self.totals, self.objective.n_problems // F)
+        middle = np.full(self.reference.n_problems, self.totals.mean())
+        penalties = ((penalty(C, l1_ratio, totals), penalty(C, l1_ratio, middle)) for C in Cs)
+        return follow(self.objective, self.reference, penalties, self.solver, self.observer)
+
+    def theta(self, result: Result, i: int) -> np.ndarray:
+        """Return theta of one fold, (d + 1, C)."""
+        C = self.problem.n_columns
+        return self.problem.centred(result.theta[:, i * C : (i + 1) * C])
+
+    def iterations(self, result: Result, i: int) -> int:
+        """Return how many iterations a fold took."""
+        G = self.reference.n_problems
+        return int(result.counts[i * G : (i + 1) * G].max())
+
+
+def _objective(
+    X: Any, problem: Problem, fit_intercept: bool, n_threads: int | None
+) -> InMemoryObjective:
+    M = len(problem.target.weights) if not problem.loss.is_sigmoid else problem.n_columns
+    return InMemoryObjective(
+        X,
+        problem.target,
+        problem.loss,
+        problem.n_columns,
+        L2(np.ones(M)),
+        fit_intercept,
+        n_threads,
+    )

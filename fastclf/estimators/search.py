@@ -1,0 +1,201 @@
+"""What estimators that choose a penalty by cross-validation share: grid, folds and choice."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _check_method_params
+
+from fastclf.errors import InputError
+from fastclf.estimators import choice
+from fastclf.estimators.base import _print_progress
+from fastclf.estimators.paths import Grid, Paths, Settings, penalty
+from fastclf.estimators.validation import (
+    fraction,
+    natural_number,
+    non_negative_number,
+    positive_number,
+)
+from fastclf.threads import resolve_n_threads
+
+LIKELIHOOD = "neg_log_loss"
+"""The scoring that needs no classes: targets may be distributions."""
+
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
+
+def check_parameters(estimator: Any) -> Grid:
+    """Check the parameters of an estimator, and return its grid.
+
+    Raises
+    ------
+    InputError
+        If one of them can't be used.
+    """
+    fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
+    natural_number(estimator.max_iter, "max_iter")
+    non_negative_number(estimator.tol, "tol")
+    resolve_n_threads(estimator.n_threads)
+    choice.named(estimator.solver)
+    if choice.is_minibatch(estimator.solver):
+        raise InputError(
+            f"solver={estimator.solver!r} trains on minibatches, whose results are too rough to "
+            "compare penalties by; use an exact one, e.g. 'auto'"
+        )
+    grid = Grid(_Cs(estimator.Cs), _l1_ratios(estimator.l1_ratios))
+    for l1_ratio in grid.l1_ratios:
+        penalty(1.0, float(l1_ratio), np.ones(1))
+    return grid
+
+
+def _Cs(Cs: Any) -> np.ndarray:
+    if np.ndim(Cs) == 0:
+        if natural_number(Cs, "Cs") < 1:
+            raise InputError(f"Cs must be an integer >= 1 or a list of numbers, got {Cs!r}")
+        return np.logspace(-4, 4, int(Cs))
+    values = [positive_number(C, "each of Cs", allow_infinity=True) for C in Cs]
+    if not values:
+        raise InputError("Cs is empty; give at least one number, or how many to try")
+    return np.array(values)
+
+
+def _l1_ratios(l1_ratios: Any) -> np.ndarray:
+    if l1_ratios is None:
+        return np.zeros(1)
+    if np.ndim(l1_ratios) != 1 or len(l1_ratios) == 0:
+        raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
+    return np.array([fraction(ratio, "each of l1_ratios") for ratio in l1_ratios])
+
+
+def settings(estimator: Any) -> Settings:
+    """Return what all fits of an estimator have in common."""
+    return Settings(
+        estimator.fit_intercept,
+        choice.named(estimator.solver),
+        estimator.tol,
+        estimator.max_iter,
+        estimator.n_threads,
+        _print_progress if estimator.verbose else None,
+    )
+
+
+def router(estimator: Any, scorer: Any) -> MetadataRouter:
+    """Return where an estimator's metadata go: to the splitter and to the scorer."""
+    of_scorer = MethodMapping().add(caller="score", callee="score")
+    return (
+        MetadataRouter(owner=estimator)
+        .add_self_request(estimator)
+        .add(
+            splitter=estimator.cv,
+            method_mapping=MethodMapping().add(caller="fit", callee="split"),
+        )
+        .add(scorer=scorer, method_mapping=of_scorer.add(caller="fit", callee="score"))
+    )
+
+
+def routed(estimator: Any, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
+    """Return what goes to the splitter's ``split`` and to the scorer's ``score``.
+
+    Without metadata routing that is nothing but the sample weights, to the scorer.
+    """
+    _raise_for_params(params, estimator, method)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    if _routing_enabled():
+        if method == "fit":
+            return process_routing(estimator, method, sample_weight=sample_weight, **params)
+        return process_routing(estimator, method, **weights, **params)
+    return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=weights))
+
+
+def split(cv: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Folds:
+    """Return the rows to train on and to hold out, of each fold."""
+    parts = check_cv(cv, y, classifier=True).split(X, y, **params)
+    folds = [(_rows(train), _rows(test)) for train, test in parts]
+    if not folds:
+        raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
+    for f, (_, test) in enumerate(folds):
+        if test.size == 0:
+            raise InputError(f"fold {f} holds out no rows: choose another cv")
+    return folds
+
+
+def _rows(part: Any) -> np.ndarray:
+    part = np.asarray(part)
+    return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)
+
+
+def scored(
+    X: Any,
+    folds: Folds,
+    weights: np.ndarray | None,
+    params: dict[str, Any],
+    score: Callable[..., np.ndarray],
+) -> np.ndarray:
+    """Return the scores of all folds.
+
+    ``score`` is called with the number of a fold, the rows that it holds out, their features, and
+    their part of the weights and of the scorer's parameters.
+    """
+    scores = []
+    for f, (_, test) in enumerate(folds):
+        own = None if weights is None else weights[test]
+        if own is not None and not own.sum() > 0:
+            raise InputError(f"fold {f} holds out no rows of positive weight: choose another cv")
+        scores.append(score(f, test, X[test], own, _check_method_params(X, params, indices=test)))
+    return np.stack(scores)
+
+
+def best(scores: np.ndarray) -> tuple[int, int]:
+    """Return the places of the l1_ratio and the C with the highest scores (r, c).
+
+    Of equal ones it is the first C, then the first l1_ratio.
+    """
+    c, r = np.unravel_index(np.argmax(scores.T), scores.T.shape)
+    return int(r), int(c)
+
+
+def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklevel: int) -> None:
+    """Say which classes or labels folds lack, and which fits didn't converge, once for each."""
+    lacking = np.any([~m.present for m in paths.massless], axis=0)
+    if lacking.any():
+        names = classes if lacking.size < len(classes) else classes[lacking]
+        listed = ", ".join(repr(name) for name in names.tolist())
+        warnings.warn(
+            f"in some folds there is no weight on one side of {listed}, so nothing can be learned "
+            "there: the coefficients are 0 and the intercept is that of the smoothed rate",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    if paths.unfinished.any():
+        Cs = grid.Cs[paths.unfinished.any(axis=(0, 1))]
+        warnings.warn(
+            f"{type(estimator).__name__} stopped after {estimator.max_iter} iterations, before its "
+            f"gradients were within tol={estimator.tol}, at C = {', '.join(f'{C:g}' for C in Cs)}: "
+            "increase max_iter; or scale the features, or leave out the largest of Cs; or increase "
+            "tol if less precision is enough",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def scorer_of(scoring: Any, default: str) -> Any:
+    """Return the scorer that a name or a callable stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    return get_scorer(default if scoring is None else scoring)

@@ -1,0 +1,110 @@
+"""Problems that are nearly one: the folds of a cross-validation, along a path of penalties.
+
+All folds have most of their rows in common, so the Hessian of all rows serves each of them as a
+preconditioner. Each starts from its own path alone: from the solution of all rows it wouldn't move
+where the penalty is weak, and that one has seen the rows that the fold holds out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fastclf.objective import Objective
+from fastclf.penalties import L2
+from fastclf.solvers.loop import Observer, Result, minimize
+from fastclf.solvers.preconditioner import Preconditioner
+from fastclf.solvers.quasi_newton import QuasiNewton
+
+_CHEAP = 4.0
+"""Passes that exact Hessians of all folds may cost; where they cost more, one serves all."""
+
+
+@dataclass(frozen=True)
+class Folds(QuasiNewton):
+    """A quasi-Newton method for folds, with a preconditioner that is made for all of them at once.
+
+    Parameters
+    ----------
+    base : QuasiNewton
+        The method for one of them.
+    reference : Objective
+        G problems over all rows, where the objective has R G: those of one fold after another's.
+    """
+
+    base: Any = None
+    reference: Any = field(default=None, repr=False)
+
+    def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> Preconditioner:
+        """Return the approximate inverse Hessian of the reference amid the folds."""
+        repeats = objective.n_problems // self.reference.n_problems
+        middle = theta.reshape(len(theta), repeats, -1).mean(axis=1)
+        return self.base.approximate(self.reference, middle, n_rows)
+
+    def cost(self, objective: Objective) -> float:
+        """Return the cost of :meth:`approximate` over all rows, in passes."""
+        own = max(self.base.cost(self.reference), 1.0)
+        return own * self.reference.n_problems / objective.n_problems
+
+    def is_exact(self, objective: Objective) -> bool:
+        """Tell whether :meth:`approximate` is the inverse Hessian: it is another problem's."""
+        return False
+
+
+def follow(
+    objective: Objective,
+    reference: Objective,
+    penalties: Iterable[tuple[L2, L2]],
+    solver: Any,
+    observer: Observer | None = None,
+) -> Iterator[Result]:
+    """Solve R folds of G problems along a path of penalties, from strong ones to weak ones.
+
+    Parameters
+    ----------
+    objective : Objective
+        R G problems: those of one fold after another's.
+    reference : Objective
+        The G problems over all rows.
+    penalties : iterable of pairs
+        Of the objective and of the reference, one pair for each point of the path.
+    solver : object
+        With all its numbers.
+    observer : callable, optional
+
+    Yields
+    ------
+    Result
+        For each pair in turn; theta is (d + 1, R G K).
+    """
+    shared = objective.n_problems > reference.n_problems and isinstance(solver, QuasiNewton)
+    if shared and not (solver.is_exact(reference) and objective.hessian_cost(True) <= _CHEAP):
+        solver = Folds(solver.memory, 0, solver.tol, solver.max_iter, solver.negligible, solver)
+    shape = objective.n_features + 1, objective.n_problems * objective.n_outputs
+    past: list[np.ndarray] = []
+    for own, middle in penalties:
+        start = _next(past, objective.n_outputs) if past else np.zeros(shape)
+        if isinstance(solver, Folds):
+            solver = replace(solver, reference=reference.with_penalty(middle))
+        result = minimize(objective.with_penalty(own), start, solver, observer=observer)
+        past = [*past[-2:], result.theta]
+        yield result
+
+
+def _next(past: list[np.ndarray], K: int) -> np.ndarray:
+    # Each problem goes on as it went last, by a step that shrinks as its last one did. The first
+    # step of all isn't one of the path: it comes from zero.
+    theta = past[-1]
+    if len(past) < 2:
+        return theta
+    step = theta - past[-2]
+    if len(past) < 3:
+        return theta + step
+    length, before = _norms(step, K), _norms(past[-2] - past[-3], K)
+    share = np.divide(length, before, out=np.ones_like(length), where=before > length)
+    return theta + np.repeat(share, K) * step
+
+
+def _norms(a: np.ndarray, K: int) -> np.ndarray:
+    return np.sqrt(np.square(a).reshape(len(a), -1, K).sum(axis=(0, 2)))
