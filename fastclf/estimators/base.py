@@ -345,14 +345,13 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
             return _coefficients(massless.expand(full(theta)), dtype)
 
-        def observe(progress: Progress) -> bool:
-            if self.verbose:
-                _print_progress(progress)
-            return tasks is not None and tasks.end_iteration(lambda: attributes(progress.theta()))
-
+        after_step = None
         if tasks is not None:
-            start = theta
-            tasks.begin_iteration(lambda: attributes(start))
+            tasks.begin_iteration(lambda: attributes(theta))
+
+            def after_step(state: Any) -> bool:
+                return tasks.end_iteration(lambda: attributes(state.theta()))
+
         objective = self._objective(X, problem)
         solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
         result = minimize(
@@ -360,7 +359,8 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             theta,
             solver,
             validation=None if validation is None else self._objective(*validation, C=np.inf),
-            observer=observe if self.verbose or tasks is not None else None,
+            observer=_print_progress if self.verbose else None,
+            after_step=after_step,
         )
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
         return (

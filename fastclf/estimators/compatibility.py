@@ -150,8 +150,9 @@ def check_classes(solver: Any, n_classes: int) -> None:
     """Refuse three and more classes for liblinear, which fits one class against the rest."""
     if solver == "liblinear" and n_classes > 2:
         raise InputError(
-            "The 'liblinear' solver does not support multiclass classification "
-            f"(y has {n_classes} classes); use solver='auto', or OneVsRestClassifier around it"
+            "Only binary classification is supported. The 'liblinear' solver does not support "
+            f"multiclass classification (y has {n_classes} classes); use solver='auto', or "
+            "OneVsRestClassifier around it"
         )
 
 

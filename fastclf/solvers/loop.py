@@ -40,8 +40,6 @@ class Progress:
         Since the start of the fit.
     passes : float
         How many times X has been read.
-    theta : callable
-        Returns the coefficients now, (d + 1, M * K); the next step may change them in place.
     """
 
     solver: str
@@ -53,11 +51,9 @@ class Progress:
     validation_loss: float | None
     seconds: float
     passes: float
-    theta: Callable[[], np.ndarray] = field(default=lambda: np.empty((0, 0)), repr=False)
 
 
-Observer = Callable[[Progress], bool | None]
-"""What is called after each iteration or epoch; True stops the fit there."""
+Observer = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Result:
     theta : ndarray of shape (d + 1, M * K)
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
-        "early_stopping"; or "stopped" by an observer.
+        "early_stopping"; or "stopped" by who asked for it after a step.
     n_iter : int
         Iterations or epochs.
     counts : ndarray of shape (M,)
@@ -190,6 +186,7 @@ def minimize(
     state: Any = None,
     validation: Objective | None = None,
     observer: Observer | None = None,
+    after_step: Callable[[Any], bool] | None = None,
 ) -> Result:
     """Minimise an objective.
 
@@ -206,6 +203,9 @@ def minimize(
     observer : callable, optional
         Called with a :class:`Progress` after each iteration or epoch, as is the one of
         :func:`observing`.
+    after_step : callable, optional
+        Called with the state after each iteration or epoch; the next step may change it in place.
+        Returns True to stop there.
 
     Returns
     -------
@@ -248,10 +248,11 @@ def minimize(
             validation_loss=best.look(state.theta()) if validation is not None else None,
             seconds=time.perf_counter() - started,
             passes=objective.passes - passes_before,
-            theta=state.theta,
         )
         history.append(progress)
-        if any([observe(progress) for observe in observers]):
+        for observe in observers:
+            observe(progress)
+        if after_step is not None and after_step(state):
             status = "stopped"
         if best.exhausted:
             status = "early_stopping"
