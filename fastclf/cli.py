@@ -1,5 +1,7 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ import click
 
 from fastclf import __version__
 from fastclf.errors import FastclfError
+
+PATH = click.Path(path_type=Path)
 
 
 class Commands(click.Group):
@@ -20,11 +24,27 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FastclfError as error:
-            click.echo(f"fastclf: error: {error}", err=True)
+            message = " ".join(str(error).splitlines())  # which may quote more than a line
+            click.echo(f"fastclf: error: {message}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt as interrupt:
             click.echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
             ctx.exit(130)
+
+
+def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
+    """Give a command ``--quiet``, ``--verbose`` and ``--json``, with the help of the first two."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print figures as JSON."),
+            click.option("-v", "--verbose", is_flag=True, help=verbose),
+            click.option("-q", "--quiet", is_flag=True, help=quiet),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +54,75 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", required=True, type=click.Path(path_type=Path), help="The recipe (TOML).")
+@click.argument("file", required=False, type=PATH)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is to be predicted: a name, a pattern like label_*, or an index. May be given again."
+    "  [default: target, label, class or y]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("recipe.toml"),
+    show_default=True,
+    help="The recipe; - prints it.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a recipe that is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def init(
+    file: Path | None, targets: tuple[str, ...], output: Path, force: bool, quiet: bool
+) -> None:
+    """Write a complete, commented recipe for FILE, which trains as it stands.
+
+    Without FILE it has every key with its default, for a built-in data set.
+    """
+    from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
+
+    draft = draft_for_nothing() if file is None else draft_for_file(file, targets, output.parent)
+    if str(output) == "-":
+        click.echo(recipe_text(draft, "recipe.toml"), nl=False)
+        return
+    write_recipe(draft, output, overwrite=force)
+    if not quiet:
+        for fact in draft.facts:
+            click.echo(fact)
+        click.echo(f"saved in {output}; next: fastclf check --config {output}")
+
+
+@main.command()
+@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the recipe, like model.C=0.5. May be given again.",
+)
+@output("Print warnings only.", "Print all classes, and all columns with missing values.")
+def check(
+    config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
+) -> None:
+    """Do everything but train, and tell what would happen."""
+    from rich.console import Console
+
+    from fastclf.config import load_recipe
+    from fastclf.runs.checking import check_recipe, print_plan
+    from fastclf.runs.directory import to_json
+
+    plan = check_recipe(load_recipe(config, assignments))
+    _warn(plan.warnings)
+    if as_json:
+        click.echo(to_json(plan.as_json()))
+    elif not quiet:
+        print_plan(plan, Console(), verbose)
+
+
+@main.command()
+@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
 @click.option(
     "--set",
     "assignments",
@@ -44,18 +132,26 @@ def main() -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The run directory.  [default: runs/NAME-TIME]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print the run directory and warnings only.")
-def train(config: Path, assignments: tuple[str, ...], out: Path | None, quiet: bool) -> None:
+@output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
+def train(
+    config: Path,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> None:
     """Train the model that a recipe describes."""
     from rich.console import Console
 
     from fastclf.config import load_recipe
-    from fastclf.runs.directory import METRICS, default_path
+    from fastclf.runs.directory import METRICS, default_path, to_json
     from fastclf.runs.run import train as train_recipe
     from fastclf.runs.summary import print_summary
+    from fastclf.runs.tables import print_tables
 
     recipe = load_recipe(config, assignments)
     out = out or default_path(recipe.name)
@@ -64,21 +160,172 @@ def train(config: Path, assignments: tuple[str, ...], out: Path | None, quiet: b
     except KeyboardInterrupt:
         kept = f"kept {out}, which is incomplete" if (out / METRICS).exists() else "kept nothing"
         raise KeyboardInterrupt(kept) from None
-    for warning in result.summary["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-    if quiet:
+    _warn(result.summary["warnings"])
+    if as_json:
+        click.echo(to_json({"path": str(result.path), **result.summary}))
+    elif quiet:
         click.echo(result.path)
     else:
         print_summary(result.path, result.summary, Console())
+        if verbose:
+            part = "test" if "test" in result.evaluations else "train"
+            print_tables(result.evaluations[part].tables, Console())
 
 
 @main.command()
-def warmup() -> None:
+@click.argument("run", type=PATH)
+@click.option(
+    "--data",
+    type=PATH,
+    help="A dataset card, or a file like the run's own.  [default: the run's own data]",
+)
+@output("Print where the figures are saved only.", "Print a table of the classes or labels too.")
+def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Judge the model of RUN, a run directory, and save the figures in it."""
+    from rich.console import Console
+
+    from fastclf.runs.directory import open_run, to_json
+    from fastclf.runs.reevaluation import evaluate_run
+    from fastclf.runs.tables import metrics_table, print_tables
+
+    found = evaluate_run(open_run(run), data)
+    if as_json:
+        click.echo(to_json(found.as_json()))
+    elif quiet:
+        click.echo(found.path)
+    else:
+        Console().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
+        if verbose:
+            print_tables([*found.parts.values()][-1].tables, Console())
+        click.echo(f"saved in {found.path}")
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("input", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Where to write.  [default: standard output]")
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "jsonl", "parquet", "npz"]),
+    help="How to write.  [default: by the suffix of the output; else csv]",
+)
+@click.option(
+    "--columns",
+    default="label,probabilities",
+    show_default=True,
+    metavar="NAMES",
+    help="What to write: label, probabilities or both.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="Pass on a column of the input, such as an id. May be given again.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the predictions.")
+@click.option("-v", "--verbose", is_flag=True, help="Print each part that is written.")
+def predict(
+    run: Path,
+    input: Path,
+    output: Path | None,
+    format: Any,
+    columns: str,
+    keep: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Write what the model of RUN, a run or a model file, predicts for the rows of INPUT.
+
+    INPUT has any format that can be trained from; - is CSV from standard input.
+    """
+    from fastclf.runs.prediction import open_predictor, predict_file
+
+    def observe(rows: int, seconds: float) -> None:
+        if verbose:
+            click.echo(f"{rows} rows in {seconds:.2f} s", err=True)
+
+    done = predict_file(
+        open_predictor(run),
+        sys.stdin.buffer if str(input) == "-" else input,
+        output or sys.stdout.buffer,
+        format=format,
+        columns=columns.split(","),
+        keep=keep,
+        observe=observe,
+    )
+    if not quiet:
+        click.echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@output("Print the metrics only.", "Print every key of the recipes, not only what differs.")
+def compare(runs: tuple[Path, ...], quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Show in what runs differ, and their metrics; the best of each is bold."""
+    from rich.console import Console
+
+    from fastclf.runs.comparison import compare_runs, print_comparison
+    from fastclf.runs.directory import to_json
+
+    comparison = compare_runs(runs)
+    if not comparison.same_data:
+        _warn(["the runs did not read the same data"])
+    if as_json:
+        click.echo(to_json(comparison.as_json()))
+    else:
+        keys = {} if quiet else comparison.recipe if verbose else comparison.differences
+        print_comparison(comparison, keys, Console())
+
+
+@main.command()
+@click.argument("folder", required=False, type=PATH)
+@output("Print names only.", "Print licence and origin too.")
+def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """List the data that a recipe can name: built-in sets, and the cards in FOLDER.
+
+    Without FOLDER the cards are those in ./datasets, if there are any.
+    """
+    from rich.console import Console
+
+    from fastclf.data.catalogue import find_datasets
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.listing import print_datasets
+
+    entries, problems = find_datasets(folder)
+    _warn(problems)
+    if as_json:
+        click.echo(to_json([entry.as_json() for entry in entries]))
+    elif quiet:
+        for entry in entries:
+            click.echo(entry.name)
+    else:
+        print_datasets(entries, Console(), verbose)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, with which editors check and complete them."""
+    from fastclf.config import recipe_schema
+    from fastclf.runs.directory import to_json
+
+    click.echo(to_json(recipe_schema()))
+
+
+@main.command()
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def warmup(quiet: bool) -> None:
     """Compile the kernels ahead of the first fit."""
     from fastclf.runs.warmup import warm_up
 
     total = 0.0
     for problem, seconds in warm_up():
         total += seconds
-        click.echo(f"{problem}: {seconds:.2f} s")
-    click.echo(f"ready in {total:.1f} s")
+        if not quiet:
+            click.echo(f"{problem}: {seconds:.2f} s")
+    if not quiet:
+        click.echo(f"ready in {total:.1f} s")
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"warning: {' '.join(line.splitlines())}", err=True)

@@ -20,6 +20,7 @@ from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.schema import json_schema
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
 from fastclf.toml import Document, Table, filled_in, mistake
 
@@ -158,7 +159,22 @@ class DataTable(FileOptions):
 
 
 class ModelTable(Table):
-    """``[model]``: what every kind of linear classifier takes; names as in the estimators."""
+    """``[model]``: what every kind of linear classifier takes; names as in the estimators.
+
+    Attributes
+    ----------
+    kind : {"auto", "logistic", "softmax", "multilabel"}
+        What is fitted: "logistic" for two classes, "softmax" for more, "multilabel" for any number
+        of labels a row; "auto" follows from the data.
+    C : float
+        Inverse strength of the penalty; inf for none.
+    l1_ratio : float
+        The share of the L1 penalty; only 0 so far.
+    fit_intercept : bool
+        Whether there is an intercept for each class or label.
+    label_smoothing : float
+        The part of each target that is spread over all classes.
+    """
 
     kind: str
     C: Annotated[float, Field(gt=0, allow_inf_nan=True)] = default_of(LogisticRegression, "C")
@@ -178,7 +194,10 @@ class AutoModel(ModelTable):
 class SingleLabelModel(ModelTable):
     """``[model]`` with one label a row: "logistic" for two classes, "softmax" for more.
 
-    ``class_weight`` is "balanced" or a table of weights by class name.
+    Attributes
+    ----------
+    class_weight : "balanced" or table, optional
+        The weight of each class by its name; "balanced" makes their totals equal.
     """
 
     kind: Literal["logistic", "softmax"]
@@ -190,7 +209,12 @@ class SingleLabelModel(ModelTable):
 class MultiLabelModel(ModelTable):
     """``[model]`` with any number of labels a row.
 
-    ``threshold`` and ``pos_weight`` are one number, or one for each label.
+    Attributes
+    ----------
+    threshold : float or list of float
+        A label is predicted where its probability is larger: one number, or one for each label.
+    pos_weight : float or list of float, optional
+        The weight of the rows that have a label: one number, or one for each label.
     """
 
     kind: Literal["multilabel"]
@@ -200,43 +224,99 @@ class MultiLabelModel(ModelTable):
     )
 
 
-class AutoSolver(Table):
-    """``[solver]`` left to fastclf."""
+class SolverTable(Table):
+    """``[solver]``: what every solver takes.
 
-    name: Literal["auto"] = "auto"
+    Attributes
+    ----------
+    name : {"auto", "newton", "lbfgs", "sgd", "adam", "adamw"}
+        The solver; "auto" is the exact one that is fastest for the data's shape.
+    tol : float
+        An exact solver stops when no entry of the gradient is larger. A minibatch solver counts
+        epochs that improve the objective by less than this, relatively; 0 runs all epochs.
+    """
+
+    name: str
     tol: AtLeast0 = default_of(LogisticRegression, "tol")
+
+
+class ExactSolver(SolverTable):
+    """``[solver]``: what every exact solver takes.
+
+    Attributes
+    ----------
+    max_iter : int
+        The most iterations.
+    """
+
     max_iter: Count = default_of(LogisticRegression, "max_iter")
 
 
-class LBFGSSolver(Table):
-    """``[solver]`` for `fastclf.solvers.LBFGS`."""
+class AutoSolver(ExactSolver):
+    """``[solver]`` left to fastclf."""
+
+    name: Literal["auto"] = "auto"
+
+
+class LBFGSSolver(ExactSolver):
+    """``[solver]`` for `fastclf.solvers.LBFGS`.
+
+    Attributes
+    ----------
+    memory : int
+        How many past steps the approximation of the Hessian uses.
+    sample : int
+        How many rows are solved first, for a start; 0 for none.
+    """
 
     name: Literal["lbfgs"]
     memory: Count = default_of(LBFGS, "memory")
     sample: Natural = default_of(LBFGS, "sample")
-    tol: AtLeast0 = default_of(LogisticRegression, "tol")
-    max_iter: Count = default_of(LogisticRegression, "max_iter")
 
 
-class NewtonSolver(Table):
-    """``[solver]`` for `fastclf.solvers.Newton`."""
+class NewtonSolver(ExactSolver):
+    """``[solver]`` for `fastclf.solvers.Newton`.
+
+    Attributes
+    ----------
+    whole : bool, optional
+        Whether a softmax has one whole Hessian, or a block of it for each class; by default whole
+        where there are few coefficients.
+    memory : int
+        How many past steps mend the Hessian.
+    sample : int
+        How many rows are solved first, for a start; 0 for none.
+    """
 
     name: Literal["newton"]
     whole: bool | None = default_of(Newton, "whole")
     memory: Count = default_of(Newton, "memory")
     sample: Natural = default_of(Newton, "sample")
-    tol: AtLeast0 = default_of(LogisticRegression, "tol")
-    max_iter: Count = default_of(LogisticRegression, "max_iter")
 
 
-class MinibatchSolver(Table):
+class MinibatchSolver(SolverTable):
     """``[solver]``: what every minibatch rule takes; names as in `fastclf.solvers`.
 
-    ``epochs`` and ``tol`` are the estimators' ``max_iter`` and ``tol``. Without a
-    ``learning_rate`` the rule chooses one.
+    Attributes
+    ----------
+    learning_rate : float, optional
+        The peak rate; by default one that suits the rule and the number of features.
+    batch_size : int
+        Rows of a step.
+    epochs : int
+        The most epochs.
+    schedule : {"constant", "inverse_time", "step", "cosine"}
+        How the rate changes over the whole training.
+    warmup : int
+        Steps over which the rate grows at first.
+    clip_norm : float, optional
+        The largest norm of a gradient; a longer one is scaled down.
+    average : bool
+        Whether the model is the mean over all steps after the first epoch.
+    patience : int
+        Stop after so many epochs that each improve the objective by less than tol.
     """
 
-    name: str
     learning_rate: Positive | None = default_of(SGD, "learning_rate")
     batch_size: Count = default_of(SGD, "batch_size")
     epochs: Count = default_of(LogisticRegression, "max_iter")
@@ -244,12 +324,19 @@ class MinibatchSolver(Table):
     warmup: Natural = default_of(SGD, "warmup")
     clip_norm: Positive | None = default_of(SGD, "clip_norm")
     average: bool = default_of(SGD, "average")
-    tol: AtLeast0 = default_of(LogisticRegression, "tol")
     patience: Count = default_of(SGD, "patience")
 
 
 class SGDSolver(MinibatchSolver):
-    """``[solver]`` for `fastclf.solvers.SGD`."""
+    """``[solver]`` for `fastclf.solvers.SGD`.
+
+    Attributes
+    ----------
+    momentum : float
+        The part of the last step that is taken again.
+    nesterov : bool
+        Whether the momentum is Nesterov's.
+    """
 
     name: Literal["sgd"]
     momentum: Below1 = default_of(SGD, "momentum")
@@ -257,7 +344,15 @@ class SGDSolver(MinibatchSolver):
 
 
 class AdamSolver(MinibatchSolver):
-    """``[solver]`` for `fastclf.solvers.Adam`."""
+    """``[solver]`` for `fastclf.solvers.Adam`.
+
+    Attributes
+    ----------
+    beta1, beta2 : float
+        How slowly the means of the gradient and of its square forget.
+    epsilon : float
+        What is added to the root of the mean square, by which steps are divided.
+    """
 
     name: Literal["adam"]
     beta1: Below1 = default_of(Adam, "beta1")
@@ -266,7 +361,17 @@ class AdamSolver(MinibatchSolver):
 
 
 class AdamWSolver(MinibatchSolver):
-    """``[solver]`` for `fastclf.solvers.AdamW`."""
+    """``[solver]`` for `fastclf.solvers.AdamW`.
+
+    Attributes
+    ----------
+    beta1, beta2 : float
+        How slowly the means of the gradient and of its square forget.
+    epsilon : float
+        What is added to the root of the mean square, by which steps are divided.
+    weight_decay : float, optional
+        The share of the coefficients that each step of rate 1 takes away; by default the penalty's.
+    """
 
     name: Literal["adamw"]
     beta1: Below1 = default_of(AdamW, "beta1")
@@ -276,7 +381,15 @@ class AdamWSolver(MinibatchSolver):
 
 
 class EarlyStoppingTable(Table):
-    """``[early_stopping]``: stop when ``patience`` epochs brought no better validation loss."""
+    """``[early_stopping]`` of a minibatch solver, by the loss on rows that are split off.
+
+    Attributes
+    ----------
+    patience : int
+        Stop after so many epochs without a better validation loss, and keep the best epoch.
+    validation_fraction : float
+        The part of the training rows that is split off.
+    """
 
     patience: Count = default_of(SGD, "patience")
     validation_fraction: Fraction = default_of(SGD, "validation_fraction")
@@ -430,3 +543,10 @@ def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
     for assignment in assignments:
         document = document.override(assignment)
     return document.parse(Recipe)
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of a recipe as it is written: its name may be that of the file."""
+    schema = json_schema(Recipe)
+    schema["required"].remove("name")
+    return schema

@@ -7,7 +7,7 @@ ever executed.
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -114,30 +114,42 @@ class LinearModel:
                 f"X must have shape (n, {self.n_features}), the features of this model; "
                 f"got {X.shape}"
             )
-        if self.preprocessing is not None:
-            X = self.preprocessing.apply(X)
         dtype = np.result_type(X.dtype, self.theta.dtype)
         logits = np.empty((X.shape[0], self.theta.shape[1]), dtype)
-        b = self.theta[-1].astype(dtype)
-        if scipy.sparse.issparse(X):
-            X = X.tocsr().astype(dtype, copy=False)
-            X.check_format(full_check=True)  # the kernel trusts the indices
-            arrays: Any = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
-            w = np.ascontiguousarray(self.theta[:-1], dtype)
-            kernel, entries = passes.decision_sparse, X.nnz
-        else:
-            arrays = for_kernels(X, dtype)
-            w = np.ascontiguousarray(self.theta[:-1].T, dtype)
-            kernel, entries = passes.decision_dense, X.size
-        n = X.shape[0]
-        pieces = threads.chunks(n, (entries / max(n, 1)) * (1 + 0.1 * w.size / self.n_features))
+        rows = self._sparse_rows(X, dtype) if scipy.sparse.issparse(X) else self._rows(X, dtype)
+        entries = X.nnz if scipy.sparse.issparse(X) else X.size
+        n, coefficients = X.shape[0], self.theta[:-1].size
+        pieces = threads.chunks(n, entries / max(n, 1) * (1 + 0.1 * coefficients / self.n_features))
 
         def task(i: int) -> None:
             start, stop = pieces[i]
-            kernel(arrays, w, b, start, stop, logits[start:stop])
+            rows(start, stop, logits[start:stop])
 
         threads.run(task, len(pieces), n_threads)
         return logits[:, 0] if self.task == "binary" else logits
+
+    def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
+        """Return what writes the logits of some rows, which are scaled and converted in cache."""
+        w = np.ascontiguousarray(self.theta[:-1].T, dtype)
+        b = self.theta[-1].astype(dtype)
+
+        def write(start: int, stop: int, out: np.ndarray) -> None:
+            part = X[start:stop]
+            if self.preprocessing is not None:
+                part = self.preprocessing.apply(part)
+            passes.decision_dense(for_kernels(part, dtype), w, b, 0, stop - start, out)
+
+        return write
+
+    def _sparse_rows(self, X: Any, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
+        if self.preprocessing is not None:
+            X = self.preprocessing.apply(X)
+        X = X.tocsr().astype(dtype, copy=False)
+        X.check_format(full_check=True)  # the kernel trusts the indices
+        arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
+        w = np.ascontiguousarray(self.theta[:-1], dtype)
+        b = self.theta[-1].astype(dtype)
+        return lambda start, stop, out: passes.decision_sparse(arrays, w, b, start, stop, out)
 
     def _features(self, X: Any) -> Any:
         if isinstance(X, Table):
@@ -188,14 +200,24 @@ class LinearModel:
 
     def predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Return the most probable class of each row, (n,), or the labels' indicators, (n, L)."""
-        logits = self.decision_function(X, n_threads)
+        codes = self.decide(self.decision_function(X, n_threads))
+        return codes if self.task == "multilabel" else self.classes[codes]
+
+    def decide(self, logits: np.ndarray) -> np.ndarray:
+        """Return what logits of :meth:`decision_function` decide.
+
+        Returns
+        -------
+        ndarray of int of shape (n,) or (n, L)
+            Indices into ``classes``, or the indicators of labels.
+        """
         if self.task == "multiclass":
-            return self.classes[logits.argmax(axis=1)]
+            return logits.argmax(axis=1)
         if self.task == "multilabel":
             return (self.probabilities(logits) > self.threshold).astype(np.intp)
         if self.threshold is not None:
-            return self.classes[(functional.sigmoid(logits) > self.threshold[0]).astype(np.intp)]
-        return self.classes[(logits > 0).astype(np.intp)]
+            return (functional.sigmoid(logits) > self.threshold[0]).astype(np.intp)
+        return (logits > 0).astype(np.intp)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, replacing it in one step.

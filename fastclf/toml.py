@@ -219,7 +219,7 @@ def _right_keys(model: type[Table], location: Key) -> str:
     for part in location[:-1]:
         fields = tables[0].model_fields
         if len(tables) == 1 and part in fields:
-            tables = members = _tables(fields[str(part)].annotation)
+            tables = members = tables_in(fields[str(part)].annotation)
         else:  # pydantic puts the tag of the chosen member of a union into the location
             tables = [table for table in members if part in _tags(table)]
     right = list(tables[0].model_fields)
@@ -235,7 +235,7 @@ def _right_keys(model: type[Table], location: Key) -> str:
     return f"{hint}; the keys there are {', '.join(right)}"
 
 
-def _tables(annotation: Any) -> list[type[Table]]:
+def tables_in(annotation: Any) -> list[type[Table]]:
     """Return the table classes of an annotation: a table, or a union with tables."""
     members = get_args(annotation) or (annotation,)
     return [kind for kind in members if isinstance(kind, type) and issubclass(kind, Table)]
@@ -251,7 +251,7 @@ def _tags(table: type[Table]) -> tuple[str, ...]:
 def _dotted_keys(model: type[Table]) -> Iterator[str]:
     for name, info in model.model_fields.items():
         yield name
-        for table in _tables(info.annotation):
+        for table in tables_in(info.annotation):
             yield from (f"{name}.{key}" for key in _dotted_keys(table))
 
 

@@ -20,6 +20,7 @@ FILES = {
 FLOORS = {
     "fastclf": 0,  # the lazy front door, which anyone may ask for the version
     "fastclf.errors": 1,
+    "fastclf.schema": 1,
     "fastclf.threads": 1,
     "fastclf.toml": 1,
     "fastclf.kernels": 2,
@@ -45,6 +46,7 @@ SAME_FLOOR = {
     ("fastclf.linear_model", "fastclf.table"),
     ("fastclf.config", "fastclf.data"),  # [data] has the keys by which a file is read
     ("fastclf.losses", "fastclf.targets"),  # a loss reads which kind of target it has
+    ("fastclf.schema", "fastclf.toml"),
     ("fastclf.threads", "fastclf.errors"),
     ("fastclf.toml", "fastclf.errors"),
 }

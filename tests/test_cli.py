@@ -1,7 +1,10 @@
 """The command line, through real processes where the process is the point."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +119,155 @@ def test_mistakes_end_in_one_line_and_status_2(recipe_file: Path, arguments: lis
     assert line.startswith("fastclf: error: ")
     assert said in line
     assert os.listdir() == ["flowers.toml"]
+
+
+@pytest.fixture
+def runs(recipe_file: Path) -> list[str]:
+    for name, C in (("one", 1.0), ("two", 0.01)):
+        done = invoke(
+            "train", "--config", "flowers.toml", "--out", name, "-q", "--set", f"model.C={C}"
+        )
+        assert done.exit_code == 0, done.stderr
+    return ["one", "two"]
+
+
+def test_json_is_alone_on_stdout(runs: list[str]):
+    adam = ("--set", "solver.name=adam")
+    trained = invoke("train", "--config", "flowers.toml", "--out", "three", "--json", *adam)
+    summary = json.loads(trained.stdout)
+    assert summary.pop("path") == "three"
+    assert summary == json.loads(Path("three/summary.json").read_text())
+    assert trained.stderr.startswith("epoch ")
+    compared = json.loads(invoke("compare", "--json", *runs).stdout)
+    assert compared["differences"] == {"model.C": [1.0, 0.01]}
+    assert compared["best"]["test.log_loss"] == ["one"]
+    listed = json.loads(invoke("datasets", "--json").stdout)
+    assert "iris" in {entry["name"] for entry in listed}
+    assert "data" in json.loads(invoke("schema").stdout)["required"]
+
+
+def test_verbose_and_quiet(runs: list[str]):
+    train = ("train", "--config", "flowers.toml")
+    assert "versicolor" in invoke(*train, "--out", "three", "-v").stdout
+    assert "versicolor" not in invoke(*train, "--out", "four").stdout
+    assert "data.name" in invoke("compare", "-v", *runs).stdout
+    assert "model.C" in invoke("compare", *runs).stdout
+    assert "model.C" not in invoke("compare", "-q", *runs).stdout
+    assert "iris" in invoke("datasets", "-q").stdout.splitlines()
+    assert invoke("warmup", "-q").output == ""
+
+
+def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
+    set_wine = ("--set", "data.name=wine", "--out", "wine", "-q")
+    invoke("train", "--config", "flowers.toml", *set_wine)
+    result = invoke("compare", "one", "wine")
+    assert result.exit_code == 0
+    assert result.stderr == "warning: the runs did not read the same data\n"
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_on_a_terminal_only_and_not_with_no_color(
+    variables: dict, coloured: bool, recipe_file: Path
+):
+    master, slave = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"TERM": "xterm-256color", **variables}
+    arguments = ["train", "--config", "flowers.toml", "--set", "solver.name=adam"]
+    done = subprocess.Popen([*COMMAND, *arguments], stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how the end of a terminal reads
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    os.close(master)
+    assert done.wait(timeout=60) == 0
+    assert b"accuracy" in shown
+    assert bool(re.search(rb"\x1b\[[\d;]*3[0-9]", shown)) == coloured
+
+
+@pytest.fixture
+def flowers(recipe_file: Path) -> Path:
+    """A CSV file, and a run that was trained on it."""
+    from sklearn.datasets import load_iris
+
+    bunch = load_iris()
+    lines = [",".join([*"abcd", "label"])]
+    for row, code in zip(bunch.data.tolist(), bunch.target.tolist(), strict=True):
+        lines.append(",".join([*map(str, row), str(bunch.target_names[code])]))
+    path = Path("flowers.csv")
+    path.write_text("\n".join(lines) + "\n")
+    assert invoke("init", "flowers.csv", "-o", "csv.toml", "-q").output == ""
+    assert invoke("train", "--config", "csv.toml", "--out", "run", "-q").exit_code == 0
+    return path
+
+
+def test_init_and_check_tell_what_they_see(flowers: Path):
+    shown = invoke("init", "flowers.csv", "-o", "more.toml")
+    assert "flowers.csv: 150 rows, 4 columns" in shown.stdout
+    assert "saved in more.toml" in shown.stdout
+    printed = invoke("init", "flowers.csv", "-o", "-")
+    assert printed.stdout == Path("more.toml").read_text().replace("more.toml", "recipe.toml")
+    again = invoke("init", "flowers.csv", "-o", "more.toml")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "--force" in again.stderr
+    checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
+    assert (checked["n_train"], checked["kind"]) == (112, "softmax")
+    assert "112 to train on" in invoke("check", "--config", "more.toml").stdout
+    assert invoke("check", "--config", "more.toml", "-q", "--set", "model.C=2").output == ""
+
+
+def test_evaluate_prints_and_saves(flowers: Path):
+    found = json.loads(invoke("evaluate", "run", "--json").stdout)
+    assert found == json.loads(Path("run/evaluation.json").read_text())
+    assert (
+        found["test"]["metrics"]
+        == json.loads(Path("run/summary.json").read_text())["metrics"]["test"]
+    )
+    assert invoke("evaluate", "run", "-q").stdout == "run/evaluation.json\n"
+    other = invoke("evaluate", "run", "--data", "flowers.csv", "-v")
+    assert "versicolor" in other.stdout
+    assert other.stdout.endswith("saved in run/evaluation-flowers.json\n")
+    missing = invoke("evaluate", "nowhere")
+    assert missing.exit_code == 2
+    assert (
+        missing.stderr
+        == "fastclf: error: nowhere: no such directory; name the directory of a run\n"
+    )
+
+
+def test_predict_in_processes(flowers: Path):
+    command = " ".join([*COMMAND, "predict", "run"])
+
+    def run(line: str) -> subprocess.CompletedProcess:
+        return subprocess.run(line, shell=True, capture_output=True, text=True)
+
+    whole = run(f"{command} flowers.csv")
+    assert whole.returncode == 0
+    assert whole.stdout.splitlines()[0] == (
+        "label,probability_setosa,probability_versicolor,probability_virginica"
+    )
+    assert len(whole.stdout.splitlines()) == 151
+    assert whole.stderr == "150 rows predicted\n"
+    piped = run(f"cat flowers.csv | {command} - -q")
+    assert (piped.stdout, piped.stderr) == (whole.stdout, "")
+    saved = run(f"{command} flowers.csv -o out.csv -q")
+    assert (saved.stdout, saved.stderr) == ("", "")
+    assert Path("out.csv").read_text() == whole.stdout
+    lines = run(f"{command} flowers.csv --format jsonl --columns label --keep a")
+    assert json.loads(lines.stdout.splitlines()[0]) == {"a": "5.1", "label": "setosa"}
+    wrong = run(f"{command} flowers.csv -o out.txt")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("fastclf: error: out.txt: the suffix")
+
+
+def test_a_closed_pipe_is_no_error(flowers: Path):
+    many = Path("many.csv")
+    header, *rows = flowers.read_text().splitlines(keepends=True)
+    many.write_text(header + "".join(rows) * 1000)
+    command = " ".join([*COMMAND, "predict", "run", "many.csv"])
+    done = subprocess.run(f"{command} | head -n 2", shell=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == ""
 
 
 def test_warmup_tells_what_it_compiled():

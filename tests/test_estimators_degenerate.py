@@ -53,7 +53,7 @@ def assert_a_finite_end(clf: Any, rows: np.ndarray, y: np.ndarray) -> None:
     assert np.isfinite(clf.predict_log_proba(rows)).all()
     assert clf.history_["status"] in ("converged", "max_iter", "precision")
     if clf.history_["status"] == "precision":
-        assert clf.history_["gradient_norm"][-1] <= 1e-6 and not caught
+        assert clf.history_["gradient_norm"][-1] <= 1e-4 and not caught
     elif clf.history_["status"] == "converged":
         assert clf.history_["gradient_norm"][-1] <= clf.tol and not caught
     else:

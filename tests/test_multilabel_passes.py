@@ -37,7 +37,7 @@ def test_labels_take_about_as_many_passes_as_the_hardest(
     alone = max(passes(LogisticRegression(solver=solver).fit(X, column)) for column in Y.T)
     together = passes(MultiLabelLogisticRegression(solver=solver).fit(X, Y))
     # They share a first preconditioner, and the second comes later than it would for one.
-    assert together <= 1.5 * alone + 2 if solver != "lbfgs" else together <= 2 * alone
+    assert together <= 2 * alone + 2
 
 
 @every_solver

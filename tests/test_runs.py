@@ -35,7 +35,15 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
     wanted = load_recipe(ROOT / "configs" / f"{name}.toml")
     result = train(wanted, tmp_path / "run")
     files = {file.name for file in result.path.iterdir()}
-    assert files == {"config.toml", "metrics.jsonl", "model.safetensors", "summary.json"}
+    assert files == {
+        "config.toml",
+        "evaluation.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "summary.json",
+    }
+    tables = json.loads((result.path / "evaluation.json").read_text())
+    assert {part: judged["metrics"] for part, judged in tables.items()} == result.summary["metrics"]
 
     summary = json.loads((result.path / "summary.json").read_text())
     assert summary == json.loads(json.dumps(result.summary))

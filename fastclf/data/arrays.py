@@ -178,9 +178,13 @@ def _load_svmlight(path: Path, options: FileOptions, like: Dataset | None) -> Da
     names = tuple(str(i) for i in range(first, first + d))
     if not multilabel:
         return _dataset(path.stem, X, target, names, None, options, None)
-    codes = [int(label) for labels in target for label in labels]
-    distinct, flat = np.unique(np.array(codes, dtype=np.int64), return_inverse=True)
+    codes = np.array([label for labels in target for label in labels], dtype=np.float64)
     offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in target])]).astype(np.int64)
+    wrong = ~(np.abs(codes) < 2**53) | (codes != np.floor(codes))
+    if wrong.any():
+        row = int(np.searchsorted(offsets, wrong.argmax(), side="right"))
+        raise DataError(f"row {row}: the label {codes[wrong][0]:g}, and labels are whole numbers")
+    distinct, flat = np.unique(codes.astype(np.int64), return_inverse=True)
     lists = Lists(offsets, flat, tuple(map(str, distinct.tolist())))
     known = None if like is None else like.class_names
     wanted = options.model_copy(update={"target_kind": "label_lists"})

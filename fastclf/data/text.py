@@ -9,6 +9,8 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +18,10 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from fastclf.data.arrow import NULLS, TEXT, arrow_errors, to_table
+from fastclf.data.pieces import in_order, line_pieces
 from fastclf.errors import DataError
 from fastclf.table import Categories, Table, shown, twice
+from fastclf.threads import resolve_n_threads
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -95,20 +99,29 @@ class TextFile:
         wanted = list(self.names if columns is None else columns)
         kinds = {name: pa.float64() for name in numbers} | {name: TEXT for name in text}
         types = {name: kinds[name] for name in wanted if name in kinds}
-        row = 1
-        with arrow_errors(self.path):
+
+        def parse(piece: bytes) -> list[Table] | pa.ArrowInvalid:
             try:
-                arguments = self._parser(wanted, types)
-                for batch in arrow_csv.open_csv(*arguments):
-                    whole = pa.Table.from_batches([batch])
-                    for start in range(0, whole.num_rows, batch_rows):
-                        part = whole.slice(start, batch_rows)
-                        yield to_table(part, row)
-                        row += part.num_rows
+                whole = arrow_csv.read_csv(*self._piece_parser(piece, wanted, types))
             except pa.ArrowInvalid as problem:
-                if isinstance(self.path, Path):
-                    raise self._told(wanted, types) from None
-                raise DataError(self._translated(str(problem))) from None
+                return problem  # its row is known when the rows before it are
+            starts = range(0, whole.num_rows, batch_rows)
+            return [to_table(whole.slice(start, batch_rows), start + 1) for start in starts]
+
+        done = 0
+        with arrow_errors(self.path), self._after_names() as file:
+            pieces: Iterator[bytes] = (
+                piece for piece in line_pieces(file, _SAMPLE) if not piece.isspace()
+            )
+            if len(types) < len(wanted) and (first := next(pieces, b"")):
+                types |= self._guess_from(first, wanted, types)
+                pieces = chain([first], pieces)
+            for parts in in_order(parse, pieces, resolve_n_threads(None)):
+                if isinstance(parts, pa.ArrowInvalid):
+                    raise DataError(self._translated(str(parts), done)) from None
+                for part in parts:
+                    yield Table(part.columns, part.rows + done)
+                done += sum(part.n_rows for part in parts)
 
     def _begin(self, file: BinaryIO, header: bool | None) -> None:
         """Read the first two rows: the names, and about how long a row is."""
@@ -139,40 +152,65 @@ class TextFile:
                 "false if the first row isn't the names"
             )
         self._skipped = skipped if named else 0
-        self._begun = b"".join(lines)
+        self._begun, self._names_end = b"".join(lines), len(b"".join(lines[: self._skipped]))
         self._block = max(_SAMPLE, 8 * len(self._begun))
 
-    def _source(self) -> Any:
+    @contextmanager
+    def _after_names(self) -> Iterator[BinaryIO]:
+        """Give the text from the first row on."""
         if isinstance(self.path, Path):
-            return pa.OSFile(str(self.path))
-        return pa.PythonFile(io.BufferedReader(_Joined(self._begun, self._rest)), mode="r")
+            with open(self.path, "rb") as file:
+                file.seek(self._names_end)
+                yield file
+        else:
+            yield io.BufferedReader(_Joined(self._begun[self._names_end :], self._rest))
+
+    def _piece_parser(self, piece: bytes, columns: list[str], types: dict[str, Any]) -> tuple:
+        """Return the source and the options of pyarrow's readers for some rows."""
+        return (
+            pa.BufferReader(piece),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=len(piece) + 1, column_names=list(self.names)
+            ),
+            arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=b'"' in piece),
+            self._conversion(columns, types),
+        )
+
+    def _guess_from(
+        self, piece: bytes, columns: list[str], types: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            schema = arrow_csv.read_csv(*self._piece_parser(piece, columns, types)).schema
+        except pa.ArrowInvalid as problem:
+            raise DataError(self._translated(str(problem), 0)) from None
+        return _types(schema)
 
     def _parser(self, columns: list[str], types: dict[str, Any], threads: bool = True) -> tuple:
         """Return the source and the options of pyarrow's readers."""
-        in_file = isinstance(self.path, Path)
         return (
-            self._source(),
+            pa.OSFile(str(self.path)),
             arrow_csv.ReadOptions(
-                use_threads=threads and in_file,
+                use_threads=threads,
                 block_size=self._block,
                 column_names=list(self.names),
                 skip_rows=self._skipped,
             ),
             arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=self._has_quotes()),
-            arrow_csv.ConvertOptions(
-                include_columns=columns,
-                column_types=types,
-                null_values=list(NULLS),
-                strings_can_be_null=True,
-                auto_dict_encode=True,
-                auto_dict_max_cardinality=2**31 - 1,
-            ),
+            self._conversion(columns, types),
+        )
+
+    def _conversion(self, columns: list[str], types: dict[str, Any]) -> arrow_csv.ConvertOptions:
+        return arrow_csv.ConvertOptions(
+            include_columns=columns,
+            column_types=types,
+            null_values=list(NULLS),
+            strings_can_be_null=True,
+            auto_dict_encode=True,
+            auto_dict_max_cardinality=2**31 - 1,
         )
 
     def _has_quotes(self) -> bool:
         """Return whether a value may go over several lines; if not, lines are cut in parallel."""
-        if not isinstance(self.path, Path):
-            return True
         with open(self.path, "rb") as file:
             return any(b'"' in block for block in iter(lambda: file.read(_SAMPLE), b""))
 
@@ -194,11 +232,7 @@ class TextFile:
                 schema = arrow_csv.open_csv(*self._parser(columns, types)).schema
             except pa.ArrowInvalid:
                 raise self._told(columns, types) from None
-        for field in schema:
-            kind = field.type
-            numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-            types[field.name] = pa.float64() if numeric or pa.types.is_null(kind) else TEXT
-        return types
+        return types | _types(schema)
 
     def _told(self, columns: list[str], types: dict[str, Any]) -> DataError:
         """Read once more without threads, which tells the row; return the error with it."""
@@ -206,13 +240,13 @@ class TextFile:
             for _ in arrow_csv.open_csv(*self._parser(columns, types, threads=False)):
                 pass
         except pa.ArrowInvalid as problem:
-            return DataError(self._translated(str(problem)))
+            return DataError(self._translated(str(problem), -self._skipped))
         return DataError(f"{self.path}: can't be read twice with the same result")
 
-    def _translated(self, reason: str) -> str:
+    def _translated(self, reason: str, before: int) -> str:
         reason = " ".join(reason.split())
         row = re.search(r"Row #(\d+): ", reason)
-        place = f"row {int(row[1]) - self._skipped}" if row else "some row"
+        place = f"row {int(row[1]) + before}" if row else "some row"
         if counts := re.search(r"Expected (\d+) columns, got (\d+)", reason):
             return (
                 f"{self.path}: {place} has {counts[2]} values, and there are {counts[1]} columns; "
@@ -248,6 +282,16 @@ class TextFile:
                     "a number, and nearly all other values there are; correct it, or name the "
                     "column in data.categorical"
                 )
+
+
+def _types(schema: pa.Schema) -> dict[str, Any]:
+    """Return which columns are read as numbers, and which as text."""
+    types = {}
+    for field in schema:
+        kind = field.type
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        types[field.name] = pa.float64() if numeric or pa.types.is_null(kind) else TEXT
+    return types
 
 
 class _Joined(io.RawIOBase):

@@ -13,7 +13,6 @@ that of the targets, and that of the teacher at its temperature.
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import blas
 
 from fastclf import threads
 from fastclf.objective.protocol import MANY_FEATURES
@@ -23,9 +22,6 @@ _BLOCK = 1 << 17
 
 _SMALL = 1 << 15
 """Entries up to which all rows are one block, and no thread is asked."""
-
-_GROUPS = 4
-"""Groups of columns that threads share; each reads X once."""
 
 _PARTIAL = 1 << 19
 """Entries that the partial sums of several threads may take together."""
@@ -63,28 +59,21 @@ def diagonal_blocks(
     sums = np.zeros((len(pieces), C, d + 1, d + 1), dtype)
     step = max(1, _BLOCK // (d + 1))
 
-    groups = min(C, _GROUPS)
-    syrk = blas.dsyrk if dtype == np.float64 else blas.ssyrk
-
     def task(i: int) -> None:
-        piece, group = divmod(i, groups)
+        piece, k = divmod(i, C)
         start, stop = pieces[piece]
-        centred, scaled = np.ones((2, min(step, stop - start), d + 1), dtype)
+        scaled = np.empty((min(step, stop - start), d + 1), dtype)
         for first in range(start, stop, step):
             block = slice(first, min(first + step, stop))
-            plain, part = (a[: block.stop - first] for a in (centred, scaled))
+            part = scaled[: block.stop - first]
             features = _some(X, block if rows is None else rows[block])
-            np.subtract(features, center, out=plain[:, :d], casting="same_kind")
-            for k in range(group, C, groups):
-                np.multiply(plain, roots[k, block, None], out=part)
-                total = sums[piece, k].T  # of which BLAS adds to the upper triangle, in place
-                syrk(1.0, part.T, beta=1.0, c=total, overwrite_c=1)
+            np.subtract(features, center, out=part[:, :d], casting="same_kind")
+            part[:, :d] *= roots[k, block, None]
+            part[:, d] = roots[k, block]
+            sums[piece, k] += part.T @ part
 
-    _run(task, len(pieces) * groups, n_threads)
-    total = sums[0] if len(sums) == 1 else sums.sum(axis=0)
-    for matrix in total:
-        np.copyto(matrix, matrix.T, where=_above(d + 1))
-    return total
+    _run(task, len(pieces) * C, n_threads)
+    return sums[0] if len(sums) == 1 else sums.sum(axis=0)
 
 
 def whole(
@@ -152,10 +141,6 @@ def _subtract(
         products[:, :, d] = scaled
         flat = products.reshape(len(products), -1)
         matrix -= flat.T @ flat
-
-
-def _above(side: int) -> np.ndarray:
-    return np.triu(np.ones((side, side), bool), 1)
 
 
 def _some(X: np.ndarray, rows: np.ndarray | slice | None) -> np.ndarray:

@@ -32,7 +32,7 @@ def work_of_hessian(n_features: int, n_problems: int, n_outputs: int, whole: boo
 
 def work_of_pass(n_features: int, n_columns: int) -> float:
     """Return what a row's share in values and gradient takes, in nanoseconds or so."""
-    return 4.0 + 0.4 * n_features + n_columns * (2.5 + 0.15 * n_features)
+    return 4.0 + 0.3 * n_features + n_columns * (2.5 + 0.1 * n_features)
 
 
 @dataclass(frozen=True)

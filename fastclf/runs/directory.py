@@ -15,9 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from fastclf.errors import RunError
+from fastclf.config import Recipe, load_recipe
+from fastclf.errors import FastclfError, RunError
+from fastclf.linear_model import LinearModel
 
 CONFIG = "config.toml"
+EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
 MODEL = "model.safetensors"
 SUMMARY = "summary.json"
@@ -46,7 +49,7 @@ class RunDirectory:
 
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""
-        self._replace(CONFIG, text)
+        write_file(self.path / CONFIG, text)
 
     def write_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``; another process can read it at once."""
@@ -54,19 +57,104 @@ class RunDirectory:
             self.metrics.write(json.dumps(line) + "\n")
             self.metrics.flush()
 
+    def write_evaluation(self, parts: dict[str, Any]) -> None:
+        """Write the figures and tables of each part of the data."""
+        write_file(self.path / EVALUATION, to_json(parts))
+
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``, which marks the run as complete."""
-        self._replace(SUMMARY, json.dumps(summary, indent=2) + "\n")
+        write_file(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
 
-    def _replace(self, name: str, text: str) -> None:
-        target = self.path / name
-        temporary = target.with_name(f".{name}.partial")
-        with _writing(target):
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """A complete run; `open_run` reads one.
+
+    Attributes
+    ----------
+    path : Path
+        The run directory.
+    recipe : Recipe
+        The resolved recipe.
+    summary : dict
+        What ``summary.json`` holds.
+    model : LinearModel
+        The fitted model.
+    """
+
+    path: Path
+    recipe: Recipe
+    summary: dict[str, Any]
+    model: LinearModel
+
+
+def open_run(path: Path) -> FinishedRun:
+    """Read the complete run in the directory ``path``.
+
+    Raises
+    ------
+    RunError
+        If it isn't a run, didn't complete, or is damaged.
+    """
+    if not path.is_dir():
+        what = "isn't a directory" if path.exists() else "no such directory"
+        raise RunError(f"{path}: {what}; name the directory of a run")
+    missing = [name for name in (CONFIG, SUMMARY, MODEL) if not (path / name).is_file()]
+    if CONFIG in missing:
+        raise RunError(f"{path}: isn't the directory of a run, because it has no {CONFIG}")
+    if SUMMARY in missing:
+        raise RunError(f"{path}: the run didn't complete, so it has no {SUMMARY}; train it again")
+    try:
+        if missing:
+            raise RunError(f"it has no {MODEL}")
+        recipe = load_recipe(path / CONFIG)
+        return FinishedRun(path, recipe, _read_summary(path), LinearModel.load(path / MODEL))
+    except FastclfError as problem:
+        raise RunError(f"{path}: the run is damaged: {problem}") from None
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
+        if not all(isinstance(part, dict) for part in summary["metrics"].values()):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RunError(f"{path / SUMMARY}: isn't the summary of a run") from None
+    except OSError as problem:
+        raise RunError(f"{path / SUMMARY}: can't be read: {problem.strerror}") from None
+    return summary
+
+
+def to_json(value: Any, indent: str = "") -> str:
+    """Return JSON in which tables have a line for each key, and lists of lists one for each row."""
+    deeper = f"{indent}  "
+    if isinstance(value, dict) and any(isinstance(item, dict | list) for item in value.values()):
+        items = [f"{json.dumps(key)}: {to_json(item, deeper)}" for key, item in value.items()]
+        start, end = "{", "}"
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [to_json(item, deeper) for item in value]
+        start, end = "[", "]"
+    else:
+        return json.dumps(value)
+    body = ",\n".join(f"{deeper}{item}" for item in items)
+    return f"{start}\n{body}\n{indent}{end}"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file of text in one step.
+
+    Raises
+    ------
+    RunError
+        If it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    with _writing(path):
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
 
 
 @contextmanager
@@ -118,7 +206,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, METRICS, MODEL):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL):
             (path / name).unlink(missing_ok=True)
 
 

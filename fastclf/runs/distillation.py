@@ -16,7 +16,7 @@ from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teacher
 from fastclf.runs.directory import MODEL
-from fastclf.runs.evaluation import Metrics, evaluate, score
+from fastclf.runs.evaluation import Metrics, evaluate, judge
 from fastclf.runs.parts import Part, Parts
 from fastclf.table import listed
 
@@ -173,11 +173,12 @@ def compare(
     """
     X = parts.prepared(parts.test.X)
     told, _ = teacher_probabilities(teacher, X)
-    figures = {"teacher": score(parts.test.y, teacher.predict(X), told, teacher.classes_)}
+    taught = judge(parts.test.y, teacher.predict(X), told, teacher.classes_)
+    figures = {"teacher": taught.metrics}
     for name, model in (("student", student), ("plain_student", plain)):
         divergence = F.kl_divergence(told, model.predict_proba(parts.test.X))
         figures[name] = {
-            **evaluate(model, parts.test),
+            **evaluate(model, parts.test).metrics,
             "kl_to_teacher": float(np.mean(divergence)),
         }
     return figures

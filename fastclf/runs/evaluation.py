@@ -1,55 +1,217 @@
-"""The figures by which a run's model is judged."""
+"""The figures by which a run's model is judged, and the tables that tell where they come from.
+
+A figure that the data leave undefined is left out: the area under the curve of a class that isn't
+there, the log-loss of a class that the model doesn't know. In tables it is None.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn import metrics
 
+from fastclf import functional as F
 from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import Part
 
 Metrics = dict[str, float]
 
+LOWER_IS_BETTER = {
+    "log_loss",
+    "brier",
+    "hamming_loss",
+    "cross_entropy",
+    "kl_divergence",
+    "kl_to_teacher",
+}
 
-def evaluate(model: LinearModel, part: Part) -> Metrics:
-    """Return the metrics of a model on some rows, for distributions by the most probable class."""
-    if part.is_soft:
-        p = model.predict_proba(part.X)
-        return score(part.y.argmax(axis=1), p.argmax(axis=1), p, np.arange(p.shape[1]))
-    return score(part.y, model.predict(part.X), model.predict_proba(part.X), model.classes)
+_MOST_RANKED = 20_000_000
+"""Probabilities beyond which ranking them, for the area under the curve, outlasts a usual fit."""
 
 
-def score(
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model is worth on some rows.
+
+    Attributes
+    ----------
+    n_rows : int
+        The number of rows; without any there are no figures.
+    metrics : dict of str to float
+        With one label a row "accuracy", "balanced_accuracy" (the mean recall of the classes that
+        are there), "log_loss", "brier" (two classes: the mean square of the second one's error;
+        more: summed over the classes), "macro_f1", "micro_f1" and "roc_auc" (more than two
+        classes: the mean of each against the rest, where all are there).
+        With distributions for targets "accuracy" and "macro_f1" against the most probable class,
+        "cross_entropy" and "kl_divergence", the latter two in nats.
+        With several labels a row "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "lrap"
+        (label ranking average precision) and "roc_auc" (the mean of the labels, where each is
+        there and lacking somewhere).
+    tables : dict
+        What JSON can hold: "per_class" or "per_label", a list of rows with "name", "precision",
+        "recall", "f1", "support" and "roc_auc"; and for classes "confusion_matrix" with "classes"
+        and "counts", whose rows are the true classes and whose columns the predicted ones.
+    """
+
+    n_rows: int
+    metrics: Metrics = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as one table."""
+        return {"n_rows": self.n_rows, "metrics": self.metrics, **self.tables}
+
+
+def evaluate(model: LinearModel, part: Part) -> Evaluation:
+    """Return what a model is worth on some rows."""
+    if len(part.y) == 0:
+        return Evaluation(0)
+    logits = model.decision_function(part.X)
+    codes = model.decide(logits)
+    predicted = codes if model.task == "multilabel" else model.classes[codes]
+    return judge(part.y, predicted, model.probabilities(logits), model.classes)
+
+
+def judge(
     y: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: np.ndarray
-) -> Metrics:
-    """Return the metrics of predictions against the truth.
+) -> Evaluation:
+    """Return what predictions are worth against the truth.
 
     Parameters
     ----------
-    y : ndarray of shape (n,) or (n, L)
-        Labels, or 0/1 indicators of L labels.
-    predicted : ndarray of the shape of y
+    y : ndarray of shape (n,), (n, K) or (n, L)
+        Labels; or a distribution over the classes for each row; or 0/1 indicators of L labels.
+    predicted : ndarray of shape (n,) or (n, L)
         Predicted labels or indicators.
     probabilities : ndarray of shape (n, K) or (n, L)
         Predicted probabilities.
     classes : ndarray of shape (K,) or (L,)
-        What the columns of ``probabilities`` stand for.
+        What the columns of ``probabilities`` stand for. Labels are compared by name.
 
-    Returns
-    -------
-    dict of str to float
-        "accuracy", "log_loss" and "macro_f1" for single labels; "subset_accuracy",
-        "hamming_loss", "micro_f1" and "macro_f1" for several labels a row.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.runs.evaluation import judge
+    >>> p = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> classes = np.array(["no", "yes"])
+    >>> found = judge(np.array(["no", "no", "yes"]), np.array(["no", "yes", "yes"]), p, classes)
+    >>> round(found.metrics["accuracy"], 3), found.metrics["roc_auc"]
+    (0.667, 1.0)
+    >>> found.tables["confusion_matrix"]["counts"]
+    [[1, 1], [0, 1]]
     """
-    # zero_division: a class that is neither there nor predicted scores 0 without a warning
-    macro_f1 = float(metrics.f1_score(y, predicted, average="macro", zero_division=0))
+    if len(y) == 0:
+        return Evaluation(0)
+    names = [str(name) for name in classes.tolist()]
+    if predicted.ndim == 2:
+        return _judge_labels(y.astype(np.intp), predicted, probabilities, names)
     if y.ndim == 2:
-        return {
-            "subset_accuracy": float(metrics.accuracy_score(y, predicted)),
-            "hamming_loss": float(metrics.hamming_loss(y, predicted)),
-            "micro_f1": float(metrics.f1_score(y, predicted, average="micro", zero_division=0)),
-            "macro_f1": macro_f1,
-        }
-    return {
-        "accuracy": float(metrics.accuracy_score(y, predicted)),
-        "log_loss": float(metrics.log_loss(y, probabilities, labels=classes)),
-        "macro_f1": macro_f1,
+        found = _judge_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
+        agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
+        return Evaluation(len(y), {**agreement, **_divergences(y, probabilities)}, found.tables)
+    strange = sorted({str(label) for label in np.unique(_plain(y)).tolist()} - set(names))
+    names += strange  # classes that the model doesn't know
+    return _judge_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
+
+
+def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+    """Judge codes of classes; the probabilities may lack the last of them."""
+    n, known = p.shape
+    numbers = np.arange(len(names))
+    columns = metrics.precision_recall_fscore_support(
+        y, predicted, labels=numbers, zero_division=np.nan
+    )
+    _, recall, f1, support = columns
+    accuracy = float(metrics.accuracy_score(y, predicted))
+    figures = {"accuracy": accuracy, "balanced_accuracy": float(np.nanmean(recall))}
+    if y.max() < known:
+        figures["log_loss"] = float(metrics.log_loss(y, p, labels=numbers))
+        figures["brier"] = _brier(y, p)
+    figures["macro_f1"] = float(np.nanmean(f1))
+    figures["micro_f1"] = accuracy  # the same where each row has one label
+    areas = _areas((y == code for code in range(known)), p)
+    if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
+        figures["roc_auc"] = float(areas.mean())
+    areas = np.append(areas, np.full(len(names) - known, np.nan))
+    counts = metrics.confusion_matrix(y, predicted, labels=numbers)
+    tables = {
+        "per_class": _rows(names, columns, areas),
+        "confusion_matrix": {"classes": names, "counts": counts.tolist()},
     }
+    return Evaluation(n, figures, tables)
+
+
+def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+    # One label is a binary problem to scikit-learn, with a class 0 that has figures of its own.
+    labels = [1] if y.shape[1] == 1 else None
+    columns = metrics.precision_recall_fscore_support(
+        y, predicted, labels=labels, average=None, zero_division=np.nan
+    )
+    figures = {
+        "subset_accuracy": float(np.mean(np.all(y == predicted, axis=1))),
+        "hamming_loss": float(np.mean(y != predicted)),
+    }
+    for average in ("micro", "macro"):
+        # zero_division: a label that is neither there nor predicted scores 0 without a warning
+        figures[f"{average}_f1"] = float(
+            metrics.f1_score(y, predicted, labels=labels, average=average, zero_division=0)
+        )
+    if y.shape[1] > 1:
+        figures["lrap"] = float(metrics.label_ranking_average_precision_score(y, p))
+    areas = _areas((column == 1 for column in y.T), p)
+    if not np.isnan(areas).any():
+        figures["roc_auc"] = float(areas.mean())
+    return Evaluation(len(y), figures, {"per_label": _rows(names, columns, areas)})
+
+
+def _brier(y: np.ndarray, p: np.ndarray) -> float:
+    errors = p.astype(np.float64)
+    errors[np.arange(len(y)), y] -= 1
+    return float(np.mean(errors[:, 1] ** 2 if p.shape[1] == 2 else (errors**2).sum(axis=1)))
+
+
+def _divergences(y: np.ndarray, p: np.ndarray) -> Metrics:
+    bounded = np.clip(p, np.finfo(p.dtype).tiny, 1)  # finite, as scikit-learn's log_loss
+    divergence = float(np.mean(F.kl_divergence(y.astype(p.dtype), bounded)))
+    return {
+        "cross_entropy": float(np.mean(-(y * np.log(bounded)).sum(axis=1))),
+        "kl_divergence": divergence,
+    }
+
+
+def _areas(positive: Iterable[np.ndarray], p: np.ndarray) -> np.ndarray:
+    """Return the area under the curve of each column; NaN where one of the two sides is empty.
+
+    It is the statistic of Mann and Whitney, with ties counted half.
+    """
+    n, columns = p.shape
+    areas = np.full(columns, np.nan)
+    if p.size > _MOST_RANKED:
+        return areas
+    for column, on in enumerate(positive):
+        count = int(on.sum())
+        if 0 < count < n:
+            above = rankdata(p[:, column])[on].sum() - count * (count + 1) / 2
+            areas[column] = above / (count * (n - count))
+    return areas
+
+
+def _rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, Any]]:
+    keys = ("precision", "recall", "f1", "support", "roc_auc")
+    rows = []
+    for name, *figures in zip(names, *columns, areas, strict=True):
+        known = (None if np.isnan(figure) else figure.item() for figure in figures)
+        rows.append({"name": name, **dict(zip(keys, known, strict=True))})
+    return rows
+
+
+def _codes(labels: np.ndarray, names: list[str]) -> np.ndarray:
+    values, inverse = np.unique(_plain(labels), return_inverse=True)
+    position = {name: code for code, name in enumerate(names)}
+    return np.array([position[str(value)] for value in values.tolist()], np.intp)[inverse]
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    return labels.astype(str) if labels.dtype.kind == "O" else labels

@@ -105,7 +105,10 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
     With them comes what a teacher said of the rows, where ``[distill]`` names its file or columns.
     """
     if table.name is not None:
-        dataset = load_built_in(table.name, table.data_home, table.download)
+        try:
+            dataset = load_built_in(table.name, table.data_home, table.download)
+        except DataError as problem:
+            raise DataError(f"data.name: {problem}") from None
     elif table.path is not None:
         columns = (distill and distill.teacher_columns) or ()
         dataset = load_file(Path(table.path), table, columns)
@@ -114,7 +117,12 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
-    return dataset if table.classes is None else dataset.keep_classes(table.classes)
+    if table.classes is None:
+        return dataset
+    try:
+        return dataset.keep_classes(table.classes)
+    except DataError as problem:
+        raise DataError(f"data.classes: {problem}") from None
 
 
 def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:

@@ -17,7 +17,7 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import new_run
 from fastclf.runs.distillation import compare, find_teachers, fit_student
-from fastclf.runs.evaluation import evaluate
+from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.summary import versions
@@ -29,11 +29,12 @@ KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabe
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """A complete run: where it is, the model, and what ``summary.json`` says."""
+    """A complete run: where it is, the model, what ``summary.json`` says, and what it is worth."""
 
     path: Path
     model: LinearModel
     summary: dict[str, Any]
+    evaluations: dict[str, Evaluation]
 
 
 def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResult:
@@ -55,7 +56,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
     """
     with new_run(out) as directory, _recorded_warnings() as caught:
         dataset = read_dataset(recipe.data, recipe.distill)
-        recipe = recipe.with_kind(_kind(recipe.model.kind, dataset))
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
         parts = split_and_prepare(dataset, recipe.data, recipe.seed)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
@@ -79,7 +80,9 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         model = parts.for_raw_rows(fitted.linear_model())
         model.save(directory.model_path)
         rows = {"train": parts.train, "test": parts.test}
-        metrics = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+        found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+        directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
+        metrics = {name: judged.metrics for name, judged in found.items()}
         if recipe.distill is not None and of_test is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(of_test, model, plain, parts)
@@ -102,10 +105,10 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "versions": versions(),
         }
         directory.write_summary(summary)
-    return RunResult(out, model, summary)
+    return RunResult(out, model, summary, found)
 
 
-def _kind(wanted: str, dataset: Dataset) -> str:
+def resolve_kind(wanted: str, dataset: Dataset) -> str:
     """Return the kind of model that fits the data, which is the one wanted or an error."""
     kind = KINDS[dataset.task]
     if wanted not in {"auto", kind}:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
+from fastclf.runs.tables import metrics_table
 
 
 def versions() -> dict[str, str]:
@@ -21,13 +21,6 @@ def versions() -> dict[str, str]:
 
 def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None:
     """Print a run's figures: a column for each part of the data or model, a row for each metric."""
-    parts: dict[str, dict[str, float]] = summary["metrics"]
-    table = Table("metric")
-    for part in parts:
-        table.add_column(part, justify="right")
-    for metric in dict.fromkeys(metric for figures in parts.values() for metric in figures):
-        figures = (part.get(metric) for part in parts.values())
-        table.add_row(metric, *("" if figure is None else f"{figure:.4f}" for figure in figures))
     unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
     title = (
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} classes, "
@@ -35,5 +28,5 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     )
     end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
     console.print(Text(title), soft_wrap=True)
-    console.print(table)
+    console.print(metrics_table(summary["metrics"]))
     console.print(Text(end), soft_wrap=True)

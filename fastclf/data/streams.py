@@ -1,0 +1,190 @@
+"""Rows to predict for, read in parts: from tables and streams of text, and from matrices."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastclf.data.arrays import load_matrix
+from fastclf.data.options import FileOptions
+from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.errors import DataError, InputError
+from fastclf.linear_model import LinearModel
+from fastclf.preprocessing import Encoder
+from fastclf.table import Categories, Lists, as_categories, check_columns
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a file.
+
+    Attributes
+    ----------
+    X : Table, ndarray or CSR matrix of n rows
+        What a model takes.
+    kept : mapping of str to Categories
+        Other columns, as text.
+    """
+
+    X: Any
+    kept: Mapping[str, Categories] = field(default_factory=dict)
+
+
+def stream_rows(
+    source: Path | BinaryIO,
+    model: LinearModel,
+    *,
+    options: FileOptions | None = None,
+    keep: Sequence[str] = (),
+    batch_rows: int = 65_536,
+) -> Iterator[Rows]:
+    """Yield the rows of a file in parts of at most ``batch_rows``.
+
+    Parameters
+    ----------
+    source : Path or binary file
+        A stream holds CSV.
+    model : LinearModel
+        Knows which columns it takes, and which of them are categories.
+    options : FileOptions, optional
+        How the file is read that the model was trained on; another one is read likewise if it has
+        the same format.
+    keep : sequence of str
+        Columns of a table that are passed on.
+    batch_rows : int
+        The most rows of a part.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or a column isn't there.
+    """
+    kind = _format(source, options)
+    with naming(source):
+        if kind in TABLES:
+            yield from _table_rows(source, kind, model, options, keep, batch_rows)
+            return
+        assert isinstance(source, Path)
+        if keep:
+            raise DataError(f"{kind} files have no columns with names that could be kept")
+        if kind == "npz" and _has_dense(source):
+            parts = _npz_rows(source, batch_rows)
+        else:
+            parts = _slices(load_matrix(source, kind, model.feature_names), batch_rows)
+        target = None if options is None else options.target
+        for X in parts:
+            # A column that was the target is in the way here, where columns have no names.
+            if isinstance(target, int) and X.shape[1] == model.n_features + 1:
+                X = np.delete(X, target, axis=1)
+            yield Rows(X)
+
+
+def _format(source: Path | BinaryIO, options: FileOptions | None) -> Any:
+    given = None if options is None else options.format
+    if not isinstance(source, Path):
+        return given if given in ("csv", "tsv") else "csv"
+    try:
+        return format_of(source)
+    except DataError:
+        if given is None or not source.exists():
+            raise
+        return given
+
+
+def _table_rows(
+    source: Path | BinaryIO,
+    kind: Any,
+    model: LinearModel,
+    options: FileOptions | None,
+    keep: Sequence[str],
+    batch_rows: int,
+) -> Iterator[Rows]:
+    encoder = model.encoder
+    if encoder is None and model.feature_names is not None:
+        encoder = Encoder.of_numbers(model.feature_names)
+    if encoder is None:
+        raise DataError(
+            "the model doesn't know the names of its features, so it can't take a table; give a "
+            "matrix (NPY, NPZ or svmlight)"
+        )
+    is_text = options is not None and kind in ("csv", "tsv")
+    file = open_table(
+        source,
+        format=kind,
+        header=options.header if options is not None and is_text else None,
+        delimiter=options.delimiter if options is not None and is_text else None,
+    )
+    check_columns((*encoder.column_names, *keep), file.names)
+    text = {*encoder.categorical, *keep}
+    wanted = list(dict.fromkeys((*encoder.column_names, *keep)))
+    numbers = [name for name in wanted if name not in text]
+    for table in file.batches(wanted, numbers=numbers, text=text, batch_rows=batch_rows):
+        kept = {}
+        for name in keep:
+            column = table.columns[name]
+            if isinstance(column, Lists):
+                raise DataError(f'column "{name}" holds lists, which can\'t be kept')
+            kept[name] = as_categories(column)
+        yield Rows(table, kept)
+
+
+def _has_dense(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "X.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False  # and what is wrong is told when it is read whole
+
+
+def _npz_rows(path: Path, batch_rows: int) -> Iterator[np.ndarray]:
+    """Yield the rows of the array X in an archive, whole only if its columns come first."""
+    with _array_errors(), zipfile.ZipFile(path) as archive, archive.open("X.npy") as entry:
+        version = np.lib.format.read_magic(entry)
+        read_header = np.lib.format.read_array_header_2_0
+        if version == (1, 0):
+            read_header = np.lib.format.read_array_header_1_0
+        shape, is_fortran, dtype = read_header(entry)
+        if len(shape) != 2 or dtype.kind not in "biuf":
+            raise DataError(
+                f"X must be a matrix of numbers, of shape (n, d), got {shape} of {dtype}"
+            )
+        n, d = shape
+        if is_fortran:
+            yield from _slices(np.frombuffer(entry.read(), dtype).reshape(d, n).T, batch_rows)
+            return
+        for start in range(0, max(n, 1), batch_rows):
+            rows = min(batch_rows, n - start)
+            content = entry.read(rows * d * dtype.itemsize)
+            yield np.frombuffer(content, dtype).reshape(rows, d)
+
+
+def _slices(X: Any, batch_rows: int) -> Iterator[Any]:
+    for start in range(0, max(X.shape[0], 1), batch_rows):
+        yield X[start : start + batch_rows]
+
+
+@contextmanager
+def _array_errors() -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())
+        raise DataError(f"can't be read: {reason}") from None
+
+
+@contextmanager
+def naming(source: Path | BinaryIO) -> Iterator[None]:
+    """Put the name of the file before errors about its rows that don't begin with it."""
+    name = str(source) if isinstance(source, Path) else "standard input"
+    try:
+        yield
+    except (DataError, InputError) as problem:
+        named = str(problem).startswith(name)
+        raise DataError(str(problem) if named else f"{name}: {problem}") from None

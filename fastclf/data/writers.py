@@ -1,0 +1,378 @@
+"""Predictions as files: CSV, JSON lines, Parquet and NPZ.
+
+They are written in parts, in memory that doesn't grow with their number, into a temporary file that
+takes its place at the end. All but NPZ are written through pyarrow, which is in the extra ``data``.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
+
+import numpy as np
+
+from fastclf.errors import DataError
+from fastclf.table import Categories
+
+Format = Literal["csv", "jsonl", "parquet", "npz"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".npz": "npz",
+}
+SEPARATOR = ";"  # between the labels of a row, in CSV
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of some rows.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (K,)
+        The classes or labels.
+    codes : ndarray of shape (n,) or (n, K), or None
+        The predicted class of each row as an index into ``classes``, or 0/1 indicators of labels;
+        None where they aren't wanted.
+    probabilities : ndarray of shape (n, K) or None
+        A probability for each class or label; None where they aren't wanted.
+    kept : mapping of str to Categories
+        Columns of the input that are passed on.
+    """
+
+    classes: np.ndarray
+    codes: np.ndarray | None
+    probabilities: np.ndarray | None
+    kept: Mapping[str, Categories] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return next(len(part) for part in (self.codes, self.probabilities) if part is not None)
+
+    @property
+    def has_label_lists(self) -> bool:
+        """Whether a row has any number of labels."""
+        return self.codes is not None and self.codes.ndim == 2
+
+
+class Writer(Protocol):
+    """Writes predictions, a part at a time."""
+
+    def write(self, part: Predictions) -> None:
+        """Write some rows."""
+
+    def close(self) -> None:
+        """Write what comes after the last row."""
+
+    def abandon(self) -> None:
+        """Free what is held, after a failure too."""
+
+
+def format_of_output(path: Path) -> Format:
+    """Return the format that the suffix of a path means.
+
+    Raises
+    ------
+    DataError
+        If it means none.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f'{path}: the suffix "{path.suffix}" tells no format of predictions; use one of '
+            f"{', '.join(SUFFIXES)}, or name it with --format"
+        )
+    return SUFFIXES[path.suffix.lower()]
+
+
+@contextmanager
+def writing_predictions(target: Path | BinaryIO, format: Format) -> Iterator[Writer]:
+    """Give what writes predictions to a file, which appears when the block ends well.
+
+    Parameters
+    ----------
+    target : Path or binary file
+        A stream, such as standard output, is written as the predictions come.
+    format : {"csv", "jsonl", "parquet", "npz"}
+
+    Raises
+    ------
+    DataError
+        If the file can't be written, or pyarrow isn't installed.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from fastclf.data.writers import Predictions, writing_predictions
+    >>> p = np.array([[0.75, 0.25]])
+    >>> file = io.BytesIO()
+    >>> with writing_predictions(file, "csv") as writer:
+    ...     writer.write(Predictions(np.array(["no", "yes"]), np.array([0]), p))
+    >>> print(file.getvalue().decode(), end="")
+    label,probability_no,probability_yes
+    no,0.75,0.25
+    """
+    if format != "npz":
+        _need_pyarrow(format)
+    if not isinstance(target, Path):
+        with _abandoning(WRITERS[format](target)) as writer:
+            yield writer
+            writer.close()
+        return
+    temporary = target.with_name(f".{target.name}.partial")
+    with _file_errors(target):
+        file = open(temporary, "wb")
+    try:
+        with file, _abandoning(WRITERS[format](file)) as writer:
+            yield writer
+            with _file_errors(target):
+                writer.close()
+                file.flush()
+                os.fsync(file.fileno())
+        with _file_errors(target):
+            os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class CSVWriter:
+    """A line for each row; the labels of a row are joined by semicolons."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._begun = False
+
+    def write(self, part: Predictions) -> None:
+        """Write some rows."""
+        batch = _arrow(part, join=True)
+        if not self._begun:
+            header = io.StringIO()
+            csv.writer(header, lineterminator="\n").writerow(batch.schema.names)
+            self._file.write(header.getvalue().encode())
+            self._begun = True
+        self._file.write(_csv_lines(batch))
+
+    def close(self) -> None:
+        """Write nothing more."""
+
+    def abandon(self) -> None:
+        """Free nothing."""
+
+
+class JSONLinesWriter:
+    """An object on a line for each row."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, part: Predictions) -> None:
+        """Write some rows."""
+        rows = _arrow(part).to_pylist()
+        lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        self._file.write(lines.encode())
+
+    def close(self) -> None:
+        """Write nothing more."""
+
+    def abandon(self) -> None:
+        """Free nothing."""
+
+
+class ParquetWriter:
+    """A Parquet file with a row group for each part."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._writer: Any = None
+
+    def write(self, part: Predictions) -> None:
+        """Write some rows."""
+        from pyarrow import parquet
+
+        batch = _arrow(part)
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, batch.schema)
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file, before it is closed."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class NPZWriter:
+    """Arrays "labels", "probabilities", "classes", and one for each kept column.
+
+    The length of an array stands before its entries, so they wait in temporary files. With several
+    labels a row, "labels" holds indicators.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._arrays: dict[str, _Growing] = {}
+        self._kept: dict[str, list[np.ndarray]] = {}
+
+    def write(self, part: Predictions) -> None:
+        """Write some rows."""
+        classes = _plain(part.classes)
+        if "classes" not in self._arrays:
+            self._append("classes", classes)
+        if part.codes is not None:
+            labels = part.codes.astype(np.int8) if part.has_label_lists else classes[part.codes]
+            self._append("labels", labels)
+        if part.probabilities is not None:
+            self._append("probabilities", part.probabilities)
+        for name, column in part.kept.items():
+            # As text of unknown length it can't wait in a file of entries of equal length.
+            names = np.array([*column.names, ""], dtype=str)
+            self._kept.setdefault(name, []).append(names[column.codes])
+
+    def close(self) -> None:
+        """Write the archive."""
+        with zipfile.ZipFile(self._file, "w") as archive:
+            for name, array in self._arrays.items():
+                array.store(archive, name)
+            for name in self._kept:
+                self._append(name, np.concatenate(self._kept[name]))
+                self._arrays[name].store(archive, name)
+
+    def abandon(self) -> None:
+        """Remove the temporary files."""
+        for array in self._arrays.values():
+            array.file.close()
+
+    def _append(self, name: str, array: np.ndarray) -> None:
+        if name in self._arrays:
+            self._arrays[name].append(array)
+        else:
+            self._arrays[name] = _Growing(array)
+
+
+class _Growing:
+    """An array whose entries wait in a temporary file."""
+
+    def __init__(self, first: np.ndarray) -> None:
+        self._dtype, self._tail = first.dtype, first.shape[1:]
+        self._length = 0
+        self.file = tempfile.TemporaryFile()
+        self.append(first)
+
+    def append(self, array: np.ndarray) -> None:
+        self._length += len(array)
+        self.file.write(np.ascontiguousarray(array, self._dtype).data)
+
+    def store(self, archive: zipfile.ZipFile, name: str) -> None:
+        shape = (self._length, *self._tail)
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same bits for the same rows
+        with archive.open(entry, "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            self.file.seek(0)
+            shutil.copyfileobj(self.file, file, 1 << 20)
+
+
+WRITERS: dict[str, type[CSVWriter] | type[JSONLinesWriter] | type[ParquetWriter] | type[NPZWriter]]
+WRITERS = {
+    "csv": CSVWriter,
+    "jsonl": JSONLinesWriter,
+    "parquet": ParquetWriter,
+    "npz": NPZWriter,
+}
+
+
+def _arrow(part: Predictions, join: bool = False) -> Any:
+    """Return predictions as a batch of Arrow; lists of labels are joined to text on demand."""
+    import pyarrow as pa
+
+    arrays: dict[str, Any] = {}
+    for name, column in part.kept.items():
+        names = pa.array(column.names, pa.string())
+        arrays[name] = names.take(pa.array(column.codes, mask=column.codes < 0))
+    if part.codes is not None:
+        classes = pa.array(_plain(part.classes).tolist())
+        if part.has_label_lists:
+            arrays["labels"] = _label_lists(part.codes, classes.cast(pa.string()), join)
+        else:
+            arrays["label"] = classes.take(pa.array(part.codes))
+    if part.probabilities is not None:
+        columns = np.ascontiguousarray(part.probabilities.T)
+        for name, column in zip(part.classes.tolist(), columns, strict=True):
+            arrays[f"probability_{name}"] = pa.array(column)
+    return pa.record_batch(list(arrays.values()), names=list(arrays))
+
+
+def _label_lists(indicators: np.ndarray, names: Any, join: bool) -> Any:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    rows, columns = np.nonzero(indicators)
+    counts = np.bincount(rows, minlength=len(indicators))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(columns)))
+    return compute.binary_join(lists, SEPARATOR) if join else lists
+
+
+def _csv_lines(batch: Any) -> Any:
+    """Return rows as CSV; text is quoted where some of it in the batch needs it."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    for style in ("none", "needed"):
+        sink = pa.BufferOutputStream()
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style=style)
+        try:
+            arrow_csv.write_csv(batch, sink, options)
+        except pa.ArrowInvalid:  # some text has a comma, a quote or the end of a line
+            if style == "needed":
+                raise
+        else:
+            break
+    return sink.getvalue()
+
+
+def _plain(classes: np.ndarray) -> np.ndarray:
+    return classes.astype(str) if classes.dtype.kind == "O" else classes
+
+
+def _need_pyarrow(format: str) -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise DataError(
+            f"{format} is written with pyarrow, which isn't installed; "
+            "run: pip install 'fastclf[data]', or write NPZ"
+        ) from None
+
+
+@contextmanager
+def _abandoning(writer: Writer) -> Iterator[Writer]:
+    try:
+        yield writer
+    finally:
+        writer.abandon()
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise DataError(f"{path}: can't be written: {problem.strerror or problem}") from None

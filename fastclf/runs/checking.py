@@ -1,0 +1,225 @@
+"""What a recipe would do: everything but the training."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import scipy.sparse
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from fastclf.config import AutoSolver, MinibatchSolver, Recipe
+from fastclf.data import Dataset
+from fastclf.data.facts import column_facts, constant_columns
+from fastclf.runs.build import build_estimator, build_teacher
+from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
+from fastclf.runs.run import resolve_kind
+from fastclf.solvers import choose
+from fastclf.table import Categories, Lists, Numbers, Table, listed
+from fastclf.threads import resolve_n_threads
+
+EXACT_PASSES = 20  # over X, that an exact fit takes more or less
+EPOCH_PASSES = 2  # that an epoch takes as long as
+NANOSECONDS = (0.5, 0.1)  # that a pass takes for a value of X, and for each of its products
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of an objective, by which a solver is chosen."""
+
+    n_rows: int
+    n_features: int
+    n_problems: int
+    n_outputs: int
+    is_sparse: bool
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes
+    ----------
+    name, task, kind : str
+        Of the recipe, of the data and of the model.
+    n_rows, n_train, n_test : int
+        All rows, those to train on and those to test on.
+    n_columns, n_features : int
+        As they were read, and after they are encoded.
+    storage : str
+        "dense" or "sparse", and the dtype.
+    classes : dict of str to list
+        The rows of each class or label to train on and to test on; of distributions their weight.
+    missing : dict of str to int
+        Missing values of the columns that have such.
+    solver : str
+        The one of the recipe, or what "auto" means here.
+    megabytes : float
+        That the data take, more or less.
+    seconds : float
+        That the fit takes, more or less, with its kernels compiled.
+    warnings : tuple of str
+        What looks wrong.
+    """
+
+    name: str
+    task: str
+    kind: str
+    n_rows: int
+    n_train: int
+    n_test: int
+    n_columns: int
+    n_features: int
+    storage: str
+    classes: dict[str, list[float]]
+    missing: dict[str, int]
+    solver: str
+    megabytes: float
+    seconds: float
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as one table."""
+        return asdict(self)
+
+
+def check_recipe(recipe: Recipe) -> Plan:
+    """Do all that a run does before it trains, and tell what it would train.
+
+    Raises
+    ------
+    FastclfError
+        If the data or the recipe can't be used.
+    """
+    dataset = read_dataset(recipe.data, recipe.distill)
+    recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
+    parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+    build_estimator(recipe, dataset.labels, dataset.class_names)
+    if recipe.distill is not None and recipe.distill.teacher is not None:
+        build_teacher(recipe)
+    X = parts.prepared(parts.train.X)
+    K = len(dataset.class_names)
+    shape = Shape(
+        n_rows=X.shape[0],
+        n_features=X.shape[1],
+        n_problems=K if dataset.task == "multilabel" else 1,
+        n_outputs=K if dataset.task == "multiclass" else 1,
+        is_sparse=scipy.sparse.issparse(X),
+        dtype=X.dtype,
+    )
+    solver: str = recipe.solver.name
+    if isinstance(recipe.solver, AutoSolver):
+        solver = type(choose(cast(Any, shape))).__name__.lower()
+    values = X.nnz if shape.is_sparse else X.size
+    passes: float = EXACT_PASSES
+    if isinstance(recipe.solver, MinibatchSolver):
+        passes = recipe.solver.epochs * EPOCH_PASSES
+    per_value = NANOSECONDS[0] + NANOSECONDS[1] * shape.n_problems * shape.n_outputs
+    return Plan(
+        name=recipe.name,
+        task=dataset.task,
+        kind=recipe.model.kind,
+        n_rows=len(parts.train) + len(parts.test),
+        n_train=len(parts.train),
+        n_test=len(parts.test),
+        n_columns=dataset.features.shape[1],
+        n_features=shape.n_features,
+        storage=f"{'sparse' if shape.is_sparse else 'dense'} {X.dtype}",
+        classes=_classes(dataset, parts),
+        missing=_missing(dataset),
+        solver=solver,
+        megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
+        seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
+        warnings=tuple(_warnings(dataset, X, parts)),
+    )
+
+
+def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
+    """Print what a run would do; all classes and columns with missing values if ``verbose``."""
+    most = None if verbose else 10
+    took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
+    classes = [f"{name} {rows[0]:g}+{rows[1]:g}" for name, rows in plan.classes.items()]
+    missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
+    rows = {
+        "model": f"{plan.kind} ({plan.task})",
+        "rows": f"{plan.n_train:,} to train on, {plan.n_test:,} to test on",
+        "columns": f"{plan.n_columns:,}",
+        "missing": _first(missing, most) or "no values",
+        "features": f"{plan.n_features:,}, {plan.storage}",
+        "classes": _first(classes, most),
+        "solver": plan.solver,
+        "memory": f"about {plan.megabytes:.2g} MB",
+        "time": f"{took}; the first fit compiles for some seconds more",
+    }
+    grid = Grid.grid(padding=(0, 2))
+    for key, text in rows.items():
+        grid.add_row(key, Text(text))
+    console.print(grid)
+
+
+def _first(items: list[str], most: int | None) -> str:
+    more = 0 if most is None else len(items) - most
+    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _classes(dataset: Dataset, parts: Parts) -> dict[str, list[float]]:
+    """Return the rows, or the weight, of each class in the training and the test part."""
+    if dataset.y.ndim == 2:
+        sums = [part.y.sum(axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
+        pairs = np.stack(sums, axis=1).round(3)
+        return dict(zip(dataset.class_names, pairs.tolist(), strict=True))
+    labels = np.unique(dataset.y)
+    counts = [
+        np.bincount(np.searchsorted(labels, part.y), minlength=len(labels))
+        for part in (parts.train, parts.test)
+    ]
+    return {
+        str(label): [int(train), int(test)]
+        for label, train, test in zip(labels.tolist(), *counts, strict=True)
+    }
+
+
+def _missing(dataset: Dataset) -> dict[str, int]:
+    if not isinstance(dataset.features, Table):
+        return {}
+    counts = {name: int(c.missing.sum()) for name, c in dataset.features.columns.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _bytes(features: Any) -> int:
+    if isinstance(features, Table):
+        return sum(_of_column(column) for column in features.columns.values())
+    if scipy.sparse.issparse(features):
+        return features.data.nbytes + features.indices.nbytes + features.indptr.nbytes
+    return features.nbytes
+
+
+def _of_column(column: Numbers | Categories | Lists) -> int:
+    return column.values.nbytes if isinstance(column, Numbers) else column.codes.nbytes
+
+
+def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
+    if isinstance(dataset.features, Table):
+        facts = column_facts(dataset.features)
+        constant = [column.name for column in facts if column.is_constant]
+        names = [column.name for column in facts if column.is_identifier]
+        if names:
+            yield (
+                f"{listed(names)}: a value of its own in nearly every row, as of an identifier or "
+                "of free text; leave it out with data.drop"
+            )
+    else:
+        constant = [dataset.feature_names[column] for column in constant_columns(X)]
+    if constant:
+        yield f"{listed(constant)}: the same value in every row, which tells nothing"
+    if dataset.y.ndim == 1:
+        labels, counts = np.unique(parts.train.y, return_counts=True)
+        for label in labels[counts < 2].tolist():
+            yield f"{label}: a class with one row to train on; leave it out with data.classes"
+    else:
+        for name, total in zip(dataset.class_names, parts.train.y.sum(axis=0), strict=True):
+            if total == 0:
+                yield f"{name}: a label without a row to train on, so nothing can be learned of it"

@@ -1,0 +1,131 @@
+"""Several runs side by side: in what their recipes differ, and what that was worth."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fastclf.runs.directory import FinishedRun, open_run
+from fastclf.runs.evaluation import LOWER_IS_BETTER
+from fastclf.runs.tables import shown
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side; each list has an entry for each run, None for what it lacks.
+
+    Attributes
+    ----------
+    runs : tuple of str
+        The run directories.
+    recipe : dict of str to list
+        The keys of the recipes, dotted.
+    metrics : dict of str to list
+        The metrics as "test.accuracy", those of the test part first, and "fit_seconds".
+    same_data : bool
+        Whether all runs read the same data.
+    """
+
+    runs: tuple[str, ...]
+    recipe: dict[str, list[Any]]
+    metrics: dict[str, list[float | None]]
+    same_data: bool
+
+    @property
+    def differences(self) -> dict[str, list[Any]]:
+        """The keys of the recipes that aren't the same in all runs."""
+        return {
+            key: values
+            for key, values in self.recipe.items()
+            if any(value != values[0] for value in values)
+        }
+
+    def best(self, metric: str) -> list[bool]:
+        """Tell for each run whether it is the best by a metric; none is where all are equal."""
+        values = self.metrics[metric]
+        known = [value for value in values if value is not None]
+        if len(set(known)) < 2:
+            return [False] * len(values)
+        lower = metric == "fit_seconds" or metric.rpartition(".")[2] in LOWER_IS_BETTER
+        return [value == (min(known) if lower else max(known)) for value in values]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as one table."""
+        best = {
+            metric: [
+                run for run, is_best in zip(self.runs, self.best(metric), strict=True) if is_best
+            ]
+            for metric in self.metrics
+        }
+        return {
+            "runs": list(self.runs),
+            "same_data": self.same_data,
+            "differences": self.differences,
+            "recipe": self.recipe,
+            "metrics": self.metrics,
+            "best": best,
+        }
+
+
+def compare_runs(paths: Sequence[Path]) -> Comparison:
+    """Return complete runs side by side.
+
+    Raises
+    ------
+    RunError
+        If one of them can't be read.
+    """
+    runs = [open_run(path) for path in paths]
+    recipes = [dict(_dotted(run.recipe.model_dump(mode="json", exclude_none=True))) for run in runs]
+    figures = [_figures(run) for run in runs]
+    return Comparison(
+        runs=tuple(map(str, paths)),
+        recipe=_side_by_side(recipes),
+        metrics=_side_by_side(figures),
+        same_data=len({run.summary.get("data_sha256") for run in runs}) == 1,
+    )
+
+
+def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
+    """Print some keys of the recipes and the metrics; the best figure of each row is bold."""
+    table = Table("")
+    for run in comparison.runs:
+        table.add_column(escape(run), justify="right", overflow="fold")
+    for key, values in keys.items():
+        table.add_row(key, *("" if value is None else _value(value) for value in values))
+    table.add_section()
+    for metric, figures in comparison.metrics.items():
+        cells = zip(map(shown, figures), comparison.best(metric), strict=True)
+        table.add_row(metric, *(f"[bold]{text}[/bold]" if best else text for text, best in cells))
+    console.print(table)
+
+
+def _figures(run: FinishedRun) -> dict[str, float]:
+    parts = run.summary["metrics"]
+    ordered = sorted(parts, key=lambda part: part != "test")
+    figures = {f"{part}.{name}": value for part in ordered for name, value in parts[part].items()}
+    if "fit_seconds" in run.summary:
+        figures["fit_seconds"] = run.summary["fit_seconds"]
+    return figures
+
+
+def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    keys = dict.fromkeys(key for table in tables for key in table)
+    return {key: [table.get(key) for table in tables] for key in keys}
+
+
+def _dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _value(value: Any) -> str:
+    return escape(value if isinstance(value, str) else json.dumps(value))

@@ -1,0 +1,364 @@
+"""A first recipe: complete, commented, and fit for the data that it is for."""
+
+import os
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import scipy.sparse
+import tomlkit
+
+from fastclf.config import Recipe
+from fastclf.data import Dataset, FileOptions, load_file
+from fastclf.data.facts import ColumnFacts, column_facts
+from fastclf.data.streams import naming
+from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.targets import USUAL_NAMES, target_columns
+from fastclf.errors import InputError, RunError, nearest
+from fastclf.runs.directory import write_file
+from fastclf.runs.run import KINDS
+from fastclf.schema import descriptions
+from fastclf.table import Categories, Table, listed
+from fastclf.toml import Table as Keys
+from fastclf.toml import tables_in
+
+SEPARATORS = (";", "|")  # between the labels of a list
+MANY_CATEGORIES = 50  # from which on rare ones are grouped
+RARE = 5  # rows
+MUCH_LARGER = 1000
+LIKE_TEXT = 0.05  # of the features aren't 0
+SPARSE_ITERATIONS = 1000
+SHOWN = 40  # columns that the first comment tells of
+WIDTH = 88
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a recipe says that isn't a default, and why.
+
+    Attributes
+    ----------
+    values : dict of str to value
+        The keys, dotted.
+    facts : tuple of str
+        What was seen, for the comment at the top.
+    notes : dict of str to str
+        Why a key has its value.
+    """
+
+    values: dict[str, Any]
+    facts: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
+    """Write a draft as a file.
+
+    Raises
+    ------
+    RunError
+        If there is one already, and it isn't to be overwritten; or it can't be written.
+    """
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
+    write_file(path, recipe_text(draft, str(path)))
+
+
+def draft_for_nothing() -> Draft:
+    """Return the recipe of every default, for a built-in data set."""
+    facts = ("Every key with its default. Keys behind a # have none, or belong to other choices.",)
+    return Draft({"name": "iris", "data.name": "iris"}, facts)
+
+
+def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path()) -> Draft:
+    """Return a recipe for a data file, after a look at it.
+
+    Parameters
+    ----------
+    file : Path
+        In any format that can be trained from.
+    targets : sequence of str
+        What is to be predicted: names of columns, patterns such as ``label_*``, an index such as
+        -1, or for NPY the file of the targets. By default the column that has a usual name.
+    folder : Path
+        Where the recipe will be.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or what is to be predicted can't be.
+    """
+    kind = format_of(file)
+    options: dict[str, Any] = {}
+    notes: dict[str, str] = {}
+    if len(targets) == 1 and targets[0].endswith(".npy"):
+        options["target_path"] = targets[0]
+    elif kind in TABLES:
+        options["target"] = _target(file, targets)
+        notes |= _look_at_lists(file, options)
+    elif targets:
+        options["target"] = _few([_index(target) for target in targets])
+    dataset = load_file(file, FileOptions.model_validate(options))
+    columns = _table_facts(dataset, options, notes)
+    values = {
+        "name": dataset.name,
+        "data.path": os.path.relpath(file, folder),
+        **{f"data.{key}": value for key, value in options.items()},
+        "model.kind": KINDS[dataset.task],
+    }
+    if "target_path" in options:
+        values["data.target_path"] = os.path.relpath(options["target_path"], folder)
+    if not isinstance(dataset.features, Table) and dataset.features.dtype == np.float32:
+        values["data.dtype"] = "float32"
+        notes["data.dtype"] = "as in the file"
+    if scipy.sparse.issparse(dataset.features):
+        values["solver.max_iter"] = SPARSE_ITERATIONS
+        notes["solver.max_iter"] = "sparse features have no matrix of derivatives, and need more"
+        if _differ_in_size(dataset.features):
+            values["data.scale"] = "standard"
+            notes["data.scale"] = "features differ in size; sparse ones are divided, not shifted"
+    _split(dataset, values, notes)
+    facts = (_size(file, dataset, columns), _classes(dataset, options), *_columns(columns, options))
+    return Draft(values, facts, notes)
+
+
+def recipe_text(draft: Draft, path: str) -> str:
+    """Return a draft as TOML: each key of the recipe with its value and what it means.
+
+    Parameters
+    ----------
+    draft : Draft
+        What isn't a default.
+    path : str
+        What the file is called, for the command at its top.
+    """
+    lines = [f"# fastclf train --config {path}", "#"]
+    for fact in draft.facts:
+        indent = " " * (len(fact) - len(fact.lstrip()) + 2) if fact.startswith(" ") else ""
+        lines += [f"# {line}" for line in textwrap.wrap(fact, WIDTH, subsequent_indent=indent)]
+    tables = {}
+    for key, info in Recipe.model_fields.items():
+        members = tables_in(info.annotation)
+        if members:
+            tables[key] = members
+        else:
+            lines += _key(Recipe, key, "", draft)
+    for name, members in tables.items():
+        is_there = Recipe.model_fields[name].default is not None
+        lines += ["", f"{'' if is_there else '# '}[{name}]"]
+        chosen = _chosen(members, draft.values, name)
+        for key in _in_order(chosen, f"{name}.", draft):
+            lines += _key(chosen, key, f"{name}.", draft, commented=not is_there)
+        lines += _others(members, chosen)
+    return "\n".join(lines) + "\n"
+
+
+def _key(
+    table: type[Keys], key: str, prefix: str, draft: Draft, commented: bool = False
+) -> Iterator[str]:
+    """Yield the lines of a key: what it means, why it has its value, and the value."""
+    dotted = prefix + key
+    yield ""
+    yield from _comment(descriptions(table).get(key, ""))
+    if dotted in draft.notes:
+        yield from _comment(f"Here: {draft.notes[dotted]}.")
+    value = draft.values.get(dotted, _default(table, key))
+    if value is None:
+        yield f"# {key} = ..."
+    else:
+        yield f"{'# ' if commented else ''}{key} = {_toml(value)}"
+
+
+def _in_order(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
+    """Yield the keys of a table, first those that were chosen for these data."""
+    chosen = [dotted.removeprefix(prefix) for dotted in draft.values if dotted.startswith(prefix)]
+    yield from chosen
+    yield from (key for key in table.model_fields if key not in chosen)
+
+
+def _others(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
+    """Yield the keys that a table has with another value of its first key, behind a #."""
+    tag = next(iter(chosen.model_fields))
+    owners: dict[str, list[type[Keys]]] = {}
+    for member in members:
+        for key in member.model_fields:
+            if key not in chosen.model_fields:
+                owners.setdefault(key, []).append(member)
+    said = ""
+    for key, tables in owners.items():
+        names = [name for table in tables for name in get_args(table.model_fields[tag].annotation)]
+        yield ""
+        if said != (said := f"With {tag} = {' or '.join(map(_toml, names))} there are:"):
+            yield from (f"# {said}", "")
+        yield from _comment(descriptions(tables[0]).get(key, ""))
+        value = _default(tables[0], key)
+        yield f"# {key} = {'...' if value is None else _toml(value)}"
+
+
+def _chosen(members: Sequence[type[Keys]], values: Mapping[str, Any], name: str) -> type[Keys]:
+    """Return the member of a union of tables that the values choose; by default the first."""
+    for member in members:
+        tag, info = next(iter(member.model_fields.items()))
+        if values.get(f"{name}.{tag}") in get_args(info.annotation):
+            return member
+    return members[0]
+
+
+def _default(table: type[Keys], key: str) -> Any:
+    info = table.model_fields[key]
+    value = None if info.is_required() else info.get_default(call_default_factory=True)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in textwrap.wrap(text, WIDTH):
+        yield f"# {line}"
+
+
+def _toml(value: Any) -> str:
+    return tomlkit.item(value).as_string() if value != {} else "{}"
+
+
+def _target(file: Path, targets: Sequence[str]) -> Any:
+    """Return the target columns that are named, matched or usual."""
+    names = open_table(file).names
+    if not targets:
+        usual = [name for name in names if name.lower() in USUAL_NAMES]
+        if len(usual) != 1:
+            raise InputError(
+                f"{file}: which column is to be predicted? Name it with --target; there are "
+                f"{listed(names)}"
+            )
+        return usual[0]
+    found: list[Any] = []
+    for target in targets:
+        matching = [name for name in names if name == target or fnmatchcase(name, target)]
+        if not matching and isinstance(_index(target), str):
+            raise InputError(
+                f"{file}: --target {target}: there is no such column{nearest(target, list(names))};"
+                f" there are {listed(names)}"
+            )
+        found += matching or [_index(target)]
+    return _few(list(dict.fromkeys(found)))
+
+
+def _few(targets: list[Any]) -> Any:
+    return targets[0] if len(targets) == 1 else targets
+
+
+def _index(target: str) -> int | str:
+    try:
+        return int(target)
+    except ValueError:
+        return target
+
+
+def _look_at_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
+    """Add the separator of lists of labels to the options, if the target seems to hold such."""
+    if isinstance(options["target"], list):
+        return {}
+    opened = open_table(file)
+    with naming(file):
+        columns = target_columns(opened.names, FileOptions.model_validate(options))
+    (values,) = opened.read(columns).columns.values()
+    if not isinstance(values, Categories) or not values.names:
+        return {}
+    for separator in SEPARATORS:
+        parts = [name.split(separator) for name in values.names]
+        different = {part.strip() for group in parts for part in group}
+        if len(different) < len(values.names) and max(map(len, parts)) > 1:
+            options["label_separator"] = separator
+            example = next(name for name in values.names if separator in name)
+            return {"data.label_separator": f'the target has lists such as "{example}"'}
+    return {}
+
+
+def _table_facts(
+    dataset: Dataset, options: dict[str, Any], notes: dict[str, str]
+) -> list[ColumnFacts]:
+    """Return the facts of columns, and say what is to be left out or grouped."""
+    if not isinstance(dataset.features, Table):
+        return []
+    columns = column_facts(dataset.features)
+    drop = [facts.name for facts in columns if facts.is_identifier]
+    if drop and len(drop) < len(columns):
+        options["drop"] = drop
+        notes["data.drop"] = "columns with a value of its own in nearly every row tell nothing"
+    kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
+    most = max((facts.distinct for facts in kept if facts.kind == "categories"), default=0)
+    if most > MANY_CATEGORIES:
+        options["min_frequency"] = RARE
+        notes["data.min_frequency"] = f"there is a column of {most:,} categories"
+    return columns
+
+
+def _differ_in_size(X: Any) -> bool:
+    """Tell whether some sparse features are much larger than most, and they aren't those of text.
+
+    Dividing counts of words would make the rarest ones the largest.
+    """
+    if X.nnz < LIKE_TEXT * X.shape[0] * X.shape[1]:
+        return False
+    largest = abs(X).max(axis=0).toarray().ravel()
+    largest = largest[largest > 0]
+    return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
+
+
+def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:
+    """Change how rows are split where the default can't be."""
+    default = Recipe.model_fields["data"].annotation
+    assert default is not None
+    if dataset.test is not None or dataset.y.ndim == 2 and not dataset.is_soft:
+        return
+    labels, counts = np.unique(dataset.hard_labels, return_counts=True)
+    test_rows = np.ceil(dataset.n_rows * default.model_fields["test_size"].default)
+    if counts.min() < 2 and not dataset.is_soft and (counts >= 2).sum() >= 2:
+        values["data.classes"] = labels[counts >= 2].tolist()
+        alone = listed([str(label) for label in labels[counts < 2].tolist()])
+        notes["data.classes"] = f"without {alone}, of which there is one row only"
+    elif counts.min() < 2 or test_rows < len(labels):
+        values["data.stratify"] = False
+        notes["data.stratify"] = "there are too few rows for that"
+
+
+def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
+    text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
+    if columns:
+        categorical = sum(facts.kind == "categories" for facts in columns)
+        incomplete = sum(facts.missing > 0 for facts in columns)
+        return f"{text}, {categorical} categorical, missing values in {incomplete}."
+    dense = isinstance(dataset.features, np.ndarray)
+    return f"{text}, a {'dense' if dense else 'sparse'} matrix of {dataset.features.dtype}."
+
+
+def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
+    target = options.get("target")
+    of = f" of {target}" if isinstance(target, str) else ""
+    if dataset.y.ndim == 2:
+        what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
+        shares = dataset.y.mean(axis=0).tolist()
+        named = [
+            f"{name} ({share:.0%})" for name, share in zip(dataset.class_names, shares, strict=True)
+        ]
+        return f"{what}{of}: {listed(named)}."
+    labels, counts = np.unique(dataset.y, return_counts=True)
+    named = [
+        f"{label} ({count:,})"
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
+    ]
+    return f"Classes{of}: {listed(named)}."
+
+
+def _columns(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
+    if columns:
+        yield "Columns:"
+    width = max((len(facts.name) for facts in columns[:SHOWN]), default=0)
+    for facts in columns[:SHOWN]:
+        left_out = ", left out" if facts.name in options.get("drop", ()) else ""
+        yield f"  {facts.name:<{width}}  {facts}{left_out}"
+    if len(columns) > SHOWN:
+        yield f"  and {len(columns) - SHOWN} more"

@@ -1,0 +1,129 @@
+"""Judging a complete run again: on its own data, or on others."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastclf.config import DataTable
+from fastclf.data import Dataset, FileOptions, load_card, load_file
+from fastclf.data.cards import FileSource, read_card
+from fastclf.data.streams import naming
+from fastclf.data.tables import TABLES, format_of
+from fastclf.errors import DataError, RunError
+from fastclf.linear_model import LinearModel
+from fastclf.runs.directory import EVALUATION, FinishedRun, to_json, write_file
+from fastclf.runs.evaluation import Evaluation, evaluate
+from fastclf.runs.parts import Part, read_dataset, split_and_prepare
+from fastclf.table import Table, check_columns, listed
+
+
+@dataclass(frozen=True)
+class Reevaluation:
+    """What a run's model is worth, and where that is saved.
+
+    Attributes
+    ----------
+    parts : dict of str to Evaluation
+        "train" and "test", or the name of other data.
+    path : Path
+        ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory.
+    """
+
+    parts: dict[str, Evaluation]
+    path: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is saved."""
+        return {name: found.as_json() for name, found in self.parts.items()}
+
+
+def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
+    """Judge a run's model, and save that in the run directory.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    data : Path, optional
+        A dataset card, or a file that is read as the run's own; by default the run's own data,
+        split as they were.
+
+    Raises
+    ------
+    FastclfError
+        If the run's own data have changed, or others can't be read or don't fit the model.
+    """
+    if data is None:
+        found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
+    else:
+        dataset = _read(run.recipe.data, run.model, data)
+        with naming(data):
+            part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
+            judged = evaluate(run.model, part)
+        name = re.sub(r"[^\w.-]+", "-", dataset.name)
+        found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
+    write_file(found.path, to_json(found.as_json()) + "\n")
+    return found
+
+
+def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
+    dataset = read_dataset(run.recipe.data, run.recipe.distill)
+    fingerprint = dataset.fingerprint()
+    if fingerprint != run.summary["data_sha256"]:
+        then = f"{run.summary['n_train'] + run.summary['n_test']} rows"
+        rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
+        raise RunError(
+            f"{run.path}: the data have changed since the run: then {then} with sha256 "
+            f"{run.summary['data_sha256'][:12]}..., now {rows} with {fingerprint[:12]}...; give "
+            "back the old data, or name the new with --data"
+        )
+    parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed)
+    named = {"train": parts.train, "test": parts.test}
+    return {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+
+
+def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
+    """Read a card, or a file as the run's own was read."""
+    if path.suffix == ".toml":
+        return load_card(path)
+    own: FileOptions = table
+    if table.card is not None:
+        source = read_card(Path(table.card)).source
+        own = source if isinstance(source, FileSource) else FileOptions()
+    options = own.model_dump(include=set(FileOptions.model_fields))
+    options |= {"test_path": None, "split_by": None, "drop": (), "columns": None, "format": None}
+    if model.encoder is not None and format_of(path) in TABLES:
+        options["columns"] = model.encoder.column_names
+        options["categorical"] = model.encoder.categorical
+    return load_file(path, FileOptions.model_validate(options))
+
+
+def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
+    """Return a data set's targets with columns in the order of the model's classes."""
+    _check_features(dataset, model)
+    several = model.task == "multilabel"
+    if several != (dataset.task == "multilabel"):
+        kinds = {True: "several labels", False: "one label"}
+        raise DataError(
+            f"it has {kinds[not several]} a row, and the model predicts {kinds[several]}"
+        )
+    if dataset.y.ndim == 1:
+        return dataset.y
+    names = [str(name) for name in model.classes.tolist()]
+    strange = [name for name in dataset.class_names if name not in names]
+    if strange:
+        raise DataError(
+            f'the model knows no class or label "{strange[0]}"; it knows {listed(names)}'
+        )
+    y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
+    y[:, [names.index(name) for name in dataset.class_names]] = dataset.y
+    return y
+
+
+def _check_features(dataset: Dataset, model: LinearModel) -> None:
+    if isinstance(dataset.features, Table):
+        wanted = model.feature_names if model.encoder is None else model.encoder.column_names
+        check_columns(wanted or (), dataset.features.names)

@@ -1,0 +1,59 @@
+"""Figures as tables for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+MOST_COLUMNS = 20  # a wider matrix is read in evaluation.json
+
+Figures = Mapping[str, float]
+
+
+def metrics_table(parts: Mapping[str, Figures]) -> Table:
+    """Return a table with a column for each part of the data or model, a row for each metric."""
+    table = Table("metric")
+    for part in parts:
+        table.add_column(escape(part), justify="right")
+    for metric in dict.fromkeys(metric for figures in parts.values() for metric in figures):
+        table.add_row(metric, *(shown(figures.get(metric)) for figures in parts.values()))
+    return table
+
+
+def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a row for each class or label, as `Evaluation.tables` has them."""
+    table = Table(kind)
+    keys = [key for key in rows[0] if key != "name"]
+    for key in keys:
+        table.add_column(key, justify="right")
+    for row in rows:
+        table.add_row(escape(row["name"]), *(shown(row[key]) for key in keys))
+    return table
+
+
+def confusion_table(confusion: Mapping[str, Any]) -> Table:
+    """Return a table of how often each class, a row, was taken for each class, a column."""
+    table = Table("true \\ predicted")
+    for name in confusion["classes"]:
+        table.add_column(escape(name), justify="right")
+    for name, counts in zip(confusion["classes"], confusion["counts"], strict=True):
+        table.add_row(escape(name), *map(str, counts))
+    return table
+
+
+def print_tables(tables: Mapping[str, Any], console: Console) -> None:
+    """Print the tables of an `Evaluation`."""
+    for kind in ("class", "label"):
+        if f"per_{kind}" in tables:
+            console.print(names_table(kind, tables[f"per_{kind}"]))
+    if len(tables.get("confusion_matrix", {}).get("classes", ())) in range(1, MOST_COLUMNS + 1):
+        console.print(confusion_table(tables["confusion_matrix"]))
+
+
+def shown(value: Any) -> str:
+    """Return a value of a table as text: figures with four digits, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else escape(str(value))

@@ -1,0 +1,46 @@
+"""The list of data sets that recipes can name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fastclf.data import BUILT_IN, FETCHED
+from fastclf.data.catalogue import find_datasets
+from fastclf.errors import DataError
+
+CARDS = Path(__file__).parents[1] / "datasets"
+
+
+def test_built_in_sets_generators_and_cards_are_found():
+    entries, problems = find_datasets(CARDS)
+    assert problems == []
+    by_kind = {
+        kind: [entry for entry in entries if entry.kind == kind]
+        for kind in ("built-in", "fetched", "generator", "card")
+    }
+    assert [entry.name for entry in by_kind["built-in"]] == list(BUILT_IN)
+    assert [entry.name for entry in by_kind["fetched"]] == [*FETCHED, "openml:NAME"]
+    assert [Path(entry.name) for entry in by_kind["card"]] == sorted(CARDS.glob("*.toml"))
+    assert all(entry.description and entry.recipe for entry in entries)
+    assert all(entry.card is not None for entry in by_kind["card"])
+    assert json.loads(json.dumps([entry.as_json() for entry in entries]))
+
+
+def test_the_default_folder_need_not_be_there(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert {entry.kind for entry in find_datasets()[0]} == {"built-in", "fetched", "generator"}
+    (tmp_path / "datasets").symlink_to(CARDS)
+    assert "card" in {entry.kind for entry in find_datasets()[0]}
+
+
+def test_a_folder_that_is_named_must_be_there(tmp_path: Path):
+    with pytest.raises(DataError, match="no such folder"):
+        find_datasets(tmp_path / "cards")
+
+
+def test_a_file_that_is_no_card_is_one_line(tmp_path: Path):
+    (tmp_path / "notes.toml").write_text("nmae = 'x'\n")
+    entries, (problem,) = find_datasets(tmp_path)
+    assert "card" not in {entry.kind for entry in entries}
+    assert "notes.toml:1: unknown key nmae (did you mean name?)" in problem

@@ -1,0 +1,108 @@
+"""What a recipe would do, against what it does."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from fastclf.config import Recipe, load_recipe
+from fastclf.errors import ConfigError, DataError
+from fastclf.runs.checking import check_recipe, print_plan
+from fastclf.runs.run import train
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+
+
+def recipe(data: dict, **tables: object) -> Recipe:
+    return Recipe.model_validate({"name": "test", "data": data, **tables})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_passes(path: Path):
+    plan = check_recipe(load_recipe(path))
+    assert plan.n_train > plan.n_features / 100
+    assert json.loads(json.dumps(plan.as_json()))["name"] == path.stem
+
+
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "digits"])
+def test_the_plan_is_what_is_done(name: str, tmp_path: Path):
+    wanted = recipe({"name": name})
+    plan, summary = check_recipe(wanted), train(wanted, tmp_path / "run").summary
+    for key in ("name", "task", "kind", "n_train", "n_test", "n_features"):
+        assert getattr(plan, key) == summary[key]
+    assert list(plan.classes) == list(summary["classes"])
+    tested = json.loads((tmp_path / "run" / "evaluation.json").read_text())["test"]
+    assert [rows[1] for rows in plan.classes.values()] == [
+        row["support"] for row in tested["per_class"]
+    ]
+    steps = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(steps[0])["solver"] == plan.solver
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.normal(50, 10, 80), "id": range(80), "country": "NL"})
+    frame["paid"] = np.where(frame.age > 50, "yes", "no")
+    frame.loc[:9, "age"] = np.nan
+    path = tmp_path / "people.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_what_looks_wrong_is_told(people: Path):
+    plan = check_recipe(recipe({"path": str(people), "target": "paid"}))
+    assert plan.missing == {"age": 10}
+    assert (plan.n_rows, plan.n_columns, plan.n_features) == (80, 3, 3)
+    ids, constant = plan.warnings
+    assert ids.startswith("id: a value of its own in nearly every row")
+    assert constant.startswith("country: the same value in every row")
+    plan = check_recipe(recipe({"path": str(people), "target": "paid", "columns": ["age"]}))
+    assert plan.warnings == ()
+
+
+def test_constant_columns_of_a_matrix_are_named(tmp_path: Path, rng):
+    X = rng.normal(size=(60, 3))
+    X[:, 1] = 4
+    np.savez(tmp_path / "a.npz", X=X, y=X[:, 0] > 0, feature_names=["a", "b", "c"])
+    plan = check_recipe(recipe({"path": str(tmp_path / "a.npz")}))
+    assert plan.warnings == ("b: the same value in every row, which tells nothing",)
+
+
+def test_solvers_are_named_or_chosen():
+    assert check_recipe(recipe({"name": "iris"})).solver == "newton"
+    assert check_recipe(recipe({"name": "iris"}, solver={"name": "adam"})).solver == "adam"
+
+
+@pytest.mark.parametrize(
+    ("data", "tables", "error", "said"),
+    [
+        ({"name": "irs"}, {}, DataError, "did you mean iris"),
+        ({"name": "iris"}, {"model": {"kind": "logistic"}}, ConfigError, 'to "softmax"'),
+        (
+            {"name": "iris"},
+            {"model": {"kind": "softmax", "class_weight": {"rose": 2.0}}},
+            ConfigError,
+            "class_weight.rose",
+        ),
+    ],
+)
+def test_mistakes_are_found(data: dict, tables: dict, error: type, said: str):
+    with pytest.raises(error, match=said):
+        check_recipe(recipe(data, **tables))
+
+
+def test_a_plan_is_printed_whole_or_in_short():
+    plan = check_recipe(recipe({"name": "digits"}))
+    printed = {}
+    for verbose in (False, True):
+        console = Console(file=StringIO(), width=200)
+        print_plan(plan, console, verbose)
+        printed[verbose] = console.file.getvalue()
+    assert "softmax (multiclass)" in printed[False]
+    assert "1,347 to train on, 450 to test on" in printed[False]
+    assert "9 135+45" in printed[True]

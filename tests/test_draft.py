@@ -1,0 +1,208 @@
+"""First recipes: complete, as the code has it, and they train as they stand."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.datasets import dump_svmlight_file
+
+from fastclf.config import Recipe, load_recipe
+from fastclf.errors import FastclfError, RunError
+from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
+from fastclf.runs.run import train
+from fastclf.toml import tables_in
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype(np.float32)
+CODES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+
+
+def frame() -> pd.DataFrame:
+    found = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    found["city"] = np.array(["Bonn", "Oslo", None], dtype=object)[CODES]
+    found["class"] = np.array(["low", "mid", "high"])[CODES]
+    found.loc[::7, "c"] = np.nan
+    found["customerID"] = [f"c{i}" for i in range(len(found))]
+    return found
+
+
+def written(path: Path, *targets: str) -> Recipe:
+    recipe = path.with_name("recipe.toml")
+    write_recipe(draft_for_file(path, targets, path.parent), recipe)
+    return load_recipe(recipe)
+
+
+def accuracy_of(recipe: Recipe, out: Path) -> float:
+    metrics = train(recipe, out).summary["metrics"]["test"]
+    return metrics.get("accuracy", metrics.get("micro_f1"))
+
+
+def test_without_a_file_every_key_is_there_with_its_default():
+    text = recipe_text(draft_for_nothing(), "recipe.toml")
+    recipe = Recipe.model_validate(tomllib.loads(text))
+    assert recipe == Recipe.model_validate({"name": "iris", "data": {"name": "iris"}})
+    assert max(map(len, text.splitlines())) <= 100
+    for name, info in Recipe.model_fields.items():
+        tables = tables_in(info.annotation)
+        section = text.partition(f"[{name}]\n")[2].partition("\n[")[0] if tables else text
+        for key in [key for table in tables for key in table.model_fields] or [name]:
+            line = re.search(rf"^(# )?{key} = (.+)$", section, re.MULTILINE)
+            assert line, f"{name}.{key}"
+            above = section[: line.start()].rstrip("\n").splitlines()[-1]
+            assert above.startswith("# ") and not above.endswith(" there are:"), f"{name}.{key}"
+
+
+def test_keys_behind_a_hash_have_the_defaults_of_the_code():
+    text = recipe_text(draft_for_nothing(), "recipe.toml")
+    recipe = tomllib.loads(text)
+    section = text.partition("[solver]")[2].partition("[early_stopping]")[0]
+    for name in ("newton", "lbfgs", "sgd", "adam", "adamw"):
+        table = Recipe.model_validate({**recipe, "solver": {"name": name}}).solver
+        for key, value in table.model_dump(exclude_none=True, exclude={"name"}).items():
+            shown = re.search(rf"^(?:# )?{key} = (.+)$", section, re.MULTILINE)
+            assert tomllib.loads(f"x = {shown[1]}")["x"] == value, key
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "feather"])
+def test_tables_train_as_they_stand(suffix: str, tmp_path: Path):
+    path = tmp_path / f"people.{suffix}"
+    data = frame()
+    if suffix in ("csv", "tsv"):
+        data.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    else:
+        data.to_parquet(path) if suffix == "parquet" else data.to_feather(path)
+    recipe = written(path)
+    assert recipe.name == "people"
+    assert recipe.data.target == "class"
+    assert recipe.data.drop == ("customerID",)
+    assert recipe.model.kind == "softmax"
+    assert accuracy_of(recipe, tmp_path / "run") > 0.8
+    text = (tmp_path / "recipe.toml").read_text()
+    assert text.startswith(f"# fastclf train --config {tmp_path / 'recipe.toml'}\n")
+    assert "90 rows, 6 columns, 2 categorical, missing values in 2." in text
+    counts = data["class"].value_counts()
+    assert f"# Classes of class: high ({counts.high}), low ({counts.low}), mid ({counts.mid})."
+    assert "#   customerID  90 categories, left out" in text
+
+
+@pytest.mark.parametrize("kind", ["npz", "sparse", "svmlight", "npy"])
+def test_matrices_train_as_they_stand(kind: str, tmp_path: Path):
+    path = tmp_path / f"data.{'npz' if kind == 'sparse' else kind}"
+    targets = []
+    if kind == "npz":
+        np.savez(path, X=X, y=CODES, classes=["low", "mid", "high"])
+    elif kind == "sparse":
+        csr = scipy.sparse.csr_array(X)
+        parts = {f"X_{part}": getattr(csr, part) for part in ("data", "indices", "indptr", "shape")}
+        np.savez(path, **parts, y=CODES)
+    elif kind == "svmlight":
+        dump_svmlight_file(X, CODES, str(path))
+    else:
+        np.save(path, X)
+        np.save(tmp_path / "y.npy", CODES)
+        targets = [str(tmp_path / "y.npy")]
+    recipe = written(path, *targets)
+    assert recipe.data.dtype == ("float64" if kind == "svmlight" else "float32")
+    assert accuracy_of(recipe, tmp_path / "run") > 0.6
+
+
+@pytest.mark.parametrize(("factor", "scale"), [(1, "auto"), (1e5, "standard")])
+def test_sparse_features_of_different_size_are_scaled(factor: float, scale: str, tmp_path: Path):
+    dump_svmlight_file(X * [1, 1, 1, factor], CODES, str(tmp_path / "data.svm"))
+    recipe = written(tmp_path / "data.svm")
+    assert recipe.data.scale == scale
+    assert accuracy_of(recipe, tmp_path / "run") > 0.6
+
+
+def test_counts_of_words_stay_as_they_are(tmp_path: Path):
+    counts = scipy.sparse.random_array((90, 200), density=0.02, rng=0, format="csr").ceil()
+    counts.data[:5] = 5000
+    dump_svmlight_file(counts, CODES, str(tmp_path / "words.svm"))
+    recipe = written(tmp_path / "words.svm")
+    assert recipe.data.scale == "auto"
+    assert recipe.solver.max_iter == 1000
+
+
+def test_a_pattern_names_several_labels(tmp_path: Path):
+    data = pd.DataFrame(X, columns=list("abcd"))
+    data["label_x"], data["label_y"] = (X[:, 0] > 0).astype(int), (X[:, 1] > 0).astype(int)
+    data.to_csv(tmp_path / "labels.csv", index=False)
+    recipe = written(tmp_path / "labels.csv", "label_*")
+    assert recipe.data.target == ("label_x", "label_y")
+    assert recipe.model.kind == "multilabel"
+    assert accuracy_of(recipe, tmp_path / "run") > 0.8
+
+
+def test_lists_of_labels_are_recognised(tmp_path: Path):
+    data = pd.DataFrame(X, columns=list("abcd"))
+    data["topics"] = [";".join(n for n, v in zip("xyz", row, strict=False) if v > 0) for row in X]
+    data.to_csv(tmp_path / "topics.csv", index=False)
+    recipe = written(tmp_path / "topics.csv", "topics")
+    assert recipe.data.label_separator == ";"
+    assert recipe.model.kind == "multilabel"
+    assert accuracy_of(recipe, tmp_path / "run") > 0.8
+
+
+def test_distributions_are_recognised(tmp_path: Path):
+    data = pd.DataFrame(X, columns=list("abcd"))
+    p = 1 / (1 + np.exp(-3 * X[:, 0]))
+    data["no"], data["yes"] = 1 - p, p
+    data.to_csv(tmp_path / "soft.csv", index=False)
+    recipe = written(tmp_path / "soft.csv", "no", "yes")
+    assert recipe.model.kind == "logistic"
+    assert accuracy_of(recipe, tmp_path / "run") > 0.8
+
+
+def test_many_categories_are_grouped_and_single_rows_left_out(tmp_path: Path):
+    data = frame()
+    data["street"] = [f"s{i % 60}" for i in range(len(data))]
+    data.loc[0, "class"] = "odd"
+    data.to_csv(tmp_path / "people.csv", index=False)
+    recipe = written(tmp_path / "people.csv")
+    assert recipe.data.min_frequency == 5
+    assert recipe.data.classes == ("high", "low", "mid")
+    assert accuracy_of(recipe, tmp_path / "run") > 0.8
+    text = (tmp_path / "recipe.toml").read_text()
+    assert "# Here: there is a column of 60 categories.\nmin_frequency = 5" in text
+    assert "without odd, of which there is one row only" in text
+
+
+def test_paths_start_at_the_folder_of_the_recipe(tmp_path: Path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "recipes").mkdir()
+    frame().to_csv(tmp_path / "data" / "people.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    out = Path("recipes/people.toml")
+    write_recipe(draft_for_file(Path("data/people.csv"), folder=out.parent), out)
+    assert 'path = "../data/people.csv"' in out.read_text()
+    assert load_recipe(out).data.path == str(tmp_path / "data" / "people.csv")
+
+
+def test_a_recipe_that_is_there_stays(tmp_path: Path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("mine")
+    with pytest.raises(RunError, match=r"recipe.toml exists; .*--force"):
+        write_recipe(draft_for_nothing(), path)
+    assert path.read_text() == "mine"
+    write_recipe(draft_for_nothing(), path, overwrite=True)
+    assert load_recipe(path).data.name == "iris"
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([], r"which column is to be predicted\? Name it with --target; there are a, b"),
+        (["grop"], r"--target grop: there is no such column .did you mean group"),
+        (["99"], "target = 99: the columns are 0 to 6"),
+        (["a"], 'column "a": .* can\'t be a class'),
+    ],
+)
+def test_targets_that_cannot_be_used(targets: list[str], said: str, tmp_path: Path):
+    frame().rename(columns={"class": "group"}).to_csv(tmp_path / "people.csv", index=False)
+    with pytest.raises(FastclfError, match=said) as refused:
+        draft_for_file(tmp_path / "people.csv", targets)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,155 @@
+"""The figures of an evaluation, against scikit-learn's and on odd data."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from fastclf.linear_model import LinearModel
+from fastclf.runs.evaluation import LOWER_IS_BETTER, Evaluation, evaluate, judge
+from fastclf.runs.parts import Part
+
+NAMES = np.array(["bird", "cat", "dog"])
+
+
+def distributions(rng: np.random.Generator, n: int, K: int) -> np.ndarray:
+    return rng.dirichlet(np.ones(K), size=n)
+
+
+def test_three_classes_agree_with_scikit_learn(rng):
+    p = distributions(rng, 60, 3)
+    y, predicted = NAMES[rng.integers(3, size=60)], NAMES[p.argmax(axis=1)]
+    found = judge(y, predicted, p, NAMES)
+    onehot = (y[:, None] == NAMES).astype(float)
+    expected = {
+        "accuracy": metrics.accuracy_score(y, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
+        "log_loss": metrics.log_loss(y, p),
+        "brier": np.mean(((p - onehot) ** 2).sum(axis=1)),
+        "macro_f1": metrics.f1_score(y, predicted, average="macro"),
+        "micro_f1": metrics.f1_score(y, predicted, average="micro"),
+        "roc_auc": metrics.roc_auc_score(y, p, multi_class="ovr"),
+    }
+    assert found.metrics == pytest.approx(expected)
+    assert list(found.metrics) == list(expected)
+    table = found.tables["confusion_matrix"]
+    assert table["classes"] == ["bird", "cat", "dog"]
+    assert table["counts"] == metrics.confusion_matrix(y, predicted).tolist()
+    assert [row["name"] for row in found.tables["per_class"]] == table["classes"]
+    assert [row["support"] for row in found.tables["per_class"]] == onehot.sum(axis=0).tolist()
+    areas = [metrics.roc_auc_score(onehot[:, k], p[:, k]) for k in range(3)]
+    assert [row["roc_auc"] for row in found.tables["per_class"]] == pytest.approx(areas)
+
+
+@pytest.mark.parametrize(
+    "classes", [np.array([3, 7]), np.array([False, True]), np.array(["a", "b"])]
+)
+def test_two_classes_of_any_kind(classes: np.ndarray, rng):
+    second = rng.random(40).round(1)  # with ties
+    p = np.stack([1 - second, second], axis=1)
+    codes = rng.integers(2, size=40)
+    y, predicted = classes[codes], classes[(second > 0.5).astype(int)]
+    found = judge(y, predicted, p, classes).metrics
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(codes, second))
+    assert found["brier"] == pytest.approx(metrics.brier_score_loss(codes, second))
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(codes, p))
+    assert judge(y.astype(object), predicted, p, classes).metrics == found
+
+
+@pytest.mark.parametrize("there", ["cat", "dog"])
+def test_classes_that_are_not_there_leave_figures_out(there: str, rng):
+    p = distributions(rng, 8, 3)
+    found = judge(np.full(8, there), NAMES[p.argmax(axis=1)], p, NAMES)
+    assert "roc_auc" not in found.metrics
+    assert found.metrics["balanced_accuracy"] == found.metrics["accuracy"]
+    assert np.isfinite(list(found.metrics.values())).all()
+    bird = found.tables["per_class"][0]
+    assert bird["support"] == 0
+    assert bird["recall"] is None and bird["roc_auc"] is None
+
+
+def test_a_class_that_the_model_does_not_know_is_always_wrong(rng):
+    p = distributions(rng, 5, 3)
+    found = judge(np.array(["ant", "cat", "dog", "ant", "cat"]), np.full(5, "cat"), p, NAMES)
+    assert found.metrics["accuracy"] == pytest.approx(0.4)
+    assert not found.metrics.keys() & {"log_loss", "brier", "roc_auc"}
+    assert found.tables["confusion_matrix"]["classes"] == ["bird", "cat", "dog", "ant"]
+    assert found.tables["per_class"][3] == {
+        "name": "ant",
+        "precision": None,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 2,
+        "roc_auc": None,
+    }
+
+
+def test_distributions_are_judged_by_divergence(rng):
+    y, p = distributions(rng, 50, 3), distributions(rng, 50, 3)
+    found = judge(y, NAMES[p.argmax(axis=1)], p, NAMES)
+    assert list(found.metrics) == ["accuracy", "macro_f1", "cross_entropy", "kl_divergence"]
+    cross_entropy = -(y * np.log(p)).sum(axis=1).mean()
+    entropy = -(y * np.log(y)).sum(axis=1).mean()
+    assert found.metrics["cross_entropy"] == pytest.approx(cross_entropy)
+    assert found.metrics["kl_divergence"] == pytest.approx(cross_entropy - entropy)
+    assert found.metrics["accuracy"] == np.mean(y.argmax(axis=1) == p.argmax(axis=1))
+    assert judge(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics["kl_divergence"] == 0
+
+
+def test_certain_and_wrong_is_finite():
+    p = np.array([[1.0, 0.0, 0.0]], dtype=np.float32)
+    for y in (np.array(["cat"]), np.array([[0.0, 1.0, 0.0]])):
+        assert np.isfinite(list(judge(y, NAMES[:1], p, NAMES).metrics.values())).all()
+
+
+def test_several_labels_agree_with_scikit_learn(rng):
+    p = rng.random((30, 4))
+    y, predicted = rng.integers(2, size=(30, 4)), (p > 0.5).astype(np.intp)
+    found = judge(y, predicted, p, np.array(list("abcd")))
+    expected = {
+        "subset_accuracy": metrics.accuracy_score(y, predicted),
+        "hamming_loss": metrics.hamming_loss(y, predicted),
+        "micro_f1": metrics.f1_score(y, predicted, average="micro"),
+        "macro_f1": metrics.f1_score(y, predicted, average="macro"),
+        "lrap": metrics.label_ranking_average_precision_score(y, p),
+        "roc_auc": metrics.roc_auc_score(y, p),
+    }
+    assert found.metrics == pytest.approx(expected)
+    assert list(found.tables) == ["per_label"]
+    assert [row["name"] for row in found.tables["per_label"]] == list("abcd")
+    assert [row["support"] for row in found.tables["per_label"]] == y.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("value", [0, 1])
+def test_labels_that_are_never_or_always_there(value: int, columns: int):
+    y = np.full((4, columns), value)
+    found = judge(y, np.zeros_like(y), np.full(y.shape, 0.3), np.array(["x", "y"])[:columns])
+    assert "roc_auc" not in found.metrics
+    assert found.metrics["hamming_loss"] == value
+    assert found.metrics["macro_f1"] == 0
+    assert np.isfinite(list(found.metrics.values())).all()
+    assert found.tables["per_label"][0]["support"] == 4 * value
+
+
+def test_no_rows_no_figures(rng):
+    model = LinearModel(rng.normal(size=(3, 3)), "multiclass", NAMES)
+    assert evaluate(model, Part(np.empty((0, 2)), NAMES[:0])) == Evaluation(0)
+    assert judge(NAMES[:0], NAMES[:0], np.empty((0, 3)), NAMES) == Evaluation(0)
+
+
+def test_a_model_is_judged_by_what_it_predicts(rng):
+    model = LinearModel(rng.normal(size=(3, 3)), "multiclass", NAMES)
+    X, y = rng.normal(size=(20, 2)), NAMES[rng.integers(3, size=20)]
+    found = evaluate(model, Part(X, y))
+    assert found == judge(y, model.predict(X), model.predict_proba(X), NAMES)
+    assert json.loads(json.dumps(found.as_json()))["metrics"] == found.metrics
+    assert not LOWER_IS_BETTER & {"accuracy", "roc_auc", "lrap"}
+
+
+def test_ranking_is_left_out_where_it_would_take_long(rng, monkeypatch):
+    monkeypatch.setattr("fastclf.runs.evaluation._MOST_RANKED", 100)
+    p = distributions(rng, 60, 3)
+    y = NAMES[rng.integers(3, size=60)]
+    assert "roc_auc" not in judge(y, y, p, NAMES).metrics

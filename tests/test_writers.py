@@ -1,0 +1,164 @@
+"""Predictions as files: what each format holds, and that a file appears whole or not at all."""
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from fastclf.data.writers import Predictions, format_of_output, writing_predictions
+from fastclf.errors import DataError
+from fastclf.table import Categories
+
+FORMATS = ["csv", "jsonl", "parquet", "npz"]
+CITY = Categories(np.array([0, -1, 1, 0], np.int32), ('Rome, "IT"', "Bonn"))
+
+
+def some(rng: np.random.Generator, n: int = 4, **changes: object) -> Predictions:
+    p = rng.dirichlet(np.ones(3), size=n).astype(np.float32)
+    fields = {
+        "classes": np.array(["a", "b", "c"]),
+        "codes": p.argmax(axis=1),
+        "probabilities": p,
+        "kept": {},
+    }
+    return Predictions(**{**fields, **changes})
+
+
+def written(format: str, *parts: Predictions) -> bytes:
+    file = io.BytesIO()
+    with writing_predictions(file, format) as writer:
+        for part in parts:
+            writer.write(part)
+    return file.getvalue()
+
+
+def rows_of(format: str, content: bytes) -> list[dict]:
+    """Read rows back, all values as text."""
+    if format == "csv":
+        return list(csv.DictReader(io.StringIO(content.decode())))
+    if format == "jsonl":
+        found = [json.loads(line) for line in content.decode().splitlines()]
+    elif format == "parquet":
+        found = parquet.read_table(io.BytesIO(content)).to_pylist()
+    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in found]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_parts_become_rows(format: str, rng):
+    first, second = some(rng, kept={"city": CITY}), some(rng, kept={"city": CITY})
+    rows = rows_of(format, written(format, first, second))
+    assert len(rows) == 8
+    p = np.concatenate([first.probabilities, second.probabilities])
+    assert list(rows[0]) == ["city", "label", "probability_a", "probability_b", "probability_c"]
+    assert [row["city"] for row in rows] == ['Rome, "IT"', "", "Bonn", 'Rome, "IT"'] * 2
+    assert [row["label"] for row in rows] == ["abc"[code] for code in p.argmax(axis=1)]
+    for k, name in enumerate("abc"):
+        found = np.array([row[f"probability_{name}"] for row in rows], dtype=np.float32)
+        assert np.array_equal(found, p[:, k])
+
+
+def test_npz_holds_arrays(rng):
+    first, second = some(rng, kept={"city": CITY}), some(rng, kept={"city": CITY})
+    content = written("npz", first, second)
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert sorted(archive) == ["city", "classes", "labels", "probabilities"]
+        p = np.concatenate([first.probabilities, second.probabilities])
+        assert np.array_equal(archive["probabilities"], p)
+        assert archive["probabilities"].dtype == np.float32
+        assert archive["labels"].tolist() == ["abc"[code] for code in p.argmax(axis=1)]
+        assert archive["classes"].tolist() == ["a", "b", "c"]
+        assert archive["city"].tolist() == ['Rome, "IT"', "", "Bonn", 'Rome, "IT"'] * 2
+    assert content == written("npz", first, second)
+
+
+@pytest.mark.parametrize("classes", [np.array([0, 7]), np.array([False, True]), np.array([0.5, 2])])
+def test_labels_keep_their_type(classes: np.ndarray):
+    part = Predictions(classes, np.array([1, 0]), None)
+    (first, _) = map(json.loads, written("jsonl", part).decode().splitlines())
+    assert first == {"label": classes.tolist()[1]}
+    with np.load(io.BytesIO(written("npz", part))) as archive:
+        assert np.array_equal(archive["labels"], classes[::-1])
+    names = Predictions(np.array(["x", "y"], dtype=object), np.array([1, 0]), None)
+    with np.load(io.BytesIO(written("npz", names)), allow_pickle=False) as archive:
+        assert archive["labels"].tolist() == ["y", "x"]
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [("csv", ["a;c", "", "b"]), ("jsonl", ["['a', 'c']", "[]", "['b']"])],
+)
+def test_several_labels_a_row(format: str, expected: list, rng):
+    indicators = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])
+    part = some(rng, 3, codes=indicators)
+    rows = rows_of(format, written(format, part))
+    assert [row["labels"] for row in rows] == expected
+    with np.load(io.BytesIO(written("npz", part))) as archive:
+        assert np.array_equal(archive["labels"], indicators)
+
+
+def test_one_kind_of_column_alone(rng):
+    assert list(rows_of("csv", written("csv", some(rng, probabilities=None)))[0]) == ["label"]
+    rows = rows_of("csv", written("csv", some(rng, codes=None)))
+    assert list(rows[0]) == ["probability_a", "probability_b", "probability_c"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_without_rows_has_its_columns(format: str, rng):
+    content = written(format, some(rng, 0))
+    if format == "csv":
+        assert content == b"label,probability_a,probability_b,probability_c\n"
+    elif format == "parquet":
+        assert parquet.read_table(io.BytesIO(content)).num_columns == 4
+    elif format == "npz":
+        with np.load(io.BytesIO(content)) as archive:
+            assert archive["probabilities"].shape == (0, 3)
+    else:
+        assert content == b""
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_appears_whole_or_not_at_all(format: str, tmp_path: Path, rng):
+    path = tmp_path / f"out.{format}"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), writing_predictions(path, format) as writer:
+        writer.write(some(rng))
+        _ = 1 / 0
+    assert path.read_text() == "old"
+    with writing_predictions(path, format) as writer:
+        writer.write(some(rng))
+    assert path.stat().st_size > 3
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_places_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "out.csv"
+    with (
+        pytest.raises(DataError, match=r"out.csv: can't be written: Not a directory"),
+        writing_predictions(path, "csv"),
+    ):
+        pass
+
+
+def test_suffixes_mean_formats():
+    assert format_of_output(Path("a.CSV")) == "csv"
+    assert format_of_output(Path("a.ndjson")) == "jsonl"
+    with pytest.raises(DataError, match=r'the suffix ".txt" tells no format.*--format'):
+        format_of_output(Path("a.txt"))
+
+
+def test_without_pyarrow_there_is_npz(tmp_path: Path, monkeypatch, rng):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with (
+        pytest.raises(DataError, match=r"pip install 'fastclf\[data\]', or write NPZ"),
+        writing_predictions(tmp_path / "out.csv", "csv"),
+    ):
+        pass
+    with writing_predictions(tmp_path / "out.npz", "npz") as writer:
+        writer.write(some(rng))
+    assert zipfile.is_zipfile(tmp_path / "out.npz")
