@@ -157,6 +157,18 @@ def test_attributes_are_scikit_learns(X, y, legacy, refit, fit_intercept):
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-3)
 
 
+def test_legacy_attributes_without_l1_ratios():
+    params: dict[str, Any] = {"l1_ratios": None, "cv": 2, "use_legacy_attributes": True}
+    clf = LogisticRegressionCV(CS, **params).fit(IRIS_X, IRIS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = ScikitLearnCV(Cs=CS, scoring="accuracy", **params).fit(IRIS_X, IRIS)
+    assert clf.n_iter_.shape == theirs.n_iter_.shape
+    for name in IRIS.tolist():
+        assert clf.scores_[name].shape == theirs.scores_[name].shape
+        assert clf.coefs_paths_[name].shape == theirs.coefs_paths_[name].shape
+
+
 def test_number_of_Cs():
     clf = LogisticRegressionCV(4, cv=2).fit(IRIS_X, IRIS)
     np.testing.assert_allclose(clf.Cs_, np.logspace(-4, 4, 4))
@@ -571,3 +583,13 @@ def test_larger_problems_start_on_a_sample():
     X, y = make_classification(4000, 60, n_informative=20, n_classes=4, random_state=0)
     clf = LogisticRegressionCV([0.01, 1.0], cv=3, **TIGHT).fit(X, y)
     assert_paths_are_fits(clf, LogisticRegression(**TIGHT), X, y, splits(y))
+
+
+def test_held_out_rows_say_nothing_to_a_fold():
+    # Where classes are separable and penalties weak, a fit ends close to where it started from.
+    X, y = load_digits(return_X_y=True)
+    clf = LogisticRegressionCV([1e-4, 1e-2, 1.0, 1e2, 1e4], cv=3).fit(X, y)
+    for f, (train, test) in enumerate(splits(y)):
+        alone = [LogisticRegression(C).fit(X[train], y[train]) for C in clf.Cs_]
+        scores = [one.score(X[test], y[test]) for one in alone]
+        np.testing.assert_allclose(clf.scores_[f, 0], scores, atol=0.05)

@@ -33,8 +33,9 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     ----------
     Cs : int or array-like of shape (c,)
         Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
-    l1_ratios : array-like of shape (r,)
-        Shares of the L1 penalty to try with each of them; only 0 for now.
+    l1_ratios : array-like of shape (r,), or None
+        Shares of the L1 penalty to try with each of them; only 0 for now. None is 0, and legacy
+        attributes then lack that axis.
     fit_intercept : bool
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
@@ -327,6 +328,10 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             self.n_iter_ = self.n_iter_[..., 0]
         best = self.C_, self.l1_ratio_
         self.C_, self.l1_ratio_ = (np.full(len(names), one) for one in best)
+        if self.l1_ratios is None:
+            self.coefs_paths_ = {name: path[:, :, 0] for name, path in self.coefs_paths_.items()}
+            self.scores_ = {name: grid[:, :, 0] for name, grid in self.scores_.items()}
+            self.n_iter_ = self.n_iter_[..., 0]
 
 
 def _codes(encoded: Labels | Distributions) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Paths of penalties over the folds of a cross-validation, all folds in the same passes over X."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,7 +105,8 @@ def fit_paths(
     massless = [
         Massless.find(_weighted(problem, row[None]), settings.fit_intercept) for row in weights
     ]
-    space = RowSpace.of(X) if settings.solver is None else None
+    squared = not grid.l1_ratios.any()  # and so the penalty doesn't ask which way features lie
+    space = RowSpace.of(X) if settings.solver is None and squared else None
     if space is not None:  # no entry of a vector is larger than its norm
         X, settings = space.rows, replace(settings, tol=settings.tol / np.sqrt(len(X)))
     Cs, places = np.unique(grid.Cs, return_inverse=True)
@@ -116,7 +117,7 @@ def fit_paths(
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
                 at = np.flatnonzero(places == c)
                 for i, f in enumerate(members):
-                    theta = group.theta(result, i)
+                    theta = group.theta(result, i, centred=l1_ratio == 0)
                     if space is not None:
                         theta = space.expand(theta)
                     theta = massless[f].expand(theta[:, massless[f].present[group.present]])
@@ -158,8 +159,7 @@ class _Group:
     problem: Problem
     present: np.ndarray
     totals: np.ndarray
-    solver: Any
-    observer: Observer | None
+    settings: Settings
 
     @classmethod
     def of(
@@ -191,24 +191,24 @@ class _Group:
         folds = Problem(target, loss, F * near.n_columns)
         shared = settings.fit_intercept, settings.n_threads
         objective, reference = (_objective(X, each, *shared) for each in (folds, near))
-        solver = choice.complete(
-            settings.solver or choose(reference), settings.tol, settings.max_iter, 0
-        )
-        observer = settings.observer
-        return cls(objective, reference, near, present, own.sum(axis=1), solver, observer)
+        return cls(objective, reference, near, present, own.sum(axis=1), settings)
 
-    def follow(self, Cs: np.ndarray, l1_ratio: float) -> Any:
-        """Solve for rising Cs, one :class:`Result` for each."""
+    def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
+        """Solve for rising Cs, one result for each."""
         F = self.totals.size
         totals = np.repeat(self.totals, self.objective.n_problems // F)
         middle = np.full(self.reference.n_problems, self.totals.mean())
-        penalties = ((penalty(C, l1_ratio, totals), penalty(C, l1_ratio, middle)) for C in Cs)
-        return follow(self.objective, self.reference, penalties, self.solver, self.observer)
+        penalties = [(penalty(C, l1_ratio, totals), penalty(C, l1_ratio, middle)) for C in Cs]
+        some = self.settings
+        solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))
+        solver = choice.complete(solver, some.tol, some.max_iter, 0)
+        return follow(self.objective, self.reference, penalties, solver, some.observer)
 
-    def theta(self, result: Result, i: int) -> np.ndarray:
+    def theta(self, result: Result, i: int, centred: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""
         C = self.problem.n_columns
-        return self.problem.centred(result.theta[:, i * C : (i + 1) * C])
+        theta = result.theta[:, i * C : (i + 1) * C]
+        return self.problem.centred(theta) if centred else theta
 
     def iterations(self, result: Result, i: int) -> int:
         """Return how many iterations a fold took."""
