@@ -297,7 +297,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     def _warn_of_the_end(
         self, X: Any, massless: Massless, problem: Problem, result: Result, stacklevel: int
     ) -> None:
-        if self._strength_and_share()[0] == np.inf:
+        if np.all(np.isinf(self._strength_and_share()[0])):  # labels may have one each
             apart = separated(X, massless.restrict(problem), result.theta)
             if apart.any():
                 labels = self.classes_[massless.present][apart] if len(apart) > 1 else None

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -63,7 +63,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         X, y = parts.prepared(parts.train.X), parts.train.y
 
         def observe(progress: Progress) -> None:
-            directory.write_metrics(asdict(progress))
+            directory.write_metrics(progress.figures())
             show(progress)
 
         with progress_view(console) as show, observing(observe):

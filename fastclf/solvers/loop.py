@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,6 +54,10 @@ class Progress:
     seconds: float
     passes: float
     theta: Callable[[], np.ndarray] = field(default=lambda: np.empty((0, 0)), repr=False)
+
+    def figures(self) -> dict[str, Any]:
+        """Return everything but theta by name, as JSON can hold it."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)[:-1]}
 
 
 Observer = Callable[[Progress], bool | None]
