@@ -157,18 +157,6 @@ def test_attributes_are_scikit_learns(X, y, legacy, refit, fit_intercept):
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-3)
 
 
-def test_legacy_attributes_without_l1_ratios():
-    params: dict[str, Any] = {"l1_ratios": None, "cv": 2, "use_legacy_attributes": True}
-    clf = LogisticRegressionCV(CS, **params).fit(IRIS_X, IRIS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = ScikitLearnCV(Cs=CS, scoring="accuracy", **params).fit(IRIS_X, IRIS)
-    assert clf.n_iter_.shape == theirs.n_iter_.shape
-    for name in IRIS.tolist():
-        assert clf.scores_[name].shape == theirs.scores_[name].shape
-        assert clf.coefs_paths_[name].shape == theirs.coefs_paths_[name].shape
-
-
 def test_number_of_Cs():
     clf = LogisticRegressionCV(4, cv=2).fit(IRIS_X, IRIS)
     np.testing.assert_allclose(clf.Cs_, np.logspace(-4, 4, 4))

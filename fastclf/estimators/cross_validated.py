@@ -328,10 +328,6 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             self.n_iter_ = self.n_iter_[..., 0]
         best = self.C_, self.l1_ratio_
         self.C_, self.l1_ratio_ = (np.full(len(names), one) for one in best)
-        if self.l1_ratios is None:
-            self.coefs_paths_ = {name: path[:, :, 0] for name, path in self.coefs_paths_.items()}
-            self.scores_ = {name: grid[:, :, 0] for name, grid in self.scores_.items()}
-            self.n_iter_ = self.n_iter_[..., 0]
 
 
 def _codes(encoded: Labels | Distributions) -> np.ndarray:
