@@ -25,7 +25,7 @@ from fastclf.estimators.validation import (
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import L2
+from fastclf.penalties import ElasticNet, L2, Penalty
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 
@@ -198,12 +198,21 @@ class LinearClassifier(BaseEstimator):
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
-        if self.l1_ratio not in (0, None):
-            raise InputError(
-                f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
-            )
+        if self.l1_ratio is not None:
+            fraction(self.l1_ratio, "l1_ratio")
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)
+        if self._has_l1:
+            choice.check_l1(self.solver)
+
+    @property
+    def _has_l1(self) -> bool:
+        return bool(self.l1_ratio) and self.C < np.inf
+
+    def _penalty(self, C: float, total_weight: np.ndarray) -> Penalty:
+        if self.l1_ratio and C < np.inf:
+            return ElasticNet.from_C(C, self.l1_ratio, total_weight)
+        return L2.from_C(C, total_weight)
 
     def _objective(self, X: Any, problem: Problem, C: float | None = None) -> InMemoryObjective:
         M = problem.n_columns if problem.loss.is_sigmoid else 1
@@ -213,7 +222,7 @@ class LinearClassifier(BaseEstimator):
             problem.target,
             problem.loss,
             problem.n_columns,
-            L2.from_C(self.C if C is None else C, total),
+            self._penalty(self.C if C is None else C, total),
             self.fit_intercept,
             self.n_threads,
         )
@@ -267,7 +276,7 @@ class LinearClassifier(BaseEstimator):
     ) -> tuple[Result, str]:
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
         tol, expand, words = self.tol, None, ""
-        space = RowSpace.of(X) if solver is None else None
+        space = RowSpace.of(X) if solver is None and not self._has_l1 else None
         if space is not None:
             X, theta, expand = space.rows, space.reduce(theta), space.expand
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
@@ -284,7 +293,7 @@ class LinearClassifier(BaseEstimator):
             observer=_print_progress if self.verbose else None,
         )
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
-        theta = problem.centred(result.theta)
+        theta = result.theta if self._has_l1 else problem.centred(result.theta)
         if expand is not None:
             theta = expand(theta)
         return replace(result, theta=theta, history=history), words + solver.path(objective)

@@ -1,4 +1,4 @@
-"""Products of a few rows of a CSR X with the coefficients.
+"""Products of a few rows of a CSR X with the coefficients, and moments of its features.
 
 ``X`` is the tuple (data, indices, indptr). Coefficients are held as ``w`` (d, C), so that one
 stored entry of X meets one contiguous row of w. Otherwise as :mod:`fastclf.kernels.dense`.
@@ -50,3 +50,28 @@ def backward(X, order, start, rows, g, column, gw, gb):
                 wj = gw[indices[p], column : column + K]
                 for k in range(K):
                     wj[k] += value * gr[k]
+
+
+@kernel
+def moments(X, slopes, start, stop, blocks):
+    """Add weighted moments of rows start to stop, and of 1, to ``blocks`` (P, d + 1, d + 1).
+
+    ``slopes`` (n, P) weigh the rows. Only lower triangles are added to.
+    """
+    data, indices, indptr = X
+    P, d = blocks.shape[0], blocks.shape[1] - 1
+    for i in range(start, stop):
+        first, last = indptr[i], indptr[i + 1]
+        for k in range(P):
+            slope = float(slopes[i, k])
+            block = blocks[k]
+            block[d, d] += slope
+            for p in range(first, last):
+                j = indices[p]
+                value = slope * data[p]
+                block[d, j] += value
+                for other in range(first, p + 1):
+                    l = indices[other]
+                    # An entry may be stored in parts.
+                    twice = 2.0 if l == j and other < p else 1.0
+                    block[max(j, l), min(j, l)] += twice * value * data[other]

@@ -1,7 +1,7 @@
 """Kinds of features: how X is stored, read and summed up."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,14 @@ class DenseFeatures:
     def rows(self, index: np.ndarray) -> "DenseFeatures":
         """Return the features of some rows."""
         return DenseFeatures(self.X[index])
+
+    def columns(self, index: np.ndarray) -> np.ndarray:
+        """Return a copy of some columns of X."""
+        return np.take(self.X, index, axis=1)
+
+    def entries_of(self, index: np.ndarray) -> int:
+        """Return how many entries some columns have."""
+        return self.shape[0] * index.size
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
@@ -169,6 +177,18 @@ class CSRFeatures:
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""
         return CSRFeatures(self.X[index])
+
+    def columns(self, index: np.ndarray) -> Any:
+        """Return a copy of some columns of X."""
+        return self.X[:, index]
+
+    def entries_of(self, index: np.ndarray) -> int:
+        """Return how many entries some columns have."""
+        return int(self._of_columns[index].sum())
+
+    @cached_property
+    def _of_columns(self) -> np.ndarray:
+        return np.bincount(self.X.indices, minlength=self.shape[1])
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None

@@ -17,7 +17,7 @@ from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import Selection
-from fastclf.penalties import L2
+from fastclf.penalties import Penalty
 from fastclf.targets import Target
 
 _NO_ORDER = np.empty(0, dtype=np.intp)
@@ -45,7 +45,8 @@ class InMemoryObjective:
     loss : Loss
     n_columns : int
         Number of columns of theta, M * K.
-    penalty : L2
+    penalty : Penalty
+        Its smooth part is added to values and gradients.
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
@@ -57,7 +58,7 @@ class InMemoryObjective:
         target: Target,
         loss: Loss,
         n_columns: int,
-        penalty: L2,
+        penalty: Penalty,
         fit_intercept: bool = True,
         n_threads: int | None = None,
     ) -> None:
@@ -190,6 +191,8 @@ class InMemoryObjective:
             )
             assert taken is not None
             return self._without_intercepts(taken)
+        if self.is_sparse:
+            return self._without_intercepts(self._sparse_hessian(theta, whole, rows, target))
         center = self._center
         shares = self._shares if rows is None else _shares(target)
         logits = self._logits(theta, rows)
@@ -213,6 +216,20 @@ class InMemoryObjective:
             blocks = np.stack(problems)
         return self._without_intercepts(Hessian(center.astype(np.float64), blocks))
 
+    def _sparse_hessian(
+        self, theta: np.ndarray, whole: bool, rows: np.ndarray | None, target: Target
+    ) -> Hessian:
+        K, d = self.n_outputs, self.n_features
+        logits = self._logits(theta, rows)
+        features = self.features if rows is None else self.features.rows(rows)
+        slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
+        blocks = matrices.sparse_blocks(features.arrays, slopes, self._center, self.n_threads)
+        if whole and K > 1:
+            whole_matrices = np.empty((self.n_problems, K * (d + 1), K * (d + 1)))
+            narrow.assemble(blocks, whole_matrices)
+            blocks = whole_matrices
+        return Hessian(self._center.astype(np.float64), blocks)
+
     def _without_intercepts(self, hessian: Hessian) -> Hessian:
         # Where they are fixed, their rows and columns are those of the identity.
         if not self.fit_intercept:
@@ -226,6 +243,9 @@ class InMemoryObjective:
     def hessian_cost(self, whole: bool) -> float:
         """Return what :meth:`hessian` over all rows costs, in passes."""
         d, M, K = self.n_features, self.n_problems, self.n_outputs
+        if self.is_sparse:
+            columns = (K + 1) / 2 if whole else 1.0
+            return 1 + columns * self.features.entries / max(self.n_rows, 1)
         work = narrow.work_of_hessian(d, M, K, whole) * (
             0.5 if d >= MANY_FEATURES else 1
         )  # float32
@@ -306,18 +326,41 @@ class InMemoryObjective:
     def sample(self, n_rows: int) -> "InMemoryObjective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
         rows, target = self._some_rows(n_rows)
-        strength = self.penalty.strength * (self.total_weight / target.total_weight)
         part = InMemoryObjective(
             self.features.X if rows is None else self.features.X[rows],
             target,
             self.loss,
             self.n_problems * self.n_outputs,
-            L2(strength),
+            self.penalty.scaled(self.total_weight / target.total_weight),
             self.fit_intercept,
             self.n_threads,
         )
         part._whole = self
         return part
+
+    def part(
+        self, features: np.ndarray | None, problem: int, n_threads: int | None
+    ) -> "InMemoryObjective":
+        """Return one of the problems, on some of the features (s,) or on all.
+
+        It counts passes of its own. Few features take a copy of their columns.
+        """
+        chosen = np.arange(self.n_problems) == problem
+        pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
+        X = self.features.X
+        return InMemoryObjective(
+            X if features is None else self.features.columns(features),
+            pick(chosen),
+            self.loss.problems(chosen),
+            self.n_outputs,
+            self.penalty.problems(chosen),
+            self.fit_intercept,
+            n_threads,
+        )
+
+    def entries(self, features: np.ndarray | None = None) -> int:
+        """Return how many entries of X are stored, in all or in some columns."""
+        return self.features.entries if features is None else self.features.entries_of(features)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
         # Rows that stand for all, None for all of them, and their targets.
