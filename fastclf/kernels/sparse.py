@@ -4,6 +4,8 @@
 stored entry of X meets one contiguous row of w. Otherwise as :mod:`fastclf.kernels.dense`.
 """
 
+import numpy as np
+
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.dense import row_of
 
@@ -56,22 +58,21 @@ def backward(X, order, start, rows, g, column, gw, gb):
 def moments(X, slopes, start, stop, blocks):
     """Add weighted moments of rows start to stop, and of 1, to ``blocks`` (P, d + 1, d + 1).
 
-    ``slopes`` (n, P) weigh the rows. Only lower triangles are added to.
+    ``slopes`` (n, P) weigh the rows, whose indices must rise. Only lower triangles are added to.
     """
     data, indices, indptr = X
     P, d = blocks.shape[0], blocks.shape[1] - 1
     for i in range(start, stop):
-        first, last = indptr[i], indptr[i + 1]
+        first, last = np.uintp(indptr[i]), np.uintp(indptr[i + 1])
         for k in range(P):
             slope = float(slopes[i, k])
             block = blocks[k]
-            block[d, d] += slope
+            means = block[d]
+            means[d] += slope
             for p in range(first, last):
-                j = indices[p]
+                j = np.uintp(indices[p])
                 value = slope * data[p]
-                block[d, j] += value
-                for other in range(first, p + 1):
-                    l = indices[other]
-                    # An entry may be stored in parts.
-                    twice = 2.0 if l == j and other < p else 1.0
-                    block[max(j, l), min(j, l)] += twice * value * data[other]
+                means[j] += value
+                row = block[j]
+                for other in range(first, p + np.uintp(1)):
+                    row[np.uintp(indices[other])] += value * data[other]

@@ -187,6 +187,15 @@ class CSRFeatures:
         return int(self._of_columns[index].sum())
 
     @cached_property
+    def canonical(self) -> tuple:
+        """The arrays, with rising indices in each row and none twice."""
+        if self.X.has_canonical_format:
+            return self.arrays
+        X = self.X.copy()
+        X.sum_duplicates()
+        return CSRFeatures(X).arrays
+
+    @cached_property
     def _of_columns(self) -> np.ndarray:
         return np.bincount(self.X.indices, minlength=self.shape[1])
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.kernels import newton
+from fastclf.kernels import newton, passes
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
@@ -223,7 +223,7 @@ class InMemoryObjective:
         logits = self._logits(theta, rows)
         features = self.features if rows is None else self.features.rows(rows)
         slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
-        blocks = matrices.sparse_blocks(features.arrays, slopes, self._center, self.n_threads)
+        blocks = matrices.sparse_blocks(features.canonical, slopes, self._center, self.n_threads)
         if whole and K > 1:
             whole_matrices = np.empty((self.n_problems, K * (d + 1), K * (d + 1)))
             narrow.assemble(blocks, whole_matrices)
@@ -244,8 +244,9 @@ class InMemoryObjective:
         """Return what :meth:`hessian` over all rows costs, in passes."""
         d, M, K = self.n_features, self.n_problems, self.n_outputs
         if self.is_sparse:
-            columns = (K + 1) / 2 if whole else 1.0
-            return 1 + columns * self.features.entries / max(self.n_rows, 1)
+            row = self.features.entries / max(self.n_rows, 1)
+            pairs = (K + 1) / 2 if whole else 1.0
+            return 1 + pairs * row**2 / (30 + 3 * row)
         work = narrow.work_of_hessian(d, M, K, whole) * (
             0.5 if d >= MANY_FEATURES else 1
         )  # float32
@@ -378,10 +379,14 @@ class InMemoryObjective:
             X = self.features.X if rows is None else self.features.X[rows]
             return X @ theta[:-1] + theta[-1]
         logits = np.empty((n, theta.shape[1]), self.dtype)
+        w, b = self.features.to_kernel(theta[:-1]), theta[-1].copy()
         pieces = threads.chunks(n, self.n_features * (1 + 0.1 * theta.shape[1]))
 
         def task(i: int) -> None:
             piece = slice(*pieces[i])
+            if self.is_sparse and rows is None:
+                passes.decision_sparse(self.features.arrays, w, b, *pieces[i], logits[piece])
+                return
             X = self.features.X[piece if rows is None else rows[piece]]
             logits[piece] = X @ theta[:-1] + theta[-1]
 

@@ -50,11 +50,19 @@ _INNER = 1e-2
 _FAST = 0.1
 """Where each step divides the expected decrease by ten, another Hessian wouldn't pay."""
 
+_HASTE = 0.5
+"""A Hessian is taken anew after this share of the passes that it costs."""
+
+_FLOOR, _FLOOR_IN_SAMPLE = 1e-10, 1e-2
+"""Shares of the mean curvature that no feature has less of; some rows may not know a feature."""
+
 _REFRESH = 6
 """Steps after which the Hessian is taken anew, if not sooner."""
 
-_ENOUGH = 5
-"""Rows for each coefficient from which on the optimum of a sample is worth starting from."""
+_ENOUGH = 50
+"""Rows for each coefficient from which on the optimum of a sample is worth starting from, and its
+Hessian that of all rows: no squared penalty makes up for directions that few rows don't know.
+"""
 
 RUNNING, CONVERGED, STUCK = range(3)
 
@@ -314,14 +322,15 @@ class Proximal:
                     return step
         cost = 0.0 if _comes_along(objective) else objective.hessian_cost(exact)
         if model is None:
-            descent.age = descent.wait = min(cost, _REFRESH)
-        n_rows = self._affordable(objective, cost, descent.age)
+            descent.age = descent.wait = min(_HASTE * cost, _REFRESH)
+        n_rows = self._affordable(objective, _HASTE * cost, descent.age)
         hessian = objective.hessian(descent.theta, exact, n_rows)
+        floor = _FLOOR if n_rows is None else _FLOOR_IN_SAMPLE
         if model is None:
             strength = float(objective.penalty.strength[0])
-            model = descent.model = QuadraticModel.of(hessian, strength, self.memory)
+            model = descent.model = QuadraticModel.of(hessian, strength, self.memory, floor)
         else:
-            model.renew(hessian)
+            model.renew(hessian, floor)
         if exact and n_rows is None:
             model.forget()
         else:

@@ -58,19 +58,26 @@ class QuadraticModel:
     changes: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def of(cls, hessian: Hessian, strength: float, memory: int) -> "QuadraticModel":
-        """Return the model of a Hessian and a squared penalty."""
+    def of(
+        cls, hessian: Hessian, strength: float, memory: int, floor: float
+    ) -> "QuadraticModel":
+        """Return the model of a Hessian and a squared penalty; see :meth:`renew`."""
         model = cls(hessian.center, np.empty(0), strength, memory)
-        model.renew(hessian)
+        model.renew(hessian, floor)
         return model
 
-    def renew(self, hessian: Hessian) -> None:
-        """Take another Hessian; what steps told is kept."""
+    def renew(self, hessian: Hessian, floor: float) -> None:
+        """Take another Hessian; what steps told is kept.
+
+        No curvature is taken to be less than a share ``floor`` of the mean one.
+        """
         self.center = hessian.center
         blocks = np.array(hessian.blocks, np.float64)
         q = self.center.size + 1
         coefficients = np.delete(np.arange(blocks.shape[1]), np.s_[q - 1 :: q])
-        blocks[:, coefficients, coefficients] += self.strength
+        diagonal = blocks[:, coefficients, coefficients]
+        least = floor * max(float(diagonal.mean()), 1e-300)
+        blocks[:, coefficients, coefficients] = np.maximum(diagonal, least) + self.strength
         self.blocks = blocks
 
     def remember(self, step: np.ndarray, change: np.ndarray) -> None:
