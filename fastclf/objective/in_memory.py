@@ -8,13 +8,14 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.kernels import newton, passes
+from fastclf.kernels import newton, passes, proximal
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
+from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import Selection
 from fastclf.penalties import Penalty
@@ -32,6 +33,10 @@ _SMALL = 1_000_000
 
 _FEW = 128
 """Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
+
+
+_MOST_SETTLED = 400
+"""Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
 
 
 class InMemoryObjective:
@@ -296,6 +301,51 @@ class InMemoryObjective:
         before = point.passes
         strength = float(self.penalty.strength[0])
         end = step(data, strength, self.fit_intercept, limits, *arrays)
+        self._count(point.passes - before)
+        return end
+
+    @property
+    def descent_work(self) -> float:
+        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
+        d, K = self.n_features, self.n_outputs
+        if self.n_problems > 1 or K * (d + 1) > _MOST_SETTLED:
+            return np.inf
+        if self.is_sparse and self.loss.kind(self.target) == passes.SIGMOID:
+            row = self.features.entries / max(self.n_rows, 1)
+            return self.n_rows * (30 + 3 * row + 0.5 * row**2)
+        if self._narrow is None:
+            return np.inf
+        row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
+        return self.n_rows * row
+
+    def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
+        """Return a point for :meth:`settle`."""
+        return ProximalPoint.at(theta, self._center)
+
+    def settle(self, point: ProximalPoint, limits: tuple[float, float, float], most: int) -> int:
+        """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
+
+        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        """
+        target, everything = self._everything.target, self._everything
+        kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
+        if self.is_sparse:
+            kind = proximal.SPARSE_SIGMOID
+        data = (
+            self.features.canonical if self.is_sparse else self.features.arrays,
+            _NO_ORDER,
+            target.codes,
+            target.soft,
+            target.weights,
+            everything.scale,
+            everything.pos_weight,
+            self._parameters[0],
+            point.center,
+        )
+        penalty = float(self.penalty.strength[0]), float(self.penalty.l1[0])
+        before = point.passes
+        arrays = point.x, point.slopes, point.matrix, point.numbers
+        end = proximal.SETTLE[kind](data, penalty, self.fit_intercept, limits, most, *arrays)
         self._count(point.passes - before)
         return end
 

@@ -171,13 +171,9 @@ def sparse_blocks(
 
     threads.run(task, len(pieces), n_threads)
     blocks = sums[0] if len(sums) == 1 else sums.sum(axis=0)
-    shift = np.append(center.astype(np.float64), 0.0)
+    unused = np.zeros(q)
     for block in blocks:
-        block += np.tril(block, -1).T
-        total, means = block[-1, -1], block[-1].copy()
-        block -= np.outer(shift, means)
-        means -= total * shift
-        block -= np.outer(means, shift)
+        sparse.move_to_center(center, unused, block)
     return blocks
 
 

@@ -125,6 +125,19 @@ class Objective(Protocol):
         It counts passes of its own. Few features take a copy of their columns.
         """
 
+    @property
+    def descent_work(self) -> float:
+        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
+
+    def proximal_point(self, theta: np.ndarray) -> "ProximalPoint":
+        """Return a point for :meth:`settle`."""
+
+    def settle(self, point: Any, limits: tuple[float, float, float], most: int) -> int:
+        """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
+
+        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        """
+
     def entries(self, features: np.ndarray | None = None) -> int:
         """Return how many entries of X are stored, in all or in some columns."""
 
@@ -159,6 +172,28 @@ class NewtonPoint(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
+
+
+class ProximalPoint(Protocol):
+    """A point of one problem with an L1 penalty, which compiled steps move in place."""
+
+    @property
+    def value(self) -> float:
+        """The objective with its L1 part."""
+
+    @property
+    def norm(self) -> float:
+        """The largest violation of optimality."""
+
+    @property
+    def expected(self) -> float:
+        """The decrease that the last model promised."""
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now, (d + 1, K)."""
+
+    def gradient(self) -> np.ndarray:
+        """Return the gradient of the smooth part, (d + 1, K)."""
 
 
 @dataclass(frozen=True)

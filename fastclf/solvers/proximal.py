@@ -14,6 +14,16 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels import coordinate_descent, line_search
+from fastclf.kernels.proximal import (
+    CONVERGED,
+    FLOOR,
+    MOST_EVALUATIONS,
+    RUNNING,
+    SHARE,
+    STUCK,
+    cut,
+    enough,
+)
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.loop import minimize, observing
@@ -33,17 +43,6 @@ _COPY = 1 << 21
 _MOST_STEPS = 20
 """Steps on a working set before all features are looked at again."""
 
-_MOST_EVALUATIONS = 25
-
-_SHORTEST, _LONGEST = 0.05, 0.6
-"""Shares of a step that was too long between which it is cut."""
-
-_SUFFICIENT = 1e-4
-"""The share of the promised decrease that a step must bring."""
-
-_SHARE = 1e-2
-"""To which share of its violation a model is minimised."""
-
 _INNER = 1e-2
 """To which share of its violation, or of the first expected decrease, a problem is solved."""
 
@@ -53,8 +52,9 @@ _FAST = 0.1
 _HASTE = 0.5
 """A Hessian is taken anew after this share of the passes that it costs."""
 
-_FLOOR, _FLOOR_IN_SAMPLE = 1e-10, 1e-2
-"""Shares of the mean curvature that no feature has less of; some rows may not know a feature."""
+_FLOOR_IN_SAMPLE = 1e-2
+"""The share of the mean curvature that no feature has less of in a sample, which may not know it.
+"""
 
 _REFRESH = 6
 """Steps after which the Hessian is taken anew, if not sooner."""
@@ -64,7 +64,10 @@ _ENOUGH = 50
 Hessian that of all rows: no squared penalty makes up for directions that few rows don't know.
 """
 
-RUNNING, CONVERGED, STUCK = range(3)
+_SMALL, _SMALL_OF_MANY = 5e5, 1e9
+"""Nanoseconds of a pass up to which a problem is solved by one compiled function, on one thread;
+where there are many problems, each has a thread anyway.
+"""
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Descent:
     gradient: np.ndarray
     norm: float
     l1: float
+    point: Any = None
     model: QuadraticModel | None = None
     age: float = 0
     wait: float = 0
@@ -89,6 +93,15 @@ class Descent:
     lowest: float = np.inf
     smallest: float = np.inf
     end: int = RUNNING
+
+    def settle(self, limits: tuple[float, float, float], most: int) -> None:
+        """Take up to ``most`` compiled steps; see :meth:`Objective.settle`."""
+        if self.point is None:
+            self.point = self.objective.proximal_point(self.theta)
+        point = self.point
+        self.end = self.objective.settle(point, limits, most)
+        self.theta, self.gradient = point.theta(), point.gradient()
+        self.value, self.norm, self.expected = point.value, point.norm, point.expected
 
     def move(self, theta: np.ndarray, value: float, gradient: np.ndarray, norm: float) -> None:
         """Go to another point, and keep what the way there tells."""
@@ -225,16 +238,22 @@ class Proximal:
         # One step on all features.
         if state.descent is None:
             state.descent = _descent(objective, state, 0, None)
-        descent = state.descent
-        self._advance(descent, self._tol, self.negligible * state.scale)
+        descent, negligible = state.descent, self.negligible * state.scale
+        before = descent.value
+        if objective.descent_work <= _SMALL:
+            descent.settle((self._tol, negligible, 0.0), 1)
+        else:
+            self._advance(descent, self._tol, negligible)
         state.running[0] = descent.end == RUNNING
         state.stuck[0] = descent.end == STUCK
-        if descent.end == CONVERGED:
+        if descent.end == CONVERGED and descent.value == before:
             self._finish(state)
             return
         state.point, state.gradient = descent.theta, descent.gradient
         state.values[0], state.norms[0] = descent.value, descent.norm
         state.iteration += 1
+        if descent.end != RUNNING:
+            self._finish(state)
 
     def _solve_each(
         self, objective: Objective, state: ProximalState, todo: dict[int, np.ndarray | None]
@@ -252,7 +271,7 @@ class Proximal:
             features = todo[m]
             part = objective.part(features, m, n_threads)
             descent = _descent(part, state, m, features)
-            self._settle(descent, state.scale)
+            self._settle(descent, state.scale, _SMALL if M == 1 else _SMALL_OF_MANY)
             columns = slice(m * K, (m + 1) * K)
             rows = slice(None) if features is None else np.append(features, len(point) - 1)
             point[rows, columns] = descent.theta
@@ -278,9 +297,13 @@ class Proximal:
             state.gradient = np.where(columns, gradient, state.gradient)
         state.iteration += 1
 
-    def _settle(self, descent: Descent, scale: float) -> None:
+    def _settle(self, descent: Descent, scale: float, work: float) -> None:
         # Solve a problem on its working set as well as it's worth, before others are looked at.
         tol, negligible = max(0.5 * self._tol, _INNER * descent.norm), 0.0
+        if descent.objective.descent_work <= work:
+            limits = tol, 0.25 * self.negligible * scale, _INNER
+            descent.settle(limits, _MOST_STEPS)
+            return
         for number in range(_MOST_STEPS):
             self._advance(descent, tol, negligible)
             if number == 0:
@@ -310,7 +333,7 @@ class Proximal:
 
     def _propose(self, descent: Descent) -> Step:
         objective, model = descent.objective, descent.model
-        where = descent.theta, descent.gradient, descent.l1, _SHARE
+        where = descent.theta, descent.gradient, descent.l1, SHARE
         exact = _is_whole(objective)
         if model is not None:
             descent.age += 1
@@ -325,7 +348,7 @@ class Proximal:
             descent.age = descent.wait = min(_HASTE * cost, _REFRESH)
         n_rows = self._affordable(objective, _HASTE * cost, descent.age)
         hessian = objective.hessian(descent.theta, exact, n_rows)
-        floor = _FLOOR if n_rows is None else _FLOOR_IN_SAMPLE
+        floor = FLOOR if n_rows is None else _FLOOR_IN_SAMPLE
         if model is None:
             strength = float(objective.penalty.strength[0])
             model = descent.model = QuadraticModel.of(hessian, strength, self.memory, floor)
@@ -413,21 +436,16 @@ def _search(descent: Descent, step: Step) -> bool:
     direction = step.theta - descent.theta
     noise = line_search.rounding(descent.value, float(np.finfo(objective.dtype).eps))
     t = 1.0
-    for _ in range(_MOST_EVALUATIONS):
+    for _ in range(MOST_EVALUATIONS):
         trial = step.theta if t == 1 else descent.theta + t * direction
         values, gradient = objective.value_and_grad(trial, None, _comes_along(objective))
         value = float(values[0]) + descent.l1 * float(np.abs(trial[:-1]).sum())
         norm = float(_norms(objective, trial, gradient)[0])
-        if np.isfinite(value):
-            decreases = value <= descent.value - _SUFFICIENT * t * step.slope
-            if decreases or (value <= descent.value + noise and norm < descent.norm):
-                descent.move(trial, value, gradient, norm)
-                return True
-            excess = value - descent.value + t * step.slope
-            share = 0.5 * t * step.slope / excess if excess > 0 else _LONGEST
-        else:
-            share = _SHORTEST
-        t *= min(max(share, _SHORTEST), _LONGEST)
+        start = descent.value, step.slope, t
+        if enough(*start, value, noise, descent.norm, norm):
+            descent.move(trial, value, gradient, norm)
+            return True
+        t = cut(*start, value)
     return False
 
 

@@ -140,6 +140,6 @@ class QuadraticModel:
         return flat.reshape(-1)
 
     def _theta(self, u: np.ndarray) -> np.ndarray:
-        theta = np.ascontiguousarray(u.reshape(-1, self.center.size + 1).T)
+        theta = u.reshape(-1, self.center.size + 1).T.copy()
         theta[-1] -= self.center @ theta[:-1]
         return theta
