@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes
@@ -56,6 +57,11 @@ class DenseFeatures:
     def entries_of(self, index: np.ndarray) -> int:
         """Return how many entries some columns have."""
         return self.shape[0] * index.size
+
+    @cached_property
+    def by_column(self) -> tuple:
+        """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
+        return columns_and_ones(self.X)
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
@@ -115,6 +121,15 @@ class DenseFeatures:
             center = (sums.sum(axis=0) / total).astype(self.dtype)
             threads.run(add_products, len(pieces), n_threads)
         return center.astype(np.float64), products.sum(axis=0) / total
+
+
+def columns_and_ones(X: Any) -> tuple:
+    """Return (data, rows, indptr) of X (n, d) as CSC, with a last column of ones."""
+    columns = scipy.sparse.csc_array(X)
+    n = X.shape[0]
+    data = np.concatenate([columns.data, np.ones(n, columns.dtype)])
+    rows = np.concatenate([columns.indices, np.arange(n, dtype=columns.indices.dtype)])
+    return data, rows, np.append(columns.indptr, data.size).astype(np.intp)
 
 
 def _pass_by_blas(
@@ -194,6 +209,11 @@ class CSRFeatures:
         X = self.X.copy()
         X.sum_duplicates()
         return CSRFeatures(X).arrays
+
+    @cached_property
+    def by_column(self) -> tuple:
+        """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
+        return columns_and_ones(self.X)
 
     @cached_property
     def _of_columns(self) -> np.ndarray:

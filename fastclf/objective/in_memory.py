@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.kernels import newton, passes, proximal
+from fastclf.kernels import column_descent, newton, passes, proximal
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
@@ -317,6 +317,40 @@ class InMemoryObjective:
             return np.inf
         row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
         return self.n_rows * row
+
+    def descend(
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int
+    ) -> tuple[np.ndarray, float, float]:
+        """Return where coordinate descent on the columns of X leads, for one problem.
+
+        It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
+        are a share of what they were or X was read ``most`` times. Also the model's decrease, and
+        the part of that of first order.
+        """
+        target, K = self.target, self.n_outputs
+        logits = self._logits(theta, None)
+        shares = _shares(target)
+        if isinstance(self.loss, Softmax):
+            terms = self.loss.probabilities(logits, K)
+            a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
+            p = np.stack([p.T for _, p in terms], axis=1)
+        else:
+            a, p = shares, self.loss.curvature(logits, target, K).T[:, None]
+        x = theta.T.copy()
+        u = x.copy()
+        decrease, slope = column_descent.minimise(
+            self.features.by_column,
+            a,
+            np.ascontiguousarray(p),
+            isinstance(self.loss, Softmax),
+            gradient.T.copy(),
+            (float(self.penalty.strength[0]), float(self.penalty.l1[0])),
+            share,
+            most,
+            x,
+            u,
+        )
+        return u.T.copy(), max(decrease, 0.0), max(slope, 0.0)
 
     def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
         """Return a point for :meth:`settle`."""

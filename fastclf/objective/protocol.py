@@ -129,6 +129,16 @@ class Objective(Protocol):
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
 
+    def descend(
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int
+    ) -> tuple[np.ndarray, float, float]:
+        """Return where coordinate descent on the columns of X leads, for one problem.
+
+        It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
+        are a share of what they were or X was read ``most`` times. Also the model's decrease, and
+        the part of that of first order.
+        """
+
     def proximal_point(self, theta: np.ndarray) -> "ProximalPoint":
         """Return a point for :meth:`settle`."""
 

@@ -28,6 +28,7 @@ from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.loop import minimize, observing
 from fastclf.solvers.newton import WHOLE
+from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.quadratic_model import QuadraticModel, Step
 from fastclf.solvers.stopping import NEGLIGIBLE, STALE
 
@@ -48,6 +49,12 @@ _INNER = 1e-2
 
 _FAST = 0.1
 """Where each step divides the expected decrease by ten, another Hessian wouldn't pay."""
+
+_ROOM = 1 << 21
+"""Entries that a matrix may have in any case, and that of a dense X a tenth of its entries more."""
+
+_SHARE_BY_COLUMN, _MOST_READS = 0.1, 50
+"""To which share of its violation a model is minimised by columns, and reads of X for that."""
 
 _HASTE = 0.5
 """A Hessian is taken anew after this share of the passes that it costs."""
@@ -333,6 +340,9 @@ class Proximal:
 
     def _propose(self, descent: Descent) -> Step:
         objective, model = descent.objective, descent.model
+        if not _has_matrix(objective):
+            found = objective.descend(descent.theta, descent.gradient, _SHARE_BY_COLUMN, _MOST_READS)
+            return Step(*found)
         where = descent.theta, descent.gradient, descent.l1, SHARE
         exact = _is_whole(objective)
         if model is not None:
@@ -451,6 +461,14 @@ def _search(descent: Descent, step: Step) -> bool:
 
 def _takes_all(objective: Objective) -> bool:
     return not objective.is_sparse and objective.n_features <= _FEW_FEATURES
+
+
+def _has_matrix(objective: Objective) -> bool:
+    # Or else coordinate descent goes over columns of X.
+    q, K = objective.n_features + 1, objective.n_outputs
+    if objective.is_sparse:
+        return _is_whole(objective) and (K * q) ** 2 <= _ROOM
+    return q <= FULL_MATRIX and K * q**2 <= max(_ROOM, 0.1 * objective.entries())
 
 
 def _is_whole(objective: Objective) -> bool:
