@@ -35,7 +35,7 @@ from fastclf.solvers.stopping import NEGLIGIBLE, STALE
 _FEW_FEATURES = 64
 """Up to this many features there is no working set."""
 
-_FIRST_SET = 100
+_FIRST_SET, _FIRST_SET_OF_SPARSE = 100, 300
 """Features that a working set has at least room for."""
 
 _COPY = 1 << 21
@@ -387,7 +387,8 @@ class Proximal:
         columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
         used = state.point[:-1, columns].any(axis=1)
         promises[used] = np.inf
-        room = max(_FIRST_SET, 2 * int(used.sum()))
+        growth, first = (3, _FIRST_SET_OF_SPARSE) if objective.is_sparse else (2, _FIRST_SET)
+        room = max(first, growth * int(used.sum()))
         size = min(max(int((promises > 0).sum()), 1), room, promises.size)
         features = np.sort(np.argpartition(-promises, size - 1)[:size])
         entries, most = objective.entries(features), objective.entries()
