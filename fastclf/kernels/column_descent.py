@@ -16,7 +16,7 @@ letters these are; one class after the other, with :math:`e` at hand.
 import numpy as np
 
 from fastclf.kernels._jit import kernel
-from fastclf.kernels.arrays import copy, fill
+from fastclf.kernels.arrays import copy
 from fastclf.kernels.coordinate_descent import violation
 
 _ACTIVE_SWEEPS = 10
@@ -24,11 +24,12 @@ _ACTIVE_SWEEPS = 10
 
 
 @kernel
-def _prepare(a, p, v, means, e, c):
+def _prepare(a, p, extra, v, means, e, c):
     # Fill e (n,) and its derivative c (n,) in the logits of a class; p (T, n) and v (n,) are its.
-    fill(e, 0.0)
-    fill(c, 0.0)
     n = e.size
+    for i in range(n):
+        c[i] = extra[i]
+        e[i] = extra[i] * v[i]
     for term in range(p.shape[0]):
         own, weight = p[term], a[term]
         if means.shape[0]:
@@ -89,14 +90,15 @@ def _sweep(X, e, c, gradient, l2, l1, every, features, curvatures, x, u, v, coun
 
 
 @kernel
-def minimise(X, a, p, softmax, gradient, penalty, share, most, x, u):
+def minimise(X, a, p, extra, softmax, gradient, penalty, share, most, x, u):
     """Move ``u`` (K, d + 1), which is x at first, towards the minimum of the model.
 
     Until violations are a share of the largest at first, or the columns were read ``most`` times.
     ``X`` is the tuple (data, rows, indptr) of a CSC matrix (n, d + 1) whose last column are ones;
-    ``a`` is (T, n), ``p`` (K, T, n), ``gradient`` (K, d + 1) and ``penalty`` (l2, l1). Return the
-    decrease of the model and the part of it that is of first order. Coordinates that are 0 and
-    optimal at first are left out, and so are intercepts that stay, for their gradient is 0.
+    ``a`` is (T, n), ``p`` (K, T, n), ``extra`` (K, n) what is added to the curvature of each logit,
+    ``gradient`` (K, d + 1) and ``penalty`` (l2, l1). Return the decrease of the model and the
+    part of it that is of first order. Coordinates that are 0 and optimal at first are left out, and
+    so are intercepts that stay, for their gradient is 0.
     """
     data, rows, indptr = X
     l2, l1 = penalty
@@ -131,7 +133,7 @@ def minimise(X, a, p, softmax, gradient, penalty, share, most, x, u):
                 continue
             of_class = curvatures[bounds[k] : bounds[k + 1]]
             if K > 1 or first_time:
-                _prepare(a, p[k], v[k], means, e, c)
+                _prepare(a, p[k], extra[k], v[k], means, e, c)
             if first_time:
                 for at in range(own.size):
                     j = own[at]
@@ -142,6 +144,7 @@ def minimise(X, a, p, softmax, gradient, penalty, share, most, x, u):
                     of_class[at] = curvature
             if softmax:
                 copy(v[k], before)
+                counts[0] += 3.0 * n
             met = 0.0
             for repeat in range(3 if K > 1 else 1):
                 met_now = _sweep(
@@ -167,7 +170,7 @@ def minimise(X, a, p, softmax, gradient, penalty, share, most, x, u):
     for k in range(K):
         if bounds[k] == bounds[k + 1]:
             continue
-        _prepare(a, p[k], v[k], means, e, c)
+        _prepare(a, p[k], extra[k], v[k], means, e, c)
         for j in features[bounds[k] : bounds[k + 1]]:
             change = u[k, j] - x[k, j]
             slope -= gradient[k, j] * change

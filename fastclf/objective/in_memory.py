@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+import scipy.special
 
 from fastclf import threads
 from fastclf.kernels import column_descent, newton, passes, proximal
@@ -319,13 +320,14 @@ class InMemoryObjective:
         return self.n_rows * row
 
     def descend(
-        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
     ) -> tuple[np.ndarray, float, float]:
         """Return where coordinate descent on the columns of X leads, for one problem.
 
         It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
-        are a share of what they were or X was read ``most`` times. Also the model's decrease, and
-        the part of that of first order.
+        are a share of what they were or X was read ``most`` times. With a damping of 1 each class's
+        loss is below its model, with 0 the model is the Taylor series. Also return the model's
+        decrease, and the part of that of first order.
         """
         target, K = self.target, self.n_outputs
         logits = self._logits(theta, None)
@@ -334,14 +336,19 @@ class InMemoryObjective:
             terms = self.loss.probabilities(logits, K)
             a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
             p = np.stack([p.T for _, p in terms], axis=1)
+            extra = (a * (matrices.bound_of_curvature(p) - p * (1 - p))).sum(axis=1)
         else:
-            a, p = shares, self.loss.curvature(logits, target, K).T[:, None]
+            curvature = self.loss.curvature(logits, target, K)
+            a, p = shares, curvature.T[:, None]
+            q = np.clip(scipy.special.expit(logits), 1e-30, 1 - np.finfo(self.dtype).eps)
+            extra = shares * (curvature * (matrices.bound_of_curvature(q) / (q * (1 - q)) - 1)).T
         x = theta.T.copy()
         u = x.copy()
         decrease, slope = column_descent.minimise(
             self.features.by_column,
             a,
             np.ascontiguousarray(p),
+            np.maximum(damping * extra, 0),
             isinstance(self.loss, Softmax),
             gradient.T.copy(),
             (float(self.penalty.strength[0]), float(self.penalty.l1[0])),

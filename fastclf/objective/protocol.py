@@ -130,13 +130,14 @@ class Objective(Protocol):
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
 
     def descend(
-        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
     ) -> tuple[np.ndarray, float, float]:
         """Return where coordinate descent on the columns of X leads, for one problem.
 
         It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
-        are a share of what they were or X was read ``most`` times. Also the model's decrease, and
-        the part of that of first order.
+        are a share of what they were or X was read ``most`` times. With a damping of 1 each class's
+        loss is below its model, with 0 the model is the Taylor series. Also return the model's
+        decrease, and the part of that of first order.
         """
 
     def proximal_point(self, theta: np.ndarray) -> "ProximalPoint":

@@ -53,7 +53,7 @@ _FAST = 0.1
 _ROOM = 1 << 21
 """Entries that a matrix may have in any case, and that of a dense X a tenth of its entries more."""
 
-_SHARE_BY_COLUMN, _MOST_READS = 0.1, 50
+_SHARE_BY_COLUMN, _MOST_READS = 0.1, 20
 """To which share of its violation a model is minimised by columns, and reads of X for that."""
 
 _HASTE = 0.5
@@ -82,7 +82,8 @@ class Descent:
     """Where one problem stands, on all features or on some.
 
     ``value`` has the L1 part, ``gradient`` (d + 1, K) hasn't; ``norm`` is the largest violation of
-    optimality. ``expected`` is the decrease that the last model promised.
+    optimality. ``expected`` is the decrease that the last model promised, ``cut`` whether the step to
+    its minimum was too long.
     """
 
     objective: Objective
@@ -97,6 +98,8 @@ class Descent:
     wait: float = 0
     expected: float = np.inf
     unchanged: int = 0
+    damping: float = 1.0
+    cut: bool = False
     lowest: float = np.inf
     smallest: float = np.inf
     end: int = RUNNING
@@ -341,8 +344,12 @@ class Proximal:
     def _propose(self, descent: Descent) -> Step:
         objective, model = descent.objective, descent.model
         if not _has_matrix(objective):
-            found = objective.descend(descent.theta, descent.gradient, _SHARE_BY_COLUMN, _MOST_READS)
-            return Step(*found)
+            if descent.cut:
+                descent.damping = min(max(4 * descent.damping, 0.25), 1.0)
+            elif np.isfinite(descent.expected):
+                descent.damping = 0.25 * descent.damping if descent.damping > 0.01 else 0.0
+            where = descent.theta, descent.gradient, _SHARE_BY_COLUMN, _MOST_READS
+            return Step(*objective.descend(*where, descent.damping))
         where = descent.theta, descent.gradient, descent.l1, SHARE
         exact = _is_whole(objective)
         if model is not None:
@@ -455,6 +462,7 @@ def _search(descent: Descent, step: Step) -> bool:
         start = descent.value, step.slope, t
         if enough(*start, value, noise, descent.norm, norm):
             descent.move(trial, value, gradient, norm)
+            descent.cut = t < 1
             return True
         t = cut(*start, value)
     return False
