@@ -46,12 +46,18 @@ def _prepare(a, p, extra, v, means, e, c):
 
 
 @kernel
-def _sweep(X, e, c, gradient, l2, l1, every, features, curvatures, x, u, v, counts):
-    # One class; return the largest violation that was met.
+def _sweep(
+    X, e, c, total, gradient, l2, l1, every, features, curvatures, products, x, u, v, counts
+):
+    # One class; return the largest violation that was met. The intercept, where it is free, stays
+    # optimal: a step of a feature moves it too, by ``shift``, which all rows share.
+    shift = 0.0
     data, rows, indptr = X
     q = u.size
     worst = 0.0
-    for at in range(features.size):
+    for turn in range(features.size):
+        # From the intercept on, which is last.
+        at = features.size - 1 - turn
         j = features[at]
         intercept = j == q - 1
         strength = 0.0 if intercept else l1
@@ -62,7 +68,7 @@ def _sweep(X, e, c, gradient, l2, l1, every, features, curvatures, x, u, v, coun
         slope = 0.0
         for place in range(first, last):
             slope += data[place] * e[np.uintp(rows[place])]
-        slope += gradient[j]
+        slope += gradient[j] + shift * products[at]
         if not intercept:
             slope += l2 * (old - x[j])
         counts[0] += float(last - first)
@@ -86,6 +92,14 @@ def _sweep(X, e, c, gradient, l2, l1, every, features, curvatures, x, u, v, coun
                 step = change * data[place]
                 v[i] += step
                 e[i] += c[i] * step
+            if total > 0.0 and not intercept:
+                follow = change * products[at] / total
+                shift -= follow
+                u[q - 1] -= follow
+    if shift != 0.0:
+        for i in range(v.size):
+            v[i] += shift
+            e[i] += c[i] * shift
     return worst
 
 
@@ -109,7 +123,8 @@ def minimise(X, a, p, extra, softmax, gradient, penalty, share, most, x, u):
     means = np.zeros((p.shape[1] if softmax else 0, n))
     e, c = np.zeros(n), np.zeros(n)
     features = np.empty(K * q, np.intp)
-    curvatures = np.zeros(K * q)
+    curvatures, products = np.zeros((2, K * q))
+    totals = np.zeros(K)
     bounds = np.zeros(K + 1, np.intp)
     counts = np.zeros(1)
     count = 0
@@ -117,7 +132,7 @@ def minimise(X, a, p, extra, softmax, gradient, penalty, share, most, x, u):
     for k in range(K):
         for j in range(q):
             own = violation(gradient[k, j], u[k, j], l1 if j < q - 1 else 0.0)
-            if own > 0.0 or u[k, j] != 0.0:
+            if own > 0.0 or (u[k, j] != 0.0 and j < q - 1):
                 features[count] = j
                 count += 1
                 tolerance = max(tolerance, share * own)
@@ -132,24 +147,34 @@ def minimise(X, a, p, extra, softmax, gradient, penalty, share, most, x, u):
             if own.size == 0:
                 continue
             of_class = curvatures[bounds[k] : bounds[k + 1]]
+            with_ones = products[bounds[k] : bounds[k + 1]]
             if K > 1 or first_time:
                 _prepare(a, p[k], extra[k], v[k], means, e, c)
             if first_time:
+                if own[own.size - 1] == q - 1:
+                    totals[k] = c.sum()
                 for at in range(own.size):
                     j = own[at]
-                    curvature = 0.0 if j == q - 1 else l2
+                    curvature, product = 0.0, 0.0
                     for place in range(np.uintp(indptr[j]), np.uintp(indptr[j + 1])):
                         value = data[place]
-                        curvature += value * value * c[np.uintp(rows[place])]
+                        weighted = value * c[np.uintp(rows[place])]
+                        product += weighted
+                        curvature += value * weighted
+                    if j < q - 1:
+                        if totals[k] > 0.0:
+                            curvature -= product * product / totals[k]
+                        curvature += l2
                     of_class[at] = curvature
+                    with_ones[at] = product
             if softmax:
                 copy(v[k], before)
                 counts[0] += 3.0 * n
             met = 0.0
             for repeat in range(3 if K > 1 else 1):
                 met_now = _sweep(
-                    X, e, c, gradient[k], l2, l1, every and repeat == 0,
-                    own, of_class, x[k], u[k], v[k], counts,
+                    X, e, c, totals[k], gradient[k], l2, l1, every and repeat == 0,
+                    own, of_class, with_ones, x[k], u[k], v[k], counts,
                 )  # fmt: skip
                 if repeat == 0:
                     met = met_now
