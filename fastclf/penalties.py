@@ -1,4 +1,6 @@
-r"""The penalty on the coefficients, with :math:`\lambda = 1 / (C \sum_i w_i)` and an L1 ratio r:
+r"""The penalty on the coefficients.
+
+With :math:`\lambda = 1 / (C \sum_i w_i)` and an L1 ratio r
 
 .. math::
     \lambda \left(\frac{1 - r}{2} \lVert W \rVert_2^2 + r \lVert W \rVert_1\right)

@@ -28,6 +28,7 @@ from fastclf.solvers import (
     Constant,
     InverseTime,
     Newton,
+    Proximal,
     minimize,
     observing,
 )
@@ -133,6 +134,8 @@ EXACT = {
     "newton from a sample": Newton(sample=100),
     "newton, blocks, from a sample": Newton(whole=False, sample=100),
     "one pair": LBFGS(memory=1),
+    "proximal": Proximal(),
+    "proximal from a sample": Proximal(sample=200),
 }
 """Solvers that reach the optimum, and not just its neighbourhood."""
 

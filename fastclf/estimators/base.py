@@ -25,7 +25,7 @@ from fastclf.estimators.validation import (
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import ElasticNet, L2, Penalty
+from fastclf.penalties import L2, ElasticNet, Penalty
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 

@@ -142,9 +142,9 @@ def _jump(block, U, Q, at, strengths, u, r, v):
 
 @kernel
 def minimise(blocks, U, Q, strengths, share, most, u, r):
-    """Move ``u`` towards the minimum, until violations are a share of the largest at first.
+    r"""Move ``u`` towards the minimum, until violations are a share of the largest at first.
 
-    ``blocks`` are (G, q, q), ``strengths`` the :math:`\\lambda_j`; ``u`` is x and ``r`` is g at
+    ``blocks`` are (G, q, q), ``strengths`` the :math:`\lambda_j`; ``u`` is x and ``r`` is g at
     first, both are moved in place. No more than ``most`` sweeps are taken.
     """
     G, q = u.shape

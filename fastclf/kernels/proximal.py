@@ -157,7 +157,19 @@ def _make_settle(KIND):
                 sparse.move_to_center(center, sums[0], blocks[0])
             elif KIND == SIGMOID:
                 narrow.sigmoid(
-                    X, order, soft, weights, scale, pos_weight, w, center, 0, n, values, sums, blocks
+                    X,
+                    order,
+                    soft,
+                    weights,
+                    scale,
+                    pos_weight,
+                    w,
+                    center,
+                    0,
+                    n,
+                    values,
+                    sums,
+                    blocks,
                 )
             else:
                 narrow.softmax(

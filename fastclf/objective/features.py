@@ -27,7 +27,7 @@ class DenseFeatures:
 
     def __init__(self, X: np.ndarray) -> None:
         self.X = X
-        self.arrays = for_kernels(X)
+        self.arrays = self.canonical = for_kernels(X)
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.size

@@ -373,7 +373,7 @@ class InMemoryObjective:
         if self.is_sparse:
             kind = proximal.SPARSE_SIGMOID
         data = (
-            self.features.canonical if self.is_sparse else self.features.arrays,
+            self.features.canonical,
             _NO_ORDER,
             target.codes,
             target.soft,

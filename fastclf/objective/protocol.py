@@ -6,8 +6,9 @@ An Objective holds M independent problems over one X,
     f_m(\theta_m) = \frac{1}{\sum_i w_{mi}} \sum_i w_{mi} \,\ell(y_{mi}, z_{mi})
     + \frac{\lambda_m}{2} \lVert W_m \rVert^2,\qquad Z = X W + b
 
-with the smooth part of a penalty, of some strength; an L1 part is left to the solver. theta is (d + 1, M K), C
-order, problem after problem, the intercepts in its last row. One read of X serves all problems. Solvers see nothing of the data but this.
+with the smooth part of a penalty; an L1 part is left to the solver. theta is (d + 1, M K), C order,
+problem after problem, the intercepts in its last row. One read of X serves all problems. Solvers
+see nothing of the data but this.
 """
 
 from dataclasses import dataclass
@@ -117,9 +118,7 @@ class Objective(Protocol):
     def sample(self, n_rows: int) -> "Objective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
 
-    def part(
-        self, features: np.ndarray | None, problem: int, n_threads: int | None
-    ) -> "Objective":
+    def part(self, features: np.ndarray | None, problem: int, n_threads: int | None) -> "Objective":
         """Return one of the problems, on some of the features (s,) or on all.
 
         It counts passes of its own. Few features take a copy of their columns.

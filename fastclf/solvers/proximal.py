@@ -82,8 +82,8 @@ class Descent:
     """Where one problem stands, on all features or on some.
 
     ``value`` has the L1 part, ``gradient`` (d + 1, K) hasn't; ``norm`` is the largest violation of
-    optimality. ``expected`` is the decrease that the last model promised, ``cut`` whether the step to
-    its minimum was too long.
+    optimality. ``expected`` is the decrease that the last model promised, ``cut`` tells whether the
+    step to its minimum was too long.
     """
 
     objective: Objective
@@ -193,7 +193,10 @@ class Proximal:
     max_iter: int | None = None
     negligible: float = field(default=NEGLIGIBLE, repr=False)
 
-    needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian", "part", "entries")
+    needs: ClassVar[tuple[str, ...]] = (
+        *("value_and_grad", "curvature", "hessian", "part", "entries"),
+        *("proximal_point", "settle", "descend"),
+    )
     early_stopping: ClassVar[None] = None
 
     def __post_init__(self) -> None:
@@ -205,6 +208,8 @@ class Proximal:
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
         matrix = "Hessian" if _is_whole(objective) else "a block of the Hessian for each class"
+        if objective.is_sparse and not _is_whole(objective):
+            matrix = "Hessian by columns"
         features = "all features" if _takes_all(objective) else "a working set of features"
         started = f", started on {self.sample} rows" if self._has_sample(objective) else ""
         return f"proximal Newton: {matrix}, {features}{started}"
@@ -230,12 +235,12 @@ class Proximal:
     def step(self, objective: Objective, state: ProximalState) -> None:
         """Take a step on all features, or solve each problem on its working set."""
         todo = {}
-        for m in np.flatnonzero(state.running):
+        for m in np.flatnonzero(state.running).tolist():
             features = self._working_set(objective, state, m)
             if features is not None and self._is_optimal(objective, state, m):
                 state.running[m] = False
             else:
-                todo[int(m)] = features
+                todo[m] = features
         if not todo:
             self._finish(state)
             return
@@ -281,7 +286,8 @@ class Proximal:
             features = todo[m]
             part = objective.part(features, m, n_threads)
             descent = _descent(part, state, m, features)
-            self._settle(descent, state.scale, _SMALL if M == 1 else _SMALL_OF_MANY)
+            work = _SMALL if M == 1 else _SMALL_OF_MANY
+            self._settle(descent, state.scale, work, features is None)
             columns = slice(m * K, (m + 1) * K)
             rows = slice(None) if features is None else np.append(features, len(point) - 1)
             point[rows, columns] = descent.theta
@@ -307,17 +313,22 @@ class Proximal:
             state.gradient = np.where(columns, gradient, state.gradient)
         state.iteration += 1
 
-    def _settle(self, descent: Descent, scale: float, work: float) -> None:
-        # Solve a problem on its working set as well as it's worth, before others are looked at.
-        tol, negligible = max(0.5 * self._tol, _INNER * descent.norm), 0.0
+    def _settle(self, descent: Descent, scale: float, work: float, final: bool) -> None:
+        # Solve a problem; on a working set only as well as it's worth before others are looked at.
+        tol, negligible, share = self._tol, self.negligible * scale, 0.0
+        if not final:
+            tol, negligible, share = (
+                max(0.5 * tol, _INNER * descent.norm),
+                0.25 * negligible,
+                _INNER,
+            )
         if descent.objective.descent_work <= work:
-            limits = tol, 0.25 * self.negligible * scale, _INNER
-            descent.settle(limits, _MOST_STEPS)
+            descent.settle((tol, negligible, share), _MOST_STEPS)
             return
         for number in range(_MOST_STEPS):
             self._advance(descent, tol, negligible)
             if number == 0:
-                negligible = max(0.25 * self.negligible * scale, _INNER * descent.expected)
+                negligible = max(negligible, share * descent.expected)
             if descent.end != RUNNING:
                 return
 
@@ -422,7 +433,7 @@ class Proximal:
         if self.max_iter == 0 or not self._has_sample(objective) or theta.any():
             return theta
         # The optimum of a sample with the same C is near that of all rows, and cheap.
-        inner = replace(self, sample=0, tol=np.inf, max_iter=50, negligible=1e-3)
+        inner: Any = replace(self, sample=0, tol=np.inf, max_iter=50, negligible=1e-3)
         with observing(_ignore):
             return minimize(objective.sample(self.sample), theta, inner).theta
 

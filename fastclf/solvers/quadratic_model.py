@@ -58,9 +58,7 @@ class QuadraticModel:
     changes: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls, hessian: Hessian, strength: float, memory: int, floor: float
-    ) -> "QuadraticModel":
+    def of(cls, hessian: Hessian, strength: float, memory: int, floor: float) -> "QuadraticModel":
         """Return the model of a Hessian and a squared penalty; see :meth:`renew`."""
         model = cls(hessian.center, np.empty(0), strength, memory)
         model.renew(hessian, floor)
@@ -93,23 +91,19 @@ class QuadraticModel:
         """Drop what steps told."""
         self.steps, self.changes = [], []
 
-    def minimise(
-        self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float
-    ) -> Step:
+    def minimise(self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float) -> Step:
         """Return the point that the model prefers, given one and the smooth part's gradient there.
 
         No coordinate violates optimality of the model by more than a share of what one did before.
         """
-        shape = self.blocks.shape[:2]
+        shape = self.blocks.shape[0], self.blocks.shape[1]
         x, g = self._moved(theta).reshape(shape), self._flat(gradient).reshape(shape)
         strengths = np.full((theta.shape[1], len(theta)), l1)
         strengths[:, -1] = 0
-        strengths = strengths.reshape(shape)
+        strengths = strengths.reshape(*shape)
         u, r = x.copy(), g.copy()
         V, Q = self._low_rank()
-        coordinate_descent.minimise(
-            self.blocks, V, Q, strengths, share, _MOST_SWEEPS, u, r
-        )
+        coordinate_descent.minimise(self.blocks, V, Q, strengths, share, _MOST_SWEEPS, u, r)
         direction = u - x
         slope = float((g * direction + strengths * (np.abs(u) - np.abs(x))).sum())
         decrease = -slope - 0.5 * float(((r - g) * direction).sum())
