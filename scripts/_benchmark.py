@@ -33,6 +33,7 @@ PACKAGES = (
     "scikit-learn-intelex",
     "snapml",
     "skglm",
+    "celer",
     "liblinear-official",
 )
 

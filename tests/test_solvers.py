@@ -135,7 +135,6 @@ EXACT = {
     "newton, blocks, from a sample": Newton(whole=False, sample=100),
     "one pair": LBFGS(memory=1),
     "proximal": Proximal(),
-    "proximal from a sample": Proximal(sample=200),
 }
 """Solvers that reach the optimum, and not just its neighbourhood."""
 

@@ -229,7 +229,9 @@ class InMemoryObjective:
         logits = self._logits(theta, rows)
         features = self.features if rows is None else self.features.rows(rows)
         slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
-        blocks = matrices.sparse_blocks(features.canonical, slopes, self._center, self.n_threads)
+        blocks = matrices.sparse_blocks(
+            tuple(features.canonical), slopes, self._center, self.n_threads
+        )
         if whole and K > 1:
             whole_matrices = np.empty((self.n_problems, K * (d + 1), K * (d + 1)))
             narrow.assemble(blocks, whole_matrices)
