@@ -28,7 +28,7 @@ from fastclf.estimators.validation import (
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import L2
+from fastclf.penalties import L2, ElasticNet, Penalty
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 
@@ -228,12 +228,23 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
-        if self._strength_and_share()[1] != 0:
-            raise InputError(
-                f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
-            )
+        if self._strength_and_share()[1]:
+            fraction(self._strength_and_share()[1], "l1_ratio")
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)
+        if self._has_l1:
+            choice.check_l1(self.solver)
+
+    @property
+    def _has_l1(self) -> bool:
+        C, share = self._strength_and_share()
+        return bool(share) and bool(np.all(np.isfinite(C)))
+
+    def _penalty(self, C: float, total_weight: np.ndarray) -> Penalty:
+        share = self._strength_and_share()[1]
+        if share and np.all(np.isfinite(C)):
+            return ElasticNet.from_C(C, share, total_weight)
+        return L2.from_C(C, total_weight)
 
     def _strength_and_share(self) -> tuple[float, float]:
         # C, and the share of the L1 penalty.
@@ -247,7 +258,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             problem.target,
             problem.loss,
             problem.n_columns,
-            L2.from_C(self._strength_and_share()[0] if C is None else C, total),
+            self._penalty(self._strength_and_share()[0] if C is None else C, total),
             self.fit_intercept,
             self.n_threads,
         )
@@ -327,7 +338,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
         dtype, tol, words = X.dtype, self.tol, ""
         problem = massless.restrict(problem)
-        space = RowSpace.of(X) if solver is None else None
+        space = RowSpace.of(X) if solver is None and not self._has_l1 else None
         if space is not None:
             X, theta = space.rows, space.reduce(theta)
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
@@ -336,7 +347,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
                 validation = space.coordinates(validation[0]), validation[1]
 
         def full(theta: np.ndarray) -> np.ndarray:
-            theta = problem.centred(theta)
+            theta = theta if self._has_l1 else problem.centred(theta)
             return theta if space is None else space.expand(theta)
 
         def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
