@@ -21,10 +21,11 @@ from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.schema import json_schema
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.toml import Document, Table, filled_in, mistake
 
-EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS}
+EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS, "proximal": Proximal}
+KNOW_L1 = ("auto", "proximal")
 MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 # Named by module, because importing all of them takes longer than most runs.
@@ -56,15 +57,6 @@ def _fit_for_a_directory(name: str) -> str:
             "or control characters, not starting with a dot",
         )
     return name
-
-
-def _only_l2(l1_ratio: float) -> float:
-    if l1_ratio != 0:
-        raise mistake(
-            "model.l1_ratio",
-            f"model.l1_ratio = {l1_ratio}: only the L2 penalty can be fitted so far; set it to 0.0",
-        )
-    return l1_ratio
 
 
 def _known_teacher(name: str) -> str:
@@ -178,9 +170,7 @@ class ModelTable(Table):
 
     kind: str
     C: Annotated[float, Field(gt=0, allow_inf_nan=True)] = default_of(LogisticRegression, "C")
-    l1_ratio: Annotated[float, AfterValidator(_only_l2)] = default_of(
-        LogisticRegression, "l1_ratio"
-    )
+    l1_ratio: UpTo1 = default_of(LogisticRegression, "l1_ratio")
     fit_intercept: bool = default_of(LogisticRegression, "fit_intercept")
     label_smoothing: Below1 = default_of(LogisticRegression, "label_smoothing")
 
@@ -292,6 +282,22 @@ class NewtonSolver(ExactSolver):
     whole: bool | None = default_of(Newton, "whole")
     memory: Count = default_of(Newton, "memory")
     sample: Natural = default_of(Newton, "sample")
+
+
+class ProximalSolver(ExactSolver):
+    """``[solver]`` for `fastclf.solvers.Proximal`.
+
+    Attributes
+    ----------
+    memory : int
+        How many past steps the approximation of the Hessian uses.
+    sample : int
+        How many rows are solved first, for a start; 0 for none.
+    """
+
+    name: Literal["proximal"]
+    memory: Count = default_of(Proximal, "memory")
+    sample: Natural = default_of(Proximal, "sample")
 
 
 class MinibatchSolver(SolverTable):
@@ -489,7 +495,13 @@ class Recipe(Table):
         filled_in("kind", "auto"),
     ] = AutoModel()
     solver: Annotated[
-        AutoSolver | NewtonSolver | LBFGSSolver | SGDSolver | AdamSolver | AdamWSolver,
+        AutoSolver
+        | NewtonSolver
+        | LBFGSSolver
+        | ProximalSolver
+        | SGDSolver
+        | AdamSolver
+        | AdamWSolver,
         Field(discriminator="name"),
         filled_in("name", "auto"),
     ] = AutoSolver()
@@ -503,6 +515,13 @@ class Recipe(Table):
                 "early_stopping",
                 f'[early_stopping] needs a minibatch solver, and solver.name is "'
                 f'{self.solver.name}"; set it to one of {", ".join(MINIBATCH_RULES)}',
+            )
+        if self.model.l1_ratio > 0 and self.solver.name not in KNOW_L1:
+            raise mistake(
+                "model.l1_ratio",
+                f"model.l1_ratio = {self.model.l1_ratio} is an L1 penalty, and solver.name is "
+                f'"{self.solver.name}", which knows none; set it to one of {", ".join(KNOW_L1)}, '
+                "or model.l1_ratio to 0.0",
             )
         if self.distill and self.model.kind == "multilabel":
             raise mistake(

@@ -3,7 +3,7 @@
 The formulas stand in :mod:`fastclf.kernels.cross_entropy` and :mod:`fastclf.kernels.sigmoid`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,6 +64,10 @@ class Softmax:
         """Return the weight of the positive class of each column; softmax has none, so 1."""
         return np.ones(n_columns)
 
+    def problems(self, chosen: np.ndarray) -> "Softmax":
+        """Return the loss of some problems, a mask (M,); all have the same."""
+        return self
+
     def value_at_zero(self, n_columns: int) -> float:
         """Return the loss of a row of K columns whose logits are all 0."""
         return _mixed(self.distillation) * float(np.log(n_columns))
@@ -122,6 +126,12 @@ class Sigmoid:
     def pos_weights(self, n_columns: int) -> np.ndarray:
         """Return the weight of the positive class of each column (M,)."""
         return np.ones(n_columns) if self.pos_weight is None else self.pos_weight
+
+    def problems(self, chosen: np.ndarray) -> "Sigmoid":
+        """Return the loss of some problems, a mask (M,)."""
+        if self.pos_weight is None:
+            return self
+        return replace(self, pos_weight=self.pos_weight[chosen])
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the largest loss of a row whose logit is 0."""

@@ -36,6 +36,7 @@ PACKAGES = (
     "scikit-learn-intelex",
     "snapml",
     "skglm",
+    "celer",
     "liblinear-official",
 )
 

@@ -77,18 +77,9 @@ class Conformance:
 
 
 def read_list() -> list[Entry]:
-    """Return the list in conformance.toml; an entry ends when fastclf has the name in `until`."""
+    """Return the list in conformance.toml."""
     table = tomllib.loads(LIST.read_text())
-    return [
-        Entry(entry["tests"], entry["reason"])
-        for entry in table["deselected"]
-        if "until" not in entry or not has(entry["until"])
-    ]
-
-
-def has(name: str) -> bool:
-    """Tell whether fastclf has a public name, such as "LBFGS" in its solvers."""
-    return name in fastclf.__all__ or name in fastclf.solvers.__all__
+    return [Entry(**entry) for entry in table["deselected"]]
 
 
 def run(plugin: Conformance, options: list[str]) -> None:
@@ -98,8 +89,7 @@ def run(plugin: Conformance, options: list[str]) -> None:
     assert spec is not None and spec.origin is not None
     root = Path(sklearn.__file__).parents[1]
     for name in NAMES:
-        if has(name):
-            setattr(linear_model, name, getattr(fastclf, name))
+        setattr(linear_model, name, getattr(fastclf, name))
     arguments = ["-c", os.devnull, f"--rootdir={root}", "-p", "no:cacheprovider", "-q"]
     arguments += ["--disable-warnings", "--no-header"]
     pytest.main([*arguments, *options, spec.origin], plugins=[plugin])

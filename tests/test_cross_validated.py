@@ -46,14 +46,14 @@ def splits(y: np.ndarray, n: int = 3) -> list:
 
 
 def assert_paths_are_fits(
-    clf: Any, single: Any, X: Any, y: np.ndarray, folds: list, weights: Any = None
+    clf: Any, single: Any, X: Any, y: np.ndarray, folds: list, weights: Any = None, r: int = 0
 ) -> None:
-    """Compare each fit of each fold with one of its training rows alone."""
+    """Compare each fit of each fold, with the L1 ratio r, with one of its training rows alone."""
     for f, (train, _) in enumerate(folds):
         for c, C in enumerate(clf.Cs_):
             own = None if weights is None else weights[train]
             alone = single.set_params(C=C).fit(X[train], y[train], sample_weight=own)
-            found = clf.coefs_paths_[f, 0, c]
+            found = clf.coefs_paths_[f, r, c]
             if single.fit_intercept:
                 np.testing.assert_allclose(found[:, -1], alone.intercept_, atol=2e-5)
                 found = found[:, :-1]
@@ -87,6 +87,19 @@ def test_balanced_counts_all_rows_as_scikit_learn_does():
         Cs=CS, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False, **params
     ).fit(CANCER_X, CANCER, WEIGHTS)
     np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-4)
+
+
+@pytest.mark.parametrize("X, y", [(CANCER_X, CANCER), (scale(IRIS_X), IRIS)], ids=["two", "three"])
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+def test_l1_ratios(X, y, kind):
+    shares, tight = (0.0, 0.4, 1.0), {**TIGHT, "tol": 1e-9}
+    clf = LogisticRegressionCV([0.1, 1.0], l1_ratios=shares, cv=3, **tight).fit(kind(X), y)
+    for r, share in enumerate(shares):
+        single = LogisticRegression(l1_ratio=share, **tight)
+        assert_paths_are_fits(clf, single, X, y, splits(y), r=r)
+    assert (clf.coefs_paths_[:, 2, 0] == 0).mean() > 0.2
+    whole = LogisticRegression(clf.C_, l1_ratio=clf.l1_ratio_, **tight).fit(X, y)
+    np.testing.assert_allclose(clf.coef_, whole.coef_, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.csr_array])
@@ -404,7 +417,7 @@ BAD = [
     ({"Cs": 0}, "Cs must be an integer >= 1"),
     ({"Cs": []}, "Cs is empty"),
     ({"Cs": [1.0, -2.0]}, "each of Cs must be a positive number, got -2.0"),
-    ({"l1_ratios": [0.0, 0.5]}, "l1_ratios must be 0, got 0.5: no solver has an L1 penalty yet"),
+    ({"l1_ratios": [0.0, 0.5], "solver": "newton"}, "solver Newton can't fit an L1 penalty"),
     ({"l1_ratios": []}, "l1_ratios must be a list"),
     ({"l1_ratios": [2.0]}, r"each of l1_ratios must be in \[0, 1\]"),
     ({"solver": "adam"}, "solver='adam' trains on minibatches"),

@@ -28,6 +28,7 @@ from fastclf.solvers import (
     Constant,
     InverseTime,
     Newton,
+    Proximal,
     minimize,
     observing,
 )
@@ -133,6 +134,7 @@ EXACT = {
     "newton from a sample": Newton(sample=100),
     "newton, blocks, from a sample": Newton(whole=False, sample=100),
     "one pair": LBFGS(memory=1),
+    "proximal": Proximal(),
 }
 """Solvers that reach the optimum, and not just its neighbourhood."""
 

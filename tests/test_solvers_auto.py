@@ -15,6 +15,7 @@ from sklearn.preprocessing import scale
 
 import fastclf
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
+from fastclf.penalties import L2
 from fastclf.solvers import LBFGS, SGD, Newton, choose
 
 MB = 1 << 20
@@ -30,6 +31,7 @@ def shape(n: int, d: int, K: int = 1, M: int = 1, sparse: bool = False, dtype: A
         is_sparse=sparse,
         dtype=np.dtype(dtype),
         has_small_passes=False,
+        penalty=L2(np.ones(M)),
     )
 
 

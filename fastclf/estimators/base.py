@@ -28,7 +28,7 @@ from fastclf.estimators.validation import (
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import L2
+from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
 
@@ -229,27 +229,32 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
         C, l1_ratio = self._strength_and_share()
+        fraction(l1_ratio, "l1_ratio")
         compatibility.check_solver(self.solver, C, l1_ratio, getattr(self, "dual", False))
-        if l1_ratio != 0:
-            raise InputError(
-                f"l1_ratio must be 0, got {self.l1_ratio!r}: no solver has an L1 penalty yet"
-            )
         resolve_n_threads(self.n_threads)
         choice.named(self.solver)
+        if self._has_l1:
+            choice.check_l1(self.solver)
 
-    def _strength_and_share(self) -> tuple[float, float]:
-        # C, and the share of the L1 penalty.
-        return self.C, self.l1_ratio or 0.0
+    @property
+    def _has_l1(self) -> bool:
+        C, share = self._strength_and_share()
+        return bool(np.any(share) and np.any(np.isfinite(C)))
+
+    def _strength_and_share(self) -> tuple[Any, Any]:
+        # C, and the share of the L1 penalty; numbers, or one for each label.
+        return self.C, 0.0 if self.l1_ratio is None else self.l1_ratio
 
     def _objective(self, X: Any, problem: Problem, C: float | None = None) -> InMemoryObjective:
         M = problem.n_columns if problem.loss.is_sigmoid else 1
         total = np.broadcast_to(problem.target.total_weight, (M,))
+        strength, share = self._strength_and_share()
         return InMemoryObjective(
             X,
             problem.target,
             problem.loss,
             problem.n_columns,
-            L2.from_C(self._strength_and_share()[0] if C is None else C, total),
+            from_C(strength if C is None else C, share, total),
             self.fit_intercept,
             self.n_threads,
         )
@@ -330,7 +335,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
         dtype, tol, words = X.dtype, self.tol, ""
         problem = massless.restrict(problem)
-        space = RowSpace.of(X) if solver is None else None
+        space = RowSpace.of(X) if solver is None and not self._has_l1 else None
         if space is not None:
             X, theta = space.rows, space.reduce(theta)
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
@@ -339,7 +344,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
                 validation = space.coordinates(validation[0]), validation[1]
 
         def full(theta: np.ndarray) -> np.ndarray:
-            theta = problem.centred(theta)
+            theta = problem.centred(theta, squared=not self._has_l1)
             return theta if space is None else space.expand(theta)
 
         def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:

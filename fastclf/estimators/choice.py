@@ -4,13 +4,14 @@ import dataclasses
 from typing import Any
 
 from fastclf.errors import InputError
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.solvers.minibatch import Minibatch
 
 SOLVERS: dict[str, type | None] = {
     "auto": None,
     "newton": Newton,
     "lbfgs": LBFGS,
+    "proximal": Proximal,
     "newton-cg": None,
     "newton-cholesky": Newton,
     "liblinear": None,
@@ -38,7 +39,7 @@ def named(solver: Any) -> Any:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
         kind = SOLVERS[solver]
         return None if kind is None else kind()
-    if not isinstance(solver, LBFGS | Newton | Minibatch):
+    if not isinstance(solver, LBFGS | Newton | Proximal | Minibatch):
         raise InputError(
             f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
             f"got {solver!r}"
@@ -50,6 +51,22 @@ def is_minibatch(solver: Any) -> bool:
     """Tell whether a name or an object stands for a minibatch solver."""
     kind = SOLVERS.get(solver) if isinstance(solver, str) else type(solver)
     return kind is not None and issubclass(kind, Minibatch)
+
+
+def check_l1(solver: Any) -> None:
+    """Refuse a name or an object of a solver that knows no L1 penalty.
+
+    Raises
+    ------
+    InputError
+        That names those which would work.
+    """
+    solver = named(solver)
+    if not (solver is None or isinstance(solver, Proximal)):
+        raise InputError(
+            f"solver {type(solver).__name__} can't fit an L1 penalty: with l1_ratio > 0 use "
+            "'auto', 'proximal', 'saga' or 'liblinear'; or set l1_ratio=0"
+        )
 
 
 def with_changes(solver: Any, changes: dict[str, Any]) -> Any:

@@ -37,15 +37,16 @@ def _has_minibatch_solver(estimator: "LogisticRegression") -> bool:
 class LogisticRegression(ClassifierMixin, LinearClassifier):
     """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
 
-    Minimises ``Σ w_i loss_i / Σ w_i + ‖W‖² / (2 C Σ w_i)``, the intercepts unpenalised, as
-    scikit-learn's class of the same name does.
+    Minimises ``Σ w_i loss_i / Σ w_i + ((1 - r) ‖W‖² / 2 + r ‖W‖₁) / (C Σ w_i)``, r the `l1_ratio`
+    and the intercepts unpenalised, as scikit-learn's class of the same name does.
 
     Parameters
     ----------
     C : float
         Inverse strength of the penalty; infinity for none.
     l1_ratio : float
-        Share of the L1 penalty; only 0 for now.
+        Share of the L1 penalty, from 0 to 1. With more than 0 coefficients become exactly 0; those
+        of a softmax are then not centred over the classes.
     fit_intercept : bool
     class_weight : dict, "balanced" or None
         Weight of each class; "balanced" makes the total weight of all classes equal, as counted
@@ -53,8 +54,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     label_smoothing : float
         ε in [0, 1): targets become ``(1 - ε) y + ε / K``.
     solver : str or object of :mod:`fastclf.solvers`
-        "auto" reaches the optimum; "sgd", "adam" and "adamw" train on minibatches. Scikit-learn's
-        names are understood.
+        "auto" reaches the optimum, also with an L1 penalty, and "proximal" always; "sgd", "adam"
+        and "adamw" train on minibatches. Scikit-learn's names are understood.
     tol : float
         Largest entry of the gradient at the optimum; for minibatch solvers the smallest relative
         improvement of an epoch that counts (0 runs all epochs).

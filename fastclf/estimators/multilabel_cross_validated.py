@@ -177,7 +177,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
         if self.refit:
             present = Massless.find(problem, self.fit_intercept).present
-            single.C = np.broadcast_to(C, (L,))[present]
+            single.C, single.l1_ratio = (np.broadcast_to(a, (L,))[present] for a in (C, l1_ratio))
             single.coef_, single.intercept_ = middle[:, :-1], middle[:, -1]
             single._fit_problem(X, problem)
             self.coef_, self.intercept_ = single.coef_, single.intercept_

@@ -11,7 +11,7 @@ from fastclf.estimators import choice
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import L2
+from fastclf.penalties import L2, from_C
 from fastclf.solvers import Result, choose
 from fastclf.solvers.folds import follow
 from fastclf.solvers.loop import Observer
@@ -64,13 +64,6 @@ class Paths:
     passes: float
 
 
-def penalty(C: Any, l1_ratio: float, total_weight: np.ndarray) -> L2:
-    """Return the penalty that C, or one for each problem, and an L1 ratio mean."""
-    if l1_ratio != 0:
-        raise InputError(f"l1_ratios must be 0, got {l1_ratio!r}: no solver has an L1 penalty yet")
-    return L2.from_C(C, total_weight)
-
-
 def training_weights(
     weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
@@ -117,7 +110,7 @@ def fit_paths(
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
                 at = np.flatnonzero(places == c)
                 for i, f in enumerate(members):
-                    theta = group.theta(result, i, centred=l1_ratio == 0)
+                    theta = group.theta(result, i, squared=l1_ratio == 0)
                     if space is not None:
                         theta = space.expand(theta)
                     theta = massless[f].expand(theta[:, massless[f].present[group.present]])
@@ -198,17 +191,17 @@ class _Group:
         F = self.totals.size
         totals = np.repeat(self.totals, self.objective.n_problems // F)
         middle = np.full(self.reference.n_problems, self.totals.mean())
-        penalties = [(penalty(C, l1_ratio, totals), penalty(C, l1_ratio, middle)) for C in Cs]
+        penalties = [(from_C(C, l1_ratio, totals), from_C(C, l1_ratio, middle)) for C in Cs]
         some = self.settings
         solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
         return follow(self.objective, self.reference, penalties, solver, some.observer)
 
-    def theta(self, result: Result, i: int, centred: bool) -> np.ndarray:
+    def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""
         C = self.problem.n_columns
         theta = result.theta[:, i * C : (i + 1) * C]
-        return self.problem.centred(theta) if centred else theta
+        return self.problem.centred(theta, squared)
 
     def iterations(self, result: Result, i: int) -> int:
         """Return how many iterations a fold took."""

@@ -41,12 +41,18 @@ class Problem:
         off = np.einsum("i,ik->k", weights, 1 - p) if self.loss.is_sigmoid else on.sum() - on
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
-    def centred(self, theta: np.ndarray) -> np.ndarray:
+    def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:
         """Return theta (d + 1, C) with each row's sum over the classes of a softmax 0.
 
-        All classes may shift together without changing a prediction; this makes them unique.
+        All classes may shift together without changing a prediction; this makes them unique. With
+        another penalty than the squared norm only the intercepts may.
         """
-        return theta if self.loss.is_sigmoid else theta - theta.mean(axis=1, keepdims=True)
+        if self.loss.is_sigmoid:
+            return theta
+        shift = theta.mean(axis=1, keepdims=True)
+        if not squared:
+            shift[:-1] = 0
+        return theta - shift
 
     def rows(self, index: np.ndarray) -> "Problem":
         """Return the problem of some rows."""

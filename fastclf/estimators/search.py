@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_method_params
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import _print_progress
-from fastclf.estimators.paths import Grid, Paths, Settings, penalty
+from fastclf.estimators.paths import Grid, Paths, Settings
 from fastclf.estimators.validation import (
     fraction,
     natural_number,
@@ -60,7 +60,8 @@ def check_parameters(estimator: Any) -> Grid:
         compatibility.check_solver(
             estimator.solver, grid.Cs.max(), float(l1_ratio), getattr(estimator, "dual", False)
         )
-        penalty(1.0, float(l1_ratio), np.ones(1))
+    if grid.l1_ratios.any():
+        choice.check_l1(estimator.solver)
     return grid
 
 

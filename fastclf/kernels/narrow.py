@@ -143,6 +143,34 @@ def _add_block(x, curvature, t, block):
 
 
 @kernel
+def logistic(z, y, weight, pos_weight, scale, curvature):
+    """Return a tile's weighted sum of sigmoid cross-entropies; see kernels/sigmoid.py.
+
+    ``z`` becomes their weighted slopes in the logits, ``curvature`` the second derivatives.
+    """
+    loss = np.empty(TILE)
+    for r in range(TILE):
+        e = exp(-abs(z[r]))
+        larger = 1.0 / (1.0 + e)
+        smaller = e * larger
+        log_sum = log1p(e)
+        negative = 1.0 - y[r]
+        positive = y[r] * pos_weight
+        above = negative * (maximum(z[r], 0.0) + log_sum)
+        below = positive * (maximum(-z[r], 0.0) + log_sum)
+        loss[r] = above + below
+        up = smaller if z[r] < 0 else larger
+        down = larger if z[r] < 0 else smaller
+        own_weight = scale * weight[r]
+        curvature[r] = own_weight * (negative + positive) * (smaller * larger)
+        z[r] = own_weight * (negative * up - positive * down)
+    total = 0.0
+    for r in range(TILE):
+        total += weight[r] * loss[r]
+    return scale * total
+
+
+@kernel
 def sigmoid(
     X, order, soft, weights, scale, pos_weight, w, center, start, stop, values, gradient, blocks
 ):
@@ -155,7 +183,6 @@ def sigmoid(
     y = np.zeros(TILE)
     weight = np.zeros(TILE)
     curvature = np.empty(TILE)
-    loss = np.empty(TILE)
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
         _load(X, order, center, first, rows, x)
@@ -166,26 +193,7 @@ def sigmoid(
                 y[r] = soft[first + r, m]
                 weight[r] = own[first + r]
             fill(weight[rows:], 0.0)
-            zm, p, s = z[m], float(pos_weight[m]), scale[m]
-            for r in range(TILE):
-                e = exp(-abs(zm[r]))
-                larger = 1.0 / (1.0 + e)
-                smaller = e * larger
-                log_sum = log1p(e)
-                negative = 1.0 - y[r]
-                positive = y[r] * p
-                above = negative * (maximum(zm[r], 0.0) + log_sum)
-                below = positive * (maximum(-zm[r], 0.0) + log_sum)
-                loss[r] = above + below
-                up = smaller if zm[r] < 0 else larger
-                down = larger if zm[r] < 0 else smaller
-                own_weight = s * weight[r]
-                curvature[r] = own_weight * (negative + positive) * (smaller * larger)
-                zm[r] = own_weight * (negative * up - positive * down)
-            total = 0.0
-            for r in range(TILE):
-                total += weight[r] * loss[r]
-            values[m] += s * total
+            values[m] += logistic(z[m], y, weight, float(pos_weight[m]), scale[m], curvature)
             if blocks.shape[0]:
                 _add_block(x, curvature, t, blocks[m])
         _backward(x, z, gradient)

@@ -14,7 +14,7 @@ p, whose sum over the classes is 0, doesn't change by it.
 
 import numpy as np
 
-from fastclf.kernels import line_search, narrow
+from fastclf.kernels import cholesky, line_search, narrow
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import copy, fill
 
@@ -80,41 +80,6 @@ def _fill_system(blocks, K, strength, free, jitter, a):
 
 
 @kernel
-def _factor(a):
-    # The lower Cholesky factor, in place; False where the matrix isn't definite.
-    for i in range(a.shape[0]):
-        ai = a[i]
-        for j in range(i + 1):
-            aj = a[j]
-            s = ai[j]
-            for m in range(j):
-                s -= ai[m] * aj[m]
-            if j < i:
-                ai[j] = s / aj[j]
-            elif s > 0.0:
-                ai[i] = np.sqrt(s)
-            else:
-                return False
-    return True
-
-
-@kernel
-def _solve(a, x):
-    for i in range(x.size):
-        ai = a[i]
-        s = x[i]
-        for m in range(i):
-            s -= ai[m] * x[m]
-        x[i] = s / ai[i]
-    for i in range(x.size - 1, -1, -1):
-        ai = a[i]
-        x[i] /= ai[i]
-        s = x[i]
-        for m in range(i):
-            x[m] -= ai[m] * s
-
-
-@kernel
 def _direct(gradient, blocks, strength, free, q, jitter, direction):
     # Fill the Newton direction (K, side); return its slope.
     K = gradient.shape[0]
@@ -125,12 +90,12 @@ def _direct(gradient, blocks, strength, free, q, jitter, direction):
         if not jitter < 1.0:  # there are numbers that aren't finite
             return 0.0
         _fill_system(blocks, K, strength, free, jitter, a)
-        definite = _factor(a)
+        definite = cholesky.factor(a)
         jitter *= 100.0
     for k in range(K):
         for j in range(q):
             x[k * q + j] = -gradient[k, j]
-    _solve(a, x)
+    cholesky.solve(a, x)
     slope = 0.0
     for j in range(q):
         mean = 0.0

@@ -1,11 +1,15 @@
-"""Products of a few rows of a CSR X with the coefficients.
+"""Products of a few rows of a CSR X with the coefficients, and moments of its features.
 
 ``X`` is the tuple (data, indices, indptr). Coefficients are held as ``w`` (d, C), so that one
 stored entry of X meets one contiguous row of w. Otherwise as :mod:`fastclf.kernels.dense`.
 """
 
+import numpy as np
+
 from fastclf.kernels._jit import kernel
+from fastclf.kernels.arrays import fill
 from fastclf.kernels.dense import row_of
+from fastclf.kernels.narrow import TILE, logistic
 
 
 @kernel
@@ -50,3 +54,86 @@ def backward(X, order, start, rows, g, column, gw, gb):
                 wj = gw[indices[p], column : column + K]
                 for k in range(K):
                     wj[k] += value * gr[k]
+
+
+@kernel
+def _add_moments(data, indices, first, last, slope, block):
+    # The lower triangle of a row's moments, and of 1, times the slope; indices must rise.
+    d = block.shape[0] - 1
+    means = block[d]
+    means[d] += slope
+    for p in range(first, last):
+        j = np.uintp(indices[p])
+        value = slope * data[p]
+        means[j] += value
+        row = block[j]
+        for other in range(first, p + np.uintp(1)):
+            row[np.uintp(indices[other])] += value * data[other]
+
+
+@kernel
+def moments(X, slopes, start, stop, blocks):
+    """Add weighted moments of rows start to stop, and of 1, to ``blocks`` (P, d + 1, d + 1).
+
+    ``slopes`` (n, P) weigh the rows, whose indices must rise. Only lower triangles are added to.
+    """
+    data, indices, indptr = X
+    for i in range(start, stop):
+        first, last = np.uintp(indptr[i]), np.uintp(indptr[i + 1])
+        for k in range(blocks.shape[0]):
+            _add_moments(data, indices, first, last, float(slopes[i, k]), blocks[k])
+
+
+@kernel
+def sigmoid(X, soft, weights, scale, pos_weight, w, start, stop, values, gradient, blocks):
+    """Add up sigmoid cross-entropies of one problem, with gradient and Hessian, in one pass.
+
+    ``soft`` (n, 1) and ``weights`` (1, n) are as in :mod:`fastclf.kernels.passes`; ``w`` and
+    ``gradient`` are (d + 1,), the intercept last, ``blocks`` (1, d + 1, d + 1). Indices must rise.
+    """
+    data, indices, indptr = X
+    d = w.size - 1
+    z = np.zeros(TILE)
+    y = np.zeros(TILE)
+    weight = np.zeros(TILE)
+    curvature = np.empty(TILE)
+    for start_of_tile in range(start, stop, TILE):
+        rows = min(TILE, stop - start_of_tile)
+        for r in range(rows):
+            i = np.uintp(start_of_tile + r)
+            total = w[d]
+            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + np.uintp(1)])):
+                total += data[p] * w[np.uintp(indices[p])]
+            z[r] = total
+            y[r] = soft[i, 0]
+            weight[r] = weights[0, i]
+        fill(weight[rows:], 0.0)
+        values[0] += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
+        for r in range(rows):
+            i = np.uintp(start_of_tile + r)
+            first, last = np.uintp(indptr[i]), np.uintp(indptr[i + np.uintp(1)])
+            slope = z[r]
+            gradient[d] += slope
+            for p in range(first, last):
+                gradient[np.uintp(indices[p])] += slope * data[p]
+            _add_moments(data, indices, first, last, curvature[r], blocks[0])
+
+
+@kernel
+def move_to_center(center, gradient, block):
+    """Make a gradient (d + 1,) and moments (d + 1, d + 1) those of the features about a center.
+
+    Only the block's lower triangle is read, all of it is written.
+    """
+    d = center.size
+    means = block[d].copy()
+    total = means[d]
+    for j in range(d):
+        gradient[j] -= center[j] * gradient[d]
+        shifted = means[j] - total * center[j]
+        row = block[j]
+        for other in range(j + 1):
+            row[other] -= center[j] * means[other] + shifted * center[other]
+            block[other, j] = row[other]
+        block[d, j] = shifted
+        row[d] = shifted

@@ -1,10 +1,11 @@
 """Kinds of features: how X is stored, read and summed up."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes
@@ -26,7 +27,7 @@ class DenseFeatures:
 
     def __init__(self, X: np.ndarray) -> None:
         self.X = X
-        self.arrays = for_kernels(X)
+        self.arrays = self.canonical = for_kernels(X)
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.size
@@ -48,6 +49,19 @@ class DenseFeatures:
     def rows(self, index: np.ndarray) -> "DenseFeatures":
         """Return the features of some rows."""
         return DenseFeatures(self.X[index])
+
+    def columns(self, index: np.ndarray) -> np.ndarray:
+        """Return a copy of some columns of X."""
+        return np.take(self.X, index, axis=1)
+
+    def entries_of(self, index: np.ndarray) -> int:
+        """Return how many entries some columns have."""
+        return self.shape[0] * index.size
+
+    @cached_property
+    def by_column(self) -> tuple:
+        """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
+        return columns_and_ones(self.X)
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
@@ -107,6 +121,15 @@ class DenseFeatures:
             center = (sums.sum(axis=0) / total).astype(self.dtype)
             threads.run(add_products, len(pieces), n_threads)
         return center.astype(np.float64), products.sum(axis=0) / total
+
+
+def columns_and_ones(X: Any) -> tuple:
+    """Return (data, rows, indptr) of X (n, d) as CSC, with a last column of ones."""
+    columns = scipy.sparse.csc_array(X)
+    n = X.shape[0]
+    data = np.concatenate([columns.data, np.ones(n, columns.dtype)])
+    rows = np.concatenate([columns.indices, np.arange(n, dtype=columns.indices.dtype)])
+    return data, rows, np.append(columns.indptr, data.size).astype(np.intp)
 
 
 def _pass_by_blas(
@@ -169,6 +192,32 @@ class CSRFeatures:
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""
         return CSRFeatures(self.X[index])
+
+    def columns(self, index: np.ndarray) -> Any:
+        """Return a copy of some columns of X."""
+        return self.X[:, index]
+
+    def entries_of(self, index: np.ndarray) -> int:
+        """Return how many entries some columns have."""
+        return int(self._of_columns[index].sum())
+
+    @cached_property
+    def canonical(self) -> tuple:
+        """The arrays, with rising indices in each row and none twice."""
+        if self.X.has_canonical_format:
+            return self.arrays
+        X = self.X.copy()
+        X.sum_duplicates()
+        return CSRFeatures(X).arrays
+
+    @cached_property
+    def by_column(self) -> tuple:
+        """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
+        return columns_and_ones(self.X)
+
+    @cached_property
+    def _of_columns(self) -> np.ndarray:
+        return np.bincount(self.X.indices, minlength=self.shape[1])
 
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None

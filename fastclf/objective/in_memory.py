@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+import scipy.special
 
 from fastclf import threads
-from fastclf.kernels import newton
+from fastclf.kernels import column_descent, newton, passes, proximal
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
+from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import Selection
-from fastclf.penalties import L2
+from fastclf.penalties import Penalty
 from fastclf.targets import Target
 
 _NO_ORDER = np.empty(0, dtype=np.intp)
@@ -35,6 +37,10 @@ _FEW = 128
 """Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
 
 
+_MOST_SETTLED = 400
+"""Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
+
+
 class InMemoryObjective:
     """The objective over an X in memory, dense or CSR; see :class:`Objective` for the methods.
 
@@ -46,7 +52,8 @@ class InMemoryObjective:
     loss : Loss
     n_columns : int
         Number of columns of theta, M * K.
-    penalty : L2
+    penalty : Penalty
+        Its smooth part is added to values and gradients.
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
@@ -58,7 +65,7 @@ class InMemoryObjective:
         target: Target,
         loss: Loss,
         n_columns: int,
-        penalty: L2,
+        penalty: Penalty,
         fit_intercept: bool = True,
         n_threads: int | None = None,
     ) -> None:
@@ -191,6 +198,8 @@ class InMemoryObjective:
             )
             assert taken is not None
             return self._without_intercepts(taken)
+        if self.is_sparse:
+            return self._without_intercepts(self._sparse_hessian(theta, whole, rows, target))
         center = self._center
         shares = self._shares if rows is None else _shares(target)
         logits = self._logits(theta, rows)
@@ -214,6 +223,22 @@ class InMemoryObjective:
             blocks = np.stack(problems)
         return self._without_intercepts(Hessian(center.astype(np.float64), blocks))
 
+    def _sparse_hessian(
+        self, theta: np.ndarray, whole: bool, rows: np.ndarray | None, target: Target
+    ) -> Hessian:
+        K, d = self.n_outputs, self.n_features
+        logits = self._logits(theta, rows)
+        features = self.features if rows is None else self.features.rows(rows)
+        slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
+        blocks = matrices.sparse_blocks(
+            tuple(features.canonical), slopes, self._center, self.n_threads
+        )
+        if whole and K > 1:
+            whole_matrices = np.empty((self.n_problems, K * (d + 1), K * (d + 1)))
+            narrow.assemble(blocks, whole_matrices)
+            blocks = whole_matrices
+        return Hessian(self._center.astype(np.float64), blocks)
+
     def _without_intercepts(self, hessian: Hessian) -> Hessian:
         # Where they are fixed, their rows and columns are those of the identity.
         if not self.fit_intercept:
@@ -227,6 +252,10 @@ class InMemoryObjective:
     def hessian_cost(self, whole: bool) -> float:
         """Return what :meth:`hessian` over all rows costs, in passes."""
         d, M, K = self.n_features, self.n_problems, self.n_outputs
+        if self.is_sparse:
+            row = self.features.entries / max(self.n_rows, 1)
+            pairs = (K + 1) / 2 if whole else 1.0
+            return 1 + pairs * row**2 / (30 + 3 * row)
         work = narrow.work_of_hessian(d, M, K, whole) * (
             0.5 if d >= MANY_FEATURES else 1
         )  # float32
@@ -279,6 +308,91 @@ class InMemoryObjective:
         self._count(point.passes - before)
         return end
 
+    @property
+    def descent_work(self) -> float:
+        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
+        d, K = self.n_features, self.n_outputs
+        if self.n_problems > 1 or K * (d + 1) > _MOST_SETTLED:
+            return np.inf
+        if self.is_sparse and self.loss.kind(self.target) == passes.SIGMOID:
+            row = self.features.entries / max(self.n_rows, 1)
+            return self.n_rows * (30 + 3 * row + 0.5 * row**2)
+        if self._narrow is None:
+            return np.inf
+        row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
+        return self.n_rows * row
+
+    def descend(
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
+    ) -> tuple[np.ndarray, float, float]:
+        """Return where coordinate descent on the columns of X leads, for one problem.
+
+        It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
+        are a share of what they were or X was read ``most`` times. With a damping of 1 each class's
+        loss is below its model, with 0 the model is the Taylor series. Also return the model's
+        decrease, and the part of that of first order.
+        """
+        target, K = self.target, self.n_outputs
+        logits = self._logits(theta, None)
+        shares = _shares(target)
+        if isinstance(self.loss, Softmax):
+            terms = self.loss.probabilities(logits, K)
+            a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
+            p = np.stack([p.T for _, p in terms], axis=1)
+            extra = (a * (matrices.bound_of_curvature(p) - p * (1 - p))).sum(axis=1)
+        else:
+            curvature = self.loss.curvature(logits, target, K)
+            a, p = shares, curvature.T[:, None]
+            q = np.clip(scipy.special.expit(logits), 1e-30, 1 - np.finfo(self.dtype).eps)
+            extra = shares * (curvature * (matrices.bound_of_curvature(q) / (q * (1 - q)) - 1)).T
+        x = theta.T.copy()
+        u = x.copy()
+        decrease, slope = column_descent.minimise(
+            self.features.by_column,
+            a,
+            np.ascontiguousarray(p),
+            np.maximum(damping * extra, 0),
+            isinstance(self.loss, Softmax),
+            gradient.T.copy(),
+            (float(self.penalty.strength[0]), float(self.penalty.l1[0])),
+            share,
+            most,
+            x,
+            u,
+        )
+        return u.T.copy(), max(decrease, 0.0), max(slope, 0.0)
+
+    def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
+        """Return a point for :meth:`settle`."""
+        return ProximalPoint.at(theta, self._center)
+
+    def settle(self, point: ProximalPoint, limits: tuple[float, float, float], most: int) -> int:
+        """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
+
+        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        """
+        target, everything = self._everything.target, self._everything
+        kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
+        if self.is_sparse:
+            kind = proximal.SPARSE_SIGMOID
+        data = (
+            self.features.canonical,
+            _NO_ORDER,
+            target.codes,
+            target.soft,
+            target.weights,
+            everything.scale,
+            everything.pos_weight,
+            self._parameters[0],
+            point.center,
+        )
+        penalty = float(self.penalty.strength[0]), float(self.penalty.l1[0])
+        before = point.passes
+        arrays = point.x, point.slopes, point.matrix, point.numbers
+        end = proximal.SETTLE[kind](data, penalty, self.fit_intercept, limits, most, *arrays)
+        self._count(point.passes - before)
+        return end
+
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
     ) -> Curvature:
@@ -307,20 +421,19 @@ class InMemoryObjective:
     def sample(self, n_rows: int) -> "InMemoryObjective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
         rows, target = self._some_rows(n_rows)
-        strength = self.penalty.strength * (self.total_weight / target.total_weight)
         part = InMemoryObjective(
             self.features.X if rows is None else self.features.X[rows],
             target,
             self.loss,
             self.n_problems * self.n_outputs,
-            L2(strength),
+            self.penalty.scaled(self.total_weight / target.total_weight),
             self.fit_intercept,
             self.n_threads,
         )
         part._whole = self
         return part
 
-    def with_penalty(self, penalty: L2) -> "InMemoryObjective":
+    def with_penalty(self, penalty: Penalty) -> "InMemoryObjective":
         """Return the same problems with another penalty; its passes count here, too."""
         part = copy.copy(self)
         part.penalty = penalty
@@ -328,6 +441,30 @@ class InMemoryObjective:
         part._latest = None
         part._whole = self
         return part
+
+    def part(
+        self, features: np.ndarray | None, problem: int, n_threads: int | None
+    ) -> "InMemoryObjective":
+        """Return one of the problems, on some of the features (s,) or on all.
+
+        It counts passes of its own. Few features take a copy of their columns.
+        """
+        chosen = np.arange(self.n_problems) == problem
+        pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
+        X = self.features.X
+        return InMemoryObjective(
+            X if features is None else self.features.columns(features),
+            pick(chosen),
+            self.loss.problems(chosen),
+            self.n_outputs,
+            self.penalty.problems(chosen),
+            self.fit_intercept,
+            n_threads,
+        )
+
+    def entries(self, features: np.ndarray | None = None) -> int:
+        """Return how many entries of X are stored, in all or in some columns."""
+        return self.features.entries if features is None else self.features.entries_of(features)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
         # Rows that stand for all, None for all of them, and their targets.
@@ -345,10 +482,14 @@ class InMemoryObjective:
             X = self.features.X if rows is None else self.features.X[rows]
             return X @ theta[:-1] + theta[-1]
         logits = np.empty((n, theta.shape[1]), self.dtype)
+        w, b = self.features.to_kernel(theta[:-1]), theta[-1].copy()
         pieces = threads.chunks(n, self.n_features * (1 + 0.1 * theta.shape[1]))
 
         def task(i: int) -> None:
             piece = slice(*pieces[i])
+            if self.is_sparse and rows is None:
+                passes.decision_sparse(self.features.arrays, w, b, *pieces[i], logits[piece])
+                return
             X = self.features.X[piece if rows is None else rows[piece]]
             logits[piece] = X @ theta[:-1] + theta[-1]
 

@@ -15,7 +15,10 @@ from collections.abc import Callable
 import numpy as np
 
 from fastclf import threads
+from fastclf.kernels import sparse
+from fastclf.losses import Loss, Softmax
 from fastclf.objective.protocol import MANY_FEATURES
+from fastclf.targets import Target
 
 _BLOCK = 1 << 17
 """Entries of the blocks of rows that are worked on in cache."""
@@ -119,6 +122,71 @@ def whole(
 
     _run(task, len(pieces), n_threads)
     return sums.sum(axis=0)
+
+
+def slopes_of_pairs(
+    loss: Loss, logits: np.ndarray, target: Target, K: int, whole: bool
+) -> np.ndarray:
+    """Return the second derivative of each row's share of the mean loss, (n, P).
+
+    P pairs of columns, in the order of :mod:`fastclf.kernels.narrow`; without ``whole`` only those
+    of a column with itself.
+    """
+    M = logits.shape[1] // K
+    shares = target.weights / target.total_weight[:, None].astype(target.weights.dtype)
+    shares = np.repeat(shares, M // len(shares), axis=0).T
+    slopes = loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)
+    if not (whole and isinstance(loss, Softmax)):
+        return slopes
+    pairs = np.zeros((len(logits), M * K * (K + 1) // 2), logits.dtype)
+    terms = loss.probabilities(logits, K)
+    at = 0
+    for m in range(M):
+        for k in range(m * K, (m + 1) * K):
+            for other in range(m * K, k):
+                for share, p in terms:
+                    pairs[:, at] -= share * shares[:, m] * p[:, k] * p[:, other]
+                at += 1
+            pairs[:, at] = slopes[:, k]
+            at += 1
+    return pairs
+
+
+def bound_of_curvature(p: np.ndarray) -> np.ndarray:
+    """Return the curvature of the parabola that touches a logistic loss at p and is never below it.
+
+    With x the logit of p, ``tanh(x / 2) / (2 x)``, which is ``(p - 1/2) / x`` (Jaakkola and Jordan,
+    2000).
+    """
+    q = np.clip(p.astype(np.float64), 1e-30, 1 - 1e-15)
+    x = np.log(q) - np.log1p(-q)
+    flat = np.abs(x) < 1e-3
+    return np.where(flat, 0.25, (q - 0.5) / np.where(flat, 1, x)).astype(p.dtype)
+
+
+def sparse_blocks(
+    X: tuple, slopes: np.ndarray, center: np.ndarray, n_threads: int | None
+) -> np.ndarray:
+    """Return symmetric matrices (P, d + 1, d + 1): moments of CSR rows, weighted by slopes (n, P).
+
+    ``X`` is as kernels read it; features are taken about the center (d,).
+    """
+    n, P = slopes.shape
+    q = center.size + 1
+    per_row = X[0].size / max(n, 1)
+    most = max(1, min(4, _PARTIAL // (q * q * P)))
+    pieces = threads.chunks(n, P * per_row * (1 + per_row), most)
+    sums = np.zeros((len(pieces), P, q, q))
+
+    def task(i: int) -> None:
+        sparse.moments(X, slopes, *pieces[i], sums[i])
+
+    threads.run(task, len(pieces), n_threads)
+    blocks = sums[0] if len(sums) == 1 else sums.sum(axis=0)
+    unused = np.zeros(q)
+    for block in blocks:
+        sparse.move_to_center(center, unused, block)
+    return blocks
 
 
 def _subtract(

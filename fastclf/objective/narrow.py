@@ -126,6 +126,11 @@ def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:
     return w
 
 
+def assemble(blocks: np.ndarray, matrices: np.ndarray) -> None:
+    """Fill symmetric matrices (B, q, q) from lower triangles of their pairs of columns."""
+    narrow.assemble(blocks, blocks.shape[1], matrices)
+
+
 def _total(parts: np.ndarray) -> np.ndarray:
     return parts[0] if len(parts) == 1 else parts.sum(axis=0)
 

@@ -4,10 +4,11 @@ An Objective holds M independent problems over one X,
 
 .. math::
     f_m(\theta_m) = \frac{1}{\sum_i w_{mi}} \sum_i w_{mi} \,\ell(y_{mi}, z_{mi})
-    + \frac{1}{2 C \sum_i w_{mi}} \lVert W_m \rVert^2,\qquad Z = X W + b
+    + \frac{\lambda_m}{2} \lVert W_m \rVert^2,\qquad Z = X W + b
 
-with theta (d + 1, M K), C order, problem after problem, the intercepts in its last row. One read of
-X serves all problems. Solvers see nothing of the data but this.
+with the smooth part of a penalty; an L1 part is left to the solver. theta is (d + 1, M K), C order,
+problem after problem, the intercepts in its last row. One read of X serves all problems. Solvers
+see nothing of the data but this.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastclf.penalties import L2
+from fastclf.penalties import Penalty
 
 MANY_FEATURES = 256
 """From this many features on, matrices of their moments are taken in float32: twice as fast, and
@@ -30,13 +31,14 @@ class Objective(Protocol):
     ----------
     n_problems, n_outputs, n_features, n_rows : int
         M, K, d and n.
+    n_threads : int, optional
     dtype : numpy.dtype
         In which the passes compute; values and gradients are float64.
     is_sparse : bool
         Whether the features are too sparse, and too many, for matrices of their moments.
     passes : float
         How many times X has been read so far.
-    penalty : L2
+    penalty : Penalty
     total_weight : ndarray of shape (M,)
         The sum of the weights of each problem.
     value_at_zero : float
@@ -53,10 +55,11 @@ class Objective(Protocol):
     n_outputs: int
     n_features: int
     n_rows: int
+    n_threads: int | None
     dtype: np.dtype
     is_sparse: bool
     passes: float
-    penalty: L2
+    penalty: Penalty
     total_weight: np.ndarray
     by_feature: bool
 
@@ -115,8 +118,41 @@ class Objective(Protocol):
     def sample(self, n_rows: int) -> "Objective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
 
-    def with_penalty(self, penalty: L2) -> "Objective":
+    def with_penalty(self, penalty: Penalty) -> "Objective":
         """Return the same problems with another penalty."""
+
+    def part(self, features: np.ndarray | None, problem: int, n_threads: int | None) -> "Objective":
+        """Return one of the problems, on some of the features (s,) or on all.
+
+        It counts passes of its own. Few features take a copy of their columns.
+        """
+
+    @property
+    def descent_work(self) -> float:
+        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
+
+    def descend(
+        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
+    ) -> tuple[np.ndarray, float, float]:
+        """Return where coordinate descent on the columns of X leads, for one problem.
+
+        It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
+        are a share of what they were or X was read ``most`` times. With a damping of 1 each class's
+        loss is below its model, with 0 the model is the Taylor series. Also return the model's
+        decrease, and the part of that of first order.
+        """
+
+    def proximal_point(self, theta: np.ndarray) -> "ProximalPoint":
+        """Return a point for :meth:`settle`."""
+
+    def settle(self, point: Any, limits: tuple[float, float, float], most: int) -> int:
+        """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
+
+        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        """
+
+    def entries(self, features: np.ndarray | None = None) -> int:
+        """Return how many entries of X are stored, in all or in some columns."""
 
     def run_batches(
         self, rule: "Rule", state: Any, order: np.ndarray, first: int, last: int
@@ -149,6 +185,28 @@ class NewtonPoint(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
+
+
+class ProximalPoint(Protocol):
+    """A point of one problem with an L1 penalty, which compiled steps move in place."""
+
+    @property
+    def value(self) -> float:
+        """The objective with its L1 part."""
+
+    @property
+    def norm(self) -> float:
+        """The largest violation of optimality."""
+
+    @property
+    def expected(self) -> float:
+        """The decrease that the last model promised."""
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now, (d + 1, K)."""
+
+    def gradient(self) -> np.ndarray:
+        """Return the gradient of the smooth part, (d + 1, K)."""
 
 
 @dataclass(frozen=True)

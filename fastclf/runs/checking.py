@@ -13,6 +13,7 @@ from rich.text import Text
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
+from fastclf.penalties import ElasticNet, Penalty
 from fastclf.runs.build import build_estimator, build_teacher
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.run import resolve_kind
@@ -35,6 +36,7 @@ class Shape:
     n_outputs: int
     is_sparse: bool
     dtype: np.dtype
+    penalty: Penalty
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,16 @@ def check_recipe(recipe: Recipe) -> Plan:
         build_teacher(recipe)
     X = parts.prepared(parts.train.X)
     K = len(dataset.class_names)
+    M = K if dataset.task == "multilabel" else 1
+    total = np.full(M, float(X.shape[0]))
     shape = Shape(
         n_rows=X.shape[0],
         n_features=X.shape[1],
-        n_problems=K if dataset.task == "multilabel" else 1,
+        n_problems=M,
         n_outputs=K if dataset.task == "multiclass" else 1,
         is_sparse=scipy.sparse.issparse(X),
         dtype=X.dtype,
+        penalty=ElasticNet.from_C(recipe.model.C, recipe.model.l1_ratio, total),
     )
     solver: str = recipe.solver.name
     if isinstance(recipe.solver, AutoSolver):

@@ -8,6 +8,7 @@ from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.loop import Progress, Result, minimize, observing
 from fastclf.solvers.minibatch import SGD, Adam, AdamW
 from fastclf.solvers.newton import Newton
+from fastclf.solvers.proximal import Proximal
 from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Schedule, Step
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "InverseTime",
     "Newton",
     "Progress",
+    "Proximal",
     "Result",
     "Schedule",
     "Step",

@@ -4,6 +4,7 @@ from fastclf.objective import MANY_FEATURES, Objective
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.newton import WHOLE, Newton
 from fastclf.solvers.preconditioner import FULL_MATRIX
+from fastclf.solvers.proximal import Proximal
 
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
@@ -15,7 +16,7 @@ _START = 200
 """Rows for each coefficient beyond which a larger sample gives no better start."""
 
 
-def choose(objective: Objective) -> LBFGS | Newton:
+def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     """Return the solver that was measured to be the fastest for problems of this shape.
 
     With n rows, d features, M problems of K outputs:
@@ -23,6 +24,7 @@ def choose(objective: Objective) -> LBFGS | Newton:
     ====================================================== =====================================
     problem                                                solver
     ====================================================== =====================================
+    a penalty with an L1 part                              proximal Newton
     sparse, or d > 4096, or n < d >= 256                   L-BFGS over the features' variances
     one output, a matrix for each problem has room         Newton, whole Hessians
     softmax, K (d + 1) <= 300                              Newton, whole Hessian
@@ -40,6 +42,8 @@ def choose(objective: Objective) -> LBFGS | Newton:
     M, K = objective.n_problems, objective.n_outputs
     coefficients = (d + 1) * K
     sample = min(n // 10, _START * coefficients) if n * d * M * K > _TINY else 0
+    if objective.penalty.l1.any():
+        return Proximal(sample=0 if objective.is_sparse else sample)
     if objective.is_sparse or d > FULL_MATRIX or n < d >= MANY_FEATURES:
         return LBFGS()
     size = 4 if d >= MANY_FEATURES else 8

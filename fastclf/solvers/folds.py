@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.penalties import L2
+from fastclf.penalties import Penalty
 from fastclf.solvers.loop import Observer, Result, minimize
 from fastclf.solvers.preconditioner import Preconditioner
 from fastclf.solvers.quasi_newton import QuasiNewton
@@ -55,7 +55,7 @@ class Folds(QuasiNewton):
 def follow(
     objective: Objective,
     reference: Objective,
-    penalties: Iterable[tuple[L2, L2]],
+    penalties: Iterable[tuple[Penalty, Penalty]],
     solver: Any,
     observer: Observer | None = None,
 ) -> Iterator[Result]:

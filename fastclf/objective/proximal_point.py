@@ -1,0 +1,66 @@
+"""Where a compiled Newton method with an L1 penalty stands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastclf.kernels import proximal
+
+
+@dataclass(frozen=True)
+class ProximalPoint:
+    """A point of one problem, in the layout of :mod:`fastclf.kernels.proximal`.
+
+    Parameters
+    ----------
+    center : ndarray of shape (d,)
+    x, slopes : ndarray of shape (K, d + 1)
+    matrix : ndarray of shape (K (d + 1), K (d + 1))
+    numbers : ndarray
+    """
+
+    center: np.ndarray
+    x: np.ndarray
+    slopes: np.ndarray
+    matrix: np.ndarray
+    numbers: np.ndarray
+
+    @classmethod
+    def at(cls, theta: np.ndarray, center: np.ndarray) -> "ProximalPoint":
+        """Return the point theta (d + 1, K), at which nothing was computed yet."""
+        x = np.array(theta.T, np.float64, order="C")
+        x[:, -1] += center @ theta[:-1]
+        numbers = np.zeros(proximal.NUMBERS)
+        return cls(center, x, np.empty(x.shape), np.empty((x.size, x.size)), numbers)
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now, (d + 1, K)."""
+        theta = self.x.T.copy()
+        theta[-1] -= self.center @ theta[:-1]
+        return theta
+
+    def gradient(self) -> np.ndarray:
+        """Return the gradient of the smooth part, (d + 1, K)."""
+        gradient = self.slopes.T.copy()
+        gradient[:-1] += self.center[:, None] * gradient[-1]
+        return gradient
+
+    @property
+    def value(self) -> float:
+        """The objective with its L1 part."""
+        return float(self.numbers[proximal.VALUE])
+
+    @property
+    def norm(self) -> float:
+        """The largest violation of optimality."""
+        return float(self.numbers[proximal.NORM])
+
+    @property
+    def expected(self) -> float:
+        """The decrease that the last model promised."""
+        return float(self.numbers[proximal.EXPECTED])
+
+    @property
+    def passes(self) -> float:
+        """How many times X was read on the way."""
+        return float(self.numbers[proximal.PASSES])

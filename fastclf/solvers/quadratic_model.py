@@ -1,0 +1,139 @@
+r"""A quadratic model of one problem, which coordinate descent minimises with the L1 penalty.
+
+Its matrix is the Hessian at some point, or the diagonal blocks of that, and what steps since then
+told: limited-memory BFGS updates in compact form (Byrd, Nocedal and Schnabel, *Representations of
+quasi-Newton matrices*, 1994, theorem 2.3): with steps S and changes of the gradient Y,
+
+.. math::
+    B = B_0 - V \begin{pmatrix} S^\top B_0 S & L \\ L^\top & -D \end{pmatrix}^{-1} V^\top,
+    \qquad V = (B_0 S, Y)
+
+L and D the strictly lower triangle and the diagonal of :math:`S^\top Y`. The intercepts are moved
+to the features' center, as the Hessian's are.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastclf.kernels import coordinate_descent
+from fastclf.objective import Hessian
+
+_MOST_SWEEPS = 1000
+"""Sweeps after which a model is taken to be minimised."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A point (d + 1, K) that a model prefers, and the decreases that it promises.
+
+    ``decrease`` is that of the model, ``slope`` its part of first order: both are 0 or more.
+    """
+
+    theta: np.ndarray
+    decrease: float
+    slope: float
+
+
+@dataclass
+class QuadraticModel:
+    """A model that follows one problem's gradient.
+
+    Parameters
+    ----------
+    center : ndarray of shape (d,)
+    blocks : ndarray of shape (G, q, q)
+        The matrix, the squared penalty included.
+    strength : float
+        Of the squared penalty.
+    memory : int
+        How many steps are remembered.
+    """
+
+    center: np.ndarray
+    blocks: np.ndarray
+    strength: float
+    memory: int
+    steps: list[np.ndarray] = field(default_factory=list)
+    changes: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, hessian: Hessian, strength: float, memory: int, floor: float) -> "QuadraticModel":
+        """Return the model of a Hessian and a squared penalty; see :meth:`renew`."""
+        model = cls(hessian.center, np.empty(0), strength, memory)
+        model.renew(hessian, floor)
+        return model
+
+    def renew(self, hessian: Hessian, floor: float) -> None:
+        """Take another Hessian; what steps told is kept.
+
+        No curvature is taken to be less than a share ``floor`` of the mean one.
+        """
+        self.center = hessian.center
+        blocks = np.array(hessian.blocks, np.float64)
+        q = self.center.size + 1
+        coefficients = np.delete(np.arange(blocks.shape[1]), np.s_[q - 1 :: q])
+        diagonal = blocks[:, coefficients, coefficients]
+        least = floor * max(float(diagonal.mean()), 1e-300)
+        blocks[:, coefficients, coefficients] = np.maximum(diagonal, least) + self.strength
+        self.blocks = blocks
+
+    def remember(self, step: np.ndarray, change: np.ndarray) -> None:
+        """Take note of a step and of the change of the smooth part's gradient, both (d + 1, K)."""
+        s, y = self._moved(step), self._flat(change)
+        curvature = float(s @ y)
+        if not curvature > np.finfo(np.float64).eps * float(y @ y):
+            return
+        self.steps = [*self.steps, s][-self.memory :]
+        self.changes = [*self.changes, y][-self.memory :]
+
+    def forget(self) -> None:
+        """Drop what steps told."""
+        self.steps, self.changes = [], []
+
+    def minimise(self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float) -> Step:
+        """Return the point that the model prefers, given one and the smooth part's gradient there.
+
+        No coordinate violates optimality of the model by more than a share of what one did before.
+        """
+        shape = self.blocks.shape[0], self.blocks.shape[1]
+        x, g = self._moved(theta).reshape(shape), self._flat(gradient).reshape(shape)
+        strengths = np.full((theta.shape[1], len(theta)), l1)
+        strengths[:, -1] = 0
+        strengths = strengths.reshape(*shape)
+        u, r = x.copy(), g.copy()
+        V, Q = self._low_rank()
+        coordinate_descent.minimise(self.blocks, V, Q, strengths, share, _MOST_SWEEPS, u, r)
+        direction = u - x
+        slope = float((g * direction + strengths * (np.abs(u) - np.abs(x))).sum())
+        decrease = -slope - 0.5 * float(((r - g) * direction).sum())
+        return Step(self._theta(u), max(decrease, 0.0), max(-slope, 0.0))
+
+    def _low_rank(self) -> tuple[np.ndarray, np.ndarray]:
+        # V, and V times minus the inverse of the middle matrix.
+        if not self.steps:
+            none = np.zeros((self.blocks.shape[0] * self.blocks.shape[1], 0))
+            return none, none
+        S, Y = np.array(self.steps), np.array(self.changes)
+        G, q, _ = self.blocks.shape
+        BS = np.matmul(S.reshape(len(S), G, 1, q), self.blocks).reshape(S.shape)
+        products = S @ Y.T
+        lower = np.tril(products, -1)
+        middle = np.block([[S @ BS.T, lower], [lower.T, -np.diag(products.diagonal())]])
+        V = np.concatenate([BS, Y]).T
+        return np.ascontiguousarray(V), -np.linalg.solve(middle, V.T).T.copy()
+
+    def _moved(self, theta: np.ndarray) -> np.ndarray:
+        moved = theta.T.copy()
+        moved[:, -1] += self.center @ theta[:-1]
+        return moved.reshape(-1)
+
+    def _flat(self, gradient: np.ndarray) -> np.ndarray:
+        flat = gradient.T.copy()
+        flat[:, :-1] -= flat[:, -1:] * self.center
+        return flat.reshape(-1)
+
+    def _theta(self, u: np.ndarray) -> np.ndarray:
+        theta = u.reshape(-1, self.center.size + 1).T.copy()
+        theta[-1] -= self.center @ theta[:-1]
+        return theta

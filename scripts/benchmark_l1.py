@@ -1,0 +1,193 @@
+"""Compare L1 and elastic-net logistic regression: fastclf's default fit against its peers."""
+
+import argparse
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from _benchmark import alternate, brief, parser, write
+from _problems import PROBLEMS, Make, Problem, objective, stored
+from sklearn import linear_model
+
+import fastclf
+
+QUICK = ("breast_cancer", "breast_cancer_scaled", "wine_scaled", "digits_scaled")
+
+SINGLE = (*QUICK, "iris", "digits", "tall_binary", "tall_7")
+"""Generated and bundled problems; with ``--data`` those of the folder come after them."""
+
+TOLERANCES = tuple(10.0**-e for e in range(2, 11))
+
+SLACK = 1e-6
+"""Relative excess of the objective over fastclf's with which a peer counts as done."""
+
+Coefficients = tuple[np.ndarray, np.ndarray]
+Fit = Callable[[Problem, float, float, float], Coefficients]
+"""Fits a problem with C and l1_ratio to a tolerance."""
+
+
+def saga(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+    model = linear_model.LogisticRegression(
+        C=C, l1_ratio=l1_ratio, solver="saga", tol=tol, max_iter=10_000, random_state=0
+    ).fit(problem.X, problem.y)
+    return model.coef_, model.intercept_
+
+
+def liblinear(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+    # A large scaling leaves the intercept next to unpenalised.
+    model = linear_model.LogisticRegression(
+        C=C, l1_ratio=1.0, solver="liblinear", intercept_scaling=100, tol=tol, max_iter=10_000,
+        random_state=0,
+    ).fit(problem.X, problem.y)  # fmt: skip
+    return model.coef_, model.intercept_
+
+
+def skglm(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+    from skglm import GeneralizedLinearEstimator
+    from skglm.datafits import Logistic
+    from skglm.penalties import L1
+    from skglm.solvers import ProxNewton
+
+    X = problem.X
+    X = X.tocsc() if scipy.sparse.issparse(X) else np.asfortranarray(X)
+    solver = ProxNewton(tol=tol, max_iter=1000)
+    model = GeneralizedLinearEstimator(Logistic(), L1(1 / (C * X.shape[0])), solver)
+    model.fit(X, problem.y)
+    return np.atleast_2d(model.coef_), np.ravel(model.intercept_)
+
+
+def celer(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+    from celer import LogisticRegression
+
+    model = LogisticRegression(C=C, tol=tol, max_iter=1000).fit(problem.X, problem.y)
+    return model.coef_, model.intercept_
+
+
+PEERS: dict[str, tuple[Fit, bool]] = {
+    "saga": (saga, False),
+    "liblinear": (liblinear, True),
+    "skglm": (skglm, True),
+    "celer": (celer, True),
+}
+"""Each with whether it only knows two classes and L1."""
+
+
+def value(problem: Problem, C: float, l1_ratio: float, found: Coefficients) -> float:
+    """Return the mean loss plus the penalty."""
+    W = np.asarray(found[0], np.float64)
+    loss = objective(problem.X, problem.y, W, found[1], C=np.inf)
+    penalty = (1 - l1_ratio) / 2 * (W**2).sum() + l1_ratio * np.abs(W).sum()
+    return float(loss + penalty / (C * problem.X.shape[0]))
+
+
+def ready(fit: Fit) -> str | None:
+    """Compile and load what a peer needs; return why it can't run."""
+    try:
+        fit(PROBLEMS["breast_cancer_scaled"]("breast_cancer_scaled"), 1.0, 1.0, 1e-3)
+    except Exception as error:
+        return brief(error)
+    return None
+
+
+def fastest(fit: Fit, problem: Problem, goal: float, options: argparse.Namespace) -> float | None:
+    """Return the seconds at the largest tolerance that reaches the objective; None for none."""
+    for tol in TOLERANCES:
+        run = partial(fit, problem, options.C, options.l1_ratio, tol)
+        found: list[Coefficients] = []
+        seconds = alternate(
+            {"it": lambda found=found, run=run: found.append(run())}, 1, options.budget
+        )["it"]
+        if value(problem, options.C, options.l1_ratio, found[-1]) <= goal:
+            rest = {"it": run}
+            return min(seconds, alternate(rest, options.repeats, options.budget)["it"])
+        if seconds > options.budget:
+            return None
+    return None
+
+
+def solve(problem: Problem, peers: dict[str, Fit], options: argparse.Namespace) -> dict[str, Any]:
+    models: list[fastclf.LogisticRegression] = []
+
+    def ours() -> None:
+        model = fastclf.LogisticRegression(options.C, l1_ratio=options.l1_ratio)
+        models.append(model.fit(problem.X, problem.y))
+
+    seconds = alternate({"fastclf": ours}, options.repeats, options.budget)["fastclf"]
+    model = models[-1]
+    reached = value(problem, options.C, options.l1_ratio, (model.coef_, model.intercept_))
+    row = {
+        **problem.size(),
+        "not 0": int((model.coef_ != 0).sum()),
+        "objective": reached,
+        "fastclf ms": 1e3 * seconds,
+    }
+    for name, fit in peers.items():
+        if PEERS[name][1] and (problem.K > 2 or options.l1_ratio < 1):
+            row |= {f"{name} ms": None, f"times {name}": None}
+            continue
+        theirs = fastest(fit, problem, reached * (1 + SLACK), options)
+        row[f"{name} ms"] = None if theirs is None else 1e3 * theirs
+        row[f"times {name}"] = None if theirs is None else theirs / seconds
+    return row
+
+
+def choose(options: argparse.Namespace) -> dict[str, Make]:
+    """Return the problems to solve."""
+    made = {name: PROBLEMS[name] for name in (QUICK if options.quick else SINGLE)}
+    files = stored(options.data) if options.data else {}
+    known = PROBLEMS | {name: file for name, file in files.items() if not file.multilabel}
+    if options.problems:
+        unknown = sorted(set(options.problems) - set(known))
+        if unknown:
+            raise SystemExit(f"no problem named {', '.join(unknown)}; there are {', '.join(known)}")
+        return {name: known[name] for name in options.problems}
+    return made if options.quick else made | {n: m for n, m in known.items() if n in files}
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--data", type=Path, help="folder with more problems, NAME.npz")
+    options.add_argument("--problems", nargs="+", metavar="NAME", help="only these")
+    options.add_argument("--quick", action="store_true", help="only a few small problems")
+    options.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
+    options.add_argument("--budget", type=float, default=20, help="seconds of each contender")
+    options.add_argument("--C", type=float, default=1.0)
+    options.add_argument("--l1-ratio", type=float, default=1.0)
+    given = options.parse_args()
+    warnings.simplefilter("ignore")
+    refusals = {name: ready(PEERS[name][0]) for name in given.peers}
+    peers = {name: PEERS[name][0] for name, reason in refusals.items() if reason is None}
+    absent = "; ".join(f"{name} ({reason})" for name, reason in refusals.items() if reason)
+    for name in ("iris", "breast_cancer_scaled"):  # compile
+        problem = PROBLEMS[name](name)
+        fastclf.LogisticRegression(l1_ratio=given.l1_ratio).fit(problem.X, problem.y)
+    rows: list[dict[str, Any]] = []
+    problems = choose(given)
+    for number, (name, make) in enumerate(problems.items()):
+        rows.append(solve(make(name), peers, given))
+        means = []
+        for peer in peers:
+            ratios = [row[f"times {peer}"] for row in rows if row[f"times {peer}"]]
+            if ratios:
+                means.append(f"{peer} {geometric_mean(ratios):.3g} ({len(ratios)} problems)")
+        write(
+            "l1",
+            f"L1 penalties: C = {given.C:g}, l1_ratio = {given.l1_ratio:g}",
+            "Medians of whole fits of the same float64 X. fastclf with its defaults; each peer "
+            f"with the largest tolerance that reaches fastclf's objective to {SLACK:g}, within "
+            f"{given.budget:g} s a fit. A dash: none did, or it can't fit such a problem. "
+            f"Geometric means of times faster: {', '.join(means)}."
+            + (f" Without {absent}." if absent else ""),
+            rows,
+            given.out,
+            show=number == len(problems) - 1,
+        )
+
+
+if __name__ == "__main__":
+    main()
