@@ -91,8 +91,8 @@ def _make_settle(KIND):
         center), ``penalty`` (l2, l1); unless ``free`` the intercepts stay as they are. ``limits``
         is (tol, negligible, share): converged is what violates optimality by no more than tol, and
         is promised no more than the negligible decrease; a share of what the first model promises
-        is negligible, too. What is left is a step of its own, the last one. ``x`` and ``gradient`` (K, d + 1), ``matrix`` (K (d + 1), K (d + 1)) and
-        ``numbers`` are moved in place.
+        is negligible, too. What is left is a step of its own, the last one. ``x`` and ``gradient``
+        (K, d + 1), ``matrix`` (K (d + 1), K (d + 1)) and ``numbers`` are moved in place.
         """
         X, order, codes, soft, weights, scale, pos_weight, smoothing, center = data
         l2, l1 = penalty
