@@ -17,14 +17,18 @@ from fastclf import (
     solvers,
 )
 from fastclf.estimators.choice import SOLVERS
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 
 ESTIMATORS = [
     *(LogisticRegression(solver=name) for name in SOLVERS),
     *(LogisticRegression(solver=solver) for solver in (Newton(), Newton(whole=False), LBFGS())),
     *(LogisticRegression(solver=solver) for solver in (SGD(), Adam(), AdamW())),
+    LogisticRegression(solver=Proximal()),
+    LogisticRegression(l1_ratio=0.5),
     LogisticRegressionCV(Cs=3, cv=3),
+    LogisticRegressionCV(Cs=2, cv=3, l1_ratios=(0.0, 1.0)),
     MultiLabelLogisticRegression(),
+    MultiLabelLogisticRegression(l1_ratio=1.0),
     MultiLabelLogisticRegression(solver="lbfgs"),
     MultiLabelLogisticRegression(solver="adam"),
     MultiLabelLogisticRegressionCV(Cs=3, cv=3),

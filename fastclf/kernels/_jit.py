@@ -6,6 +6,9 @@
   Primitives are compiled with ``contract`` alone, for ``reassoc`` would fold the ``(x + M) - M``
   of a range reduction to ``x``; kernels may also reorder sums. Nor ``arcp``: with it a division
   in float32 becomes an estimate that was seen to be wrong by eight units in the last place.
+* ``forceinline``: a callee that isn't inlined is optimised again in each of its callers, and all
+  these versions have one name, of which the linker takes the one that was loaded first. Results
+  then depend on what ran before, and on what came from the cache.
 * The cache is Numba's own, but keyed by the content of *all* files of this package: Numba looks
   only at the file that holds a function, and would answer an edit of a callee with old code.
   Where no cache can be written, or an entry can't be read, the kernel is compiled afresh.
@@ -74,7 +77,9 @@ class _KernelCache(caching.FunctionCache):
 
 
 def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=True
+    )(function)
     try:
         dispatcher._cache = _KernelCache(function)
     except RuntimeError:  # no directory can be written: keep Numba's null cache

@@ -184,7 +184,7 @@ class Proximal:
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> clf = fastclf.LogisticRegression(l1_ratio=1.0, C=0.1, solver=Proximal()).fit(X, y)
     >>> int((clf.coef_ != 0).sum())
-    9
+    6
     """
 
     memory: int = 20
