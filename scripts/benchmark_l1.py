@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from _benchmark import alternate, brief, parser, write
+from _benchmark import alternate, brief, parser, timed, write
 from _problems import PROBLEMS, Make, Problem, objective, stored
 from sklearn import linear_model
 
@@ -98,14 +98,10 @@ def fastest(fit: Fit, problem: Problem, goal: float, options: argparse.Namespace
     """Return the seconds at the largest tolerance that reaches the objective; None for none."""
     for tol in TOLERANCES:
         run = partial(fit, problem, options.C, options.l1_ratio, tol)
-        found: list[Coefficients] = []
-        seconds = alternate(
-            {"it": lambda found=found, run=run: found.append(run())}, 1, options.budget
-        )["it"]
-        if value(problem, options.C, options.l1_ratio, found[-1]) <= goal:
-            rest = {"it": run}
-            return min(seconds, alternate(rest, options.repeats, options.budget)["it"])
-        if seconds > options.budget:
+        first, found = timed(run)
+        if value(problem, options.C, options.l1_ratio, found) <= goal:
+            return alternate({"it": run}, options.repeats, options.budget)["it"]
+        if first > options.budget:
             return None
     return None
 
