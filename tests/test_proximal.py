@@ -96,12 +96,13 @@ def test_optimal_on_real_data(name: str, C: float, l1_ratio: float):
     load, scaled = SETS[name]
     X, y = load(return_X_y=True)
     X = scale(X) if scaled else X
-    clf = LogisticRegression(C=C, l1_ratio=l1_ratio, **TIGHT).fit(X, y)
+    tol = 1e-9 if scaled else 1e-7  # gradients are as large as features
+    clf = LogisticRegression(C=C, l1_ratio=l1_ratio, tol=tol, max_iter=1000).fit(X, y)
     assert clf.history_["status"] == "converged"
     assert clf.history_["solver"] == "proximal"
-    assert violation(clf, X, one_hot(y)) < 2e-9
+    assert violation(clf, X, one_hot(y)) < 2 * tol
     assert clf.history_["objective"][-1] == pytest.approx(value(clf, X, y), rel=1e-12)
-    assert clf.history_["gradient_norm"][-1] <= 1e-9
+    assert clf.history_["gradient_norm"][-1] <= tol
     assert np.diff(clf.history_["objective"]).max(initial=0) <= 1e-12
 
 

@@ -28,6 +28,7 @@ from fastclf.kernels.softmax import (
     exponentials_within,
     scale_across,
     scratch,
+    shifted,
 )
 
 BLOCK = 16384
@@ -90,13 +91,12 @@ def hard(logits, codes, weights, scale, temperature, start, stop, gradient, loss
         for r in range(TILE):
             rest[r] = log1p(rest[r])
         for r in range(rows):
-            loss = float(rest[r]) + (float(top[r]) - float(at_class[r])) / temperature
-            total += float(w[r]) * loss
+            below = shifted(float(top[r]), float(at_class[r]), 1.0)
+            total += float(w[r]) * (float(rest[r]) + below / temperature)
         if losses.size:
             for r in range(rows):
-                losses[first + r] = (
-                    float(rest[r]) + (float(top[r]) - float(at_class[r])) / temperature
-                )
+                below = shifted(float(top[r]), float(at_class[r]), 1.0)
+                losses[first + r] = float(rest[r]) + below / temperature
     return total * scale
 
 
@@ -176,7 +176,7 @@ def soft(logits, targets, weights, scale, temperature, start, stop, gradient, lo
                     s += t[k]
                 dot = zero
                 for k in range(K):
-                    product = t[k] * ((z[k] - shift) * inverse_t)
+                    product = t[k] * shifted(z[k], shift, inverse_t)
                     dot += zero if t[k] == zero else product
                 f = w[r] * gradient_scale / (one + u)
                 if accumulate:

@@ -32,6 +32,7 @@ from fastclf.kernels._jit import kernel, primitive
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.dense import row_of
 from fastclf.kernels.primitives import exp, log1p, maximum
+from fastclf.kernels.softmax import shifted
 
 TILE = 128
 """Rows of a tile."""
@@ -268,7 +269,7 @@ def softmax(
             for k in range(K):
                 pk, yk = p[k], y[k]
                 for r in range(TILE):
-                    pk[r] -= top[r]
+                    pk[r] = shifted(pk[r], top[r], 1.0)
                     linear[r] += yk[r] * pk[r]
                     e = exp(pk[r])
                     pk[r] = e

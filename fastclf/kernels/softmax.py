@@ -30,6 +30,12 @@ def _combine(rest, below, K):
     return rest + (K - 1 - below)
 
 
+@primitive
+def shifted(z, top, inverse_t):
+    """Return ``(z - top) * inverse_t``; in a kernel, sums might be taken of the terms apart."""
+    return (z - top) * inverse_t
+
+
 @kernel
 def exponentials_across(tile, inverse_t, x, e, top, rest):
     """Fill ``x`` and ``e`` (K, TILE), transposed, ``top`` and ``rest`` (TILE,) from a tile.
@@ -54,7 +60,7 @@ def exponentials_across(tile, inverse_t, x, e, top, rest):
         xk = x[k]
         ek = e[k]
         for r in range(TILE):
-            xk[r] = (xk[r] - top[r]) * inverse_t
+            xk[r] = shifted(xk[r], top[r], inverse_t)
         for r in range(TILE):
             ek[r] = exp(xk[r])
         for r in range(TILE):
@@ -74,7 +80,7 @@ def exponentials_within(z, inverse_t, e):
     for k in range(z.size):
         top = maximum(top, z[k])
     for k in range(z.size):
-        e[k] = exp((z[k] - top) * inverse_t)
+        e[k] = exp(shifted(z[k], top, inverse_t))
     # A loop of its own, without a store: whether LLVM's check for overlap then picks the vectorised
     # loop or the scalar one would depend on addresses, and with it the order of the sum.
     rest = number(0)
@@ -181,4 +187,4 @@ def log_softmax(logits, temperature, start, stop, out):
             z = tile[r]
             o = out[first + r]
             for k in range(K):
-                o[k] = (z[k] - top[r]) * inverse_t - log_sum[r]
+                o[k] = shifted(z[k], top[r], inverse_t) - log_sum[r]
