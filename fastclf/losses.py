@@ -78,10 +78,11 @@ class Softmax:
 
     def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
         """Return the second derivative of each row's loss in each of its logits, both (n, M K)."""
-        total = np.zeros(logits.shape, logits.dtype)
-        for share, p in self.probabilities(logits, n_columns):
-            total += logits.dtype.type(share) * (p * (1 - p))
-        return total
+        terms = self.probabilities(logits, n_columns)
+        for share, p in terms:
+            p -= np.square(p)
+            p *= logits.dtype.type(share)
+        return sum((p for _, p in terms[1:]), terms[0][1])
 
     def probabilities(self, logits: np.ndarray, n_columns: int) -> list[tuple[float, np.ndarray]]:
         """Return the terms of the Hessian in the logits: their shares and probabilities (n, M K).

@@ -22,15 +22,15 @@ def forward(X, order, start, rows, w, b, column, z):
         zr = z[r]
         if K == 1:
             total = b[column]
-            for p in range(indptr[i], indptr[i + 1]):
-                total += data[p] * w[indices[p], column]
+            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
+                total += data[p] * w[np.uintp(indices[p]), column]
             zr[0] = total
         else:
             for k in range(K):
                 zr[k] = b[column + k]
-            for p in range(indptr[i], indptr[i + 1]):
+            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
                 value = data[p]
-                wj = w[indices[p], column : column + K]
+                wj = w[np.uintp(indices[p]), column : column + K]
                 for k in range(K):
                     zr[k] += value * wj[k]
 
@@ -46,14 +46,54 @@ def backward(X, order, start, rows, g, column, gw, gb):
         for k in range(K):
             gb[column + k] += gr[k]
         if K == 1:
-            for p in range(indptr[i], indptr[i + 1]):
-                gw[indices[p], column] += data[p] * gr[0]
+            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
+                gw[np.uintp(indices[p]), column] += data[p] * gr[0]
         else:
-            for p in range(indptr[i], indptr[i + 1]):
+            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
                 value = data[p]
-                wj = gw[indices[p], column : column + K]
+                wj = gw[np.uintp(indices[p]), column : column + K]
                 for k in range(K):
                     wj[k] += value * gr[k]
+
+
+@kernel
+def backward_columns(X, g, start, stop, out):
+    """Write ``X.T @ g`` (d, C) of features start to stop to ``out``; g is (n, C).
+
+    ``X`` is the tuple (data, rows, indptr) of its columns. Each row of ``out`` is written once, in
+    order, so threads can share one.
+    """
+    data, rows, indptr = X
+    C = g.shape[1]
+    for j in range(np.uintp(start), np.uintp(stop)):
+        first, last = np.uintp(indptr[j]), np.uintp(indptr[j + np.uintp(1)])
+        if C == 1:
+            total = 0.0
+            for p in range(first, last):
+                total += data[p] * g[np.uintp(rows[p]), 0]
+            out[j, 0] = total
+        else:
+            oj = out[j]
+            fill(oj, 0.0)
+            for p in range(first, last):
+                value = data[p]
+                gi = g[np.uintp(rows[p])]
+                for c in range(C):
+                    oj[c] += value * gi[c]
+
+
+@kernel
+def sums(X, weights, start, stop, first, second):
+    """Add the features of rows start to stop, weighted, to ``first`` (d,), their squares too."""
+    data, indices, indptr = X
+    for i in range(np.uintp(start), np.uintp(stop)):
+        weight = weights[i]
+        for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + np.uintp(1)])):
+            j = np.uintp(indices[p])
+            value = float(data[p])
+            part = weight * value
+            first[j] += part
+            second[j] += part * value
 
 
 @kernel
@@ -85,11 +125,31 @@ def moments(X, slopes, start, stop, blocks):
 
 
 @kernel
+def _load(X, soft, weights, w, start, rows, z, y, weight):
+    # Logits, targets and weights of a tile; rows beyond the last weigh nothing.
+    data, indices, indptr = X
+    d = np.uintp(w.size - 1)
+    p = np.uintp(indptr[start])
+    for r in range(rows):
+        i = np.uintp(start + r)
+        last = np.uintp(indptr[i + np.uintp(1)])
+        total = w[d]
+        while p < last:
+            total += data[p] * w[np.uintp(indices[p])]
+            p += np.uintp(1)
+        z[r] = total
+        y[r] = soft[i, 0]
+        weight[r] = weights[0, i]
+    fill(weight[rows:], 0.0)
+
+
+@kernel
 def sigmoid(X, soft, weights, scale, pos_weight, w, start, stop, values, gradient, blocks):
     """Add up sigmoid cross-entropies of one problem, with gradient and Hessian, in one pass.
 
     ``soft`` (n, 1) and ``weights`` (1, n) are as in :mod:`fastclf.kernels.passes`; ``w`` and
-    ``gradient`` are (d + 1,), the intercept last, ``blocks`` (1, d + 1, d + 1). Indices must rise.
+    ``gradient`` are (d + 1,), the intercept last, ``blocks`` (1, d + 1, d + 1), or (0, 0, 0) for no
+    Hessian. For one indices must rise.
     """
     data, indices, indptr = X
     d = w.size - 1
@@ -97,26 +157,35 @@ def sigmoid(X, soft, weights, scale, pos_weight, w, start, stop, values, gradien
     y = np.zeros(TILE)
     weight = np.zeros(TILE)
     curvature = np.empty(TILE)
-    for start_of_tile in range(start, stop, TILE):
-        rows = min(TILE, stop - start_of_tile)
-        for r in range(rows):
-            i = np.uintp(start_of_tile + r)
-            total = w[d]
-            for p in range(np.uintp(indptr[i]), np.uintp(indptr[i + np.uintp(1)])):
-                total += data[p] * w[np.uintp(indices[p])]
-            z[r] = total
-            y[r] = soft[i, 0]
-            weight[r] = weights[0, i]
-        fill(weight[rows:], 0.0)
+    for first in range(start, stop, TILE):
+        rows = min(TILE, stop - first)
+        _load(X, soft, weights, w, first, rows, z, y, weight)
         values[0] += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
+        p = np.uintp(indptr[first])
         for r in range(rows):
-            i = np.uintp(start_of_tile + r)
-            first, last = np.uintp(indptr[i]), np.uintp(indptr[i + np.uintp(1)])
+            start_of_row, last = p, np.uintp(indptr[first + r + 1])
             slope = z[r]
             gradient[d] += slope
-            for p in range(first, last):
+            while p < last:
                 gradient[np.uintp(indices[p])] += slope * data[p]
-            _add_moments(data, indices, first, last, curvature[r], blocks[0])
+                p += np.uintp(1)
+            if blocks.shape[0]:
+                _add_moments(data, indices, start_of_row, last, curvature[r], blocks[0])
+
+
+@kernel
+def sigmoid_slopes(X, soft, weights, scale, pos_weight, w, start, stop, values, slopes):
+    """Do the same, but write the slopes in the logits, to ``slopes`` (n, 1)."""
+    z = np.zeros(TILE)
+    y = np.zeros(TILE)
+    weight = np.zeros(TILE)
+    curvature = np.empty(TILE)
+    for first in range(start, stop, TILE):
+        rows = min(TILE, stop - first)
+        _load(X, soft, weights, w, first, rows, z, y, weight)
+        values[0] += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
+        for r in range(rows):
+            slopes[first + r, 0] = z[r]
 
 
 @kernel

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.kernels import dense, minibatch, passes
+from fastclf.kernels import dense, minibatch, passes, sparse
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
 
@@ -177,10 +177,6 @@ class CSRFeatures:
         self.dtype = X.dtype
         self.entries = X.nnz
 
-    def pass_over(self, kind: int, n_columns: int) -> Callable:
-        """Return the function that reads rows once, for values and gradient of a kind of loss."""
-        return passes.SPARSE_VALUE_AND_GRAD[kind]
-
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them."""
         return np.ascontiguousarray(weights, dtype=self.dtype)
@@ -222,9 +218,15 @@ class CSRFeatures:
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return zeros (d,) and second moments about zero (d,); never a full matrix."""
-        data, indices, indptr = self.arrays
-        d = self.shape[1]
-        repeated = np.repeat(weights, np.diff(indptr))
-        second = np.bincount(indices, repeated * np.square(data, dtype=np.float64), minlength=d)
-        return np.zeros(d), second / weights.sum()
+        """Return weighted means (d,) and second moments about them (d,); never a full matrix."""
+        n, d = self.shape
+        pieces = threads.chunks(n, 2 * self.entries / max(n, 1), max(1, self.entries // (40 * d)))
+        first, second = np.zeros((2, len(pieces), d))
+
+        def task(i: int) -> None:
+            sparse.sums(self.arrays, weights, *pieces[i], first[i], second[i])
+
+        threads.run(task, len(pieces), n_threads)
+        total = weights.sum()
+        center = first.sum(axis=0) / total
+        return center, np.maximum(second.sum(axis=0) / total - center**2, 0)

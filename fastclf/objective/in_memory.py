@@ -20,6 +20,7 @@ from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import Selection
+from fastclf.objective.sparse import SparsePass
 from fastclf.penalties import Penalty
 from fastclf.targets import Target
 
@@ -90,7 +91,11 @@ class InMemoryObjective:
         self._selection = self._everything
         self._cuts: dict[int, list[tuple[int, int]]] = {}
         self._narrow = self._find_narrow()
+        self._sparse: SparsePass | None = None
+        if isinstance(self.features, CSRFeatures):
+            self._sparse = SparsePass(self.features, loss.kind(self.target), n_threads)
         self._latest: tuple[np.ndarray, Hessian] | None = None
+        self._gathered: tuple[np.ndarray, CSRFeatures | DenseFeatures] | None = None
 
     def _find_narrow(self) -> NarrowPass | None:
         kind = self.loss.kind(self.target)
@@ -130,12 +135,15 @@ class InMemoryObjective:
         return values, gradient
 
     def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
+        if self._sparse is not None:
+            return self._sparse(chosen, self._columns(theta, chosen), self._arguments(chosen)[1:])
         w, b = self._to_kernel(theta, chosen)
         pieces = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), self.dtype)
         gb = np.zeros((len(pieces), b.size), self.dtype)
         X, *arguments = self._arguments(chosen)
+        assert isinstance(self.features, DenseFeatures)
         value_and_grad = self.features.pass_over(self.loss.kind(self.target), b.size)
 
         def task(i: int) -> None:
@@ -228,7 +236,7 @@ class InMemoryObjective:
     ) -> Hessian:
         K, d = self.n_outputs, self.n_features
         logits = self._logits(theta, rows)
-        features = self.features if rows is None else self.features.rows(rows)
+        features = self._of_rows(rows)
         slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
         blocks = matrices.sparse_blocks(
             tuple(features.canonical), slopes, self._center, self.n_threads
@@ -410,13 +418,11 @@ class InMemoryObjective:
             slopes = self.loss.curvature(self._logits(theta, rows), target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        features = self.features if rows is None else self.features.rows(rows)
+        features = self._of_rows(rows)
         center, second = features.moments(weights, full, self.n_threads)
         self._count(weights.size / self.n_rows)
-        if not self.fit_intercept:
-            second = second + (np.outer(center, center) if second.ndim == 2 else center**2)
-            center = np.zeros_like(center)
-        return Curvature(center, second, logits)
+        found = Curvature(center, second, logits)
+        return found if self.fit_intercept else found.about_zero()
 
     def sample(self, n_rows: int) -> "InMemoryObjective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
@@ -483,12 +489,14 @@ class InMemoryObjective:
             return X @ theta[:-1] + theta[-1]
         logits = np.empty((n, theta.shape[1]), self.dtype)
         w, b = self.features.to_kernel(theta[:-1]), theta[-1].copy()
-        pieces = threads.chunks(n, self.n_features * (1 + 0.1 * theta.shape[1]))
+        entries = self.features.entries / max(self.n_rows, 1)
+        pieces = threads.chunks(n, entries * (1 + 0.1 * theta.shape[1]))
+        features = self._of_rows(rows) if self.is_sparse else self.features
 
         def task(i: int) -> None:
             piece = slice(*pieces[i])
-            if self.is_sparse and rows is None:
-                passes.decision_sparse(self.features.arrays, w, b, *pieces[i], logits[piece])
+            if self.is_sparse:
+                passes.decision_sparse(features.arrays, w, b, *pieces[i], logits[piece])
                 return
             X = self.features.X[piece if rows is None else rows[piece]]
             logits[piece] = X @ theta[:-1] + theta[-1]
@@ -496,6 +504,14 @@ class InMemoryObjective:
         with threads.single_threaded_blas():
             threads.run(task, len(pieces), self.n_threads)
         return logits
+
+    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures | DenseFeatures:
+        # Gathering sparse rows takes as long as a pass over them; they are asked for twice.
+        if rows is None:
+            return self.features
+        if self._gathered is None or self._gathered[0] is not rows:
+            self._gathered = rows, self.features.rows(rows)
+        return self._gathered[1]
 
     @cached_property
     def _shares(self) -> np.ndarray:

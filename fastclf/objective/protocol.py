@@ -216,7 +216,7 @@ class Curvature:
     Parameters
     ----------
     center : ndarray of shape (d,)
-        Weighted means; zeros for sparse data, which must not be centred.
+        Weighted means.
     second : ndarray of shape (d, d) or (d,)
         Matrix of second moments about the center, or its diagonal.
     logits : ndarray of shape (M * K,)
@@ -226,6 +226,11 @@ class Curvature:
     center: np.ndarray
     second: np.ndarray
     logits: np.ndarray
+
+    def about_zero(self) -> "Curvature":
+        """Return the moments about zero."""
+        shift = self.center**2 if self.second.ndim == 1 else np.outer(self.center, self.center)
+        return Curvature(np.zeros_like(self.center), self.second + shift, self.logits)
 
 
 @dataclass(frozen=True)

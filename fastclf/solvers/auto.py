@@ -9,6 +9,12 @@ from fastclf.solvers.proximal import Proximal
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
 
+_FEW_OF_SPARSE = 512
+"""Features of a sparse X up to which the Hessian is a matrix."""
+
+_NEGLIGIBLE_OF_SPARSE = 1e-5
+"""What is negligible there: the last digits take many steps."""
+
 _TINY = 100_000
 """Multiplications of a pass up to which a start on a sample costs more than it saves."""
 
@@ -44,7 +50,9 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     sample = min(n // 10, _START * coefficients) if n * d * M * K > _TINY else 0
     if objective.penalty.l1.any():
         return Proximal(sample=0 if objective.is_sparse else sample)
-    if objective.is_sparse or d > FULL_MATRIX or n < d >= MANY_FEATURES:
+    if objective.is_sparse:
+        return _of_sparse(objective, sample)
+    if d > FULL_MATRIX or n < d >= MANY_FEATURES:
         return LBFGS()
     size = 4 if d >= MANY_FEATURES else 8
     room = _ROOM + 0.1 * n * d * objective.dtype.itemsize
@@ -55,3 +63,14 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     if M * coefficients**2 * size <= room:
         return Newton(sample=sample)
     return LBFGS(sample=sample)
+
+
+def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
+    d, K = objective.n_features, objective.n_outputs
+    per_feature = objective.entries() / d
+    factorisation = d**3 / 60  # nanoseconds, of LAPACK
+    if K == 1 and d <= _FEW_OF_SPARSE and factorisation <= 2 * objective.entries():
+        return Newton(sample=sample, negligible=_NEGLIGIBLE_OF_SPARSE)
+    # Where columns are short, past steps cost as much as passes.
+    memory = int(min(max(per_feature / 4, 6), 10))
+    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_SPARSE)

@@ -204,6 +204,8 @@ class Minibatch:
     def start(self, objective: Any, theta: np.ndarray, curvature: Curvature) -> MinibatchState:
         """Return the first state, in coordinates that suit the moments of the features."""
         dtype = objective.dtype
+        if objective.is_sparse:  # centred they wouldn't be
+            curvature = curvature.about_zero()
         columns = objective.penalty.columns(theta.shape[1])
         scale = _scale(curvature, columns.mean(), dtype)
         by_feature = objective.by_feature

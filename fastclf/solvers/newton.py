@@ -75,7 +75,8 @@ class Newton(QuasiNewton):
         penalty = objective.penalty.columns(theta.shape[1])
         exact = self.is_exact(objective)
         one_matrix = exact and objective.n_problems == 1
-        if objective.is_sparse or not (one_matrix or theta.any()):  # the blocks are all the same
+        alike = not (one_matrix or theta.any()) and not objective.is_sparse
+        if alike:  # the blocks of all columns
             return MomentsInverse(objective.curvature(full=True), penalty, objective.n_outputs)
         return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
 
@@ -88,8 +89,6 @@ class Newton(QuasiNewton):
 
     def is_exact(self, objective: Objective) -> bool:
         """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
-        if objective.is_sparse:
-            return False
         few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
         return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
 

@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import lapack
 
+from fastclf.kernels import diagonal
 from fastclf.objective import Curvature, Hessian
 
 FULL_MATRIX = 4096
@@ -58,7 +59,8 @@ class MomentsInverse:
         self.factors: list[tuple[np.ndarray, np.ndarray]] = []
         if second.ndim == 1:
             smallest = 1e-10 * max(float(second.mean()), 1e-300)
-            self.diagonal = second[:, None] + np.maximum(ridge, smallest)
+            self.second = second
+            self.ridge = np.maximum(ridge, smallest)
         else:
             # Columns of one penalty share a factor: their ridges differ by their curvature alone.
             dtype = _dtype(second, len(np.unique(penalty)))
@@ -69,11 +71,14 @@ class MomentsInverse:
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
         """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
+        if not self.factors:
+            step = np.empty(gradient.shape)
+            moments = self.center, self.second, self.logits, self.ridge
+            diagonal.apply(gradient, *moments, self.n_outputs, step)
+            return step
         repeats = gradient.shape[1] // self.logits.size
         step = centred(gradient, self.n_outputs) / np.tile(self.logits, repeats)
         step[:-1] -= self.center[:, None] * step[-1]
-        if not self.factors:
-            step[:-1] /= np.tile(self.diagonal, repeats)
         for mask, factor in self.factors:
             columns = np.tile(mask, repeats)
             step[:-1, columns] = _solve(factor, step[:-1, columns])

@@ -1,0 +1,178 @@
+"""Passes over a sparse X."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastclf import threads
+from fastclf.kernels import passes, sparse
+from fastclf.objective.features import CSRFeatures
+from fastclf.objective.selection import Selection
+
+_LARGE = 250_000
+"""Multiplications from which on a pass is worth a second thread."""
+
+_ENOUGH = 20
+"""Entries for each coefficient in a chunk of rows that is worth a gradient of its own."""
+
+_BLOCK = 1 << 15
+"""Entries of logits that are worked on in cache."""
+
+
+@dataclass(frozen=True)
+class SparsePass:
+    """Passes over CSR features, for values and gradient of one kind of loss.
+
+    Rows are cut into chunks that add to gradients of their own. Where there are too many
+    coefficients for that, a pass first takes the slopes in the logits, by rows, and then the
+    gradient from them by columns.
+
+    Parameters
+    ----------
+    features : CSRFeatures
+    kind : int
+        A kind of loss of :mod:`fastclf.kernels.passes`.
+    n_threads : int, optional
+    """
+
+    features: CSRFeatures
+    kind: int
+    n_threads: int | None
+
+    def __call__(
+        self, chosen: Selection, theta: np.ndarray, arguments: tuple
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (M,) and gradient (d + 1, M K), the penalty left out.
+
+        Parameters
+        ----------
+        chosen : Selection
+        theta : ndarray of shape (d + 1, M K)
+            Of the chosen problems.
+        arguments : tuple
+            What kernels of a pass take between X and the coefficients.
+        """
+        n, d = self.features.shape
+        C = theta.shape[1]
+        multiplications = self.features.entries * C
+        most = max(1, self.features.entries // (_ENOUGH * d))
+        work = (multiplications + 4 * n * C) / max(n, 1)
+        if multiplications >= _LARGE and most == 1:
+            return self._by_columns(chosen, theta, arguments, work)
+        pieces = threads.chunks(n, work, most)
+        values = np.zeros((len(pieces), chosen.scale.size))
+        gradients = np.zeros((len(pieces), d + 1, C))
+        task = self._one if self._is_one(C) else self._several
+        parts = (theta.ravel(),) if self._is_one(C) else self._coefficients(theta)
+
+        def run(i: int) -> None:
+            task(chosen, parts, arguments, pieces[i], values[i], gradients[i])
+
+        threads.run(run, len(pieces), self.n_threads)
+        if len(pieces) == 1:
+            return values[0], gradients[0]
+        return values.sum(axis=0), gradients.sum(axis=0)
+
+    def _is_one(self, n_columns: int) -> bool:
+        return n_columns == 1 and self.kind == passes.SIGMOID
+
+    def _coefficients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Weights (d, C) and intercepts (C,), as kernels hold them.
+        dtype = self.features.dtype
+        return np.ascontiguousarray(theta[:-1], dtype=dtype), theta[-1].astype(dtype)
+
+    def _one(
+        self,
+        chosen: Selection,
+        parts: tuple[np.ndarray, ...],
+        arguments: tuple,
+        piece: tuple[int, int],
+        values: np.ndarray,
+        gradient: np.ndarray,
+    ) -> None:
+        target = chosen.target.soft, chosen.target.weights, chosen.scale, chosen.pos_weight
+        sparse.sigmoid(
+            self.features.arrays,
+            *target,
+            parts[0],
+            *piece,
+            values,
+            gradient.ravel(),
+            np.empty((0, 0, 0)),
+        )
+
+    def _several(
+        self,
+        chosen: Selection,
+        parts: tuple[np.ndarray, ...],
+        arguments: tuple,
+        piece: tuple[int, int],
+        values: np.ndarray,
+        gradient: np.ndarray,
+    ) -> None:
+        kernel = passes.SPARSE_VALUE_AND_GRAD[self.kind]
+        dtype = self.features.dtype
+        gw, gb = gradient[:-1], gradient[-1]
+        if dtype != gradient.dtype:
+            gw, gb = np.zeros(gw.shape, dtype), np.zeros(gb.shape, dtype)
+        kernel(self.features.arrays, *arguments, *parts, *piece, values, gw, gb)
+        if dtype != gradient.dtype:
+            gradient[:-1], gradient[-1] = gw, gb
+
+    def _by_columns(
+        self, chosen: Selection, theta: np.ndarray, arguments: tuple, work: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        (n, d), C = self.features.shape, theta.shape[1]
+        w, b = self._coefficients(theta)
+        pieces = threads.chunks(n, work)
+        values = np.zeros((len(pieces), chosen.scale.size))
+        slopes = np.empty((n, C), self.features.dtype)
+
+        def forward(i: int) -> None:
+            if self._is_one(C):
+                target = chosen.target.soft, chosen.target.weights, chosen.scale, chosen.pos_weight
+                sparse.sigmoid_slopes(
+                    self.features.arrays, *target, theta.ravel(), *pieces[i], values[i], slopes
+                )
+            else:
+                self._slopes(arguments, w, b, pieces[i], values[i], slopes)
+
+        threads.run(forward, len(pieces), self.n_threads)
+        gradient = np.empty((d + 1, C))
+        columns = self.features.by_column
+        cuts = _cuts(columns[2], len(pieces))
+
+        def backward(i: int) -> None:
+            sparse.backward_columns(columns, slopes, *cuts[i], gradient)
+
+        threads.run(backward, len(cuts), self.n_threads)
+        return values.sum(axis=0), gradient
+
+    def _slopes(
+        self,
+        arguments: tuple,
+        w: np.ndarray,
+        b: np.ndarray,
+        piece: tuple[int, int],
+        values: np.ndarray,
+        slopes: np.ndarray,
+    ) -> None:
+        # Of some rows, in blocks that stay in cache.
+        start, stop = piece
+        kernel = passes.LOGITS_VALUE_AND_GRAD[self.kind]
+        step = max(64, _BLOCK // b.size)
+        nothing, unused = np.zeros_like(b), np.zeros_like(b)
+        products = np.empty((min(step, stop - start), b.size), b.dtype)
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            z = products[: last - first]
+            passes.decision_sparse(self.features.arrays, w, nothing, first, last, z)
+            kernel(z, *arguments, w, b, first, last, values, slopes[first:last], unused)
+
+
+def _cuts(indptr: Any, count: int) -> list[tuple[int, int]]:
+    # Columns with about as many entries in each cut.
+    goals = indptr[-1] * np.arange(1, count) / count
+    bounds = np.unique(np.concatenate([[0], np.searchsorted(indptr, goals), [len(indptr) - 1]]))
+    return [(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
