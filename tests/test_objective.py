@@ -328,11 +328,14 @@ def test_curvature_is_that_of_the_weighted_features(storage: Any):
     case = make("hard", n=500)
     w = case.target.weights[0]
     sparse = storage is scipy.sparse.csr_array
-    mean = np.zeros(D) if sparse else np.average(case.X, axis=0, weights=w)
+    mean = np.average(case.X, axis=0, weights=w)
     second = ((case.X - mean).T * w) @ (case.X - mean) / w.sum()
     curvature = case.objective(storage(case.X)).curvature(full=False)
     np.testing.assert_allclose(curvature.center, mean, atol=1e-14)
     np.testing.assert_allclose(curvature.second, second.diagonal(), rtol=1e-12)
+    about_zero = case.objective(storage(case.X), fit_intercept=False).curvature(full=False)
+    np.testing.assert_allclose(about_zero.second, w @ case.X**2 / w.sum(), rtol=1e-12)
+    assert not about_zero.center.any()
     if not sparse:
         full = case.objective().curvature(full=True)
         np.testing.assert_allclose(full.second, second, rtol=1e-10, atol=1e-14)
@@ -373,3 +376,35 @@ def test_arrays_may_be_read_only_and_are_not_copied():
     expected = objective.value_and_grad(case.theta)
     for one, other in zip(expected, same.value_and_grad(case.theta), strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "kind, n, d, columns",
+    [("sigmoid", 2000, 13_000, 1), ("sigmoid", 600, 4000, 12)]
+    + [(kind, 600, 4000, 12) for kind in ("hard", "soft", "distilled")],
+)
+def test_many_sparse_features_go_by_columns(kind: str, n: int, d: int, columns: int, dtype: type):
+    rng = np.random.default_rng(1)
+    X = scipy.sparse.random_array((n, d), density=0.01, format="csr", rng=rng).astype(dtype)
+    P = rng.dirichlet(np.ones(columns), n)
+    weights = rng.uniform(0.5, 2, (1, n))
+    target = {
+        "sigmoid": Target(weights, soft=rng.random((n, columns))),
+        "hard": Target(weights, codes=rng.integers(0, columns, n)),
+        "soft": Target(weights, soft=P),
+        "distilled": Target(weights, soft=P, teacher=P[::-1].copy()),
+    }[kind]
+    mixture = Distillation(2.0, 0.3) if kind == "distilled" else None
+    loss = Sigmoid() if kind == "sigmoid" else Softmax(distillation=mixture)
+    problems = columns if kind == "sigmoid" else 1
+    theta = rng.normal(size=(d + 1, columns))
+    found, expected = (
+        InMemoryObjective(
+            form, target, loss, columns, L2(np.full(problems, 0.1)), n_threads=2
+        ).value_and_grad(theta)
+        for form in (X, X.toarray())
+    )
+    tolerance = 50 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found[0], expected[0], rtol=tolerance)
+    np.testing.assert_allclose(found[1], expected[1], atol=tolerance * np.abs(expected[1]).max())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
-from test_objective import SOFTMAX, D, K, every_kind, make, many
+from test_objective import SOFTMAX, K, every_kind, make, many
 
 from fastclf import threads
 from fastclf.objective import MANY_FEATURES, Hessian, InMemoryObjective, matrices
@@ -182,7 +182,7 @@ def test_moments_at_theta_weigh_rows_by_their_slopes(kind: str, problems: int, s
     np.testing.assert_allclose(curvature.logits, weights @ slopes / weights.sum(), rtol=1e-12)
     weights = weights * slopes.sum(axis=1)
     sparse = storage is scipy.sparse.csr_array
-    mean = np.zeros(D) if sparse else np.average(case.X, axis=0, weights=weights)
+    mean = np.average(case.X, axis=0, weights=weights)
     centred = case.X - mean
     second = (centred.T * weights) @ centred / weights.sum()
     np.testing.assert_allclose(curvature.center, mean, atol=1e-13)

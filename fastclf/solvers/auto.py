@@ -1,5 +1,7 @@
 """Which solver ``solver="auto"`` stands for."""
 
+import numpy as np
+
 from fastclf.objective import MANY_FEATURES, Objective
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.newton import WHOLE, Newton
@@ -8,9 +10,6 @@ from fastclf.solvers.proximal import Proximal
 
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
-
-_FEW_OF_SPARSE = 512
-"""Features of a sparse X up to which the Hessian is a matrix."""
 
 _NEGLIGIBLE_OF_SPARSE = 1e-5
 """What is negligible there: the last digits take many steps."""
@@ -31,7 +30,8 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     problem                                                solver
     ====================================================== =====================================
     a penalty with an L1 part                              proximal Newton
-    sparse, or d > 4096, or n < d >= 256                   L-BFGS over the features' variances
+    sparse, one output, d small beside the entries         Newton, whole Hessians
+    otherwise sparse, or d > 4096, or n < d >= 256         L-BFGS over the features' variances
     one output, a matrix for each problem has room         Newton, whole Hessians
     softmax, K (d + 1) <= 300                              Newton, whole Hessian
     softmax, a matrix for each class has room              Newton, a block for each class
@@ -66,11 +66,11 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
 
 
 def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
-    d, K = objective.n_features, objective.n_outputs
-    per_feature = objective.entries() / d
-    factorisation = d**3 / 60  # nanoseconds, of LAPACK
-    if K == 1 and d <= _FEW_OF_SPARSE and factorisation <= 2 * objective.entries():
+    d, M, K = objective.n_features, objective.n_problems, objective.n_outputs
+    entries = objective.entries()
+    factorisation = d**3 / 60  # nanoseconds
+    if K == 1 and M * (d + 1) ** 2 * 8 <= _ROOM and factorisation <= max(entries, _TINY):
         return Newton(sample=sample, negligible=_NEGLIGIBLE_OF_SPARSE)
     # Where columns are short, past steps cost as much as passes.
-    memory = int(min(max(per_feature / 4, 6), 10))
+    memory = int(np.clip(entries / (4 * d), 6, 10))
     return LBFGS(memory, negligible=_NEGLIGIBLE_OF_SPARSE)
