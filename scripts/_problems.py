@@ -178,14 +178,18 @@ def stored(folder: Path) -> dict[str, Stored]:
 
 
 def choose(
-    folder: Path | None, names: list[str] | None, quick: bool, multilabel: bool
+    folder: Path | None, names: list[str] | None, quick: bool, multilabel: bool, sparse: bool
 ) -> dict[str, Make]:
-    """Return the problems of those names; without names the dense ones, or a few quick ones."""
-    made = {} if multilabel else PROBLEMS
+    """Return the problems of those names; without names all, or a few quick ones."""
+    made = {} if multilabel or sparse else PROBLEMS
     files = stored(folder) if folder else {}
-    files = {name: file for name, file in files.items() if file.multilabel == multilabel}
+    files = {
+        name: file
+        for name, file in files.items()
+        if (file.multilabel, file.sparse) == (multilabel, sparse)
+    }
     if names:
         return {name: make for name, make in (made | files).items() if name in names}
     if quick:
         return {name: make for name, make in made.items() if name in QUICK}
-    return made | {name: file for name, file in files.items() if not file.sparse}
+    return made | files

@@ -23,7 +23,7 @@ import fastclf
 SLACK = 1e-6
 """Relative excess of the objective over scikit-learn's that counts as none."""
 
-MODES = ("default", "multilabel", "growth", "precision")
+MODES = ("default", "multilabel", "sparse", "sparse_multilabel", "growth", "precision")
 
 GROWTH_N = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 GROWTH_D = (20, 50, 100, 200, 500, 1000, 2000)
@@ -243,18 +243,24 @@ def parse() -> argparse.Namespace:
     return options.parse_args()
 
 
+def of(form: str) -> str:
+    """Return the end of a title."""
+    return f", {form.strip()}" if form else ""
+
+
 def main() -> None:
     options = parse()
     known = set(PROBLEMS) | set(stored(options.data) if options.data else ())
     unknown = sorted(set(options.problems or ()) - known)
     if unknown:
         raise SystemExit(f"no problem named {', '.join(unknown)}; --list shows those there are")
-    single, several = (
-        choose(options.data, options.problems, options.quick, multilabel=kind)
-        for kind in (False, True)
+    single, several, sparse, sparse_several = (
+        choose(options.data, options.problems, options.quick, multilabel, is_sparse)
+        for is_sparse in (False, True)
+        for multilabel in (False, True)
     )
     if options.list:
-        for name, make in (single | several).items():
+        for name, make in (single | several | sparse | sparse_several).items():
             size = make(name).size()
             print(f"{name:24s} n {size['n']:8d}  d {size['d']:6d}  K {size['K']:4d}", flush=True)
         return
@@ -265,28 +271,32 @@ def main() -> None:
     for name in ("iris", "breast_cancer_scaled"):  # compile
         problem = PROBLEMS[name](name)
         fastclf.LogisticRegression().fit(problem.X, problem.y)
-    if "default" in modes and single:
-        drive(
-            "default",
-            "`LogisticRegression().fit(X, y)`: fastclf against scikit-learn",
-            "Medians of whole fits, both with their defaults, of the same float64 X. The objective "
-            "excess is fastclf's over scikit-learn's, relative to the latter: below 0 is better.",
-            single,
-            partial(default, options=options),
-            options,
-        )
-    if "multilabel" in modes and several:
-        drive(
-            "multilabel",
-            "Several labels: fastclf against scikit-learn",
-            "Medians of whole fits of `fastclf.MultiLabelLogisticRegression()` and "
-            "`OneVsRestClassifier(LogisticRegression())`, of the same float64 X; labels that are "
-            "constant in the training rows are left out. The objective excess is fastclf's over "
-            "scikit-learn's, relative to the latter, both summed over labels.",
-            several,
-            partial(multilabel, options=options),
-            options,
-        )
+    for mode, problems, form in (("default", single, ""), ("sparse", sparse, "CSR ")):
+        if mode in modes and problems:
+            drive(
+                mode,
+                f"`LogisticRegression().fit(X, y)`: fastclf against scikit-learn{of(form)}",
+                f"Medians of whole fits, both with their defaults, of the same {form}float64 X. "
+                "The objective excess is fastclf's over scikit-learn's, relative to the latter: "
+                "below 0 is better.",
+                problems,
+                partial(default, options=options),
+                options,
+            )
+    sets = (("multilabel", several, ""), ("sparse_multilabel", sparse_several, "CSR "))
+    for mode, problems, form in sets:
+        if mode in modes and problems:
+            drive(
+                mode,
+                f"Several labels: fastclf against scikit-learn{of(form)}",
+                "Medians of whole fits of `fastclf.MultiLabelLogisticRegression()` and "
+                f"`OneVsRestClassifier(LogisticRegression())`, of the same {form}float64 X; labels "
+                "that are constant in the training rows are left out. The objective excess is "
+                "fastclf's over scikit-learn's, relative to the latter, both summed over labels.",
+                problems,
+                partial(multilabel, options=options),
+                options,
+            )
     if "growth" in modes and (options.mode == "growth" or not options.problems):
         growth(options)
     if "precision" in modes and single:

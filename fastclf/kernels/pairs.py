@@ -35,9 +35,14 @@ def dots(a, b, out):
     fill(out, 0.0)
     K = a.shape[1] // M
     for j in range(a.shape[0]):
-        for m in range(M):
-            for k in range(m * K, (m + 1) * K):
-                out[m] += a[j, k] * b[j, k]
+        x, y = a[j], b[j]
+        if K == 1:
+            for m in range(M):
+                out[m] += x[m] * y[m]
+        else:
+            for m in range(M):
+                for k in range(m * K, (m + 1) * K):
+                    out[m] += x[k] * y[k]
 
 
 @kernel
@@ -50,9 +55,29 @@ def _add(scales, a, out):
         return
     K = a.shape[1] // M
     for j in range(a.shape[0]):
-        for m in range(M):
-            for k in range(m * K, (m + 1) * K):
-                out[j, k] += scales[m] * a[j, k]
+        x, y = a[j], out[j]
+        if K == 1:
+            for m in range(M):
+                y[m] += scales[m] * x[m]
+        else:
+            for m in range(M):
+                for k in range(m * K, (m + 1) * K):
+                    y[k] += scales[m] * x[k]
+
+
+@kernel
+def _advance_one(old, old_gradient, new, new_gradient, step, change, products, squares, largest):
+    # A single column: its sums stay in registers.
+    product, square, most = 0.0, 0.0, 0.0
+    for j in range(len(step)):
+        s = new[j, 0] - old[j, 0]
+        y = new_gradient[j, 0] - old_gradient[j, 0]
+        step[j, 0] = s
+        change[j, 0] = y
+        product += s * y
+        square += y * y
+        most = max(most, abs(new_gradient[j, 0]))
+    products[0], squares[0], largest[0] = product, square, most
 
 
 @kernel
@@ -63,22 +88,29 @@ def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rh
     """
     rows, C = step.shape
     M = rho.size
-    K = C // M
+    group = C // M
+    products, squares, largest = np.zeros(C), np.zeros(C), np.zeros(C)
+    if C == 1:
+        _advance_one(old, old_gradient, new, new_gradient, step, change, products, squares, largest)
+    for j in range(rows if C > 1 else 0):
+        x, x_old, s = new[j], old[j], step[j]
+        g, g_old, y = new_gradient[j], old_gradient[j], change[j]
+        for c in range(C):
+            s[c] = x[c] - x_old[c]
+            y[c] = g[c] - g_old[c]
+        for c in range(C):
+            products[c] += s[c] * y[c]
+            squares[c] += y[c] * y[c]
+            largest[c] = max(largest[c], abs(g[c]))
     for m in range(M):
         product = 0.0
         square = 0.0
-        largest = 0.0
-        for j in range(rows):
-            for k in range(m * K, (m + 1) * K):
-                s = new[j, k] - old[j, k]
-                y = new_gradient[j, k] - old_gradient[j, k]
-                step[j, k] = s
-                change[j, k] = y
-                product += s * y
-                square += y * y
-                largest = max(largest, abs(new_gradient[j, k]))
+        norms[m] = 0.0
+        for c in range(m * group, (m + 1) * group):
+            product += products[c]
+            square += squares[c]
+            norms[m] = max(norms[m], largest[c])
         rho[m] = 1.0 / product if running[m] and product > eps * square else 0.0
-        norms[m] = largest
 
 
 @kernel

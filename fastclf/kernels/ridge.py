@@ -1,5 +1,7 @@
 """The squared norm of coefficients, and its gradient."""
 
+import numpy as np
+
 from fastclf.kernels._jit import kernel
 
 
@@ -11,13 +13,23 @@ def add(theta, strength, values, gradient):
     are (M,).
     """
     M = strength.size
-    K = theta.shape[1] // M
-    for m in range(M):
+    rows, C = theta.shape
+    K = C // M
+    if C == 1:
         square = 0.0
-        scale = strength[m]
-        for j in range(theta.shape[0] - 1):
-            for k in range(m * K, (m + 1) * K):
-                t = theta[j, k]
-                square += t * t
-                gradient[j, k] += scale * t
-        values[m] += 0.5 * scale * square
+        for j in range(rows - 1):
+            square += theta[j, 0] * theta[j, 0]
+            gradient[j, 0] += strength[0] * theta[j, 0]
+        values[0] += 0.5 * strength[0] * square
+        return
+    scale = np.empty(C)
+    squares = np.zeros(C)
+    for c in range(C):
+        scale[c] = strength[c // K]
+    for j in range(rows - 1):
+        t, g = theta[j], gradient[j]
+        for c in range(C):
+            squares[c] += t[c] * t[c]
+            g[c] += scale[c] * t[c]
+    for c in range(C):
+        values[c // K] += 0.5 * scale[c] * squares[c]

@@ -9,6 +9,7 @@ import scipy.sparse
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes, sparse
+from fastclf.objective import matrices
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
 
@@ -218,7 +219,17 @@ class CSRFeatures:
     def moments(
         self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weighted means (d,) and second moments about them (d,); never a full matrix."""
+        """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
+        center, second = self._diagonal(weights, n_threads)
+        if not full:
+            return center, second
+        slopes = (weights / weights.sum())[:, None]
+        blocks = matrices.sparse_blocks(self.canonical, slopes, center, n_threads)
+        return center, blocks[0, :-1, :-1]
+
+    def _diagonal(
+        self, weights: np.ndarray, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         n, d = self.shape
         pieces = threads.chunks(n, 2 * self.entries / max(n, 1), max(1, self.entries // (40 * d)))
         first, second = np.zeros((2, len(pieces), d))

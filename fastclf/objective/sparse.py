@@ -1,6 +1,6 @@
 """Passes over a sparse X."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,19 @@ _ENOUGH = 20
 """Entries for each coefficient in a chunk of rows that is worth a gradient of its own."""
 
 _BLOCK = 1 << 15
-"""Entries of logits that are worked on in cache."""
+"""Entries of logits, or coefficients, that are worked on in cache."""
+
+_FEWEST = 8
+"""Labels that share a read of X at least."""
 
 
-@dataclass(frozen=True)
 class SparsePass:
     """Passes over CSR features, for values and gradient of one kind of loss.
 
     Rows are cut into chunks that add to gradients of their own. Where there are too many
     coefficients for that, a pass first takes the slopes in the logits, by rows, and then the
-    gradient from them by columns.
+    gradient from them by columns. Many labels are cut into blocks, whose coefficients stay in
+    cache.
 
     Parameters
     ----------
@@ -36,9 +39,11 @@ class SparsePass:
     n_threads : int, optional
     """
 
-    features: CSRFeatures
-    kind: int
-    n_threads: int | None
+    def __init__(self, features: CSRFeatures, kind: int, n_threads: int | None) -> None:
+        self.features = features
+        self.kind = kind
+        self.n_threads = n_threads
+        self._blocks: tuple[Selection, list[tuple[slice, Selection]]] | None = None
 
     def __call__(
         self, chosen: Selection, theta: np.ndarray, arguments: tuple
@@ -55,6 +60,8 @@ class SparsePass:
         """
         n, d = self.features.shape
         C = theta.shape[1]
+        if self.kind in (passes.SIGMOID, passes.SIGMOID_DISTILLED) and C >= 2 * self._width:
+            return self._by_labels(chosen, theta, arguments)
         multiplications = self.features.entries * C
         most = max(1, self.features.entries // (_ENOUGH * d))
         work = (multiplications + 4 * n * C) / max(n, 1)
@@ -120,6 +127,45 @@ class SparsePass:
         if dtype != gradient.dtype:
             gradient[:-1], gradient[-1] = gw, gb
 
+    @property
+    def _width(self) -> int:
+        # Labels of a block.
+        return max(_FEWEST, _BLOCK // self.features.shape[1])
+
+    def _by_labels(
+        self, chosen: Selection, theta: np.ndarray, arguments: tuple
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if self._blocks is None or self._blocks[0] is not chosen:
+            self._blocks = chosen, list(_blocks(chosen, self._width))
+        blocks = self._blocks[1]
+        values = np.zeros(theta.shape[1])
+        gradient = np.empty(theta.shape)
+        order, parameters = arguments[0], arguments[-1]
+
+        def task(i: int) -> None:
+            columns, block = blocks[i]
+            target = block.target
+            own = np.zeros((len(theta), block.scale.size))
+            self._several(
+                block,
+                self._coefficients(theta[:, columns]),
+                (
+                    order,
+                    (target.codes, target.soft, target.teacher),
+                    target.weights,
+                    block.scale,
+                    block.pos_weight,
+                    parameters,
+                ),
+                (0, target.n_rows),
+                values[columns],
+                own,
+            )
+            gradient[:, columns] = own
+
+        threads.run(task, len(blocks), self.n_threads)
+        return values, gradient
+
     def _by_columns(
         self, chosen: Selection, theta: np.ndarray, arguments: tuple, work: float
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -169,6 +215,18 @@ class SparsePass:
             z = products[: last - first]
             passes.decision_sparse(self.features.arrays, w, nothing, first, last, z)
             kernel(z, *arguments, w, b, first, last, values, slopes[first:last], unused)
+
+
+def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:
+    # Some labels each, nearly as many in each block.
+    M = chosen.scale.size
+    count = -(-M // width)
+    for i in range(count):
+        columns = slice(M * i // count, M * (i + 1) // count)
+        mask = np.zeros(M, bool)
+        mask[columns] = True
+        target = chosen.target.columns(mask)
+        yield columns, Selection(mask, target, chosen.scale[columns], chosen.pos_weight[columns])
 
 
 def _cuts(indptr: Any, count: int) -> list[tuple[int, int]]:

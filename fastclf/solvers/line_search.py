@@ -58,10 +58,10 @@ def search(
         if take.all():
             out = trial, trial_values, trial_gradient
         elif take.any():
-            columns = np.repeat(take, K)
-            out = (
-                np.where(columns, trial, out[0]),
-                np.where(take, trial_values, out[1]),
-                np.where(columns, trial_gradient, out[2]),
-            )
+            columns = np.flatnonzero(np.repeat(take, K))
+            if out[0] is theta:
+                out = theta.copy(), values.copy(), gradient.copy()
+            out[0][:, columns] = trial[:, columns]
+            out[1][take] = trial_values[take]
+            out[2][:, columns] = trial_gradient[:, columns]
     return Found(*out, taken)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
+from fastclf.solvers.preconditioner import FULL_MATRIX, HessianInverse, MomentsInverse
 from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 from fastclf.solvers.small_newton import SmallNewtonState
 
@@ -75,9 +75,10 @@ class Newton(QuasiNewton):
         penalty = objective.penalty.columns(theta.shape[1])
         exact = self.is_exact(objective)
         one_matrix = exact and objective.n_problems == 1
-        alike = not (one_matrix or theta.any()) and not objective.is_sparse
-        if alike:  # the blocks of all columns
-            return MomentsInverse(objective.curvature(full=True), penalty, objective.n_outputs)
+        too_many = objective.is_sparse and objective.n_features > FULL_MATRIX
+        if too_many or not (one_matrix or theta.any()):  # the blocks are all the same
+            curvature = objective.curvature(full=not too_many)
+            return MomentsInverse(curvature, penalty, objective.n_outputs)
         return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
 
     def cost(self, objective: Objective) -> float:
@@ -89,6 +90,8 @@ class Newton(QuasiNewton):
 
     def is_exact(self, objective: Objective) -> bool:
         """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
+        if objective.is_sparse and objective.n_features > FULL_MATRIX:
+            return False
         few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
         return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
 
