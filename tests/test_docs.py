@@ -1,11 +1,13 @@
 """What the documents say: commands of the tutorial run, those of the reference exist."""
 
+import doctest
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastclf.cli import main
@@ -74,6 +76,12 @@ def test_options_and_links_in_the_documents_exist(path: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+def test_the_examples_of_the_theory_give_what_it_shows():
+    with np.printoptions():  # the page sets its own
+        result = doctest.testfile(str(DOCS / "theory.md"), module_relative=False)
+    assert result.attempted > 50 and result.failed == 0
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -282,6 +282,15 @@ def test_cross_entropy_is_entropy_plus_divergence(p, data):
     np.testing.assert_allclose(F.cross_entropy(z, p, reduction="none"), expected, atol=1e-12)
 
 
+@given(p=distributions(), data=st.data())
+def test_divergence_has_the_gradient_of_the_cross_entropy(p, data):
+    z = data.draw(arrays(p.shape, -5, 5))
+    _, gradient = F.cross_entropy_with_grad(z, p, reduction="sum")
+    expected = oracles.differences(lambda moved: F.kl_divergence(p, F.softmax(moved)).sum(), z)
+    np.testing.assert_allclose(gradient, expected, atol=1e-10)
+    np.testing.assert_allclose(gradient, F.softmax(z) - p, atol=1e-14)
+
+
 @given(p=distributions())
 def test_the_gradient_vanishes_at_a_matching_teacher(p):
     with np.errstate(divide="ignore"):

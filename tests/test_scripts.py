@@ -1,5 +1,6 @@
-"""The examples run, and the benchmarks at least parse their options."""
+"""The examples run, benchmarks and experiments at least parse their options."""
 
+import json
 import os
 import runpy
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from fastclf import functional as F
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
@@ -20,7 +23,10 @@ def test_example_runs(name, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("benchmark*.py")))
+@pytest.mark.parametrize(
+    "name",
+    sorted(p.name for kind in ("benchmark", "experiment") for p in SCRIPTS.glob(f"{kind}*.py")),
+)
 def test_benchmark_has_help(name):
     done = subprocess.run(
         [sys.executable, str(SCRIPTS / name), "--help"], capture_output=True, text=True, timeout=120
@@ -51,6 +57,75 @@ def test_benchmark_lists_its_problems():
         "iris n 150 d 4 K 3".split(),
         "digits n 1797 d 64 K 10".split(),
     ]
+
+
+@pytest.fixture
+def votes(tmp_path):
+    """Return a folder with a set of rows that 50 people voted on, by a softmax of their logits."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    P = F.softmax(X @ rng.normal(size=(4, 3)))
+    counts = rng.multinomial(50, P)
+    arrays = {"X": X.astype(np.float32), "y": counts / 50, "y_counts": counts.astype(np.uint8)}
+    np.savez(tmp_path / "soft_people.npz", **arrays)
+    return tmp_path
+
+
+def run_on(name, folder, *options):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / name), "--data", folder, "--out", folder, *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_soft_targets_have_the_optimum_of_expanded_rows(votes):
+    run_on("benchmark_soft.py", votes, "--repeats", "1", "--budget", "10")
+    (row,) = json.loads((votes / "soft.json").read_text())["rows"]
+    assert row["n"] == 300 and row["copies"] <= 900
+    assert abs(row["difference"]) <= 1e-8 and -1e-12 <= row["fastclf excess"] < 1e-4
+
+
+def test_distributions_teach_more_than_their_majority(votes):
+    run_on("experiment_soft_labels.py", votes, "--seeds", "3")
+    found = json.loads((votes / "soft_labels.json").read_text())
+    assert list(found["details"]) == ["people, all", "people, 3", "people, 10"]
+    for split in found["details"]["people, all"]:
+        assert split["distributions"]["loss"] < split["majority"]["loss"]
+        assert split["distributions"]["ece"] < split["majority"]["ece"]
+    assert len(found["rows"]) == 15
+    assert "± " in (votes / "soft_labels.md").read_text()
+
+
+def test_figures_of_the_experiments(rng):
+    script = runpy.run_path(str(SCRIPTS / "_experiments.py"))
+    p, y = F.softmax(rng.normal(size=(200, 4))), rng.integers(0, 4, 200)
+    error = script["calibration_error"](p, np.eye(4)[y])
+    assert error == pytest.approx(F.expected_calibration_error(p, y))
+    assert script["calibration_error"](p, p) == pytest.approx(0, abs=1e-12)
+    loss = script["cross_entropy"](np.log(p), np.eye(4)[y])
+    assert loss == pytest.approx(F.cross_entropy(np.log(p), y))
+    mean, error = script["mean_and_error"]([1.0, 2.0, 3.0])
+    assert mean == 2 and error == pytest.approx(np.sqrt(1 / 3 + 1 / 4))
+    parts = script["split"](100, rng)
+    assert [len(part) for part in parts] == [64, 16, 20]
+    assert sorted(np.concatenate(parts)) == list(range(100))
+
+
+def test_the_figures_of_the_theory_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "theory_figures.py"), "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    committed = {path.name for path in (SCRIPTS.parent / "docs" / "figures").iterdir()}
+    drawn = set(done.stdout.split())
+    assert drawn <= committed and all((tmp_path / name).stat().st_size > 1000 for name in drawn)
 
 
 def test_scikit_learns_own_tests_pass():
