@@ -473,6 +473,22 @@ class DistillTable(Table):
         return self
 
 
+class CalibrateTable(Table):
+    """``[calibrate]``: decide on rows that are split off from training what a fit can't tell.
+
+    Attributes
+    ----------
+    validation_fraction : float
+        The part of the training rows that is split off.
+    temperature : bool
+        Whether logits are divided by the temperature that makes probabilities right as often as
+        they say; it is stored in the model file.
+    """
+
+    validation_fraction: Fraction = 0.2
+    temperature: bool = True
+
+
 class Recipe(Table):
     """All that decides a training run.
 
@@ -482,7 +498,7 @@ class Recipe(Table):
         What the run is called; by default as its file.
     seed : int
         Decides the split, the order of the rows and the teacher.
-    data, model, solver, early_stopping, distill
+    data, model, solver, early_stopping, distill, calibrate
         The tables.
     """
 
@@ -507,6 +523,7 @@ class Recipe(Table):
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
+    calibrate: CalibrateTable | None = None
 
     @model_validator(mode="after")
     def _tables_agree(self) -> "Recipe":

@@ -27,7 +27,8 @@ from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 2  # 1 is without encoder
+_FORMAT = 3  # 1 is without encoder, 2 without temperature
+_PLAIN = 2  # what a model without a temperature is saved as
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class LinearModel:
     feature_names : tuple of str, optional
     metadata : mapping
         Anything else that JSON can hold.
+    temperature : float
+        T > 0, by which logits are divided; 1 unless the model is calibrated.
     """
 
     theta: np.ndarray
@@ -85,6 +88,7 @@ class LinearModel:
     encoder: Encoder | None = None
     feature_names: tuple[str, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
     @property
     def n_features(self) -> int:
@@ -92,7 +96,7 @@ class LinearModel:
         return self.theta.shape[0] - 1
 
     def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
-        """Return the logits, (n,) for two classes and (n, C) otherwise.
+        """Return the logits, divided by the temperature: (n,) for two classes, (n, C) otherwise.
 
         Parameters
         ----------
@@ -126,6 +130,8 @@ class LinearModel:
             rows(start, stop, logits[start:stop])
 
         threads.run(task, len(pieces), n_threads)
+        if self.temperature != 1:
+            logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
@@ -234,11 +240,13 @@ class LinearModel:
         """
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
-            "format": _FORMAT,
+            "format": _PLAIN if self.temperature == 1 else _FORMAT,
             "task": self.task,
             "feature_names": self.feature_names,
             "metadata": dict(self.metadata),
         }
+        if self.temperature != 1:
+            text["temperature"] = float(self.temperature)
         if self.threshold is not None:
             tensors["threshold"] = np.asarray(self.threshold, dtype=np.float64)
         if self.preprocessing is not None:
@@ -332,6 +340,9 @@ class LinearModel:
         encoder = None if described is None else Encoder.from_data(tensors, described)
         if encoder is not None and encoder.n_features != d:
             raise ValueError(f"an encoder of {encoder.n_features} features for {d} features")
+        temperature = text.get("temperature", 1.0)
+        if not isinstance(temperature, float) or not 0 < temperature < np.inf:
+            raise ValueError(f"a temperature of {temperature!r}")
         return cls(
             theta=theta,
             task=task,
@@ -341,6 +352,7 @@ class LinearModel:
             encoder=encoder,
             feature_names=None if names is None else tuple(map(str, names)),
             metadata=dict(text["metadata"]),
+            temperature=temperature,
         )
 
 
