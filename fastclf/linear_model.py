@@ -27,8 +27,8 @@ from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 3  # 1 is without encoder, 2 without temperature
-_PLAIN = 2  # what a model without a temperature is saved as
+_FORMAT = 3  # 1 is without encoder, 2 without temperature and top_k
+_PLAIN = 2  # what a model that has neither is saved as
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,9 @@ class LinearModel:
     feature_names : tuple of str, optional
     metadata : mapping
         Anything else that JSON can hold.
+    top_k : int, optional
+        For "multilabel": that many labels are predicted in each row, the most probable ones,
+        whatever the threshold.
     temperature : float
         T > 0, by which logits are divided; 1 unless the model is calibrated.
     """
@@ -89,6 +92,7 @@ class LinearModel:
     feature_names: tuple[str, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
+    top_k: int | None = None
 
     @property
     def n_features(self) -> int:
@@ -219,6 +223,11 @@ class LinearModel:
         """
         if self.task == "multiclass":
             return logits.argmax(axis=1)
+        if self.top_k is not None:
+            first = np.argsort(-logits, axis=1, kind="stable")[:, : self.top_k]
+            chosen = np.zeros(logits.shape, np.intp)
+            np.put_along_axis(chosen, first, 1, axis=1)
+            return chosen
         if self.task == "multilabel":
             return (self.probabilities(logits) > self.threshold).astype(np.intp)
         if self.threshold is not None:
@@ -240,13 +249,15 @@ class LinearModel:
         """
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
-            "format": _PLAIN if self.temperature == 1 else _FORMAT,
+            "format": _FORMAT if self.temperature != 1 or self.top_k is not None else _PLAIN,
             "task": self.task,
             "feature_names": self.feature_names,
             "metadata": dict(self.metadata),
         }
         if self.temperature != 1:
             text["temperature"] = float(self.temperature)
+        if self.top_k is not None:
+            text["top_k"] = int(self.top_k)
         if self.threshold is not None:
             tensors["threshold"] = np.asarray(self.threshold, dtype=np.float64)
         if self.preprocessing is not None:
@@ -343,6 +354,11 @@ class LinearModel:
         temperature = text.get("temperature", 1.0)
         if not isinstance(temperature, float) or not 0 < temperature < np.inf:
             raise ValueError(f"a temperature of {temperature!r}")
+        top_k = text.get("top_k")
+        if top_k is not None and (
+            task != "multilabel" or type(top_k) is not int or not 1 <= top_k <= columns
+        ):
+            raise ValueError(f"top_k of {top_k!r}")
         return cls(
             theta=theta,
             task=task,
@@ -353,6 +369,7 @@ class LinearModel:
             feature_names=None if names is None else tuple(map(str, names)),
             metadata=dict(text["metadata"]),
             temperature=temperature,
+            top_k=top_k,
         )
 
 

@@ -65,6 +65,7 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     if isinstance(estimator, MultiLabelLogisticRegression):
         estimator._one_label = model.task == "binary"
         estimator.threshold_ = np.asarray(model.threshold)
+        estimator.top_k = model.top_k
     return estimator
 
 

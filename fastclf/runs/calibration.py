@@ -8,12 +8,13 @@ import numpy as np
 from fastclf.config import CalibrateTable
 from fastclf.estimators.calibration import best_temperature, labels_temperature, or_one
 from fastclf.estimators.teachers import two_columns
+from fastclf.estimators.thresholds import best_thresholds
 from fastclf.linear_model import LinearModel
 from fastclf.runs.evaluation import evaluate
 from fastclf.runs.parts import Part
 
-FIGURES = ("log_loss", "cross_entropy", "brier", "ece")
-"""What may change by a temperature."""
+FIGURES = ("log_loss", "cross_entropy", "brier", "ece", "micro_f1", "macro_f1")
+"""What may change by a temperature or by thresholds."""
 
 
 def calibrate(
@@ -33,8 +34,8 @@ def calibrate(
     -------
     model : LinearModel
     facts : dict
-        What JSON can hold: "n_rows", "temperature", and "before" and "after", figures on these
-        rows.
+        What JSON can hold: "n_rows", "temperature", "thresholds" by label, and "before" and
+        "after", figures on these rows.
     """
     logits = model.decision_function(part.X)
     facts: dict[str, Any] = {"n_rows": len(part)}
@@ -42,6 +43,13 @@ def calibrate(
     if table.temperature:
         model = replace(model, temperature=or_one(_temperature(model, logits, part)))
         facts["temperature"] = model.temperature
+    if table.thresholds == "f1":
+        assert model.threshold is not None  # a recipe tunes those of several labels alone
+        p = model.probabilities(model.decision_function(part.X))
+        tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold)
+        model = replace(model, threshold=tuned)
+        names = map(str, model.classes.tolist())
+        facts["thresholds"] = dict(zip(names, tuned.tolist(), strict=True))
     after = evaluate(model, part).metrics
     for name, metrics in (("before", before), ("after", after)):
         facts[name] = {key: metrics[key] for key in FIGURES if key in metrics}

@@ -175,7 +175,7 @@ def _first(items: list[str], most: int | None) -> str:
 def _classes(dataset: Dataset, parts: Parts) -> dict[str, list[float]]:
     """Return the rows, or the weight, of each class in the training and the test part."""
     if dataset.y.ndim == 2:
-        sums = [part.y.sum(axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
+        sums = [np.nansum(part.y, axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
         pairs = np.stack(sums, axis=1).round(3)
         return dict(zip(dataset.class_names, pairs.tolist(), strict=True))
     labels = np.unique(dataset.y)
@@ -227,6 +227,6 @@ def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
         for label in labels[counts < 2].tolist():
             yield f"{label}: a class with one row to train on; leave it out with data.classes"
     else:
-        for name, total in zip(dataset.class_names, parts.train.y.sum(axis=0), strict=True):
+        for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:
                 yield f"{name}: a label without a row to train on, so nothing can be learned of it"

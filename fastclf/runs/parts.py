@@ -34,7 +34,7 @@ class Part:
     X : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
         As they were read.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, indicators, or with ``is_soft`` distributions.
+        Labels, indicators (NaN where not known), or with ``is_soft`` distributions.
     is_soft : bool
         Whether ``y`` holds distributions.
     told : ndarray of shape (n, K), optional
