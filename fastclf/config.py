@@ -414,9 +414,12 @@ class DistillTable(Table):
     Attributes
     ----------
     teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
-        A scikit-learn classifier.
+        A scikit-learn classifier, or a list of several, whose probabilities are averaged.
     teacher_params : table
-        What its constructor takes.
+        What its constructor takes; of several a table for each by its name.
+    cv : int, optional
+        So many folds: the student learns from what teachers say of rows that they weren't fitted
+        to. By default from what they say of their own rows.
     teacher_file : str, optional
         An NPZ file with one array, a row for each of the data's and a column for each class in
         sorted order.
@@ -432,14 +435,36 @@ class DistillTable(Table):
         The weight of the labels: 0 is the teacher alone, 1 the labels alone.
     """
 
-    teacher: Annotated[str, AfterValidator(_known_teacher)] | None = None
+    teacher: (
+        Annotated[str, AfterValidator(_known_teacher)]
+        | Annotated[
+            tuple[Annotated[str, AfterValidator(_known_teacher)], ...],
+            Strict(False),
+            Field(min_length=2),
+        ]
+        | None
+    ) = None
     teacher_params: dict[str, Any] = Field(default_factory=dict)
     teacher_file: FilePath | None = None
     teacher_columns: Annotated[Names, Field(min_length=1)] | None = None
     teacher_run: FilePath | None = None
     teacher_kind: Literal["auto", "logits", "probabilities"] = "auto"
+    cv: Annotated[int, Field(ge=2)] | None = None
     temperature: Positive = default_of(DistilledClassifier, "temperature")
     hard_weight: UpTo1 = default_of(DistilledClassifier, "hard_weight")
+
+    @property
+    def teacher_names(self) -> tuple[str, ...]:
+        """The names of scikit-learn's classifiers; none for another teacher."""
+        if self.teacher is None:
+            return ()
+        return (self.teacher,) if isinstance(self.teacher, str) else self.teacher
+
+    def params_of(self, name: str) -> dict[str, Any]:
+        """Return what the constructor of one of the teachers gets."""
+        if isinstance(self.teacher, str):
+            return self.teacher_params
+        return self.teacher_params.get(name, {})
 
     @model_validator(mode="after")
     def _one_teacher(self) -> "DistillTable":
@@ -465,15 +490,29 @@ class DistillTable(Table):
                 raise mistake(
                     "distill.teacher_params", "distill.teacher_params goes with distill.teacher"
                 )
+            if self.cv is not None:
+                raise mistake("distill.cv", "distill.cv goes with distill.teacher")
             return self
-        right = list(inspect.signature(teacher_class(self.teacher)).parameters)
-        for name in self.teacher_params:
-            if name not in right:
+        if len(set(self.teacher_names)) < len(self.teacher_names):
+            raise mistake("distill.teacher", "distill.teacher names a classifier twice")
+        several = not isinstance(self.teacher, str)
+        for name, params in self.teacher_params.items() if several else ():
+            if name not in self.teacher_names or not isinstance(params, dict):
                 raise mistake(
                     f"distill.teacher_params.{name}",
-                    f'the teacher "{self.teacher}" has no parameter {name}{nearest(name, right)}; '
-                    f"it has {', '.join(right)}",
+                    f"distill.teacher_params.{name}: with several teachers it has a table for each "
+                    f"by its name: {', '.join(self.teacher_names)}",
                 )
+        for teacher in self.teacher_names:
+            right = list(inspect.signature(teacher_class(teacher)).parameters)
+            for name in self.params_of(teacher):
+                if name not in right:
+                    where = f"{teacher}.{name}" if several else name
+                    raise mistake(
+                        f"distill.teacher_params.{where}",
+                        f'the teacher "{teacher}" has no parameter {name}{nearest(name, right)}; '
+                        f"it has {', '.join(right)}",
+                    )
         return self
 
 

@@ -209,6 +209,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._labels = _has_labels(self.estimator)
         if self._labels:
             return self._fit_labels(X, y, sample_weight)
+        unfitted = None
         if self.estimator is None:
             X = _as_logits(X)
             check_rows(X, y)
@@ -236,14 +237,15 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             else:
                 own, codes = encoded.classes[encoded.codes], encoded.codes
             self.estimator_ = fitted(estimator, X, own, weights)
+            unfitted = self.estimator_.classes_
             logits = _finite(
                 cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv)
             )
-        self.classes_ = encoded.classes
+        self.classes_ = encoded.classes if unfitted is None else unfitted
         targets = (
             encoded.p
             if isinstance(encoded, Distributions)
-            else np.eye(len(self.classes_))[encoded.codes]
+            else np.eye(len(encoded.classes))[encoded.codes]
         )
         self.temperature_ = or_one(best_temperature(logits, targets, weights))
         self._take_features()

@@ -330,9 +330,10 @@ def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
     # Of rows (n,), or of each label in each row (n, L).
-    if np.ndim(sample_weight) != 2 or np.shape(sample_weight) != (X.shape[0], L) or L == 1:
+    given = None if sample_weight is None else np.asarray(sample_weight)
+    if given is None or given.shape != (X.shape[0], L) or L == 1:
         return validate_sample_weight(sample_weight, X)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = given.astype(np.float64)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])

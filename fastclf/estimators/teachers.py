@@ -61,6 +61,25 @@ def two_columns(logits: np.ndarray) -> np.ndarray:
     return logits
 
 
+def aligned(told: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return columns of a classifier's classes, ``known`` (K,), in the order of the same classes.
+
+    Raises
+    ------
+    InputError
+        If they aren't the same.
+    """
+    if np.array_equal(known, classes):
+        return told
+    missing = sorted(set(classes.tolist()) ^ set(known.tolist()), key=str)
+    if missing:
+        raise InputError(
+            f"the teacher's classes {known.tolist()} are not those of y {classes.tolist()}; "
+            f"they differ in {missing}"
+        )
+    return told[:, [known.tolist().index(name) for name in classes.tolist()]]
+
+
 def fitted(classifier: Any, X: Any, y: Any, sample_weight: np.ndarray | None) -> Any:
     """Fit a classifier, with weights if it takes them."""
     if sample_weight is not None and has_fit_parameter(classifier, "sample_weight"):
@@ -92,7 +111,12 @@ def cross_fitted(
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn; each row must be held out once.
     answer : callable
-        From a fitted classifier and rows to an array with a row for each.
+        From a fitted classifier and rows to an array (m, K), in the order of its classes.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+        In the order of ``classes``.
 
     Raises
     ------
@@ -108,14 +132,14 @@ def cross_fitted(
         own = None if sample_weight is None else sample_weight[train]
         rows = np.arange(n)[train]
         part = fitted(clone(classifier), _safe_indexing(X, rows), _safe_indexing(y, rows), own)
-        if not np.array_equal(part.classes_, classes):
-            lacking = sorted(set(classes.tolist()) - set(part.classes_.tolist()), key=str)
+        lacking = sorted(set(classes.tolist()) - set(part.classes_.tolist()), key=str)
+        if lacking:
             raise InputError(
                 f"fold {f} of cv has no training rows of {lacking}: use fewer folds, or leave out "
                 "classes with so few rows"
             )
         test = np.arange(n)[test]
-        told = answer(part, _safe_indexing(X, test))
+        told = aligned(answer(part, _safe_indexing(X, test)), part.classes_, classes)
         if answers is None:
             answers = np.zeros((n, *told.shape[1:]), told.dtype)
         answers[test] = told

@@ -14,7 +14,7 @@ from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.penalties import ElasticNet, Penalty
-from fastclf.runs.build import build_estimator, build_teacher
+from fastclf.runs.build import build_estimator, build_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.run import resolve_kind
 from fastclf.solvers import choose
@@ -101,7 +101,7 @@ def check_recipe(recipe: Recipe) -> Plan:
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     build_estimator(recipe, dataset.labels, dataset.class_names)
     if recipe.distill is not None and recipe.distill.teacher is not None:
-        build_teacher(recipe)
+        build_teachers(recipe)
     X = parts.prepared(parts.train.X)
     K = len(dataset.class_names)
     M = K if dataset.task == "multilabel" else 1

@@ -14,7 +14,14 @@ from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of
 from fastclf.errors import DataError, RunError
 from fastclf.linear_model import LinearModel
-from fastclf.runs.directory import EVALUATION, FinishedRun, to_json, write_file
+from fastclf.runs.directory import (
+    EVALUATION,
+    FinishedRun,
+    read_answers_of,
+    to_json,
+    write_file,
+)
+from fastclf.runs.distillation import beside_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import Part, read_dataset, split_and_prepare
 from fastclf.table import Table, check_columns, listed
@@ -83,7 +90,11 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
         )
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
     named = {"train": parts.train, "test": parts.test}
-    return {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+    found = {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+    told = read_answers_of(run)
+    if told is not None:
+        found["test"] = beside_teacher(found["test"], run.model, parts.test, told)
+    return found
 
 
 def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
