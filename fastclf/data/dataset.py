@@ -38,6 +38,8 @@ class Dataset:
         The rows to test on, where the data come with such.
     told : ndarray of shape (n, K), optional
         What a teacher said of each row, where columns were named for that.
+    weights : ndarray of shape (n,), optional
+        How much each row counts in a fit, where that is known.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     groups: np.ndarray | None = None
     test: "Dataset | None" = None
     told: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -81,6 +84,7 @@ class Dataset:
             y=self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
             told=None if self.told is None else self.told[rows],
+            weights=None if self.weights is None else self.weights[rows],
             test=None,
         )
 
@@ -140,7 +144,7 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
         yield from _bytes(features)
     yield from _bytes(dataset.y)
     yield f"{dataset.class_names}{dataset.is_soft}".encode()
-    for more in (dataset.groups, dataset.told):
+    for more in (dataset.groups, dataset.told, dataset.weights):
         if more is not None:
             yield from _bytes(more)
     if dataset.test is not None:

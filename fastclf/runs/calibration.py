@@ -46,7 +46,7 @@ def calibrate(
     if table.thresholds == "f1":
         assert model.threshold is not None  # a recipe tunes those of several labels alone
         p = model.probabilities(model.decision_function(part.X))
-        tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold)
+        tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold, part.weights)
         model = replace(model, threshold=tuned)
         names = map(str, model.classes.tolist())
         facts["thresholds"] = dict(zip(names, tuned.tolist(), strict=True))
@@ -58,9 +58,9 @@ def calibrate(
 
 def _temperature(model: LinearModel, logits: np.ndarray, part: Part) -> float | None:
     if model.task == "multilabel":
-        return labels_temperature(logits, part.y)
+        return labels_temperature(logits, part.y, part.weights)
     if part.is_soft:
-        return best_temperature(two_columns(logits), part.y)
+        return best_temperature(two_columns(logits), part.y, part.weights)
     names = np.array([str(name) for name in model.classes.tolist()])
     is_class = part.y.astype(str)[:, None] == names
-    return best_temperature(two_columns(logits), is_class.astype(np.float64))
+    return best_temperature(two_columns(logits), is_class.astype(np.float64), part.weights)

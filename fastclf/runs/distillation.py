@@ -104,12 +104,13 @@ def teach(
         teachers = build_teachers(recipe)
         distilled = _distilled(table, teachers if len(teachers) > 1 else teachers[0], student)
         try:
-            distilled.fit(X, parts.train.y)
+            distilled.fit(X, parts.train.y, parts.train.weights)
         except FastclfError:
             raise
         except (TypeError, ValueError) as problem:
             reason = " ".join(str(problem).split())
-            raise ConfigError(f"distill.teacher_params: {reason}") from None
+            key = "cv" if "n_splits" in reason else "teacher_params"
+            raise ConfigError(f"distill.{key}: {reason}") from None
         return _teaching(distilled, distilled.teacher_, parts)
     of_test: KnownTeacher | None
     if table.teacher_run is not None:
@@ -127,7 +128,8 @@ def teach(
         assert parts.train.told is not None  # columns or a file were read with the data
         told = parts.test.told
         of_train, of_test = known(parts.train.told), None if told is None else known(told)
-    distilled = _distilled(table, FrozenEstimator(of_train), student).fit(X, parts.train.y)
+    distilled = _distilled(table, FrozenEstimator(of_train), student)
+    distilled.fit(X, parts.train.y, parts.train.weights)
     return _teaching(distilled, of_test, parts)
 
 

@@ -22,7 +22,7 @@ from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.directory import write_file
 from fastclf.runs.run import KINDS
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, listed
+from fastclf.table import Categories, Numbers, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -105,11 +105,11 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     try:
         dataset = load_file(file, FileOptions.model_validate(options))
     except DataError:
-        if not isinstance(options.get("target"), list):
+        found = _otherwise(file, options)
+        if found is None:
             raise
-        options["missing_target"] = "keep"  # of several labels some may be known
-        dataset = _with_some_labels(file, options)
-        notes["data.missing_target"] = "not all labels are known in all rows"
+        dataset, key, why = found
+        notes[key] = why
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
@@ -315,13 +315,30 @@ def _differ_in_size(X: Any) -> bool:
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
-def _with_some_labels(file: Path, options: dict[str, Any]) -> Dataset:
-    """Return the data of a file in which some labels are missing, or say what else is wrong."""
+def _otherwise(file: Path, options: dict[str, Any]) -> tuple[Dataset, str, str] | None:
+    """Return data whose several targets are counts, or labels not all known; the key, and why.
+
+    The options get the key.
+    """
+    if not isinstance(options.get("target"), list):
+        return None
+    opened = open_table(file)
+    names = target_columns(opened.names, FileOptions.model_validate(options))
+    columns = opened.read(names).columns.values()
+    values = [column.values for column in columns if isinstance(column, Numbers)]
+    known = [column[~np.isnan(column)] for column in values]
+    if len(values) < len(columns) or not all((v == np.floor(v)).all() for v in known):
+        return None
+    if all((v <= 1).all() for v in known):
+        options["missing_target"] = "keep"
+        key, why = "data.missing_target", "not all labels are known in all rows"
+    else:
+        options["target_kind"] = "counts"
+        key, why = "data.target_kind", "the targets are whole numbers, such as votes"
     try:
-        return load_file(file, FileOptions.model_validate(options))
+        return load_file(file, FileOptions.model_validate(options)), key, why
     except DataError:
-        del options["missing_target"]
-        return load_file(file, FileOptions.model_validate(options))
+        return None
 
 
 def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:

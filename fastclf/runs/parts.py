@@ -39,12 +39,15 @@ class Part:
         Whether ``y`` holds distributions.
     told : ndarray of shape (n, K), optional
         What a teacher said of each row, where that is known.
+    weights : ndarray of shape (n,), optional
+        How much each row counts in a fit; None for all alike.
     """
 
     X: Any
     y: np.ndarray
     is_soft: bool = False
     told: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -199,7 +202,7 @@ def split_and_prepare(
 
 
 def _part(rows: Dataset) -> Part:
-    return Part(rows.features, rows.y, rows.is_soft, rows.told)
+    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights)
 
 
 @contextmanager

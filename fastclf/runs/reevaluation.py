@@ -106,7 +106,17 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         source = read_card(Path(table.card)).source
         own = source if isinstance(source, FileSource) else FileOptions()
     options = own.model_dump(include=set(FileOptions.model_fields))
-    options |= {"test_path": None, "split_by": None, "drop": (), "columns": None, "format": None}
+    options |= {
+        "weight": None,
+        "target_path": None,
+        "test_path": None,
+        "split_by": None,
+        "drop": (),
+        "columns": None,
+        "format": None,
+    }
+    if own.target_path is not None and format_of(path) in TABLES:
+        options["target"] = tuple(str(name) for name in model.classes.tolist())
     if model.encoder is not None and format_of(path) in TABLES:
         options["columns"] = model.encoder.column_names
         options["categorical"] = model.encoder.categorical

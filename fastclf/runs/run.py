@@ -72,7 +72,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             start = perf_counter()
             teaching = None
             if recipe.distill is None:
-                fitted = estimator.fit(X, y)
+                fitted = estimator.fit(X, y, parts.train.weights)
             else:
                 assert isinstance(estimator, LogisticRegression)  # a recipe distils no other
                 teaching = teach(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
@@ -95,7 +95,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         if calibration is not None and len(parts.test):
             metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
         if teaching is not None and teaching.told is not None:
-            plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
+            plain = parts.for_raw_rows(estimator.fit(X, y, parts.train.weights).linear_model())
             metrics |= compare(teaching, metrics["test"], plain, parts.test)
         summary = {
             "name": recipe.name,
