@@ -101,6 +101,9 @@ class DataTable(FileOptions):
         With ``name``: whether data are fetched that aren't there.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
+    ignore_index : str or int, optional
+        A label whose rows are left out, such as -100 or "unknown": they count neither in the fit
+        nor in the figures, and it is no class.
     test_size : float
         The part of the rows that is held out; 0 for none.
     stratify : bool
@@ -121,6 +124,7 @@ class DataTable(FileOptions):
     data_home: FilePath | None = None
     download: bool = True
     classes: Annotated[tuple[str | int, ...], Strict(False), Field(min_length=2)] | None = None
+    ignore_index: str | int | None = None
     test_size: Below1 = 0.25
     stratify: bool = True
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
@@ -140,6 +144,11 @@ class DataTable(FileOptions):
         if self.name is None and (self.data_home is not None or not self.download):
             key = "data_home" if self.data_home is not None else "download"
             raise mistake(f"data.{key}", f"data.{key} goes with data.name, and there is none")
+        if self.ignore_index is not None and self.classes is not None:
+            raise mistake(
+                "data.ignore_index",
+                "data.ignore_index and data.classes both say which rows are left out; keep one",
+            )
         if self.path is None:
             for key, info in FileOptions.model_fields.items():
                 if getattr(self, key) != info.default:

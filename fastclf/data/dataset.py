@@ -95,6 +95,22 @@ class Dataset:
             digest.update(part)
         return digest.hexdigest()
 
+    def ignoring(self, label: str | int) -> "Dataset":
+        """Return the rows that don't have a label, which is then no class.
+
+        Raises
+        ------
+        DataError
+            If the data have more than one label a row, or no such label, or none but two.
+        """
+        others = [name for name in self.class_names if name != str(label)]
+        if self.y.ndim == 1 and len(others) == len(self.class_names):
+            raise DataError(
+                f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels: '
+                f"{listed(self.class_names)}"
+            )
+        return self.keep_classes(others)
+
     def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
         """Return the rows of some classes only.
 

@@ -120,6 +120,11 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
         student._check_parameters()
+        if student.ignore_index is not None:
+            raise InputError(
+                f"the student's ignore_index={student.ignore_index!r} would leave its teacher "
+                "those rows; leave them out of X and y"
+            )
         features = validate_features(student, X, reset=True)
         teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
         frozen = all(isinstance(teacher, FrozenEstimator) for teacher in teachers)

@@ -129,12 +129,24 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
-    if table.classes is None:
-        return dataset
+    return without_others(dataset, table)
+
+
+def without_others(dataset: Dataset, table: DataTable) -> Dataset:
+    """Return the rows of the classes that ``[data]`` keeps.
+
+    Raises
+    ------
+    DataError
+        If it names one that isn't there, or leaves fewer than two.
+    """
+    key = "classes" if table.ignore_index is None else "ignore_index"
     try:
-        return dataset.keep_classes(table.classes)
+        if table.ignore_index is not None:
+            return dataset.ignoring(table.ignore_index)
+        return dataset if table.classes is None else dataset.keep_classes(table.classes)
     except DataError as problem:
-        raise DataError(f"data.classes: {problem}") from None
+        raise DataError(f"data.{key}: {problem}") from None
 
 
 def split_and_prepare(

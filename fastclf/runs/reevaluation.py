@@ -67,6 +67,9 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
     else:
         dataset = _read(run.recipe.data, run.model, data)
+        if str(run.recipe.data.ignore_index) in dataset.class_names:
+            kept = dataset.y.astype(str) != str(run.recipe.data.ignore_index)
+            dataset = dataset.take(kept)
         with naming(data):
             part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
             judged = evaluate(run.model, part)
