@@ -9,7 +9,7 @@ import tomlkit
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import scale
 
-from fastclf import DistilledClassifier, LogisticRegression
+from fastclf import DistilledClassifier, LogisticRegression, LogisticRegressionCV
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.runs.directory import open_run
@@ -122,3 +122,33 @@ def test_bad_recipes(tmp_path: Path):
     (tmp_path / "r.toml").write_text(text)
     with pytest.raises(ConfigError, match="both say which rows are left out"):
         load_recipe(tmp_path / "r.toml")
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "f1_macro"])
+def test_cross_validation_is_as_if_the_rows_were_not_there(scoring: Any):
+    part = RNG.integers(3, size=150)
+    folds = [(np.flatnonzero(part != f), np.flatnonzero(part == f)) for f in range(3)]
+    place = np.cumsum(~GONE) - 1
+    fewer = [tuple(place[rows[~GONE[rows]]] for rows in fold) for fold in folds]
+    settings = {"Cs": [0.01, 1.0], "scoring": scoring, "tol": 1e-10, "max_iter": 500}
+    clf = LogisticRegressionCV(cv=folds, ignore_index=-1, **settings)
+    clf.fit(X, np.where(GONE, -1, Y), WEIGHTS)
+    plain = LogisticRegressionCV(cv=fewer, **settings).fit(X[~GONE], Y[~GONE], WEIGHTS[~GONE])
+    assert clf.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(clf.scores_, plain.scores_, atol=1e-7)
+    np.testing.assert_allclose(clf.coefs_paths_, plain.coefs_paths_, atol=1e-6)
+    np.testing.assert_allclose(clf.coef_, plain.coef_, atol=1e-6)
+    score = clf.score(X, np.where(GONE, -1, Y), sample_weight=WEIGHTS)
+    alone = plain.score(X[~GONE], Y[~GONE], sample_weight=WEIGHTS[~GONE])
+    assert score == pytest.approx(alone)
+    with pytest.raises(FastclfError, match="nothing is left to score"):
+        clf.score(X, np.full(150, -1))
+
+
+def test_folds_of_an_integer_spread_what_is_ignored():
+    y = np.sort(np.where(GONE, -1, Y))
+    clf = LogisticRegressionCV(Cs=[1.0], cv=5, ignore_index=-1).fit(X, y)
+    assert clf.scores_.shape == (5, 1, 1)
+    blocks = [(np.arange(20, 150), np.arange(20)), (np.arange(100), np.arange(100, 150))]
+    with pytest.raises(FastclfError, match="fold 0 holds out ignored rows alone"):
+        LogisticRegressionCV(Cs=[1.0], cv=blocks, ignore_index=-1).fit(X, y)
