@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
 from sklearn.base import ClassifierMixin
 
 from fastclf.data.options import FileOptions, FilePath, Names
@@ -101,6 +101,9 @@ class DataTable(FileOptions):
         With ``name``: whether data are fetched that aren't there.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
+    ignore_index : str or int, optional
+        A label whose rows are left out, such as -100 or "unknown": they count neither in the fit
+        nor in the figures, and it is no class.
     test_size : float
         The part of the rows that is held out; 0 for none.
     stratify : bool
@@ -121,6 +124,7 @@ class DataTable(FileOptions):
     data_home: FilePath | None = None
     download: bool = True
     classes: Annotated[tuple[str | int, ...], Strict(False), Field(min_length=2)] | None = None
+    ignore_index: str | int | None = None
     test_size: Below1 = 0.25
     stratify: bool = True
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
@@ -140,6 +144,11 @@ class DataTable(FileOptions):
         if self.name is None and (self.data_home is not None or not self.download):
             key = "data_home" if self.data_home is not None else "download"
             raise mistake(f"data.{key}", f"data.{key} goes with data.name, and there is none")
+        if self.ignore_index is not None and self.classes is not None:
+            raise mistake(
+                "data.ignore_index",
+                "data.ignore_index and data.classes both say which rows are left out; keep one",
+            )
         if self.path is None:
             for key, info in FileOptions.model_fields.items():
                 if getattr(self, key) != info.default:
@@ -203,15 +212,19 @@ class MultiLabelModel(ModelTable):
     ----------
     threshold : float or list of float
         A label is predicted where its probability is larger: one number, or one for each label.
-    pos_weight : float or list of float, optional
-        The weight of the rows that have a label: one number, or one for each label.
+    pos_weight : float, list of float or "balanced", optional
+        The weight of the rows that have a label: one number, or one for each label; "balanced"
+        makes it that of the rows that don't.
+    top_k : int, optional
+        Predict so many labels in each row, the most probable ones, whatever the threshold.
     """
 
     kind: Literal["multilabel"]
     threshold: UpTo1 | list[UpTo1] = default_of(MultiLabelLogisticRegression, "threshold")
-    pos_weight: Positive | list[Positive] | None = default_of(
+    pos_weight: Positive | list[Positive] | Literal["balanced"] | None = default_of(
         MultiLabelLogisticRegression, "pos_weight"
     )
+    top_k: Count | None = default_of(MultiLabelLogisticRegression, "top_k")
 
 
 class SolverTable(Table):
@@ -410,9 +423,12 @@ class DistillTable(Table):
     Attributes
     ----------
     teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
-        A scikit-learn classifier.
+        A scikit-learn classifier, or a list of several, whose probabilities are averaged.
     teacher_params : table
-        What its constructor takes.
+        What its constructor takes; of several a table for each by its name.
+    cv : int, optional
+        So many folds: the student learns from what teachers say of rows that they weren't fitted
+        to. By default from what they say of their own rows.
     teacher_file : str, optional
         An NPZ file with one array, a row for each of the data's and a column for each class in
         sorted order.
@@ -428,14 +444,36 @@ class DistillTable(Table):
         The weight of the labels: 0 is the teacher alone, 1 the labels alone.
     """
 
-    teacher: Annotated[str, AfterValidator(_known_teacher)] | None = None
+    teacher: (
+        Annotated[str, AfterValidator(_known_teacher)]
+        | Annotated[
+            tuple[Annotated[str, AfterValidator(_known_teacher)], ...],
+            Strict(False),
+            Field(min_length=2),
+        ]
+        | None
+    ) = None
     teacher_params: dict[str, Any] = Field(default_factory=dict)
     teacher_file: FilePath | None = None
     teacher_columns: Annotated[Names, Field(min_length=1)] | None = None
     teacher_run: FilePath | None = None
     teacher_kind: Literal["auto", "logits", "probabilities"] = "auto"
+    cv: Annotated[int, Field(ge=2)] | None = None
     temperature: Positive = default_of(DistilledClassifier, "temperature")
     hard_weight: UpTo1 = default_of(DistilledClassifier, "hard_weight")
+
+    @property
+    def teacher_names(self) -> tuple[str, ...]:
+        """The names of scikit-learn's classifiers; none for another teacher."""
+        if self.teacher is None:
+            return ()
+        return (self.teacher,) if isinstance(self.teacher, str) else self.teacher
+
+    def params_of(self, name: str) -> dict[str, Any]:
+        """Return what the constructor of one of the teachers gets."""
+        if isinstance(self.teacher, str):
+            return self.teacher_params
+        return self.teacher_params.get(name, {})
 
     @model_validator(mode="after")
     def _one_teacher(self) -> "DistillTable":
@@ -461,16 +499,49 @@ class DistillTable(Table):
                 raise mistake(
                     "distill.teacher_params", "distill.teacher_params goes with distill.teacher"
                 )
+            if self.cv is not None:
+                raise mistake("distill.cv", "distill.cv goes with distill.teacher")
             return self
-        right = list(inspect.signature(teacher_class(self.teacher)).parameters)
-        for name in self.teacher_params:
-            if name not in right:
+        if len(set(self.teacher_names)) < len(self.teacher_names):
+            raise mistake("distill.teacher", "distill.teacher names a classifier twice")
+        several = not isinstance(self.teacher, str)
+        for name, params in self.teacher_params.items() if several else ():
+            if name not in self.teacher_names or not isinstance(params, dict):
                 raise mistake(
                     f"distill.teacher_params.{name}",
-                    f'the teacher "{self.teacher}" has no parameter {name}{nearest(name, right)}; '
-                    f"it has {', '.join(right)}",
+                    f"distill.teacher_params.{name}: with several teachers it has a table for each "
+                    f"by its name: {', '.join(self.teacher_names)}",
                 )
+        for teacher in self.teacher_names:
+            right = list(inspect.signature(teacher_class(teacher)).parameters)
+            for name in self.params_of(teacher):
+                if name not in right:
+                    where = f"{teacher}.{name}" if several else name
+                    raise mistake(
+                        f"distill.teacher_params.{where}",
+                        f'the teacher "{teacher}" has no parameter {name}{nearest(name, right)}; '
+                        f"it has {', '.join(right)}",
+                    )
         return self
+
+
+class CalibrateTable(Table):
+    """``[calibrate]``: decide on rows that are split off from training what a fit can't tell.
+
+    Attributes
+    ----------
+    validation_fraction : float
+        The part of the training rows that is split off.
+    temperature : bool
+        Whether logits are divided by the temperature that makes probabilities right as often as
+        they say; it is stored in the model file.
+    thresholds : {"none", "f1"}
+        With several labels a row: whether a label's threshold is the one with the highest F1.
+    """
+
+    validation_fraction: Fraction = 0.2
+    temperature: bool = True
+    thresholds: Literal["none", "f1"] = "none"
 
 
 class Recipe(Table):
@@ -482,7 +553,7 @@ class Recipe(Table):
         What the run is called; by default as its file.
     seed : int
         Decides the split, the order of the rows and the teacher.
-    data, model, solver, early_stopping, distill
+    data, model, solver, early_stopping, distill, calibrate
         The tables.
     """
 
@@ -507,6 +578,7 @@ class Recipe(Table):
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
+    calibrate: CalibrateTable | None = None
 
     @model_validator(mode="after")
     def _tables_agree(self) -> "Recipe":
@@ -529,6 +601,19 @@ class Recipe(Table):
                 '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
                 "of the two",
             )
+        tuned = self.calibrate is not None and self.calibrate.thresholds != "none"
+        if tuned and self.model.kind in ("logistic", "softmax"):
+            raise mistake(
+                "calibrate.thresholds",
+                f"calibrate.thresholds goes with several labels a row, and model.kind is "
+                f'"{self.model.kind}"; leave it out',
+            )
+        if tuned and isinstance(self.model, MultiLabelModel) and self.model.top_k is not None:
+            raise mistake(
+                "calibrate.thresholds",
+                "calibrate.thresholds and model.top_k both decide which labels are predicted; "
+                "leave out one of them",
+            )
         if self.distill and self.distill.teacher_columns and self.data.path is None:
             raise mistake(
                 "distill.teacher_columns",
@@ -537,9 +622,18 @@ class Recipe(Table):
         return self
 
     def with_kind(self, kind: str) -> "Recipe":
-        """Return the recipe with a kind of model in place of "auto"."""
+        """Return the recipe with a kind of model in place of "auto".
+
+        Raises
+        ------
+        ConfigError
+            If another table doesn't go with it.
+        """
         values = self.model_dump()
-        return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+        try:
+            return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+        except ValidationError as problems:
+            raise ConfigError(f"{self.name}: {problems.errors()[0]['msg']}") from None
 
 
 def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:

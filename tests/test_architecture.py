@@ -141,6 +141,7 @@ PUBLIC = {
     "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
     "MultiLabelLogisticRegressionCV",
+    "TemperatureScaler",
     "__version__",
     "functional",
     "load",

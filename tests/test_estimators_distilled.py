@@ -9,19 +9,27 @@ import scipy.sparse
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression as ScikitLearn
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import fastclf
 from fastclf import DistilledClassifier, LogisticRegression
 from fastclf.errors import FastclfError
-from fastclf.solvers import SGD, Adam
+from fastclf.estimators.distilled import _problem, teacher_probabilities
+from fastclf.estimators.encoding import encode
+from fastclf.losses import Distillation
+from fastclf.objective import InMemoryObjective
+from fastclf.penalties import L2
+from fastclf.solvers import SGD, Adam, Newton
 
 X, Y3 = load_iris(return_X_y=True)
 X = scale(X)
@@ -365,3 +373,131 @@ def test_bad_input(name: str):
     error = ValueError if name == "short y" else FastclfError
     with pytest.raises(error, match=f"(?s){message}"):
         clone(clf).fit(*data, **arguments)
+
+
+# Logits that match probabilities, several teachers, and folds
+
+
+def test_logits_are_matched_to_probabilities():
+    q = {}
+    for name, teacher in {
+        "margins": SVC(random_state=0),
+        "matching": ScikitLearn(),
+        "normalised": OneVsRestClassifier(ScikitLearn()),
+        "boosted": AdaBoostClassifier(random_state=0),
+    }.items():
+        teacher.fit(X, Y3)
+        q[name], _ = teacher_probabilities(teacher, X, 2.0)
+        if name in ("margins", "matching"):
+            expected = softmax(teacher.decision_function(X) / 2, axis=1)
+        else:
+            p = teacher.predict_proba(X) ** 0.5
+            expected = p / p.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(q[name], expected, rtol=1e-6)
+    two, classes = teacher_probabilities(SVC().fit(X, Y2), X)
+    np.testing.assert_allclose(two[:, 1], expit(SVC().fit(X, Y2).decision_function(X)))
+    assert classes.tolist() == [0, 1]
+
+
+def test_several_teachers_are_averaged():
+    teachers = [ScikitLearn(), GaussianNB(), FrozenEstimator(LinearSVC().fit(X, Y3))]
+    clf = distilled(teachers, temperature=3.0, hard_weight=0.3).fit(X, Y3, WEIGHTS)
+    each = [
+        teacher_probabilities(teacher, X, 3.0)[0]
+        for teacher in (*(clone(t).fit(X, Y3, WEIGHTS) for t in teachers[:2]), teachers[2])
+    ]
+    logits = 3 * np.log(np.maximum(np.mean(each, axis=0), 1e-300))
+    assert np.abs(gradient(clf, Y3, logits, WEIGHTS)).max() < 1e-8
+    assert isinstance(clf.teacher_, list) and not hasattr(teachers[0], "coef_")
+    p, _ = teacher_probabilities(clf.teacher_, X, 3.0)
+    np.testing.assert_allclose(p, np.mean(each, axis=0))
+    assert isinstance(clone(clf).teacher[1], GaussianNB)
+
+
+def test_folds_keep_a_teacher_from_telling_of_its_own_rows():
+    tree = DecisionTreeClassifier(max_depth=4, random_state=0)
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, Y3))
+    clf = distilled(tree, cv=folds, temperature=1.5, hard_weight=0.2).fit(X, Y3, WEIGHTS)
+    p = np.empty((N, 3))
+    for train, test in folds:
+        own = clone(tree).fit(X[train], Y3[train], WEIGHTS[train])
+        p[test] = own.predict_proba(X[test])
+    q = p ** (1 / 1.5)
+    logits = 1.5 * np.log(np.maximum(q / q.sum(axis=1, keepdims=True), 1e-300))
+    assert np.abs(gradient(clf, Y3, logits, WEIGHTS)).max() < 1e-8
+    assert clf.teacher_.tree_.n_node_samples[0] == N  # and it is fitted to all rows
+    names = np.array(["c", "a", "b"])[Y3]
+    mixed = distilled([tree, FrozenEstimator(GaussianNB().fit(X, names))], cv=3).fit(X, names)
+    assert mixed.classes_.tolist() == ["a", "b", "c"] and mixed.score(X, names) > 0.9
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("temperature, hard_weight", [(0.5, 0.3), (3.0, 0.7), (2.0, 0.0)])
+def test_the_hessian_of_the_mixed_loss(K: int, temperature: float, hard_weight: float):
+    y = Y2 if K == 2 else Y3
+    mixture = Distillation(temperature, hard_weight)
+    encoded = encode(y)
+    student = clone(STUDENT)
+    student.classes_ = encoded.classes
+    q = softmax(LOGITS[:, :K] / temperature, axis=1)
+    found = _problem(student, encoded, WEIGHTS, q, mixture, X.dtype)
+    penalty = L2(np.zeros(1))
+    objective = InMemoryObjective(X, found.target, found.loss, found.n_columns, penalty)
+    theta = RNG.normal(size=(5, found.n_columns))
+    size, C = theta.size, found.n_columns
+    numeric = np.zeros((size, size))
+    for j in range(size):
+        step = np.zeros((C, 5))
+        step.ravel()[j] = 1e-5
+        up, down = (objective.value_and_grad(theta + s * step.T)[1].T for s in (1, -1))
+        numeric[:, j] = ((up - down) / 2e-5).ravel()
+    hessian = objective.hessian(theta, whole=True)
+    moved = np.eye(5)  # the features of the blocks are about a center
+    moved[:4, 4] = hessian.center
+    moved = np.kron(np.eye(C), moved)
+    np.testing.assert_allclose(moved @ hessian.blocks[0] @ moved.T, numeric, atol=1e-8)
+    direction = RNG.normal(size=theta.shape)
+    product = objective.hessian_product(theta, direction)
+    np.testing.assert_allclose(product.T.ravel(), numeric @ direction.T.ravel(), atol=1e-8)
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", Newton(whole=False)])
+def test_exact_solvers_reach_the_optimum_of_the_mixed_loss(solver: Any):
+    student = clone(STUDENT).set_params(solver=solver, C=3.0)
+    for y, logits in ((Y2, LOGITS[:, 0]), (Y3, LOGITS)):
+        clf = distilled(student=student, temperature=4.0, hard_weight=0.4)
+        clf.fit(X, y, WEIGHTS, teacher_logits=logits)
+        assert np.abs(gradient(clf, y, logits, WEIGHTS, C=3.0)).max() < 1e-9
+
+
+BAD_TEACHERS: dict[str, tuple[DistilledClassifier, str]] = {
+    "none": (distilled([]), "empty list"),
+    "None in a list": (distilled([GaussianNB(), None]), "teacher is None"),
+    "folds of a frozen one": (distilled(FROZEN, cv=3), "cv=3 fits teachers.*frozen"),
+    "folds that overlap": (
+        distilled(GaussianNB(), cv=ShuffleSplit(3, random_state=0)),
+        r"hold out each row once, and row \d+ is held out",
+    ),
+    "a fold without a class": (
+        distilled(
+            GaussianNB(),
+            cv=[(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(100))],
+        ),
+        r"fold 0 of cv has no training rows of \[2\]",
+    ),
+    "one against one": (
+        distilled(
+            FrozenEstimator(
+                SVC(decision_function_shape="ovo").fit(np.vstack([X, X]), np.r_[Y3, Y3 + 3])
+            )
+        ),
+        "15 columns for 6 classes; set decision_function_shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TEACHERS)
+def test_bad_teachers(name: str):
+    clf, message = BAD_TEACHERS[name]
+    with pytest.raises(FastclfError, match=message):
+        clf.fit(X, Y3)

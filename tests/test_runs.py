@@ -16,7 +16,7 @@ from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.linear_model import LinearModel
-from fastclf.runs.build import build_estimator, build_teacher
+from fastclf.runs.build import build_estimator, build_teachers
 from fastclf.runs.directory import default_path, new_run
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
@@ -171,9 +171,9 @@ def test_class_weights_name_classes():
 
 def test_teachers_get_the_seed_unless_they_have_one():
     table = {"teacher": "random_forest"}
-    assert build_teacher(recipe(seed=5, distill=table)).random_state == 5
+    assert build_teachers(recipe(seed=5, distill=table))[0].random_state == 5
     table = {**table, "teacher_params": {"random_state": 1}}
-    assert build_teacher(recipe(seed=5, distill=table)).random_state == 1
+    assert build_teachers(recipe(seed=5, distill=table))[0].random_state == 1
 
 
 def test_an_interrupted_run_keeps_its_steps_and_has_no_summary(tmp_path: Path, monkeypatch):

@@ -1,17 +1,23 @@
 """Teachers that a run doesn't train: files, columns of the data, and earlier runs."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tomlkit
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
 
-from fastclf.config import Recipe
+from fastclf.config import Recipe, load_recipe
 from fastclf.data import load_built_in
-from fastclf.errors import ConfigError, DataError, ModelFileError
-from fastclf.estimators.distilled import DistilledClassifier
+from fastclf.errors import ConfigError, DataError, ModelFileError, RunError
+from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
+from fastclf.runs.directory import open_run
 from fastclf.runs.parts import read_dataset, split_and_prepare
+from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import RunResult, train
 
 IRIS = load_built_in("iris")
@@ -166,3 +172,75 @@ def test_teachers_that_cannot_be_used(flowers: Path, tmp_path: Path):
 def test_mistakes_in_the_table(table: dict, said: str):
     with pytest.raises(ValueError, match=said):
         recipe({"name": "iris"}, **table)
+
+
+# Several teachers, folds, and what evaluation tells of them
+
+DIGITS = {"name": "digits", "test_size": 0.6}
+
+
+def test_folds_and_several_teachers_in_a_run(tmp_path: Path):
+    distill = {
+        "teacher": ["random_forest", "svc"],
+        "teacher_params": {"random_forest": {"n_estimators": 20}},
+        "cv": 3,
+        "temperature": 3.0,
+        "hard_weight": 0.5,
+    }
+    result = train(
+        Recipe.model_validate({"name": "t", "data": DIGITS, "distill": distill}), tmp_path / "run"
+    )
+    wanted = open_run(tmp_path / "run").recipe
+    assert wanted.distill.teacher == ("random_forest", "svc") and wanted.distill.cv == 3
+    parts = split_and_prepare(read_dataset(wanted.data), wanted.data, 0)
+    X, y = parts.prepared(parts.train.X), parts.train.y
+    teachers = [RandomForestClassifier(n_estimators=20, random_state=0), SVC(random_state=0)]
+    clf = DistilledClassifier(teachers, cv=3, temperature=3.0, hard_weight=0.5).fit(X, y)
+    np.testing.assert_allclose(result.model.theta[:-1], clf.coef_.T, atol=1e-6)
+    told, _ = teacher_probabilities(clf.teacher_, parts.prepared(parts.test.X))
+    figures = result.summary["metrics"]
+    agreement = told.argmax(axis=1) == result.model.predict(parts.test.X)
+    assert figures["test"]["teacher_agreement"] == pytest.approx(agreement.mean())
+    assert figures["student"] == figures["test"]
+    assert 0 < figures["plain_student"]["kl_to_teacher"]
+
+
+def test_evaluation_knows_what_the_teacher_said(tmp_path: Path):
+    wanted = recipe({"name": "iris"}, teacher="gradient_boosting")
+    result = train(wanted, tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    again = evaluate_run(run).parts["test"].metrics
+    assert again == result.summary["metrics"]["test"] and "kl_to_teacher" in again
+    for content in (b"PK", b"", npz_bytes(test=np.ones((3, 3))), npz_bytes(test=np.array(["a"]))):
+        (tmp_path / "run" / "teacher.npz").write_bytes(content)
+        with pytest.raises(RunError, match="teacher.npz: isn't what a teacher said.*train the run"):
+            evaluate_run(run)
+    (tmp_path / "run" / "teacher.npz").unlink()
+    assert "kl_to_teacher" not in evaluate_run(run).parts["test"].metrics
+
+
+def npz_bytes(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "distill, message",
+    [
+        ({"teacher": ["svc", "svm"]}, 'distill.teacher = "svm".*did you mean svc'),
+        ({"teacher": ["svc", "svc"]}, "names a classifier twice"),
+        ({"teacher": ["svc"]}, "teacher"),
+        ({"teacher": ["svc", "mlp"], "teacher_params": {"C": 1.0}}, "C: with several teachers"),
+        (
+            {"teacher": ["svc", "mlp"], "teacher_params": {"svc": {"gama": 1.0}}},
+            'the teacher "svc" has no parameter gama .did you mean gamma',
+        ),
+        ({"teacher": "svc", "cv": 1}, "cv"),
+        ({"teacher_run": "runs/old", "cv": 3}, "distill.cv goes with distill.teacher"),
+    ],
+)
+def test_bad_tables_of_several_teachers(distill: dict[str, Any], message: str, tmp_path: Path):
+    (tmp_path / "r.toml").write_text(tomlkit.dumps({"data": {"name": "iris"}, "distill": distill}))
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(tmp_path / "r.toml")

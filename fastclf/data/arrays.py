@@ -22,7 +22,7 @@ from sklearn.datasets import load_svmlight_file
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import Format
-from fastclf.data.targets import Targets, read_targets
+from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table, check_columns, listed
 
@@ -31,7 +31,11 @@ _PARTS = ("data", "indices", "indptr", "shape")  # of a CSR matrix
 
 
 def load_arrays(
-    path: Path, format: Format, options: FileOptions, like: Dataset | None = None
+    path: Path,
+    format: Format,
+    options: FileOptions,
+    like: Dataset | None = None,
+    beside: Targets | None = None,
 ) -> Dataset:
     """Return the data set in an NPZ, NPY or svmlight file.
 
@@ -45,6 +49,8 @@ def load_arrays(
         ``target_path``.
     like : Dataset, optional
         The data set that this one is to test.
+    beside : Targets, optional
+        Targets that were read from another file.
 
     Raises
     ------
@@ -56,11 +62,13 @@ def load_arrays(
             raise DataError(f"{key} goes with files of named columns, not with {format}")
     if options.split_by is not None and format != "npz":
         raise DataError(f"split_by goes with files of named columns and NPZ, not with {format}")
+    if options.weight is not None and format != "npz":
+        raise DataError(f"weight goes with files of named columns and NPZ, not with {format}")
     if format == "npz":
-        return _load_npz(path, options)
+        return _load_npz(path, options, beside)
     if format == "npy":
-        return _load_npy(path, options)
-    return _load_svmlight(path, options, like)
+        return _load_npy(path, options, beside)
+    return _load_svmlight(path, options, like, beside)
 
 
 def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:
@@ -113,9 +121,59 @@ def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
     return told[rows]
 
 
-def _load_npz(path: Path, options: FileOptions) -> Dataset:
+def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Return the targets in an NPY or NPZ file, and the names of classes that NPZ may hold.
+
+    Parameters
+    ----------
+    path : Path
+    target : str, optional
+        The array in NPZ; by default the only one.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or has no such array.
+    """
+    with _reading(path):
+        loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return loaded, None
+    arrays = _arrays(path)
+    classes = _names(arrays, "classes", None)
+    others = [name for name in arrays if name != "classes"]
+    if target is None and len(others) != 1:
+        raise DataError(f"needs one array, and has {listed(others) or 'none'}; set data.target")
+    name = others[0] if target is None else str(target)
+    try:
+        check_columns([name], others)
+    except DataError as problem:
+        raise DataError(f"target: {problem}") from None
+    return arrays[name], classes
+
+
+def _load_npz(path: Path, options: FileOptions, beside: Targets | None) -> Dataset:
     arrays = _arrays(path)
     X, target = _matrix(arrays, "X"), options.target
+    groups = None
+    if options.split_by is not None:
+        check_columns([options.split_by], list(arrays))
+        groups = np.unique(arrays[options.split_by], return_inverse=True)[1]
+    weights = None
+    if options.weight is not None:
+        try:
+            check_columns([options.weight], list(arrays))
+        except DataError as problem:
+            raise DataError(f"weight: {problem}") from None
+        given = arrays[options.weight]
+        if given.shape != (X.shape[0],) or given.dtype.kind not in "biuf":
+            raise DataError(
+                f"weight: {options.weight} must have shape ({X.shape[0]},), a number for each row; "
+                f"got {given.shape} of {given.dtype}"
+            )
+        weights = row_weights(Numbers(given.astype(np.float64)), options.weight, 1)
+    if beside is not None:
+        return _dataset(path.stem, X, beside, _feature_names(arrays, X), groups, weights)
     if isinstance(target, tuple):
         raise DataError("target: in NPZ it is the name of one array, or the index of a column")
     X_test = _matrix(arrays, "X_test") if _has_matrix(arrays, "X_test") else None
@@ -129,40 +187,34 @@ def _load_npz(path: Path, options: FileOptions) -> Dataset:
         except DataError as problem:
             raise DataError(f"target: {problem}") from None
         y, y_test = arrays[name], arrays.get(f"{name}_test")
-    d = X.shape[1]
-    names = _names(arrays, "feature_names", d) or tuple(f"x{i}" for i in range(d))
-    groups = None
-    if options.split_by is not None:
-        check_columns([options.split_by], list(arrays))
-        groups = np.unique(arrays[options.split_by], return_inverse=True)[1]
-    classes = _names(arrays, "classes", None)
-    dataset = _dataset(path.stem, X, y, names, classes, options, groups)
+    names, classes = _feature_names(arrays, X), _names(arrays, "classes", None)
+    dataset = _dataset(path.stem, X, array_targets(y, classes, options), names, groups, weights)
     if X_test is None or y_test is None:
         return dataset
-    test = _dataset(path.stem, X_test, y_test, names, classes, options, None)
+    test = _dataset(path.stem, X_test, array_targets(y_test, classes, options), names)
     return replace(dataset, test=test)
 
 
-def _load_npy(path: Path, options: FileOptions) -> Dataset:
+def _load_npy(path: Path, options: FileOptions, beside: Targets | None) -> Dataset:
     X = _npy(path)
-    if options.target_path is not None:
-        if options.test_path is not None:
-            raise DataError("target_path: a test file needs its own targets; use NPZ for both")
-        with _reading(Path(options.target_path)):
-            y = np.load(options.target_path, allow_pickle=False)
+    if beside is not None:
+        found = beside
     elif isinstance(options.target, int):
         X, y = _without_column(X, options.target)
+        found = array_targets(y, None, options)
     else:
         raise DataError(
             "NPY has columns without names: set data.target to the index of the target's column, "
             "or data.target_path to the file of the targets"
         )
     names = tuple(f"x{i}" for i in range(X.shape[1]))
-    return _dataset(path.stem, X, y, names, None, options, None)
+    return _dataset(path.stem, X, found, names)
 
 
-def _load_svmlight(path: Path, options: FileOptions, like: Dataset | None) -> Dataset:
-    if options.target is not None:
+def _load_svmlight(
+    path: Path, options: FileOptions, like: Dataset | None, beside: Targets | None
+) -> Dataset:
+    if options.target is not None and beside is None:
         raise DataError("target: the targets of svmlight are what each line begins with")
     multilabel = options.target_kind == "label_lists" or _is_multilabel(path)
     X, target = _svmlight(path, multilabel)
@@ -176,8 +228,10 @@ def _load_svmlight(path: Path, options: FileOptions, like: Dataset | None) -> Da
         raise DataError("has no features")
     X = scipy.sparse.csr_array(X[:, first : first + d])
     names = tuple(str(i) for i in range(first, first + d))
+    if beside is not None:
+        return _dataset(path.stem, X, beside, names)
     if not multilabel:
-        return _dataset(path.stem, X, target, names, None, options, None)
+        return _dataset(path.stem, X, array_targets(target, None, options), names)
     codes = np.array([label for labels in target for label in labels], dtype=np.float64)
     offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in target])]).astype(np.int64)
     wrong = ~(np.abs(codes) < 2**53) | (codes != np.floor(codes))
@@ -195,17 +249,12 @@ def _load_svmlight(path: Path, options: FileOptions, like: Dataset | None) -> Da
 def _dataset(
     name: str,
     X: Any,
-    y: np.ndarray,
+    found: Targets,
     feature_names: tuple[str, ...],
-    classes: tuple[str, ...] | None,
-    options: FileOptions,
-    groups: np.ndarray | None,
+    groups: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> Dataset:
-    if X.shape[0] != len(y):
-        raise DataError(f"there are {X.shape[0]} rows of features, and {len(y)} targets")
-    if X.shape[0] == 0:
-        raise DataError("has no rows")
-    found = _targets(y, classes, options)
+    check_rows(found, X.shape[0])
     features = X
     if not scipy.sparse.issparse(X) and X.dtype.kind == "f" and X.size and np.isnan(X.min()):
         columns = zip(feature_names, X.T, strict=True)  # a table's missing values are filled in
@@ -213,18 +262,37 @@ def _dataset(
     dataset = Dataset(
         name,
         features,
-        y if found.kept is not None else found.y,
+        found.y if found.kept is None else np.empty(X.shape[0]),
         feature_names,
         found.class_names,
         is_soft=found.is_soft,
         groups=groups,
+        weights=weights,
     )
-    return dataset if found.kept is None else replace(dataset.take(found.kept), y=found.y)
+    if found.kept is not None:
+        dataset = replace(dataset.take(found.kept), y=found.y)
+    return dataset if found.weights is None else replace(dataset, weights=found.weights)
 
 
-def _targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileOptions) -> Targets:
+def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileOptions) -> Targets:
+    """Return the targets in an array (n,), (n, L) or (n, K).
+
+    Parameters
+    ----------
+    y : ndarray
+    classes : tuple of str, optional
+        Names of the classes 0 to K - 1, or of the columns of ``y``.
+    options : FileOptions
+
+    Raises
+    ------
+    DataError
+        If a value can't be a target.
+    """
     if y.ndim == 2 and y.shape[1] == 1 and options.target_kind in ("auto", "labels"):
         y = y[:, 0]
+    if y.ndim and len(y) == 0:
+        raise DataError("has no rows")
     if y.ndim not in (1, 2) or y.dtype.kind not in "biufUS":
         raise DataError(f"targets have shape (n,) or (n, L), got {y.shape} of {y.dtype}")
     if y.ndim == 2:
@@ -324,6 +392,11 @@ def _names(arrays: Mapping[str, np.ndarray], key: str, count: int | None) -> tup
     if count is not None and len(names) != count:
         raise DataError(f"there are {len(names)} {key}, and {count} columns in X")
     return names
+
+
+def _feature_names(arrays: Mapping[str, np.ndarray], X: Any) -> tuple[str, ...]:
+    d = X.shape[1]
+    return _names(arrays, "feature_names", d) or tuple(f"x{i}" for i in range(d))
 
 
 def _is_multilabel(path: Path) -> bool:

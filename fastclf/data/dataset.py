@@ -24,8 +24,8 @@ class Dataset:
     features : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
         As they were read.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        The label of each row, a 0/1 indicator for each of L labels, or with ``is_soft`` a
-        distribution over K classes.
+        The label of each row; an indicator for each of L labels, 0, 1 or a probability, and NaN
+        where it isn't known; or with ``is_soft`` a distribution over K classes.
     feature_names : tuple of str
         Names of the d columns.
     class_names : tuple of str
@@ -38,6 +38,8 @@ class Dataset:
         The rows to test on, where the data come with such.
     told : ndarray of shape (n, K), optional
         What a teacher said of each row, where columns were named for that.
+    weights : ndarray of shape (n,), optional
+        How much each row counts in a fit, where that is known.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     groups: np.ndarray | None = None
     test: "Dataset | None" = None
     told: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -81,6 +84,7 @@ class Dataset:
             y=self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
             told=None if self.told is None else self.told[rows],
+            weights=None if self.weights is None else self.weights[rows],
             test=None,
         )
 
@@ -90,6 +94,22 @@ class Dataset:
         for part in _parts(self):
             digest.update(part)
         return digest.hexdigest()
+
+    def ignoring(self, label: str | int) -> "Dataset":
+        """Return the rows that don't have a label, which is then no class.
+
+        Raises
+        ------
+        DataError
+            If the data have more than one label a row, or no such label, or none but two.
+        """
+        others = [name for name in self.class_names if name != str(label)]
+        if self.y.ndim == 1 and len(others) == len(self.class_names):
+            raise DataError(
+                f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels: '
+                f"{listed(self.class_names)}"
+            )
+        return self.keep_classes(others)
 
     def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
         """Return the rows of some classes only.
@@ -140,7 +160,7 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
         yield from _bytes(features)
     yield from _bytes(dataset.y)
     yield f"{dataset.class_names}{dataset.is_soft}".encode()
-    for more in (dataset.groups, dataset.told):
+    for more in (dataset.groups, dataset.told, dataset.weights):
         if more is not None:
             yield from _bytes(more)
     if dataset.test is not None:

@@ -7,10 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from fastclf.data.arrays import load_arrays
+from fastclf.data.beside import read_targets_beside
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table
-from fastclf.data.targets import read_targets, target_columns
+from fastclf.data.targets import (
+    Targets,
+    check_rows,
+    read_targets,
+    row_weights,
+    target_columns,
+)
 from fastclf.errors import DataError
 from fastclf.preprocessing import Encoder
 from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
@@ -49,13 +56,14 @@ def _load(
     like: Dataset | None = None,
 ) -> Dataset:
     kind = format_of(path, options.format)
+    beside = read_targets_beside(options)
     try:
         if kind in TABLES:
-            dataset = _load_table(path, options, teacher_columns, like)
+            dataset = _load_table(path, options, teacher_columns, like, beside)
         elif teacher_columns:
             raise DataError("teacher_columns goes with files of named columns; see teacher_file")
         else:
-            dataset = load_arrays(path, kind, options, like)
+            dataset = load_arrays(path, kind, options, like, beside)
         if like is not None:
             return _as_test(dataset, like)
         if dataset.test is not None:
@@ -67,37 +75,47 @@ def _load(
 
 
 def _load_table(
-    path: Path, options: FileOptions, teacher_columns: Sequence[str], like: Dataset | None
+    path: Path,
+    options: FileOptions,
+    teacher_columns: Sequence[str],
+    like: Dataset | None,
+    beside: Targets | None,
 ) -> Dataset:
     file = open_table(
         path, format=options.format, header=options.header, delimiter=options.delimiter
     )
-    targets = target_columns(file.names, options)
+    targets = () if beside is not None else target_columns(file.names, options)
     if like is None:
         names = _feature_columns(file.names, [*targets, *teacher_columns], options)
     else:
         names = list(like.feature_names)
         check_columns(names, file.names)
     split_by = [] if options.split_by is None else [options.split_by]
-    try:
-        check_columns(teacher_columns, file.names)
-    except DataError as problem:
-        raise DataError(f"teacher_columns: {problem}") from None
-    wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns]))
+    weight = [] if options.weight is None or like is not None else [options.weight]
+    for key, columns in (("teacher_columns", teacher_columns), ("weight", weight)):
+        try:
+            check_columns(columns, file.names)
+        except DataError as problem:
+            raise DataError(f"{key}: {problem}") from None
+    wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
     if like is not None and isinstance(like.features, Table):
-        columns = like.features.columns.items()
-        text |= {name for name, column in columns if not isinstance(column, Numbers)}
+        known = like.features.columns.items()
+        text |= {name for name, column in known if not isinstance(column, Numbers)}
         text &= set(file.names)
     table = file.read(wanted, text)
     if not table.n_rows:
         raise DataError("has no rows")
-    found = read_targets(
+    found = beside or read_targets(
         table.select(targets), options, like.class_names if like is not None else None
     )
+    check_rows(found, table.n_rows)
     if found.kept is not None:
         table = table.take(found.kept)
     features = table.select(names)
+    weights = found.weights
+    if weight:
+        weights = row_weights(table.columns[weight[0]], weight[0], table.rows)
     for name, column in features.columns.items():
         if isinstance(column, Lists):
             raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
@@ -110,6 +128,7 @@ def _load_table(
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
         told=Encoder.of_numbers(teacher_columns).apply(table) if teacher_columns else None,
+        weights=weights,
     )
 
 
@@ -129,10 +148,10 @@ def _feature_columns(
         except DataError as problem:
             raise DataError(f"{key}: {problem}") from None
     if options.columns is None:
-        left_out = {*targets, *options.drop, *split_by}
+        left_out = {*targets, *options.drop, *split_by, options.weight}
         kept = [name for name in names if name not in left_out]
     else:
-        left_out = {*targets, *options.drop}
+        left_out = {*targets, *options.drop, options.weight}
         kept = [name for name in dict.fromkeys(options.columns) if name not in left_out]
     if not kept:
         raise DataError(f"no column is left to be a feature; there are {listed(names)}")

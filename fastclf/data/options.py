@@ -25,7 +25,9 @@ def _one_character(delimiter: str) -> str:
 
 FilePath = Annotated[str, AfterValidator(_in_folder)]
 Names = Annotated[tuple[str, ...], Strict(False)]
-TargetKind = Literal["auto", "labels", "indicators", "distribution", "label_lists"]
+TargetKind = Literal[
+    "auto", "labels", "indicators", "distribution", "counts", "logits", "label_lists"
+]
 
 
 class FileOptions(Table):
@@ -44,16 +46,26 @@ class FileOptions(Table):
         The column that is to be predicted, by name or by index (-1 is the last), or several
         columns. By default the one that is named target, label, class or y.
     target_path : str, optional
-        NPY: the file of the targets.
-    target_kind : {"auto", "labels", "indicators", "distribution", "label_lists"}
-        One label a row; 0 or 1 in a column for each label; a probability in a column for each
-        class; or one column with a list of labels. By default one column has labels, or lists if
-        the file says so or there is a ``label_separator``; and several columns have indicators if
-        they hold 0 and 1 only, else distributions.
+        A file of the targets, with a row for each row of the data: NPY, NPZ with one array, or a
+        file of columns, of which ``target`` names those that count; by default all.
+    target_kind : str
+        "labels": one label a row. "indicators": 0, 1 or a probability in a column for each label.
+        "distribution", "counts" or "logits": a probability, a number of votes or a logit in a
+        column for each class. "label_lists": one column with a list of labels. By default, "auto",
+        one column has labels, or lists if the file says so or there is a ``label_separator``; and
+        several columns have indicators if they hold 0 and 1 only, else distributions.
+    target_temperature : float
+        With logits: what they are divided by before they become probabilities.
+    count_weights : bool
+        With counts: whether a row counts as often in the fit as it has votes.
+    weight : str, optional
+        A column, in NPZ an array, by which rows count in the fit and in ``[calibrate]``; in figures
+        all count alike. It isn't a feature.
     label_separator : str, optional
         What is between two labels of a list in text, such as ";".
-    missing_target : {"error", "drop"}
-        What happens to rows without a target.
+    missing_target : {"error", "drop", "keep"}
+        What happens to rows without a target. With several labels a row "keep" keeps those of
+        which some labels are known: the others count neither in the fit nor in the figures.
     test_path : str, optional
         A file of the same kind with the rows to test on.
     drop : tuple of str
@@ -78,14 +90,38 @@ class FileOptions(Table):
     ) = None
     target_path: FilePath | None = None
     target_kind: TargetKind = "auto"
+    target_temperature: Annotated[float, Field(gt=0)] = 1.0
+    count_weights: bool = False
+    weight: str | None = None
     label_separator: Annotated[str, Field(min_length=1)] | None = None
-    missing_target: Literal["error", "drop"] = "error"
+    missing_target: Literal["error", "drop", "keep"] = "error"
     test_path: FilePath | None = None
     drop: Names = ()
     columns: Annotated[Names, Field(min_length=1)] | None = None
     categorical: Names = ()
     split_by: str | None = None
     split_kind: Literal["group", "time"] = "group"
+
+    @model_validator(mode="after")
+    def _options_of_the_kind(self) -> "FileOptions":
+        for key, kind, default in (
+            ("target_temperature", "logits", 1.0),
+            ("count_weights", "counts", False),
+        ):
+            if getattr(self, key) != default and self.target_kind != kind:
+                raise mistake(f"data.{key}", f'{key} goes with target_kind = "{kind}"')
+        if self.count_weights and self.weight is not None:
+            raise mistake(
+                "data.count_weights",
+                "count_weights and weight both say how much a row counts; leave out one of them",
+            )
+        if self.target_path is not None and self.test_path is not None:
+            raise mistake(
+                "data.target_path",
+                "target_path: a test file needs its own targets; leave out test_path, or put the "
+                "targets into the files",
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_test_part(self) -> "FileOptions":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclf import functional
 from fastclf.data.options import FileOptions
 from fastclf.errors import DataError
 from fastclf.table import (
@@ -35,19 +36,27 @@ class Targets:
     Attributes
     ----------
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, 0/1 indicators or distributions.
+        Labels, indicators (0 and 1, or probabilities; NaN is not known) or distributions.
     class_names : tuple of str
         Of the classes in sorted order of the labels in ``y``, or of its columns.
     is_soft : bool
         Whether ``y`` holds distributions.
     kept : ndarray of shape (N,), optional
         Which rows of the file are there; None for all.
+    weights : ndarray of shape (n,), optional
+        How much each row counts, where its votes say so.
     """
 
     y: np.ndarray
     class_names: tuple[str, ...]
     is_soft: bool = False
     kept: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    @property
+    def n_rows_of_file(self) -> int:
+        """The number of rows in the file, with those that aren't there."""
+        return len(self.y if self.kept is None else self.kept)
 
 
 def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...]:
@@ -83,6 +92,38 @@ def _at(index: int, names: Sequence[str]) -> str:
     return names[index]
 
 
+def check_rows(found: Targets, n_rows: int) -> None:
+    """Refuse targets of another number of rows than there are, or of none."""
+    if found.n_rows_of_file != n_rows:
+        raise DataError(f"there are {n_rows} rows of features, and {found.n_rows_of_file} targets")
+    if not n_rows:
+        raise DataError("has no rows")
+
+
+def row_weights(column: Column, name: str, first_row: int | np.ndarray) -> np.ndarray:
+    """Return the weights in a column, whose rows are numbered from one on or by an array.
+
+    Raises
+    ------
+    DataError
+        If one is missing, negative or infinite, or all are 0.
+    """
+    if not isinstance(column, Numbers):
+        raise DataError(f'weight: column "{name}" holds text; name a column of numbers')
+    weights = column.values.astype(np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        at = int(wrong.argmax())
+        row = first_row + at if isinstance(first_row, int) else first_row[at]
+        value = "missing" if np.isnan(weights[at]) else f"{weights[at]:g}"
+        raise DataError(
+            f'row {row}, column "{name}": the weight is {value}; weights are numbers from 0 on'
+        )
+    if not weights.any():
+        raise DataError(f'weight: all of column "{name}" is 0')
+    return weights
+
+
 def read_targets(
     table: Table, options: FileOptions, labels: Sequence[str] | None = None
 ) -> Targets:
@@ -113,14 +154,30 @@ def read_targets(
         )
     if kind == "label_lists":
         return _label_lists(table, options, labels)
-    missing = np.any([column.missing for column in table.columns.values()], axis=0)
+    if kind in ("distribution", "counts", "logits") and len(table.columns) < 2:
+        raise DataError(f'target_kind = "{kind}" needs a column for each class, two or more')
+    columns = [column.missing for column in table.columns.values()]
+    keep = options.missing_target == "keep"
+    if keep and kind != "indicators":
+        raise DataError(
+            'missing_target = "keep" goes with a column for each of several labels; set it to '
+            '"drop" or "error"'
+        )
+    missing = np.all(columns, axis=0) if keep else np.any(columns, axis=0)
+    if kind == "counts":
+        missing = missing | _without_votes(table)
     kept = None
     if missing.any():
         if options.missing_target == "error":
+            partly = ""
+            if kind == "indicators":
+                partly = ', or to "keep" if other labels of such rows are known'
+            others = int(missing.sum()) - 1
+            more = f"nor have {others} others; " if others else ""
             raise DataError(
                 f"row {table.rows[missing.argmax()]} has no target ({', '.join(table.names)}), "
-                f"nor have {int(missing.sum()) - 1} others; fill it in, or set "
-                'data.missing_target to "drop"'
+                f"{more}fill it in, or set "
+                f'data.missing_target to "drop"{partly}'
             )
         kept = ~missing
         table = table.take(kept)
@@ -131,12 +188,16 @@ def read_targets(
         return Targets(y, names, kept=kept)
     if kind == "indicators":
         return Targets(_indicators(table), table.names, kept=kept)
-    return Targets(_distributions(table), table.names, is_soft=True, kept=kept)
+    P, votes = _distributions(table, kind, options.target_temperature)
+    weights = votes if options.count_weights else None
+    return Targets(P, table.names, is_soft=True, kept=kept, weights=weights)
 
 
 def _kind(table: Table, options: FileOptions) -> str:
     columns = list(table.columns.values())
     if len(columns) > 1:
+        if options.missing_target == "keep":
+            return "indicators"
         values = [_as_flags(column) for column in columns]
         return "distribution" if any(flags is None for flags in values) else "indicators"
     lists = isinstance(columns[0], Lists) or options.label_separator is not None
@@ -164,17 +225,25 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _indicators(table: Table) -> np.ndarray:
-    columns = []
+    # 0 and 1 as small integers; floats where there are probabilities, or NaN for what isn't known.
+    columns: list[np.ndarray] = []
     for name, column in table.columns.items():
-        flags = _as_flags(column)
-        if flags is None:
+        values = _as_flags(column)
+        if values is None and isinstance(column, Numbers) and not _outside(column).any():
+            values = column.values.astype(np.float64)
+        if values is None:
             row = table.rows[_first_other(column)]
             raise DataError(
-                f'row {row}, column "{name}": indicators are 0 or 1; correct it, or set '
-                "data.target_kind"
+                f'row {row}, column "{name}": indicators are 0 or 1, or probabilities between; '
+                "correct it, or set data.target_kind"
             )
-        columns.append(flags)
+        missing = column.missing
+        columns.append(np.where(missing, np.nan, values) if missing.any() else values)
     return np.stack(columns, axis=1)
+
+
+def _outside(column: Numbers) -> np.ndarray:
+    return (column.values < 0) | (column.values > 1)
 
 
 def _as_flags(column: Column) -> np.ndarray | None:
@@ -190,41 +259,60 @@ def _as_flags(column: Column) -> np.ndarray | None:
 
 
 def _first_other(column: Column) -> int:
-    """Return the first row that holds no 0 or 1."""
+    """Return the first row that holds no indicator."""
     if isinstance(column, Numbers):
-        return int((~((column.values == 0) | (column.values == 1))).argmax())
+        return int(_outside(column).argmax())
     if isinstance(column, Categories):
         return int(np.array([n.lower() not in _FLAGS for n in column.names])[column.codes].argmax())
     return 0
 
 
-def _distributions(table: Table) -> np.ndarray:
-    if len(table.columns) < 2:
-        raise DataError("a distribution needs a column for each class, two or more")
-    for name, column in table.columns.items():
-        if not isinstance(column, Numbers):
-            raise DataError(
-                f'column "{name}" holds text, and several target columns hold probabilities or '
-                "0 and 1"
-            )
-    P = np.stack([c.values for c in table.columns.values() if isinstance(c, Numbers)], axis=1)
-    P = P.astype(np.float64)
-    wrong = ~(np.isfinite(P) & (P >= 0)).all(axis=1)
+def _distributions(
+    table: Table, kind: str, temperature: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return probabilities (n, K) from probabilities, counts or logits; and the votes of counts."""
+    P = _numbers(table)
+    what = {"distribution": "probabilities", "counts": "numbers of votes"}.get(kind, "logits")
+    wrong = ~np.isfinite(P).all(axis=1)
+    if kind != "logits":
+        wrong |= (P < 0).any(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
+        never = "infinite" if kind == "logits" else "negative or infinite"
         raise DataError(
-            f"row {table.rows[row]}: probabilities aren't negative or infinite; got "
+            f"row {table.rows[row]}: {what} aren't {never}; got "
             f"{', '.join(f'{p:g}' for p in P[row, :10])}"
         )
+    if kind == "logits":
+        return functional.softmax(P, temperature), None
     sums = P.sum(axis=1)
+    if kind == "counts":
+        return P / sums[:, None], sums
     wrong = np.abs(sums - 1) > _TOLERANCE
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
             f"row {table.rows[row]}: the probabilities of {', '.join(table.names[:10])} sum to "
-            f"{sums[row]:.6g}; divide each row by its sum, or set data.target_kind"
+            f"{sums[row]:.6g}; divide each row by its sum, or set data.target_kind: counts are "
+            "numbers of votes, logits any numbers, indicators labels of which several can be true"
         )
-    return P / sums[:, None]
+    return P / sums[:, None], None
+
+
+def _numbers(table: Table) -> np.ndarray:
+    for name, column in table.columns.items():
+        if not isinstance(column, Numbers):
+            raise DataError(
+                f'column "{name}" holds text, and several target columns hold probabilities, '
+                "counts, logits, or 0 and 1"
+            )
+    columns = [c.values for c in table.columns.values() if isinstance(c, Numbers)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _without_votes(table: Table) -> np.ndarray:
+    """Return which rows have no votes at all; they are as good as without a target."""
+    return np.asarray((_numbers(table) == 0).all(axis=1))
 
 
 def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | None) -> Targets:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility, held_out, search
@@ -67,6 +68,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         Give ``C_``, ``l1_ratio_``, ``scores_``, ``coefs_paths_`` and ``n_iter_`` the shapes that
         they had in scikit-learn before its version 1.10.
     penalty, dual, intercept_scaling
+        As for :class:`fastclf.LogisticRegression`.
+    ignore_index : label, optional
         As for :class:`fastclf.LogisticRegression`.
     n_jobs : int, optional
         Without effect; see n_threads.
@@ -131,6 +134,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         dual: bool = False,
         intercept_scaling: float = 1.0,
         n_jobs: int | None = None,
+        ignore_index: Any = None,
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
@@ -151,6 +155,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self.dual = dual
         self.intercept_scaling = intercept_scaling
         self.n_jobs = n_jobs
+        self.ignore_index = ignore_index
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -194,7 +199,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         grid = search.check_parameters(self)
         X = validate_features(self, X, reset=True)
         check_rows(X, y)
-        encoded = encode(y)
+        encoded = encode(y, ignore=self.ignore_index)
         weights = validate_sample_weight(sample_weight, X)
         if len(encoded.classes) < 2:
             raise InputError(
@@ -207,7 +212,12 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         single.classes_ = encoded.classes
         problem = single._problem(encoded, weights, of_class, X.dtype)
         labels = encoded.classes[_codes(encoded)]
-        folds = search.split(self.cv, X, labels, routed.splitter.split)
+        ignored = encoded.ignored if isinstance(encoded, Labels) else None
+        # Rows that are ignored are spread evenly, too.
+        strata = labels if ignored is None else np.where(ignored, -1, _codes(encoded))
+        folds = search.split(self.cv, X, strata, routed.splitter.split)
+        if ignored is not None:
+            folds = search.without(folds, ignored)
         of_folds = training_weights(problem.target.weights[0], folds)
         paths = fit_paths(X, problem, of_folds, grid, search.settings(self))
         search.warn(paths, grid, self.classes_, self, stacklevel=3)
@@ -261,7 +271,18 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
                 weights = routed.scorer.score.get("sample_weight")
                 return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
             y = self.classes_[_codes(encoded)]
-        return self._get_scorer()(self, X, y, **routed.scorer.score)
+        parameters = routed.scorer.score
+        if self.ignore_index is not None and values.ndim == 1:
+            labels = encode(y, self.classes_, self.ignore_index)
+            if isinstance(labels, Labels) and labels.ignored is not None:
+                kept = np.flatnonzero(~labels.ignored)
+                if not kept.size:
+                    raise InputError(
+                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
+                    )
+                parameters = _check_method_params(X, parameters, indices=kept)
+                X, y = _safe_indexing(X, kept), _safe_indexing(values, kept)
+        return self._get_scorer()(self, X, y, **parameters)
 
     def _get_scorer(self) -> Any:
         return search.scorer_of(self.scoring, "accuracy")

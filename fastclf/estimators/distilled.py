@@ -6,12 +6,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators.encoding import Distributions, Labels, encode
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.teachers import aligned, cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
@@ -20,7 +21,7 @@ from fastclf.estimators.validation import (
     validate_features,
     validate_sample_weight,
 )
-from fastclf.functional import soften, softmax
+from fastclf.functional import softmax
 from fastclf.linear_model import LinearModel
 from fastclf.losses import Distillation, Sigmoid, Softmax
 from fastclf.targets import Target
@@ -35,21 +36,26 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    teacher : classifier
-        Cloned and fitted on X and y, unless it is scikit-learn's FrozenEstimator. Its logits come
-        from decision_function, or are the logarithms of its probabilities. None if `fit` is given
-        logits.
+    teacher : classifier or list of classifiers
+        Cloned and fitted on X and y, unless it is scikit-learn's FrozenEstimator. Its logits are
+        its decision_function where the softmax of that is its predict_proba, or where it has none,
+        as an SVC with ``probability=False``; else the logarithms of its probabilities. Of several
+        teachers the softened probabilities are averaged. None if `fit` is given logits.
     student : LogisticRegression, optional
         None is ``LogisticRegression()``.
     temperature : float
         T > 0.
     hard_weight : float
         a in [0, 1]: 0 is the teacher alone, 1 the labels alone.
+    cv : int, splitter, iterable of splits, or None
+        With folds, as for scikit-learn, the student learns from what clones of the teacher say of
+        rows that they weren't fitted to: a teacher that knows its own rows by heart would tell
+        their labels alone. None: from what the teacher says of its own rows.
 
     Attributes
     ----------
-    teacher_ : classifier
-        The fitted teacher; None if `fit` was given logits.
+    teacher_ : classifier or list of classifiers
+        Fitted to all rows; None if `fit` was given logits.
     student_ : LogisticRegression
         The fitted student.
     classes_, coef_, intercept_, n_iter_, history_, n_features_in_
@@ -74,11 +80,13 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         student: LogisticRegression | None = None,
         temperature: float = 2.0,
         hard_weight: float = 0.0,
+        cv: Any = None,
     ) -> None:
         self.teacher = teacher
         self.student = student
         self.temperature = temperature
         self.hard_weight = hard_weight
+        self.cv = cv
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, teacher_logits: Any = None
@@ -112,8 +120,14 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
         student._check_parameters()
+        if student.ignore_index is not None:
+            raise InputError(
+                f"the student's ignore_index={student.ignore_index!r} would leave its teacher "
+                "those rows; leave them out of X and y"
+            )
         features = validate_features(student, X, reset=True)
-        frozen = isinstance(self.teacher, FrozenEstimator)
+        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
+        frozen = all(isinstance(teacher, FrozenEstimator) for teacher in teachers)
         if y is None and (hard_weight > 0 or (teacher_logits is None and not frozen)):
             raise InputError(
                 "requires y to be passed, but the target y is None: labels are needed unless the "
@@ -130,13 +144,12 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         teacher = None
         if teacher_logits is None:
-            teacher = self._fit_teacher(X, encoded, sample_weight)
-            q, known = teacher_probabilities(teacher, X, temperature)
+            teacher, q, known = self._taught(X, encoded, sample_weight, temperature)
         else:
             q, known = _softened_logits(teacher_logits, temperature, len(weights)), None
         classes = _classes(encoded, known, q.shape[1])
-        if known is not None and not np.array_equal(known, classes):
-            q = _aligned(q, known, classes)
+        if known is not None:
+            q = aligned(q, known, classes)
         if q.shape[1] != len(classes):
             raise InputError(
                 f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
@@ -155,12 +168,53 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self.feature_names_in_ = student.feature_names_in_
         return self
 
+    def _taught(
+        self,
+        X: Any,
+        encoded: Labels | Distributions | None,
+        sample_weight: Any,
+        temperature: float,
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
+        # The fitted teachers, what they say of the rows at a temperature, and the classes of that.
+        given = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
+        if not given:
+            raise InputError("teacher is an empty list: give one classifier or more")
+        if self.cv is not None and all(isinstance(one, FrozenEstimator) for one in given):
+            raise InputError(
+                f"cv={self.cv!r} fits teachers to folds, but the teacher is frozen; "
+                "leave out one of the two"
+            )
+        teachers = [self._fit_teacher(one, X, encoded, sample_weight) for one in given]
+        classes = teachers[0].classes_
+        said = []
+        for one, teacher in zip(given, teachers, strict=True):
+            if self.cv is None or isinstance(one, FrozenEstimator):
+                p, known = teacher_probabilities(teacher, X, temperature)
+                said.append(aligned(p, known, classes))
+                continue
+            assert isinstance(encoded, Labels)  # or it would not have been fitted
+            own = None if sample_weight is None else np.asarray(sample_weight)
+            y = encoded.classes[encoded.codes]
+            p = cross_fitted(
+                one,
+                X,
+                y,
+                encoded.classes,
+                encoded.codes,
+                own,
+                self.cv,
+                lambda part, rows: _softened(part, rows, temperature),
+            )
+            said.append(aligned(p, encoded.classes, classes))
+        several = isinstance(self.teacher, list | tuple)
+        return teachers if several else teachers[0], np.mean(said, axis=0), classes
+
     def _fit_teacher(
-        self, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
+        self, given: Any, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
     ) -> Any:
-        if self.teacher is None:
+        if given is None:
             raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
-        teacher = clone(self.teacher)
+        teacher = clone(given)
         if isinstance(teacher, FrozenEstimator):
             return teacher
         if not isinstance(encoded, Labels):
@@ -168,15 +222,15 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
                 "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
             )
-        y = encoded.classes[encoded.codes]
-        if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
-            return teacher.fit(X, y, sample_weight=sample_weight)
-        return teacher.fit(X, y)
+        return fitted(teacher, X, encoded.classes[encoded.codes], sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.teacher is None or get_tags(self.teacher).input_tags.sparse
+        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
+        tags.input_tags.sparse = all(
+            teacher is None or get_tags(teacher).input_tags.sparse for teacher in teachers
+        )
         return tags
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -260,23 +314,28 @@ def teacher_probabilities(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a fitted teacher's probabilities (n, K) at a temperature, and the classes (K,).
 
-    They come from decision_function, or else from predict_proba.
+    Of a list of teachers they are the means.
     """
-    if hasattr(teacher, "decision_function"):
-        logits = np.asarray(teacher.decision_function(X))
-        return _softened_logits(logits, temperature, logits.shape[0]), teacher.classes_
-    if hasattr(teacher, "predict_proba"):
-        return soften(teacher.predict_proba(X), temperature), teacher.classes_
-    raise InputError(
-        f"teacher {type(teacher).__name__} has neither decision_function nor predict_proba"
-    )
+    if isinstance(teacher, list):
+        classes = teacher[0].classes_
+        each = [aligned(_softened(one, X, temperature), one.classes_, classes) for one in teacher]
+        return np.mean(each, axis=0), classes
+    return _softened(teacher, X, temperature), teacher.classes_
+
+
+def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
+    try:
+        logits = logits_of(teacher, X)
+    except InputError as problem:
+        raise InputError(f"teacher {problem}") from None
+    if not (logits < np.inf).all():
+        row = int((~(logits < np.inf)).any(axis=1).argmax())
+        raise InputError(f"teacher {type(teacher).__name__} says NaN or infinity in row {row}")
+    return softmax(logits, temperature)
 
 
 def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndarray:
-    logits = np.asarray(teacher_logits)
-    if logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1):
-        second = logits.reshape(-1)
-        logits = np.stack([np.zeros_like(second), second], axis=1)
+    logits = two_columns(np.asarray(teacher_logits))
     if logits.ndim != 2 or logits.shape[0] != n:
         raise InputError(f"teacher_logits must have shape ({n}, K) or ({n},), got {logits.shape}")
     if not np.isfinite(logits).all():
@@ -291,16 +350,6 @@ def _classes(
     if encoded is not None:
         return encoded.classes
     return np.arange(n_columns) if known is None else known
-
-
-def _aligned(q: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    missing = sorted(set(classes.tolist()) ^ set(known.tolist()), key=str)
-    if missing:
-        raise InputError(
-            f"the teacher's classes {known.tolist()} are not those of y {classes.tolist()}; "
-            f"they differ in {missing}"
-        )
-    return q[:, [known.tolist().index(name) for name in classes.tolist()]]
 
 
 def _problem(

@@ -13,18 +13,24 @@ from fastclf.errors import InputError
 
 @dataclass(frozen=True)
 class Labels:
-    """One class for each row, as an index into ``classes`` (K,)."""
+    """One class for each row, as an index into ``classes`` (K,).
+
+    Rows that are ``ignored``, a mask (n,), weigh nothing, whatever their code.
+    """
 
     classes: np.ndarray
     codes: np.ndarray
+    ignored: np.ndarray | None = None
 
     def mass(self, sample_weight: np.ndarray) -> np.ndarray:
         """Return the sum of the weights of each class (K,)."""
-        return np.bincount(self.codes, sample_weight, minlength=len(self.classes))
+        own = sample_weight if self.ignored is None else sample_weight * ~self.ignored
+        return np.bincount(self.codes, own, minlength=len(self.classes))
 
     def weigh(self, sample_weight: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the weight of each row under class weights (K,)."""
-        return sample_weight * weights[self.codes]
+        own = sample_weight * weights[self.codes]
+        return own if self.ignored is None else own * ~self.ignored
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Distributions:
         return np.divide(p, total, out=self.p.copy(), where=total > 0)
 
 
-def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
+def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Labels | Distributions:
     """Encode labels (n,) or (n, 1), or distributions (n, K).
 
     Parameters
@@ -59,11 +65,14 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
     y : array-like
     classes : ndarray of shape (K,), optional
         Classes that labels must be among; None: those in y.
+    ignore : label, optional
+        The rows that have it weigh nothing, and it is no class.
 
     Raises
     ------
     InputError
-        If a label is unknown, or a row isn't a distribution.
+        If a label is unknown, or a row isn't a distribution; or where rows are to be ignored, and
+        all are, or y holds distributions.
     ValueError
         If y holds continuous values.
     """
@@ -74,23 +83,37 @@ def encode(y: Any, classes: np.ndarray | None = None) -> Labels | Distributions:
         )
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] > 1:
+        if ignore is not None:
+            raise InputError(
+                f"ignore_index={ignore!r} goes with labels, and y holds distributions; leave out "
+                "such rows, or give them a sample_weight of 0"
+            )
         return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
     labels = values if values.ndim == 1 else column_or_1d(y, warn=True)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         row = int((~np.isfinite(labels)).argmax())
         raise InputError(f"y holds NaN or infinity, first in row {row}; drop such rows")
     found, codes = _distinct(labels)
+    ignored = None
+    no_class = np.array([ignore is not None and label == ignore for label in found.tolist()], bool)
+    if no_class.any():
+        ignored = no_class[codes]
+        if classes is None and no_class.all():
+            raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left to be fitted")
     if classes is None:
-        return Labels(found, codes)
+        places = np.maximum(np.cumsum(~no_class) - 1, 0)
+        return Labels(found[~no_class], codes if ignored is None else places[codes], ignored)
     code_of = {label: code for code, label in enumerate(classes.tolist())}
-    codes = np.array([code_of.get(label, -1) for label in found.tolist()], dtype=np.intp)[codes]
+    places = np.array([code_of.get(label, -1) for label in found.tolist()], dtype=np.intp)
+    places[no_class] = 0
+    codes = places[codes]
     if (codes < 0).any():
         row = int((codes < 0).argmax())
         raise InputError(
             f"y holds the unknown label {labels.tolist()[row]!r} in row {row}; "
             f"the classes are {classes.tolist()}"
         )
-    return Labels(classes, codes)
+    return Labels(classes, codes, ignored)
 
 
 def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +194,7 @@ def _contiguous_floats(values: np.ndarray) -> np.ndarray:
 
 
 def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return indicators in [0, 1] as a dense array (n, L), and the labels' names (L,).
+    """Return indicators in [0, 1], or NaN, as a dense array (n, L), and the labels' names (L,).
 
     Raises
     ------
@@ -185,10 +208,12 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if dense.dtype.kind not in "biuf":
         raise InputError(f"y must hold indicators in [0, 1], got dtype {dense.dtype}")
     values = _contiguous_floats(dense)
-    if not ((values >= 0) & (values <= 1)).all():
-        row, column = (int(i) for i in np.argwhere(~((values >= 0) & (values <= 1)))[0])
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        row, column = (int(i) for i in np.argwhere(outside)[0])
         raise InputError(
-            f"y must hold indicators in [0, 1], but y[{row}, {column}] is {values[row, column]}"
+            f"y must hold indicators in [0, 1], or NaN where nothing is known, but y[{row}, "
+            f"{column}] is {values[row, column]}"
         )
     if names is not None and all(isinstance(name, str) for name in names):
         return values, np.asarray(list(names))

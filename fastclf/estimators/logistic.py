@@ -77,6 +77,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         Without effect: the intercept is never penalised.
     n_jobs : int, optional
         Without effect, as in scikit-learn; see n_threads.
+    ignore_index : label, optional
+        Rows of y with this label count neither in a fit nor in a score, and it is no class.
 
     Attributes
     ----------
@@ -127,6 +129,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         dual: bool = False,
         intercept_scaling: float = 1,
         n_jobs: int | None = None,
+        ignore_index: Any = None,
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
@@ -144,6 +147,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         self.dual = dual
         self.intercept_scaling = intercept_scaling
         self.n_jobs = n_jobs
+        self.ignore_index = ignore_index
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -186,7 +190,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         self._check_parameters()
         X = validate_features(self, X, reset=True)
         check_rows(X, y)
-        encoded = encode(y)
+        encoded = encode(y, ignore=self.ignore_index)
         weights = validate_sample_weight(sample_weight, X)
         if len(encoded.classes) < 2:
             raise InputError(
@@ -245,7 +249,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             return None
         X_val = validate_features(self, X_val, reset=False)
         check_rows(X_val, y_val)
-        encoded = encode(y_val, self.classes_)
+        encoded = encode(y_val, self.classes_, self.ignore_index)
         problem = self._problem(
             encoded, np.ones(X_val.shape[0]), np.ones(len(self.classes_)), X_val.dtype
         )
@@ -295,11 +299,18 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                     f"classes={list(classes)} are not those of the first call: {known.tolist()}"
                 )
             known = given
-        encoded = encode(y, known)
+        encoded = encode(y, known, self.ignore_index)
         if known is None and isinstance(encoded, Labels):
             raise InputError("classes must be given in the first call of partial_fit")
         if len(encoded.classes) < 2:
             raise InputError("partial_fit needs at least two classes")
+        if isinstance(encoded, Labels) and encoded.ignored is not None and encoded.ignored.all():
+            if first:
+                self.classes_ = encoded.classes
+                columns = 1 if len(self.classes_) == 2 else len(self.classes_)
+                self._store_theta(np.zeros((X.shape[1] + 1, columns)), X.dtype)
+                self.n_iter_ = np.zeros(1, dtype=np.int32)
+            return self  # no step
         weights = validate_sample_weight(sample_weight, X)
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         problem = self._problem(encoded, weights, of_class, X.dtype)
@@ -346,4 +357,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 )
             check_names(column_names(y), self.classes_)
             y = self.classes_[values.argmax(axis=1)]
+        elif self.ignore_index is not None:
+            encoded = encode(y, self.classes_, self.ignore_index)
+            assert isinstance(encoded, Labels)  # y has a single column
+            y = self.classes_[encoded.codes]
+            if encoded.ignored is not None:
+                rows = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
+                sample_weight = rows * ~encoded.ignored
+                if not sample_weight.sum() > 0:
+                    raise InputError(
+                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
+                    )
         return super().score(X, y, sample_weight)

@@ -134,6 +134,15 @@ def split(cv: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Folds:
     return folds
 
 
+def without(folds: Folds, ignored: np.ndarray) -> Folds:
+    """Return folds without the rows of a mask (n,)."""
+    kept = [(train[~ignored[train]], test[~ignored[test]]) for train, test in folds]
+    for f, (_, test) in enumerate(kept):
+        if test.size == 0:
+            raise InputError(f"fold {f} holds out ignored rows alone: choose another cv")
+    return kept
+
+
 def _rows(part: Any) -> np.ndarray:
     part = np.asarray(part)
     return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)

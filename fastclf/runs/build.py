@@ -44,13 +44,16 @@ def build_estimator(
     return LogisticRegression(**options)
 
 
-def build_teacher(recipe: Recipe) -> ClassifierMixin:
-    """Return the unfitted teacher of a recipe whose ``[distill]`` names a classifier."""
-    assert recipe.distill is not None and recipe.distill.teacher is not None
-    teacher = teacher_class(recipe.distill.teacher)(**recipe.distill.teacher_params)
-    if teacher.get_params().get("random_state", 0) is None:
-        teacher.set_params(random_state=recipe.seed)
-    return teacher
+def build_teachers(recipe: Recipe) -> list[ClassifierMixin]:
+    """Return the unfitted teachers of a recipe whose ``[distill]`` names classifiers."""
+    assert recipe.distill is not None
+    teachers = []
+    for name in recipe.distill.teacher_names:
+        teacher = teacher_class(name)(**recipe.distill.params_of(name))
+        if teacher.get_params().get("random_state", 0) is None:
+            teacher.set_params(random_state=recipe.seed)
+        teachers.append(teacher)
+    return teachers
 
 
 def _solver_options(recipe: Recipe) -> dict[str, Any]:

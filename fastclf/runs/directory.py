@@ -8,12 +8,16 @@ has it is a complete run, and one that lacks it isn't.
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
+
+import numpy as np
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
@@ -24,6 +28,7 @@ EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
 MODEL = "model.safetensors"
 SUMMARY = "summary.json"
+ANSWERS = "teacher.npz"
 
 
 def default_path(name: str) -> Path:
@@ -60,6 +65,15 @@ class RunDirectory:
     def write_evaluation(self, parts: dict[str, Any]) -> None:
         """Write the figures and tables of each part of the data."""
         write_file(self.path / EVALUATION, to_json(parts))
+
+    def write_answers(self, told: np.ndarray) -> None:
+        """Write what a teacher said of the test rows, probabilities (n, K)."""
+        path = self.path / ANSWERS
+        temporary = path.with_name(f".{path.name}.partial")
+        with _writing(path):
+            with open(temporary, "wb") as file:
+                np.savez_compressed(file, test=told)
+            os.replace(temporary, path)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``, which marks the run as complete."""
@@ -111,6 +125,31 @@ def open_run(path: Path) -> FinishedRun:
         return FinishedRun(path, recipe, _read_summary(path), LinearModel.load(path / MODEL))
     except FastclfError as problem:
         raise RunError(f"{path}: the run is damaged: {problem}") from None
+
+
+def read_answers_of(run: FinishedRun) -> np.ndarray | None:
+    """Return what a run's teacher said of the test rows, (n, K); None where that isn't known.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = run.path / ANSWERS
+    if not path.is_file():
+        return None
+    shape = run.summary["n_test"], len(run.model.classes)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            told = arrays["test"]
+        if told.shape != shape or told.dtype.kind != "f" or not ((told >= 0) & (told <= 1)).all():
+            raise ValueError(f"probabilities of shape {shape} are wanted, not {told.shape}")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise RunError(
+            f"{path}: isn't what a teacher said ({' '.join(str(problem).split())}); "
+            "train the run again"
+        ) from None
+    return told
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -206,7 +245,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS):
             (path / name).unlink(missing_ok=True)
 
 

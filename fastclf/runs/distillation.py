@@ -1,6 +1,7 @@
 """Distillation inside a run: the teacher, the student, and how they compare."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from sklearn.frozen import FrozenEstimator
 
 from fastclf import functional as F
 from fastclf.config import DistillTable, Recipe
-from fastclf.errors import ConfigError, DataError
+from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.teachers import aligned
 from fastclf.linear_model import LinearModel
-from fastclf.runs.build import build_teacher
+from fastclf.runs.build import build_teachers
 from fastclf.runs.directory import MODEL
-from fastclf.runs.evaluation import Metrics, evaluate, judge
+from fastclf.runs.evaluation import Evaluation, Metrics, evaluate, judge
 from fastclf.runs.parts import Part, Parts
 from fastclf.table import listed
 
@@ -44,13 +46,34 @@ class KnownTeacher(ClassifierMixin, BaseEstimator):
         return self.classes_[self.probabilities.argmax(axis=1)]
 
 
-def find_teachers(
-    recipe: Recipe, parts: Parts, X: Any, labels: np.ndarray, names: Sequence[str]
-) -> tuple[ClassifierMixin, ClassifierMixin | None]:
-    """Return the recipe's teacher of the training rows, and that of the test rows.
+@dataclass(frozen=True)
+class Teaching:
+    """A student, and what its teacher says of the test rows.
 
-    They are the same if it is trained here. Of test rows that a file says nothing about there is
-    none.
+    Attributes
+    ----------
+    student : LogisticRegression
+        Fitted.
+    told : ndarray of shape (n, K), optional
+        Probabilities; None where a file says nothing about test rows, or there are none.
+    predicted : ndarray of shape (n,), optional
+        The classes that the teacher predicts.
+    """
+
+    student: LogisticRegression
+    told: np.ndarray | None = None
+    predicted: np.ndarray | None = None
+
+
+def teach(
+    recipe: Recipe,
+    parts: Parts,
+    X: Any,
+    student: LogisticRegression,
+    labels: np.ndarray,
+    names: Sequence[str],
+) -> Teaching:
+    """Fit a student to what the recipe's teacher says of the training rows, and to their labels.
 
     Parameters
     ----------
@@ -59,6 +82,7 @@ def find_teachers(
     parts : Parts
     X : ndarray or CSR matrix
         The training rows as the student sees them.
+    student : LogisticRegression
     labels, names : ndarray and sequence of str
         The classes, as they are in the data and as they are called.
 
@@ -77,30 +101,57 @@ def find_teachers(
             "to anyway; leave out [distill]"
         )
     if table.teacher is not None:
-        teacher = _fitted(recipe, X, parts.train.y)
-        return teacher, teacher
+        teachers = build_teachers(recipe)
+        distilled = _distilled(table, teachers if len(teachers) > 1 else teachers[0], student)
+        try:
+            distilled.fit(X, parts.train.y, parts.train.weights)
+        except FastclfError:
+            raise
+        except (TypeError, ValueError) as problem:
+            reason = " ".join(str(problem).split())
+            key = "cv" if "n_splits" in reason else "teacher_params"
+            raise ConfigError(f"distill.{key}: {reason}") from None
+        return _teaching(distilled, distilled.teacher_, parts)
+    of_test: KnownTeacher | None
     if table.teacher_run is not None:
         model = _load_run(Path(table.teacher_run))
 
         def ask(part: Part) -> KnownTeacher:
             return KnownTeacher(_said_by(model, part, names), labels)
 
-        return ask(parts.train), ask(parts.test)
+        of_train, of_test = ask(parts.train), ask(parts.test)
+    else:
 
-    def known(told: np.ndarray) -> KnownTeacher:
-        return KnownTeacher(_probabilities(told, table.teacher_kind, names), labels)
+        def known(told: np.ndarray) -> KnownTeacher:
+            return KnownTeacher(_probabilities(told, table.teacher_kind, names), labels)
 
-    assert parts.train.told is not None  # columns or a file were read with the data
-    of_test = parts.test.told
-    return known(parts.train.told), None if of_test is None else known(of_test)
+        assert parts.train.told is not None  # columns or a file were read with the data
+        told = parts.test.told
+        of_train, of_test = known(parts.train.told), None if told is None else known(told)
+    distilled = _distilled(table, FrozenEstimator(of_train), student)
+    distilled.fit(X, parts.train.y, parts.train.weights)
+    return _teaching(distilled, of_test, parts)
 
 
-def _fitted(recipe: Recipe, X: Any, y: np.ndarray) -> ClassifierMixin:
-    try:
-        return build_teacher(recipe).fit(X, y)
-    except (TypeError, ValueError) as problem:
-        reason = " ".join(str(problem).split())
-        raise ConfigError(f"distill.teacher_params: {reason}") from None
+def _distilled(table: DistillTable, teacher: Any, student: LogisticRegression) -> Any:
+    return DistilledClassifier(
+        teacher,
+        student=student,
+        temperature=table.temperature,
+        hard_weight=table.hard_weight,
+        cv=table.cv,
+    )
+
+
+def _teaching(distilled: DistilledClassifier, of_test: Any, parts: Parts) -> Teaching:
+    if of_test is None or not len(parts.test):
+        return Teaching(distilled.student_)
+    X = parts.prepared(parts.test.X)
+    told, classes = teacher_probabilities(of_test, X)
+    told = aligned(told, classes, distilled.classes_)
+    if isinstance(of_test, list):
+        return Teaching(distilled.student_, told, distilled.classes_[told.argmax(axis=1)])
+    return Teaching(distilled.student_, told, of_test.predict(X))
 
 
 def _load_run(path: Path) -> LinearModel:
@@ -146,39 +197,39 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str]) -> np.ndar
     return told / sums[:, None]
 
 
-def fit_student(
-    table: DistillTable,
-    teacher: ClassifierMixin,
-    student: LogisticRegression,
-    X: Any,
-    y: np.ndarray,
-) -> LogisticRegression:
-    """Return a student fitted to what the fitted teacher says of ``X``, and to ``y``."""
-    distilled = DistilledClassifier(
-        FrozenEstimator(teacher),
-        student=student,
-        temperature=table.temperature,
-        hard_weight=table.hard_weight,
-    )
-    return distilled.fit(X, y).student_
+def beside_teacher(found: Evaluation, model: LinearModel, part: Part, told: np.ndarray) -> Any:
+    """Return an evaluation with the figures of a student beside its teacher.
+
+    These are "kl_to_teacher", the mean Kullback-Leibler divergence of the student's probabilities
+    from the teacher's in nats, and "teacher_agreement", the share of rows whose most probable class
+    is the same.
+
+    Parameters
+    ----------
+    found : Evaluation
+    model : LinearModel
+    part : Part
+    told : ndarray of shape (n, K)
+        The teacher's probabilities.
+    """
+    p = model.predict_proba(part.X)
+    figures = {
+        "kl_to_teacher": float(np.mean(F.kl_divergence(told, p))),
+        "teacher_agreement": float(np.mean(p.argmax(axis=1) == told.argmax(axis=1))),
+    }
+    return replace(found, metrics={**found.metrics, **figures})
 
 
-def compare(
-    teacher: ClassifierMixin, student: LinearModel, plain: LinearModel, parts: Parts
-) -> dict[str, Metrics]:
+def compare(teaching: Teaching, student: Metrics, plain: LinearModel, part: Part) -> dict[str, Any]:
     """Return the metrics of teacher, student and plain student on the test rows.
 
-    The plain student is the same estimator fitted to the labels alone. ``kl_to_teacher`` is the
-    mean Kullback-Leibler divergence of a student's probabilities from the teacher's, in nats.
+    The plain student is the same estimator fitted to the labels alone.
     """
-    X = parts.prepared(parts.test.X)
-    told, _ = teacher_probabilities(teacher, X)
-    taught = judge(parts.test.y, teacher.predict(X), told, teacher.classes_)
-    figures = {"teacher": taught.metrics}
-    for name, model in (("student", student), ("plain_student", plain)):
-        divergence = F.kl_divergence(told, model.predict_proba(parts.test.X))
-        figures[name] = {
-            **evaluate(model, parts.test).metrics,
-            "kl_to_teacher": float(np.mean(divergence)),
-        }
-    return figures
+    assert teaching.told is not None and teaching.predicted is not None
+    classes = teaching.student.classes_
+    alone = beside_teacher(evaluate(plain, part), plain, part, teaching.told)
+    return {
+        "teacher": judge(part.y, teaching.predicted, teaching.told, classes).metrics,
+        "student": student,
+        "plain_student": alone.metrics,
+    }

@@ -18,11 +18,11 @@ from fastclf.data.facts import ColumnFacts, column_facts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import InputError, RunError, nearest
+from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.directory import write_file
 from fastclf.runs.run import KINDS
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, listed
+from fastclf.table import Categories, Numbers, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -102,7 +102,14 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         notes |= _look_at_lists(file, options)
     elif targets:
         options["target"] = _few([_index(target) for target in targets])
-    dataset = load_file(file, FileOptions.model_validate(options))
+    try:
+        dataset = load_file(file, FileOptions.model_validate(options))
+    except DataError:
+        found = _otherwise(file, options)
+        if found is None:
+            raise
+        dataset, key, why = found
+        notes[key] = why
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
@@ -308,6 +315,32 @@ def _differ_in_size(X: Any) -> bool:
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
+def _otherwise(file: Path, options: dict[str, Any]) -> tuple[Dataset, str, str] | None:
+    """Return data whose several targets are counts, or labels not all known; the key, and why.
+
+    The options get the key.
+    """
+    if not isinstance(options.get("target"), list):
+        return None
+    opened = open_table(file)
+    names = target_columns(opened.names, FileOptions.model_validate(options))
+    columns = opened.read(names).columns.values()
+    values = [column.values for column in columns if isinstance(column, Numbers)]
+    known = [column[~np.isnan(column)] for column in values]
+    if len(values) < len(columns) or not all((v == np.floor(v)).all() for v in known):
+        return None
+    if all((v <= 1).all() for v in known):
+        options["missing_target"] = "keep"
+        key, why = "data.missing_target", "not all labels are known in all rows"
+    else:
+        options["target_kind"] = "counts"
+        key, why = "data.target_kind", "the targets are whole numbers, such as votes"
+    try:
+        return load_file(file, FileOptions.model_validate(options)), key, why
+    except DataError:
+        return None
+
+
 def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:
     """Change how rows are split where the default can't be."""
     default = Recipe.model_fields["data"].annotation
@@ -340,7 +373,7 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
     of = f" of {target}" if isinstance(target, str) else ""
     if dataset.y.ndim == 2:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
-        shares = dataset.y.mean(axis=0).tolist()
+        shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
             f"{name} ({share:.0%})" for name, share in zip(dataset.class_names, shares, strict=True)
         ]

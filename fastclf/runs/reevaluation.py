@@ -14,7 +14,14 @@ from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of
 from fastclf.errors import DataError, RunError
 from fastclf.linear_model import LinearModel
-from fastclf.runs.directory import EVALUATION, FinishedRun, to_json, write_file
+from fastclf.runs.directory import (
+    EVALUATION,
+    FinishedRun,
+    read_answers_of,
+    to_json,
+    write_file,
+)
+from fastclf.runs.distillation import beside_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import Part, read_dataset, split_and_prepare
 from fastclf.table import Table, check_columns, listed
@@ -60,6 +67,9 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
     else:
         dataset = _read(run.recipe.data, run.model, data)
+        if str(run.recipe.data.ignore_index) in dataset.class_names:
+            kept = dataset.y.astype(str) != str(run.recipe.data.ignore_index)
+            dataset = dataset.take(kept)
         with naming(data):
             part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
             judged = evaluate(run.model, part)
@@ -73,16 +83,21 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     fingerprint = dataset.fingerprint()
     if fingerprint != run.summary["data_sha256"]:
-        then = f"{run.summary['n_train'] + run.summary['n_test']} rows"
+        held_out = run.summary.get("calibration", {}).get("n_rows", 0)
+        then = f"{run.summary['n_train'] + held_out + run.summary['n_test']} rows"
         rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
         raise RunError(
             f"{run.path}: the data have changed since the run: then {then} with sha256 "
             f"{run.summary['data_sha256'][:12]}..., now {rows} with {fingerprint[:12]}...; give "
             "back the old data, or name the new with --data"
         )
-    parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed)
+    parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
     named = {"train": parts.train, "test": parts.test}
-    return {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+    found = {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+    told = read_answers_of(run)
+    if told is not None:
+        found["test"] = beside_teacher(found["test"], run.model, parts.test, told)
+    return found
 
 
 def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
@@ -94,7 +109,17 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         source = read_card(Path(table.card)).source
         own = source if isinstance(source, FileSource) else FileOptions()
     options = own.model_dump(include=set(FileOptions.model_fields))
-    options |= {"test_path": None, "split_by": None, "drop": (), "columns": None, "format": None}
+    options |= {
+        "weight": None,
+        "target_path": None,
+        "test_path": None,
+        "split_by": None,
+        "drop": (),
+        "columns": None,
+        "format": None,
+    }
+    if own.target_path is not None and format_of(path) in TABLES:
+        options["target"] = tuple(str(name) for name in model.classes.tolist())
     if model.encoder is not None and format_of(path) in TABLES:
         options["columns"] = model.encoder.column_names
         options["categorical"] = model.encoder.categorical

@@ -13,10 +13,12 @@ from rich.console import Console
 from fastclf.config import Recipe
 from fastclf.data import Dataset
 from fastclf.errors import ConfigError
+from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
+from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import new_run
-from fastclf.runs.distillation import compare, find_teachers, fit_student
+from fastclf.runs.distillation import beside_teacher, compare, teach
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
@@ -58,7 +60,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
-        parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+        parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
         X, y = parts.prepared(parts.train.X), parts.train.y
 
@@ -68,24 +70,33 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
 
         with progress_view(console) as show, observing(observe):
             start = perf_counter()
+            teaching = None
             if recipe.distill is None:
-                fitted = estimator.fit(X, y)
+                fitted = estimator.fit(X, y, parts.train.weights)
             else:
-                teacher, of_test = find_teachers(
-                    recipe, parts, X, dataset.labels, dataset.class_names
-                )
-                fitted = fit_student(recipe.distill, teacher, estimator, X, y)
+                assert isinstance(estimator, LogisticRegression)  # a recipe distils no other
+                teaching = teach(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
+                fitted = teaching.student
             fit_seconds = perf_counter() - start
 
         model = parts.for_raw_rows(fitted.linear_model())
+        plain_model, calibration = model, None
+        if recipe.calibrate is not None:
+            assert parts.held_out is not None  # it was split off
+            model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
         model.save(directory.model_path)
         rows = {"train": parts.train, "test": parts.test}
         found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+        if teaching is not None and teaching.told is not None:
+            found["test"] = beside_teacher(found["test"], model, parts.test, teaching.told)
+            directory.write_answers(teaching.told)
         directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
         metrics = {name: judged.metrics for name, judged in found.items()}
-        if recipe.distill is not None and of_test is not None and len(parts.test):
-            plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
-            metrics |= compare(of_test, model, plain, parts)
+        if calibration is not None and len(parts.test):
+            metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
+        if teaching is not None and teaching.told is not None:
+            plain = parts.for_raw_rows(estimator.fit(X, y, parts.train.weights).linear_model())
+            metrics |= compare(teaching, metrics["test"], plain, parts.test)
         summary = {
             "name": recipe.name,
             "task": dataset.task,
@@ -104,6 +115,8 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "data_sha256": dataset.fingerprint(),
             "versions": versions(),
         }
+        if calibration is not None:
+            summary["calibration"] = calibration
         directory.write_summary(summary)
     return RunResult(out, model, summary, found)
 

@@ -1,0 +1,34 @@
+"""Targets in a file of their own, beside that of the features."""
+
+from pathlib import Path
+
+from fastclf.data.arrays import array_targets, read_target_array
+from fastclf.data.options import FileOptions
+from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.targets import Targets, read_targets, target_columns
+from fastclf.errors import DataError
+
+
+def read_targets_beside(options: FileOptions) -> Targets | None:
+    """Return the targets in the file that ``target_path`` names; None without one.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or a value can't be a target; the message names the file.
+    """
+    if options.target_path is None:
+        return None
+    path = Path(options.target_path)
+    kind = format_of(path)
+    try:
+        if kind in TABLES:
+            file = open_table(path)
+            names = file.names if options.target is None else target_columns(file.names, options)
+            return read_targets(file.read(list(names)), options)
+        if kind == "svmlight":
+            raise DataError("targets are in NPY, NPZ or a file of columns, not in svmlight")
+        return array_targets(*read_target_array(path, options.target), options)
+    except DataError as problem:
+        named = str(problem).startswith(str(path))
+        raise DataError(str(problem) if named else f"{path}: {problem}") from None
