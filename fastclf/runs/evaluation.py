@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from fastclf import functional as F
 from fastclf.linear_model import LinearModel
+from fastclf.runs.curves import reliability, threshold_curves
 from fastclf.runs.parts import Part
 
 Metrics = dict[str, float]
@@ -53,6 +54,8 @@ class Evaluation:
         What JSON can hold: "per_class" or "per_label", a list of rows with "name", "precision",
         "recall", "f1", "support" and "roc_auc"; and for classes "confusion_matrix" with "classes"
         and "counts", whose rows are the true classes and whose columns the predicted ones.
+        "reliability" of the most probable class, or of all labels' probabilities; and for labels
+        "threshold_curves": see `fastclf.runs.curves`.
     """
 
     n_rows: int
@@ -110,7 +113,10 @@ def judge(
     if y.ndim == 2:
         found = _judge_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
-        return Evaluation(len(y), {**agreement, **_divergences(y, probabilities)}, found.tables)
+        top = probabilities.argmax(axis=1)
+        came_true = y[np.arange(len(y)), top]
+        tables = {**found.tables, "reliability": reliability(probabilities.max(axis=1), came_true)}
+        return Evaluation(len(y), {**agreement, **_divergences(y, probabilities)}, tables)
     strange = sorted({str(label) for label in np.unique(_plain(y)).tolist()} - set(names))
     names += strange  # classes that the model doesn't know
     return _judge_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
@@ -139,6 +145,7 @@ def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: l
     tables = {
         "per_class": _rows(names, columns, areas),
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
+        "reliability": reliability(p.max(axis=1), p.argmax(axis=1) == y),
     }
     return Evaluation(n, figures, tables)
 
@@ -163,7 +170,12 @@ def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: li
     areas = _areas((column == 1 for column in y.T), p)
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
-    return Evaluation(len(y), figures, {"per_label": _rows(names, columns, areas)})
+    tables = {
+        "per_label": _rows(names, columns, areas),
+        "reliability": reliability(p.ravel(), y.ravel()),
+        "threshold_curves": threshold_curves(y, p, names),
+    }
+    return Evaluation(len(y), figures, tables)
 
 
 def _brier(y: np.ndarray, p: np.ndarray) -> float:

@@ -15,11 +15,12 @@ from fastclf.data import Dataset
 from fastclf.errors import ConfigError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
-from fastclf.runs.directory import new_run
+from fastclf.runs.directory import FinishedRun, new_run
 from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
+from fastclf.runs.reporting import write_report
 from fastclf.runs.summary import versions
 from fastclf.solvers import Progress, observing
 from fastclf.toml import to_toml
@@ -104,6 +105,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "data_sha256": dataset.fingerprint(),
             "versions": versions(),
         }
+        write_report(FinishedRun(out, recipe, summary, model))
         directory.write_summary(summary)
     return RunResult(out, model, summary, found)
 
