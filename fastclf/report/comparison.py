@@ -9,9 +9,8 @@ from typing import Any
 from fastclf.report.bars import dots
 from fastclf.report.chart import Line, line_chart
 from fastclf.report.facts import RunFacts
-from fastclf.report.layout import figure_box, grid, legend, page, section, table
+from fastclf.report.layout import best_cells, figure_box, folded, grid, legend, page, section, table
 from fastclf.report.markup import Markup, element
-from fastclf.report.page import best_cells
 from fastclf.report.scales import fitted
 from fastclf.report.training import numbers, series, step_scale
 from fastclf.report.wording import figure, spoken
@@ -58,14 +57,13 @@ def comparison_page(
         element("ul", element("li", warning), class_="warnings") if warning else None,
         legend(names),
     )
-    return page(
-        "Runs compared · fastclf",
-        head,
-        section("metrics", "Metrics", _charts(metrics, names, lower_is_better)),
-        section("figures", "Figures", _figures(metrics, names, lower_is_better)),
-        section("curves", "Training", grid(_curves(names, runs))),
+    sections = (
         section("recipes", "Recipes", _recipes(differences, names)),
+        section("metrics", "Metrics", _charts(metrics, names, lower_is_better)),
+        section("figures", "Figures", *_figures(metrics, names, lower_is_better)),
+        section("training", "Training", grid(_curves(names, runs))),
     )
+    return page("Runs compared · fastclf", head, sections)
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -108,14 +106,21 @@ def _charts(
 
 def _figures(
     metrics: Mapping[str, Sequence[float | None]], names: list[str], lower: Collection[str]
-) -> Markup:
-    rows = []
+) -> list[Markup]:
+    """Return the metrics that several runs have as a table, and the others in a folded one."""
+    shared: list[tuple[Any, ...]] = []
+    alone: list[tuple[Any, ...]] = []
     for key, values in metrics.items():
         part, _, metric = key.rpartition(".")
-        is_lower = metric == "fit_seconds" or metric in lower
-        title = f"{part} {spoken(metric)}".strip()
-        rows.append((title, *best_cells(list(values), is_lower)))
-    return table("The best figure of each row has a star", ("metric", *names), rows)
+        title = f"{part.replace('_', ' ')} {spoken(metric)}".strip()
+        cells = best_cells(list(values), metric == "fit_seconds" or metric in lower)
+        known = sum(value is not None for value in values)
+        (alone if known == 1 < len(names) else shared).append((title, *cells))
+    head = ("metric", *names)
+    found = [table("The best figure of each row has a star", head, shared)] if shared else []
+    if alone:
+        found.append(folded(f"{len(alone)} of one run", table("Figures of one run", head, alone)))
+    return found
 
 
 def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:

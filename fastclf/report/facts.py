@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fastclf.report.wording import count
+
 Figure = float | None
 Count = Annotated[int, Field(ge=0)]
 
@@ -171,3 +173,29 @@ class RunFacts(Facts):
     parts: dict[str, Judged] = {}
     model: Model = Model()
     minibatch: bool = False
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether rows have any number of labels."""
+        return self.summary.task == "multilabel"
+
+    @property
+    def judged(self) -> tuple[str, Judged]:
+        """The part by which the model is judged: the test rows, or else the training rows."""
+        own = [name for name in ("test", "train") if name in self.parts]
+        return (own[0], self.parts[own[0]]) if own else ("", Judged())
+
+    @property
+    def judged_on(self) -> str:
+        """That part in words: ``450 test rows``."""
+        name, part = self.judged
+        kind = "training" if name == "train" else name
+        return f"{count(part.n_rows)} {kind} rows"
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Figure]]:
+        """The metrics of each part, those of the run's own data first."""
+        found = dict(self.summary.metrics)
+        for name, part in self.parts.items():
+            found[name] = {**found.get(name, {}), **part.metrics}
+        return found

@@ -1,20 +1,41 @@
 """The parts that pages are made of: sections, figures, tables, and the page itself."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from fastclf.report.chart import COLOURS
 from fastclf.report.markup import Markup, element, escape, join
+from fastclf.report.wording import figure
 
 # A page may use its own style sheet and nothing else, whatever the data in it say.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def page(title: str, *content: Markup | None) -> str:
-    """Return a whole page; it needs no other file."""
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Parameters
+    ----------
+    name : str
+        By which it is linked to.
+    title : str
+    content : Markup
+    """
+
+    name: str
+    title: str
+    content: Markup
+
+
+def page(title: str, head: Markup, sections: Iterable[Section | None]) -> str:
+    """Return a whole page with links to its sections; it needs no other file."""
     style = files("fastclf.report").joinpath("style.css").read_text(encoding="utf-8")
-    head = element(
+    shown = [one for one in sections if one is not None]
+    links = (element("a", one.title, href=f"#{one.name}") for one in shown)
+    top = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
@@ -24,28 +45,20 @@ def page(title: str, *content: Markup | None) -> str:
         element("title", title),
         element("style", Markup(style)),
     )
+    content = [head, element("nav", *links, aria_label="Sections"), *(one.content for one in shown)]
     body = element("body", element("main", join(content, "\n")))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return f"<!doctype html>\n{element('html', top, body, lang='en')}\n"
 
 
-def section(name: str, title: str, *content: Markup | None, told: Any = None) -> Markup | None:
+def section(name: str, title: str, *content: Markup | None, told: str = "") -> Section | None:
     """Return a section with its title and a sentence beside it; None where nothing is in it."""
     body = join(content, "\n")
     if not body:
         return None
-    lead = None if told is None else element("p", told, class_="lead")
+    lead = element("p", told, class_="lead") if told else None
     beside = element("div", element("h2", title), lead, class_="beside")
-    return element("section", beside, element("div", body, class_="content"), id=name)
-
-
-def links(sections: Iterable[Markup | None], titles: dict[str, str]) -> Markup:
-    """Return links to the sections that are there; ``titles`` has them by their names."""
-    shown = [
-        element("a", title, href=f"#{name}")
-        for (name, title), content in zip(titles.items(), sections, strict=True)
-        if content is not None
-    ]
-    return element("nav", *shown, aria_label="Sections")
+    inner = element("div", body, class_="content")
+    return Section(name, title, element("section", beside, inner, id=name))
 
 
 def figure_box(title: str, drawn: Markup, *, unit: str = "", told: str = "") -> Markup:
@@ -103,6 +116,16 @@ def table(
 def scrolled(content: Markup, told: str) -> Markup:
     """Return what may be wider than the page, so that it scrolls and the page doesn't."""
     return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=told)
+
+
+def best_cells(values: list[float | None], lower: bool) -> list[Markup]:
+    """Return cells of a table; the best figure is bold, and none where all are equal."""
+    known = [value for value in values if value is not None]
+    best = (min if lower else max)(known) if len(set(known)) > 1 else None
+    return [
+        element("td", figure(value), class_="best" if value is not None and value == best else None)
+        for value in values
+    ]
 
 
 def facts_list(facts: Iterable[tuple[str, Any]]) -> Markup | None:
