@@ -1,4 +1,4 @@
-"""Reports in a real browser: nothing fails, every figure is there, nothing is wider than a phone."""
+"""Reports in a real browser: every figure is there, nothing is wider than a phone."""
 
 import html
 import json

@@ -20,12 +20,13 @@ def coefficient_bars(strongest: Strongest) -> Markup:
     values = [value for _, value in features]
     texts = [_signed(value) for value in values]
     room = max(width(text, TEXT) for text in texts) + 10
-    low, high = min(0.0, *values), max(0.0, *values)
+    scale = fitted([0.0, *values], zero=True)
+    low, high = min(values), max(values)
     start = left + (room if low < 0 else 2)
     end = WIDTH - (room if high > 0 else 4)
-    scale = Scale(low, high)
 
     def across(value: float) -> float:
+        value = min(max(value, scale.low), scale.high)
         return start + scale.position(value) * (end - start)
 
     zero = across(0.0)
@@ -92,7 +93,7 @@ def dots(rows: Mapping[str, Sequence[float | None]], names: Sequence[str], spoke
             element("path", class_="grid", d=f"M{left - 6:.1f} {base:.1f}H{WIDTH - 6:.1f}"),
         ]
         for number, (name, value) in enumerate(zip(names, values, strict=True)):
-            if value is not None:
+            if value is not None and scale.holds(value):
                 beside = at + (number - (len(names) - 1) / 2) * min(5, 16 / len(names))
                 told = element("title", f"{name}: {figure(value)}")
                 kind = f"dot c{number % COLOURS}"

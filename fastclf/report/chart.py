@@ -30,7 +30,7 @@ class Line:
     name : str
         Written at its end where it has company.
     x, y : sequence of float
-        Values that aren't finite interrupt it.
+        Values that aren't on the axes, such as NaN, interrupt it.
     colour : int
         Its number in the style sheet.
     kind : {"solid", "dashed", "dotted"}
@@ -220,7 +220,7 @@ def _points(line: Line, frame: Frame) -> list[tuple[int, float, float] | None]:
     """Return the places of a line's points with their numbers; None where it is interrupted."""
     points: list[tuple[int, float, float] | None] = []
     for number, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
-        known = math.isfinite(x) and math.isfinite(y) and (y > 0 or not frame.y.log)
+        known = frame.x.holds(x) and frame.y.holds(y)
         points.append((number, frame.across(x), frame.up(y)) if known else None)
     return points
 

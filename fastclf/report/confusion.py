@@ -125,7 +125,7 @@ def _map(confusion: Confusion) -> Markup:
     )
     told = (
         f"A row and a column for each of {size} classes, in the order of the table below. The "
-        "darker a square, the larger its part of the row."
+        "stronger its colour, the larger its part of the row."
     )
     return figure_box("Confusion matrix", drawn, unit="part of the true class", told=told)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from fastclf.report.wording import count
 
@@ -43,17 +43,17 @@ class Confusion(Facts):
 class Bin(Facts):
     """Predictions with about the same probability: how many, and how many of them came true."""
 
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     rows: Count
-    confidence: float
-    accuracy: float
+    confidence: FiniteFloat
+    accuracy: FiniteFloat
 
 
 class Reliability(Facts):
     """What `fastclf.runs.curves.reliability` returns."""
 
-    ece: float
+    ece: FiniteFloat
     bins: list[Bin]
 
 
@@ -69,7 +69,7 @@ class Threshold(Facts):
 class ThresholdCurves(Facts):
     """What `fastclf.runs.curves.threshold_curves` returns."""
 
-    thresholds: list[float]
+    thresholds: list[FiniteFloat]
     micro: Threshold
     labels: list[Threshold] = []
 
@@ -119,7 +119,7 @@ class Strongest(Facts):
     """The features with the largest coefficients of a class, the largest first."""
 
     name: str
-    features: list[tuple[str, float]]
+    features: list[tuple[str, FiniteFloat]]
 
 
 class Model(Facts):

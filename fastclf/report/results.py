@@ -171,9 +171,9 @@ def names(facts: RunFacts) -> Section | None:
         cells,
         kind="names",
     )
-    return section(
-        "names", title, folded(f"All {len(rows)}", drawn) if len(rows) > _MOST_UNFOLDED else drawn
-    )
+    if len(rows) > _MOST_UNFOLDED:
+        drawn = folded(f"All {count(len(rows))} {title.lower()}", drawn)
+    return section("names", title, drawn)
 
 
 def _name_cells(row: NameRow, trained: int | None, is_test: bool) -> list[object]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from fastclf.report.wording import MINUS, scientific
 
+_LARGEST = 1e290
+_SMALLEST = 1e-290
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -33,6 +36,10 @@ class Scale:
             return (math.log(value) - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
+    def holds(self, value: float) -> bool:
+        """Tell whether a value is on the axis; NaN isn't."""
+        return self.low <= value <= self.high
+
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
         """Return at most so many round values with their texts; logarithmic ones have two or more.
 
@@ -51,11 +58,15 @@ class Scale:
         step = _step((self.high - self.low) / most, self.whole)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        if digits and round(step * 10**digits, 6) % 1:
-            digits += 1  # a step of 0.25
+        if digits and _has_fraction(step):
+            digits += 1
         ticks = [number * step for number in range(first, last + 1)]
-        if max(map(abs, ticks), default=0) >= 1e6 or digits > 4:
-            return [(tick, "0" if tick == 0 else scientific(tick)) for tick in ticks]
+        largest = max(map(abs, ticks), default=0.0)
+        if largest >= 1e6 or digits > 4:
+            power = math.floor(math.log10(largest) + 1e-9) if largest else 0
+            digits = max(0, power - math.floor(math.log10(step) + 1e-9))
+            digits += _has_fraction(step)
+            return [(tick, _times_power(tick, power, digits)) for tick in ticks]
         return [(tick, _signed(f"{tick:,.{digits}f}")) for tick in ticks]
 
 
@@ -73,7 +84,8 @@ def fitted(
     zero : bool
         Whether 0 is on it.
     """
-    known = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    known = [_bounded(value) for value in values if math.isfinite(value)]
+    known = [value for value in known if value > 0 or not log]
     if not known:
         return Scale(0.1, 1, log=True) if log else Scale(0, 1, whole=whole)
     low, high = min(known), max(known)
@@ -93,11 +105,16 @@ def fitted(
     )
 
 
+def _bounded(value: float) -> float:
+    """Return a value far enough from the ends of floating-point numbers to be computed with."""
+    return max(min(value, _LARGEST), -_LARGEST) if abs(value) > _SMALLEST else 0.0
+
+
 def _step(smallest: float, whole: bool) -> float:
     power = 10.0 ** math.floor(math.log10(smallest))
     steps = (power * factor for factor in (1, 2, 2.5, 5, 10))
     step = next(step for step in steps if step >= smallest * (1 - 1e-9))
-    return max(1.0, math.ceil(step)) if whole else step
+    return max(1.0, float(math.ceil(step))) if whole else step
 
 
 def _powers(low: float, high: float, most: int) -> list[float]:
@@ -113,6 +130,17 @@ def _powers(low: float, high: float, most: int) -> list[float]:
     ]
     inside = [value for value in between if low <= value <= high]
     return inside if len(inside) >= 2 else [low * (high / low) ** part for part in (0.1, 0.9)]
+
+
+def _has_fraction(step: float) -> bool:
+    """Tell whether a step is 2.5 of a power of ten, and not 1, 2 or 5."""
+    return round(step / 10.0 ** math.floor(math.log10(step) + 1e-9), 6) % 1 > 0
+
+
+def _times_power(value: float, power: int, digits: int) -> str:
+    """Return a value as so many of a power of ten; 0 as 0."""
+    unit = 10.0**power
+    return f"{_signed(f'{value / unit:.{digits}f}')}·{scientific(unit)}" if value else "0"
 
 
 def _signed(text: str) -> str:

@@ -139,7 +139,7 @@ def describe(model: LinearModel) -> Model:
 
 def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
     order = np.argsort(-np.abs(column), kind="stable")[:MOST_FEATURES]
-    return [(names[i], float(column[i])) for i in order if column[i]]
+    return [(names[i], float(column[i])) for i in order if column[i] and np.isfinite(column[i])]
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
