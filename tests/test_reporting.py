@@ -46,6 +46,17 @@ def test_a_report_of_a_run_elsewhere(run: Path, tmp_path: Path):
     assert (tmp_path / "page.html").read_bytes() == first
 
 
+def test_a_report_that_fails_does_not_cost_the_run(tmp_path: Path, monkeypatch):
+    def fails(run: object) -> None:
+        raise RunError("the disk is odd")
+
+    monkeypatch.setattr("fastclf.runs.run.write_report", fails)
+    recipe = Recipe.model_validate({"name": "flowers", "data": {"name": "iris"}})
+    done = train(recipe, tmp_path / "run")
+    assert done.summary["warnings"] == ["there is no report: the disk is odd"]
+    assert open_run(done.path).summary == json.loads(json.dumps(done.summary))
+
+
 def test_other_data_are_in_a_report_that_is_written_after(run: Path):
     name = "elsewhere"
     judged = {name: {"n_rows": 3, "metrics": {"accuracy": 0.25}}}

@@ -7,6 +7,7 @@ its text is nearly as large as that around it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fastclf.report.markup import Markup, element, join
 from fastclf.report.scales import Scale
@@ -69,7 +70,7 @@ class Frame:
     height: float = 216.0
     side: str = ""
 
-    @property
+    @cached_property
     def left(self) -> float:
         """Where the axis of x begins, beside the ticks of y."""
         texts = (width(text, TEXT) for _, text in self.y.ticks())

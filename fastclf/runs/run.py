@@ -12,7 +12,7 @@ from rich.console import Console
 
 from fastclf.config import Recipe
 from fastclf.data import Dataset
-from fastclf.errors import ConfigError
+from fastclf.errors import ConfigError, RunError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.directory import FinishedRun, new_run
@@ -105,7 +105,10 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "data_sha256": dataset.fingerprint(),
             "versions": versions(),
         }
-        write_report(FinishedRun(out, recipe, summary, model))
+        try:
+            write_report(FinishedRun(out, recipe, summary, model))
+        except RunError as problem:  # a report can be written again, a long fit can't
+            summary["warnings"].append(f"there is no report: {problem}")
         directory.write_summary(summary)
     return RunResult(out, model, summary, found)
 
