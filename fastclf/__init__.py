@@ -14,6 +14,7 @@ _HOMES = {
     "MultiLabelLogisticRegression": "fastclf.estimators.multilabel",
     "MultiLabelLogisticRegressionCV": "fastclf.estimators.multilabel_cross_validated",
     "DistilledClassifier": "fastclf.estimators.distilled",
+    "TemperatureScaler": "fastclf.estimators.calibration",
     "load": "fastclf.estimators.persistence",
     "functional": "fastclf.functional",
     "solvers": "fastclf.solvers",
@@ -25,6 +26,7 @@ __all__ = [
     "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
     "MultiLabelLogisticRegressionCV",
+    "TemperatureScaler",
     "__version__",
     "functional",
     "load",
@@ -33,6 +35,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fastclf import functional, solvers
+    from fastclf.estimators.calibration import TemperatureScaler
     from fastclf.estimators.cross_validated import LogisticRegressionCV
     from fastclf.estimators.distilled import DistilledClassifier
     from fastclf.estimators.logistic import LogisticRegression

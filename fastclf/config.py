@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
 from sklearn.base import ClassifierMixin
 
 from fastclf.data.options import FileOptions, FilePath, Names
@@ -203,15 +203,19 @@ class MultiLabelModel(ModelTable):
     ----------
     threshold : float or list of float
         A label is predicted where its probability is larger: one number, or one for each label.
-    pos_weight : float or list of float, optional
-        The weight of the rows that have a label: one number, or one for each label.
+    pos_weight : float, list of float or "balanced", optional
+        The weight of the rows that have a label: one number, or one for each label; "balanced"
+        makes it that of the rows that don't.
+    top_k : int, optional
+        Predict so many labels in each row, the most probable ones, whatever the threshold.
     """
 
     kind: Literal["multilabel"]
     threshold: UpTo1 | list[UpTo1] = default_of(MultiLabelLogisticRegression, "threshold")
-    pos_weight: Positive | list[Positive] | None = default_of(
+    pos_weight: Positive | list[Positive] | Literal["balanced"] | None = default_of(
         MultiLabelLogisticRegression, "pos_weight"
     )
+    top_k: Count | None = default_of(MultiLabelLogisticRegression, "top_k")
 
 
 class SolverTable(Table):
@@ -473,6 +477,25 @@ class DistillTable(Table):
         return self
 
 
+class CalibrateTable(Table):
+    """``[calibrate]``: decide on rows that are split off from training what a fit can't tell.
+
+    Attributes
+    ----------
+    validation_fraction : float
+        The part of the training rows that is split off.
+    temperature : bool
+        Whether logits are divided by the temperature that makes probabilities right as often as
+        they say; it is stored in the model file.
+    thresholds : {"none", "f1"}
+        With several labels a row: whether a label's threshold is the one with the highest F1.
+    """
+
+    validation_fraction: Fraction = 0.2
+    temperature: bool = True
+    thresholds: Literal["none", "f1"] = "none"
+
+
 class Recipe(Table):
     """All that decides a training run.
 
@@ -482,7 +505,7 @@ class Recipe(Table):
         What the run is called; by default as its file.
     seed : int
         Decides the split, the order of the rows and the teacher.
-    data, model, solver, early_stopping, distill
+    data, model, solver, early_stopping, distill, calibrate
         The tables.
     """
 
@@ -507,6 +530,7 @@ class Recipe(Table):
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
+    calibrate: CalibrateTable | None = None
 
     @model_validator(mode="after")
     def _tables_agree(self) -> "Recipe":
@@ -529,6 +553,19 @@ class Recipe(Table):
                 '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
                 "of the two",
             )
+        tuned = self.calibrate is not None and self.calibrate.thresholds != "none"
+        if tuned and self.model.kind in ("logistic", "softmax"):
+            raise mistake(
+                "calibrate.thresholds",
+                f"calibrate.thresholds goes with several labels a row, and model.kind is "
+                f'"{self.model.kind}"; leave it out',
+            )
+        if tuned and isinstance(self.model, MultiLabelModel) and self.model.top_k is not None:
+            raise mistake(
+                "calibrate.thresholds",
+                "calibrate.thresholds and model.top_k both decide which labels are predicted; "
+                "leave out one of them",
+            )
         if self.distill and self.distill.teacher_columns and self.data.path is None:
             raise mistake(
                 "distill.teacher_columns",
@@ -537,9 +574,18 @@ class Recipe(Table):
         return self
 
     def with_kind(self, kind: str) -> "Recipe":
-        """Return the recipe with a kind of model in place of "auto"."""
+        """Return the recipe with a kind of model in place of "auto".
+
+        Raises
+        ------
+        ConfigError
+            If another table doesn't go with it.
+        """
         values = self.model_dump()
-        return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+        try:
+            return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+        except ValidationError as problems:
+            raise ConfigError(f"{self.name}: {problems.errors()[0]['msg']}") from None
 
 
 def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:

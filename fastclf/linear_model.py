@@ -27,7 +27,8 @@ from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 2  # 1 is without encoder
+_FORMAT = 3  # 1 is without encoder, 2 without temperature and top_k
+_PLAIN = 2  # what a model that has neither is saved as
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class LinearModel:
     feature_names : tuple of str, optional
     metadata : mapping
         Anything else that JSON can hold.
+    top_k : int, optional
+        For "multilabel": that many labels are predicted in each row, the most probable ones,
+        whatever the threshold.
+    temperature : float
+        T > 0, by which logits are divided; 1 unless the model is calibrated.
     """
 
     theta: np.ndarray
@@ -85,6 +91,8 @@ class LinearModel:
     encoder: Encoder | None = None
     feature_names: tuple[str, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    top_k: int | None = None
 
     @property
     def n_features(self) -> int:
@@ -92,7 +100,7 @@ class LinearModel:
         return self.theta.shape[0] - 1
 
     def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
-        """Return the logits, (n,) for two classes and (n, C) otherwise.
+        """Return the logits, divided by the temperature: (n,) for two classes, (n, C) otherwise.
 
         Parameters
         ----------
@@ -126,6 +134,8 @@ class LinearModel:
             rows(start, stop, logits[start:stop])
 
         threads.run(task, len(pieces), n_threads)
+        if self.temperature != 1:
+            logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
@@ -213,6 +223,11 @@ class LinearModel:
         """
         if self.task == "multiclass":
             return logits.argmax(axis=1)
+        if self.top_k is not None:
+            first = np.argsort(-logits, axis=1, kind="stable")[:, : self.top_k]
+            chosen = np.zeros(logits.shape, np.intp)
+            np.put_along_axis(chosen, first, 1, axis=1)
+            return chosen
         if self.task == "multilabel":
             return (self.probabilities(logits) > self.threshold).astype(np.intp)
         if self.threshold is not None:
@@ -234,11 +249,15 @@ class LinearModel:
         """
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
-            "format": _FORMAT,
+            "format": _FORMAT if self.temperature != 1 or self.top_k is not None else _PLAIN,
             "task": self.task,
             "feature_names": self.feature_names,
             "metadata": dict(self.metadata),
         }
+        if self.temperature != 1:
+            text["temperature"] = float(self.temperature)
+        if self.top_k is not None:
+            text["top_k"] = int(self.top_k)
         if self.threshold is not None:
             tensors["threshold"] = np.asarray(self.threshold, dtype=np.float64)
         if self.preprocessing is not None:
@@ -332,6 +351,14 @@ class LinearModel:
         encoder = None if described is None else Encoder.from_data(tensors, described)
         if encoder is not None and encoder.n_features != d:
             raise ValueError(f"an encoder of {encoder.n_features} features for {d} features")
+        temperature = text.get("temperature", 1.0)
+        if not isinstance(temperature, float) or not 0 < temperature < np.inf:
+            raise ValueError(f"a temperature of {temperature!r}")
+        top_k = text.get("top_k")
+        if top_k is not None and (
+            task != "multilabel" or type(top_k) is not int or not 1 <= top_k <= columns
+        ):
+            raise ValueError(f"top_k of {top_k!r}")
         return cls(
             theta=theta,
             task=task,
@@ -341,6 +368,8 @@ class LinearModel:
             encoder=encoder,
             feature_names=None if names is None else tuple(map(str, names)),
             metadata=dict(text["metadata"]),
+            temperature=temperature,
+            top_k=top_k,
         )
 
 

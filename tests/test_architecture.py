@@ -142,6 +142,7 @@ PUBLIC = {
     "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
     "MultiLabelLogisticRegressionCV",
+    "TemperatureScaler",
     "__version__",
     "functional",
     "load",

@@ -1,50 +1,10 @@
-"""Reliability and threshold curves, against scikit-learn and our own calibration error."""
+"""Curves over thresholds, against scikit-learn."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_fscore_support
 
-from fastclf import functional as F
-from fastclf.runs.curves import MOST_LABELS, THRESHOLDS, reliability, threshold_curves
-
-
-@given(st.integers(1, 200), st.integers(2, 6), st.sampled_from([np.float32, np.float64]))
-def test_reliability_is_the_calibration_error_by_bins(n: int, classes: int, dtype: type):
-    rng = np.random.default_rng(n)
-    p = F.softmax(3 * rng.normal(size=(n, classes)).astype(dtype))
-    y = rng.integers(0, classes, n)
-    found = reliability(p.max(axis=1), p.argmax(axis=1) == y)
-    assert found["ece"] == pytest.approx(F.expected_calibration_error(p, y), abs=1e-12)
-    bins = found["bins"]
-    assert sum(one["rows"] for one in bins) == n
-    gaps = [one["rows"] * abs(one["accuracy"] - one["confidence"]) for one in bins]
-    assert sum(gaps) / n == pytest.approx(found["ece"])
-    for one in bins:
-        assert one["rows"] > 0
-        assert one["low"] - 1e-6 <= one["confidence"] <= one["high"] + 1e-6
-
-
-def test_reliability_of_labels_agrees_with_scikit_learn(rng: np.random.Generator):
-    p = rng.random(500)
-    y = rng.random(500) < p**2
-    shares, means = calibration_curve(y, p, n_bins=15)
-    bins = reliability(p, y)["bins"]
-    assert [one["accuracy"] for one in bins] == pytest.approx(shares.tolist())
-    assert [one["confidence"] for one in bins] == pytest.approx(means.tolist())
-
-
-def test_reliability_takes_what_came_true_in_part():
-    found = reliability(np.array([0.75, 0.75]), np.array([0.25, 0.75]))
-    assert found["bins"][0]["accuracy"] == 0.5
-    assert found["ece"] == 0.25
-
-
-def test_probabilities_of_0_and_1_are_in_the_outer_bins():
-    bins = reliability(np.array([0.0, 1.0]), np.array([0, 1]))["bins"]
-    assert (bins[0]["low"], bins[-1]["high"]) == (0.0, 1.0)
+from fastclf.runs.curves import MOST_LABELS, THRESHOLDS, threshold_curves
 
 
 def test_threshold_curves_agree_with_scikit_learn(rng: np.random.Generator):
@@ -67,6 +27,16 @@ def test_labels_that_are_not_there():
     assert set(found["labels"][0]["recall"]) == {None}
     assert found["labels"][0]["precision"][:14] == [0.0] * 14
     assert set(found["labels"][0]["precision"][15:]) == {None}
+
+
+def test_labels_that_are_not_known_do_not_count(rng: np.random.Generator):
+    p, y = rng.random((80, 2)), rng.integers(0, 2, (80, 2))
+    known = rng.random((80, 2)) < 0.7
+    found = threshold_curves(y, p, ["a", "b"], known)
+    for column, label in enumerate(found["labels"]):
+        rows = known[:, column]
+        alone = threshold_curves(y[rows, column : column + 1], p[rows, column : column + 1], ["x"])
+        assert label == {**alone["labels"][0], "name": "ab"[column]}
 
 
 def test_of_many_labels_the_most_frequent_have_curves():

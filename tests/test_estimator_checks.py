@@ -14,6 +14,7 @@ from fastclf import (
     LogisticRegressionCV,
     MultiLabelLogisticRegression,
     MultiLabelLogisticRegressionCV,
+    TemperatureScaler,
     solvers,
 )
 from fastclf.estimators.choice import SOLVERS
@@ -35,6 +36,8 @@ ESTIMATORS = [
     MultiLabelLogisticRegressionCV(Cs=3, cv=3, per_label=True),
     DistilledClassifier(ScikitLearn()),
     DistilledClassifier(GaussianNB()),
+    TemperatureScaler(LogisticRegression(), cv=3),
+    TemperatureScaler(GaussianNB(), cv=3),
 ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from fastclf import functional as F
 from fastclf.linear_model import LinearModel
 from fastclf.runs.evaluation import LOWER_IS_BETTER, Evaluation, evaluate, judge
 from fastclf.runs.parts import Part
@@ -27,6 +28,7 @@ def test_three_classes_agree_with_scikit_learn(rng):
         "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
         "log_loss": metrics.log_loss(y, p),
         "brier": np.mean(((p - onehot) ** 2).sum(axis=1)),
+        "ece": F.expected_calibration_error(p, onehot.argmax(axis=1)),
         "macro_f1": metrics.f1_score(y, predicted, average="macro"),
         "micro_f1": metrics.f1_score(y, predicted, average="micro"),
         "roc_auc": metrics.roc_auc_score(y, p, multi_class="ovr"),
@@ -88,19 +90,78 @@ def test_a_class_that_the_model_does_not_know_is_always_wrong(rng):
 def test_distributions_are_judged_by_divergence(rng):
     y, p = distributions(rng, 50, 3), distributions(rng, 50, 3)
     found = judge(y, NAMES[p.argmax(axis=1)], p, NAMES)
-    assert list(found.metrics) == ["accuracy", "macro_f1", "cross_entropy", "kl_divergence"]
+    assert list(found.metrics) == ["accuracy", "macro_f1", "cross_entropy", "kl_divergence", "ece"]
     cross_entropy = -(y * np.log(p)).sum(axis=1).mean()
     entropy = -(y * np.log(y)).sum(axis=1).mean()
     assert found.metrics["cross_entropy"] == pytest.approx(cross_entropy)
     assert found.metrics["kl_divergence"] == pytest.approx(cross_entropy - entropy)
     assert found.metrics["accuracy"] == np.mean(y.argmax(axis=1) == p.argmax(axis=1))
-    assert judge(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics["kl_divergence"] == 0
+    itself = judge(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics
+    assert itself["kl_divergence"] == 0 and itself["ece"] == pytest.approx(0)
 
 
 def test_certain_and_wrong_is_finite():
     p = np.array([[1.0, 0.0, 0.0]], dtype=np.float32)
     for y in (np.array(["cat"]), np.array([[0.0, 1.0, 0.0]])):
         assert np.isfinite(list(judge(y, NAMES[:1], p, NAMES).metrics.values())).all()
+
+
+def calibration_error(p: np.ndarray, y: np.ndarray) -> float:
+    """The mean gap over 15 bins, bin by bin."""
+    total = 0.0
+    for low in np.arange(15) / 15:
+        inside = (p > low) & (p <= low + 1 / 15)
+        if inside.any():
+            total += inside.sum() * abs(p[inside].mean() - y[inside].mean())
+    return total / p.size
+
+
+def test_reliability_has_the_bins_that_are_not_empty(rng):
+    p = distributions(rng, 50, 3)
+    y = rng.integers(3, size=50)
+    bins = judge(NAMES[y], NAMES[p.argmax(axis=1)], p, NAMES).tables["reliability"]
+    assert sum(bin["count"] for bin in bins) == 50 and all(bin["count"] for bin in bins)
+    assert all(bin["from"] < bin["confidence"] <= bin["to"] for bin in bins)
+    right = sum(bin["count"] * bin["accuracy"] for bin in bins)
+    assert right == pytest.approx((p.argmax(axis=1) == y).sum())
+    counts, confidence, accuracy = F.reliability(p, y)
+    assert [bin["count"] for bin in bins] == counts[counts > 0].tolist()
+    assert [bin["accuracy"] for bin in bins] == accuracy[counts > 0].tolist()
+    assert np.isnan(confidence[counts == 0]).all()
+
+
+def test_labels_that_are_not_known_count_nowhere(rng):
+    p = rng.random((60, 4))
+    y, predicted = rng.integers(2, size=(60, 4)), (p > 0.5).astype(np.intp)
+    known = rng.random((60, 4)) < 0.7
+    known[5] = False
+    found = judge(np.where(known, y, np.nan), predicted, p, np.array(list("abcd")))
+    rows = found.tables["per_label"]
+    for k, row in enumerate(rows):
+        some = known[:, k]
+        truth, said = y[some, k], predicted[some, k]
+        assert row["support"] == truth.sum()
+        assert row["precision"] == pytest.approx(metrics.precision_score(truth, said))
+        assert row["recall"] == pytest.approx(metrics.recall_score(truth, said))
+        assert row["f1"] == pytest.approx(metrics.f1_score(truth, said))
+        assert row["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, p[some, k]))
+    figures = found.metrics
+    assert figures["hamming_loss"] == pytest.approx(np.mean(y[known] != predicted[known]))
+    assert figures["log_loss"] == pytest.approx(metrics.log_loss(y[known], p[known]))
+    assert figures["ece"] == pytest.approx(calibration_error(p[known], y[known]))
+    assert figures["micro_f1"] == pytest.approx(metrics.f1_score(y[known], predicted[known]))
+    right = [(y[i] == predicted[i])[known[i]].all() for i in range(60) if known[i].any()]
+    assert figures["subset_accuracy"] == pytest.approx(np.mean(right))
+    ranks, coverages = [], []
+    for i in np.flatnonzero(known.any(axis=1)):
+        one = y[i : i + 1, known[i]], p[i : i + 1, known[i]]
+        several = known[i].sum() > 1
+        ranks.append(metrics.label_ranking_average_precision_score(*one) if several else 1)
+        coverages.append(metrics.coverage_error(*one) if several else one[0].sum())
+    assert figures["lrap"] == pytest.approx(np.mean(ranks))
+    assert figures["coverage_error"] == pytest.approx(np.mean(coverages))
+    nothing = judge(np.full((60, 4), np.nan), predicted, p, np.array(list("abcd")))
+    assert nothing.metrics == {}
 
 
 def test_several_labels_agree_with_scikit_learn(rng):
@@ -112,7 +173,11 @@ def test_several_labels_agree_with_scikit_learn(rng):
         "hamming_loss": metrics.hamming_loss(y, predicted),
         "micro_f1": metrics.f1_score(y, predicted, average="micro"),
         "macro_f1": metrics.f1_score(y, predicted, average="macro"),
+        "log_loss": np.mean([metrics.log_loss(y[:, k], p[:, k]) for k in range(4)]),
+        "brier": np.mean((p - y) ** 2),
+        "ece": calibration_error(p, y),
         "lrap": metrics.label_ranking_average_precision_score(y, p),
+        "coverage_error": metrics.coverage_error(y, p),
         "roc_auc": metrics.roc_auc_score(y, p),
     }
     assert found.metrics == pytest.approx(expected)

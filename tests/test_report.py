@@ -19,8 +19,8 @@ from fastclf.report.training import training_figures
 
 LOWER = {"log_loss", "brier"}
 BINS = [
-    {"low": 0.4, "high": 0.5, "rows": 2, "confidence": 0.45, "accuracy": 0.5},
-    {"low": 0.9, "high": 1.0, "rows": 9, "confidence": 0.97, "accuracy": 0.9},
+    {"from": 0.4, "to": 0.5, "count": 2, "confidence": 0.45, "accuracy": 0.5},
+    {"from": 0.9, "to": 1.0, "count": 9, "confidence": 0.97, "accuracy": 0.9},
 ]
 CURVE = {"precision": [0.5, None], "recall": [1.0, 0.0], "f1": [0.6, None]}
 STEPS = [
@@ -62,7 +62,7 @@ def full() -> RunFacts:
             {"name": "b", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 7},
         ],
         "confusion_matrix": {"classes": ["a", "b"], "counts": [[3, 1], [0, 7]]},
-        "reliability": {"ece": 0.0321, "bins": BINS},
+        "reliability": BINS,
         "threshold_curves": {
             "thresholds": [0.25, 0.75],
             "micro": CURVE,
@@ -85,6 +85,12 @@ def full() -> RunFacts:
                 "fit_seconds": 0.25,
                 "n_iter": 4,
                 "status": "early_stopping",
+                "calibration": {
+                    "n_rows": 12,
+                    "temperature": 1.5,
+                    "before": {"log_loss": 0.75, "gone": 1.0},
+                    "after": {"log_loss": 0.625},
+                },
                 "warnings": ["mind the gap"],
                 "versions": {"numpy": "2.0"},
                 "data_sha256": "abcdef0123456789" * 4,
@@ -202,7 +208,9 @@ def test_a_run_with_everything_has_every_section():
         "early: the validation loss no longer fell",
         "Lowest validation loss: 1.0000 at epoch 3.",
         "1,500 training rows",
-        "ECE 0.0321",
+        "ECE 0.0664",
+        "a temperature of 1.50",
+        "on the 12 rows that it used metric before after log-loss 0.7500 0.6250",
         "height",
         "+2.00",
         "2 of 4 coefficients are 0",

@@ -24,8 +24,8 @@ class Dataset:
     features : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
         As they were read.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        The label of each row, a 0/1 indicator for each of L labels, or with ``is_soft`` a
-        distribution over K classes.
+        The label of each row; an indicator for each of L labels, 0, 1 or a probability, and NaN
+        where it isn't known; or with ``is_soft`` a distribution over K classes.
     feature_names : tuple of str
         Names of the d columns.
     class_names : tuple of str

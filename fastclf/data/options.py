@@ -46,14 +46,15 @@ class FileOptions(Table):
     target_path : str, optional
         NPY: the file of the targets.
     target_kind : {"auto", "labels", "indicators", "distribution", "label_lists"}
-        One label a row; 0 or 1 in a column for each label; a probability in a column for each
-        class; or one column with a list of labels. By default one column has labels, or lists if
-        the file says so or there is a ``label_separator``; and several columns have indicators if
-        they hold 0 and 1 only, else distributions.
+        One label a row; 0, 1 or a probability in a column for each label; a probability in a
+        column for each class; or one column with a list of labels. By default one column has
+        labels, or lists if the file says so or there is a ``label_separator``; and several columns
+        have indicators if they hold 0 and 1 only, else distributions.
     label_separator : str, optional
         What is between two labels of a list in text, such as ";".
-    missing_target : {"error", "drop"}
-        What happens to rows without a target.
+    missing_target : {"error", "drop", "keep"}
+        What happens to rows without a target. With several labels a row "keep" keeps those of
+        which some labels are known: the others count neither in the fit nor in the figures.
     test_path : str, optional
         A file of the same kind with the rows to test on.
     drop : tuple of str
@@ -79,7 +80,7 @@ class FileOptions(Table):
     target_path: FilePath | None = None
     target_kind: TargetKind = "auto"
     label_separator: Annotated[str, Field(min_length=1)] | None = None
-    missing_target: Literal["error", "drop"] = "error"
+    missing_target: Literal["error", "drop", "keep"] = "error"
     test_path: FilePath | None = None
     drop: Names = ()
     columns: Annotated[Names, Field(min_length=1)] | None = None

@@ -19,6 +19,7 @@ def split_rows(
     stratify: bool,
     seed: int,
     split_kind: str = "group",
+    key: str = "data.test_size",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers of the training part and of the test part.
 
@@ -34,6 +35,8 @@ def split_rows(
         The same seed gives the same split.
     split_kind : {"group", "time"}
         What ``dataset.groups`` means, where it is there.
+    key : str
+        What a recipe calls ``test_size``, for messages.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def split_rows(
         if stratify and dataset.groups is None:
             remedy = "; leave rare classes out with data.classes, or set data.stratify to false"
         raise DataError(
-            f"{dataset.name} can't be split with data.test_size = {test_size}: "
+            f"{dataset.name} can't be split with {key} = {test_size}: "
             f"{' '.join(str(problem).split()).rstrip('.')}{remedy}"
         ) from None
     return np.sort(train), np.sort(test)

@@ -35,7 +35,7 @@ class Targets:
     Attributes
     ----------
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, 0/1 indicators or distributions.
+        Labels, indicators (0 and 1, or probabilities; NaN is not known) or distributions.
     class_names : tuple of str
         Of the classes in sorted order of the labels in ``y``, or of its columns.
     is_soft : bool
@@ -113,14 +113,24 @@ def read_targets(
         )
     if kind == "label_lists":
         return _label_lists(table, options, labels)
-    missing = np.any([column.missing for column in table.columns.values()], axis=0)
+    columns = [column.missing for column in table.columns.values()]
+    keep = options.missing_target == "keep"
+    if keep and kind != "indicators":
+        raise DataError(
+            'missing_target = "keep" goes with a column for each of several labels; set it to '
+            '"drop" or "error"'
+        )
+    missing = np.all(columns, axis=0) if keep else np.any(columns, axis=0)
     kept = None
     if missing.any():
         if options.missing_target == "error":
+            partly = ""
+            if kind == "indicators":
+                partly = ', or to "keep" if other labels of such rows are known'
             raise DataError(
                 f"row {table.rows[missing.argmax()]} has no target ({', '.join(table.names)}), "
                 f"nor have {int(missing.sum()) - 1} others; fill it in, or set "
-                'data.missing_target to "drop"'
+                f'data.missing_target to "drop"{partly}'
             )
         kept = ~missing
         table = table.take(kept)
@@ -137,6 +147,8 @@ def read_targets(
 def _kind(table: Table, options: FileOptions) -> str:
     columns = list(table.columns.values())
     if len(columns) > 1:
+        if options.missing_target == "keep":
+            return "indicators"
         values = [_as_flags(column) for column in columns]
         return "distribution" if any(flags is None for flags in values) else "indicators"
     lists = isinstance(columns[0], Lists) or options.label_separator is not None
@@ -164,17 +176,25 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _indicators(table: Table) -> np.ndarray:
-    columns = []
+    # 0 and 1 as small integers; floats where there are probabilities, or NaN for what isn't known.
+    columns: list[np.ndarray] = []
     for name, column in table.columns.items():
-        flags = _as_flags(column)
-        if flags is None:
+        values = _as_flags(column)
+        if values is None and isinstance(column, Numbers) and not _outside(column).any():
+            values = column.values.astype(np.float64)
+        if values is None:
             row = table.rows[_first_other(column)]
             raise DataError(
-                f'row {row}, column "{name}": indicators are 0 or 1; correct it, or set '
-                "data.target_kind"
+                f'row {row}, column "{name}": indicators are 0 or 1, or probabilities between; '
+                "correct it, or set data.target_kind"
             )
-        columns.append(flags)
+        missing = column.missing
+        columns.append(np.where(missing, np.nan, values) if missing.any() else values)
     return np.stack(columns, axis=1)
+
+
+def _outside(column: Numbers) -> np.ndarray:
+    return (column.values < 0) | (column.values > 1)
 
 
 def _as_flags(column: Column) -> np.ndarray | None:
@@ -190,9 +210,9 @@ def _as_flags(column: Column) -> np.ndarray | None:
 
 
 def _first_other(column: Column) -> int:
-    """Return the first row that holds no 0 or 1."""
+    """Return the first row that holds no indicator."""
     if isinstance(column, Numbers):
-        return int((~((column.values == 0) | (column.values == 1))).argmax())
+        return int(_outside(column).argmax())
     if isinstance(column, Categories):
         return int(np.array([n.lower() not in _FLAGS for n in column.names])[column.codes].argmax())
     return 0

@@ -176,6 +176,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             task=self._task(),
             classes=self.classes_,
             threshold=getattr(self, "threshold_", None),
+            top_k=getattr(self, "top_k", None),
             feature_names=None if names is None else tuple(str(name) for name in names),
             metadata={"estimator": self._saved_as},
         )
@@ -402,7 +403,9 @@ def _split_off(
     X: Any, problem: Problem, share: float, seed: int
 ) -> tuple[Any, Problem, tuple[Any, Problem]]:
     # Rows to train on, and rows to validate on.
-    rows = np.flatnonzero(problem.target.weights[0])  # a row without weight is as good as none
+    rows = np.flatnonzero(
+        problem.target.weights.any(axis=0)
+    )  # a row without weight is as good as none
     strata = problem.target.strata
     strata = None if strata is None else strata[rows]
     if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:

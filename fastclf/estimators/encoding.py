@@ -171,7 +171,7 @@ def _contiguous_floats(values: np.ndarray) -> np.ndarray:
 
 
 def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return indicators in [0, 1] as a dense array (n, L), and the labels' names (L,).
+    """Return indicators in [0, 1], or NaN, as a dense array (n, L), and the labels' names (L,).
 
     Raises
     ------
@@ -185,10 +185,12 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if dense.dtype.kind not in "biuf":
         raise InputError(f"y must hold indicators in [0, 1], got dtype {dense.dtype}")
     values = _contiguous_floats(dense)
-    if not ((values >= 0) & (values <= 1)).all():
-        row, column = (int(i) for i in np.argwhere(~((values >= 0) & (values <= 1)))[0])
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        row, column = (int(i) for i in np.argwhere(outside)[0])
         raise InputError(
-            f"y must hold indicators in [0, 1], but y[{row}, {column}] is {values[row, column]}"
+            f"y must hold indicators in [0, 1], or NaN where nothing is known, but y[{row}, "
+            f"{column}] is {values[row, column]}"
         )
     if names is not None and all(isinstance(name, str) for name in names):
         return values, np.asarray(list(names))

@@ -66,13 +66,20 @@ def log_likelihood(p: np.ndarray, weights: np.ndarray | None) -> Scores:
 
 
 def label_log_likelihood(y: np.ndarray, weights: np.ndarray | None) -> Scores:
-    """Return the scores (models, L) that are minus the binary cross-entropy to labels (m, L)."""
+    """Return the scores (models, L) that are minus the binary cross-entropy to labels (m, L).
+
+    Those that are NaN don't count; each label must have one that does.
+    """
+    known = ~np.isnan(y)
 
     def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
         logits = logits.astype(np.float64)
         on, off = functional.log_sigmoid(logits), functional.log_sigmoid(-logits)
         each = _expected(y[:, None, :], on) + _expected(1 - y[:, None, :], off)
-        return np.average(each, axis=0, weights=weights)
+        if known.all():
+            return np.average(each, axis=0, weights=weights)
+        own = known if weights is None else known * weights[:, None]
+        return np.einsum("ik,imk->mk", own, each) / own.sum(axis=0)
 
     return scores
 

@@ -7,13 +7,16 @@ import scipy.sparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
     check_rows,
+    natural_number,
     validate_features,
     validate_sample_weight,
 )
@@ -36,9 +39,11 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         Weight of the positive class of each label; "balanced" is the weight of the negative rows
         over that of the positive ones.
     threshold : float or array-like of shape (L,)
-        A label is predicted where its probability is larger.
+        A label is predicted where its probability is larger; see :meth:`tune_thresholds`.
     label_smoothing : float
         ε in [0, 1): targets become ``(1 - ε) y + ε / 2``.
+    top_k : int, optional
+        Predict the k most probable labels of each row, whatever the threshold.
     l1_ratio, fit_intercept, solver, tol, max_iter, warm_start, random_state, n_threads, verbose
         As for :class:`fastclf.LogisticRegression`.
 
@@ -81,6 +86,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         random_state: Any = None,
         n_threads: int | None = None,
         verbose: int = 0,
+        top_k: int | None = None,
     ) -> None:
         self.C = C
         self.pos_weight = pos_weight
@@ -95,6 +101,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
+        self.top_k = top_k
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -119,8 +126,11 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         ----------
         X : array-like or sparse matrix of shape (n, d)
         y : array-like or sparse matrix of shape (n, L)
-            Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label.
-        sample_weight : array-like of shape (n,), optional
+            Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label. NaN is a
+            label of which nothing is known: it counts neither in the loss nor in the C of that
+            label, whose fit is that of the other rows alone.
+        sample_weight : array-like of shape (n,) or (n, L), optional
+            Weights of rows, or of each label in each row.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
 
@@ -138,7 +148,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         X = validate_features(self, X, reset=True)
         values, self.classes_ = self._encode(X, y)
         self._one_label = values.shape[1] == 1
-        weights = validate_sample_weight(sample_weight, X)
+        weights = _weights(sample_weight, X, values.shape[1])
         self.threshold_ = self._thresholds(values.shape[1])
         validation = None
         if (X_val is None) != (y_val is None):
@@ -147,12 +157,15 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
+        self._check_top_k(values.shape[1])
         problem = self._problem(values, weights)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of rows whose labels are all right.
+        """Return the share of rows whose labels are all right, as far as they are known.
+
+        A probability counts as a label above one half; a row of which nothing is known doesn't.
 
         Parameters
         ----------
@@ -163,8 +176,70 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If y has another shape, or no label is known.
         """
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        predicted = self.predict(X)
+        if self._one_label:
+            return accuracy_score(y, predicted, sample_weight=sample_weight)
+        values, _ = self._encode(predicted, y, known=True)
+        known = ~np.isnan(values)
+        some = known.any(axis=1)
+        if not some.any():
+            raise InputError("y holds no label that is known, so there is nothing to score by")
+        right = (((values > 0.5) == predicted) | ~known).all(axis=1)
+        weights = None if sample_weight is None else np.asarray(sample_weight)[some]
+        return float(np.average(right[some], weights=weights))
+
+    def tune_thresholds(
+        self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
+    ) -> "MultiLabelLogisticRegression":
+        """Set ``threshold_`` to what scores best on rows that the fit hasn't seen.
+
+        Parameters
+        ----------
+        X_val : array-like or sparse matrix of shape (n, d)
+        y_val : array-like or sparse matrix of shape (n, L)
+            Labels that aren't known are NaN. The threshold of a label that no row has stays.
+        metric : {"f1"}
+            The F1 score of each label.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If y has another shape, or there is no such metric, or ``top_k`` is set.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_multilabel_classification
+        >>> from fastclf import MultiLabelLogisticRegression
+        >>> X, Y = make_multilabel_classification(n_samples=200, random_state=0)
+        >>> clf = MultiLabelLogisticRegression().fit(X[:100], Y[:100])
+        >>> clf.tune_thresholds(X[100:], Y[100:]).threshold_.shape
+        (5,)
+        """
+        check_is_fitted(self)
+        if metric != "f1":
+            raise InputError(f"metric must be 'f1', got {metric!r}")
+        if self.top_k is not None:
+            raise InputError(f"top_k={self.top_k} decides without thresholds; set it to None")
+        X_val = validate_features(self, X_val, reset=False)
+        values, _ = self._encode(X_val, y_val, known=True)
+        weights = None
+        if sample_weight is not None:
+            weights = validate_sample_weight(sample_weight, X_val)
+        p = self.predict_proba(X_val)
+        p = p[:, 1:] if self._one_label else p
+        self.threshold_ = best_thresholds(p, values, self.threshold_, weights)
+        return self
 
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
@@ -176,8 +251,9 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         shape = y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
         if len(shape) == 2 and shape[1] != 1:
             values, names = indicators(y)
-            if known and len(names) != len(self.classes_):
-                raise InputError(f"y_val has {len(names)} labels, y has {len(self.classes_)}")
+            if known and (self._one_label or len(names) != len(self.classes_)):
+                L = 1 if self._one_label else len(self.classes_)
+                raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
             if known:
                 check_names(column_names(y), self.classes_)
             return values, names
@@ -197,12 +273,22 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
 
     def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
         L = values.shape[1]
+        weights, values = of_labels(weights, values)
+        positive = np.einsum("ki,ik->k" if len(weights) > 1 else "li,ik->k", weights, values)
         eps = float(self.label_smoothing)
         soft = values if eps == 0 else (1 - eps) * values + eps / 2
-        loss = Sigmoid(self._pos_weights(weights @ values, weights.sum(), L))
-        return Problem(Target(weights[None, :], soft=soft), loss, L)
+        loss = Sigmoid(self._pos_weights(positive, weights.sum(axis=1), L))
+        return Problem(Target(weights, soft=soft), loss, L)
 
-    def _pos_weights(self, positive: np.ndarray, total: float, L: int) -> np.ndarray | None:
+    def _check_top_k(self, L: int) -> None:
+        if self.top_k is None:
+            return
+        if L == 1:
+            raise InputError(f"top_k={self.top_k!r} needs several labels, and y has one")
+        if not 1 <= natural_number(self.top_k, "top_k") <= L:
+            raise InputError(f"top_k must be from 1 to {L}, the number of labels; got {self.top_k}")
+
+    def _pos_weights(self, positive: np.ndarray, total: np.ndarray, L: int) -> np.ndarray | None:
         if self.pos_weight is None:
             return None
         if isinstance(self.pos_weight, str):
@@ -220,6 +306,41 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         if (thresholds > 1).any():
             raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
         return thresholds
+
+
+def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of a Target, and values without NaN, which weigh nothing.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) or (n, L)
+    values : ndarray of shape (n, L)
+
+    Returns
+    -------
+    weights : ndarray of shape (1, n), or (L, n) where labels of a row differ in weight
+    values : ndarray of shape (n, L)
+    """
+    unknown = np.isnan(values)
+    if not unknown.any():
+        return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
+    rows = weights if weights.ndim == 2 else weights[:, None]
+    return np.ascontiguousarray((rows * ~unknown).T), np.where(unknown, 0, values)
+
+
+def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
+    # Of rows (n,), or of each label in each row (n, L).
+    if np.ndim(sample_weight) != 2 or np.shape(sample_weight) != (X.shape[0], L) or L == 1:
+        return validate_sample_weight(sample_weight, X)
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise InputError(
+            f"sample_weight must not be negative, NaN or infinite, but sample_weight[{row}, "
+            f"{column}] is {weights[row, column]}"
+        )
+    return weights
 
 
 def _one_for_each(value: Any, L: int, name: str) -> np.ndarray:

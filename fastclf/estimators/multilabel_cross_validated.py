@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
+from fastclf.errors import InputError
 from fastclf.estimators import held_out, search
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
@@ -128,7 +129,9 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         ----------
         X : array-like or sparse matrix of shape (n, d)
         y : array-like or sparse matrix of shape (n, L)
-            Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label.
+            Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label. NaN is a
+            label of which nothing is known, which counts neither in fits nor in scores; `scoring`
+            must then be the likelihood.
         sample_weight : array-like of shape (n,), optional
             For fits and scores alike.
         **params
@@ -155,10 +158,21 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         weights = validate_sample_weight(sample_weight, X)
         self.threshold_ = single._thresholds(L)
         problem = single._problem(values, weights)
+        known = ~np.isnan(values)
+        if not known.all():
+            self._check_scoring()
         on = (values > 0.5).astype(np.intp)
         of_split = self.classes_[on[:, 0]] if self._one_label else on
         folds = search.split(self.cv, X, of_split, routed.splitter.split)
-        paths = fit_paths(X, problem, training_weights(weights, folds), grid, search.settings(self))
+        self._check_held_out(known, weights, folds)
+        paths = fit_paths(
+            X,
+            problem,
+            training_weights(weights, folds),
+            grid,
+            search.settings(self),
+            None if known.all() else known,
+        )
         search.warn(paths, grid, self.classes_, self, stacklevel=3)
         own = None if sample_weight is None else weights
         scores = self._scores(X, values, on, own, folds, paths, routed.scorer.score)
@@ -207,18 +221,41 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         check_is_fitted(self)
         X = validate_features(self, X, reset=False)
         single = self._single()
-        single.classes_ = self.classes_
+        single.classes_, single._one_label = self.classes_, self._one_label
         values = single._encode(X, y, known=True)[0]
         if self.scoring in (None, search.LIKELIHOOD):
             logits = self.decision_function(X).reshape(len(values), 1, -1)
             weights = routed.scorer.score.get("sample_weight")
+            self._check_held_out(
+                ~np.isnan(values), np.ones(len(values)), [(np.empty(0), np.arange(len(values)))]
+            )
             return float(held_out.label_log_likelihood(values, weights)(logits, self.coef_).mean())
+        if np.isnan(values).any():
+            self._check_scoring()
         on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **routed.scorer.score)
 
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
+
+    def _check_scoring(self) -> None:
+        if self.scoring not in (None, search.LIKELIHOOD):
+            raise InputError(
+                f"scoring={self.scoring!r} can't leave out labels that aren't known, and y holds "
+                f"NaN; use scoring=None, the likelihood of those that are"
+            )
+
+    def _check_held_out(self, known: np.ndarray, weights: np.ndarray, folds: search.Folds) -> None:
+        if known.all():
+            return
+        for f, (_, test) in enumerate(folds):
+            lacking = ~(known[test] & (weights[test, None] > 0)).any(axis=0)
+            if lacking.any():
+                raise InputError(
+                    f"fold {f} holds out no row in which {self.classes_[lacking].tolist()[0]!r} is "
+                    "known: choose another cv, or leave out that label"
+                )
 
     def _get_scorer(self) -> Any:
         return search.scorer_of(self.scoring, search.LIKELIHOOD)

@@ -89,14 +89,22 @@ def training_weights(
 
 
 def fit_paths(
-    X: Any, problem: Problem, weights: np.ndarray, grid: Grid, settings: Settings
+    X: Any,
+    problem: Problem,
+    weights: np.ndarray,
+    grid: Grid,
+    settings: Settings,
+    known: np.ndarray | None = None,
 ) -> Paths:
-    """Fit a problem with the weights (F, n) of each fold and all penalties of a grid."""
+    """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
+
+    Of labels that aren't all known, a mask ``known`` (n, L) tells where they are.
+    """
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
     n_iter, unfinished = np.zeros(shape, np.int32), np.zeros(shape, bool)
     massless = [
-        Massless.find(_weighted(problem, row[None]), settings.fit_intercept) for row in weights
+        Massless.find(_weighted(problem, row, known), settings.fit_intercept) for row in weights
     ]
     squared = not grid.l1_ratios.any()  # and so the penalty doesn't ask which way features lie
     space = RowSpace.of(X) if settings.solver is None and squared else None
@@ -105,7 +113,7 @@ def fit_paths(
     Cs, places = np.unique(grid.Cs, return_inverse=True)
     passes = 0.0
     for members in _groups(problem, massless):
-        group = _Group.of(X, problem, weights, massless, members, settings)
+        group = _Group.of(X, problem, weights, massless, members, settings, known)
         for r, l1_ratio in enumerate(grid.l1_ratios):
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
                 at = np.flatnonzero(places == c)
@@ -124,8 +132,10 @@ def fit_paths(
     return Paths(coefs, n_iter, unfinished, massless, passes)
 
 
-def _weighted(problem: Problem, weights: np.ndarray) -> Problem:
-    return replace(problem, target=replace(problem.target, weights=weights))
+def _weighted(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> Problem:
+    # The problem with other weights of rows (n,).
+    of_problem = weights[None] if known is None else np.ascontiguousarray(known.T * weights)
+    return replace(problem, target=replace(problem.target, weights=of_problem))
 
 
 def _groups(problem: Problem, massless: list[Massless]) -> list[list[int]]:
@@ -151,7 +161,7 @@ class _Group:
     reference: InMemoryObjective
     problem: Problem
     present: np.ndarray
-    totals: np.ndarray
+    n_folds: int
     settings: Settings
 
     @classmethod
@@ -163,19 +173,23 @@ class _Group:
         massless: list[Massless],
         members: list[int],
         settings: Settings,
+        known: np.ndarray | None,
     ) -> "_Group":
         """Return some of the folds, whose weights are (F, n)."""
         lacking = ~np.array([massless[f].present for f in members])
         present = np.asarray(~lacking.all(axis=0))
         own = weights[members]
-        middle = own.mean(axis=0, keepdims=True)
-        near = _weighted(problem, middle)
+        near = _weighted(problem, own.mean(axis=0), known)
         near = Massless(near.mass, present).restrict(near)
         F, target, loss = len(members), near.target, near.loss
         if isinstance(loss, Sigmoid):
             of_columns = np.repeat(own, near.n_columns, axis=0)
+            if known is not None:
+                of_columns *= np.tile(known[:, present].T, (F, 1))
             # What can't be fitted is left out of the results, and here mustn't run away.
-            of_columns[lacking[:, present].ravel()] = middle
+            middle = np.broadcast_to(target.weights, (near.n_columns, own.shape[1]))
+            missing = lacking[:, present]
+            of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
             target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
             if loss.pos_weight is not None:
                 loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
@@ -184,13 +198,11 @@ class _Group:
         folds = Problem(target, loss, F * near.n_columns)
         shared = settings.fit_intercept, settings.n_threads
         objective, reference = (_objective(X, each, *shared) for each in (folds, near))
-        return cls(objective, reference, near, present, own.sum(axis=1), settings)
+        return cls(objective, reference, near, present, F, settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
         """Solve for rising Cs, one result for each."""
-        F = self.totals.size
-        totals = np.repeat(self.totals, self.objective.n_problems // F)
-        middle = np.full(self.reference.n_problems, self.totals.mean())
+        totals, middle = self.objective.total_weight, self.reference.total_weight
         penalties = [(from_C(C, l1_ratio, totals), from_C(C, l1_ratio, middle)) for C in Cs]
         some = self.settings
         solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))

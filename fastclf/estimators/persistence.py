@@ -22,8 +22,8 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
 
     It makes the same predictions and has the same ``classes_`` and dtypes; its parameters are the
     defaults. A distilled classifier comes back as its student. The scaling of a run becomes part of
-    the coefficients, which are then those of raw features; a model that encodes the columns of a
-    table comes back as an estimator of the encoded features.
+    the coefficients, which are then those of raw features, and so does a temperature; a model that
+    encodes the columns of a table comes back as an estimator of the encoded features.
 
     Parameters
     ----------
@@ -65,14 +65,15 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
     if isinstance(estimator, MultiLabelLogisticRegression):
         estimator._one_label = model.task == "binary"
         estimator.threshold_ = np.asarray(model.threshold)
+        estimator.top_k = model.top_k
     return estimator
 
 
 def _for_raw_features(model: LinearModel) -> np.ndarray:
     if model.preprocessing is None:
-        return model.theta
+        return model.theta / model.theta.dtype.type(model.temperature)
     shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
-    theta = model.theta.astype(np.float64)
+    theta = model.theta.astype(np.float64) / model.temperature
     theta[:-1] /= scale[:, None]
     theta[-1] -= shift @ theta[:-1]
     return theta

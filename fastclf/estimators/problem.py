@@ -34,11 +34,13 @@ class Problem:
         return mixture.hard_weight * mass + (1 - mixture.hard_weight) * self._mass(target.teacher)
 
     def _mass(self, p: np.ndarray) -> np.ndarray:
-        weights = self.target.weights[0]
+        weights, sums = self.target.weights[0], "i,ik->k"
+        if len(self.target.weights) > 1:  # each label has its own
+            weights, sums = self.target.weights, "ki,ik->k"
         # Not by BLAS, whose threads take a millisecond to wake.
-        on = np.einsum("i,ik->k", weights, p)
+        on = np.einsum(sums, weights, p)
         # Not the difference from the total, which rounding keeps from being 0.
-        off = np.einsum("i,ik->k", weights, 1 - p) if self.loss.is_sigmoid else on.sum() - on
+        off = np.einsum(sums, weights, 1 - p) if self.loss.is_sigmoid else on.sum() - on
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:
@@ -73,11 +75,14 @@ class Massless:
 
     @classmethod
     def find(cls, problem: Problem, fit_intercept: bool) -> "Massless":
-        """Look for such columns; smoothing or no intercept give every one an optimum."""
+        """Look for such columns; smoothing or no intercept give every one an optimum.
+
+        But for labels of which nothing is known.
+        """
         mass = problem.mass
         smoothing, _, hard_weight = problem.loss.parameters
         if not fit_intercept or smoothing * hard_weight > 0:
-            return cls(mass, np.ones(mass.shape[1], bool))
+            return cls(mass, np.asarray(mass.any(axis=0)))
         # A class that has all the weight leaves the other classes of a softmax none.
         return cls(mass, np.asarray((mass > 0).all(axis=0)))
 

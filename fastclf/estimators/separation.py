@@ -42,11 +42,11 @@ def separated(X: Any, problem: Problem, theta: np.ndarray) -> np.ndarray:
     n = X.shape[0]
     for start in range(0, n, _ROWS):
         rows = np.arange(start, min(start + _ROWS, n))
-        weighted = problem.target.weights[0, rows] > 0
+        weighted = problem.target.weights[:, rows].T > 0
         products = X[start : rows[-1] + 1] @ theta[:-1]
         margin = margins(problem.target.rows(rows), products + theta[-1])
         enough = _ROUNDING * (np.abs(products) + np.abs(theta[-1])).max(axis=1, keepdims=True)
-        right &= (margin > enough)[weighted].all(axis=0)
+        right &= ((margin > enough) | ~weighted).all(axis=0)
         if not right.any():
             break
     return right

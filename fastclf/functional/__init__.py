@@ -21,6 +21,7 @@ from fastclf.functional.measures import (
     expected_calibration_error,
     information,
     kl_divergence,
+    reliability,
 )
 from fastclf.functional.transforms import (
     hardmax,
@@ -51,6 +52,7 @@ __all__ = [
     "log_softmax",
     "logit",
     "logsumexp",
+    "reliability",
     "sigmoid",
     "sigmoid_derivative",
     "smooth_labels",

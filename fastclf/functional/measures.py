@@ -134,6 +134,54 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
     >>> round(expected_calibration_error([0.9, 0.9, 0.9, 0.9], [1, 1, 1, 0]), 4)
     0.15
     """
+    counts, confidence, accuracy = reliability(p, y, n_bins)
+    gaps = np.abs(accuracy - confidence)[counts > 0]
+    return float(counts[counts > 0] @ gaps / counts.sum())
+
+
+def reliability(
+    p: ArrayLike, y: ArrayLike, n_bins: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the data of a reliability diagram, over bins of the top probability.
+
+    The bins are those of :func:`expected_calibration_error`.
+
+    Parameters
+    ----------
+    p : array-like of shape (n, K) or (n,)
+        Probabilities of all classes, or of class 1 of two.
+    y : array-like of shape (n,)
+        Integer classes.
+    n_bins : int
+
+    Returns
+    -------
+    counts : ndarray of int of shape (n_bins,)
+        The number of rows in each bin.
+    confidence, accuracy : ndarray of shape (n_bins,)
+        The mean top probability, and the share of rows whose top class is right; NaN without rows.
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit, or an entry is outside its range.
+
+    Examples
+    --------
+    >>> counts, confidence, accuracy = reliability([0.9, 0.9, 0.6, 0.3], [1, 0, 1, 0], n_bins=2)
+    >>> counts
+    array([0, 4])
+    >>> confidence[1].round(3), accuracy[1].round(3)
+    (np.float64(0.775), np.float64(0.75))
+    """
+    if not (isinstance(n_bins, Integral) and n_bins >= 1):
+        raise InputError(f"n_bins must be an integer >= 1, got {n_bins!r}")
+    confidence, right = _tops(p, y)
+    return in_bins(confidence, right, int(n_bins))
+
+
+def _tops(p: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    # The top probability of each row, and whether it is right.
     p = as_probabilities(p, "p")
     if p.ndim == 1:
         p = np.stack([1 - p, p], axis=1)
@@ -145,10 +193,18 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
     if labels.dtype.kind not in "biu":
         raise InputError(f"y must hold integer classes, got dtype {labels.dtype}")
     codes, _ = class_codes(labels, p.shape[1], None)
-    if not (isinstance(n_bins, Integral) and n_bins >= 1):
-        raise InputError(f"n_bins must be an integer >= 1, got {n_bins!r}")
-    confidence = p.max(axis=1).astype(np.float64)
-    correct = p.argmax(axis=1) == codes
+    return p.max(axis=1), p.argmax(axis=1) == codes
+
+
+def in_bins(
+    confidence: np.ndarray, right: np.ndarray, n_bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how many probabilities (n,) are in each bin, their mean, and the mean of ``right``."""
     bins = np.searchsorted(np.linspace(0, 1, n_bins + 1)[1:-1], confidence)
-    gaps = np.bincount(bins, correct - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(codes))
+    counts = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        means = [
+            np.bincount(bins, values.astype(np.float64), minlength=n_bins) / counts
+            for values in (confidence, right)
+        ]
+    return counts, means[0], means[1]

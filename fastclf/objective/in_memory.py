@@ -472,6 +472,8 @@ class InMemoryObjective:
             return None, self.target
         rows, up = representative_rows(self.target, n_rows)
         target = self.target.rows(rows)
+        if not target.weights.any(axis=1).all():  # they tell nothing of some problem
+            return None, self.target
         return rows, replace(target, weights=target.weights * up.astype(self.dtype))
 
     def _logits(self, theta: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 class Facts(BaseModel):
     """Facts of a file; keys that a report doesn't show are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class NameRow(Facts):
@@ -43,18 +43,11 @@ class Confusion(Facts):
 class Bin(Facts):
     """Predictions with about the same probability: how many, and how many of them came true."""
 
-    low: FiniteFloat
-    high: FiniteFloat
-    rows: Count
+    low: FiniteFloat = Field(alias="from")
+    high: FiniteFloat = Field(alias="to")
+    rows: Count = Field(alias="count")
     confidence: FiniteFloat
     accuracy: FiniteFloat
-
-
-class Reliability(Facts):
-    """What `fastclf.runs.curves.reliability` returns."""
-
-    ece: FiniteFloat
-    bins: list[Bin]
 
 
 class Threshold(Facts):
@@ -90,8 +83,17 @@ class Judged(Facts):
     per_class: list[NameRow] = []
     per_label: list[NameRow] = []
     confusion_matrix: Confusion | None = None
-    reliability: Reliability | None = None
+    reliability: list[Bin] = []
     threshold_curves: ThresholdCurves | None = None
+
+
+class Calibration(Facts):
+    """What calibration on rows that were split off has changed."""
+
+    n_rows: Count = 0
+    temperature: FiniteFloat | None = None
+    before: dict[str, Figure] = {}
+    after: dict[str, Figure] = {}
 
 
 class Summary(Facts):
@@ -110,6 +112,7 @@ class Summary(Facts):
     n_iter: Count | None = None
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}
+    calibration: Calibration | None = None
     warnings: list[str] = []
     data_sha256: str = ""
     versions: dict[str, str] = {}
@@ -137,6 +140,8 @@ class Model(Facts):
         The raw columns, where the model encodes such.
     scaled : bool
         Whether the coefficients are those of scaled features.
+    top_k : int, optional
+        How many labels are predicted of each row, whatever the thresholds.
     """
 
     strongest: list[Strongest] = []
@@ -145,6 +150,7 @@ class Model(Facts):
     n_coefficients: Count = 0
     columns: list[str] = []
     scaled: bool = False
+    top_k: int | None = None
 
 
 class RunFacts(Facts):

@@ -6,6 +6,7 @@ from fastclf.report import record, results
 from fastclf.report.facts import RunFacts
 from fastclf.report.layout import page
 from fastclf.report.markup import Markup, element
+from fastclf.report.probabilities import calibration_error
 from fastclf.report.wording import count, figure, seconds, spoken
 
 HEADLINES = {
@@ -68,8 +69,8 @@ def _headlines(facts: RunFacts) -> Markup | None:
     figures = facts.metrics.get(name, {})
     keys = HEADLINES.get(facts.summary.task, HEADLINES[""])
     shown = [(f"{name} {spoken(key)}", figure(figures[key])) for key in keys if key in figures]
-    if part.reliability is not None:
-        shown.append((f"{name} ECE", figure(part.reliability.ece)))
+    if part.reliability:
+        shown.append((f"{name} ECE", figure(calibration_error(part.reliability))))
     if facts.summary.fit_seconds is not None:
         shown.append(("fit", seconds(facts.summary.fit_seconds)))
     items = [element("div", element("dt", term), element("dd", text)) for term, text in shown]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from fastclf.report.chart import TEXT, WIDTH, Frame, Line, drawing, line_chart, written
-from fastclf.report.facts import Reliability, Threshold
+from fastclf.report.facts import Bin, Threshold
 from fastclf.report.layout import figure_box
 from fastclf.report.markup import Markup, element
 from fastclf.report.scales import Scale
@@ -15,21 +15,21 @@ THRESHOLD_KEYS = (("F1", "precision", "recall"), ("solid", "dashed", "dotted"))
 _STRIP = 44.0
 
 
-def reliability_figure(found: Reliability, title: str, said: str, came_true: str) -> Markup:
+def reliability_figure(found: Sequence[Bin], title: str, said: str, came_true: str) -> Markup:
     """Return the reliability diagram, with a histogram of the rows below it.
 
     Parameters
     ----------
-    found : Reliability
+    found : sequence of Bin
     title : str
     said, came_true : str
         What the two axes are.
     """
     frame = Frame(WHOLE, WHOLE, said, height=320.0, side=came_true)
-    most = max((bin.rows for bin in found.bins), default=1)
+    most = max((bin.rows for bin in found), default=1)
     gaps, dots, bars = [], [], []
     base = frame.height + _STRIP + 10
-    for bin in found.bins:
+    for bin in found:
         x, y = frame.across(bin.confidence), frame.up(bin.accuracy)
         told = (
             f"{figure(bin.low)} to {figure(bin.high)}: {count(bin.rows)} predictions, "
@@ -49,8 +49,8 @@ def reliability_figure(found: Reliability, title: str, said: str, came_true: str
     floor = f"M{frame.left:.1f} {base:.1f}H{WIDTH - frame.right:.1f}"
     middle = (frame.left + WIDTH - frame.right) / 2
     spoken = (
-        f"Reliability diagram in {len(found.bins)} bins: the expected calibration error is "
-        f"{figure(found.ece)}."
+        f"Reliability diagram in {len(found)} bins: the expected calibration error is "
+        f"{figure(calibration_error(found))}."
     )
     drawn = drawing(
         WIDTH,
@@ -65,10 +65,16 @@ def reliability_figure(found: Reliability, title: str, said: str, came_true: str
         written("predictions in each bin", middle, base + 15, "middle", "muted"),
         written(count(most), frame.left - 6, base - _STRIP + 8, "end"),
     )
-    return figure_box(title, drawn, unit=f"ECE {figure(found.ece)}")
+    return figure_box(title, drawn, unit=f"ECE {figure(calibration_error(found))}")
 
 
-def reliability_rows(found: Reliability) -> list[tuple[str, ...]]:
+def calibration_error(found: Sequence[Bin]) -> float:
+    """Return the expected calibration error: the mean gap of the bins, weighted by their rows."""
+    gaps = sum(bin.rows * abs(bin.accuracy - bin.confidence) for bin in found)
+    return gaps / max(sum(bin.rows for bin in found), 1)
+
+
+def reliability_rows(found: Sequence[Bin]) -> list[tuple[str, ...]]:
     """Return the bins as rows of a table."""
     return [
         (
@@ -78,7 +84,7 @@ def reliability_rows(found: Reliability) -> list[tuple[str, ...]]:
             figure(bin.accuracy),
             figure(bin.accuracy - bin.confidence),
         )
-        for bin in found.bins
+        for bin in found
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from fastclf.report.bars import coefficient_bars, dots
 from fastclf.report.confusion import MOST_READ, matrix, most_frequent
-from fastclf.report.facts import Judged, NameRow, RunFacts
+from fastclf.report.facts import Calibration, Judged, NameRow, RunFacts
 from fastclf.report.layout import (
     Section,
     best_cells,
@@ -106,13 +106,20 @@ def calibration(facts: RunFacts) -> Section | None:
     """Return how far the probabilities can be believed."""
     _, part = facts.judged
     found = part.reliability
-    if found is None or not found.bins:
+    if not found:
         return None
     if facts.several_labels:
         what, came_true = "predicted probability of a label", "part that is there"
     else:
         what, came_true = "probability of the predicted class", "part that is right"
     head = ("probability", "predictions", "mean", "came true", "gap")
+    told = (
+        f"On {facts.judged_on}. Points below the dashed line: the model promises too much; above "
+        "it: too little. ECE is the mean distance from that line."
+    )
+    changed = facts.summary.calibration
+    if changed is not None and changed.temperature is not None:
+        told += f" Logits were divided by a temperature of {brief(changed.temperature)}."
     return section(
         "calibration",
         "Calibration",
@@ -123,9 +130,16 @@ def calibration(facts: RunFacts) -> Section | None:
             ),
             "pair",
         ),
-        told=f"On {facts.judged_on}. Points below the dashed line: the model promises too much; "
-        "above it: too little. ECE is the mean distance from that line.",
+        None if changed is None else _changes(changed),
+        told=told,
     )
+
+
+def _changes(changed: Calibration) -> Markup | None:
+    keys = [key for key in changed.before if key in changed.after]
+    rows = [(spoken(key), figure(changed.before[key]), figure(changed.after[key])) for key in keys]
+    caption = f"What calibration changed, on the {count(changed.n_rows)} rows that it used"
+    return table(caption, ("metric", "before", "after"), rows) if rows else None
 
 
 def thresholds(facts: RunFacts) -> Section | None:
@@ -134,7 +148,9 @@ def thresholds(facts: RunFacts) -> Section | None:
     found = part.threshold_curves
     if found is None:
         return None
-    chosen = dict(zip(facts.summary.classes, facts.model.thresholds, strict=False))
+    top_k = facts.model.top_k
+    own = facts.model.thresholds if top_k is None else []
+    chosen = dict(zip(facts.summary.classes, own, strict=False))
     alike = set(chosen.values())
     figures = [
         threshold_figure(
@@ -148,6 +164,8 @@ def thresholds(facts: RunFacts) -> Section | None:
         ]
     more = len(facts.summary.classes) - len(found.labels)
     told = f"On {facts.judged_on}. A label is predicted where it is more probable than that."
+    if top_k is not None:
+        told = f"On {facts.judged_on}. Each row gets its {top_k} most probable labels instead."
     told += f" Those of {count(more)} rarer labels aren't drawn." if more > 0 else ""
     return section("thresholds", "Thresholds", legend(*THRESHOLD_KEYS), grid(figures), told=told)
 

@@ -98,7 +98,7 @@ def check_recipe(recipe: Recipe) -> Plan:
     """
     dataset = read_dataset(recipe.data, recipe.distill)
     recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
-    parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+    parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     build_estimator(recipe, dataset.labels, dataset.class_names)
     if recipe.distill is not None and recipe.distill.teacher is not None:
         build_teacher(recipe)
@@ -127,7 +127,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         name=recipe.name,
         task=dataset.task,
         kind=recipe.model.kind,
-        n_rows=len(parts.train) + len(parts.test),
+        n_rows=parts.n_rows,
         n_train=len(parts.train),
         n_test=len(parts.test),
         n_columns=dataset.features.shape[1],
@@ -148,9 +148,11 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
     classes = [f"{name} {rows[0]:g}+{rows[1]:g}" for name, rows in plan.classes.items()]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
+    others = plan.n_rows - plan.n_train - plan.n_test
+    held_out = f"{others:,} to calibrate on, " if others else ""
     rows = {
         "model": f"{plan.kind} ({plan.task})",
-        "rows": f"{plan.n_train:,} to train on, {plan.n_test:,} to test on",
+        "rows": f"{plan.n_train:,} to train on, {held_out}{plan.n_test:,} to test on",
         "columns": f"{plan.n_columns:,}",
         "missing": _first(missing, most) or "no values",
         "features": f"{plan.n_features:,}, {plan.storage}",
@@ -173,7 +175,7 @@ def _first(items: list[str], most: int | None) -> str:
 def _classes(dataset: Dataset, parts: Parts) -> dict[str, list[float]]:
     """Return the rows, or the weight, of each class in the training and the test part."""
     if dataset.y.ndim == 2:
-        sums = [part.y.sum(axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
+        sums = [np.nansum(part.y, axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
         pairs = np.stack(sums, axis=1).round(3)
         return dict(zip(dataset.class_names, pairs.tolist(), strict=True))
     labels = np.unique(dataset.y)
@@ -225,6 +227,6 @@ def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
         for label in labels[counts < 2].tolist():
             yield f"{label}: a class with one row to train on; leave it out with data.classes"
     else:
-        for name, total in zip(dataset.class_names, parts.train.y.sum(axis=0), strict=True):
+        for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:
                 yield f"{name}: a label without a row to train on, so nothing can be learned of it"

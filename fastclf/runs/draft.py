@@ -18,7 +18,7 @@ from fastclf.data.facts import ColumnFacts, column_facts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import InputError, RunError, nearest
+from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.directory import write_file
 from fastclf.runs.run import KINDS
 from fastclf.schema import descriptions
@@ -102,7 +102,14 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         notes |= _look_at_lists(file, options)
     elif targets:
         options["target"] = _few([_index(target) for target in targets])
-    dataset = load_file(file, FileOptions.model_validate(options))
+    try:
+        dataset = load_file(file, FileOptions.model_validate(options))
+    except DataError:
+        if not isinstance(options.get("target"), list):
+            raise
+        options["missing_target"] = "keep"  # of several labels some may be known
+        dataset = _with_some_labels(file, options)
+        notes["data.missing_target"] = "not all labels are known in all rows"
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
@@ -308,6 +315,15 @@ def _differ_in_size(X: Any) -> bool:
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
+def _with_some_labels(file: Path, options: dict[str, Any]) -> Dataset:
+    """Return the data of a file in which some labels are missing, or say what else is wrong."""
+    try:
+        return load_file(file, FileOptions.model_validate(options))
+    except DataError:
+        del options["missing_target"]
+        return load_file(file, FileOptions.model_validate(options))
+
+
 def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:
     """Change how rows are split where the default can't be."""
     default = Recipe.model_fields["data"].annotation
@@ -340,7 +356,7 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
     of = f" of {target}" if isinstance(target, str) else ""
     if dataset.y.ndim == 2:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
-        shares = dataset.y.mean(axis=0).tolist()
+        shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
             f"{name} ({share:.0%})" for name, share in zip(dataset.class_names, shares, strict=True)
         ]

@@ -13,8 +13,9 @@ from scipy.stats import rankdata
 from sklearn import metrics
 
 from fastclf import functional as F
+from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
-from fastclf.runs.curves import reliability, threshold_curves
+from fastclf.runs.curves import threshold_curves
 from fastclf.runs.parts import Part
 
 Metrics = dict[str, float]
@@ -26,7 +27,12 @@ LOWER_IS_BETTER = {
     "cross_entropy",
     "kl_divergence",
     "kl_to_teacher",
+    "ece",
+    "coverage_error",
 }
+
+BINS = 15
+"""Of probabilities, in reliability tables."""
 
 _MOST_RANKED = 20_000_000
 """Probabilities beyond which ranking them, for the area under the curve, outlasts a usual fit."""
@@ -43,19 +49,24 @@ class Evaluation:
     metrics : dict of str to float
         With one label a row "accuracy", "balanced_accuracy" (the mean recall of the classes that
         are there), "log_loss", "brier" (two classes: the mean square of the second one's error;
-        more: summed over the classes), "macro_f1", "micro_f1" and "roc_auc" (more than two
-        classes: the mean of each against the rest, where all are there).
+        more: summed over the classes), "ece" (the expected calibration error of the top
+        probability), "macro_f1", "micro_f1" and "roc_auc" (more than two classes: the mean of each
+        against the rest, where all are there).
         With distributions for targets "accuracy" and "macro_f1" against the most probable class,
-        "cross_entropy" and "kl_divergence", the latter two in nats.
-        With several labels a row "subset_accuracy", "hamming_loss", "micro_f1", "macro_f1", "lrap"
-        (label ranking average precision) and "roc_auc" (the mean of the labels, where each is
-        there and lacking somewhere).
+        "cross_entropy", "kl_divergence", both in nats, and "ece", a row being right by what the
+        target says of the top class.
+        With several labels a row "subset_accuracy", "hamming_loss", "log_loss" and "brier" (means
+        over rows and labels), "ece" (of all probabilities), "micro_f1", "macro_f1", "lrap" (label
+        ranking average precision), "coverage_error" (how far down the ranking all true labels of
+        a row are) and "roc_auc" (the mean of the labels, where each is there and lacking
+        somewhere). Labels that aren't known count nowhere, and one with a probability is there
+        where that is above one half.
     tables : dict
         What JSON can hold: "per_class" or "per_label", a list of rows with "name", "precision",
-        "recall", "f1", "support" and "roc_auc"; and for classes "confusion_matrix" with "classes"
-        and "counts", whose rows are the true classes and whose columns the predicted ones.
-        "reliability" of the most probable class, or of all labels' probabilities; and for labels
-        "threshold_curves": see `fastclf.runs.curves`.
+        "recall", "f1", "support" and "roc_auc"; "reliability", a list of bins of probabilities
+        with "from", "to", "count", "confidence" (their mean) and "accuracy"; and for classes
+        "confusion_matrix" with "classes" and "counts", whose rows are the true classes and whose
+        columns the predicted ones; for labels "threshold_curves", see `fastclf.runs.curves`.
     """
 
     n_rows: int
@@ -85,7 +96,8 @@ def judge(
     Parameters
     ----------
     y : ndarray of shape (n,), (n, K) or (n, L)
-        Labels; or a distribution over the classes for each row; or 0/1 indicators of L labels.
+        Labels; or a distribution over the classes for each row; or indicators of L labels, which
+        may be probabilities, and NaN where nothing is known.
     predicted : ndarray of shape (n,) or (n, L)
         Predicted labels or indicators.
     probabilities : ndarray of shape (n, K) or (n, L)
@@ -109,14 +121,14 @@ def judge(
         return Evaluation(0)
     names = [str(name) for name in classes.tolist()]
     if predicted.ndim == 2:
-        return _judge_labels(y.astype(np.intp), predicted, probabilities, names)
+        return _judge_labels(y.astype(np.float64), predicted, probabilities, names)
     if y.ndim == 2:
         found = _judge_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
-        top = probabilities.argmax(axis=1)
-        came_true = y[np.arange(len(y)), top]
-        tables = {**found.tables, "reliability": reliability(probabilities.max(axis=1), came_true)}
-        return Evaluation(len(y), {**agreement, **_divergences(y, probabilities)}, tables)
+        right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
+        ece, bins = _reliability(probabilities.max(axis=1), right)
+        figures = {**agreement, **_divergences(y, probabilities), "ece": ece}
+        return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
     strange = sorted({str(label) for label in np.unique(_plain(y)).tolist()} - set(names))
     names += strange  # classes that the model doesn't know
     return _judge_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
@@ -135,6 +147,7 @@ def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: l
     if y.max() < known:
         figures["log_loss"] = float(metrics.log_loss(y, p, labels=numbers))
         figures["brier"] = _brier(y, p)
+    figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
     figures["micro_f1"] = accuracy  # the same where each row has one label
     areas = _areas((y == code for code in range(known)), p)
@@ -145,37 +158,75 @@ def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: l
     tables = {
         "per_class": _rows(names, columns, areas),
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
-        "reliability": reliability(p.max(axis=1), p.argmax(axis=1) == y),
+        "reliability": bins,
     }
     return Evaluation(n, figures, tables)
 
 
 def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
-    # One label is a binary problem to scikit-learn, with a class 0 that has figures of its own.
-    labels = [1] if y.shape[1] == 1 else None
-    columns = metrics.precision_recall_fscore_support(
-        y, predicted, labels=labels, average=None, zero_division=np.nan
-    )
+    known = ~np.isnan(y)
+    some = known.any(axis=1)
+    if not some.any():
+        return Evaluation(0)
+    on, chosen = y > 0.5, predicted > 0
+    counts = [(known & hit).sum(axis=0) for hit in (on & chosen, ~on & chosen, on & ~chosen)]
+    right, false, missed = (count.astype(np.float64) for count in counts)
+    with np.errstate(invalid="ignore"):
+        precision, recall = right / (right + false), right / (right + missed)
+        f1 = 2 * right / (2 * right + false + missed)
+        micro = 2 * right.sum() / (2 * right + false + missed).sum()
+    of_known, truth = p[known].astype(np.float64), y[known]
+    ece, bins = _reliability(of_known, truth)
     figures = {
-        "subset_accuracy": float(np.mean(np.all(y == predicted, axis=1))),
-        "hamming_loss": float(np.mean(y != predicted)),
+        "subset_accuracy": float(np.mean(np.all((on == chosen) | ~known, axis=1)[some])),
+        "hamming_loss": float(np.mean((on != chosen)[known])),
+        "log_loss": _binary_log_loss(truth, of_known, p.dtype),
+        "brier": float(np.mean((of_known - truth) ** 2)),
+        "ece": ece,
+        # a label that is neither there nor predicted scores 0
+        "micro_f1": float(np.nan_to_num(micro)),
+        "macro_f1": float(np.mean(np.nan_to_num(f1))),
     }
-    for average in ("micro", "macro"):
-        # zero_division: a label that is neither there nor predicted scores 0 without a warning
-        figures[f"{average}_f1"] = float(
-            metrics.f1_score(y, predicted, labels=labels, average=average, zero_division=0)
-        )
     if y.shape[1] > 1:
-        figures["lrap"] = float(metrics.label_ranking_average_precision_score(y, p))
-    areas = _areas((column == 1 for column in y.T), p)
+        ranked = np.where(known, p, -1)[some]  # what isn't known ranks last, and is not there
+        figures["lrap"] = float(
+            metrics.label_ranking_average_precision_score((on & known)[some], ranked)
+        )
+        figures["coverage_error"] = float(metrics.coverage_error((on & known)[some], ranked))
+    areas = _areas(on.T, p, known.T)
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
+    columns = precision, recall, f1, (on & known).sum(axis=0)
     tables = {
         "per_label": _rows(names, columns, areas),
-        "reliability": reliability(p.ravel(), y.ravel()),
-        "threshold_curves": threshold_curves(y, p, names),
+        "reliability": bins,
+        "threshold_curves": threshold_curves(on, p, names, known),
     }
     return Evaluation(len(y), figures, tables)
+
+
+def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[float, list[dict[str, Any]]]:
+    """Return the expected calibration error of probabilities, and its bins that aren't empty."""
+    counts, means, shares = in_bins(confidence, right, BINS)
+    edges = np.linspace(0, 1, BINS + 1)
+    bins = [
+        {
+            "from": float(edges[i]),
+            "to": float(edges[i + 1]),
+            "count": int(counts[i]),
+            "confidence": float(means[i]),
+            "accuracy": float(shares[i]),
+        }
+        for i in np.flatnonzero(counts)
+    ]
+    gaps = sum(bin["count"] * abs(bin["accuracy"] - bin["confidence"]) for bin in bins)
+    return gaps / len(confidence), bins
+
+
+def _binary_log_loss(y: np.ndarray, p: np.ndarray, dtype: Any) -> float:
+    eps = np.finfo(dtype).eps  # finite, as scikit-learn's log_loss
+    p = np.clip(p, eps, 1 - eps)
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
 def _brier(y: np.ndarray, p: np.ndarray) -> float:
@@ -193,20 +244,26 @@ def _divergences(y: np.ndarray, p: np.ndarray) -> Metrics:
     }
 
 
-def _areas(positive: Iterable[np.ndarray], p: np.ndarray) -> np.ndarray:
+def _areas(
+    positive: Iterable[np.ndarray], p: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray:
     """Return the area under the curve of each column; NaN where one of the two sides is empty.
 
-    It is the statistic of Mann and Whitney, with ties counted half.
+    It is the statistic of Mann and Whitney, with ties counted half. Of a mask ``known`` each row
+    tells which rows of a column count.
     """
-    n, columns = p.shape
+    columns = p.shape[1]
     areas = np.full(columns, np.nan)
     if p.size > _MOST_RANKED:
         return areas
     for column, on in enumerate(positive):
+        score = p[:, column]
+        if known is not None:
+            on, score = on[known[column]], score[known[column]]
         count = int(on.sum())
-        if 0 < count < n:
-            above = rankdata(p[:, column])[on].sum() - count * (count + 1) / 2
-            areas[column] = above / (count * (n - count))
+        if 0 < count < len(on):
+            above = rankdata(score)[on].sum() - count * (count + 1) / 2
+            areas[column] = above / (count * (len(on) - count))
     return areas
 
 

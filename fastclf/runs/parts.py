@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.config import DataTable, DistillTable
+from fastclf.config import CalibrateTable, DataTable, DistillTable
 from fastclf.data import (
     Dataset,
     fit_encoder,
@@ -34,7 +34,7 @@ class Part:
     X : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
         As they were read.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, indicators, or with ``is_soft`` distributions.
+        Labels, indicators (NaN where not known), or with ``is_soft`` distributions.
     is_soft : bool
         Whether ``y`` holds distributions.
     told : ndarray of shape (n, K), optional
@@ -70,6 +70,8 @@ class Parts:
     class_names : tuple of str or None
         Names of the labels, or of the classes of distributions; None where the labels are known to
         the estimator.
+    held_out : Part, optional
+        Training rows that the model isn't fitted to, but calibrated on.
     """
 
     source: str
@@ -78,6 +80,13 @@ class Parts:
     preparation: Affine | Encoder | None
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...] | None
+    held_out: Part | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows in all parts."""
+        held_out = 0 if self.held_out is None else len(self.held_out)
+        return len(self.train) + held_out + len(self.test)
 
     def prepared(self, X: Any) -> Any:
         """Return rows as the estimators see them.
@@ -125,8 +134,12 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         raise DataError(f"data.classes: {problem}") from None
 
 
-def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
+def split_and_prepare(
+    dataset: Dataset, table: DataTable, seed: int, calibrate: CalibrateTable | None = None
+) -> Parts:
     """Return a data set's training and test rows, and fit what prepares them.
+
+    Those to calibrate on are split off from the training rows, in the same way.
 
     Raises
     ------
@@ -146,6 +159,18 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
             split_kind=table.split_kind,
         )
         train, test = dataset.take(train_rows), dataset.take(test_rows)
+    held_out = None
+    if calibrate is not None:
+        train_rows, held_out_rows = split_rows(
+            train,
+            test_size=calibrate.validation_fraction,
+            stratify=table.stratify,
+            seed=seed,
+            split_kind=table.split_kind,
+            key="calibrate.validation_fraction",
+        )
+        train, held_out = train.take(train_rows), train.take(held_out_rows)
+        _check_classes(train, held_out)
     _check_classes(train, test)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
@@ -164,12 +189,17 @@ def split_and_prepare(dataset: Dataset, table: DataTable, seed: int) -> Parts:
             preparation = fit_scaling(train.features, table.scale)
     return Parts(
         source,
-        Part(train.features, train.y, train.is_soft, train.told),
-        Part(test.features, test.y, test.is_soft, test.told),
+        _part(train),
+        _part(test),
         preparation,
         feature_names,
         dataset.class_names if dataset.y.ndim == 2 else None,
+        None if held_out is None else _part(held_out),
     )
+
+
+def _part(rows: Dataset) -> Part:
+    return Part(rows.features, rows.y, rows.is_soft, rows.told)
 
 
 @contextmanager
@@ -192,7 +222,7 @@ def _check_classes(train: Dataset, test: Dataset) -> None:
     unseen = np.setdiff1d(test.y, train.y)
     if len(unseen):
         raise DataError(
-            f"{train.name}: all rows of {listed(list(map(str, unseen.tolist())))} are test rows, "
+            f"{train.name}: all rows of {listed(list(map(str, unseen.tolist())))} are held out, "
             "so nothing can be learned of it; split otherwise, or leave the class out with "
             "data.classes"
         )

@@ -133,6 +133,7 @@ def describe(model: LinearModel) -> Model:
             "n_coefficients": coefficients.size,
             "columns": list(columns),
             "scaled": scaled,
+            "top_k": model.top_k,
         }
     )
 

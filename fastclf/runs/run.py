@@ -15,6 +15,7 @@ from fastclf.data import Dataset
 from fastclf.errors import ConfigError, RunError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
+from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import FinishedRun, new_run
 from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import Evaluation, evaluate
@@ -59,7 +60,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         directory.write_config(to_toml(recipe))
-        parts = split_and_prepare(dataset, recipe.data, recipe.seed)
+        parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
         X, y = parts.prepared(parts.train.X), parts.train.y
 
@@ -79,11 +80,17 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             fit_seconds = perf_counter() - start
 
         model = parts.for_raw_rows(fitted.linear_model())
+        plain_model, calibration = model, None
+        if recipe.calibrate is not None:
+            assert parts.held_out is not None  # it was split off
+            model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
         model.save(directory.model_path)
         rows = {"train": parts.train, "test": parts.test}
         found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
         directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
         metrics = {name: judged.metrics for name, judged in found.items()}
+        if calibration is not None and len(parts.test):
+            metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
         if recipe.distill is not None and of_test is not None and len(parts.test):
             plain = parts.for_raw_rows(estimator.fit(X, y).linear_model())
             metrics |= compare(of_test, model, plain, parts)
@@ -105,6 +112,8 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "data_sha256": dataset.fingerprint(),
             "versions": versions(),
         }
+        if calibration is not None:
+            summary["calibration"] = calibration
         try:
             write_report(FinishedRun(out, recipe, summary, model))
         except RunError as problem:  # a report can be written again, a long fit can't

@@ -29,4 +29,21 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
     console.print(Text(title), soft_wrap=True)
     console.print(metrics_table(summary["metrics"]))
+    if "calibration" in summary:
+        console.print(Text(_calibration(summary["calibration"])), soft_wrap=True)
     console.print(Text(end), soft_wrap=True)
+
+
+def _calibration(facts: dict[str, Any]) -> str:
+    """Return a line about what rows that were held out decided."""
+    decided = [f"temperature {facts['temperature']:.4g}"] if "temperature" in facts else []
+    shown = ["log_loss", "cross_entropy", "ece"]
+    if "thresholds" in facts:
+        decided.append("thresholds of the labels")
+        shown.append("macro_f1")
+    changes = [
+        f"{name} from {value:.4f} to {facts['after'][name]:.4f}"
+        for name, value in facts["before"].items()
+        if name in shown
+    ]
+    return f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *changes])}"

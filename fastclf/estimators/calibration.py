@@ -1,0 +1,431 @@
+"""Calibration: probabilities that are right as often as they say."""
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from fastclf.errors import InputError
+from fastclf.estimators.encoding import Distributions, Labels, encode, indicators
+from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
+from fastclf.estimators.validation import check_rows, validate_features, validate_sample_weight
+from fastclf.functional import log_sigmoid, log_softmax, sigmoid, softmax
+from fastclf.linear_model import LinearModel
+
+_LOWEST = np.log(np.finfo(np.float64).tiny)
+"""What stands for the logarithm of a probability of 0."""
+
+_PRECISION = 1e-12
+"""Of log β, at which the search for it ends."""
+
+_MOST_STEPS = 200
+
+
+def best_temperature(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+) -> float | None:
+    r"""Return the temperature with the least cross-entropy, or None where there is none.
+
+    With :math:`\beta = 1 / T` the slope of the cross-entropy
+
+    .. math:: D(\beta) = \sum_i w_i \sum_k (\sigma(\beta z_i)_k - q_{ik}) z_{ik}
+
+    grows with β. Newton's method looks for its zero in log β, between bounds that close in on it.
+    There is none where every row's target is its largest logit, so that a smaller temperature is
+    always better; or where the logits tell nothing of the targets, so that a larger one is.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, K)
+    targets : ndarray of shape (n, K)
+        Distributions.
+    weights : ndarray of shape (n,), optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.estimators.calibration import best_temperature
+    >>> z = np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
+    >>> y = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> T = best_temperature(z, y)
+    >>> float(round(1 / (1 + np.exp(-4 / T)), 6))  # right in three rows of four
+    0.75
+    """
+    z = logits.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    share = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
+    expected = np.einsum("i,ik,ik->", share, targets, z)  # 0 or less
+    size = share @ np.abs(z).max(axis=1)
+    rounding = 1e-12 * size
+    if not expected < -rounding or not share @ z.mean(axis=1) < expected - rounding:
+        return None
+
+    def slope(u: float) -> tuple[float, float]:
+        # D, and its derivative in log β.
+        beta = np.exp(u)
+        p = softmax(beta * z)
+        mean = np.einsum("ik,ik->i", p, z)
+        variance = np.einsum("ik,ik->i", p, (z - mean[:, None]) ** 2)
+        return float(share @ mean - expected), float(beta * (share @ variance))
+
+    u, low, high = -np.log(size), -np.inf, np.inf
+    for _ in range(_MOST_STEPS):
+        value, derivative = slope(u)
+        if value == 0:
+            break
+        low, high = (u, high) if value < 0 else (low, u)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = -np.divide(value, derivative)
+        step = float(np.clip(step, -2, 2)) if np.isfinite(step) else 2.0 * np.sign(-value)
+        if abs(step) <= _PRECISION:
+            break
+        u = u + step if low < u + step < high else (low + high) / 2
+    return float(np.exp(-u))
+
+
+def labels_temperature(
+    logits: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None
+) -> float | None:
+    """Return the one temperature that is best for all labels together, or None.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, L)
+    values : ndarray of shape (n, L)
+        Indicators or probabilities; NaN where nothing is known.
+    weights : ndarray of shape (n,), optional
+    """
+    known = ~np.isnan(values)
+    if not known.any():
+        return None
+    y = values[known].astype(np.float64)
+    own = None if weights is None else np.broadcast_to(weights[:, None], values.shape)[known]
+    return best_temperature(two_columns(logits[known]), np.stack([1 - y, y], axis=1), own)
+
+
+def or_one(temperature: float | None, stacklevel: int = 3) -> float:
+    """Return a temperature, and for None 1 with a warning."""
+    if temperature is None:
+        warnings.warn(
+            "no temperature is the best: the logits are right in every row, or tell nothing of "
+            "the targets; it stays 1. Calibrate on more rows, which the classifier wasn't fitted "
+            "to",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+        return 1.0
+    return temperature
+
+
+def _has_linear_model(scaler: Any) -> bool:
+    return hasattr(getattr(scaler, "estimator_", scaler.estimator), "linear_model")
+
+
+class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Divides logits by the temperature that makes probabilities right as often as they say.
+
+    One number is fitted, to the cross-entropy, so predicted classes stay as they are (Guo et al.,
+    *On calibration of modern neural networks*, ICML 2017). Two classes have logits (0, z):
+    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` takes (-z, z), so its
+    temperature is twice this one.
+
+    Parameters
+    ----------
+    estimator : classifier, optional
+        A fitted classifier, to be calibrated on rows that it wasn't fitted to; one of several
+        labels has one temperature for all of them. A classifier that isn't fitted is, to all rows,
+        and its temperature to what clones of it say of rows that `cv` held out from them. Logits
+        are its decision_function where the softmax of that is its predict_proba, else logarithms
+        of probabilities. None: `fit` and the predictions take logits in place of X.
+    cv : int, splitter, iterable of splits, or None
+        As for scikit-learn; for a classifier that isn't fitted.
+
+    Attributes
+    ----------
+    temperature_ : float
+        T > 0; 1, with a warning, where none is the best.
+    classes_ : ndarray of shape (K,)
+    estimator_ : classifier
+        The fitted one; None for logits.
+    n_features_in_, feature_names_in_
+        Those of the classifier, or the number of columns of the logits.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from fastclf import LogisticRegression, TemperatureScaler
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = LogisticRegression(C=100.0).fit(X[:900], y[:900])
+    >>> scaler = TemperatureScaler(clf).fit(X[900:1300], y[900:1300])
+    >>> bool(scaler.temperature_ > 1)  # it was too sure
+    True
+    """
+
+    estimator_: Any
+
+    def __init__(self, estimator: Any = None, *, cv: Any = None) -> None:
+        self.estimator = estimator
+        self.cv = cv
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            own = get_tags(self.estimator)
+            tags.input_tags.sparse = own.input_tags.sparse
+            tags.classifier_tags.multi_class = own.classifier_tags.multi_class
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "TemperatureScaler":
+        """Fit the temperature.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+            Rows for the estimator; without one logits of shape (n, K), or (n,) for the second of
+            two classes.
+        y : array-like of shape (n,) or (n, K)
+            Labels or distributions. Without an estimator labels may be the numbers 0 to K - 1, of
+            which some may be lacking.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If y holds a class that the logits have no column for, or logits aren't finite.
+        """
+        if y is None:
+            raise InputError("requires y to be passed, but the target y is None")
+        self._labels = _has_labels(self.estimator)
+        if self._labels:
+            return self._fit_labels(X, y, sample_weight)
+        if self.estimator is None:
+            X = _as_logits(X)
+            check_rows(X, y)
+            encoded = encode(y, _classes_of(y, X.shape[1]))
+            logits, self.estimator_ = X, None
+            weights = _weights(sample_weight, X)
+            self.n_features_in_ = X.shape[1]
+        elif _is_fitted(self.estimator):
+            self.estimator_ = self.estimator
+            logits = _finite(logits_of(self.estimator, X))
+            check_rows(logits, y)
+            encoded = encode(y, self.estimator.classes_)
+            weights = _weights(sample_weight, logits)
+        else:
+            estimator = clone(self.estimator)
+            check_rows(X, y)
+            encoded = encode(y)
+            if len(encoded.classes) < 2:
+                raise InputError(
+                    f"{type(self).__name__} needs at least two classes, but y holds only one class"
+                )
+            weights = _weights(sample_weight, X)
+            if isinstance(encoded, Distributions):
+                own, codes = encoded.p, encoded.p.argmax(axis=1)
+            else:
+                own, codes = encoded.classes[encoded.codes], encoded.codes
+            self.estimator_ = fitted(estimator, X, own, weights)
+            logits = _finite(
+                cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv)
+            )
+        self.classes_ = encoded.classes
+        targets = (
+            encoded.p
+            if isinstance(encoded, Distributions)
+            else np.eye(len(self.classes_))[encoded.codes]
+        )
+        self.temperature_ = or_one(best_temperature(logits, targets, weights))
+        self._take_features()
+        return self
+
+    def _fit_labels(self, X: Any, y: Any, sample_weight: Any) -> "TemperatureScaler":
+        if not _is_fitted(self.estimator):
+            raise InputError(
+                f"{type(_inner(self.estimator)).__name__} must be fitted before it is calibrated, "
+                "on other rows"
+            )
+        self.estimator_ = self.estimator
+        if np.ndim(y) == 1:
+            encoded = encode(y, self.estimator.classes_)
+            assert isinstance(encoded, Labels)  # y has a single column
+            values = encoded.codes[:, None]
+        else:
+            values = indicators(y)[0]
+        logits = self.estimator.decision_function(X)
+        logits = logits.reshape(len(logits), -1)
+        if values.shape != logits.shape:
+            raise InputError(f"y must have shape {logits.shape}, got {values.shape}")
+        self.classes_ = self.estimator.classes_
+        weights = _weights(sample_weight, logits)
+        self.temperature_ = or_one(labels_temperature(logits, values, weights), stacklevel=4)
+        self._take_features()
+        return self
+
+    def _take_features(self) -> None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits divided by the temperature.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d), or logits
+
+        Returns
+        -------
+        ndarray of shape (n,) for two classes, (n, K) or (n, L) otherwise
+        """
+        check_is_fitted(self)
+        if self._labels:
+            return self.estimator_.decision_function(X) / self.temperature_
+        logits = self._logits(X) / self.temperature_
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d), or logits
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        z = self.decision_function(X)
+        if z.ndim == 1:
+            return np.stack([sigmoid(-z), sigmoid(z)], axis=1)
+        return np.asarray(sigmoid(z)) if self._labels else softmax(z)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of the calibrated probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d), or logits
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        z = self.decision_function(X)
+        if z.ndim == 1:
+            return np.stack([log_sigmoid(-z), log_sigmoid(z)], axis=1)
+        return np.asarray(log_sigmoid(z)) if self._labels else log_softmax(z)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row, or the indicators of the labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d), or logits
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, L)
+        """
+        check_is_fitted(self)
+        if self._labels:
+            X = validate_features(_inner(self.estimator_), X, reset=False)
+            return self.linear_model().predict(X)
+        z = self.decision_function(X)
+        return self.classes_[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)]
+
+    @available_if(_has_linear_model)
+    def linear_model(self) -> LinearModel:
+        """Return the calibrated linear model as plain data; there for fastclf's classifiers.
+
+        Returns
+        -------
+        LinearModel
+        """
+        check_is_fitted(self)
+        model = _inner(self.estimator_).linear_model()
+        return replace(model, temperature=model.temperature * self.temperature_)
+
+    @available_if(_has_linear_model)
+    def save(self, path: Any) -> None:
+        """Write the calibrated linear model to a file that :func:`fastclf.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+        """
+        self.linear_model().save(path)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        if self.estimator_ is not None:
+            return _finite(logits_of(self.estimator_, X))
+        logits = _as_logits(X)
+        if logits.shape[1] != len(self.classes_):
+            raise InputError(
+                f"X has {logits.shape[1]} columns of logits, but there are {len(self.classes_)} "
+                "classes"
+            )
+        return logits
+
+
+def _inner(estimator: Any) -> Any:
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def _has_labels(estimator: Any) -> bool:
+    # Of classifiers that could do either, only ours tell several labels from several classes.
+    saved_as = getattr(_inner(estimator), "_saved_as", None)
+    return saved_as == "MultiLabelLogisticRegression"
+
+
+def _is_fitted(estimator: Any) -> bool:
+    return hasattr(estimator, "classes_")
+
+
+def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    return None if sample_weight is None else validate_sample_weight(sample_weight, X)
+
+
+def _as_logits(X: Any) -> np.ndarray:
+    logits = two_columns(
+        check_array(X, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    )
+    if logits.ndim != 2:
+        raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
+    if not np.isfinite(logits).all():
+        row = int((~np.isfinite(logits)).any(axis=1).argmax())
+        raise InputError(f"logits must be finite, but row {row} holds NaN or infinity")
+    return logits
+
+
+def _finite(logits: np.ndarray) -> np.ndarray:
+    if np.isnan(logits).any() or (logits == np.inf).any():
+        row = int((np.isnan(logits) | (logits == np.inf)).any(axis=1).argmax())
+        raise InputError(f"the estimator's logits hold NaN or infinity in row {row}")
+    return np.maximum(logits, _LOWEST)
+
+
+def _classes_of(y: Any, K: int) -> np.ndarray | None:
+    # The numbers 0 to K - 1 where y may be such; else what is in y must be all classes.
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] > 1:
+        return None
+    found = np.unique(values)
+    if len(found) == K:
+        return found
+    if found.dtype.kind in "iu" and found.min() >= 0 and found.max() < K:
+        return np.arange(K)
+    raise InputError(
+        f"y has {len(found)} classes, but the logits have {K} columns; give a column for each "
+        "class, or labels from 0 to K - 1"
+    )

@@ -1,0 +1,128 @@
+"""What any fitted classifier says of rows, as logits; and of rows that it wasn't fitted to.
+
+A ``decision_function`` is taken for logits where its softmax is what ``predict_proba`` returns, or
+where there is no ``predict_proba``: for an SVC with ``probability=False`` the probabilities are the
+softmax of its margins. Elsewhere, as in an SVC with ``probability=True`` or a one-vs-rest
+classifier, the logits are the logarithms of the probabilities.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.validation import has_fit_parameter
+
+from fastclf.errors import InputError
+from fastclf.functional import softmax
+
+_AGREEMENT = 1e-3
+"""By how much probabilities may miss the softmax of the logits that they were made from."""
+
+
+def logits_of(classifier: Any, X: Any) -> np.ndarray:
+    """Return a fitted classifier's logits (n, K) of rows; where a probability is 0, -inf.
+
+    Raises
+    ------
+    InputError
+        If it has neither decision_function nor predict_proba, or not one column for each class.
+    """
+    name, K = type(classifier).__name__, len(classifier.classes_)
+    told = None
+    if hasattr(classifier, "decision_function"):
+        told = two_columns(np.asarray(classifier.decision_function(X)))
+    if not hasattr(classifier, "predict_proba"):
+        if told is None:
+            raise InputError(f"{name} has neither decision_function nor predict_proba")
+        if told.shape[1] != K:
+            raise InputError(
+                f"the decision_function of {name} has {told.shape[1]} columns for {K} classes; "
+                "set decision_function_shape='ovr', or use a classifier with predict_proba"
+            )
+        return told
+    p = np.asarray(classifier.predict_proba(X))
+    if p.ndim != 2 or p.shape[1] != K:
+        raise InputError(f"the predict_proba of {name} has shape {p.shape} for {K} classes")
+    if told is not None and told.shape == p.shape and np.isfinite(told).all():
+        if np.abs(softmax(told) - p).max(initial=0) <= _AGREEMENT:
+            return told
+    with np.errstate(divide="ignore"):
+        return np.log(p)
+
+
+def two_columns(logits: np.ndarray) -> np.ndarray:
+    """Return logits (n,) or (n, 1) of the second of two classes as (0, z), others as they are."""
+    if logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1):
+        second = logits.reshape(-1)
+        return np.stack([np.zeros_like(second), second], axis=1)
+    return logits
+
+
+def fitted(classifier: Any, X: Any, y: Any, sample_weight: np.ndarray | None) -> Any:
+    """Fit a classifier, with weights if it takes them."""
+    if sample_weight is not None and has_fit_parameter(classifier, "sample_weight"):
+        return classifier.fit(X, y, sample_weight=sample_weight)
+    return classifier.fit(X, y)
+
+
+def cross_fitted(
+    classifier: Any,
+    X: Any,
+    y: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    sample_weight: np.ndarray | None,
+    cv: Any,
+    answer: Callable[[Any, Any], np.ndarray] = logits_of,
+) -> np.ndarray:
+    """Return what clones of a classifier say of the rows that they weren't fitted to.
+
+    Parameters
+    ----------
+    classifier : classifier
+    X, y : array-like with n rows
+        To fit to.
+    classes : ndarray of shape (K,)
+    codes : ndarray of shape (n,) or (n, L)
+        By which folds are stratified.
+    sample_weight : ndarray of shape (n,), optional
+    cv : int, splitter, iterable of splits, or None
+        As for scikit-learn; each row must be held out once.
+    answer : callable
+        From a fitted classifier and rows to an array with a row for each.
+
+    Raises
+    ------
+    InputError
+        If a row isn't held out exactly once, or a fold's training rows lack a class.
+    """
+    n = len(codes)
+    X, y = indexable(X, y)
+    held_out = np.zeros(n, np.intp)
+    answers: np.ndarray | None = None
+    folds = check_cv(cv, codes, classifier=True).split(np.empty((n, 1)), codes)
+    for f, (train, test) in enumerate(folds):
+        own = None if sample_weight is None else sample_weight[train]
+        rows = np.arange(n)[train]
+        part = fitted(clone(classifier), _safe_indexing(X, rows), _safe_indexing(y, rows), own)
+        if not np.array_equal(part.classes_, classes):
+            lacking = sorted(set(classes.tolist()) - set(part.classes_.tolist()), key=str)
+            raise InputError(
+                f"fold {f} of cv has no training rows of {lacking}: use fewer folds, or leave out "
+                "classes with so few rows"
+            )
+        test = np.arange(n)[test]
+        told = answer(part, _safe_indexing(X, test))
+        if answers is None:
+            answers = np.zeros((n, *told.shape[1:]), told.dtype)
+        answers[test] = told
+        held_out[test] += 1
+    if answers is None or (held_out != 1).any():
+        row = int((held_out != 1).argmax())
+        raise InputError(
+            f"cv must hold out each row once, and row {row} is held out {held_out[row]} times"
+        )
+    return answers

@@ -1,0 +1,66 @@
+"""Calibration inside a run: what rows that were split off from training decide."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastclf.config import CalibrateTable
+from fastclf.estimators.calibration import best_temperature, labels_temperature, or_one
+from fastclf.estimators.teachers import two_columns
+from fastclf.estimators.thresholds import best_thresholds
+from fastclf.linear_model import LinearModel
+from fastclf.runs.evaluation import evaluate
+from fastclf.runs.parts import Part
+
+FIGURES = ("log_loss", "cross_entropy", "brier", "ece", "micro_f1", "macro_f1")
+"""What may change by a temperature or by thresholds."""
+
+
+def calibrate(
+    model: LinearModel, table: CalibrateTable, part: Part
+) -> tuple[LinearModel, dict[str, Any]]:
+    """Return a model that is calibrated on some rows, and what that came to.
+
+    Parameters
+    ----------
+    model : LinearModel
+        Of rows as they were read.
+    table : CalibrateTable
+    part : Part
+        Rows that it wasn't fitted to.
+
+    Returns
+    -------
+    model : LinearModel
+    facts : dict
+        What JSON can hold: "n_rows", "temperature", "thresholds" by label, and "before" and
+        "after", figures on these rows.
+    """
+    logits = model.decision_function(part.X)
+    facts: dict[str, Any] = {"n_rows": len(part)}
+    before = evaluate(model, part).metrics
+    if table.temperature:
+        model = replace(model, temperature=or_one(_temperature(model, logits, part)))
+        facts["temperature"] = model.temperature
+    if table.thresholds == "f1":
+        assert model.threshold is not None  # a recipe tunes those of several labels alone
+        p = model.probabilities(model.decision_function(part.X))
+        tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold)
+        model = replace(model, threshold=tuned)
+        names = map(str, model.classes.tolist())
+        facts["thresholds"] = dict(zip(names, tuned.tolist(), strict=True))
+    after = evaluate(model, part).metrics
+    for name, metrics in (("before", before), ("after", after)):
+        facts[name] = {key: metrics[key] for key in FIGURES if key in metrics}
+    return model, facts
+
+
+def _temperature(model: LinearModel, logits: np.ndarray, part: Part) -> float | None:
+    if model.task == "multilabel":
+        return labels_temperature(logits, part.y)
+    if part.is_soft:
+        return best_temperature(two_columns(logits), part.y)
+    names = np.array([str(name) for name in model.classes.tolist()])
+    is_class = part.y.astype(str)[:, None] == names
+    return best_temperature(two_columns(logits), is_class.astype(np.float64))
