@@ -259,6 +259,14 @@ def test_the_best_of_teacher_and_student_is_marked():
     }
 
 
+def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
+    values = full().model_dump()
+    values["model"]["top_k"] = 1
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    assert "its 1 most probable labels" in page.text
+    assert "the model's threshold" not in page.text
+
+
 def test_names_from_data_are_escaped():
     text = report_page(hostile_facts(full()), LOWER)
     page = checked(text)

@@ -163,9 +163,10 @@ def thresholds(facts: RunFacts) -> Section | None:
             for label in found.labels
         ]
     more = len(facts.summary.classes) - len(found.labels)
-    told = f"On {facts.judged_on}. A label is predicted where it is more probable than that."
+    rule = "A label is predicted where its probability is above its threshold, the dashed line."
     if top_k is not None:
-        told = f"On {facts.judged_on}. Each row gets its {top_k} most probable labels instead."
+        rule = f"Each row gets its {top_k} most probable labels instead."
+    told = f"On {facts.judged_on}. {rule}"
     told += f" Those of {count(more)} rarer labels aren't drawn." if more > 0 else ""
     return section("thresholds", "Thresholds", legend(*THRESHOLD_KEYS), grid(figures), told=told)
 

@@ -116,4 +116,6 @@ def _wide(character: str) -> float:
         return 0.0
     if unicodedata.east_asian_width(character) in "WF":
         return 1.0
-    return 0.36 if character in " .,:;|!'ijlftI()[]" else 0.72 if character.isupper() else 0.58
+    if character in " .,:;|!'ijlftI()[]":
+        return 0.36
+    return 0.9 if character in "mwMW@%" else 0.72 if character.isupper() else 0.61

@@ -139,8 +139,12 @@ def describe(model: LinearModel) -> Model:
 
 
 def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
-    order = np.argsort(-np.abs(column), kind="stable")[:MOST_FEATURES]
-    return [(names[i], float(column[i])) for i in order if column[i] and np.isfinite(column[i])]
+    sizes = np.abs(column)
+    most = min(MOST_FEATURES, len(sizes))
+    least = np.partition(sizes, -most)[-most]  # to sort all of a million words takes long
+    candidates = np.flatnonzero((sizes >= least) & (sizes > 0) & np.isfinite(sizes))
+    order = candidates[np.argsort(-sizes[candidates], kind="stable")][:MOST_FEATURES]
+    return [(names[i], float(column[i])) for i in order]
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
