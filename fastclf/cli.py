@@ -258,23 +258,47 @@ def predict(
 
 
 @main.command()
+@click.argument("run", type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, help="The page.  [default: report.html in the run directory]"
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def report(run: Path, output: Path | None, quiet: bool) -> None:
+    """Write the report of RUN, a run directory: one HTML file that needs no network."""
+    from fastclf.runs.directory import open_run
+    from fastclf.runs.reporting import write_report
+
+    path = write_report(open_run(run), output)
+    if not quiet:
+        click.echo(f"saved in {path}")
+
+
+@main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.option(
+    "--html", type=PATH, metavar="FILE", help="Write a page with their curves, too; one HTML file."
+)
 @output("Print the metrics only.", "Print every key of the recipes, not only what differs.")
-def compare(runs: tuple[Path, ...], quiet: bool, verbose: bool, as_json: bool) -> None:
+def compare(
+    runs: tuple[Path, ...], html: Path | None, quiet: bool, verbose: bool, as_json: bool
+) -> None:
     """Show in what runs differ, and their metrics; the best of each is bold."""
     from rich.console import Console
 
-    from fastclf.runs.comparison import compare_runs, print_comparison
+    from fastclf.runs.comparison import NOT_SAME_DATA, compare_runs, print_comparison
     from fastclf.runs.directory import to_json
+    from fastclf.runs.reporting import write_comparison
 
     comparison = compare_runs(runs)
     if not comparison.same_data:
-        _warn(["the runs did not read the same data"])
+        _warn([NOT_SAME_DATA])
     if as_json:
         click.echo(to_json(comparison.as_json()))
     else:
         keys = {} if quiet else comparison.recipe if verbose else comparison.differences
         print_comparison(comparison, keys, Console())
+    if html is not None:
+        write_comparison(comparison, html)
 
 
 @main.command()

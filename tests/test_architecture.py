@@ -36,6 +36,7 @@ FLOORS = {
     "fastclf.estimators": 6,
     "fastclf.data": 7,
     "fastclf.config": 7,
+    "fastclf.report": 7,
     "fastclf.runs": 8,
     "fastclf.cli": 9,
     "fastclf.__main__": 10,

@@ -181,7 +181,7 @@ def test_several_labels_agree_with_scikit_learn(rng):
         "roc_auc": metrics.roc_auc_score(y, p),
     }
     assert found.metrics == pytest.approx(expected)
-    assert list(found.tables) == ["per_label", "reliability"]
+    assert list(found.tables) == ["per_label", "reliability", "threshold_curves"]
     assert [row["name"] for row in found.tables["per_label"]] == list("abcd")
     assert [row["support"] for row in found.tables["per_label"]] == y.sum(axis=0).tolist()
 

@@ -40,6 +40,7 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
         "evaluation.json",
         "metrics.jsonl",
         "model.safetensors",
+        "report.html",
         "summary.json",
     }
     tables = json.loads((result.path / "evaluation.json").read_text())

@@ -14,6 +14,8 @@ from fastclf.runs.directory import FinishedRun, open_run
 from fastclf.runs.evaluation import LOWER_IS_BETTER
 from fastclf.runs.tables import shown
 
+NOT_SAME_DATA = "the runs did not read the same data"
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -27,6 +27,7 @@ CONFIG = "config.toml"
 EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
 MODEL = "model.safetensors"
+REPORT = "report.html"
 SUMMARY = "summary.json"
 ANSWERS = "teacher.npz"
 
@@ -82,7 +83,7 @@ class RunDirectory:
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """A complete run; `open_run` reads one.
+    """A run with its model and all that ``summary.json`` tells; `open_run` reads one.
 
     Attributes
     ----------
@@ -245,7 +246,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS, REPORT):
             (path / name).unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from sklearn import metrics
 from fastclf import functional as F
 from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
+from fastclf.runs.curves import threshold_curves
 from fastclf.runs.parts import Part
 
 Metrics = dict[str, float]
@@ -65,7 +66,7 @@ class Evaluation:
         "recall", "f1", "support" and "roc_auc"; "reliability", a list of bins of probabilities
         with "from", "to", "count", "confidence" (their mean) and "accuracy"; and for classes
         "confusion_matrix" with "classes" and "counts", whose rows are the true classes and whose
-        columns the predicted ones.
+        columns the predicted ones; for labels "threshold_curves", see `fastclf.runs.curves`.
     """
 
     n_rows: int
@@ -196,7 +197,11 @@ def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: li
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
     columns = precision, recall, f1, (on & known).sum(axis=0)
-    tables = {"per_label": _rows(names, columns, areas), "reliability": bins}
+    tables = {
+        "per_label": _rows(names, columns, areas),
+        "reliability": bins,
+        "threshold_curves": threshold_curves(on, p, names, known),
+    }
     return Evaluation(len(y), figures, tables)
 
 

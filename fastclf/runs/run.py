@@ -12,16 +12,17 @@ from rich.console import Console
 
 from fastclf.config import Recipe
 from fastclf.data import Dataset
-from fastclf.errors import ConfigError
+from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.calibration import calibrate
-from fastclf.runs.directory import new_run
+from fastclf.runs.directory import FinishedRun, new_run
 from fastclf.runs.distillation import beside_teacher, compare, teach
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
+from fastclf.runs.reporting import write_report
 from fastclf.runs.summary import versions
 from fastclf.solvers import Progress, observing
 from fastclf.toml import to_toml
@@ -117,6 +118,10 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         }
         if calibration is not None:
             summary["calibration"] = calibration
+        try:
+            write_report(FinishedRun(out, recipe, summary, model))
+        except RunError as problem:  # a report can be written again, a long fit can't
+            summary["warnings"].append(f"there is no report: {problem}")
         directory.write_summary(summary)
     return RunResult(out, model, summary, found)
 

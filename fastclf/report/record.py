@@ -1,0 +1,75 @@
+"""The sections of a report that tell what the run was: its data, its recipe, its time."""
+
+from fastclf.report.facts import RunFacts
+from fastclf.report.layout import Section, facts_list, scrolled, section
+from fastclf.report.markup import Markup, element
+from fastclf.report.wording import count, seconds
+
+ENDS = {
+    "converged": "converged",
+    "early_stopping": "stopped early: the validation loss no longer fell",
+    "max_iter": "stopped at the most steps that the recipe allows",
+    "precision": "stopped where arithmetic allows no further progress",
+    "stopped": "stopped on request",
+}
+
+
+def data(facts: RunFacts) -> Section | None:
+    """Return what is known of the data."""
+    summary, data = facts.summary, facts.data
+    source = next((data[key] for key in ("path", "card", "name") if data.get(key)), None)
+    target = data.get("target")
+    known = facts_list(
+        (
+            ("source", source),
+            ("target", ", ".join(map(str, target)) if isinstance(target, list) else target),
+            ("training rows", None if summary.n_train is None else count(summary.n_train)),
+            ("test rows", None if summary.n_test is None else count(summary.n_test)),
+            ("columns", count(len(facts.model.columns)) if facts.model.columns else None),
+            ("features", None if summary.n_features is None else count(summary.n_features)),
+            ("scaling", data.get("scale")),
+            ("missing values", data.get("impute") if facts.model.columns else None),
+            ("precision", data.get("dtype")),
+            ("sha256", _sha256(summary.data_sha256)),
+        )
+    )
+    return section("data", "Data", known)
+
+
+def _sha256(digest: str) -> Markup | None:
+    return element("code", f"{digest[:16]}…", title=digest) if digest else None
+
+
+def recipe(facts: RunFacts) -> Section | None:
+    """Return the resolved recipe."""
+    if not facts.recipe:
+        return None
+    shown = scrolled(element("pre", element("code", facts.recipe)), "Recipe")
+    return section("recipe", "Recipe", shown, told="With all its defaults (config.toml).")
+
+
+def timing(facts: RunFacts) -> Section | None:
+    """Return how long the fit took, how it ended, and with which versions."""
+    summary = facts.summary
+    last = facts.steps[-1] if facts.steps else {}
+    passes = last.get("passes")
+    took = summary.fit_seconds
+    steps = summary.n_iter
+    unit = "epochs" if facts.minibatch else "iterations"
+    speed = None
+    if isinstance(passes, int | float) and took and summary.n_train:
+        speed = f"{count(passes * summary.n_train / took)} a second"
+    known = facts_list(
+        (
+            ("fit", None if took is None else seconds(took)),
+            (unit, None if steps is None else count(steps)),
+            ("passes over the rows", f"{passes:.4g}" if isinstance(passes, int | float) else None),
+            ("rows read", speed),
+            (f"an {unit[:-1]}", seconds(took / steps) if took and steps else None),
+            ("end", ENDS.get(summary.status, summary.status)),
+            ("solver", summary.solver),
+            ("seed", None if summary.seed is None else str(summary.seed)),
+            *summary.versions.items(),
+        )
+    )
+    return section("timing", "Timing and versions", known)

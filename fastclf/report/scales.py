@@ -1,0 +1,147 @@
+"""Axes: from values to positions, and the few round values that are written along them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastclf.report.wording import MINUS, scientific
+
+_LARGEST = 1e290
+_SMALLEST = 1e-290
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A range of values along an axis.
+
+    Parameters
+    ----------
+    low, high : float
+        ``low < high``; both above 0 if ``log``.
+    log : bool
+        Whether equal ratios are equally far.
+    whole : bool
+        Whether ticks are whole numbers.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    def position(self, value: float) -> float:
+        """Return where a value is, 0 for the lowest and 1 for the highest."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high)
+            return (math.log(value) - low) / (high - low)
+        return (value - self.low) / (self.high - self.low)
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value is on the axis; NaN isn't."""
+        return self.low <= value <= self.high
+
+    def ticks(self, most: int = 5) -> list[tuple[float, str]]:
+        """Return at most so many round values with their texts; logarithmic ones have two or more.
+
+        Examples
+        --------
+        >>> from fastclf.report.scales import Scale
+        >>> Scale(0, 43, whole=True).ticks()
+        [(0.0, '0'), (10.0, '10'), (20.0, '20'), (30.0, '30'), (40.0, '40')]
+        >>> [text for _, text in Scale(3e-5, 2.0, log=True).ticks()]
+        ['10⁻⁴', '10⁻³', '10⁻²', '10⁻¹', '1']
+        """
+        if self.log:
+            values = _powers(self.low, self.high, most)
+            small = min(values) < 0.001 or max(values) >= 10_000
+            return [(value, scientific(value) if small else f"{value:,.4g}") for value in values]
+        step = _step((self.high - self.low) / most, self.whole)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
+        if digits and _has_fraction(step):
+            digits += 1
+        ticks = [number * step for number in range(first, last + 1)]
+        largest = max(map(abs, ticks), default=0.0)
+        if largest >= 1e6 or digits > 4:
+            power = math.floor(math.log10(largest) + 1e-9) if largest else 0
+            digits = max(0, power - math.floor(math.log10(step) + 1e-9))
+            digits += _has_fraction(step)
+            return [(tick, _times_power(tick, power, digits)) for tick in ticks]
+        return [(tick, _signed(f"{tick:,.{digits}f}")) for tick in ticks]
+
+
+def fitted(
+    values: Iterable[float], *, log: bool = False, whole: bool = False, zero: bool = False
+) -> Scale:
+    """Return the scale of some values, with a little room around them.
+
+    Parameters
+    ----------
+    values : iterable of float
+        What is not finite, or not above 0 on a logarithmic scale, is left out.
+    log, whole : bool
+        As in `Scale`.
+    zero : bool
+        Whether 0 is on it.
+    """
+    known = [_bounded(value) for value in values if math.isfinite(value)]
+    known = [value for value in known if value > 0 or not log]
+    if not known:
+        return Scale(0.1, 1, log=True) if log else Scale(0, 1, whole=whole)
+    low, high = min(known), max(known)
+    if log:
+        low, high = (low / 2, high * 2) if high < low * 1.5 else (low / 1.15, high * 1.15)
+        return Scale(low, high, log=True)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = max(abs(low) * 0.1, 1 if whole else 1e-3)
+        return Scale(low - room, high + room, whole=whole)
+    if whole:
+        return Scale(low, high, whole=True)
+    room = 0.04 * (high - low)
+    return Scale(
+        low if zero and low == 0 else low - room, high if zero and high == 0 else high + room
+    )
+
+
+def _bounded(value: float) -> float:
+    """Return a value far enough from the ends of floating-point numbers to be computed with."""
+    return max(min(value, _LARGEST), -_LARGEST) if abs(value) > _SMALLEST else 0.0
+
+
+def _step(smallest: float, whole: bool) -> float:
+    power = 10.0 ** math.floor(math.log10(smallest))
+    steps = (power * factor for factor in (1, 2, 2.5, 5, 10))
+    step = next(step for step in steps if step >= smallest * (1 - 1e-9))
+    return max(1.0, float(math.ceil(step))) if whole else step
+
+
+def _powers(low: float, high: float, most: int) -> list[float]:
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    decades = list(range(first, last + 1))
+    if len(decades) >= 2:
+        every = -(-len(decades) // most)
+        return [10.0**decade for decade in decades if (decade - last) % every == 0]
+    between = [
+        factor * 10.0**decade
+        for decade in range(math.floor(math.log10(low)), last + 1)
+        for factor in (1, 2, 5)
+    ]
+    inside = [value for value in between if low <= value <= high]
+    return inside if len(inside) >= 2 else [low * (high / low) ** part for part in (0.1, 0.9)]
+
+
+def _has_fraction(step: float) -> bool:
+    """Tell whether a step is 2.5 of a power of ten, and not 1, 2 or 5."""
+    return round(step / 10.0 ** math.floor(math.log10(step) + 1e-9), 6) % 1 > 0
+
+
+def _times_power(value: float, power: int, digits: int) -> str:
+    """Return a value as so many of a power of ten; 0 as 0."""
+    unit = 10.0**power
+    return f"{_signed(f'{value / unit:.{digits}f}')}·{scientific(unit)}" if value else "0"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS) if text.strip("-0.,") else text.removeprefix("-")

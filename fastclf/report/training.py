@@ -1,0 +1,136 @@
+"""The curves of a training: what each iteration or epoch has reported."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastclf.report.chart import Line, line_chart
+from fastclf.report.layout import figure_box
+from fastclf.report.markup import Markup
+from fastclf.report.scales import Scale, fitted
+from fastclf.report.wording import count, figure, spoken
+
+NOT_CURVES = {"iteration", "max_iter", "objective", "passes", "seconds", "rows_per_second", "eta"}
+"""Figures of a step that are no curve, or that the curve of the objective has."""
+
+_PARTS = re.compile(r"(train|validation|test)_(.+)")
+
+Steps = Sequence[dict[str, Any]]
+
+
+def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
+    """Return a figure for each of the curves that a training has reported.
+
+    The objective comes first, with the loss on the validation rows; then the norm of the gradient,
+    the learning rate, and any other figures that the steps have. Those of the training and of the
+    validation part are drawn together.
+    """
+    unit = "epoch" if minibatch else "iteration"
+    if not steps:
+        return []
+    curves: dict[str, dict[str, list[float]]] = {}
+    for key in dict.fromkeys(key for step in steps for key in step):
+        values = series(steps, key)
+        if key in NOT_CURVES or not any(map(math.isfinite, values)):
+            continue
+        match = _PARTS.fullmatch(key)
+        part, name = match.groups() if match else ("", key)
+        curves.setdefault(name, {})[part] = values
+    objective = {"objective": series(steps, "objective")}
+    if "loss" in curves:
+        objective |= {f"{part} loss".strip(): values for part, values in curves.pop("loss").items()}
+    order = ["gradient_norm", "learning_rate", *curves]
+    found = [_objective(steps, objective, unit)]
+    for name in dict.fromkeys(name for name in order if name in curves):
+        found.append(_curve(steps, name, curves[name], unit))
+    return [drawn for drawn in found if drawn is not None]
+
+
+def series(steps: Steps, key: str) -> list[float]:
+    """Return a figure of each step, NaN where it is missing or isn't a number."""
+    values = (step.get(key) for step in steps)
+    return [
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        for value in values
+    ]
+
+
+def numbers(steps: Steps) -> list[float]:
+    """Return the number of each step."""
+    known = series(steps, "iteration")
+    if all(map(math.isfinite, known)):
+        return known
+    return [float(number) for number in range(1, len(steps) + 1)]
+
+
+def step_scale(*numbered: Sequence[float]) -> Scale:
+    """Return the axis of some steps' numbers; it begins at 0, where the fit began."""
+    last = max((max(numbers) for numbers in numbered if numbers), default=1.0)
+    return Scale(0, max(last, 1.0), whole=True)
+
+
+def _objective(steps: Steps, curves: dict[str, list[float]], unit: str) -> Markup | None:
+    values = [value for curve in curves.values() for value in curve]
+    if not any(map(math.isfinite, values)):
+        return None
+    x = numbers(steps)
+    lines, told = [], ""
+    for number, (name, curve) in enumerate(curves.items()):
+        validates = name == "validation loss"
+        best = _lowest(curve) if validates else None
+        if best is not None:
+            told = f"Lowest validation loss: {figure(curve[best])} at {unit} {count(x[best])}."
+        label = name.removesuffix(" loss")
+        lines.append(Line(label, x, curve, number, "dashed" if validates else "solid", best))
+    log = _spans_decades(values)
+    drawn = line_chart(
+        lines,
+        step_scale(x),
+        fitted(values, log=log),
+        unit,
+        f"{_told(curves['objective'], 'Objective', unit)} {told}".strip(),
+    )
+    return figure_box("Objective", drawn, unit="mean loss and penalty, nats", told=told)
+
+
+def _curve(steps: Steps, name: str, curves: dict[str, list[float]], unit: str) -> Markup:
+    values = [value for curve in curves.values() for value in curve]
+    log = name != "learning_rate" and (name == "gradient_norm" or _spans_decades(values))
+    log = log and any(value > 0 for value in values)
+    x = numbers(steps)
+    lines = [
+        Line(part, x, curve, number, "dashed" if part == "validation" else "solid")
+        for number, (part, curve) in enumerate(curves.items())
+    ]
+    title = spoken(name).capitalize() if name.islower() and spoken(name).islower() else spoken(name)
+    units = {"gradient_norm": "largest entry", "learning_rate": "of the last step"}
+    drawn = line_chart(
+        lines,
+        step_scale(x),
+        fitted(values, log=log, zero=name == "learning_rate"),
+        unit,
+        " ".join(_told(curve, f"{part} {title}".strip(), unit) for part, curve in curves.items()),
+    )
+    return figure_box(title, drawn, unit=units.get(name, ""))
+
+
+def _told(values: Sequence[float], name: str, unit: str) -> str:
+    """Return a curve in a sentence."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return ""
+    steps = f"{len(values)} {unit}{'s' if len(values) != 1 else ''}"
+    if len(known) == 1:
+        return f"{name}: {figure(known[0])} after {steps}."
+    return f"{name}: from {figure(known[0])} to {figure(known[-1])} over {steps}."
+
+
+def _lowest(values: Sequence[float]) -> int | None:
+    known = [number for number, value in enumerate(values) if math.isfinite(value)]
+    return min(known, key=lambda number: values[number], default=None)
+
+
+def _spans_decades(values: Sequence[float]) -> bool:
+    known = [value for value in values if math.isfinite(value)]
+    return bool(known) and min(known) > 0 and max(known) / min(known) > 50

@@ -1,0 +1,195 @@
+"""The report of a run, ``report.html``: made from the files of its directory, and one of them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from fastclf.config import MINIBATCH_RULES
+from fastclf.errors import RunError
+from fastclf.linear_model import LinearModel
+from fastclf.preprocessing import NumericColumn
+from fastclf.report.comparison import comparison_page
+from fastclf.report.facts import Model, RunFacts
+from fastclf.report.page import report_page
+from fastclf.runs.comparison import NOT_SAME_DATA, Comparison
+from fastclf.runs.directory import (
+    CONFIG,
+    EVALUATION,
+    METRICS,
+    REPORT,
+    SUMMARY,
+    FinishedRun,
+    open_run,
+    write_file,
+)
+from fastclf.runs.evaluation import LOWER_IS_BETTER
+from fastclf.toml import to_toml
+
+MOST_FEATURES = 10
+"""Features that are shown of each class."""
+
+
+def write_report(run: FinishedRun, path: Path | None = None) -> Path:
+    """Write the report of a run, and return its path.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run. Files that its directory lacks, such as ``evaluation.json``, leave out the parts
+        of the report that would show them.
+    path : Path, optional
+        By default ``report.html`` in the run directory.
+
+    Raises
+    ------
+    RunError
+        If a file of the run is damaged, or the report can't be written.
+    """
+    path = path or run.path / REPORT
+    write_file(path, report_page(run_facts(run), LOWER_IS_BETTER))
+    return path
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a page that shows runs side by side.
+
+    Raises
+    ------
+    RunError
+        If a file of a run is damaged, or the page can't be written.
+    """
+    runs = [run_facts(open_run(Path(run))) for run in comparison.runs]
+    page = comparison_page(
+        comparison.runs,
+        runs,
+        comparison.differences,
+        comparison.metrics,
+        LOWER_IS_BETTER,
+        "" if comparison.same_data else NOT_SAME_DATA,
+    )
+    write_file(path, page)
+
+
+def run_facts(run: FinishedRun) -> RunFacts:
+    """Return what a run left behind.
+
+    Raises
+    ------
+    RunError
+        If a file of it is damaged.
+    """
+    facts = {
+        "summary": run.summary,
+        "recipe": to_toml(run.recipe),
+        "data": run.recipe.data.model_dump(mode="json", exclude_none=True),
+        "steps": _steps(run.path / METRICS),
+        "parts": _parts(run.path),
+        "model": describe(run.model),
+        "minibatch": run.recipe.solver.name in MINIBATCH_RULES,
+    }
+    try:
+        return RunFacts.model_validate(facts)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = [str(key) for key in first["loc"]]
+        file = {"summary": SUMMARY, "parts": EVALUATION, "steps": METRICS}.get(place[0], CONFIG)
+        raise RunError(
+            f"{run.path / file}: {'.'.join(place[1:])}: {first['msg']}; judge the run again with "
+            "fastclf evaluate, or train it again"
+        ) from None
+
+
+def describe(model: LinearModel) -> Model:
+    """Return what a report tells of a model: of each class the features that matter most.
+
+    Of a class the features are those with the largest coefficients, positive or negative; those
+    that are 0 are left out.
+    """
+    coefficients = model.theta[:-1]
+    names = model.feature_names or tuple(f"feature {i}" for i in range(model.n_features))
+    classes = [str(name) for name in model.classes.tolist()]
+    strongest = [
+        {"name": name, "features": _strongest(column, names)}
+        for name, column in zip(classes[-coefficients.shape[1] :], coefficients.T, strict=True)
+    ]
+    scaled = model.preprocessing is not None
+    columns: tuple[str, ...] = ()
+    if model.encoder is not None:
+        columns = model.encoder.column_names
+        scaled = any(
+            column.scale != 1
+            for column in model.encoder.columns
+            if isinstance(column, NumericColumn)
+        )
+    return Model.model_validate(
+        {
+            "strongest": strongest,
+            "thresholds": [] if model.threshold is None else model.threshold.tolist(),
+            "n_nonzero": int(np.count_nonzero(coefficients)),
+            "n_coefficients": coefficients.size,
+            "columns": list(columns),
+            "scaled": scaled,
+            "top_k": model.top_k,
+        }
+    )
+
+
+def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
+    sizes = np.abs(column)
+    most = min(MOST_FEATURES, len(sizes))
+    least = np.partition(sizes, -most)[-most]  # to sort all of a million words takes long
+    candidates = np.flatnonzero((sizes >= least) & (sizes > 0) & np.isfinite(sizes))
+    order = candidates[np.argsort(-sizes[candidates], kind="stable")][:MOST_FEATURES]
+    return [(names[i], float(column[i])) for i in order]
+
+
+def _steps(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of ``metrics.jsonl``; the last may be one that was never finished."""
+    if not path.exists():
+        return []
+    steps = []
+    lines = _read(path).split("\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                steps.append(_table(line))
+        except ValueError:
+            if number < len(lines):
+                raise RunError(f"{path}: line {number} isn't JSON; train the run again") from None
+    return steps
+
+
+def _parts(folder: Path) -> dict[str, Any]:
+    """Return the figures of the run's own data, and then those of others."""
+    parts: dict[str, Any] = {}
+    for path in (folder / EVALUATION, *sorted(folder.glob("evaluation-*.json"))):
+        if path.exists():
+            try:
+                parts |= _table(_read(path))
+            except ValueError:
+                raise RunError(
+                    f"{path}: isn't an evaluation; remove it, and judge the run again with "
+                    "fastclf evaluate"
+                ) from None
+    return parts
+
+
+def _table(text: str) -> dict[str, Any]:
+    try:
+        table = json.loads(text)
+    except RecursionError:
+        raise ValueError from None
+    if not isinstance(table, dict):
+        raise ValueError
+    return table
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as problem:
+        raise RunError(f"{path}: can't be read: {problem.strerror}") from None

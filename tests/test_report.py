@@ -1,0 +1,419 @@
+"""Reports as text: well-formed, escaped, with the sections that a run has, the same each time."""
+
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_facts import HOSTILE, NAMES, facts_of_many_classes, hostile_facts
+
+from fastclf.report.comparison import comparison_page
+from fastclf.report.facts import RunFacts
+from fastclf.report.markup import Markup, element, escape
+from fastclf.report.page import report_page
+from fastclf.report.training import training_figures
+
+LOWER = {"log_loss", "brier"}
+BINS = [
+    {"from": 0.4, "to": 0.5, "count": 2, "confidence": 0.45, "accuracy": 0.5},
+    {"from": 0.9, "to": 1.0, "count": 9, "confidence": 0.97, "accuracy": 0.9},
+]
+CURVE = {"precision": [0.5, None], "recall": [1.0, 0.0], "f1": [0.6, None]}
+STEPS = [
+    {
+        "iteration": i,
+        "objective": 1 / i,
+        "gradient_norm": 10.0**-i,
+        "learning_rate": None,
+        "validation_loss": abs(i - 3) + 1.0,
+        "train_accuracy": 0.5,
+        "validation_accuracy": 0.25 * i,
+        "seconds": 0.1 * i,
+        "passes": 2.0 * i,
+    }
+    for i in range(1, 5)
+]
+SECTIONS = {
+    "metrics",
+    "training",
+    "distillation",
+    "confusion",
+    "calibration",
+    "thresholds",
+    "names",
+    "coefficients",
+    "data",
+    "recipe",
+    "timing",
+}
+
+
+def full() -> RunFacts:
+    """Facts of a run that has everything at once."""
+    judged = {
+        "n_rows": 11,
+        "metrics": {"accuracy": 0.9, "log_loss": 0.25},
+        "per_class": [
+            {"name": "a", "precision": 0.75, "recall": None, "f1": 0.5, "support": 4},
+            {"name": "b", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 7},
+        ],
+        "confusion_matrix": {"classes": ["a", "b"], "counts": [[3, 1], [0, 7]]},
+        "reliability": BINS,
+        "threshold_curves": {
+            "thresholds": [0.25, 0.75],
+            "micro": CURVE,
+            "labels": [{"name": "a", **CURVE}],
+        },
+    }
+    metrics = {"accuracy": 0.9, "log_loss": 0.25}
+    return RunFacts.model_validate(
+        {
+            "summary": {
+                "name": "all",
+                "task": "multilabel",
+                "kind": "softmax",
+                "solver": "adam",
+                "seed": 3,
+                "n_train": 1500,
+                "n_test": 11,
+                "n_features": 2,
+                "classes": ["a", "b"],
+                "fit_seconds": 0.25,
+                "n_iter": 4,
+                "status": "early_stopping",
+                "calibration": {
+                    "n_rows": 12,
+                    "temperature": 1.5,
+                    "before": {"log_loss": 0.75, "gone": 1.0},
+                    "after": {"log_loss": 0.625},
+                },
+                "warnings": ["mind the gap"],
+                "versions": {"numpy": "2.0"},
+                "data_sha256": "abcdef0123456789" * 4,
+                "metrics": {
+                    "train": metrics,
+                    "test": metrics,
+                    "teacher": {"accuracy": 0.95, "log_loss": 0.5},
+                    "student": {"accuracy": 0.9, "log_loss": 0.25, "kl_to_teacher": 0.01},
+                },
+            },
+            "recipe": "seed = 3\n",
+            "data": {"path": "rows.csv", "scale": "standard"},
+            "steps": STEPS,
+            "parts": {"train": judged, "test": judged, "new rows": {"metrics": {"accuracy": 0.5}}},
+            "model": {
+                "strongest": [
+                    {"name": "a", "features": [("height", 2.0), ("width", -1.5)]},
+                    {"name": "b", "features": []},
+                ],
+                "thresholds": [0.5, 0.3],
+                "n_nonzero": 2,
+                "n_coefficients": 4,
+                "scaled": True,
+            },
+            "minibatch": True,
+        }
+    )
+
+
+class Page(HTMLParser):
+    """A page, taken apart; it must close each element that it opens."""
+
+    VOID = {"meta", "link"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.shown: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+        self.drawings = [ET.fromstring(drawing) for drawing in drawings]
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs)
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.shown.append(data)
+
+    @property
+    def sections(self) -> set[str]:
+        return {attributes["id"] for tag, attributes in self.tags if tag == "section"}
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.shown).split())
+
+
+def checked(text: str) -> Page:
+    """A page that has been found to be well-formed, accessible and self-contained."""
+    page = Page(text)
+    assert not page.all("script") and not page.all("img")
+    for attributes in (attributes for _, attributes in page.tags):
+        assert not any(name.startswith("on") for name in attributes)
+        assert "src" not in attributes
+        href = attributes.get("href", "data:,")
+        assert href == "data:," or href.removeprefix("#") in page.sections
+    assert "url(" not in text and "@import" not in text and "@font-face" not in text
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == 1
+    assert {link["href"].removeprefix("#") for link in page.all("a")} == page.sections
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(cell.get("scope") for cell in page.all("th"))
+    for box in page.all("div"):
+        if box.get("class") == "scroll":
+            assert box["role"] == "region" and box["aria-label"] and box["tabindex"] == "0"
+    for drawing in page.drawings:
+        assert drawing.get("role") == "img" and drawing.get("aria-label")
+        assert len(drawing) > 1
+        for part in drawing.iter():
+            for name, value in part.attrib.items():
+                if name not in ("aria-label", "class"):
+                    assert not re.search(r"\b(nan|inf|None)\b", value), (name, value)
+    return page
+
+
+def test_text_is_escaped_and_markup_is_not():
+    assert escape("<a & 'b'>") == "&lt;a &amp; &#x27;b&#x27;&gt;"
+    assert escape(Markup("<b>")) == "<b>"
+    assert escape("a\x00b\x1b\ud800c\ufffe") == "a\ufffdb\ufffd\ufffdc\ufffd"
+    assert element("p", "<", None, 3, element("b", ">")) == "<p>&lt;3<b>&gt;</b></p>"
+    assert element("p", class_='"', aria_label="<", x=0.504, y=-0.001, z=None) == (
+        '<p class="&quot;" aria-label="&lt;" x="0.5" y="0"></p>'
+    )
+
+
+def test_a_run_with_everything_has_every_section():
+    text = report_page(full(), LOWER)
+    page = checked(text)
+    assert page.sections == SECTIONS
+    for shown in (
+        "mind the gap",
+        "early: the validation loss no longer fell",
+        "Lowest validation loss: 1.0000 at epoch 3.",
+        "1,500 training rows",
+        "ECE 0.0664",
+        "a temperature of 1.50",
+        "on the 12 rows that it used metric before after log-loss 0.7500 0.6250",
+        "height",
+        "+2.00",
+        "2 of 4 coefficients are 0",
+        "abcdef0123456789…",
+        "new rows",
+        "48,000 a second",
+        "the model's threshold is 0.50",
+    ):
+        assert shown in page.text
+    titles = {drawing.get("aria-label") for drawing in page.drawings}
+    assert any("train Accuracy" in title and "validation Accuracy" in title for title in titles)
+    assert text == report_page(full(), LOWER)
+
+
+def test_a_run_with_nothing_has_a_page():
+    page = checked(report_page(RunFacts.model_validate({"summary": {}}), LOWER))
+    assert page.sections == set()
+    assert page.drawings == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"steps": []}, {"training"}),
+        ({"recipe": ""}, {"recipe"}),
+        ({"model": {}}, {"coefficients"}),
+        (
+            {"parts": {}},
+            {"confusion", "calibration", "thresholds", "names"},
+        ),
+    ],
+)
+def test_what_a_run_lacks_is_left_out(changes: dict, missing: set[str]):
+    facts = RunFacts.model_validate({**full().model_dump(), **changes})
+    assert checked(report_page(facts, LOWER)).sections == SECTIONS - missing
+
+
+def test_the_best_of_teacher_and_student_is_marked():
+    text = report_page(full(), LOWER)
+    table = re.search(r"<table[^>]*><caption>Teacher, student.*?</table>", text, re.DOTALL)[0]
+    best = re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', table)
+    assert dict(best) == {
+        "accuracy": '<td class="best">0.9500</td><td>0.9000</td>',
+        "log-loss": '<td>0.5000</td><td class="best">0.2500</td>',
+        "KL to the teacher": "<td>–</td><td>0.0100</td>",
+    }
+
+
+def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
+    values = full().model_dump()
+    values["model"]["top_k"] = 1
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    assert "its 1 most probable labels" in page.text
+    assert "the model's threshold" not in page.text
+
+
+def test_names_from_data_are_escaped():
+    text = report_page(hostile_facts(full()), LOWER)
+    page = checked(text)
+    assert page.sections == SECTIONS
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert HOSTILE in page.text and NAMES[1] in page.text
+    assert not page.all("b") or all(not attributes for attributes in page.all("b"))
+    text.encode("utf-8")
+
+
+def test_a_few_classes_are_a_table_and_many_a_map():
+    few = checked(report_page(facts_of_many_classes(20), LOWER))
+    assert any(table.get("class", "").startswith("matrix") for table in few.all("table"))
+    many = report_page(facts_of_many_classes(120), LOWER)
+    page = checked(many)
+    assert not any(table.get("class", "").startswith("matrix") for table in page.all("table"))
+    maps = [one for one in page.drawings if one.get("aria-label").startswith("Confusion matrix")]
+    squares = sum(path.get("d").count("z") for path in maps[0].iter() if "d" in path.attrib)
+    counts = facts_of_many_classes(120).parts["test"].confusion_matrix.counts
+    assert squares == sum(count > 0 for row in counts for count in row)
+    assert "All 120 classes" in page.text
+    most = checked(report_page(facts_of_many_classes(400), LOWER))
+    assert "Most frequent confusions" in most.text
+    assert not any("Confusion matrix" in one.get("aria-label") for one in most.drawings)
+
+
+def test_confusions_are_sorted_and_counted():
+    values = full().model_dump()
+    values["parts"]["test"]["confusion_matrix"] = {
+        "classes": ["a", "b", "c"],
+        "counts": [[7, 1, 2], [4, 6, 0], [0, 0, 0]],
+    }
+    text = report_page(RunFacts.model_validate(values), LOWER)
+    table = re.search(r"<table class=\"pairs\">.*?</table>", text, re.DOTALL)[0]
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t", table)[4:]
+    assert cells == "b a 4 40.0% a c 2 20.0% a b 1 10.0%".split()
+
+
+def test_long_trainings_are_thinned_without_losing_their_extremes():
+    steps = [{"iteration": i, "objective": 1.0, "gradient_norm": 1.0} for i in range(1, 5001)]
+    steps[1234]["objective"] = 5.0
+    steps[2345]["objective"] = float("nan")
+    figures = training_figures(steps, minibatch=False)
+    drawing = ET.fromstring(re.search(r"<svg.*</svg>", figures[0])[0])
+    line = next(one.get("d") for one in drawing.iter() if "line" in one.get("class", ""))
+    assert line.count("L") < 1000
+    assert line.count("M") == 2
+    heights = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=[ML]|$)", line)]
+    assert min(heights) < 20
+
+
+numbers = st.one_of(st.none(), st.floats(), st.integers(-(10**9), 10**9), st.just("odd"))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"objective": numbers, "gradient_norm": numbers, "validation_loss": numbers},
+            optional={"iteration": st.integers(0, 10**9), "learning_rate": numbers},
+        ),
+        max_size=5,
+    ),
+    st.lists(st.floats(), min_size=2, max_size=2),
+    st.lists(
+        st.tuples(st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False)), max_size=4
+    ),
+)
+def test_any_figures_make_a_page(steps: list, metrics: list, features: list):
+    values = full().model_dump()
+    values["steps"] = steps
+    values["summary"]["metrics"]["teacher"] = {
+        "accuracy": metrics[0],
+        "log_loss": metrics[1],
+    }
+    values["model"]["strongest"] = [{"name": "a", "features": features}]
+    facts = RunFacts.model_validate(values)
+    checked(report_page(facts, LOWER))
+    checked(compared([facts, facts]))
+
+
+def compared(runs: list[RunFacts], **changes) -> str:
+    arguments = {
+        "paths": [f"runs/{number}" for number in range(len(runs))],
+        "runs": runs,
+        "differences": {"model.C": [1.0, None], "data.drop": [["a", "b"], HOSTILE]},
+        "metrics": {
+            "test.accuracy": [0.5, 0.75],
+            "test.log_loss": [0.5, 0.75],
+            "teacher.accuracy": [None, 0.25],
+            "fit_seconds": [1.5, 2.5],
+        },
+        "lower_is_better": LOWER,
+    }
+    return comparison_page(**{**arguments, **changes})
+
+
+def test_runs_side_by_side():
+    text = compared([full(), full()], warning="other data")
+    page = checked(text)
+    assert page.sections == {"recipes", "metrics", "figures", "training"}
+    assert "other data" in page.text and "a, b" in page.text and HOSTILE in page.text
+    best = dict(re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', text))
+    assert best["test accuracy"] == '<td>0.5000</td><td class="best">0.7500</td>'
+    assert best["test log-loss"] == '<td class="best">0.5000</td><td>0.7500</td>'
+    assert best["fit, seconds"] == '<td class="best">1.5000</td><td>2.5000</td>'
+    assert "1 of one run" in page.text
+    lines = [one for one in page.drawings[2].iter() if "line" in one.get("class", "").split()]
+    assert len(lines) == 2
+
+
+def test_runs_that_do_not_differ_say_so():
+    page = checked(compared([full(), full()], differences={}))
+    assert "The recipes are the same." in page.text
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def mixed(colour: str, paper: str, share: float) -> str:
+    pairs = [(int(colour[i : i + 2], 16), int(paper[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_read(theme: int):
+    style = files("fastclf.report").joinpath("style.css").read_text()
+    colours = dict(re.findall(r"--([\w]+): (#\w{6}|[\d.]+);", style.split(":root {")[theme + 1]))
+    grounds = ("paper", "panel")
+    texts = ("ink", "muted", *(f"c{number}" for number in range(8)))
+    for ground in grounds:
+        for text in texts:
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for ground in ("tint", "warning"):
+        assert contrast(colours["ink"], colours[ground]) >= 4.5
+    for kind in ("right", "wrong"):
+        for share in (0.1, 0.5, 1.0):
+            cell = mixed(colours[kind], colours["paper"], share * float(colours["heat"]))
+            assert contrast(colours["ink"], cell) >= 4.5, (kind, share)
+
+
+def test_the_style_sheet_is_in_the_package():
+    assert Path(str(files("fastclf.report").joinpath("style.css"))).is_file()
