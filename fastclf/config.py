@@ -473,6 +473,25 @@ class DistillTable(Table):
         return self
 
 
+class CheckpointTable(Table):
+    """``[checkpoint]``: how often a run keeps where its fit stands, to go on from there.
+
+    Attributes
+    ----------
+    every_seconds : float
+        After how many seconds a checkpoint is written, at the next iteration or slice of an epoch;
+        later where that would take more than a fiftieth of the time. 0 writes one after each.
+    every_epochs : int, optional
+        After how many epochs or iterations one is written in any case.
+    keep : int
+        How many of the last checkpoints are kept; the best one is, too.
+    """
+
+    every_seconds: AtLeast0 = 10.0
+    every_epochs: Count | None = None
+    keep: Count = 2
+
+
 class Recipe(Table):
     """All that decides a training run.
 
@@ -482,7 +501,7 @@ class Recipe(Table):
         What the run is called; by default as its file.
     seed : int
         Decides the split, the order of the rows and the teacher.
-    data, model, solver, early_stopping, distill
+    data, model, solver, early_stopping, distill, checkpoint
         The tables.
     """
 
@@ -507,6 +526,7 @@ class Recipe(Table):
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
+    checkpoint: CheckpointTable = CheckpointTable()
 
     @model_validator(mode="after")
     def _tables_agree(self) -> "Recipe":

@@ -16,6 +16,7 @@ and steps are projected there. Without it the diagonal blocks, which don't know 
 times the passes on MNIST.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +38,7 @@ class Preconditioner(Protocol):
         """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
 
 
+@dataclass(init=False, eq=False)
 class MomentsInverse:
     """The inverse for columns that share a covariance, up to their curvature.
 
@@ -49,13 +51,20 @@ class MomentsInverse:
         K.
     """
 
+    center: np.ndarray
+    n_outputs: int
+    logits: np.ndarray
+    factors: list[tuple[np.ndarray, np.ndarray]]
+    diagonal: np.ndarray | None
+
     def __init__(self, curvature: Curvature, penalty: np.ndarray, n_outputs: int) -> None:
         self.center = curvature.center
         self.n_outputs = n_outputs
         self.logits = np.maximum(curvature.logits, 1e-6 * curvature.logits.max())
         second = curvature.second
         ridge = penalty / self.logits
-        self.factors: list[tuple[np.ndarray, np.ndarray]] = []
+        self.factors = []
+        self.diagonal = None
         if second.ndim == 1:
             smallest = 1e-10 * max(float(second.mean()), 1e-300)
             self.diagonal = second[:, None] + np.maximum(ridge, smallest)
@@ -72,7 +81,7 @@ class MomentsInverse:
         repeats = gradient.shape[1] // self.logits.size
         step = centred(gradient, self.n_outputs) / np.tile(self.logits, repeats)
         step[:-1] -= self.center[:, None] * step[-1]
-        if not self.factors:
+        if self.diagonal is not None:
             step[:-1] /= np.tile(self.diagonal, repeats)
         for mask, factor in self.factors:
             columns = np.tile(mask, repeats)
@@ -81,6 +90,7 @@ class MomentsInverse:
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
 
 
+@dataclass(init=False, eq=False)
 class HessianInverse:
     """The inverse of the Hessian's diagonal blocks, or of the whole Hessian of each problem.
 
@@ -92,6 +102,11 @@ class HessianInverse:
     n_outputs : int
         K.
     """
+
+    center: np.ndarray
+    n_outputs: int
+    per_block: int
+    factors: list[np.ndarray]
 
     def __init__(self, hessian: Hessian, penalty: np.ndarray, n_outputs: int) -> None:
         self.center = hessian.center
