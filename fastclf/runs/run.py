@@ -27,6 +27,7 @@ from fastclf.runs.directory import (
 )
 from fastclf.runs.distillation import compare, find_teachers, fit_student
 from fastclf.runs.evaluation import Evaluation, evaluate
+from fastclf.runs.inputs import Files
 from fastclf.runs.interrupt import deferred_interrupt
 from fastclf.runs.keeper import RunKeeper
 from fastclf.runs.origin import Origin
@@ -145,6 +146,7 @@ def _run(
     with _recorded_warnings() as caught:
         if begun is None:
             directory.write_config(to_toml(recipe))
+        files = Files.of(recipe.data, recipe.distill)
         dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
         origin = Origin.of(recipe, dataset)
@@ -158,6 +160,7 @@ def _run(
         parts = split_and_prepare(dataset, recipe.data, recipe.seed)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
         X, y = parts.prepared(parts.train.X), parts.train.y
+        files.check()
 
         def observe(progress: Progress) -> None:
             directory.write_metrics(asdict(progress))

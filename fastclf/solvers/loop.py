@@ -176,8 +176,10 @@ class Snapshot:
         Where it was found.
     stale : int
         Epochs since then.
-    seconds, passes : float
-        Time, and times that X was read, since the start of the fit.
+    seconds : float
+        Since the start of the fit.
+    passes, passes_before : float
+        How many times X has been read, now and before the fit.
     selected : ndarray of shape (M,) or None
         The problems that the objective's latest pass computed, if it tells.
     has_hessian : bool
@@ -194,6 +196,7 @@ class Snapshot:
     stale: int
     seconds: float
     passes: float
+    passes_before: float
     selected: np.ndarray | None
     has_hessian: bool
 
@@ -350,7 +353,8 @@ def minimize(
             best_theta=best.theta,
             stale=best.stale,
             seconds=time.perf_counter() - started,
-            passes=objective.passes - passes_before,
+            passes=objective.passes,
+            passes_before=passes_before,
             selected=getattr(objective, "selected", None),
             has_hessian=hasattr(objective, "has_hessian") and objective.has_hessian(state.theta()),
         )
@@ -362,7 +366,7 @@ def minimize(
         if kept.selected is not None:  # so that the objective holds what it held
             objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
         started = time.perf_counter() - kept.seconds
-        passes_before = objective.passes - kept.passes
+        objective.passes, passes_before = kept.passes, kept.passes_before
     while status == "running" and state.iteration < max_iter:
         before = state.iteration
         solver.step(objective, state)
