@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed, spoilt or starved: they go on with the same bits, or say why not."""
+"""Runs that are stopped, killed, spoilt or starved go on with the same bits, or say why not."""
 
 import errno
 import hashlib

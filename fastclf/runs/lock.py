@@ -46,9 +46,8 @@ def _acquire(path: Path) -> int:
         with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if not _try_to_lock(descriptor):
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            who = _holder(descriptor)
             os.close(descriptor)
-            who = f"process {holder}" if holder.isdigit() else "another process"
             raise RunError(
                 f"{path.parent}: in use by {who}; wait until that run ends, or stop it, or name "
                 "another directory with --out"
@@ -56,9 +55,17 @@ def _acquire(path: Path) -> int:
         if _is_still_there(descriptor, path):
             with writing(path):
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
         os.close(descriptor)  # its last holder removed it in between
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(OSError):
+        number = os.read(descriptor, 20).decode("ascii", "replace").strip()
+        if number.isdigit():
+            return f"process {number}"
+    return "another process"
 
 
 def _is_still_there(descriptor: int, path: Path) -> bool:
