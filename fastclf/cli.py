@@ -122,7 +122,7 @@ def check(
 
 
 @main.command()
-@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
+@click.option("--config", type=PATH, help="The recipe (TOML).")
 @click.option(
     "--set",
     "assignments",
@@ -135,31 +135,44 @@ def check(
     type=PATH,
     help="The run directory.  [default: runs/NAME-TIME]",
 )
+@click.option(
+    "--resume",
+    "stopped",
+    type=PATH,
+    metavar="RUN",
+    help="Go on with a run that was stopped, inside its directory.",
+)
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
-    config: Path,
+    config: Path | None,
     assignments: tuple[str, ...],
     out: Path | None,
+    stopped: Path | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Train the model that a recipe describes."""
+    """Train the model that a recipe describes, or go on with a run that was stopped.
+
+    Ctrl-C stops at the next iteration or slice of an epoch, and keeps where that was; a second one
+    stops at once.
+    """
     from rich.console import Console
 
-    from fastclf.config import load_recipe
-    from fastclf.runs.directory import METRICS, default_path, to_json
+    from fastclf.runs.directory import is_complete, to_json, what_is_kept
+    from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
     from fastclf.runs.summary import print_summary
     from fastclf.runs.tables import print_tables
 
-    recipe = load_recipe(config, assignments)
-    out = out or default_path(recipe.name)
+    recipe, path = choose(config, assignments, out, stopped)
+    if stopped is not None and is_complete(stopped):
+        click.echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
+    console = None if quiet else Console(stderr=True)
     try:
-        result = train_recipe(recipe, out, None if quiet else Console(stderr=True))
+        result = (train_recipe if stopped is None else resume)(recipe, path, console)
     except KeyboardInterrupt:
-        kept = f"kept {out}, which is incomplete" if (out / METRICS).exists() else "kept nothing"
-        raise KeyboardInterrupt(kept) from None
+        raise KeyboardInterrupt(what_is_kept(path)) from None
     _warn(result.summary["warnings"])
     if as_json:
         click.echo(to_json({"path": str(result.path), **result.summary}))
@@ -167,7 +180,7 @@ def train(
         click.echo(result.path)
     else:
         print_summary(result.path, result.summary, Console())
-        if verbose:
+        if verbose and result.evaluations:
             part = "test" if "test" in result.evaluations else "train"
             print_tables(result.evaluations[part].tables, Console())
 

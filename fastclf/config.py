@@ -544,6 +544,25 @@ class CalibrateTable(Table):
     thresholds: Literal["none", "f1"] = "none"
 
 
+class CheckpointTable(Table):
+    """``[checkpoint]``: how often a run keeps where its fit stands, to go on from there.
+
+    Attributes
+    ----------
+    every_seconds : float
+        After how many seconds a checkpoint is written, at the next iteration or slice of an epoch;
+        later where that would take more than a fiftieth of the time. 0 writes one after each.
+    every_epochs : int, optional
+        After how many epochs or iterations one is written in any case.
+    keep : int
+        How many of the last checkpoints are kept; the best one is, too.
+    """
+
+    every_seconds: AtLeast0 = 10.0
+    every_epochs: Count | None = None
+    keep: Count = 2
+
+
 class Recipe(Table):
     """All that decides a training run.
 
@@ -553,7 +572,7 @@ class Recipe(Table):
         What the run is called; by default as its file.
     seed : int
         Decides the split, the order of the rows and the teacher.
-    data, model, solver, early_stopping, distill, calibrate
+    data, model, solver, early_stopping, distill, calibrate, checkpoint
         The tables.
     """
 
@@ -579,6 +598,7 @@ class Recipe(Table):
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
     calibrate: CalibrateTable | None = None
+    checkpoint: CheckpointTable = CheckpointTable()
 
     @model_validator(mode="after")
     def _tables_agree(self) -> "Recipe":

@@ -83,7 +83,9 @@ def test_ctrl_c_in_a_process(recipe_file: Path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "fastclf: interrupted; kept run, which is incomplete"
+    assert errors.splitlines()[-1] == (
+        "fastclf: interrupted; kept run; go on with: fastclf train --resume run"
+    )
     assert "Traceback" not in errors
     assert not Path("run/summary.json").exists()
 

@@ -36,6 +36,7 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
     result = train(wanted, tmp_path / "run")
     files = {file.name for file in result.path.iterdir()}
     assert files == {
+        "checkpoint",
         "config.toml",
         "evaluation.json",
         "metrics.jsonl",
@@ -179,7 +180,7 @@ def test_teachers_get_the_seed_unless_they_have_one():
 
 def test_an_interrupted_run_keeps_its_steps_and_has_no_summary(tmp_path: Path, monkeypatch):
     @contextmanager
-    def impatient(console):
+    def impatient(console, n_rows):
         def view(progress):
             if progress.iteration == 2:
                 raise KeyboardInterrupt
@@ -189,7 +190,8 @@ def test_an_interrupted_run_keeps_its_steps_and_has_no_summary(tmp_path: Path, m
     monkeypatch.setattr("fastclf.runs.run.progress_view", impatient)
     with pytest.raises(KeyboardInterrupt):
         train(recipe(solver={"name": "adam"}), tmp_path / "run")
-    assert {file.name for file in (tmp_path / "run").iterdir()} == {"config.toml", "metrics.jsonl"}
+    files = {file.name for file in (tmp_path / "run").iterdir()}
+    assert files == {"checkpoint", "config.toml", "metrics.jsonl"}
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
@@ -245,11 +247,21 @@ def test_progress_is_a_bar_on_a_terminal_and_a_few_lines_elsewhere():
     shown = {}
     for terminal in (True, False):
         console = Console(file=StringIO(), force_terminal=terminal, width=100)
-        with progress_view(console) as show:
+        with progress_view(console, n_rows=1000) as show:
             for step in steps:
                 show(step)
         shown[terminal] = console.file.getvalue()
     assert "100/100" in shown[True]
     assert "\x1b[" in shown[True]
     assert len(shown[False].splitlines()) == 10
-    assert shown[False].splitlines()[-1] == "epoch 100/100  objective 0.01  validation 0.02"
+    assert shown[False].splitlines()[4:10:5] == [
+        "epoch 50/100  objective 0.02  validation 0.04  10k rows/s  0:00:05 left",
+        "epoch 100/100  objective 0.01  validation 0.02  10k rows/s",
+    ]
+
+
+def test_progress_of_an_exact_solver_tells_its_gradient():
+    console = Console(file=StringIO())
+    with progress_view(console, n_rows=1000) as show:
+        show(Progress("newton", 100, 100, 0.5, 1e-3, None, None, 0.0, 1))
+    assert console.file.getvalue() == "iteration 100/100  objective 0.5  gradient 1.0e-03\n"

@@ -601,6 +601,15 @@ class InMemoryObjective:
             )
         return self._selection
 
+    @property
+    def selected(self) -> np.ndarray:
+        """The problems whose columns are gathered (M,); see :meth:`value_and_grad`."""
+        return self._selection.mask
+
+    def has_hessian(self, theta: np.ndarray) -> bool:
+        """Tell whether a pass has taken the whole Hessian along at this very array."""
+        return self._latest is not None and self._latest[0] is theta
+
     def _total(self, target: Target) -> np.ndarray:
         return np.broadcast_to(target.total_weight, (self.n_problems,))
 

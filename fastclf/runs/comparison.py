@@ -83,7 +83,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         If one of them can't be read.
     """
     runs = [open_run(path) for path in paths]
-    recipes = [dict(_dotted(run.recipe.model_dump(mode="json", exclude_none=True))) for run in runs]
+    recipes = [dict(dotted(run.recipe.model_dump(mode="json", exclude_none=True))) for run in runs]
     figures = [_figures(run) for run in runs]
     return Comparison(
         runs=tuple(map(str, paths)),
@@ -121,10 +121,11 @@ def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
     return {key: [table.get(key) for table in tables] for key in keys}
 
 
-def _dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of nested tables, joined by dots, and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{key}.")
+            yield from dotted(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -2,31 +2,38 @@
 
 It exists from the start of the run. Every file is replaced atomically, apart from
 ``metrics.jsonl``, which grows by whole lines. ``summary.json`` is written last: a directory that
-has it is a complete run, and one that lacks it isn't.
+has it is a complete run, and one that lacks it isn't. It can be gone on with from its checkpoints.
 """
 
 import json
 import os
+import shlex
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
 from fastclf.linear_model import LinearModel
+from fastclf.runs.checkpoint import Checkpoints
+from fastclf.runs.files import write_file, writing
+from fastclf.runs.lock import LOCK, locked
 
+CHECKPOINT = "checkpoint"
 CONFIG = "config.toml"
 EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
 MODEL = "model.safetensors"
+ORIGIN = "origin.json"
 REPORT = "report.html"
 SUMMARY = "summary.json"
 ANSWERS = "teacher.npz"
@@ -43,15 +50,30 @@ def default_path(name: str) -> Path:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The directory of a run that is under way; `new_run` makes one."""
+    """The directory of a run that is under way; `new_run` makes one, `old_run` opens one again."""
 
     path: Path
-    metrics: TextIO
+    metrics: FileIO
 
     @property
     def model_path(self) -> Path:
         """Where the model is to be saved."""
         return self.path / MODEL
+
+    @property
+    def origin_path(self) -> Path:
+        """Where it is kept what the run began with."""
+        return self.path / CHECKPOINT / ORIGIN
+
+    def checkpoints(self, keep: int) -> Checkpoints:
+        """Return the folder of checkpoints, of which the last ``keep`` are kept."""
+        return Checkpoints(self.path / CHECKPOINT, keep)
+
+    def write_origin(self, origin: dict[str, Any]) -> None:
+        """Write what the run begins with."""
+        with writing(self.origin_path.parent):
+            self.origin_path.parent.mkdir(exist_ok=True)
+        write_file(self.origin_path, to_json(origin) + "\n")
 
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""
@@ -59,9 +81,22 @@ class RunDirectory:
 
     def write_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``; another process can read it at once."""
-        with _writing(self.path / METRICS):
-            self.metrics.write(json.dumps(line) + "\n")
-            self.metrics.flush()
+        with writing(self.path / METRICS):
+            data = _line(line)
+            while data:  # a disk that is nearly full takes a part, and then tells why not more
+                data = data[self.metrics.write(data) or 0 :]
+
+    def rewind_metrics(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Have ``metrics.jsonl`` end with the last of these lines, which it has or had."""
+        with writing(self.path / METRICS):
+            self.metrics.seek(0)
+            there = self.metrics.readall().splitlines(keepends=True)[: len(lines)]
+            if not _end_alike(there, lines):
+                there = [_line(line) for line in lines]
+                self.metrics.seek(0)
+                self.metrics.write(b"".join(there))
+            self.metrics.truncate(sum(map(len, there)))
+            self.metrics.seek(0, os.SEEK_END)
 
     def write_evaluation(self, parts: dict[str, Any]) -> None:
         """Write the figures and tables of each part of the data."""
@@ -69,12 +104,9 @@ class RunDirectory:
 
     def write_answers(self, told: np.ndarray) -> None:
         """Write what a teacher said of the test rows, probabilities (n, K)."""
-        path = self.path / ANSWERS
-        temporary = path.with_name(f".{path.name}.partial")
-        with _writing(path):
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, test=told)
-            os.replace(temporary, path)
+        file = BytesIO()
+        np.savez_compressed(file, test=told)
+        write_file(self.path / ANSWERS, file.getvalue())
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``, which marks the run as complete."""
@@ -111,14 +143,13 @@ def open_run(path: Path) -> FinishedRun:
     RunError
         If it isn't a run, didn't complete, or is damaged.
     """
-    if not path.is_dir():
-        what = "isn't a directory" if path.exists() else "no such directory"
-        raise RunError(f"{path}: {what}; name the directory of a run")
-    missing = [name for name in (CONFIG, SUMMARY, MODEL) if not (path / name).is_file()]
-    if CONFIG in missing:
-        raise RunError(f"{path}: isn't the directory of a run, because it has no {CONFIG}")
+    check_is_run(path)
+    missing = [name for name in (SUMMARY, MODEL) if not (path / name).is_file()]
     if SUMMARY in missing:
-        raise RunError(f"{path}: the run didn't complete, so it has no {SUMMARY}; train it again")
+        raise RunError(
+            f"{path}: the run didn't complete, so it has no {SUMMARY}; go on with: "
+            f"{how_to_go_on(path)}"
+        )
     try:
         if missing:
             raise RunError(f"it has no {MODEL}")
@@ -180,23 +211,6 @@ def to_json(value: Any, indent: str = "") -> str:
     return f"{start}\n{body}\n{indent}{end}"
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a file of text in one step.
-
-    Raises
-    ------
-    RunError
-        If it can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    with _writing(path):
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-
-
 @contextmanager
 def new_run(path: Path) -> Iterator[RunDirectory]:
     """Make the run directory ``path`` for the block that does the run.
@@ -221,24 +235,88 @@ def new_run(path: Path) -> Iterator[RunDirectory]:
     >>> from fastclf.runs.directory import new_run
     >>> with TemporaryDirectory() as folder, new_run(Path(folder) / "run") as run:
     ...     run.write_summary({"task": "binary"})
-    ...     sorted(file.name for file in run.path.iterdir())
+    ...     sorted(file.name for file in run.path.glob("[!.]*"))
     ['metrics.jsonl', 'summary.json']
     """
-    with _writing(path):
-        if path.is_dir() and any(path.iterdir()):
-            raise RunError(
-                f"{path} exists and isn't empty; name another directory with --out, or remove it"
-            )
+    _refuse_if_used(path)
+    with writing(path):
         is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        metrics = open(path / METRICS, "w", encoding="utf-8")
-    try:
-        with metrics:
-            yield RunDirectory(path, metrics)
-    except BaseException:
-        if (path / METRICS).stat().st_size == 0:
-            _remove(path, is_new)
-        raise
+    with locked(path):
+        _refuse_if_used(path)  # another run may have been quicker
+        try:
+            with _metrics(path) as metrics:
+                yield RunDirectory(path, metrics)
+        except BaseException:
+            if not _can_go_on(path):
+                _remove(path, is_new)
+            raise
+
+
+@contextmanager
+def old_run(path: Path) -> Iterator[RunDirectory]:
+    """Open the directory of a run that didn't complete, for the block that goes on with it.
+
+    Nothing in it is removed if the block fails.
+
+    Raises
+    ------
+    RunError
+        If it isn't such a directory, or another process uses it, or it can't be written.
+    """
+    check_is_run(path)
+    with locked(path), _metrics(path) as metrics:
+        yield RunDirectory(path, metrics)
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether the run in the directory ``path`` has come to its end."""
+    return (path / SUMMARY).is_file()
+
+
+def check_is_run(path: Path) -> None:
+    """Check that there is a run in the directory ``path``, complete or not.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    if not path.is_dir():
+        what = "isn't a directory" if path.exists() else "no such directory"
+        raise RunError(f"{path}: {what}; name the directory of a run")
+    if not (path / CONFIG).is_file():
+        raise RunError(f"{path}: isn't the directory of a run, because it has no {CONFIG}")
+
+
+def how_to_go_on(path: Path) -> str:
+    """Return the command that goes on with a run."""
+    return f"fastclf train --resume {shlex.quote(str(path))}"
+
+
+def what_is_kept(path: Path) -> str:
+    """Tell what is left of a run that was interrupted, and how to go on with it."""
+    if not (path / CONFIG).exists():
+        return "kept nothing"
+    return f"kept {path}; go on with: {how_to_go_on(path)}"
+
+
+def _refuse_if_used(path: Path) -> None:
+    with writing(path):
+        if not path.is_dir() or set(os.listdir(path)) <= {LOCK}:
+            return
+    if (path / LOCK).exists():
+        with locked(path):  # or it says who is at work
+            pass
+    remedy = "name another directory with --out, or remove it"
+    if (path / CONFIG).exists() and not is_complete(path):
+        remedy = f"go on with what is there by {how_to_go_on(path)}, or {remedy}"
+    raise RunError(f"{path} exists and isn't empty; {remedy}")
+
+
+def _can_go_on(path: Path) -> bool:
+    """Tell whether a run has got somewhere: to the end of a step, or to a checkpoint."""
+    return (path / METRICS).stat().st_size > 0 or bool(Checkpoints(path / CHECKPOINT, 1).numbers())
 
 
 def _remove(path: Path, is_new: bool) -> None:
@@ -246,15 +324,26 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS, REPORT):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS, ORIGIN, REPORT):
             (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _metrics(path: Path) -> FileIO:
+    with writing(path / METRICS):
+        descriptor = os.open(path / METRICS, os.O_RDWR | os.O_CREAT, 0o644)
+        return FileIO(descriptor, "r+")  # without a buffer that could fail when it is closed
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values).encode() + b"\n"
+
+
+def _end_alike(there: list[bytes], lines: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether lines of a file are as many as others, and the last ones of the same step."""
+    if len(there) != len(lines) or not there:
+        return not lines
     try:
-        yield
-    except OSError as problem:
-        raise RunError(
-            f"{path}: can't be written: {problem.strerror}; name another place with --out"
-        ) from problem
+        return json.loads(there[-1])["iteration"] == lines[-1]["iteration"]
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -15,19 +16,52 @@ LINES = 10  # about how many plain lines a fit that runs to max_iter prints
 
 
 @contextmanager
-def progress_view(console: Console | None) -> Iterator[View]:
-    """Give an observer that shows each step of a fit on ``console``; on None it shows nothing."""
+def progress_view(console: Console | None, n_rows: int) -> Iterator[View]:
+    """Give an observer that shows each step of a fit to ``n_rows`` rows on ``console``.
+
+    On None it shows nothing.
+    """
+    pace = _Pace(n_rows)
     if console is None:
         yield lambda progress: None
     elif console.is_interactive:
-        with _bar(console) as view:
+        with _bar(console, pace) as view:
             yield view
     else:
-        yield lambda progress: _print_line(console, progress)
+        yield lambda progress: _print_line(console, progress, pace)
+
+
+class _Pace:
+    """How fast a fit goes, from its first step on: before that it may compile.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of a pass.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self.first: Progress | None = None
+
+    def figures(self, progress: Progress) -> list[str]:
+        """Return rows a second; of a minibatch solver also the time that all epochs take."""
+        if self.first is None:
+            self.first = progress
+        first = self.first
+        seconds, passes = progress.seconds - first.seconds, progress.passes - first.passes
+        if not seconds > 0:
+            return []
+        figures = [f"{_rounded(passes * self.n_rows / seconds)} rows/s"]
+        left = progress.max_iter - progress.iteration
+        if left and progress.learning_rate is not None:  # others stop long before their limit
+            pace = seconds / (progress.iteration - first.iteration)
+            figures.append(f"{timedelta(seconds=round(left * pace))} left")
+        return figures
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[View]:
+def _bar(console: Console, pace: _Pace) -> Iterator[View]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -42,23 +76,33 @@ def _bar(console: Console) -> Iterator[View]:
             description=_unit(progress),
             completed=progress.iteration,
             total=progress.max_iter,
-            figures=_figures(progress),
+            figures=_figures(progress, pace),
         )
 
 
-def _print_line(console: Console, progress: Progress) -> None:
+def _print_line(console: Console, progress: Progress, pace: _Pace) -> None:
     every = max(1, progress.max_iter // LINES)
+    figures = _figures(progress, pace)
     if progress.iteration % every == 0 or progress.iteration == progress.max_iter:
         place = f"{_unit(progress)} {progress.iteration}/{progress.max_iter}"
-        console.out(f"{place}  {_figures(progress)}", highlight=False)
+        console.out(f"{place}  {figures}", highlight=False)
 
 
 def _unit(progress: Progress) -> str:
     return "iteration" if progress.learning_rate is None else "epoch"
 
 
-def _figures(progress: Progress) -> str:
-    figures = f"objective {progress.objective:.4g}"
+def _figures(progress: Progress, pace: _Pace) -> str:
+    figures = [f"objective {progress.objective:.4g}"]
     if progress.validation_loss is not None:
-        figures += f"  validation {progress.validation_loss:.4g}"
-    return figures
+        figures.append(f"validation {progress.validation_loss:.4g}")
+    if progress.gradient_norm is not None:
+        figures.append(f"gradient {progress.gradient_norm:.1e}")
+    return "  ".join([*figures, *pace.figures(progress)])
+
+
+def _rounded(number: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"

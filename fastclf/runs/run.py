@@ -1,7 +1,7 @@
 """One training run, from recipe to run directory."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,21 +10,34 @@ from typing import Any
 
 from rich.console import Console
 
-from fastclf.config import Recipe
+from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.calibration import calibrate
-from fastclf.runs.directory import FinishedRun, new_run
+from fastclf.runs.directory import (
+    CONFIG,
+    FinishedRun,
+    RunDirectory,
+    check_is_run,
+    default_path,
+    is_complete,
+    new_run,
+    old_run,
+    open_run,
+)
 from fastclf.runs.distillation import beside_teacher, compare, teach
 from fastclf.runs.evaluation import Evaluation, evaluate
+from fastclf.runs.inputs import Files
+from fastclf.runs.interrupt import deferred_interrupt
+from fastclf.runs.keeper import RunKeeper
+from fastclf.runs.origin import Origin
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.reporting import write_report
-from fastclf.runs.summary import versions
-from fastclf.solvers import Progress, observing
+from fastclf.solvers import Progress, keeping, observing
 from fastclf.toml import to_toml
 
 KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
@@ -57,19 +70,111 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
     FastclfError
         If the directory, the data or the recipe can't be used.
     """
-    with new_run(out) as directory, _recorded_warnings() as caught:
+    with new_run(out) as directory:
+        return _run(recipe, directory, console)
+
+
+def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunResult:
+    """Go on with a run that was stopped, from its last checkpoint.
+
+    It ends with the same bits as if it had never been stopped. One that is complete is left as it
+    is.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Must be that of the run, except for ``[checkpoint]``.
+    path : Path
+        The run directory.
+    console : rich.console.Console, optional
+        Where progress is shown; by default nowhere.
+
+    Raises
+    ------
+    FastclfError
+        If the directory isn't that of a run that can be gone on with, or the recipe or the data
+        have changed since it began.
+    """
+    if is_complete(path):
+        run = open_run(path)
+        return RunResult(path, run.model, run.summary, {})
+    with old_run(path) as directory:
+        begun = Origin.read(directory.origin_path)
+        if begun is not None:
+            recipe = begun.completed(recipe)
+            begun.check_recipe(path, recipe)
+        return _run(recipe, directory, console, begun)
+
+
+def choose(
+    config: Path | None, assignments: Iterable[str], out: Path | None, stopped: Path | None
+) -> tuple[Recipe, Path]:
+    """Return the recipe and the directory of a run, a new one or one that was stopped.
+
+    Parameters
+    ----------
+    config : Path, optional
+        A recipe; a run that was stopped has one.
+    assignments : iterable of str
+        Overrides such as ``"model.C=0.5"``.
+    out : Path, optional
+        The directory of a new run; by default one in ``runs``.
+    stopped : Path, optional
+        The directory of a run that was stopped.
+
+    Raises
+    ------
+    ConfigError
+        If these don't go together, or the recipe can't be read.
+    RunError
+        If ``stopped`` isn't the directory of a run.
+    """
+    if stopped is not None:
+        if out is not None:
+            raise ConfigError("--resume goes on inside the directory of its run; leave out --out")
+        check_is_run(stopped)
+        return load_recipe(config or stopped / CONFIG, assignments), stopped
+    if config is None:
+        raise ConfigError("name a recipe with --config, or a run that was stopped with --resume")
+    recipe = load_recipe(config, assignments)
+    return recipe, out or default_path(recipe.name)
+
+
+def _run(
+    recipe: Recipe,
+    directory: RunDirectory,
+    console: Console | None,
+    begun: Origin | None = None,
+) -> RunResult:
+    """Do a run in its directory, or the rest of one that began with ``begun``."""
+    with _recorded_warnings() as caught:
+        if begun is None:
+            directory.write_config(to_toml(recipe))
+        files = Files.of(recipe.data, recipe.distill)
         dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
-        directory.write_config(to_toml(recipe))
+        origin = Origin.of(recipe, dataset)
+        if begun is None:
+            directory.write_config(to_toml(recipe))
+            directory.write_origin(origin.as_json())
+        else:
+            begun.check_data(directory.path, origin)
+            for line in begun.other_versions(origin):
+                warnings.warn(line, stacklevel=1)
         parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
         X, y = parts.prepared(parts.train.X), parts.train.y
+        files.check()
 
         def observe(progress: Progress) -> None:
             directory.write_metrics(asdict(progress))
             show(progress)
 
-        with progress_view(console) as show, observing(observe):
+        with (
+            progress_view(console, len(y)) as show,
+            observing(observe),
+            _checkpoints(recipe, directory, caught) as keeper,
+        ):
             start = perf_counter()
             teaching = None
             if recipe.distill is None:
@@ -78,7 +183,7 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
                 assert isinstance(estimator, LogisticRegression)  # a recipe distils no other
                 teaching = teach(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
                 fitted = teaching.student
-            fit_seconds = perf_counter() - start
+            fit_seconds = perf_counter() - start + keeper.earlier_seconds
 
         model = parts.for_raw_rows(fitted.linear_model())
         plain_model, calibration = model, None
@@ -112,18 +217,48 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
             "n_iter": int(fitted.n_iter_[0]),
             "status": str(fitted.history_["status"]),
             "metrics": metrics,
-            "warnings": _lines(caught),
-            "data_sha256": dataset.fingerprint(),
-            "versions": versions(),
+            "warnings": list(dict.fromkeys([*keeper.earlier_warnings, *_lines(caught)])),
+            "data_sha256": origin.data["sha256"],
+            "versions": origin.versions,
         }
         if calibration is not None:
             summary["calibration"] = calibration
         try:
-            write_report(FinishedRun(out, recipe, summary, model))
+            write_report(FinishedRun(directory.path, recipe, summary, model))
         except RunError as problem:  # a report can be written again, a long fit can't
             summary["warnings"].append(f"there is no report: {problem}")
         directory.write_summary(summary)
-    return RunResult(out, model, summary, found)
+    return RunResult(directory.path, model, summary, found)
+
+
+@contextmanager
+def _checkpoints(
+    recipe: Recipe, directory: RunDirectory, caught: list[warnings.WarningMessage]
+) -> Iterator[RunKeeper]:
+    """Have the fit in the block keep checkpoints and go on from one, and Ctrl-C wait for its step.
+
+    One that has come too late for the fit is raised at the end.
+    """
+
+    def rewind(heard: list[Progress]) -> None:
+        directory.rewind_metrics([asdict(progress) for progress in heard])
+
+    def damaged(what: str) -> None:
+        warnings.warn(f"{what}; going on from the one before", stacklevel=1)
+
+    with deferred_interrupt() as interrupt:
+        keeper = RunKeeper(
+            directory.checkpoints(recipe.checkpoint.keep),
+            recipe.checkpoint,
+            interrupt,
+            warned=lambda: _lines(caught),
+            go_on=rewind,
+            damaged=damaged,
+        )
+        with keeping(keeper):
+            yield keeper
+    if interrupt.requested:
+        raise KeyboardInterrupt
 
 
 def resolve_kind(wanted: str, dataset: Dataset) -> str:

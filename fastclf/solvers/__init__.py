@@ -5,7 +5,15 @@ They never see data, a loss or a kernel.
 
 from fastclf.solvers.auto import choose
 from fastclf.solvers.lbfgs import LBFGS
-from fastclf.solvers.loop import Progress, Result, minimize, observing
+from fastclf.solvers.loop import (
+    Keeper,
+    Progress,
+    Result,
+    Snapshot,
+    keeping,
+    minimize,
+    observing,
+)
 from fastclf.solvers.minibatch import SGD, Adam, AdamW
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.proximal import Proximal
@@ -19,13 +27,16 @@ __all__ = [
     "Constant",
     "Cosine",
     "InverseTime",
+    "Keeper",
     "Newton",
     "Progress",
     "Proximal",
     "Result",
     "Schedule",
+    "Snapshot",
     "Step",
     "choose",
+    "keeping",
     "minimize",
     "observing",
 ]

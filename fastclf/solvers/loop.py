@@ -1,6 +1,7 @@
 """The only loop over iterations or epochs.
 
-Progress, early stopping and Ctrl-C hang here, once; solvers know only ``init`` and ``step``.
+Progress, early stopping, checkpoints and Ctrl-C hang here, once; solvers know only ``init`` and
+``step``.
 """
 
 import time
@@ -153,6 +154,113 @@ def observing(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a fit stands: all that it takes to go on from there, and end with the same bits.
+
+    Parameters
+    ----------
+    solver : str
+        Name of the solver.
+    state : State
+        The solver's.
+    status : str
+        "running", or why the loop would stop here.
+    max_iter : int
+        Iterations or epochs that there will be at most.
+    history : dict of str to ndarray
+        As in :class:`Result`, with the columns that are known.
+    best_loss : float
+        The lowest validation loss so far, of a solver that stops early.
+    best_theta : ndarray of shape (d + 1, M * K) or None
+        Where it was found.
+    stale : int
+        Epochs since then.
+    seconds : float
+        Since the start of the fit.
+    passes, passes_before : float
+        How many times X has been read, now and before the fit.
+    selected : ndarray of shape (M,) or None
+        The problems that the objective's latest pass computed, if it tells.
+    has_hessian : bool
+        Whether that pass took the Hessian along, and the objective still has it.
+    """
+
+    solver: str
+    state: Any
+    status: str
+    max_iter: int
+    history: dict[str, np.ndarray]
+    best_loss: float
+    best_theta: np.ndarray | None
+    stale: int
+    seconds: float
+    passes: float
+    passes_before: float
+    selected: np.ndarray | None
+    has_hessian: bool
+
+    def progress(self) -> list[Progress]:
+        """Return what observers were told until here."""
+        columns = {name: column.tolist() for name, column in self.history.items()}
+        absent = [None] * len(columns["iteration"])
+        rows = zip(*(columns.get(name, absent) for name in _COLUMNS), strict=True)
+        return [
+            Progress(
+                solver=self.solver, max_iter=self.max_iter, **dict(zip(_COLUMNS, row, strict=True))
+            )
+            for row in rows
+        ]
+
+
+class Keeper(Protocol):
+    """What keeps snapshots of a fit, and knows whether there is one to go on from."""
+
+    def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
+        """Return where the fit is to go on, if not at its first state."""
+
+    def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
+        """Keep a snapshot if it's time to; called after each iteration or slice of an epoch.
+
+        ``iteration`` is how many iterations or epochs were done. ``take`` takes the snapshot; its
+        state is that of the solver, and lasts until this returns.
+        """
+
+
+_keeper: ContextVar[list[Keeper] | None] = ContextVar("keeper", default=None)
+
+
+@contextmanager
+def keeping(keeper: Keeper) -> Iterator[None]:
+    """Have a keeper look at the first fit in this context.
+
+    Parameters
+    ----------
+    keeper : Keeper
+        It sees nothing of fits inside that fit, such as one on a sample.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import fastclf
+    >>> class Latest:
+    ...     def start(self, objective, first):
+    ...         return None
+    ...     def look(self, iteration, take):
+    ...         self.seconds = take().seconds
+    >>> latest = Latest()
+    >>> with keeping(latest):
+    ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
+    >>> latest.seconds > 0
+    True
+    """
+    token = _keeper.set([keeper])
+    try:
+        yield
+    finally:
+        _keeper.reset(token)
+
+
 class _BestSoFar:
     def __init__(self, validation: Objective | None, patience: int | None) -> None:
         self.validation = validation
@@ -228,34 +336,62 @@ def minimize(
     observers = [o for o in (observer, _observer.get()) if o is not None]
     best = _BestSoFar(validation, solver.early_stopping)
     max_iter = solver.max_iter or 0
+    keeper = _the_keeper()
     if state is None:
         state = solver.init(objective, theta)
     status = state.status
     history: list[Progress] = []
+
+    def take() -> Snapshot:
+        return Snapshot(
+            solver=name,
+            state=state,
+            status=status,
+            max_iter=max_iter,
+            history=_columns(history),
+            best_loss=best.loss,
+            best_theta=best.theta,
+            stale=best.stale,
+            seconds=time.perf_counter() - started,
+            passes=objective.passes,
+            passes_before=passes_before,
+            selected=getattr(objective, "selected", None),
+            has_hessian=hasattr(objective, "has_hessian") and objective.has_hessian(state.theta()),
+        )
+
+    kept = None if keeper is None else keeper.start(objective, take())
+    if kept is not None:
+        state, status, history = kept.state, kept.status, kept.progress()
+        best.loss, best.theta, best.stale = kept.best_loss, kept.best_theta, kept.stale
+        if kept.selected is not None:  # so that the objective holds what it held
+            objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
+        started = time.perf_counter() - kept.seconds
+        objective.passes, passes_before = kept.passes, kept.passes_before
     while status == "running" and state.iteration < max_iter:
         before = state.iteration
         solver.step(objective, state)
         status = state.status
-        if state.iteration == before:
-            continue
-        progress = Progress(
-            solver=name,
-            iteration=state.iteration,
-            max_iter=max_iter,
-            objective=state.objective,
-            gradient_norm=state.gradient_norm,
-            learning_rate=state.learning_rate,
-            validation_loss=best.look(state.theta()) if validation is not None else None,
-            seconds=time.perf_counter() - started,
-            passes=objective.passes - passes_before,
-        )
-        history.append(progress)
-        for observe in observers:
-            observe(progress)
-        if after_step is not None and after_step(state):
-            status = "stopped"
-        if best.exhausted:
-            status = "early_stopping"
+        if state.iteration > before:
+            progress = Progress(
+                solver=name,
+                iteration=state.iteration,
+                max_iter=max_iter,
+                objective=state.objective,
+                gradient_norm=state.gradient_norm,
+                learning_rate=state.learning_rate,
+                validation_loss=best.look(state.theta()) if validation is not None else None,
+                seconds=time.perf_counter() - started,
+                passes=objective.passes - passes_before,
+            )
+            history.append(progress)
+            for observe in observers:
+                observe(progress)
+            if after_step is not None and after_step(state):
+                status = "stopped"
+            if best.exhausted:
+                status = "early_stopping"
+        if keeper is not None:
+            keeper.look(state.iteration, take)
     return Result(
         theta=best.theta if best.theta is not None else state.theta(),
         status=_at_the_end(state, solver) if status == "running" else status,
@@ -266,6 +402,12 @@ def minimize(
     )
 
 
+def _the_keeper() -> Keeper | None:
+    # Taken out of the context, so that no other fit finds it.
+    waiting = _keeper.get()
+    return waiting.pop() if waiting else None
+
+
 def _at_the_end(state: State, solver: Solver) -> str:
     # A solver may go on below its tolerance for a better objective; then the limit is no failure.
     if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
@@ -273,10 +415,14 @@ def _at_the_end(state: State, solver: Solver) -> str:
     return "max_iter"
 
 
+_COLUMNS = (
+    *("iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"),
+    *("seconds", "passes"),
+)
+
+
 def _columns(history: list[Progress]) -> dict[str, np.ndarray]:
-    names = ["iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"]
-    names += ["seconds", "passes"]
-    table = {name: [getattr(entry, name) for entry in history] for name in names}
+    table = {name: [getattr(entry, name) for entry in history] for name in _COLUMNS}
     return {
         name: np.array(column)
         for name, column in table.items()

@@ -6,7 +6,7 @@ and nothing else. The rules work in standardised coordinates (see
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,7 +59,7 @@ class MinibatchState:
     status: str = "running"
     gradient_norm: None = None
     checkpoint: tuple = ()
-    order: np.ndarray | None = None
+    order: np.ndarray | None = field(default=None, metadata={"follows": True})
 
     def rates(self, count: int) -> np.ndarray:
         """Return the learning rates of the next steps."""

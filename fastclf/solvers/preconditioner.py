@@ -16,6 +16,7 @@ and steps are projected there. Without it the diagonal blocks, which don't know 
 times the passes on MNIST.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +39,7 @@ class Preconditioner(Protocol):
         """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
 
 
+@dataclass(init=False, eq=False)
 class MomentsInverse:
     """The inverse for columns that share a covariance, up to their curvature.
 
@@ -50,13 +52,21 @@ class MomentsInverse:
         K.
     """
 
+    center: np.ndarray
+    n_outputs: int
+    logits: np.ndarray
+    factors: list[tuple[np.ndarray, np.ndarray]]
+    second: np.ndarray | None
+    ridge: np.ndarray | None
+
     def __init__(self, curvature: Curvature, penalty: np.ndarray, n_outputs: int) -> None:
         self.center = curvature.center
         self.n_outputs = n_outputs
         self.logits = np.maximum(curvature.logits, 1e-6 * curvature.logits.max())
         second = curvature.second
         ridge = penalty / self.logits
-        self.factors: list[tuple[np.ndarray, np.ndarray]] = []
+        self.factors = []
+        self.second = self.ridge = None
         if second.ndim == 1:
             smallest = 1e-10 * max(float(second.mean()), 1e-300)
             self.second = second
@@ -71,7 +81,7 @@ class MomentsInverse:
 
     def apply(self, gradient: np.ndarray) -> np.ndarray:
         """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
-        if not self.factors:
+        if self.second is not None:
             step = np.empty(gradient.shape)
             moments = self.center, self.second, self.logits, self.ridge
             diagonal.apply(gradient, *moments, self.n_outputs, step)
@@ -86,6 +96,7 @@ class MomentsInverse:
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
 
 
+@dataclass(init=False, eq=False)
 class HessianInverse:
     """The inverse of the Hessian's diagonal blocks, or of the whole Hessian of each problem.
 
@@ -97,6 +108,11 @@ class HessianInverse:
     n_outputs : int
         K.
     """
+
+    center: np.ndarray
+    n_outputs: int
+    per_block: int
+    factors: list[np.ndarray]
 
     def __init__(self, hessian: Hessian, penalty: np.ndarray, n_outputs: int) -> None:
         self.center = hessian.center

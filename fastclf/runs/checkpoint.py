@@ -1,0 +1,178 @@
+"""Checkpoints of a fit in a folder: written in one step, checked when they are read.
+
+A checkpoint is two files: the arrays as safetensors, and JSON, which is written last. That holds
+how the arrays belong together, and the SHA-256 of both, so that a file that is truncated or
+changed is noticed. The last ones are kept, and the best.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from fastclf.runs.files import write_file, writing
+
+_FORMAT = 1
+_NAME = re.compile(r"(\d{8})\.(safetensors|json)")
+_LEFT_OVER = re.compile(r"\.\d{8}\.(safetensors|json)\.partial")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is kept of a fit.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        All arrays.
+    tree : object
+        How they belong together; JSON can hold it.
+    score : float
+        The lower the better.
+    notes : dict
+        Anything else that JSON can hold.
+    """
+
+    arrays: dict[str, np.ndarray]
+    tree: Any
+    score: float
+    notes: dict[str, Any]
+
+
+class Checkpoints:
+    """A folder of numbered checkpoints.
+
+    Parameters
+    ----------
+    folder : Path
+    keep : int
+        How many of the last are kept; the one with the lowest score is, too.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoints = Checkpoints(Path(folder), keep=2)
+    ...     for score in (1.0, 3.0, 4.0, 5.0):
+    ...         checkpoints.write(Checkpoint({"a": np.ones(2)}, None, score, {}))
+    ...     checkpoints.numbers()
+    [1, 3, 4]
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder
+        self.keep = keep
+        self._scores: dict[int, float] = {}
+        self._damaged: set[int] = set()
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the checkpoints that there are, damaged or not."""
+        return sorted(number for number, suffix in self._files() if suffix == "json")
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Write another checkpoint, and remove those that aren't kept.
+
+        Raises
+        ------
+        RunError
+            If it can't be written; those before are as they were.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        number = max((number for number, _ in self._files()), default=0) + 1
+        data = save_tensors(checkpoint.arrays)
+        content = {
+            "format": _FORMAT,
+            "score": checkpoint.score,
+            "notes": checkpoint.notes,
+            "arrays_sha256": hashlib.sha256(data).hexdigest(),
+            "tree": checkpoint.tree,
+        }
+        text = {"sha256": _digest(content), "content": content}
+        write_file(self._path(number, "safetensors"), data)
+        write_file(self._path(number, "json"), json.dumps(text) + "\n")
+        self._scores[number] = checkpoint.score
+        self._prune()
+
+    def latest(self, damaged: Callable[[str], None]) -> Iterator[Checkpoint]:
+        """Yield the checkpoints that are whole, the last one first.
+
+        Parameters
+        ----------
+        damaged : callable
+            Told, in words, of each that isn't.
+        """
+        for number in reversed(self.numbers()):
+            try:
+                checkpoint = self._read(number)
+            except OSError as problem:
+                damaged(f"{self._path(number, 'json')}: can't be read: {problem.strerror}")
+            except ValueError as problem:
+                self._damaged.add(number)
+                damaged(f"{self._path(number, 'json')}: {problem}")
+            else:
+                yield checkpoint
+
+    def _read(self, number: int) -> Checkpoint:
+        try:
+            content = self._content(number)
+            data = self._path(number, "safetensors").read_bytes()
+            if hashlib.sha256(data).hexdigest() != content["arrays_sha256"]:
+                raise ValueError("the checksum of its arrays is wrong")
+            arrays = load_tensors(data)
+            return Checkpoint(arrays, content["tree"], content["score"], content["notes"])
+        except FileNotFoundError:
+            raise ValueError("the file of its arrays is missing") from None
+        except (SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            raise ValueError(f"it isn't a checkpoint ({problem})") from None
+
+    def _content(self, number: int) -> dict[str, Any]:
+        text = json.loads(self._path(number, "json").read_bytes())
+        content = text["content"]
+        if _digest(content) != text["sha256"]:
+            raise ValueError("the checksum is wrong")
+        if content["format"] != _FORMAT:
+            raise ValueError(f"format {content['format']!r}, and this version reads {_FORMAT}")
+        return content
+
+    def _score(self, number: int) -> float:
+        if number not in self._scores:
+            try:
+                self._scores[number] = float(self._content(number)["score"])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self._scores[number] = np.inf
+        return self._scores[number]
+
+    def _prune(self) -> None:
+        numbers = self.numbers()
+        whole = [number for number in numbers if number not in self._damaged]
+        kept = {*whole[-self.keep :], min(whole, key=lambda number: (self._score(number), -number))}
+        with writing(self.folder):
+            for number, suffix in sorted(self._files()):  # the JSON first: none without arrays
+                if number not in kept:
+                    self._path(number, suffix).unlink(missing_ok=True)
+                    self._scores.pop(number, None)
+            for name in filter(_LEFT_OVER.fullmatch, self._names()):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def _files(self) -> list[tuple[int, str]]:
+        found = map(_NAME.fullmatch, self._names())
+        return [(int(match[1]), match[2]) for match in found if match]
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+
+    def _path(self, number: int, suffix: str) -> Path:
+        return self.folder / f"{number:08d}.{suffix}"
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

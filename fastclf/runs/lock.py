@@ -1,0 +1,96 @@
+"""A lock on a run directory, so that no two runs write there.
+
+The system holds it for the process, and gives it back when that ends, however it does. So a file
+that a crash left behind locks nothing.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fastclf.errors import RunError
+from fastclf.runs.files import writing
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock on the run directory ``path``.
+
+    Raises
+    ------
+    RunError
+        If another process holds it, or it can't be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, locked(Path(folder)):
+    ...     os.listdir(folder)
+    ['.lock']
+    """
+    descriptor = _acquire(path / LOCK)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (path / LOCK).unlink()
+        os.close(descriptor)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        with writing(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if not _try_to_lock(descriptor):
+            who = _holder(descriptor)
+            os.close(descriptor)
+            raise RunError(
+                f"{path.parent}: in use by {who}; wait until that run ends, or stop it, or name "
+                "another directory with --out"
+            )
+        if _is_still_there(descriptor, path):
+            with writing(path):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            return descriptor
+        os.close(descriptor)  # its last holder removed it in between
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(OSError):
+        number = os.read(descriptor, 20).decode("ascii", "replace").strip()
+        if number.isdigit():
+            return f"process {number}"
+    return "another process"
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_to_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_to_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,157 @@
+"""What a run begins with: recipe, data, versions. A run that goes on must have the same."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastclf.config import Recipe
+from fastclf.data import Dataset
+from fastclf.errors import RunError
+from fastclf.runs.comparison import dotted
+from fastclf.runs.directory import MODEL
+from fastclf.runs.summary import versions
+
+_OF_NO_CONSEQUENCE = "checkpoint."  # keys that change no bit of the model
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run begins with.
+
+    Attributes
+    ----------
+    recipe : dict
+        The keys of the recipe, dotted.
+    data : dict
+        Shape, classes and fingerprint of the data.
+    versions : dict
+        Of fastclf and its libraries.
+    """
+
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=versions)
+
+    @classmethod
+    def of(cls, recipe: Recipe, dataset: Dataset) -> "Origin":
+        """Return that of a recipe whose kind of model is known, and the data that it names."""
+        data = {
+            "rows": dataset.n_rows,
+            "columns": len(dataset.feature_names),
+            "classes": list(dataset.class_names),
+            "sha256": dataset.fingerprint(),
+        }
+        if recipe.distill is not None and recipe.distill.teacher_run is not None:
+            data["teacher_sha256"] = _digest(Path(recipe.distill.teacher_run))
+        return cls(_keys(recipe), data)
+
+    @classmethod
+    def read(cls, path: Path) -> "Origin | None":
+        """Return the one that a file holds, or None if the run stopped before it was written.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            parts = [dict(values[name]) for name in ("recipe", "data", "versions")]
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise RunError(f"{path}: can't be read: {problem.strerror}") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise RunError(
+                f"{path}: is damaged, so that nothing tells what the run began with; train it again"
+            ) from None
+        return cls(*parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a file is to hold."""
+        return asdict(self)
+
+    def completed(self, recipe: Recipe) -> Recipe:
+        """Return a recipe with the kind of model that this one had, if that follows from data."""
+        kind = self.recipe.get("model.kind")
+        if recipe.model.kind == "auto" and isinstance(kind, str):
+            return recipe.with_kind(kind)
+        return recipe
+
+    def check_recipe(self, path: Path, recipe: Recipe) -> None:
+        """Check that a recipe is the one that the run in ``path`` began with.
+
+        Raises
+        ------
+        RunError
+            If it isn't; it tells the keys that differ.
+        """
+        now = json.loads(json.dumps(_keys(recipe)))
+        keys = dict.fromkeys([*self.recipe, *now])
+        changes = [
+            f"{key} was {_shown(self.recipe, key)} and is {_shown(now, key)}"
+            for key in keys
+            if not key.startswith(_OF_NO_CONSEQUENCE) and self.recipe.get(key) != now.get(key)
+        ]
+        if changes:
+            raise RunError(
+                f"{path}: the recipe has changed since the run began: {', '.join(changes)}; change "
+                "it back, or train anew with --config and another --out"
+            )
+
+    def check_data(self, path: Path, now: "Origin") -> None:
+        """Check that the data are those that the run in ``path`` began with.
+
+        Raises
+        ------
+        RunError
+            If they aren't; it tells how they differ.
+        """
+        changes = [
+            f"{name} were {_short(self.data.get(name))} and are {_short(now.data.get(name))}"
+            if name in ("rows", "columns", "classes")
+            else f"{name} was {_short(self.data.get(name))} and is {_short(now.data.get(name))}"
+            for name in dict.fromkeys([*self.data, *now.data])
+            if self.data.get(name) != now.data.get(name)
+        ]
+        if changes:
+            raise RunError(
+                f"{path}: the data have changed since the run began: {', '.join(changes)}; bring "
+                "them back, or train anew with --config and another --out"
+            )
+
+    def other_versions(self, now: "Origin") -> list[str]:
+        """Return in words which versions aren't those of the beginning."""
+        names = dict.fromkeys([*self.versions, *now.versions])
+        return [
+            f"the run began with {name} {self.versions.get(name)} and goes on with "
+            f"{now.versions.get(name)}, so its bits may differ from those of a run at one go"
+            for name in names
+            if self.versions.get(name) != now.versions.get(name)
+        ]
+
+
+def _keys(recipe: Recipe) -> dict[str, Any]:
+    return dict(dotted(recipe.model_dump(mode="json", exclude_none=True)))
+
+
+def _shown(recipe: dict[str, Any], key: str) -> str:
+    return json.dumps(recipe[key]) if key in recipe else "not there"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:12]}..." if isinstance(value, str) else _cut(text)
+
+
+def _cut(text: str) -> str:
+    return f"{text[:56]} ..."
+
+
+def _digest(run: Path) -> str:
+    try:
+        return hashlib.sha256((run / MODEL if run.is_dir() else run).read_bytes()).hexdigest()
+    except OSError as problem:
+        raise RunError(f"{run}: can't be read: {problem.strerror}") from None

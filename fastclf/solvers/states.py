@@ -1,0 +1,36 @@
+"""What the states of solvers are made of, beside arrays and scalars: what checkpoints may hold.
+
+A field whose metadata says that it ``follows`` from the others isn't kept.
+"""
+
+from fastclf.objective.newton_point import NewtonPoint
+from fastclf.objective.proximal_point import ProximalPoint
+from fastclf.solvers.loop import Snapshot
+from fastclf.solvers.minibatch import MinibatchState
+from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
+from fastclf.solvers.proximal import Descent, ProximalState
+from fastclf.solvers.quadratic_model import QuadraticModel
+from fastclf.solvers.quasi_newton import Pairs, QuasiNewtonState
+from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Step
+from fastclf.solvers.small_newton import SmallNewtonState
+from fastclf.solvers.stopping import Stopping
+
+STATES: dict[str, type] = {
+    "constant": Constant,
+    "cosine": Cosine,
+    "descent": Descent,
+    "hessian inverse": HessianInverse,
+    "inverse time": InverseTime,
+    "minibatch": MinibatchState,
+    "moments inverse": MomentsInverse,
+    "newton point": NewtonPoint,
+    "pairs": Pairs,
+    "proximal": ProximalState,
+    "proximal point": ProximalPoint,
+    "quadratic model": QuadraticModel,
+    "quasi-newton": QuasiNewtonState,
+    "small newton": SmallNewtonState,
+    "snapshot": Snapshot,
+    "step": Step,
+    "stopping": Stopping,
+}
