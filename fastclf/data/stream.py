@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastclf import threads
 from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
@@ -144,7 +145,8 @@ class Stream:
                 yield Rows(X, y if self.several_targets else y.ravel())
                 continue
             assert self._tables is not None  # it is one of the two
-            for piece in self._tables.read(part, self._wanted, self._most):
+            # One thread decodes what another makes a matrix of, which takes half as long.
+            for piece in threads.ahead(self._tables.read(part, self._wanted, self._most)):
                 if piece.n_rows:
                     yield self._rows(piece, first)
                     first += piece.n_rows

@@ -15,6 +15,7 @@ from fastclf.errors import DataError
 from fastclf.table import Categories, Lists, Table
 
 _BUFFER = 1 << 18  # bytes of each column of a Parquet file that are read at a time
+_DECODED = 1 << 16  # rows that are decoded together: fewer take longer, more take memory
 _BLOCK = 4096  # rows that are written at a time, so that lines of the matrix stay in cache
 
 
@@ -116,8 +117,11 @@ class ParquetParts:
                 path, metadata=metadata, pre_buffer=False, buffer_size=_BUFFER
             )
             with file:
-                for batch in file.iter_batches(most, row_groups=[group], columns=list(columns)):
-                    yield ArrowPiece(batch)
+                batches = file.iter_batches(_DECODED, row_groups=[group], columns=list(columns))
+                for batch in batches:
+                    for start in range(0, batch.num_rows, most):
+                        yield ArrowPiece(batch.slice(start, most))
+            pa.default_memory_pool().release_unused()
 
 
 class IpcParts:

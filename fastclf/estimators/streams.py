@@ -16,7 +16,7 @@ from fastclf.targets import Target
 RESIDENT_BYTES = 1 << 24
 """Memory of the rows that are kept, on which fits begin."""
 
-BUFFER_BYTES = 1 << 25
+BUFFER_BYTES = 1 << 24
 """Memory of the buffer in which rows are shuffled."""
 
 _RARE = 30
