@@ -116,6 +116,9 @@ class DataTable(FileOptions):
         Categories in fewer rows than that, or in a smaller part of them, are one feature together.
     dtype : {"float32", "float64"}
         In what precision the model is fitted.
+    stream : bool
+        With ``path`` and ``test_path``: read the rows to train on anew in each pass, because they
+        don't fit into memory. Features are numbers, none missing.
     """
 
     card: FilePath | None = None
@@ -131,6 +134,33 @@ class DataTable(FileOptions):
     impute: Literal["mean", "median", "most_frequent", "zero", "none"] = "mean"
     min_frequency: Count | Fraction = 1
     dtype: Literal["float32", "float64"] = "float64"
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_streamed(self) -> "DataTable":
+        if not self.stream:
+            return self
+        if self.path is None or self.test_path is None:
+            raise mistake(
+                "data.stream",
+                "data.stream: rows that aren't in memory can't be split; name a file to train on "
+                "with data.path, and one to test on with data.test_path",
+            )
+        whole = ("classes", "ignore_index", "categorical", "target_path", "label_separator")
+        for key in (*whole, "missing_target", "impute", "min_frequency"):
+            if getattr(self, key) != DataTable.model_fields[key].default:
+                raise mistake(
+                    f"data.{key}",
+                    f"data.{key} needs all rows in memory; leave it out, or set data.stream to "
+                    "false",
+                )
+        if self.target_kind not in ("auto", "labels", "indicators"):
+            raise mistake(
+                "data.target_kind",
+                f'data.target_kind = "{self.target_kind}" needs all rows in memory; with '
+                'data.stream it is "labels" or "indicators"',
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataTable":
@@ -615,6 +645,18 @@ class Recipe(Table):
                 f'"{self.solver.name}", which knows none; set it to one of {", ".join(KNOW_L1)}, '
                 "or model.l1_ratio to 0.0",
             )
+        if self.data.stream:
+            for key in ("early_stopping", "distill", "calibrate"):
+                if getattr(self, key) is not None:
+                    raise mistake(
+                        key, f"[{key}] needs all rows in memory; set data.stream to false"
+                    )
+            if self.model.l1_ratio > 0:
+                raise mistake(
+                    "model.l1_ratio",
+                    "model.l1_ratio: an L1 penalty needs all rows in memory; set data.stream to "
+                    "false",
+                )
         if self.distill and self.model.kind == "multilabel":
             raise mistake(
                 "distill",

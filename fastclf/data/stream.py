@@ -1,5 +1,6 @@
 """Data that are larger than memory, as a source that `fit` takes in place of X and y."""
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastclf import threads
 from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
+from fastclf.linear_model import Affine
 from fastclf.table import check_columns, twice
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ class Stream:
         self.target_names: tuple[str, ...] | None = None
         self.feature_names: tuple[str, ...] | None = None
         self._weight = weight
+        self._scaling: Affine | None = None
         self._arrays: ArrayParts | None = None
         self._tables: TableParts | None = None
         if kind == "npy":
@@ -122,6 +125,21 @@ class Stream:
             self._open_table(kind, target, columns, drop, header, delimiter, dtype, chunk_rows)
         self._stamps = self._stamped()
 
+    def scaled(self, scaling: Affine | None) -> "Stream":
+        """Return the same rows with their features scaled.
+
+        Parameters
+        ----------
+        scaling : Affine, optional
+
+        Returns
+        -------
+        Stream
+        """
+        part = copy.copy(self)
+        part._scaling = scaling
+        return part
+
     def rows_in_order(self) -> Iterator[Rows]:
         """Yield all rows, always in the same order and the same pieces.
 
@@ -130,11 +148,18 @@ class Stream:
         DataError
             If a file is damaged, or has changed.
         """
-        return self._read(np.arange(self._parts.count))
+        return self._scale(self._read(np.arange(self._parts.count)))
 
     def rows_shuffled(self, rng: np.random.Generator) -> Iterator[Rows]:
         """Yield all rows, with the parts of the file in a random order."""
-        return self._read(rng.permutation(self._parts.count))
+        return self._scale(self._read(rng.permutation(self._parts.count)))
+
+    def _scale(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
+        for X, y, weights in pieces:
+            if self._scaling is not None:  # in place, for no one else has it
+                X -= self._scaling.shift.astype(X.dtype)
+                X /= self._scaling.scale.astype(X.dtype)
+            yield Rows(X, y, weights)
 
     def _read(self, parts: np.ndarray) -> Iterator[Rows]:
         first = 0

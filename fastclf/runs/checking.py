@@ -13,6 +13,7 @@ from rich.text import Text
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
+from fastclf.errors import ConfigError
 from fastclf.penalties import ElasticNet, Penalty
 from fastclf.runs.build import build_estimator, build_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
@@ -96,6 +97,11 @@ def check_recipe(recipe: Recipe) -> Plan:
     FastclfError
         If the data or the recipe can't be used.
     """
+    if recipe.data.stream:
+        raise ConfigError(
+            "data.stream: check reads all rows into memory, and these don't fit; check the recipe "
+            "with data.stream = false and a small part of them as data.path"
+        )
     dataset = read_dataset(recipe.data, recipe.distill)
     recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)

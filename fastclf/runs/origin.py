@@ -11,6 +11,7 @@ from fastclf.data import Dataset
 from fastclf.errors import RunError
 from fastclf.runs.comparison import dotted
 from fastclf.runs.directory import MODEL
+from fastclf.runs.streamed import StreamedData
 from fastclf.runs.summary import versions
 
 _OF_NO_CONSEQUENCE = "checkpoint."  # keys that change no bit of the model
@@ -35,7 +36,7 @@ class Origin:
     versions: dict[str, str] = field(default_factory=versions)
 
     @classmethod
-    def of(cls, recipe: Recipe, dataset: Dataset) -> "Origin":
+    def of(cls, recipe: Recipe, dataset: Dataset | StreamedData) -> "Origin":
         """Return that of a recipe whose kind of model is known, and the data that it names."""
         data = {
             "rows": dataset.n_rows,

@@ -80,6 +80,11 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
 
 
 def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
+    if run.recipe.data.stream:
+        raise RunError(
+            f"{run.path}: the rows that it was trained on don't fit into memory; name others with "
+            "--data, such as those of its data.test_path"
+        )
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     fingerprint = dataset.fingerprint()
     if fingerprint != run.summary["data_sha256"]:

@@ -37,6 +37,7 @@ from fastclf.runs.origin import Origin
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.progress import progress_view
 from fastclf.runs.reporting import write_report
+from fastclf.runs.streamed import StreamedData, naming_stream, open_stream
 from fastclf.solvers import Progress, keeping, observing
 from fastclf.toml import to_toml
 
@@ -151,16 +152,11 @@ def _run(
         if begun is None:
             directory.write_config(to_toml(recipe))
         files = Files.of(recipe.data, recipe.distill)
+        if recipe.data.stream:
+            return _run_stream(recipe, directory, console, begun, caught, files)
         dataset = read_dataset(recipe.data, recipe.distill)
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
-        origin = Origin.of(recipe, dataset)
-        if begun is None:
-            directory.write_config(to_toml(recipe))
-            directory.write_origin(origin.as_json())
-        else:
-            begun.check_data(directory.path, origin)
-            for line in begun.other_versions(origin):
-                warnings.warn(line, stacklevel=1)
+        origin = _begin(recipe, dataset, directory, begun)
         parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
         estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
         X, y = parts.prepared(parts.train.X), parts.train.y
@@ -223,12 +219,91 @@ def _run(
         }
         if calibration is not None:
             summary["calibration"] = calibration
-        try:
-            write_report(FinishedRun(directory.path, recipe, summary, model))
-        except RunError as problem:  # a report can be written again, a long fit can't
-            summary["warnings"].append(f"there is no report: {problem}")
-        directory.write_summary(summary)
+        _end(recipe, directory, summary, model)
     return RunResult(directory.path, model, summary, found)
+
+
+def _run_stream(
+    recipe: Recipe,
+    directory: RunDirectory,
+    console: Console | None,
+    begun: Origin | None,
+    caught: list[warnings.WarningMessage],
+    files: Files,
+) -> RunResult:
+    """Do a run on rows that don't fit into memory, or the rest of one."""
+    data = open_stream(recipe.data)
+    recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
+    origin = _begin(recipe, data, directory, begun)
+    estimator = build_estimator(recipe, data.labels, data.class_names)
+
+    def observe(progress: Progress) -> None:
+        directory.write_metrics(asdict(progress))
+        show(progress)
+
+    with (
+        progress_view(console, data.n_rows) as show,
+        observing(observe),
+        _checkpoints(recipe, directory, caught) as keeper,
+        naming_stream(data.stream.path),
+    ):
+        start = perf_counter()
+        fitted = estimator.fit(data.stream)
+        fit_seconds = perf_counter() - start + keeper.earlier_seconds
+    files.check()
+    model = data.for_raw_rows(fitted.linear_model())
+    model.save(directory.model_path)
+    found = {"test": evaluate(model, data.test)}
+    directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
+    summary = {
+        "name": recipe.name,
+        "task": data.task,
+        "kind": recipe.model.kind,
+        "solver": recipe.solver.name,
+        "seed": recipe.seed,
+        "n_train": data.n_rows,
+        "n_test": len(data.test),
+        "n_features": len(data.feature_names),
+        "classes": data.class_names,
+        "fit_seconds": fit_seconds,
+        "n_iter": int(fitted.n_iter_[0]),
+        "status": str(fitted.history_["status"]),
+        "metrics": {name: judged.metrics for name, judged in found.items()},
+        "warnings": list(dict.fromkeys([*keeper.earlier_warnings, *_lines(caught)])),
+        "data_sha256": origin.data["sha256"],
+        "versions": origin.versions,
+    }
+    _end(recipe, directory, summary, model)
+    return RunResult(directory.path, model, summary, found)
+
+
+def _begin(
+    recipe: Recipe,
+    dataset: Dataset | StreamedData,
+    directory: RunDirectory,
+    begun: Origin | None,
+) -> Origin:
+    """Write down what a run begins with, or hold it against what one began with."""
+    origin = Origin.of(recipe, dataset)
+    if begun is None:
+        directory.write_config(to_toml(recipe))
+        directory.write_origin(origin.as_json())
+    else:
+        begun.check_data(directory.path, origin)
+        for line in begun.other_versions(origin):
+            warnings.warn(line, stacklevel=1)
+    return origin
+
+
+def _end(
+    recipe: Recipe, directory: RunDirectory, summary: dict[str, Any], model: LinearModel
+) -> None:
+    """Write the report and the summary."""
+    try:
+        write_report(FinishedRun(directory.path, recipe, summary, model))
+    except RunError as problem:  # a report can be written again, a long fit can't
+        summary["warnings"].append(f"there is no report: {problem}")
+    directory.write_summary(summary)
 
 
 @contextmanager
@@ -261,7 +336,7 @@ def _checkpoints(
         raise KeyboardInterrupt
 
 
-def resolve_kind(wanted: str, dataset: Dataset) -> str:
+def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
     """Return the kind of model that fits the data, which is the one wanted or an error."""
     kind = KINDS[dataset.task]
     if wanted not in {"auto", kind}:

@@ -1,0 +1,148 @@
+"""Runs on files larger than memory, by recipes with ``stream = true``."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv, parquet
+
+from fastclf.config import Recipe
+from fastclf.errors import ConfigError, DataError, RunError
+from fastclf.linear_model import LinearModel
+from fastclf.runs.checking import check_recipe
+from fastclf.runs.directory import open_run
+from fastclf.runs.reevaluation import evaluate_run
+from fastclf.runs.run import resume, train
+
+
+def tables(folder: Path, several: bool = False, suffix: str = "parquet") -> dict:
+    """Files to train and to test on, and the keys that name them."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(1500, 3)) * [1, 50, 0.01] + [0, 30, 0]
+    logits = (X / [1, 50, 0.01]) @ rng.normal(size=(3, 3)) + rng.gumbel(size=(1500, 3))
+    columns = {name: X[:, j].copy() for j, name in enumerate("abc")}
+    if several:
+        columns |= {f"l{k}": (logits[:, k] > 0).astype(int) for k in range(3)}
+    else:
+        columns["y"] = np.array(["no", "yes", "maybe"])[logits.argmax(axis=1)]
+    table = pa.table(columns)
+    for name, rows in (("train", table.slice(0, 1000)), ("test", table.slice(1000))):
+        if suffix == "csv":
+            csv.write_csv(rows, folder / f"{name}.csv")
+        else:
+            parquet.write_table(rows, folder / f"{name}.parquet", row_group_size=100)
+    target = {"target": ["l0", "l1", "l2"], "target_kind": "indicators"}
+    return {
+        "path": str(folder / f"train.{suffix}"),
+        "test_path": str(folder / f"test.{suffix}"),
+        **(target if several else {"target": "y"}),
+    }
+
+
+def recipe(data: dict, **more: object) -> Recipe:
+    return Recipe.model_validate({"name": "test", "data": data, **more})
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("scale", ["auto", "minmax", "none"])
+@pytest.mark.parametrize("several", [False, True])
+def test_the_model_is_that_of_a_run_in_memory(
+    tmp_path: Path, several: bool, scale: str, suffix: str
+):
+    data = {**tables(tmp_path, several, suffix), "scale": scale}
+    exact = {"solver": {"tol": 1e-9}}
+    wanted = train(recipe(data, **exact), tmp_path / "whole")
+    found = train(recipe({**data, "stream": True}, **exact), tmp_path / "streamed")
+    assert found.summary["n_train"] == 1000 and found.summary["n_test"] == 500
+    assert found.summary["classes"] == wanted.summary["classes"]
+    assert not found.summary["warnings"]
+    for name, value in wanted.summary["metrics"]["test"].items():
+        assert found.summary["metrics"]["test"][name] == pytest.approx(value, abs=1e-4)
+    stored = LinearModel.load(found.path / "model.safetensors")
+    np.testing.assert_allclose(stored.theta, wanted.model.theta, atol=1e-4)
+    assert stored.feature_names == wanted.model.feature_names == ("a", "b", "c")
+    assert (found.path / "report.html").exists()
+
+
+def test_a_run_on_minibatches_repeats(tmp_path: Path):
+    data = {**tables(tmp_path), "stream": True}
+    own = recipe(data, solver={"name": "adam", "epochs": 5, "batch_size": 32})
+    one, two = (train(own, tmp_path / name) for name in ("one", "two"))
+    assert (one.model.theta == two.model.theta).all()
+    assert one.summary["metrics"]["test"]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("solver", [{"name": "adam", "epochs": 6}, {"name": "lbfgs"}])
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(
+    tmp_path: Path, solver: dict, monkeypatch: pytest.MonkeyPatch
+):
+    from fastclf.runs.directory import RunDirectory
+
+    own = recipe(
+        {**tables(tmp_path), "stream": True}, solver=solver, checkpoint={"every_epochs": 1}
+    )
+    wanted = train(own, tmp_path / "whole")
+    written, write = [], RunDirectory.write_metrics
+
+    def stopping(self: RunDirectory, line: dict) -> None:
+        write(self, line)
+        written.append(line)
+        if len(written) == 3:
+            raise RuntimeError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_metrics", stopping)
+        with pytest.raises(RuntimeError, match="stopped"):
+            train(own, tmp_path / "run")
+    found = resume(own, tmp_path / "run")
+    assert (found.model.theta == wanted.model.theta).all()
+
+
+def test_changed_data_are_refused(tmp_path: Path):
+    data = {**tables(tmp_path), "stream": True}
+    path = Path(data["path"])
+    table = parquet.read_table(path)
+    broken = table.set_column(0, "a", pa.array([*table["a"].to_pylist()[:-1], None]))
+    parquet.write_table(broken, path)
+    with pytest.raises(DataError, match=r'train.parquet: row 1000, column "a": a missing value'):
+        train(recipe(data), tmp_path / "run")
+    parquet.write_table(table, path)
+    run = train(recipe(data), tmp_path / "run")
+    (run.path / "summary.json").unlink()  # as if it had been stopped at the end
+    parquet.write_table(table.slice(1), path)
+    with pytest.raises(RunError, match="rows were 1000 and are 999"):
+        resume(recipe(data), run.path)
+
+
+def test_what_needs_all_rows_is_refused(tmp_path: Path):
+    data = {**tables(tmp_path), "stream": True}
+    run = train(recipe(data), tmp_path / "run")
+    with pytest.raises(RunError, match="don't fit into memory"):
+        evaluate_run(open_run(run.path), None)
+    judged = evaluate_run(open_run(run.path), Path(data["test_path"]))
+    (figures,) = judged.parts.values()
+    assert figures.metrics == run.evaluations["test"].metrics
+    with pytest.raises(ConfigError, match="check reads all rows"):
+        check_recipe(recipe(data))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"data": {"test_path": None}}, "can't be split"),
+        ({"data": {"classes": ["no", "yes"]}}, "data.classes needs all rows"),
+        ({"data": {"impute": "median"}}, "data.impute needs all rows"),
+        ({"data": {"target_kind": "counts"}}, "target_kind"),
+        ({"calibrate": {}}, "calibrate"),
+        (
+            {"early_stopping": {"patience": 2}, "solver": {"name": "adam"}},
+            "early_stopping",
+        ),
+        ({"model": {"l1_ratio": 0.5}}, "L1 penalty needs all rows"),
+    ],
+)
+def test_keys_that_do_not_go_with_a_stream(tmp_path: Path, keys: dict, message: str):
+    own = {**keys, "data": {**tables(tmp_path), "stream": True, **keys.get("data", {})}}
+    with pytest.raises(ValueError, match=message):
+        Recipe.model_validate({"name": "test", **own})
