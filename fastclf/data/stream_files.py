@@ -14,8 +14,8 @@ from fastclf.data.text import TextFile
 from fastclf.errors import DataError
 from fastclf.table import Categories, Lists, Table
 
-_BUFFER = 1 << 18  # bytes of each column of a Parquet file that are read at a time
-_DECODED = 1 << 16  # rows that are decoded together: fewer take longer, more take memory
+_BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read at a time
+_DECODED = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
 _BLOCK = 4096  # rows that are written at a time, so that lines of the matrix stay in cache
 
 
