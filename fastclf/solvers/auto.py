@@ -70,7 +70,7 @@ def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
     entries = objective.entries()
     factorisation = d**3 / 60  # nanoseconds
     if K == 1 and M * (d + 1) ** 2 * 8 <= _ROOM and factorisation <= max(entries, _TINY):
-        return Newton(sample=sample, negligible=_NEGLIGIBLE_OF_MANY)
+        return Newton(sample=sample)
     # Where columns are short, past steps cost as much as passes.
     memory = int(np.clip(entries / (4 * d), 6, 10))
     return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY)
