@@ -7,6 +7,7 @@ from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.newton import WHOLE, Newton
 from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.proximal import Proximal
+from fastclf.solvers.stopping import NEGLIGIBLE
 
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
@@ -73,4 +74,4 @@ def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
         return Newton(sample=sample)
     # Where columns are short, past steps cost as much as passes.
     memory = int(np.clip(entries / (4 * d), 6, 10))
-    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY)
+    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if M == 1 else NEGLIGIBLE)
