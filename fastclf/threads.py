@@ -6,11 +6,11 @@ chunk writes to a place of its own, and the caller adds the parts in order.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from fastclf.errors import InputError
 
@@ -18,6 +18,9 @@ _SMALL = 1 << 15
 """Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
 
 _MAX_CHUNKS = 64
+_END: Any = object()
+
+Item = TypeVar("Item")
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -111,6 +114,34 @@ def run(task: Callable[[int], Any], count: int, n_threads: int | None = None) ->
         wait(helpers)
     for helper in helpers:
         helper.result()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items while a thread makes the next one.
+
+    Parameters
+    ----------
+    items : iterable
+        It is only ever asked by one thread at a time, and left when the caller leaves.
+
+    Examples
+    --------
+    >>> list(ahead(range(3)))
+    [0, 1, 2]
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="fastclf-ahead") as reader:
+        waiting = reader.submit(next, iterator, _END)
+        try:
+            while (item := waiting.result()) is not _END:
+                waiting = reader.submit(next, iterator, _END)
+                yield item
+                del item
+        finally:
+            wait([waiting])
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
 
 
 def _get_pool(size: int) -> ThreadPoolExecutor:

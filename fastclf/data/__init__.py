@@ -11,6 +11,7 @@ from fastclf.data.options import FileOptions
 from fastclf.data.scaling import fit_scaling
 from fastclf.data.sources import load_card
 from fastclf.data.splits import split_rows
+from fastclf.data.stream import Stream
 from fastclf.data.tables import open_table, read_table, stream_table
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "FileOptions",
+    "Stream",
     "fit_encoder",
     "fit_scaling",
     "load_built_in",

@@ -18,6 +18,7 @@ from fastclf.estimators import choice, compatibility
 from fastclf.estimators.callbacks import CallbackSupportMixin, Tasks, tasks_of
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.separation import separated, without_optimum
+from fastclf.estimators.streams import RowStream, StreamedRows
 from fastclf.estimators.validation import (
     fraction,
     natural_number,
@@ -27,7 +28,7 @@ from fastclf.estimators.validation import (
     validate_features,
 )
 from fastclf.linear_model import LinearModel, Task
-from fastclf.objective import InMemoryObjective, RowSpace
+from fastclf.objective import InMemoryObjective, RowSpace, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize
 from fastclf.threads import resolve_n_threads
@@ -51,6 +52,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     n_threads: int | None
     verbose: int
     coef_: Any
+    feature_names_in_: np.ndarray
     intercept_: np.ndarray
     _saved_as: str
 
@@ -246,19 +248,24 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         # C, and the share of the L1 penalty; numbers, or one for each label.
         return self.C, 0.0 if self.l1_ratio is None else self.l1_ratio
 
-    def _objective(self, X: Any, problem: Problem, C: float | None = None) -> InMemoryObjective:
+    def _objective(self, X: Any, problem: Problem, C: float | None = None) -> Any:
         M = problem.n_columns if problem.loss.is_sigmoid else 1
         total = np.broadcast_to(problem.target.total_weight, (M,))
         strength, share = self._strength_and_share()
-        return InMemoryObjective(
-            X,
-            problem.target,
-            problem.loss,
-            problem.n_columns,
-            from_C(strength if C is None else C, share, total),
-            self.fit_intercept,
-            self.n_threads,
-        )
+        penalty = from_C(strength if C is None else C, share, total)
+        what = problem.loss, problem.n_columns, penalty
+        if isinstance(X, StreamedRows):
+            about = total, X.found.center, X.resident
+            return StreamedObjective(X, *what, *about, self.fit_intercept, self.n_threads)
+        return InMemoryObjective(X, problem.target, *what, self.fit_intercept, self.n_threads)
+
+    def _takes_stream(self, stream: RowStream, n_features: int) -> None:
+        """Set what a stream tells of its features."""
+        self.n_features_in_ = n_features
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if stream.feature_names is not None:
+            self.feature_names_in_ = np.asarray(stream.feature_names, dtype=object)
 
     def _fit_problem(
         self,
@@ -281,6 +288,11 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             self, self.max_iter if max_iter is None else max_iter, X, y, sample_weight
         ) as tasks:
             if solver is not None and solver.early_stopping is not None and validation is None:
+                if isinstance(X, StreamedRows):
+                    raise InputError(
+                        "early stopping can't split rows off a stream; give X_val and y_val, or "
+                        "set early_stopping to None"
+                    )
                 X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
             massless = Massless.find(problem, self.fit_intercept)
             massless.warn(self.classes_, stacklevel=4)
@@ -307,7 +319,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     ) -> None:
         free = np.isinf(self._strength_and_share()[0])
         if free.any():
-            apart = free & separated(X, massless.restrict(problem), result.theta)
+            apart = free & _separated(X, massless, problem, result.theta)
             if apart.any():
                 labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
                 warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)
@@ -336,7 +348,15 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
         dtype, tol, words = X.dtype, self.tol, ""
         problem = massless.restrict(problem)
-        space = RowSpace.of(X) if solver is None and not self._has_l1 else None
+        space = None
+        if isinstance(X, StreamedRows):
+            X = X.restricted(massless)
+            if self._has_l1:
+                raise InputError(
+                    "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
+                )
+        elif solver is None and not self._has_l1:
+            space = RowSpace.of(X)
         if space is not None:
             X, theta = space.rows, space.reduce(theta)
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
@@ -397,6 +417,19 @@ def _coefficients(theta: np.ndarray, dtype: np.dtype) -> dict[str, np.ndarray]:
         "coef_": np.ascontiguousarray(theta[:-1].T, dtype=dtype),
         "intercept_": theta[-1].astype(dtype),
     }
+
+
+def _separated(X: Any, massless: Massless, problem: Problem, theta: np.ndarray) -> np.ndarray:
+    # Which columns, or whether the one softmax, has its rows told apart by theta.
+    problem = massless.restrict(problem)
+    if not isinstance(X, StreamedRows):
+        return separated(X, problem, theta)
+    apart = np.ones(1, bool)
+    for rows, target in X.restricted(massless).in_order():
+        apart = apart & separated(rows, replace(problem, target=target), theta)
+        if not apart.any():
+            break
+    return apart
 
 
 def _split_off(

@@ -38,7 +38,10 @@ class Incremental:
             raise InputError(
                 "partial_fit was begun with another kind of X: give all parts dense, or all sparse"
             )
-        self.moments = _merge(self.moments, objective.curvature(full=False), min(share, 1.0))
+        moments = objective.curvature(full=False)
+        if self.moments is not None:
+            moments = self.moments.joined(moments, min(share, 1.0))
+        self.moments = moments
         if old is not None:
             theta = old.raw(old.u, old.u0)
         state = self.solver.start(objective, theta, self.moments)
@@ -50,15 +53,6 @@ class Incremental:
         self.state = state
         self.epochs += 1
         return state.theta()
-
-
-def _merge(old: Curvature | None, new: Curvature, share: float) -> Curvature:
-    # Pooled mean and variance, the new part counting `share`: Chan, Golub and LeVeque, 1983.
-    if old is None:
-        return new
-    shift = new.center - old.center
-    second = (1 - share) * old.second + share * new.second + share * (1 - share) * shift**2
-    return Curvature(old.center + share * shift, second, new.logits)
 
 
 def _carry_over(old: MinibatchState, new: MinibatchState) -> None:

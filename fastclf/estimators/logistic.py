@@ -13,7 +13,10 @@ from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.streams import RowStream, StreamedRows, survey
+from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_among
 from fastclf.estimators.validation import (
+    check_alone,
     check_rows,
     class_weights,
     seed_from,
@@ -159,7 +162,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -169,7 +172,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d), or a stream
+            A stream, such as `fastclf.data.Stream`, has y and weights with it.
         y : array-like of shape (n,) or (n, K)
             Labels, or a distribution over classes in each row: its columns are the classes 0 to
             K - 1, or the names of the columns of a frame.
@@ -188,23 +192,50 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             distribution, or a parameter can't be used.
         """
         self._check_parameters()
-        X = validate_features(self, X, reset=True)
-        check_rows(X, y)
-        encoded = encode(y, ignore=self.ignore_index)
-        weights = validate_sample_weight(sample_weight, X)
+        if isinstance(X, RowStream):
+            check_alone(y, sample_weight)
+            X, problem = self._survey(X)
+        else:
+            X = validate_features(self, X, reset=True)
+            check_rows(X, y)
+            encoded = encode(y, ignore=self.ignore_index)
+            weights = validate_sample_weight(sample_weight, X)
+            of_class = self._of_classes(encoded, weights)
+            problem = self._problem(encoded, weights, of_class, X.dtype)
+        validation = self._validation(X_val, y_val)
+        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
+        self._incremental = None  # partial_fit goes on from here, with a new state
+        self._weight_seen = float(problem.target.total_weight[0])
+        return self
+
+    def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
+        # The weight of each class; sets the classes.
         if len(encoded.classes) < 2:
             raise InputError(
                 f"{type(self).__name__} needs at least two classes, but y holds only one class: "
                 f"{encoded.classes.tolist()[0]!r}"
             )
         self.classes_ = encoded.classes
-        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
-        problem = self._problem(encoded, weights, of_class, X.dtype)
-        validation = self._validation(X_val, y_val)
-        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
-        self._incremental = None  # partial_fit goes on from here, with a new state
-        self._weight_seen = float(problem.target.total_weight[0])
-        return self
+        return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+
+    def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
+        # The rows, and a problem of few rows whose sums of weights are theirs.
+        soft = stream.several_targets
+        tally = DistributionTally(stream.target_names) if soft else LabelTally(self.ignore_index)
+        found = survey(stream, tally)
+        sums, mass = tally.encoded()
+        if not len(sums.classes):
+            raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
+        of_class = self._of_classes(sums, mass)
+        classes, ignore, dtype = sums.classes, self.ignore_index, stream.dtype
+
+        def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
+            encoded = encode(y, classes) if soft else codes_among(classes, y, ignore)
+            return self._problem(encoded, weights, of_class, dtype, some=True)
+
+        problem = self._problem(sums, mass, of_class, np.dtype(np.float64))
+        self._takes_stream(stream, found.n_features)
+        return StreamedRows(stream, found, encoded_problem), problem
 
     def _check_parameters(self) -> None:
         compatibility.check_penalty(self.penalty, self.C, self.l1_ratio, stacklevel=3)
@@ -220,9 +251,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         sample_weight: np.ndarray,
         of_class: np.ndarray,
         dtype: np.dtype,
+        some: bool = False,
     ) -> Problem:
+        # Rows that are only some of all may all have no weight.
         weights = encoded.weigh(sample_weight, of_class)[None, :]
-        if not weights.sum() > 0:
+        if not some and not weights.sum() > 0:
             raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
         eps = float(self.label_smoothing)
         K = len(encoded.classes)

@@ -13,8 +13,11 @@ from fastclf.errors import InputError
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.streams import RowStream, StreamedRows, survey
+from fastclf.estimators.tallies import IndicatorTally
 from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
+    check_alone,
     check_rows,
     natural_number,
     validate_features,
@@ -114,7 +117,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -124,7 +127,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d), or a stream
+            A stream, such as `fastclf.data.Stream`, has y and weights with it.
         y : array-like or sparse matrix of shape (n, L)
             Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label. NaN is a
             label of which nothing is known: it counts neither in the loss nor in the C of that
@@ -145,11 +149,15 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             can't be used.
         """
         self._check_parameters()
-        X = validate_features(self, X, reset=True)
-        values, self.classes_ = self._encode(X, y)
-        self._one_label = values.shape[1] == 1
-        weights = _weights(sample_weight, X, values.shape[1])
-        self.threshold_ = self._thresholds(values.shape[1])
+        if isinstance(X, RowStream):
+            check_alone(y, sample_weight)
+            X, problem = self._survey(X)
+        else:
+            X = validate_features(self, X, reset=True)
+            values, self.classes_ = self._encode(X, y)
+            self._one_label = values.shape[1] == 1
+            problem = self._problem(values, _weights(sample_weight, X, values.shape[1]))
+        self.threshold_ = self._thresholds(problem.n_columns)
         validation = None
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val must be given together")
@@ -157,8 +165,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
-        self._check_top_k(values.shape[1])
-        problem = self._problem(values, weights)
+        self._check_top_k(problem.n_columns)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         return self
 
@@ -241,6 +248,28 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         self.threshold_ = best_thresholds(p, values, self.threshold_, weights)
         return self
 
+    def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
+        # The rows, and a problem of few rows whose sums of weights are theirs.
+        if not stream.several_targets:
+            raise InputError(
+                "several labels need several target columns in a stream; for one use "
+                "LogisticRegression"
+            )
+        tally = IndicatorTally()
+        found = survey(stream, tally)
+        problem = self._problem(*tally.encoded())
+        loss, L = problem.loss, problem.n_columns
+
+        def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
+            return Problem(self._target(*reversed(of_labels(weights, indicators(y)[0]))), loss, L)
+
+        self.classes_ = np.arange(L)
+        if stream.target_names is not None:
+            self.classes_ = np.asarray(stream.target_names)
+        self._one_label = False
+        self._takes_stream(stream, found.n_features)
+        return StreamedRows(stream, found, encoded_problem), problem
+
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
 
@@ -275,10 +304,12 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         L = values.shape[1]
         weights, values = of_labels(weights, values)
         positive = np.einsum("ki,ik->k" if len(weights) > 1 else "li,ik->k", weights, values)
-        eps = float(self.label_smoothing)
-        soft = values if eps == 0 else (1 - eps) * values + eps / 2
         loss = Sigmoid(self._pos_weights(positive, weights.sum(axis=1), L))
-        return Problem(Target(weights, soft=soft), loss, L)
+        return Problem(self._target(values, weights), loss, L)
+
+    def _target(self, values: np.ndarray, weights: np.ndarray) -> Target:
+        eps = float(self.label_smoothing)
+        return Target(weights, soft=values if eps == 0 else (1 - eps) * values + eps / 2)
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:

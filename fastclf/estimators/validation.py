@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from fastclf.errors import InputError
+from fastclf.estimators.streams import RowStream
 
 
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
@@ -19,6 +20,11 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set, otherwise
     X is held against them.
     """
+    if isinstance(X, RowStream):
+        raise InputError(
+            f"{type(estimator).__name__} takes a stream in the fit of LogisticRegression and "
+            "MultiLabelLogisticRegression only; give an array here"
+        )
     X = validate_data(
         estimator,
         X,
@@ -81,6 +87,13 @@ def check_rows(X: Any, y: Any) -> None:
         raise InputError("requires y to be passed, but the target y is None")
     if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # it takes its time
         check_consistent_length(X, y)
+
+
+def check_alone(y: Any, sample_weight: Any) -> None:
+    """Refuse what a stream has with it."""
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise InputError(f"a stream comes with its targets and weights; leave out {name}")
 
 
 def positive_number(value: Any, name: str, allow_infinity: bool = False) -> float:

@@ -10,9 +10,11 @@ from fastclf.objective.protocol import (
     Rule,
 )
 from fastclf.objective.row_space import RowSpace
+from fastclf.objective.streamed import Chunks, StreamedObjective
 
 __all__ = [
     "MANY_FEATURES",
+    "Chunks",
     "Curvature",
     "Hessian",
     "InMemoryObjective",
@@ -20,4 +22,5 @@ __all__ = [
     "Objective",
     "RowSpace",
     "Rule",
+    "StreamedObjective",
 ]

@@ -1,7 +1,7 @@
 """The objective over an X in memory."""
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,24 @@ _MOST_SETTLED = 400
 """Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What the rows of an objective are a part of.
+
+    Values, gradients and Hessians of the parts then add up to those of the whole.
+
+    Parameters
+    ----------
+    total_weight : ndarray of shape (M,)
+        The sum of the weights of each problem, over all parts.
+    center : ndarray of shape (d,)
+        Where Hessians have their intercepts.
+    """
+
+    total_weight: np.ndarray
+    center: np.ndarray
+
+
 class InMemoryObjective:
     """The objective over an X in memory, dense or CSR; see :class:`Objective` for the methods.
 
@@ -58,6 +76,8 @@ class InMemoryObjective:
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
+    whole : Whole, optional
+        What these rows are a part of.
     """
 
     def __init__(
@@ -69,6 +89,7 @@ class InMemoryObjective:
         penalty: Penalty,
         fit_intercept: bool = True,
         n_threads: int | None = None,
+        whole: Whole | None = None,
     ) -> None:
         self.features = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
         self.dtype = self.features.dtype
@@ -83,6 +104,7 @@ class InMemoryObjective:
         self.n_outputs = n_columns // self.n_problems
         self.passes = 0.0
         self._whole: InMemoryObjective | None = None
+        self._part_of = whole
         self.total_weight = self._total(target).copy()
         self.by_feature = self.features.by_feature
         self._pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
@@ -209,7 +231,7 @@ class InMemoryObjective:
         if self.is_sparse:
             return self._without_intercepts(self._sparse_hessian(theta, whole, rows, target))
         center = self._center
-        shares = self._shares if rows is None else _shares(target)
+        shares = self._shares if rows is None else self._shares_of(target)
         logits = self._logits(theta, rows)
         slopes = self.loss.curvature(logits, target, K)
         if len(shares) == 1:
@@ -342,7 +364,7 @@ class InMemoryObjective:
         """
         target, K = self.target, self.n_outputs
         logits = self._logits(theta, None)
-        shares = _shares(target)
+        shares = self._shares_of(target)
         if isinstance(self.loss, Softmax):
             terms = self.loss.probabilities(logits, K)
             a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
@@ -517,11 +539,13 @@ class InMemoryObjective:
 
     @cached_property
     def _shares(self) -> np.ndarray:
-        return _shares(self.target)
+        return self._shares_of(self.target)
 
     @cached_property
     def _center(self) -> np.ndarray:
         # Any point amid the data will do, so a few rows tell it well enough.
+        if self._part_of is not None:
+            return self._part_of.center.astype(self.dtype)
         if not self.fit_intercept:
             return np.zeros(self.n_features, self.dtype)
         some = slice(None, None, max(1, self.n_rows // 4096))
@@ -611,7 +635,14 @@ class InMemoryObjective:
         return self._latest is not None and self._latest[0] is theta
 
     def _total(self, target: Target) -> np.ndarray:
-        return np.broadcast_to(target.total_weight, (self.n_problems,))
+        return np.broadcast_to(self._weight_of(target), (self.n_problems,))
+
+    def _weight_of(self, target: Target) -> np.ndarray:
+        return target.total_weight if self._part_of is None else self._part_of.total_weight
+
+    def _shares_of(self, target: Target) -> np.ndarray:
+        # Weights that sum to 1, in each problem.
+        return target.weights / self._weight_of(target)[:, None].astype(target.weights.dtype)
 
     def _columns(self, theta: np.ndarray, chosen: Selection) -> np.ndarray:
         if chosen is self._everything:
@@ -666,8 +697,3 @@ class InMemoryObjective:
             work = 0.1 * row * columns + row + 2 * columns
             self._cuts[n_coefficients] = threads.chunks(self.n_rows, work, most)
         return self._cuts[n_coefficients]
-
-
-def _shares(target: Target) -> np.ndarray:
-    # Weights that sum to 1, in each problem.
-    return target.weights / target.total_weight[:, None].astype(target.weights.dtype)

@@ -232,6 +232,19 @@ class Curvature:
         shift = self.center**2 if self.second.ndim == 1 else np.outer(self.center, self.center)
         return Curvature(np.zeros_like(self.center), self.second + shift, self.logits)
 
+    def joined(self, other: "Curvature", share: float) -> "Curvature":
+        """Return the moments of these rows and of others, which have a share of all weight.
+
+        Chan, Golub and LeVeque, *Algorithms for computing the sample variance*, 1983.
+        """
+        shift = other.center - self.center
+        square = shift**2 if self.second.ndim == 1 else np.outer(shift, shift)
+        return Curvature(
+            self.center + share * shift,
+            (1 - share) * self.second + share * other.second + share * (1 - share) * square,
+            (1 - share) * self.logits + share * other.logits,
+        )
+
 
 @dataclass(frozen=True)
 class Hessian:

@@ -1,0 +1,244 @@
+"""Rows that are too many for memory: what a fit asks of them, and how it counts them first."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from fastclf import threads
+from fastclf.errors import InputError
+from fastclf.estimators.problem import Massless, Problem
+from fastclf.objective.shuffling import through_buffer
+from fastclf.targets import Target
+
+RESIDENT_BYTES = 1 << 24
+"""Memory of the rows that are kept, on which fits begin."""
+
+BUFFER_BYTES = 1 << 24
+"""Memory of the buffer in which rows are shuffled."""
+
+_RARE = 30
+"""Rows that are kept of each class, if it has as many."""
+
+
+class Rows(NamedTuple):
+    """Some rows of a stream.
+
+    Parameters
+    ----------
+    X : ndarray of shape (m, d)
+        C-contiguous, float32 or float64.
+    y : ndarray of shape (m,), (m, L) or (m, K)
+        Labels, indicators or distributions.
+    weights : ndarray of shape (m,), optional
+        How much each row counts; None for all alike.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@runtime_checkable
+class RowStream(Protocol):
+    """What `fit` takes instead of X and y: rows that are read anew in each pass.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Of X: float32 or float64.
+    several_targets : bool
+        Whether y is 2-D.
+    feature_names, target_names : tuple of str, or None
+        Names of the columns of X, and of those of a 2-D y.
+    """
+
+    dtype: np.dtype
+    several_targets: bool
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...] | None
+
+    def rows_in_order(self) -> Iterator[Rows]:
+        """Yield all rows, always in the same order and the same pieces."""
+
+    def rows_shuffled(self, rng: np.random.Generator) -> Iterator[Rows]:
+        """Yield all rows, in as random an order as they can be read."""
+
+
+class Tally(Protocol):
+    """What is counted over all targets."""
+
+    def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """Count some; return their classes as small integers, if each has one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over a stream finds out, besides its tally.
+
+    Parameters
+    ----------
+    n_rows, n_features : int
+    kept : Rows
+        Rows from all over the stream; their weights make up for those of their class that aren't
+        kept.
+    """
+
+    n_rows: int
+    n_features: int
+    kept: Rows
+
+    @property
+    def center(self) -> np.ndarray:
+        """The mean of the rows that were kept (d,), or one near it."""
+        return self.kept.X.mean(axis=0, dtype=np.float64)
+
+
+def survey(stream: RowStream, tally: Tally) -> Survey:
+    """Read a stream once, and count its targets.
+
+    Raises
+    ------
+    InputError
+        If it has no rows, or a feature or a weight can't be used; it names the row.
+    """
+    keeper = _Keeper()
+    n = d = 0
+    for X, y, weights in threads.ahead(stream.rows_in_order()):
+        _check(X, weights, n, stream.feature_names)
+        own = np.ones(len(X)) if weights is None else weights.astype(np.float64)
+        keeper.add(X, y, own, tally.add(y, own))
+        n, d = n + len(X), X.shape[1]
+    if n == 0:
+        raise InputError("the stream has no rows")
+    return Survey(n, d, keeper.rows())
+
+
+class _Keeper:
+    """Every s-th row, s growing with the rows that come, and the first few of each class."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._step = 1
+        self._most = 0
+        self._parts: list[tuple] = []
+        self._first: list[tuple] = []
+        self._counts = np.zeros(0, int)
+
+    def add(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, codes: np.ndarray | None
+    ) -> None:
+        self._most = max(RESIDENT_BYTES // X[0].nbytes, 2) if len(X) else self._most
+        places = np.arange(self._seen, self._seen + len(X))
+        strata = np.zeros(len(X), int) if codes is None else codes
+        if codes is not None:
+            self._add_rare(X, y, weights, strata)
+        rows = np.flatnonzero(places % self._step == 0)
+        self._parts.append((places[rows], X[rows], y[rows], weights[rows], strata[rows]))
+        self._seen += len(X)
+        while sum(len(part[0]) for part in self._parts) > self._most:
+            self._step *= 2
+            self._parts = [_some(part, part[0] % self._step == 0) for part in self._parts]
+
+    def _add_rare(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, codes: np.ndarray
+    ) -> None:
+        counts = np.bincount(codes, minlength=len(self._counts))
+        before = np.append(self._counts, np.zeros(len(counts) - len(self._counts), int))
+        self._counts = before + counts
+        for k in np.flatnonzero((before < _RARE) & (counts > 0)):
+            rows = np.flatnonzero(codes == k)[: _RARE - before[k]]
+            places = self._seen + rows
+            self._first.append((places, X[rows], y[rows], weights[rows], codes[rows]))
+
+    def rows(self) -> Rows:
+        """Return the rows that were kept."""
+        first = [_some(part, part[0] % self._step != 0) for part in self._first]
+        columns = zip(*self._parts, *first, strict=True)
+        _, X, y, weights, codes = (np.concatenate(column) for column in columns)
+        if self._counts.size:
+            weights = weights * (self._counts[codes] / np.bincount(codes)[codes])
+        return Rows(X, y, weights)
+
+
+def _some(part: tuple, mask: np.ndarray) -> tuple:
+    return tuple(array[mask] for array in part)
+
+
+def _check(
+    X: np.ndarray, weights: np.ndarray | None, before: int, names: tuple[str, ...] | None
+) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(X.sum())
+    if not finite:
+        bad = ~np.isfinite(X)
+        if bad.any():
+            row, column = (int(i) for i in np.unravel_index(bad.argmax(), X.shape))
+            name = f"column {column}" if names is None else f'column "{names[column]}"'
+            kind = "a missing value" if np.isnan(X[row, column]) else "an infinite number"
+            raise InputError(f"row {before + row + 1}, {name}: {kind}; fill it in or drop the row")
+    if weights is not None:
+        wrong = ~(np.isfinite(weights) & (weights >= 0))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"row {before + row + 1}: the weight is {weights[row]}; weights must not be "
+                "negative, missing or infinite"
+            )
+
+
+class StreamedRows:
+    """A stream with encoded targets, as an objective reads it.
+
+    Parameters
+    ----------
+    stream : RowStream
+    found : Survey
+    encode : callable
+        Turns y and weights (m,) of some rows into their problem.
+    """
+
+    def __init__(
+        self,
+        stream: RowStream,
+        found: Survey,
+        encode: Callable[[np.ndarray, np.ndarray], Problem],
+    ) -> None:
+        self.found = found
+        self.n_rows, self.n_features = self.shape = (found.n_rows, found.n_features)
+        self.dtype = np.dtype(stream.dtype)
+        self._stream = stream
+        self._encode = encode
+        self._massless: Massless | None = None
+
+    def restricted(self, massless: Massless) -> "StreamedRows":
+        """Return the rows with the targets of the columns that are present."""
+        part = copy.copy(self)
+        part._massless = massless
+        return part
+
+    def problem(self, rows: Rows) -> Problem:
+        """Return the problem of some rows."""
+        weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights
+        problem = self._encode(rows.y, weights.astype(np.float64, copy=False))
+        return problem if self._massless is None else self._massless.restrict(problem)
+
+    @property
+    def resident(self) -> tuple[np.ndarray, Target]:
+        """Rows that stand for all, with their targets."""
+        return self.found.kept.X, self.problem(self.found.kept).target
+
+    def in_order(self) -> Iterator[tuple[np.ndarray, Target]]:
+        """Yield X (m, d) and the targets of all rows, always in the same chunks."""
+        for rows in self._stream.rows_in_order():
+            yield rows.X, self.problem(rows).target
+
+    def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[tuple[np.ndarray, Target]]:
+        """Yield all rows in an order that the seed and the epoch decide."""
+        rng = np.random.default_rng([seed, epoch])
+        pieces = self._stream.rows_shuffled(rng)
+        chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
+        size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
+        yield from through_buffer(chunks, rng, size, multiple)
