@@ -222,6 +222,15 @@ def test_one_of_many_gets_the_lock(tmp_path: Path):
     assert most == 1 and held > 0
 
 
+@pytest.fixture
+def ctrl_c_interrupts():
+    """As at a terminal; a shell's jobs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_waits_if_it_can():
     with deferred_interrupt() as interrupt:
         with pytest.raises(KeyboardInterrupt):

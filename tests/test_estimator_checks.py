@@ -36,7 +36,7 @@ ESTIMATORS = [
     MultiLabelLogisticRegressionCV(Cs=3, cv=3, per_label=True),
     DistilledClassifier(ScikitLearn()),
     DistilledClassifier(GaussianNB()),
-    TemperatureScaler(LogisticRegression(), cv=3),
+    TemperatureScaler(LogisticRegression(tol=1e-10), cv=3),
     TemperatureScaler(GaussianNB(), cv=3),
 ]
 

@@ -55,7 +55,7 @@ def assert_a_finite_end(clf: Any, rows: np.ndarray, y: np.ndarray, separable: bo
     status = clf.history_["status"]
     assert status in ("converged", "max_iter", "precision")
     if status == "precision":
-        assert clf.history_["gradient_norm"][-1] <= 1e-4
+        assert clf.history_["gradient_norm"][-1] <= 1e-3
     if status == "converged":
         assert clf.history_["gradient_norm"][-1] <= clf.tol
     if not separable and status != "max_iter":

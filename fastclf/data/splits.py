@@ -70,6 +70,8 @@ def split_rows(
         remedy = ""
         if stratify and dataset.groups is None:
             remedy = "; leave rare classes out with data.classes, or set data.stratify to false"
+        if key != "data.test_size":
+            remedy += f"; or change {key}"
         raise DataError(
             f"{dataset.name} can't be split with {key} = {test_size}: "
             f"{' '.join(str(problem).split()).rstrip('.')}{remedy}"

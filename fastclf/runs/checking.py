@@ -38,6 +38,11 @@ class Shape:
     is_sparse: bool
     dtype: np.dtype
     penalty: Penalty
+    n_entries: int
+
+    def entries(self) -> int:
+        """Return how many entries of X are stored."""
+        return self.n_entries
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def check_recipe(recipe: Recipe) -> Plan:
     K = len(dataset.class_names)
     M = K if dataset.task == "multilabel" else 1
     total = np.full(M, float(X.shape[0]))
+    values = X.nnz if scipy.sparse.issparse(X) else X.size
     shape = Shape(
         n_rows=X.shape[0],
         n_features=X.shape[1],
@@ -120,11 +126,11 @@ def check_recipe(recipe: Recipe) -> Plan:
         is_sparse=scipy.sparse.issparse(X),
         dtype=X.dtype,
         penalty=ElasticNet.from_C(recipe.model.C, recipe.model.l1_ratio, total),
+        n_entries=values,
     )
     solver: str = recipe.solver.name
     if isinstance(recipe.solver, AutoSolver):
         solver = type(choose(cast(Any, shape))).__name__.lower()
-    values = X.nnz if shape.is_sparse else X.size
     passes: float = EXACT_PASSES
     if isinstance(recipe.solver, MinibatchSolver):
         passes = recipe.solver.epochs * EPOCH_PASSES

@@ -107,7 +107,14 @@ class RunKeeper:
         return [*self.earlier_warnings, *self.warned()]
 
     def _find(self, first: Snapshot) -> Snapshot | None:
-        for checkpoint in self.checkpoints.latest(self.damaged):
+        passed_over = 0
+
+        def pass_over(what: str) -> None:
+            nonlocal passed_over
+            passed_over += 1
+            self.damaged(f"{what}; this checkpoint is passed over")
+
+        for checkpoint in self.checkpoints.latest(pass_over):
             try:
                 known = {"objective": self._objective}
                 snapshot = from_plain(checkpoint.arrays, checkpoint.tree, known)
@@ -118,7 +125,9 @@ class RunKeeper:
                 self.earlier_warnings = [str(line) for line in checkpoint.notes["warnings"]]
                 return snapshot
             except (ValueError, KeyError, TypeError) as problem:
-                self.damaged(f"a checkpoint in {self.checkpoints.folder}: {problem}")
+                pass_over(f"in {self.checkpoints.folder}: {problem}")
+        if passed_over:
+            self.damaged(f"{self.checkpoints.folder}: none is left, so the fit starts again")
         return None
 
 

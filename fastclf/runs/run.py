@@ -169,7 +169,7 @@ def _run(
         with (
             progress_view(console, len(y)) as show,
             observing(observe),
-            _checkpoints(recipe, directory, caught) as keeper,
+            _checkpoints(recipe, directory, caught, console) as keeper,
         ):
             start = perf_counter()
             teaching = None
@@ -308,7 +308,10 @@ def _end(
 
 @contextmanager
 def _checkpoints(
-    recipe: Recipe, directory: RunDirectory, caught: list[warnings.WarningMessage]
+    recipe: Recipe,
+    directory: RunDirectory,
+    caught: list[warnings.WarningMessage],
+    console: Console | None,
 ) -> Iterator[RunKeeper]:
     """Have the fit in the block keep checkpoints and go on from one, and Ctrl-C wait for its step.
 
@@ -319,7 +322,9 @@ def _checkpoints(
         directory.rewind_metrics([asdict(progress) for progress in heard])
 
     def damaged(what: str) -> None:
-        warnings.warn(f"{what}; going on from the one before", stacklevel=1)
+        if console is not None:  # at once, because it may cost hours
+            console.out(f"warning: {what}", highlight=False)
+        warnings.warn(what, stacklevel=1)
 
     with deferred_interrupt() as interrupt:
         keeper = RunKeeper(

@@ -7,12 +7,13 @@ from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.newton import WHOLE, Newton
 from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.proximal import Proximal
+from fastclf.solvers.stopping import NEGLIGIBLE
 
 _ROOM = 1 << 24
 """Bytes that Hessian blocks may take in any case, and a tenth of X more."""
 
-_NEGLIGIBLE_OF_SPARSE = 1e-5
-"""What is negligible there: the last digits take many steps."""
+_NEGLIGIBLE_OF_MANY = 1e-5
+"""What is negligible for sparse data and very many features: the last digits take many steps."""
 
 _TINY = 100_000
 """Multiplications of a pass up to which a start on a sample costs more than it saves."""
@@ -53,7 +54,7 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     if objective.is_sparse:
         return _of_sparse(objective, sample)
     if d > FULL_MATRIX or n < d >= MANY_FEATURES:
-        return LBFGS()
+        return LBFGS(negligible=_NEGLIGIBLE_OF_MANY)
     size = 4 if d >= MANY_FEATURES else 8
     room = _ROOM + 0.1 * n * d * objective.dtype.itemsize
     if K > 1 and coefficients > WHOLE:
@@ -70,7 +71,7 @@ def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
     entries = objective.entries()
     factorisation = d**3 / 60  # nanoseconds
     if K == 1 and M * (d + 1) ** 2 * 8 <= _ROOM and factorisation <= max(entries, _TINY):
-        return Newton(sample=sample, negligible=_NEGLIGIBLE_OF_SPARSE)
+        return Newton(sample=sample)
     # Where columns are short, past steps cost as much as passes.
     memory = int(np.clip(entries / (4 * d), 6, 10))
-    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_SPARSE)
+    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if M == 1 else NEGLIGIBLE)
