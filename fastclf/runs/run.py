@@ -244,7 +244,7 @@ def _run_stream(
     with (
         progress_view(console, data.n_rows) as show,
         observing(observe),
-        _checkpoints(recipe, directory, caught) as keeper,
+        _checkpoints(recipe, directory, caught, console) as keeper,
         naming_stream(data.stream.path),
     ):
         start = perf_counter()
