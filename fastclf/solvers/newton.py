@@ -75,7 +75,7 @@ class Newton(QuasiNewton):
         penalty = objective.penalty.columns(theta.shape[1])
         exact = self.is_exact(objective)
         one_matrix = exact and objective.n_problems == 1
-        too_many = objective.is_sparse and objective.n_features > FULL_MATRIX
+        too_many = _has_no_matrix(objective)
         if too_many or not (one_matrix or theta.any()):  # the blocks are all the same
             curvature = objective.curvature(full=not too_many)
             return MomentsInverse(curvature, penalty, objective.n_outputs)
@@ -90,7 +90,7 @@ class Newton(QuasiNewton):
 
     def is_exact(self, objective: Objective) -> bool:
         """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
-        if objective.is_sparse and objective.n_features > FULL_MATRIX:
+        if _has_no_matrix(objective):
             return False
         few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
         return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
@@ -102,3 +102,7 @@ class Newton(QuasiNewton):
         """Describe in words what the solver does with a problem."""
         matrix = "Hessian" if self.is_exact(objective) else "a block of the Hessian for each class"
         return f"Newton: {matrix}{self.started_on(objective)}"
+
+
+def _has_no_matrix(objective: Objective) -> bool:
+    return objective.is_sparse and objective.n_features > FULL_MATRIX
