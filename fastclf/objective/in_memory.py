@@ -19,12 +19,11 @@ from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.sampling import representative_rows
-from fastclf.objective.selection import Selection
+from fastclf.objective.selection import NO_ORDER, Selection
 from fastclf.objective.sparse import SparsePass
 from fastclf.penalties import Penalty
 from fastclf.targets import Target
 
-_NO_ORDER = np.empty(0, dtype=np.intp)
 _GRADIENT_SHARE = 0.08
 """Partial gradients of all chunks together may take this share of the memory of X."""
 
@@ -115,7 +114,9 @@ class InMemoryObjective:
         self._narrow = self._find_narrow()
         self._sparse: SparsePass | None = None
         if isinstance(self.features, CSRFeatures):
-            self._sparse = SparsePass(self.features, loss.kind(self.target), n_threads)
+            self._sparse = SparsePass(
+                self.features, loss.kind(self.target), self._parameters, n_threads
+            )
         self._latest: tuple[np.ndarray, Hessian] | None = None
         self._gathered: tuple[np.ndarray, CSRFeatures | DenseFeatures] | None = None
 
@@ -140,7 +141,7 @@ class InMemoryObjective:
             size = "whole" if hessian else "none"
             values, gradient, taken = self._narrow(
                 self.features.arrays,
-                _NO_ORDER,
+                NO_ORDER,
                 self._center,
                 chosen,
                 self._columns(theta, chosen),
@@ -158,13 +159,13 @@ class InMemoryObjective:
 
     def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
         if self._sparse is not None:
-            return self._sparse(chosen, self._columns(theta, chosen), self._arguments(chosen)[1:])
+            return self._sparse(chosen, self._columns(theta, chosen))
         w, b = self._to_kernel(theta, chosen)
         pieces = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), self.dtype)
         gb = np.zeros((len(pieces), b.size), self.dtype)
-        X, *arguments = self._arguments(chosen)
+        X, arguments = self.features.arrays, chosen.arguments(self._parameters)
         assert isinstance(self.features, DenseFeatures)
         value_and_grad = self.features.pass_over(self.loss.kind(self.target), b.size)
 
@@ -188,7 +189,7 @@ class InMemoryObjective:
         hw = np.zeros((len(pieces), *w.shape), self.dtype)
         hb = np.zeros((len(pieces), b.size), self.dtype)
         kernel = self.features.hessian_product[self.loss.kind(self.target)]
-        arguments = self._arguments(chosen)
+        arguments = self.features.arrays, *chosen.arguments(self._parameters)
 
         def task(i: int) -> None:
             start, stop = pieces[i]
@@ -220,7 +221,7 @@ class InMemoryObjective:
         if self._narrow is not None:
             self._count(target.n_rows / self.n_rows)
             size = "whole" if whole else "blocks"
-            order = _NO_ORDER if rows is None else rows
+            order = NO_ORDER if rows is None else rows
             target = target.astype(self.dtype)
             chosen = Selection.everything(target, self._total(target), self._pos_weight)
             _, _, taken = self._narrow(
@@ -321,7 +322,7 @@ class InMemoryObjective:
         target = everything.target
         data = (
             self.features.arrays,
-            _NO_ORDER,
+            NO_ORDER,
             target.codes,
             target.soft,
             target.weights,
@@ -407,7 +408,7 @@ class InMemoryObjective:
             kind = proximal.SPARSE_SIGMOID
         data = (
             self.features.canonical,
-            _NO_ORDER,
+            NO_ORDER,
             target.codes,
             target.soft,
             target.weights,
@@ -530,9 +531,12 @@ class InMemoryObjective:
         return logits
 
     def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures | DenseFeatures:
-        # Gathering sparse rows takes as long as a pass over them; they are asked for twice.
+        # Gathering sparse rows takes as long as a pass over them; they are asked for twice. Dense
+        # ones may be half of X, which isn't to stay in memory.
         if rows is None:
             return self.features
+        if not self.is_sparse:
+            return self.features.rows(rows)
         if self._gathered is None or self._gathered[0] is not rows:
             self._gathered = rows, self.features.rows(rows)
         return self._gathered[1]
@@ -595,18 +599,6 @@ class InMemoryObjective:
         )
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self._count(rows / self.n_rows)
-
-    def _arguments(self, chosen: Selection) -> tuple:
-        target = chosen.target
-        return (
-            self.features.arrays,
-            _NO_ORDER,
-            (target.codes, target.soft, target.teacher),
-            target.weights,
-            chosen.scale,
-            chosen.pos_weight,
-            self._parameters,
-        )
 
     def _select(self, active: np.ndarray | None) -> Selection:
         # Gathering the columns of some problems costs a copy of the targets, so do it when it

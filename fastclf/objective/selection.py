@@ -6,6 +6,9 @@ import numpy as np
 
 from fastclf.targets import Target
 
+NO_ORDER = np.empty(0, dtype=np.intp)
+"""For kernels that take rows in an order: that of X."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -31,3 +34,12 @@ class Selection:
     ) -> "Selection":
         """Return the selection of all problems, whose total weights are (M,)."""
         return cls(np.ones(total_weight.size, bool), target, 1 / total_weight, pos_weight)
+
+    def arguments(self, parameters: tuple) -> tuple:
+        """Return what the kernels of a pass take between X and the coefficients.
+
+        All rows count, in their order; ``parameters`` are those of the loss.
+        """
+        target = self.target
+        classes = target.codes, target.soft, target.teacher
+        return NO_ORDER, classes, target.weights, self.scale, self.pos_weight, parameters

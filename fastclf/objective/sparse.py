@@ -36,18 +36,21 @@ class SparsePass:
     features : CSRFeatures
     kind : int
         A kind of loss of :mod:`fastclf.kernels.passes`.
+    parameters : tuple
+        Those of the loss.
     n_threads : int, optional
     """
 
-    def __init__(self, features: CSRFeatures, kind: int, n_threads: int | None) -> None:
+    def __init__(
+        self, features: CSRFeatures, kind: int, parameters: tuple, n_threads: int | None
+    ) -> None:
         self.features = features
         self.kind = kind
+        self.parameters = parameters
         self.n_threads = n_threads
         self._blocks: tuple[Selection, list[tuple[slice, Selection]]] | None = None
 
-    def __call__(
-        self, chosen: Selection, theta: np.ndarray, arguments: tuple
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return values (M,) and gradient (d + 1, M K), the penalty left out.
 
         Parameters
@@ -55,18 +58,16 @@ class SparsePass:
         chosen : Selection
         theta : ndarray of shape (d + 1, M K)
             Of the chosen problems.
-        arguments : tuple
-            What kernels of a pass take between X and the coefficients.
         """
         n, d = self.features.shape
         C = theta.shape[1]
         if self.kind in (passes.SIGMOID, passes.SIGMOID_DISTILLED) and C >= 2 * self._width:
-            return self._by_labels(chosen, theta, arguments)
+            return self._by_labels(chosen, theta)
         multiplications = self.features.entries * C
         most = max(1, self.features.entries // (_ENOUGH * d))
         work = (multiplications + 4 * n * C) / max(n, 1)
         if multiplications >= _LARGE and most == 1:
-            return self._by_columns(chosen, theta, arguments, work)
+            return self._by_columns(chosen, theta, work)
         pieces = threads.chunks(n, work, most)
         values = np.zeros((len(pieces), chosen.scale.size))
         gradients = np.zeros((len(pieces), d + 1, C))
@@ -74,7 +75,7 @@ class SparsePass:
         parts = (theta.ravel(),) if self._is_one(C) else self._coefficients(theta)
 
         def run(i: int) -> None:
-            task(chosen, parts, arguments, pieces[i], values[i], gradients[i])
+            task(chosen, parts, pieces[i], values[i], gradients[i])
 
         threads.run(run, len(pieces), self.n_threads)
         if len(pieces) == 1:
@@ -93,7 +94,6 @@ class SparsePass:
         self,
         chosen: Selection,
         parts: tuple[np.ndarray, ...],
-        arguments: tuple,
         piece: tuple[int, int],
         values: np.ndarray,
         gradient: np.ndarray,
@@ -113,7 +113,6 @@ class SparsePass:
         self,
         chosen: Selection,
         parts: tuple[np.ndarray, ...],
-        arguments: tuple,
         piece: tuple[int, int],
         values: np.ndarray,
         gradient: np.ndarray,
@@ -123,6 +122,7 @@ class SparsePass:
         gw, gb = gradient[:-1], gradient[-1]
         if dtype != gradient.dtype:
             gw, gb = np.zeros(gw.shape, dtype), np.zeros(gb.shape, dtype)
+        arguments = chosen.arguments(self.parameters)
         kernel(self.features.arrays, *arguments, *parts, *piece, values, gw, gb)
         if dtype != gradient.dtype:
             gradient[:-1], gradient[-1] = gw, gb
@@ -132,42 +132,25 @@ class SparsePass:
         # Labels of a block.
         return max(_FEWEST, _BLOCK // self.features.shape[1])
 
-    def _by_labels(
-        self, chosen: Selection, theta: np.ndarray, arguments: tuple
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _by_labels(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._blocks is None or self._blocks[0] is not chosen:
             self._blocks = chosen, list(_blocks(chosen, self._width))
         blocks = self._blocks[1]
         values = np.zeros(theta.shape[1])
         gradient = np.empty(theta.shape)
-        order, parameters = arguments[0], arguments[-1]
 
         def task(i: int) -> None:
             columns, block = blocks[i]
-            target = block.target
             own = np.zeros((len(theta), block.scale.size))
-            self._several(
-                block,
-                self._coefficients(theta[:, columns]),
-                (
-                    order,
-                    (target.codes, target.soft, target.teacher),
-                    target.weights,
-                    block.scale,
-                    block.pos_weight,
-                    parameters,
-                ),
-                (0, target.n_rows),
-                values[columns],
-                own,
-            )
+            parts = self._coefficients(theta[:, columns])
+            self._several(block, parts, (0, block.target.n_rows), values[columns], own)
             gradient[:, columns] = own
 
         threads.run(task, len(blocks), self.n_threads)
         return values, gradient
 
     def _by_columns(
-        self, chosen: Selection, theta: np.ndarray, arguments: tuple, work: float
+        self, chosen: Selection, theta: np.ndarray, work: float
     ) -> tuple[np.ndarray, np.ndarray]:
         (n, d), C = self.features.shape, theta.shape[1]
         w, b = self._coefficients(theta)
@@ -182,7 +165,7 @@ class SparsePass:
                     self.features.arrays, *target, theta.ravel(), *pieces[i], values[i], slopes
                 )
             else:
-                self._slopes(arguments, w, b, pieces[i], values[i], slopes)
+                self._slopes(chosen, w, b, pieces[i], values[i], slopes)
 
         threads.run(forward, len(pieces), self.n_threads)
         gradient = np.empty((d + 1, C))
@@ -197,7 +180,7 @@ class SparsePass:
 
     def _slopes(
         self,
-        arguments: tuple,
+        chosen: Selection,
         w: np.ndarray,
         b: np.ndarray,
         piece: tuple[int, int],
@@ -207,6 +190,7 @@ class SparsePass:
         # Of some rows, in blocks that stay in cache.
         start, stop = piece
         kernel = passes.LOGITS_VALUE_AND_GRAD[self.kind]
+        arguments = chosen.arguments(self.parameters)
         step = max(64, _BLOCK // b.size)
         nothing, unused = np.zeros_like(b), np.zeros_like(b)
         products = np.empty((min(step, stop - start), b.size), b.dtype)
