@@ -41,10 +41,7 @@ def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, ta
         if not pending[m]:
             continue
         value, slope, start = trial_values[m], trial_slopes[m], slopes[m]
-        decreases = value <= values[m] + _C1 * t[m] * start
-        noise = rounding(values[m], eps)
-        near = value <= values[m] + noise and slope <= (2 * _C1 - 1) * start
-        if np.isfinite(value) and np.isfinite(slope) and (decreases or near):
+        if decreases(values[m], start, eps, value, slope, t[m]):
             take[m] = True
             taken[m] = t[m]
             if slope >= _C2 * start:
@@ -54,11 +51,21 @@ def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, ta
         elif taken[m] > 0.0:
             pending[m] = False
         else:
-            t[m] *= _cut(t[m], values[m], start, value, slope)
+            t[m] *= share_of_step(t[m], values[m], start, value, slope)
 
 
 @kernel
-def _cut(t, value0, slope0, value1, slope1):
+def decreases(value0, slope0, eps, value1, slope1, t):
+    """Tell whether a step t, from a value and slope to others, decreases the objective enough."""
+    if not (np.isfinite(value1) and np.isfinite(slope1)):
+        return False
+    near = value1 <= value0 + rounding(value0, eps) and slope1 <= (2 * _C1 - 1) * slope0
+    return near or value1 <= value0 + _C1 * t * slope0
+
+
+@kernel
+def share_of_step(t, value0, slope0, value1, slope1):
+    """Return what share of a step t to try that was too long."""
     share = _SHORTEST
     if np.isfinite(value1) and np.isfinite(slope1):
         a = slope0 + slope1 - 3.0 * (value1 - value0) / t

@@ -11,9 +11,11 @@ import scipy.special
 
 from fastclf import threads
 from fastclf.kernels import column_descent, newton, passes, proximal
+from fastclf.kernels.lanes import LANES
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
 from fastclf.objective.features import CSRFeatures, DenseFeatures
+from fastclf.objective.label_blocks import LabelBlock, LabelDescent
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
@@ -340,6 +342,72 @@ class InMemoryObjective:
         return end
 
     @property
+    def has_label_blocks(self) -> bool:
+        """Whether :meth:`label_blocks` are faster than passes over all problems."""
+        kind = self.loss.kind(self.target)
+        return self.is_sparse and kind == passes.SIGMOID and self.n_problems > LANES
+
+    def label_blocks(self, theta: np.ndarray, memory: int) -> list[LabelBlock]:
+        """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.
+
+        Labels that are as frequent take about as many steps, so they share a block.
+        """
+        positive, negative = self._masses
+        order = np.argsort(positive / (positive + negative), kind="stable")
+        groups = np.array_split(order, -(-order.size // LANES))
+        return [LabelBlock.at(theta, labels, memory) for labels in groups]
+
+    def advance_blocks(
+        self,
+        blocks: list[LabelBlock],
+        moments: tuple[np.ndarray, ...],
+        limits: tuple[float, ...],
+        most_steps: int,
+        most_passes: int,
+    ) -> None:
+        """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.label_descent`."""
+        self._count(self._label_descent(blocks, moments, limits, most_steps, most_passes))
+
+    @property
+    def passes_of_blocks(self) -> int:
+        """How many passes blocks should take before those with few problems are joined."""
+        return self._label_descent.most_passes
+
+    @cached_property
+    def _label_descent(self) -> LabelDescent:
+        assert isinstance(self.features, CSRFeatures)
+        return LabelDescent(
+            self.features,
+            self.target,
+            self._everything.scale,
+            self._pos_weight,
+            self.penalty.strength,
+            self.fit_intercept,
+            self.n_threads,
+        )
+
+    @cached_property
+    def _masses(self) -> tuple[np.ndarray, np.ndarray]:
+        # The weights of both classes in each problem with a sigmoid loss.
+        weights, soft = self.target.weights, self.target.soft
+        if len(weights) == 1:
+            positive = (weights @ soft)[0].astype(np.float64)
+        else:
+            positive = np.einsum("mn,nm->m", weights, soft, dtype=np.float64)
+        return positive * self._pos_weight, self.total_weight - positive
+
+    def constant_optimum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best logits (M,) without features, and the mean curvature there.
+
+        For sigmoid losses. Problems with a single class have no such logit, and get 0.
+        """
+        positive, negative = self._masses
+        both = (positive > 0) & (negative > 0)
+        rates = np.where(both, positive / (positive + negative), 0.5)
+        curvature = (positive + negative) / self.total_weight * rates * (1 - rates)
+        return scipy.special.logit(rates), curvature
+
+    @property
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
         d, K = self.n_features, self.n_outputs
@@ -468,6 +536,7 @@ class InMemoryObjective:
         part.penalty = penalty
         part.passes = 0.0
         part._latest = None
+        part.__dict__.pop("_label_descent", None)
         part._whole = self
         return part
 

@@ -49,6 +49,12 @@ class Objective(Protocol):
         Whether `value_and_grad` takes the whole Hessian for little more than a pass.
     has_small_passes : bool
         Whether calls between passes take longer than they do: `newton_point` has none.
+    has_label_blocks : bool
+        Whether there are many problems whose passes are faster in blocks: see `label_blocks`.
+    passes_of_blocks : int
+        How many passes blocks should take before those with few problems are joined.
+    fit_intercept : bool
+        If False the intercepts keep their value.
     """
 
     n_problems: int
@@ -62,6 +68,7 @@ class Objective(Protocol):
     penalty: Penalty
     total_weight: np.ndarray
     by_feature: bool
+    fit_intercept: bool
 
     @property
     def value_at_zero(self) -> float:
@@ -74,6 +81,14 @@ class Objective(Protocol):
     @property
     def has_small_passes(self) -> bool:
         """Whether calls take longer than passes."""
+
+    @property
+    def has_label_blocks(self) -> bool:
+        """Whether blocks of problems are faster than all of them together."""
+
+    @property
+    def passes_of_blocks(self) -> int:
+        """Passes of blocks before some are joined."""
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
@@ -104,6 +119,29 @@ class Objective(Protocol):
 
     def newton_step(self, point: Any, limits: tuple[float, ...]) -> int:
         """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
+
+    def label_blocks(self, theta: np.ndarray, memory: int) -> list["LabelBlock"]:
+        """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs."""
+
+    def advance_blocks(
+        self,
+        blocks: list["LabelBlock"],
+        moments: tuple[np.ndarray, ...],
+        limits: tuple[float, ...],
+        most_steps: int,
+        most_passes: int,
+    ) -> None:
+        """Move blocks by limited-memory BFGS, in up to so many passes.
+
+        ``moments`` are those of :mod:`fastclf.kernels.diagonal`: center and second (d,), logits and
+        ridge (M,). A problem takes up to ``most_steps`` steps in all.
+        """
+
+    def constant_optimum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best logits (M,) without features, and the mean curvature there.
+
+        For sigmoid losses. Problems with a single class have no such logit, and get 0.
+        """
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -185,6 +223,12 @@ class NewtonPoint(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
+
+
+class LabelBlock(Protocol):
+    """Where some problems stand, which passes move in place."""
+
+    labels: np.ndarray
 
 
 class ProximalPoint(Protocol):

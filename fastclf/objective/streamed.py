@@ -74,6 +74,7 @@ class StreamedObjective:
     is_sparse = False
     by_feature = False
     has_small_passes = False
+    has_label_blocks = False
 
     def __init__(
         self,

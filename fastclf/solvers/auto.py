@@ -74,4 +74,5 @@ def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
         return Newton(sample=sample)
     # Where columns are short, past steps cost as much as passes.
     memory = int(np.clip(entries / (4 * d), 6, 10))
-    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if M == 1 else NEGLIGIBLE)
+    few_steps = M == 1 or objective.has_label_blocks
+    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if few_steps else NEGLIGIBLE)

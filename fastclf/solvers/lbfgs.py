@@ -1,12 +1,14 @@
 """Limited-memory BFGS over the covariance of the features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from fastclf.objective import MANY_FEATURES, Objective
+from fastclf.solvers.label_blocks import LabelBlocksState
 from fastclf.solvers.preconditioner import FULL_MATRIX, MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton, passes_for
+from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState, passes_for
 
 _RARELY = 6.0
 """Passes that go by before variances are taken anew; they cost two, but help little."""
@@ -42,6 +44,28 @@ class LBFGS(QuasiNewton):
     np.True_
     """
 
+    def init(self, objective: Objective, theta: np.ndarray) -> Any:
+        """Return the first state."""
+        if not objective.has_label_blocks:
+            return super().init(objective, theta)
+        theta = np.array(theta, dtype=np.float64)
+        if self.max_iter == 0 or theta.any() or not objective.fit_intercept:
+            inverse = self.approximate(objective, theta, objective.n_rows)
+        else:  # from the best constant, where all rows have the same curvature
+            theta[-1], logits = objective.constant_optimum()
+            curvature = replace(objective.curvature(full=False), logits=logits)
+            inverse = MomentsInverse(curvature, objective.penalty.columns(logits.size), 1)
+        return LabelBlocksState.at(
+            objective, theta, inverse, self._stopping, self.memory, self.max_iter or 0
+        )
+
+    def step(self, objective: Objective, state: QuasiNewtonState | LabelBlocksState) -> None:
+        """Take one step of every problem that still runs."""
+        if isinstance(state, LabelBlocksState):
+            state.step(objective)
+        else:
+            super().step(objective, state)
+
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         full = _has_matrix(objective)
@@ -63,6 +87,8 @@ class LBFGS(QuasiNewton):
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
         moments = "covariance" if _has_matrix(objective) else "variances"
+        if objective.has_label_blocks:
+            return "L-BFGS: variances of the features, labels in blocks"
         return f"L-BFGS: {moments} of the features{self.started_on(objective)}"
 
 

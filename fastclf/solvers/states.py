@@ -3,8 +3,10 @@
 A field whose metadata says that it ``follows`` from the others isn't kept.
 """
 
+from fastclf.objective.label_blocks import LabelBlock
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.proximal_point import ProximalPoint
+from fastclf.solvers.label_blocks import LabelBlocksState
 from fastclf.solvers.loop import Snapshot
 from fastclf.solvers.minibatch import MinibatchState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
@@ -21,6 +23,8 @@ STATES: dict[str, type] = {
     "descent": Descent,
     "hessian inverse": HessianInverse,
     "inverse time": InverseTime,
+    "label block": LabelBlock,
+    "label blocks": LabelBlocksState,
     "minibatch": MinibatchState,
     "moments inverse": MomentsInverse,
     "newton point": NewtonPoint,
