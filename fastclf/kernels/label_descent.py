@@ -35,7 +35,7 @@ within the arithmetic, at the limit of steps.
 """
 
 _MOST_TRIALS = 25
-_EPS = float(np.finfo(np.float64).eps)
+_EPS, _EPS32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 _LARGEST = 1e70
 """The square of what pairs may hold, which are float32."""
 
@@ -125,7 +125,7 @@ def _direct(steps, changes, rhos, places, center, inverse, curvature, scales, q,
 
 @kernel
 def _evaluate(X, target, penalty, fit_intercept, theta, w, slopes, values, gradient):
-    # The objective at theta; w and slopes (d + 1, LANES) have the dtype of X.
+    # The objective at theta, computed in the dtype of w and slopes (d + 1, LANES).
     d = w.shape[0] - 1
     for j in range(d + 1):
         for m in range(LANES):
@@ -214,7 +214,7 @@ def _retire(numbers, limits, most_steps, moved):
 
 @kernel
 def descend(
-    X, target, penalty, moments, fit_intercept, limits, most_steps, most_passes,
+    X, target, penalty, moments, fit_intercept, single, limits, most_steps, most_passes,
     theta, gradient, direction, steps, changes, rhos, numbers, places,
 ):  # fmt: skip
     """Move the lanes of a block, in up to ``most_passes`` passes, and return how many it took.
@@ -229,6 +229,8 @@ def descend(
         (center (d,), second (d,), curvature (LANES,), ridge (LANES,)): see
         :mod:`fastclf.kernels.diagonal`.
     fit_intercept : bool
+    single : bool
+        Compute passes in float32, whatever the dtype of X.
     limits : tuple
         Those of :class:`fastclf.solvers.stopping.Stopping`.
     most_steps : int
@@ -245,15 +247,16 @@ def descend(
     """
     center, second, curvature, ridge = moments
     rows, d = theta.shape[0], center.size
-    soft = target[0]
-    eps = float(np.finfo(soft.dtype).eps)
+    eps = _EPS32 if single else float(np.finfo(X[0].dtype).eps)
     inverse = np.empty((d, LANES))
     for j in range(d):
         for m in range(LANES):
             inverse[j, m] = 1.0 / (curvature[m] * (second[j] + ridge[m]))
     trial, trial_gradient = np.zeros((rows, LANES)), np.zeros((rows, LANES))
     q, r = np.zeros((rows, LANES)), np.zeros((rows, LANES))
-    w, slopes = np.empty((d + 1, LANES), soft.dtype), np.empty((d + 1, LANES), soft.dtype)
+    size, size32 = (0, d + 1) if single else (d + 1, 0)
+    w, slopes = np.empty((size, LANES), X[0].dtype), np.empty((size, LANES), X[0].dtype)
+    w32, slopes32 = np.empty((size32, LANES), np.float32), np.empty((size32, LANES), np.float32)
     values, trial_slopes, norms = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     products, squares, lengths = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     ones, moved = np.ones(LANES), np.zeros(LANES, np.bool_)
@@ -269,7 +272,11 @@ def descend(
         for j in range(rows):
             for m in range(LANES):
                 trial[j, m] = theta[j, m] + length[m] * direction[j, m]
-        _evaluate(X, target, penalty, fit_intercept, trial, w, slopes, values, trial_gradient)
+        problem = X, target, penalty, fit_intercept
+        if single:
+            _evaluate(*problem, trial, w32, slopes32, values, trial_gradient)
+        else:
+            _evaluate(*problem, trial, w, slopes, values, trial_gradient)
         passes += 1
         _dots(trial_gradient, direction, trial_slopes)
         if _judge(numbers, eps, values, trial_slopes, moved) == 0:

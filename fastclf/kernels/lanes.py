@@ -5,7 +5,8 @@ logits stay in registers while a row is read. LLVM makes no such code of a loop,
 are written in vectors of :data:`LANES` numbers, which it splits for whatever the machine has.
 
 ``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d); ``w`` and its gradient are
-(d + 1, LANES), the intercepts last, and contiguous like all else here.
+(d + 1, LANES), the intercepts last, and contiguous like all else here. A pass computes in their
+dtype, whatever that of X is.
 """
 
 import numpy as np
@@ -59,6 +60,9 @@ def _entry(context, builder, data, indices, place, vector):
     if index.type.width < place.type.width:
         index = builder.zext(index, place.type)
     value = builder.load(builder.gep(data.data, [place]))
+    if value.type != vector.element:
+        narrower = isinstance(vector.element, ir.FloatType)
+        value = (builder.fptrunc if narrower else builder.fpext)(value, vector.element)
     return index, _all_lanes(builder, value, vector)
 
 
@@ -111,26 +115,27 @@ def _plain(z, soft, scale, rows, g, values):
     # the logarithm of a product of numbers up to 2.
     products = np.ones(LANES)
     linear = np.zeros(LANES, z.dtype)
-    one, zero = z.dtype.type(1), z.dtype.type(0)
+    number = z.dtype.type
+    one, zero = number(1), number(0)
     for r in range(rows):
         zr, yr, gr = z[r], soft[r], g[r]
         for m in range(LANES):
-            x = zr[m]
+            x, y = zr[m], number(yr[m])
             e = exp(-abs(x))
             larger = one / (one + e)
             probability = e * larger if x < zero else larger
-            gr[m] = (probability - yr[m]) * scale[m]
-            linear[m] += maximum(x, zero) - yr[m] * x
+            gr[m] = (probability - y) * number(scale[m])
+            linear[m] += maximum(x, zero) - y * x
             products[m] *= 1.0 + float(e)
     for m in range(LANES):
-        values[m] += float(scale[m]) * (float(linear[m]) + log1p(products[m] - 1.0))
+        values[m] += scale[m] * (float(linear[m]) + log1p(products[m] - 1.0))
 
 
 @kernel
 def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
     """Add the weighted losses of all rows to ``values`` (LANES,), and their gradients.
 
-    ``soft`` are the targets (n, LANES); row i counts ``weights[i, m] * scale[m]`` in lane m, where
+    ``soft`` are the targets (n, LANES), of any dtype; row i counts ``weights[i, m] * scale[m]`` in lane m, where
     ``weights`` is (n, LANES), or (n, 1) for all lanes. Empty ones are all 1, as is then
     ``pos_weight`` (LANES,).
     """
@@ -139,7 +144,7 @@ def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
     z, g = np.empty((TILE, LANES), w.dtype), np.empty((TILE, LANES), w.dtype)
     size = TILE if weights.shape[0] else 0
     weight, losses = np.empty((size, LANES), w.dtype), np.empty((size, LANES), w.dtype)
-    positive = np.empty((size, LANES), w.dtype)
+    targets, positive = np.empty((size, LANES), w.dtype), np.empty((size, LANES), w.dtype)
     start, add = not_literal()
     for r in range(size):
         for m in range(LANES):
@@ -151,17 +156,17 @@ def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
             for m in range(LANES):
                 z[r, m] = w[d, m]
             add_product(data, indices, indptr[i], indptr[i + 1], w, z, r)
-        y = soft[first : first + rows]
         if size == 0:
-            _plain(z, y, scale, rows, g, values)
+            _plain(z, soft[first:], scale, rows, g, values)
         else:
             for r in range(rows):
-                own = weights[first + r]
+                own, y = weights[first + r], soft[first + r]
                 for m in range(LANES):
                     weight[r, m] = own[m if own.size > 1 else 0] * scale[m]
+                    targets[r, m] = y[m]
             sigmoid.cross_entropy(
-                z.reshape(-1), y.reshape(-1), weight.reshape(-1), positive.reshape(-1),
-                1.0, 1.0, start, y.size, g.reshape(-1), losses.reshape(-1), add,
+                z.reshape(-1), targets.reshape(-1), weight.reshape(-1), positive.reshape(-1),
+                1.0, 1.0, start, rows * LANES, g.reshape(-1), losses.reshape(-1), add,
             )  # fmt: skip
             for r in range(rows):
                 for m in range(LANES):

@@ -361,12 +361,14 @@ class InMemoryObjective:
         self,
         blocks: list[LabelBlock],
         moments: tuple[np.ndarray, ...],
+        single: bool,
         limits: tuple[float, ...],
         most_steps: int,
         most_passes: int,
     ) -> None:
         """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.label_descent`."""
-        self._count(self._label_descent(blocks, moments, limits, most_steps, most_passes))
+        numbers = single, limits, most_steps, most_passes
+        self._count(self._label_descent(blocks, moments, *numbers))
 
     @property
     def passes_of_blocks(self) -> int:

@@ -1,6 +1,7 @@
 """Sigmoid problems over a sparse X, in blocks that go from start to end in cache."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -140,7 +141,7 @@ class LabelDescent:
     ) -> None:
         self.features = features
         self.target = target
-        self.scale = scale.astype(features.dtype)
+        self.scale = scale
         self.pos_weight = pos_weight
         self.penalty = penalty
         self.fit_intercept = fit_intercept
@@ -152,11 +153,15 @@ class LabelDescent:
         self,
         blocks: list[LabelBlock],
         moments: tuple[np.ndarray, ...],
+        single: bool,
         limits: tuple[float, ...],
         most_steps: int,
         most_passes: int,
     ) -> float:
-        """Move each block in up to ``most_passes``; return the passes of a problem on average."""
+        """Move each block in up to ``most_passes``; return the passes of a problem on average.
+
+        The arguments are those of the kernel, with moments of all problems.
+        """
         passes = np.zeros(len(blocks))
 
         def task(i: int) -> None:
@@ -168,6 +173,7 @@ class LabelDescent:
                 _lanes(self.penalty, block.labels, 1.0),
                 _of_lanes(moments, block.labels),
                 self.fit_intercept,
+                single,
                 limits,
                 most_steps,
                 most_passes,
@@ -191,21 +197,25 @@ class LabelDescent:
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
         return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
 
+    @cached_property
+    def _by_label(self) -> np.ndarray:
+        # Targets (M, n), of which a block gathers its own; in a byte each if they are classes.
+        soft = self.target.soft.T
+        codes = soft.astype(np.uint8)
+        return codes if (codes == soft).all() else np.ascontiguousarray(soft)
+
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        dtype, n = self.features.dtype, self.target.n_rows
-        soft = np.zeros((n, LANES), dtype)
-        np.take(self.target.soft, labels, axis=1, out=soft[:, : labels.size])
-        weights = np.empty((0, 1), dtype)
+        n = self.target.n_rows
+        soft = np.zeros((n, LANES), self._by_label.dtype)
+        soft[:, : labels.size] = self._by_label[labels].T
+        weights = np.empty((0, 1), self.target.weights.dtype)
         if not self.is_plain:
             own = self.target.weights
             weights = own.reshape(n, 1)
             if len(own) > 1:
-                weights = np.zeros((n, LANES), dtype)
+                weights = np.zeros((n, LANES), own.dtype)
                 weights[:, : labels.size] = own[labels].T
-        scale, pos_weight = (
-            _lanes(a, labels, 0.0).astype(dtype) for a in (self.scale, self.pos_weight)
-        )
-        return soft, weights, scale, pos_weight
+        return soft, weights, _lanes(self.scale, labels, 0.0), _lanes(self.pos_weight, labels, 1.0)
 
     def _check(self, block: LabelBlock) -> None:
         # A block may come from a file, and kernels don't check bounds.

@@ -127,6 +127,7 @@ class Objective(Protocol):
         self,
         blocks: list["LabelBlock"],
         moments: tuple[np.ndarray, ...],
+        single: bool,
         limits: tuple[float, ...],
         most_steps: int,
         most_passes: int,
@@ -134,7 +135,8 @@ class Objective(Protocol):
         """Move blocks by limited-memory BFGS, in up to so many passes.
 
         ``moments`` are those of :mod:`fastclf.kernels.diagonal`: center and second (d,), logits and
-        ridge (M,). A problem takes up to ``most_steps`` steps in all.
+        ridge (M,). With ``single`` passes compute in float32, whatever the dtype. A problem takes
+        up to ``most_steps`` steps in all.
         """
 
     def constant_optimum(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,14 +1,17 @@
 """Limited-memory BFGS on many labels of sparse data, in blocks whose steps are compiled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fastclf.kernels.label_descent import STUCK
+from fastclf.kernels.label_descent import COUNT, STUCK
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
 from fastclf.solvers.preconditioner import MomentsInverse
 from fastclf.solvers.stopping import Stopping
+
+_ROUGH = 1e-5
+"""A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
 
 
 @dataclass
@@ -29,6 +32,8 @@ class LabelBlocksState:
     stopping: Stopping
     scale: float
     max_iter: int
+    memory: int
+    single: bool
     iteration: int = 0
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
@@ -48,13 +53,18 @@ class LabelBlocksState:
         blocks = objective.label_blocks(theta, memory)
         numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
         scale = objective.value_at_zero
-        state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter)
+        single = objective.dtype == np.float64 and stopping.tol >= _ROUGH
+        state = cls(
+            theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single
+        )
         state._advance(objective, 1)
         return state
 
     def step(self, objective: Objective) -> None:
         """Take some steps of each label that runs."""
         self._advance(objective, objective.passes_of_blocks)
+        if not self.blocks and self.single:
+            self._confirm(objective)
         if self.blocks:
             # The loop ends with the last label: it is told of the one that took the fewest steps.
             running = [self.counts[block.labels[block.running]] for block in self.blocks]
@@ -82,11 +92,23 @@ class LabelBlocksState:
         """The largest absolute entry of the gradient."""
         return float(self.norms.max(initial=0.0))
 
+    def _confirm(self, objective: Objective) -> None:
+        # What float32 takes for solved is looked at in float64, where the gradient must be small;
+        # that the objective can't get much lower is known already.
+        self.single = False
+        if not self.stuck.any():
+            self.stopping = replace(self.stopping, negligible=np.inf)
+        self.blocks = objective.label_blocks(self.point, self.memory)
+        for block in self.blocks:
+            block.numbers[COUNT, : block.labels.size] = self.counts[block.labels]
+        self._advance(objective, 1)
+
     def _advance(self, objective: Objective, most_passes: int) -> None:
         inverse = self.inverse
         moments = inverse.center, inverse.second, inverse.logits, inverse.ridge
         limits = self.stopping.limits(self.scale)
-        objective.advance_blocks(self.blocks, moments, limits, self.max_iter, most_passes)
+        numbers = self.single, limits, self.max_iter, most_passes
+        objective.advance_blocks(self.blocks, moments, *numbers)
         for block in self.blocks:
             labels, done = block.labels, ~block.running
             self.values[labels] = block.values
