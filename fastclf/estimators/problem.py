@@ -8,6 +8,9 @@ import numpy as np
 from fastclf.losses import Loss, Sigmoid
 from fastclf.targets import Target
 
+_ROWS = 4096
+"""Rows whose targets are complemented at a time."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -39,8 +42,12 @@ class Problem:
             weights, sums = self.target.weights, "ki,ik->k"
         # Not by BLAS, whose threads take a millisecond to wake.
         on = np.einsum(sums, weights, p)
-        # Not the difference from the total, which rounding keeps from being 0.
-        off = np.einsum(sums, weights, 1 - p) if self.loss.is_sigmoid else on.sum() - on
+        off = on.sum() - on
+        if self.loss.is_sigmoid:  # not the total's rest, which rounding keeps from being 0
+            off = np.zeros_like(on)
+            for first in range(0, len(p), _ROWS):
+                rows = slice(first, first + _ROWS)
+                off += np.einsum(sums, weights[..., rows], 1 - p[rows])
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:

@@ -47,15 +47,7 @@ def _dots(a, b, out):
         a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
         b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
         for m in range(LANES):
-            out[m] += (a0[m] * b0[m] + a1[m] * b1[m]) + (a2[m] * b2[m] + a3[m] * b3[m])
-
-
-@kernel
-def _add(scale, a, out):
-    for j in range(a.shape[0]):
-        source, target = a[j], out[j]
-        for m in range(LANES):
-            target[m] += scale[m] * source[m]
+            out[m] += float((a0[m] * b0[m] + a1[m] * b1[m]) + (a2[m] * b2[m] + a3[m] * b3[m]))
 
 
 @kernel
@@ -72,74 +64,93 @@ def _add_and_dot(scale, a, out, b, product):
             x2 = out2[m] + scale[m] * a2[m]
             x3 = out3[m] + scale[m] * a3[m]
             out0[m], out1[m], out2[m], out3[m] = x0, x1, x2, x3
-            product[m] += (x0 * b0[m] + x1 * b1[m]) + (x2 * b2[m] + x3 * b3[m])
+            product[m] += float((x0 * b0[m] + x1 * b1[m]) + (x2 * b2[m] + x3 * b3[m]))
 
 
 @kernel
-def _precondition(a, center, inverse, curvature, scales, out):
-    # The inverse of the diagonal Hessian, with the intercepts moved to the center, times a.
+def _precondition(q, center, inverse, curvature, scales):
+    # Multiply q by the inverse of the diagonal Hessian, with the intercepts moved to the center.
     d = center.size
-    top, low, factor = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    top, factor = np.empty(LANES, q.dtype), np.empty(LANES, q.dtype)
+    low = np.empty(LANES)
     for m in range(LANES):
-        top[m] = float(a[d, m])
+        top[m] = q[d, m]
         factor[m] = 1.0 / scales[m]
-        low[m] = top[m] * factor[m] / curvature[m]
+        low[m] = top[m] / (scales[m] * curvature[m])
     for j in range(d):
-        source, target, own, middle = a[j], out[j], inverse[j], center[j]
+        row, own, middle = q[j], inverse[j], center[j]
         for m in range(LANES):
-            step = (source[m] - middle * top[m]) * own[m] * factor[m]
-            target[m] = step
-            low[m] -= middle * step
+            row[m] = (row[m] - middle * top[m]) * own[m] * factor[m]
+            low[m] -= float(middle * row[m])
     for m in range(LANES):
-        out[d, m] = low[m]
+        q[d, m] = low[m]
 
 
 @kernel
-def _direct(steps, changes, rhos, places, center, inverse, curvature, scales, q, r):
-    # The approximate inverse Hessian times q, which is lost, to r.
+def _squares(change, center, inverse, curvature, out):
+    # The inner products of a change and the diagonal inverse times it.
+    d = center.size
+    top = change[d]
+    for m in range(LANES):
+        out[m] = float(top[m]) * float(top[m]) / curvature[m]
+    for j in range(d):
+        row, own, middle = change[j], inverse[j], center[j]
+        for m in range(LANES):
+            moved = row[m] - middle * top[m]
+            out[m] += float(moved * moved * own[m])
+
+
+@kernel
+def _direct(steps, changes, rhos, places, center, inverse, curvature, scales, gradient, q):
+    # The approximate inverse Hessian times the gradient, to q.
     newest, used = places
     memory = len(steps)
     alphas = np.empty((memory, LANES))
-    factor, product = np.empty(LANES), np.empty(LANES)
+    factor, product = np.empty(LANES, q.dtype), np.empty(LANES)
+    for j in range(q.shape[0]):
+        for m in range(LANES):
+            q[j, m] = gradient[j, m]
     _dots(steps[newest], q, product)
     for age in range(used):
         i = (newest - age) % memory
         for m in range(LANES):
             alphas[i, m] = rhos[i, m] * product[m]
             factor[m] = -alphas[i, m]
-        if age + 1 < used:
-            _add_and_dot(factor, changes[i], q, steps[(i - 1) % memory], product)
-        else:
-            _add(factor, changes[i], q)
-    _precondition(q, center, inverse, curvature, scales, r)
-    _dots(changes[(newest - used + 1) % memory], r, product)
+        # The oldest step is read in vain.
+        _add_and_dot(factor, changes[i], q, steps[(i - 1) % memory], product)
+    _precondition(q, center, inverse, curvature, scales)
+    _dots(changes[(newest - used + 1) % memory], q, product)
     for age in range(used - 1, -1, -1):
         i = (newest - age) % memory
         for m in range(LANES):
             factor[m] = alphas[i, m] - rhos[i, m] * product[m]
-        if age > 0:
-            _add_and_dot(factor, steps[i], r, changes[(i + 1) % memory], product)
-        else:
-            _add(factor, steps[i], r)
+        _add_and_dot(factor, steps[i], q, changes[(i + 1) % memory], product)
 
 
 @kernel
-def _evaluate(X, target, penalty, fit_intercept, theta, w, slopes, values, gradient):
-    # The objective at theta, computed in the dtype of w and slopes (d + 1, LANES).
+def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient, along):
+    # The objective at theta and the step times the direction, computed in the dtype of w and slopes
+    # (d + 1, LANES), and its slope along the direction.
+    theta, length, direction = at
     d = w.shape[0] - 1
     for j in range(d + 1):
         for m in range(LANES):
-            w[j, m] = theta[j, m]
+            w[j, m] = theta[j, m] + length[m] * direction[j, m]
             slopes[j, m] = 0
     fill(values, 0.0)
+    fill(along, 0.0)
     value_and_grad(X, *target, w, values, slopes)
     squares = np.zeros(LANES)
     for j in range(d):
         for m in range(LANES):
-            squares[m] += theta[j, m] * theta[j, m]
-            gradient[j, m] = float(slopes[j, m]) + penalty[m] * theta[j, m]
+            trial = theta[j, m] + length[m] * direction[j, m]
+            slope = float(slopes[j, m]) + penalty[m] * trial
+            squares[m] += trial * trial
+            along[m] += slope * direction[j, m]
+            gradient[j, m] = slope
     for m in range(LANES):
         gradient[d, m] = float(slopes[d, m]) if fit_intercept else 0.0
+        along[m] += gradient[d, m] * direction[d, m]
         values[m] += 0.5 * penalty[m] * squares[m]
 
 
@@ -179,7 +190,6 @@ def _settle(numbers, eps, limits, values, norms, moved):
         if own[STATE] == NEW:
             own[STATE] = RUNNING
             own[LOWEST], own[SMALLEST] = values[m], norms[m]
-            own[LENGTH] = 1.0
         else:
             own[COUNT] += 1.0
             better = values[m] < own[LOWEST] - rounding(own[LOWEST], eps) or norms[m] < own[SMALLEST]
@@ -188,8 +198,7 @@ def _settle(numbers, eps, limits, values, norms, moved):
             own[STALE] = 0.0 if better else own[STALE] + 1.0
             if own[STALE] >= patience:
                 own[STATE] = STUCK
-            # A step that had to be cut is a hint for the next one.
-            own[LENGTH] = 1.0
+        own[LENGTH] = 1.0
         own[VALUE], own[NORM] = values[m], norms[m]
         own[TRIALS] = 0.0
 
@@ -240,7 +249,7 @@ def descend(
         The next trial is theta and the step times the direction.
     steps, changes : ndarray of shape (memory, rows, LANES)
     rhos : ndarray of shape (memory, LANES)
-        As in :mod:`fastclf.kernels.pairs`; steps and changes are float32.
+        As in :mod:`fastclf.kernels.pairs`; steps, changes and the direction are float32.
     numbers : ndarray of shape (NUMBERS, LANES)
     places : ndarray of shape (2,)
         That of the newest pair, and how many there are.
@@ -248,18 +257,19 @@ def descend(
     center, second, curvature, ridge = moments
     rows, d = theta.shape[0], center.size
     eps = _EPS32 if single else float(np.finfo(X[0].dtype).eps)
-    inverse = np.empty((d, LANES))
+    inverse = np.empty((d, LANES), np.float32)
+    middle = np.empty(d, np.float32)
     for j in range(d):
+        middle[j] = center[j]
         for m in range(LANES):
             inverse[j, m] = 1.0 / (curvature[m] * (second[j] + ridge[m]))
-    trial, trial_gradient = np.zeros((rows, LANES)), np.zeros((rows, LANES))
-    q, r = np.zeros((rows, LANES)), np.zeros((rows, LANES))
+    of_step, q = np.zeros((rows, LANES)), np.zeros((rows, LANES), np.float32)
     size, size32 = (0, d + 1) if single else (d + 1, 0)
     w, slopes = np.empty((size, LANES), X[0].dtype), np.empty((size, LANES), X[0].dtype)
     w32, slopes32 = np.empty((size32, LANES), np.float32), np.empty((size32, LANES), np.float32)
-    values, trial_slopes, norms = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    values, along, norms = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     products, squares, lengths = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    ones, moved = np.ones(LANES), np.zeros(LANES, np.bool_)
+    moved = np.zeros(LANES, np.bool_)
     passes = 0
     while passes < most_passes:
         running = 0
@@ -268,18 +278,14 @@ def descend(
             running += state == NEW or state == RUNNING
         if running == 0:
             break
-        length = numbers[LENGTH]
-        for j in range(rows):
-            for m in range(LANES):
-                trial[j, m] = theta[j, m] + length[m] * direction[j, m]
-        problem = X, target, penalty, fit_intercept
+        length = numbers[LENGTH].copy()
+        problem = X, target, penalty, fit_intercept, (theta, length, direction)
         if single:
-            _evaluate(*problem, trial, w32, slopes32, values, trial_gradient)
+            _evaluate(*problem, w32, slopes32, values, of_step, along)
         else:
-            _evaluate(*problem, trial, w, slopes, values, trial_gradient)
+            _evaluate(*problem, w, slopes, values, of_step, along)
         passes += 1
-        _dots(trial_gradient, direction, trial_slopes)
-        if _judge(numbers, eps, values, trial_slopes, moved) == 0:
+        if _judge(numbers, eps, values, along, moved) == 0:
             continue
         at = (places[0] + 1) % len(steps)
         places[0], places[1] = at, min(places[1] + 1, len(steps))
@@ -288,19 +294,18 @@ def descend(
         fill(lengths, 0.0)
         fill(norms, 0.0)
         for j in range(rows):
-            step, change = steps[at, j], changes[at, j]
-            old, new = theta[j], trial[j]
-            old_slope, new_slope = gradient[j], trial_gradient[j]
+            step, change, way = steps[at, j], changes[at, j], direction[j]
+            own, slope, new_slope = theta[j], gradient[j], of_step[j]
             for m in range(LANES):
-                s = new[m] - old[m] if moved[m] else 0.0
-                y = new_slope[m] - old_slope[m] if moved[m] else 0.0
+                s = length[m] * way[m] if moved[m] else 0.0
+                y = new_slope[m] - slope[m] if moved[m] else 0.0
                 step[m], change[m] = s, y
                 products[m] += s * y
                 squares[m] += y * y
                 lengths[m] += s * s
                 norms[m] = max(norms[m], abs(new_slope[m]))
-                old[m] = new[m] if moved[m] else old[m]
-                old_slope[m] = new_slope[m] if moved[m] else old_slope[m]
+                own[m] += s
+                slope[m] = new_slope[m] if moved[m] else slope[m]
         for m in range(LANES):
             used = products[m] > _EPS * squares[m] and max(squares[m], lengths[m]) < _LARGEST
             rhos[at, m] = 1.0 / products[m] if used else 0.0
@@ -308,19 +313,16 @@ def descend(
                 for j in range(rows):
                     steps[at, j, m] = changes[at, j, m] = 0.0
         _settle(numbers, eps, limits, values, norms, moved)
-        _precondition(changes[at], center, inverse, curvature, ones, r)
-        _dots(changes[at], r, products)
+        _squares(changes[at], middle, inverse, curvature, products)
         for m in range(LANES):
             scale = rhos[at, m] * products[m]
             numbers[SCALE, m] = scale if scale > 0.0 else numbers[SCALE, m]
+        scales = numbers[SCALE]
+        _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gradient, q)
+        _dots(gradient, q, products)
         for j in range(rows):
             for m in range(LANES):
-                q[j, m] = gradient[j, m]
-        _direct(steps, changes, rhos, places, center, inverse, curvature, numbers[SCALE], q, r)
-        _dots(gradient, r, products)
-        for j in range(rows):
-            for m in range(LANES):
-                direction[j, m] = -r[j, m] if moved[m] else direction[j, m]
+                direction[j, m] = -q[j, m] if moved[m] else direction[j, m]
         for m in range(LANES):
             numbers[SLOPE, m] = -products[m] if moved[m] else numbers[SLOPE, m]
         _retire(numbers, limits, most_steps, moved)

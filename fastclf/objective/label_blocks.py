@@ -1,7 +1,6 @@
 """Sigmoid problems over a sparse X, in blocks that go from start to end in cache."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +47,8 @@ class LabelBlock:
     def at(cls, theta: np.ndarray, labels: np.ndarray, memory: int) -> "LabelBlock":
         """Return the block of some problems at theta (d + 1, M), where nothing is known yet."""
         rows = -(-len(theta) // label_descent.STEP) * label_descent.STEP
-        own, gradient, direction = np.zeros((3, rows, LANES))
+        own, gradient = np.zeros((2, rows, LANES))
+        direction = np.zeros((rows, LANES), np.float32)
         own[: len(theta), : labels.size] = theta[:, labels]
         steps, changes = np.zeros((2, memory, rows, LANES), np.float32)
         numbers = np.zeros((NUMBERS, LANES))
@@ -148,6 +148,8 @@ class LabelDescent:
         self.n_threads = n_threads
         alike = len(target.weights) == 1 and (target.weights == 1).all()
         self.is_plain = bool(alike and (pos_weight == 1).all())
+        self._is_hard = bool(((target.soft == 0) | (target.soft == 1)).all())
+        self._targets: dict[bytes, tuple[np.ndarray, ...]] = {}
 
     def __call__(
         self,
@@ -163,13 +165,17 @@ class LabelDescent:
         The arguments are those of the kernel, with moments of all problems.
         """
         passes = np.zeros(len(blocks))
+        labels = {block.labels.tobytes(): block.labels for block in blocks}
+        self._targets = {
+            key: self._targets.get(key) or self._target(own) for key, own in labels.items()
+        }
 
         def task(i: int) -> None:
             block = blocks[i]
             self._check(block)
             passes[i] = block.labels.size * label_descent.descend(
                 self.features.arrays,
-                self._target(block.labels),
+                self._targets[block.labels.tobytes()],
                 _lanes(self.penalty, block.labels, 1.0),
                 _of_lanes(moments, block.labels),
                 self.fit_intercept,
@@ -197,24 +203,17 @@ class LabelDescent:
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
         return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
 
-    @cached_property
-    def _by_label(self) -> np.ndarray:
-        # Targets (M, n), of which a block gathers its own; in a byte each if they are classes.
-        soft = self.target.soft.T
-        codes = soft.astype(np.uint8)
-        return codes if (codes == soft).all() else np.ascontiguousarray(soft)
-
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        n = self.target.n_rows
-        soft = np.zeros((n, LANES), self._by_label.dtype)
-        soft[:, : labels.size] = self._by_label[labels].T
-        weights = np.empty((0, 1), self.target.weights.dtype)
-        if not self.is_plain:
-            own = self.target.weights
+        # In a byte each if the targets are classes.
+        n, own = self.target.n_rows, self.target.weights
+        soft = np.zeros((n, LANES), np.uint8 if self._is_hard else self.features.dtype)
+        soft[:, : labels.size] = self.target.soft[:, labels]
+        weights = np.empty((0, 1), own.dtype)
+        if not self.is_plain and len(own) == 1:
             weights = own.reshape(n, 1)
-            if len(own) > 1:
-                weights = np.zeros((n, LANES), own.dtype)
-                weights[:, : labels.size] = own[labels].T
+        elif not self.is_plain:
+            weights = np.zeros((n, LANES), own.dtype)
+            weights[:, : labels.size] = own[labels].T
         return soft, weights, _lanes(self.scale, labels, 0.0), _lanes(self.pos_weight, labels, 1.0)
 
     def _check(self, block: LabelBlock) -> None:
