@@ -6,19 +6,16 @@ shorter step along the same direction while the others go on. The first inverse 
 :mod:`fastclf.kernels.diagonal`, and the recursion that of :mod:`fastclf.kernels.pairs`, whose place
 of this pass stays empty in the lanes that didn't move.
 
-Arrays of coefficients are (rows, LANES), the intercepts in row d, and rows a multiple of
-:data:`STEP`; what is beyond d stays 0.
+Arrays of coefficients are (d + 1, LANES), the intercepts last.
 """
 
 import numpy as np
 
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
-from fastclf.kernels.lanes import LANES, value_and_grad
+from fastclf.kernels.label_passes import value_and_grad
+from fastclf.kernels.lanes import LANES, sweep
 from fastclf.kernels.line_search import decreases, rounding, share_of_step
-
-STEP = 4
-"""Rows that are summed up before their sum goes to memory."""
 
 VALUE, SLOPE, LENGTH, SCALE, NORM, EXPECTED = range(6)
 LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(6, 12)
@@ -40,91 +37,113 @@ _LARGEST = 1e70
 """The square of what pairs may hold, which are float32."""
 
 
-@kernel
-def _dots(a, b, out):
-    fill(out, 0.0)
-    for j in range(0, a.shape[0], STEP):
-        a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
-        b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
-        for m in range(LANES):
-            out[m] += float((a0[m] * b0[m] + a1[m] * b1[m]) + (a2[m] * b2[m] + a3[m] * b3[m]))
+@sweep
+def _dots(rows, lanes, totals):
+    a, b = rows
+    return {}, [totals[0] + a * b]
+
+
+@sweep
+def _copy_and_dot(rows, lanes, totals):
+    # q becomes the gradient; its inner product with b.
+    _, gradient, b = rows
+    return {0: gradient}, [totals[0] + gradient * b]
+
+
+@sweep
+def _add_and_dot(rows, lanes, totals):
+    # Add a multiple of a to q; the inner product of that and b.
+    q, a, b = rows
+    total = q + lanes[0] * a
+    return {0: total}, [totals[0] + total * b]
+
+
+@sweep
+def _scale_features(rows, lanes, totals):
+    # Multiply q by the inverse of the diagonal Hessian; what moves the intercept to the center.
+    q, inverse, middle = rows
+    top, factor = lanes
+    step = (q - middle * top) * inverse * factor
+    return {0: step}, [totals[0] - middle * step]
+
+
+@sweep
+def _add_squares(rows, lanes, totals):
+    # The inner product of a change and the same inverse times it.
+    change, inverse, middle = rows
+    moved = change - middle * lanes[0]
+    return {}, [totals[0] + moved * moved * inverse]
+
+
+@sweep
+def _go(rows, lanes, totals):
+    # The trial to w.
+    _, theta, direction = rows
+    return {0: theta + lanes[0] * direction}, []
+
+
+@sweep
+def _add_penalty(rows, lanes, totals):
+    # The gradient of a trial, its squared norm and its slope along the direction.
+    slope, theta, direction = rows[1:]
+    length, penalty = lanes
+    trial = theta + length * direction
+    slope = slope + penalty * trial
+    return {0: slope}, [totals[0] + trial * trial, totals[1] + slope * direction]
+
+
+@sweep
+def _move(rows, lanes, totals):
+    # Lanes whose mask isn't 0 go to their trials, and leave a pair.
+    _, _, theta, gradient, new, direction = rows
+    length, mask = lanes
+    s, y = (length * direction).where(mask), (new - gradient).where(mask)
+    products, squares, lengths, norms = totals
+    changed = {0: s, 1: y, 2: theta + s, 3: new.where(mask, gradient)}
+    sums = [products + s * y, squares + y * y, lengths + s * s, norms.maximum(abs(new))]
+    return changed, sums
+
+
+@sweep
+def _turn(rows, lanes, totals):
+    # The new direction, where the mask isn't 0.
+    direction, q = rows
+    return {0: (-q).where(lanes[0], direction)}, []
 
 
 @kernel
-def _add_and_dot(scale, a, out, b, product):
-    # Add a multiple of a to out, and take the inner product of that and b.
-    fill(product, 0.0)
-    for j in range(0, a.shape[0], STEP):
-        a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
-        b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
-        out0, out1, out2, out3 = out[j], out[j + 1], out[j + 2], out[j + 3]
-        for m in range(LANES):
-            x0 = out0[m] + scale[m] * a0[m]
-            x1 = out1[m] + scale[m] * a1[m]
-            x2 = out2[m] + scale[m] * a2[m]
-            x3 = out3[m] + scale[m] * a3[m]
-            out0[m], out1[m], out2[m], out3[m] = x0, x1, x2, x3
-            product[m] += float((x0 * b0[m] + x1 * b1[m]) + (x2 * b2[m] + x3 * b3[m]))
-
-
-@kernel
-def _precondition(q, center, inverse, curvature, scales):
-    # Multiply q by the inverse of the diagonal Hessian, with the intercepts moved to the center.
-    d = center.size
-    top, factor = np.empty(LANES, q.dtype), np.empty(LANES, q.dtype)
-    low = np.empty(LANES)
+def _precondition(q, middle, inverse, curvature, scales):
+    d = middle.size
+    top, factor, shift = q[d].copy(), np.empty(LANES, q.dtype), np.empty(LANES)
     for m in range(LANES):
-        top[m] = q[d, m]
         factor[m] = 1.0 / scales[m]
-        low[m] = top[m] / (scales[m] * curvature[m])
-    for j in range(d):
-        row, own, middle = q[j], inverse[j], center[j]
-        for m in range(LANES):
-            row[m] = (row[m] - middle * top[m]) * own[m] * factor[m]
-            low[m] -= float(middle * row[m])
+    _scale_features((q[:d], inverse, middle), (top, factor), (shift,))
     for m in range(LANES):
-        q[d, m] = low[m]
+        q[d, m] = float(top[m]) / (scales[m] * curvature[m]) + shift[m]
 
 
 @kernel
-def _squares(change, center, inverse, curvature, out):
-    # The inner products of a change and the diagonal inverse times it.
-    d = center.size
-    top = change[d]
-    for m in range(LANES):
-        out[m] = float(top[m]) * float(top[m]) / curvature[m]
-    for j in range(d):
-        row, own, middle = change[j], inverse[j], center[j]
-        for m in range(LANES):
-            moved = row[m] - middle * top[m]
-            out[m] += float(moved * moved * own[m])
-
-
-@kernel
-def _direct(steps, changes, rhos, places, center, inverse, curvature, scales, gradient, q):
+def _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gradient, q):
     # The approximate inverse Hessian times the gradient, to q.
     newest, used = places
     memory = len(steps)
     alphas = np.empty((memory, LANES))
     factor, product = np.empty(LANES, q.dtype), np.empty(LANES)
-    for j in range(q.shape[0]):
-        for m in range(LANES):
-            q[j, m] = gradient[j, m]
-    _dots(steps[newest], q, product)
+    _copy_and_dot((q, gradient, steps[newest]), (), (product,))
     for age in range(used):
         i = (newest - age) % memory
         for m in range(LANES):
             alphas[i, m] = rhos[i, m] * product[m]
             factor[m] = -alphas[i, m]
-        # The oldest step is read in vain.
-        _add_and_dot(factor, changes[i], q, steps[(i - 1) % memory], product)
-    _precondition(q, center, inverse, curvature, scales)
-    _dots(changes[(newest - used + 1) % memory], q, product)
+        # The product with the oldest is one too many.
+        _add_and_dot((q, changes[i], steps[(i - 1) % memory]), (factor,), (product,))
+    _precondition(q, middle, inverse, curvature, scales)
+    _dots((q, changes[(newest - used + 1) % memory]), (), (product,))
     for age in range(used - 1, -1, -1):
         i = (newest - age) % memory
         for m in range(LANES):
             factor[m] = alphas[i, m] - rhos[i, m] * product[m]
-        _add_and_dot(factor, steps[i], q, changes[(i + 1) % memory], product)
+        _add_and_dot((q, steps[i], changes[(i + 1) % memory]), (factor,), (product,))
 
 
 @kernel
@@ -133,21 +152,13 @@ def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient
     # (d + 1, LANES), and its slope along the direction.
     theta, length, direction = at
     d = w.shape[0] - 1
-    for j in range(d + 1):
-        for m in range(LANES):
-            w[j, m] = theta[j, m] + length[m] * direction[j, m]
-            slopes[j, m] = 0
+    _go((w, theta, direction), (length,), ())
+    fill(slopes.reshape(-1), slopes.dtype.type(0))
     fill(values, 0.0)
-    fill(along, 0.0)
     value_and_grad(X, *target, w, values, slopes)
-    squares = np.zeros(LANES)
-    for j in range(d):
-        for m in range(LANES):
-            trial = theta[j, m] + length[m] * direction[j, m]
-            slope = float(slopes[j, m]) + penalty[m] * trial
-            squares[m] += trial * trial
-            along[m] += slope * direction[j, m]
-            gradient[j, m] = slope
+    squares = np.empty(LANES)
+    rows = gradient[:d], slopes, theta, direction
+    _add_penalty(rows, (length, penalty), (squares, along))
     for m in range(LANES):
         gradient[d, m] = float(slopes[d, m]) if fit_intercept else 0.0
         along[m] += gradient[d, m] * direction[d, m]
@@ -156,19 +167,19 @@ def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient
 
 @kernel
 def _judge(numbers, eps, trial_values, trial_slopes, moved):
-    # Mark in ``moved`` the lanes that go to their trials, count them, and tell the others what to
+    # Mark with 1 in ``moved`` the lanes that go to their trials, count them, and tell the others what to
     # try next.
     count = 0
     for m in range(LANES):
-        moved[m] = False
+        moved[m] = 0.0
         own = numbers[:, m]
         if own[STATE] == NEW:
-            moved[m] = True
+            moved[m] = 1.0
         elif own[STATE] == RUNNING:
             start = own[VALUE], own[SLOPE]
             trial = trial_values[m], trial_slopes[m]
             if decreases(*start, eps, *trial, own[LENGTH]):
-                moved[m] = True
+                moved[m] = 1.0
             else:
                 own[LENGTH] *= share_of_step(own[LENGTH], *start, *trial)
                 own[TRIALS] += 1.0
@@ -232,7 +243,7 @@ def descend(
     ----------
     X : tuple
     target : tuple
-        (soft, weights, scale, pos_weight) of :func:`fastclf.kernels.lanes.value_and_grad`.
+        (soft, weights, scale, pos_weight) of :func:`fastclf.kernels.label_passes.value_and_grad`.
     penalty : ndarray of shape (LANES,)
     moments : tuple
         (center (d,), second (d,), curvature (LANES,), ridge (LANES,)): see
@@ -245,9 +256,9 @@ def descend(
     most_steps : int
         For each lane.
     most_passes : int
-    theta, gradient, direction : ndarray of shape (rows, LANES)
+    theta, gradient, direction : ndarray of shape (d + 1, LANES)
         The next trial is theta and the step times the direction.
-    steps, changes : ndarray of shape (memory, rows, LANES)
+    steps, changes : ndarray of shape (memory, d + 1, LANES)
     rhos : ndarray of shape (memory, LANES)
         As in :mod:`fastclf.kernels.pairs`; steps, changes and the direction are float32.
     numbers : ndarray of shape (NUMBERS, LANES)
@@ -269,7 +280,7 @@ def descend(
     w32, slopes32 = np.empty((size32, LANES), np.float32), np.empty((size32, LANES), np.float32)
     values, along, norms = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     products, squares, lengths = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    moved = np.zeros(LANES, np.bool_)
+    moved = np.zeros(LANES)
     passes = 0
     while passes < most_passes:
         running = 0
@@ -289,23 +300,9 @@ def descend(
             continue
         at = (places[0] + 1) % len(steps)
         places[0], places[1] = at, min(places[1] + 1, len(steps))
-        fill(products, 0.0)
-        fill(squares, 0.0)
-        fill(lengths, 0.0)
-        fill(norms, 0.0)
-        for j in range(rows):
-            step, change, way = steps[at, j], changes[at, j], direction[j]
-            own, slope, new_slope = theta[j], gradient[j], of_step[j]
-            for m in range(LANES):
-                s = length[m] * way[m] if moved[m] else 0.0
-                y = new_slope[m] - slope[m] if moved[m] else 0.0
-                step[m], change[m] = s, y
-                products[m] += s * y
-                squares[m] += y * y
-                lengths[m] += s * s
-                norms[m] = max(norms[m], abs(new_slope[m]))
-                own[m] += s
-                slope[m] = new_slope[m] if moved[m] else slope[m]
+        pair = steps[at], changes[at]
+        totals = products, squares, lengths, norms
+        _move((*pair, theta, gradient, of_step, direction), (length, moved), totals)
         for m in range(LANES):
             used = products[m] > _EPS * squares[m] and max(squares[m], lengths[m]) < _LARGEST
             rhos[at, m] = 1.0 / products[m] if used else 0.0
@@ -313,16 +310,15 @@ def descend(
                 for j in range(rows):
                     steps[at, j, m] = changes[at, j, m] = 0.0
         _settle(numbers, eps, limits, values, norms, moved)
-        _squares(changes[at], middle, inverse, curvature, products)
+        top = changes[at, d]
+        _add_squares((changes[at, :d], inverse, middle), (top,), (products,))
         for m in range(LANES):
-            scale = rhos[at, m] * products[m]
+            scale = rhos[at, m] * (products[m] + float(top[m]) * float(top[m]) / curvature[m])
             numbers[SCALE, m] = scale if scale > 0.0 else numbers[SCALE, m]
         scales = numbers[SCALE]
         _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gradient, q)
-        _dots(gradient, q, products)
-        for j in range(rows):
-            for m in range(LANES):
-                direction[j, m] = -q[j, m] if moved[m] else direction[j, m]
+        _dots((q, gradient), (), (products,))
+        _turn((direction, q), (moved,), ())
         for m in range(LANES):
             numbers[SLOPE, m] = -products[m] if moved[m] else numbers[SLOPE, m]
         _retire(numbers, limits, most_steps, moved)

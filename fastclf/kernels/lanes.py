@@ -1,25 +1,17 @@
-"""A pass over a sparse X for several sigmoid problems, one in each lane of a vector.
+"""Vectors of :data:`LANES` numbers, one for each of some problems, and loops over rows of them.
 
-Coefficients of all lanes lie side by side, so that an entry of X meets one vector of them, and
-logits stay in registers while a row is read. LLVM makes no such code of a loop, so both products
-are written in vectors of :data:`LANES` numbers, which it splits for whatever the machine has.
-
-``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d); ``w`` and its gradient are
-(d + 1, LANES), the intercepts last, and contiguous like all else here. A pass computes in their
-dtype, whatever that of X is.
+Coefficients of all problems lie side by side, in contiguous arrays (rows, LANES). LLVM makes poor
+code of short loops over lanes, because it can't know that arrays don't overlap, so such loops are
+written in vectors here; it splits them for whatever the machine has.
 """
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-from fastclf.kernels import sigmoid
-from fastclf.kernels._jit import kernel
-from fastclf.kernels.arrays import not_literal
-from fastclf.kernels.primitives import exp, log1p, maximum
-from fastclf.kernels.softmax import TILE
 
 LANES = 16
 """Problems of a block."""
@@ -27,152 +19,204 @@ LANES = 16
 _CONTRACT = ("contract",)
 
 
-def _array(context, builder, signature, arguments, number):
-    return context.make_array(signature.args[number])(context, builder, arguments[number])
+class Vector:
+    """A vector of lanes in LLVM, with arithmetic in the wider of two dtypes.
 
-
-def _vector(context, kind):
-    return ir.VectorType(context.get_data_type(kind.dtype), LANES)
-
-
-def _lanes_at(builder, array, row, vector):
-    first = builder.gep(array.data, [builder.mul(row, row.type(LANES))])
-    return builder.bitcast(first, vector.as_pointer())
-
-
-def _all_lanes(builder, number, vector):
-    nothing = ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(nothing, number, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(one, nothing, zeros)
-
-
-def _entries(context, builder, signature, arguments):
-    # A loop over the entries of a row: data, indices, first and last are the first arguments.
-    data, indices = (_array(context, builder, signature, arguments, i) for i in range(2))
-    first, last = arguments[2:4]
-    one = first.type(1)
-    return data, indices, cgutils.for_range_slice(builder, first, last, one, first.type)
-
-
-def _entry(context, builder, data, indices, place, vector):
-    index = builder.load(builder.gep(indices.data, [place]))
-    if index.type.width < place.type.width:
-        index = builder.zext(index, place.type)
-    value = builder.load(builder.gep(data.data, [place]))
-    if value.type != vector.element:
-        narrower = isinstance(vector.element, ir.FloatType)
-        value = (builder.fptrunc if narrower else builder.fpext)(value, vector.element)
-    return index, _all_lanes(builder, value, vector)
-
-
-@intrinsic
-def add_product(typing_context, data, indices, first, last, w, z, row):
-    """Add entries first to last of X, times w, to a row of z (rows, LANES)."""
-
-    def generate(context, builder, signature, arguments):
-        vector = _vector(context, signature.args[4])
-        size = context.get_abi_sizeof(vector.element)
-        w, z = (_array(context, builder, signature, arguments, i) for i in (4, 5))
-        out = _lanes_at(builder, z, arguments[6], vector)
-        total = cgutils.alloca_once_value(builder, builder.load(out, align=size))
-        data, indices, loop = _entries(context, builder, signature, arguments)
-        with loop as (place, _):
-            index, value = _entry(context, builder, data, indices, place, vector)
-            own = builder.load(_lanes_at(builder, w, index, vector), align=size)
-            part = builder.fmul(own, value, flags=_CONTRACT)
-            builder.store(builder.fadd(builder.load(total), part, flags=_CONTRACT), total)
-        builder.store(builder.load(total), out, align=size)
-        return context.get_dummy_value()
-
-    return types.none(data, indices, types.intp, types.intp, w, z, types.intp), generate
-
-
-@intrinsic
-def add_outer_product(typing_context, data, indices, first, last, g, row, gradient):
-    """Add entries first to last of X, times a row of g (rows, LANES), to the gradient."""
-
-    def generate(context, builder, signature, arguments):
-        vector = _vector(context, signature.args[4])
-        size = context.get_abi_sizeof(vector.element)
-        g, gradient = (_array(context, builder, signature, arguments, i) for i in (4, 6))
-        slopes = builder.load(_lanes_at(builder, g, arguments[5], vector), align=size)
-        data, indices, loop = _entries(context, builder, signature, arguments)
-        with loop as (place, _):
-            index, value = _entry(context, builder, data, indices, place, vector)
-            out = _lanes_at(builder, gradient, index, vector)
-            part = builder.fmul(slopes, value, flags=_CONTRACT)
-            total = builder.fadd(builder.load(out, align=size), part, flags=_CONTRACT)
-            builder.store(total, out, align=size)
-        return context.get_dummy_value()
-
-    return types.none(data, indices, types.intp, types.intp, g, types.intp, gradient), generate
-
-
-@kernel
-def _plain(z, soft, scale, rows, g, values):
-    # Losses of rows that all count alike. Of log(1 + e), e <= 1, only the sum is wanted, which is
-    # the logarithm of a product of numbers up to 2.
-    products = np.ones(LANES)
-    linear = np.zeros(LANES, z.dtype)
-    number = z.dtype.type
-    one, zero = number(1), number(0)
-    for r in range(rows):
-        zr, yr, gr = z[r], soft[r], g[r]
-        for m in range(LANES):
-            x, y = zr[m], number(yr[m])
-            e = exp(-abs(x))
-            larger = one / (one + e)
-            probability = e * larger if x < zero else larger
-            gr[m] = (probability - y) * number(scale[m])
-            linear[m] += maximum(x, zero) - y * x
-            products[m] *= 1.0 + float(e)
-    for m in range(LANES):
-        values[m] += scale[m] * (float(linear[m]) + log1p(products[m] - 1.0))
-
-
-@kernel
-def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
-    """Add the weighted losses of all rows to ``values`` (LANES,), and their gradients.
-
-    ``soft`` are the targets (n, LANES), of any dtype; row i counts ``weights[i, m] * scale[m]`` in lane m, where
-    ``weights`` is (n, LANES), or (n, 1) for all lanes. Empty ones are all 1, as is then
-    ``pos_weight`` (LANES,).
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+    value : llvmlite.ir.Value
+        A vector, or a number that is repeated.
     """
-    data, indices, indptr = X
-    n, d = indptr.size - 1, w.shape[0] - 1
-    z, g = np.empty((TILE, LANES), w.dtype), np.empty((TILE, LANES), w.dtype)
-    size = TILE if weights.shape[0] else 0
-    weight, losses = np.empty((size, LANES), w.dtype), np.empty((size, LANES), w.dtype)
-    targets, positive = np.empty((size, LANES), w.dtype), np.empty((size, LANES), w.dtype)
-    start, add = not_literal()
-    for r in range(size):
-        for m in range(LANES):
-            positive[r, m] = pos_weight[m]
-    for first in range(0, n, TILE):
-        rows = min(TILE, n - first)
-        for r in range(rows):
-            i = first + r
-            for m in range(LANES):
-                z[r, m] = w[d, m]
-            add_product(data, indices, indptr[i], indptr[i + 1], w, z, r)
-        if size == 0:
-            _plain(z, soft[first:], scale, rows, g, values)
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        if not isinstance(value.type, ir.VectorType):
+            kind = ir.VectorType(value.type, LANES)
+            nothing = ir.Constant(kind, ir.Undefined)
+            one = builder.insert_element(nothing, value, ir.IntType(32)(0))
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+            value = builder.shuffle_vector(one, nothing, zeros)
+        self.builder = builder
+        self.value = value
+
+    def astype(self, number: ir.Type) -> "Vector":
+        """Return the same numbers in another dtype."""
+        if self.value.type.element == number:
+            return self
+        narrower = isinstance(number, ir.FloatType)
+        cast = self.builder.fptrunc if narrower else self.builder.fpext
+        return Vector(self.builder, cast(self.value, ir.VectorType(number, LANES)))
+
+    def where(self, mask: "Vector", other: "Vector | None" = None) -> "Vector":
+        """Return these numbers where the mask isn't 0, and others, or 0, elsewhere."""
+        mine, others = self._alike(other) if other else (self.value, _zeros(self.value.type))
+        chosen = self.builder.fcmp_unordered("!=", mask.value, _zeros(mask.value.type))
+        return Vector(self.builder, self.builder.select(chosen, mine, others))
+
+    def maximum(self, other: "Vector") -> "Vector":
+        """Return the larger of two numbers in each lane."""
+        mine, others = self._alike(other)
+        larger = self.builder.fcmp_unordered(">", mine, others)
+        return Vector(self.builder, self.builder.select(larger, mine, others))
+
+    def __add__(self, other: "Vector") -> "Vector":
+        return self._with(self.builder.fadd, other)
+
+    def __sub__(self, other: "Vector") -> "Vector":
+        return self._with(self.builder.fsub, other)
+
+    def __mul__(self, other: "Vector") -> "Vector":
+        return self._with(self.builder.fmul, other)
+
+    def __neg__(self) -> "Vector":
+        return Vector(self.builder, self.builder.fneg(self.value))
+
+    def __abs__(self) -> "Vector":
+        kind = self.value.type
+        name = f"llvm.fabs.v{LANES}f{64 if isinstance(kind.element, ir.DoubleType) else 32}"
+        function = cgutils.get_or_insert_function(
+            self.builder.module, ir.FunctionType(kind, [kind]), name
+        )
+        return Vector(self.builder, self.builder.call(function, [self.value]))
+
+    def _with(self, operation: Callable, other: "Vector") -> "Vector":
+        return Vector(self.builder, operation(*self._alike(other), flags=_CONTRACT))
+
+    def _alike(self, other: "Vector") -> tuple[ir.Value, ir.Value]:
+        double = ir.DoubleType()
+        if double in (self.value.type.element, other.value.type.element):
+            return self.astype(double).value, other.astype(double).value
+        return self.value, other.value
+
+
+def _zeros(kind: ir.VectorType) -> ir.Constant:
+    return ir.Constant(kind, [0.0] * LANES)
+
+
+class _Array:
+    # An array argument; numbers of 1-D ones are for all lanes.
+    def __init__(self, context: Any, builder: ir.IRBuilder, kind: types.Array, value: Any) -> None:
+        self.builder = builder
+        self.ndim = kind.ndim
+        self.array = context.make_array(kind)(context, builder, value)
+        number = context.get_data_type(kind.dtype)
+        self.kind = ir.VectorType(number, LANES)
+        self.alignment = context.get_abi_sizeof(number)
+
+    def n_rows(self) -> ir.Value:
+        return cgutils.unpack_tuple(self.builder, self.array.shape)[0]
+
+    def number(self, place: ir.Value) -> ir.Value:
+        return self.builder.load(self.builder.gep(self.array.data, [place]))
+
+    def row(self, index: ir.Value) -> Vector:
+        if self.ndim == 1:
+            return Vector(self.builder, self.number(index))
+        return Vector(self.builder, self.builder.load(self._at(index), align=self.alignment))
+
+    def lanes(self) -> Vector:
+        return Vector(self.builder, self.builder.load(self._at(None), align=self.alignment))
+
+    def store(self, vector: Vector, index: ir.Value | None = None) -> None:
+        value = vector.astype(self.kind.element).value
+        self.builder.store(value, self._at(index), align=self.alignment)
+
+    def _at(self, index: ir.Value | None) -> ir.Value:
+        first = self.array.data
+        if index is not None:
+            first = self.builder.gep(first, [self.builder.mul(index, index.type(LANES))])
+        return self.builder.bitcast(first, self.kind.as_pointer())
+
+
+def _arrays(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> list:
+    # Of each argument, a tuple of arrays or one.
+    out = []
+    for kind, value in zip(signature.args, arguments, strict=True):
+        if isinstance(kind, types.BaseTuple):
+            parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+            out.append([_Array(context, builder, *part) for part in parts])
+        elif isinstance(kind, types.Array):
+            out.append(_Array(context, builder, kind, value))
         else:
-            for r in range(rows):
-                own, y = weights[first + r], soft[first + r]
-                for m in range(LANES):
-                    weight[r, m] = own[m if own.size > 1 else 0] * scale[m]
-                    targets[r, m] = y[m]
-            sigmoid.cross_entropy(
-                z.reshape(-1), targets.reshape(-1), weight.reshape(-1), positive.reshape(-1),
-                1.0, 1.0, start, rows * LANES, g.reshape(-1), losses.reshape(-1), add,
-            )  # fmt: skip
-            for r in range(rows):
-                for m in range(LANES):
-                    values[m] += float(weight[r, m]) * float(losses[r, m])
-        for r in range(rows):
-            i = first + r
-            for m in range(LANES):
-                gradient[d, m] += g[r, m]
-            add_outer_product(data, indices, indptr[i], indptr[i + 1], g, r, gradient)
+            out.append(value)
+    return out
+
+
+def sweep(body: Callable) -> Any:
+    """Return a compiled function that goes over rows of lanes.
+
+    It takes three tuples of arrays: rows (n, LANES), or (n,) for all lanes; lanes (LANES,); and
+    totals (LANES,), which are sums that start at 0. The first array of rows says how many there are.
+
+    Parameters
+    ----------
+    body : callable
+        Given lists of vectors for each of the three, it returns those that rows become, by their
+        places in the tuple, and the totals.
+    """
+
+    @intrinsic
+    def over_rows(typing_context, rows, lanes, totals):
+        def generate(context, builder, signature, arguments):
+            rows, lanes, totals = _arrays(context, builder, signature, arguments)
+            own = [array.lanes() for array in lanes]
+            sums = [cgutils.alloca_once_value(builder, _zeros(array.kind)) for array in totals]
+            n = rows[0].n_rows()
+            with cgutils.for_range(builder, n) as loop:
+                found = [array.row(loop.index) for array in rows]
+                so_far = [Vector(builder, builder.load(place)) for place in sums]
+                changed, sums_now = body(found, own, so_far)
+                for number, vector in changed.items():
+                    rows[number].store(vector, loop.index)
+                for place, vector in zip(sums, sums_now, strict=True):
+                    builder.store(vector.value, place)
+            for array, place in zip(totals, sums, strict=True):
+                array.store(Vector(builder, builder.load(place)))
+            return context.get_dummy_value()
+
+        return types.none(rows, lanes, totals), generate
+
+    return over_rows
+
+
+@intrinsic
+def add_product(typing_context, X, first, last, w, z, row):
+    """Add entries first to last of X, times w, to a row of z (rows, LANES).
+
+    ``X`` are the (data, indices) of a CSR matrix (n, d), and w is (d + 1, LANES).
+    """
+
+    def generate(context, builder, signature, arguments):
+        (data, indices), first, last, w, z, row = _arrays(context, builder, signature, arguments)
+        total = cgutils.alloca_once_value(builder, z.row(row).value)
+        with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
+            own = w.row(_index(builder, indices, at))
+            value = Vector(builder, data.number(at)).astype(w.kind.element)
+            so_far = Vector(builder, builder.load(total))
+            builder.store((so_far + own * value).value, total)
+        z.store(Vector(builder, builder.load(total)), row)
+        return context.get_dummy_value()
+
+    return types.none(X, types.intp, types.intp, w, z, types.intp), generate
+
+
+@intrinsic
+def add_outer_product(typing_context, X, first, last, g, row, gradient):
+    """Add entries first to last of X, times a row of g (rows, LANES), to the gradient of w."""
+
+    def generate(context, builder, signature, arguments):
+        parts = _arrays(context, builder, signature, arguments)
+        (data, indices), first, last, g, row, gradient = parts
+        slopes = g.row(row)
+        with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
+            index = _index(builder, indices, at)
+            value = Vector(builder, data.number(at)).astype(gradient.kind.element)
+            gradient.store(gradient.row(index) + slopes * value, index)
+        return context.get_dummy_value()
+
+    return types.none(X, types.intp, types.intp, g, types.intp, gradient), generate
+
+
+def _index(builder: ir.IRBuilder, indices: _Array, place: ir.Value) -> ir.Value:
+    index = indices.number(place)
+    return index if index.type == place.type else builder.zext(index, place.type)

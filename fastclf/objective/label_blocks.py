@@ -26,8 +26,8 @@ class LabelBlock:
     ----------
     labels : ndarray of shape (k,)
         Which problems they are.
-    theta, gradient, direction : ndarray of shape (rows, LANES)
-    steps, changes : ndarray of shape (memory, rows, LANES)
+    theta, gradient, direction : ndarray of shape (d + 1, LANES)
+    steps, changes : ndarray of shape (memory, d + 1, LANES)
     rhos : ndarray of shape (memory, LANES)
     numbers : ndarray of shape (NUMBERS, LANES)
     places : ndarray of shape (2,)
@@ -46,10 +46,10 @@ class LabelBlock:
     @classmethod
     def at(cls, theta: np.ndarray, labels: np.ndarray, memory: int) -> "LabelBlock":
         """Return the block of some problems at theta (d + 1, M), where nothing is known yet."""
-        rows = -(-len(theta) // label_descent.STEP) * label_descent.STEP
+        rows = len(theta)
         own, gradient = np.zeros((2, rows, LANES))
         direction = np.zeros((rows, LANES), np.float32)
-        own[: len(theta), : labels.size] = theta[:, labels]
+        own[:, : labels.size] = theta[:, labels]
         steps, changes = np.zeros((2, memory, rows, LANES), np.float32)
         numbers = np.zeros((NUMBERS, LANES))
         numbers[label_descent.SCALE] = 1
@@ -218,7 +218,7 @@ class LabelDescent:
 
     def _check(self, block: LabelBlock) -> None:
         # A block may come from a file, and kernels don't check bounds.
-        rows = -(-(self.features.shape[1] + 1) // label_descent.STEP) * label_descent.STEP
+        rows = self.features.shape[1] + 1
         coefficients, memory = (rows, LANES), len(block.rhos)
         shapes = {
             "theta": coefficients,

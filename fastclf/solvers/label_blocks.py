@@ -79,7 +79,7 @@ class LabelBlocksState:
         """Return the coefficients now."""
         theta = self.point.copy()
         for block in self.blocks:
-            theta[:, block.labels] = block.theta[: len(theta), : block.labels.size]
+            theta[:, block.labels] = block.theta[:, : block.labels.size]
         return theta
 
     @property
@@ -116,5 +116,5 @@ class LabelBlocksState:
             self.counts[labels] = block.counts
             self.stuck[labels] = block.states == STUCK
             lanes = np.flatnonzero(done)
-            self.point[:, labels[lanes]] = block.theta[: len(self.point), lanes]
+            self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)
