@@ -65,7 +65,7 @@ class Return:
 def problem(kind: str, n: int = 300, d: int = 6, storage: Any = np.asarray, l1: float = 0.0):
     """Return what makes a new objective, and the shape of its theta."""
     rng = np.random.default_rng(3)
-    K = {"binary": 1, "softmax": 4, "labels": 5}[kind]
+    K = {"binary": 1, "softmax": 4, "labels": 5, "many labels": 20}[kind]
     X = rng.normal(size=(n, d)) * rng.uniform(0.2, 4, d) + rng.normal(size=d)
     if storage is not np.asarray:
         X *= rng.random((n, d)) < 0.3
@@ -76,7 +76,7 @@ def problem(kind: str, n: int = 300, d: int = 6, storage: Any = np.asarray, l1: 
     else:
         target, loss = Target(weights, soft=(Z > 0).astype(float)), Sigmoid()
     M = 1 if kind == "softmax" else K
-    C = np.geomspace(0.01, 100, M) if kind == "labels" else 1.0
+    C = np.geomspace(0.01, 100, M) if M > 1 else 1.0
     penalty = from_C(C, l1, np.full(M, float(n)))
     return (lambda: InMemoryObjective(storage(X), target, loss, K, penalty)), (d + 1, K)
 
@@ -95,6 +95,14 @@ CASES = {
     "lbfgs, labels": (LBFGS(**TIGHT), problem("labels", d=70)),
     "lbfgs, many columns": (LBFGS(**TIGHT), problem("labels", d=130)),
     "lbfgs, sparse": (LBFGS(**TIGHT), problem("softmax", d=40, storage=scipy.sparse.csr_array)),
+    "lbfgs, label blocks": (
+        LBFGS(**TIGHT),
+        problem("many labels", d=40, storage=scipy.sparse.csr_array),
+    ),
+    "lbfgs, label blocks in float32 at first": (
+        LBFGS(memory=5, tol=1e-4, max_iter=40),
+        problem("many labels", d=40, storage=scipy.sparse.csr_array),
+    ),
     "proximal": (Proximal(**TIGHT), problem("softmax", l1=0.5)),
     "proximal, matrix": (Proximal(**TIGHT), problem("softmax", n=60_000, d=12, l1=1.0)),
     "proximal, working set": (Proximal(**TIGHT), problem("binary", d=150, l1=1.0)),
@@ -118,8 +126,10 @@ CASES = {
 
 @pytest.fixture
 def in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every batch be a slice of its own."""
+    """Have every batch, and every pass of label blocks, be a slice of its own."""
     monkeypatch.setattr("fastclf.solvers.minibatch._SLICE_WORK", 1.0)
+    monkeypatch.setattr("fastclf.objective.label_blocks._MOST", 1)
+    monkeypatch.setattr("fastclf.objective.label_blocks._FEWEST", 1)
 
 
 @pytest.mark.filterwarnings("ignore:the objective exploded")
@@ -148,7 +158,7 @@ def test_going_on_from_files_is_an_uninterrupted_fit(name: str, in_slices: None)
 
 
 @pytest.mark.filterwarnings("ignore:the objective exploded")
-def test_every_state_is_met():
+def test_every_state_is_met(in_slices: None):
     """What no case above has in a snapshot would be untested."""
     met: set[str] = set()
 

@@ -31,6 +31,7 @@ def shape(n: int, d: int, K: int = 1, M: int = 1, sparse: bool = False, dtype: A
         is_sparse=sparse,
         dtype=np.dtype(dtype),
         has_small_passes=False,
+        has_label_blocks=False,
         penalty=L2(np.ones(M)),
         entries=lambda: n * d // 10,
     )

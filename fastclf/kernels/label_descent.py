@@ -167,8 +167,8 @@ def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient
 
 @kernel
 def _judge(numbers, eps, trial_values, trial_slopes, moved):
-    # Mark with 1 in ``moved`` the lanes that go to their trials, count them, and tell the others what to
-    # try next.
+    # Mark with 1 in ``moved`` the lanes that go to their trials, count them, and tell the others
+    # what to try next.
     count = 0
     for m in range(LANES):
         moved[m] = 0.0
@@ -203,7 +203,9 @@ def _settle(numbers, eps, limits, values, norms, moved):
             own[LOWEST], own[SMALLEST] = values[m], norms[m]
         else:
             own[COUNT] += 1.0
-            better = values[m] < own[LOWEST] - rounding(own[LOWEST], eps) or norms[m] < own[SMALLEST]
+            better = (
+                values[m] < own[LOWEST] - rounding(own[LOWEST], eps) or norms[m] < own[SMALLEST]
+            )
             own[LOWEST] = min(own[LOWEST], values[m]) if better else own[LOWEST]
             own[SMALLEST] = min(own[SMALLEST], norms[m])
             own[STALE] = 0.0 if better else own[STALE] + 1.0
@@ -296,8 +298,7 @@ def descend(
         else:
             _evaluate(*problem, w, slopes, values, of_step, along)
         passes += 1
-        if _judge(numbers, eps, values, along, moved) == 0:
-            continue
+        count = _judge(numbers, eps, values, along, moved)
         at = (places[0] + 1) % len(steps)
         places[0], places[1] = at, min(places[1] + 1, len(steps))
         pair = steps[at], changes[at]
@@ -309,6 +310,8 @@ def descend(
             if not used:
                 for j in range(rows):
                     steps[at, j, m] = changes[at, j, m] = 0.0
+        if count == 0:
+            continue
         _settle(numbers, eps, limits, values, norms, moved)
         top = changes[at, d]
         _add_squares((changes[at, :d], inverse, middle), (top,), (products,))

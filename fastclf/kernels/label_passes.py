@@ -41,9 +41,9 @@ def _plain(z, soft, scale, rows, g, values):
 def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
     """Add the weighted losses of all rows to ``values`` (LANES,), and their gradients.
 
-    ``soft`` are the targets (n, LANES), of any dtype; row i counts ``weights[i, m] * scale[m]`` in lane m, where
-    ``weights`` is (n, LANES), or (n, 1) for all lanes. Empty ones are all 1, as is then
-    ``pos_weight`` (LANES,).
+    ``soft`` are the targets (n, LANES), of any dtype; row i counts ``weights[i, m] * scale[m]`` in
+    lane m, where ``weights`` is (n, LANES), or (n, 1) for all lanes. Empty ones are all 1, as is
+    then ``pos_weight`` (LANES,).
     """
     data, indices, indptr = X
     n, d = indptr.size - 1, w.shape[0] - 1

@@ -19,7 +19,7 @@ LANES = 16
 _CONTRACT = ("contract",)
 
 
-class Vector:
+class _Vector:
     """A vector of lanes in LLVM, with arithmetic in the wider of two dtypes.
 
     Parameters
@@ -39,50 +39,50 @@ class Vector:
         self.builder = builder
         self.value = value
 
-    def astype(self, number: ir.Type) -> "Vector":
+    def astype(self, number: ir.Type) -> "_Vector":
         """Return the same numbers in another dtype."""
         if self.value.type.element == number:
             return self
         narrower = isinstance(number, ir.FloatType)
         cast = self.builder.fptrunc if narrower else self.builder.fpext
-        return Vector(self.builder, cast(self.value, ir.VectorType(number, LANES)))
+        return _Vector(self.builder, cast(self.value, ir.VectorType(number, LANES)))
 
-    def where(self, mask: "Vector", other: "Vector | None" = None) -> "Vector":
+    def where(self, mask: "_Vector", other: "_Vector | None" = None) -> "_Vector":
         """Return these numbers where the mask isn't 0, and others, or 0, elsewhere."""
         mine, others = self._alike(other) if other else (self.value, _zeros(self.value.type))
         chosen = self.builder.fcmp_unordered("!=", mask.value, _zeros(mask.value.type))
-        return Vector(self.builder, self.builder.select(chosen, mine, others))
+        return _Vector(self.builder, self.builder.select(chosen, mine, others))
 
-    def maximum(self, other: "Vector") -> "Vector":
+    def maximum(self, other: "_Vector") -> "_Vector":
         """Return the larger of two numbers in each lane."""
         mine, others = self._alike(other)
         larger = self.builder.fcmp_unordered(">", mine, others)
-        return Vector(self.builder, self.builder.select(larger, mine, others))
+        return _Vector(self.builder, self.builder.select(larger, mine, others))
 
-    def __add__(self, other: "Vector") -> "Vector":
+    def __add__(self, other: "_Vector") -> "_Vector":
         return self._with(self.builder.fadd, other)
 
-    def __sub__(self, other: "Vector") -> "Vector":
+    def __sub__(self, other: "_Vector") -> "_Vector":
         return self._with(self.builder.fsub, other)
 
-    def __mul__(self, other: "Vector") -> "Vector":
+    def __mul__(self, other: "_Vector") -> "_Vector":
         return self._with(self.builder.fmul, other)
 
-    def __neg__(self) -> "Vector":
-        return Vector(self.builder, self.builder.fneg(self.value))
+    def __neg__(self) -> "_Vector":
+        return _Vector(self.builder, self.builder.fneg(self.value))
 
-    def __abs__(self) -> "Vector":
+    def __abs__(self) -> "_Vector":
         kind = self.value.type
         name = f"llvm.fabs.v{LANES}f{64 if isinstance(kind.element, ir.DoubleType) else 32}"
         function = cgutils.get_or_insert_function(
             self.builder.module, ir.FunctionType(kind, [kind]), name
         )
-        return Vector(self.builder, self.builder.call(function, [self.value]))
+        return _Vector(self.builder, self.builder.call(function, [self.value]))
 
-    def _with(self, operation: Callable, other: "Vector") -> "Vector":
-        return Vector(self.builder, operation(*self._alike(other), flags=_CONTRACT))
+    def _with(self, operation: Callable, other: "_Vector") -> "_Vector":
+        return _Vector(self.builder, operation(*self._alike(other), flags=_CONTRACT))
 
-    def _alike(self, other: "Vector") -> tuple[ir.Value, ir.Value]:
+    def _alike(self, other: "_Vector") -> tuple[ir.Value, ir.Value]:
         double = ir.DoubleType()
         if double in (self.value.type.element, other.value.type.element):
             return self.astype(double).value, other.astype(double).value
@@ -109,15 +109,15 @@ class _Array:
     def number(self, place: ir.Value) -> ir.Value:
         return self.builder.load(self.builder.gep(self.array.data, [place]))
 
-    def row(self, index: ir.Value) -> Vector:
+    def row(self, index: ir.Value) -> _Vector:
         if self.ndim == 1:
-            return Vector(self.builder, self.number(index))
-        return Vector(self.builder, self.builder.load(self._at(index), align=self.alignment))
+            return _Vector(self.builder, self.number(index))
+        return _Vector(self.builder, self.builder.load(self._at(index), align=self.alignment))
 
-    def lanes(self) -> Vector:
-        return Vector(self.builder, self.builder.load(self._at(None), align=self.alignment))
+    def lanes(self) -> _Vector:
+        return _Vector(self.builder, self.builder.load(self._at(None), align=self.alignment))
 
-    def store(self, vector: Vector, index: ir.Value | None = None) -> None:
+    def store(self, vector: _Vector, index: ir.Value | None = None) -> None:
         value = vector.astype(self.kind.element).value
         self.builder.store(value, self._at(index), align=self.alignment)
 
@@ -146,7 +146,8 @@ def sweep(body: Callable) -> Any:
     """Return a compiled function that goes over rows of lanes.
 
     It takes three tuples of arrays: rows (n, LANES), or (n,) for all lanes; lanes (LANES,); and
-    totals (LANES,), which are sums that start at 0. The first array of rows says how many there are.
+    totals (LANES,), which are sums that start at 0. The first array of rows tells how many there
+    are.
 
     Parameters
     ----------
@@ -164,14 +165,14 @@ def sweep(body: Callable) -> Any:
             n = rows[0].n_rows()
             with cgutils.for_range(builder, n) as loop:
                 found = [array.row(loop.index) for array in rows]
-                so_far = [Vector(builder, builder.load(place)) for place in sums]
+                so_far = [_Vector(builder, builder.load(place)) for place in sums]
                 changed, sums_now = body(found, own, so_far)
                 for number, vector in changed.items():
                     rows[number].store(vector, loop.index)
                 for place, vector in zip(sums, sums_now, strict=True):
                     builder.store(vector.value, place)
             for array, place in zip(totals, sums, strict=True):
-                array.store(Vector(builder, builder.load(place)))
+                array.store(_Vector(builder, builder.load(place)))
             return context.get_dummy_value()
 
         return types.none(rows, lanes, totals), generate
@@ -191,10 +192,10 @@ def add_product(typing_context, X, first, last, w, z, row):
         total = cgutils.alloca_once_value(builder, z.row(row).value)
         with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
             own = w.row(_index(builder, indices, at))
-            value = Vector(builder, data.number(at)).astype(w.kind.element)
-            so_far = Vector(builder, builder.load(total))
+            value = _Vector(builder, data.number(at)).astype(w.kind.element)
+            so_far = _Vector(builder, builder.load(total))
             builder.store((so_far + own * value).value, total)
-        z.store(Vector(builder, builder.load(total)), row)
+        z.store(_Vector(builder, builder.load(total)), row)
         return context.get_dummy_value()
 
     return types.none(X, types.intp, types.intp, w, z, types.intp), generate
@@ -210,7 +211,7 @@ def add_outer_product(typing_context, X, first, last, g, row, gradient):
         slopes = g.row(row)
         with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
             index = _index(builder, indices, at)
-            value = Vector(builder, data.number(at)).astype(gradient.kind.element)
+            value = _Vector(builder, data.number(at)).astype(gradient.kind.element)
             gradient.store(gradient.row(index) + slopes * value, index)
         return context.get_dummy_value()
 

@@ -93,7 +93,7 @@ def joined(blocks: list[LabelBlock]) -> list[LabelBlock]:
     count = -(-total // LANES)
     if count == len(sparse):
         return [*full, *sparse]
-    lanes = [(block, lane) for block in sparse for lane in np.flatnonzero(block.running)]
+    lanes = [(block, lane) for block in sparse for lane in np.flatnonzero(block.running).tolist()]
     bounds = [total * i // count for i in range(count + 1)]
     groups = (lanes[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True))
     return [*full, *(_joined(group) for group in groups)]
@@ -148,7 +148,8 @@ class LabelDescent:
         self.n_threads = n_threads
         alike = len(target.weights) == 1 and (target.weights == 1).all()
         self.is_plain = bool(alike and (pos_weight == 1).all())
-        self._is_hard = bool(((target.soft == 0) | (target.soft == 1)).all())
+        codes = target.soft.astype(np.uint8)  # a byte each, if they are classes
+        self._soft = codes if (codes == target.soft).all() else target.soft
         self._targets: dict[bytes, tuple[np.ndarray, ...]] = {}
 
     def __call__(
@@ -164,6 +165,8 @@ class LabelDescent:
 
         The arguments are those of the kernel, with moments of all problems.
         """
+        for block in blocks:
+            self._check(block)
         passes = np.zeros(len(blocks))
         labels = {block.labels.tobytes(): block.labels for block in blocks}
         self._targets = {
@@ -172,7 +175,6 @@ class LabelDescent:
 
         def task(i: int) -> None:
             block = blocks[i]
-            self._check(block)
             passes[i] = block.labels.size * label_descent.descend(
                 self.features.arrays,
                 self._targets[block.labels.tobytes()],
@@ -204,10 +206,9 @@ class LabelDescent:
         return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
 
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        # In a byte each if the targets are classes.
         n, own = self.target.n_rows, self.target.weights
-        soft = np.zeros((n, LANES), np.uint8 if self._is_hard else self.features.dtype)
-        soft[:, : labels.size] = self.target.soft[:, labels]
+        soft = np.zeros((n, LANES), self._soft.dtype)
+        soft[:, : labels.size] = self._soft[:, labels]
         weights = np.empty((0, 1), own.dtype)
         if not self.is_plain and len(own) == 1:
             weights = own.reshape(n, 1)
@@ -233,7 +234,8 @@ class LabelDescent:
         fit = all(getattr(block, name).shape == shape for name, shape in shapes.items())
         newest, used = block.places
         fit = fit and -1 <= newest < memory and 0 <= used <= memory and block.labels.size <= LANES
-        if not fit or not np.isin(block.labels, np.arange(self.penalty.size)).all():
+        fit = fit and 0 <= block.labels.min() and block.labels.max() < self.penalty.size
+        if not fit:
             raise ValueError("this block of labels is one of another problem")
 
 

@@ -120,12 +120,12 @@ class Objective(Protocol):
     def newton_step(self, point: Any, limits: tuple[float, ...]) -> int:
         """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
 
-    def label_blocks(self, theta: np.ndarray, memory: int) -> list["LabelBlock"]:
+    def label_blocks(self, theta: np.ndarray, memory: int) -> list[Any]:
         """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs."""
 
     def advance_blocks(
         self,
-        blocks: list["LabelBlock"],
+        blocks: list[Any],
         moments: tuple[np.ndarray, ...],
         single: bool,
         limits: tuple[float, ...],
@@ -225,12 +225,6 @@ class NewtonPoint(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""
-
-
-class LabelBlock(Protocol):
-    """Where some problems stand, which passes move in place."""
-
-    labels: np.ndarray
 
 
 class ProximalPoint(Protocol):

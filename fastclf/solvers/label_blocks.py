@@ -54,9 +54,7 @@ class LabelBlocksState:
         numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
         scale = objective.value_at_zero
         single = objective.dtype == np.float64 and stopping.tol >= _ROUGH
-        state = cls(
-            theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single
-        )
+        state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
         state._advance(objective, 1)
         return state
 
@@ -105,6 +103,7 @@ class LabelBlocksState:
 
     def _advance(self, objective: Objective, most_passes: int) -> None:
         inverse = self.inverse
+        assert inverse.second is not None and inverse.ridge is not None  # it is diagonal
         moments = inverse.center, inverse.second, inverse.logits, inverse.ridge
         limits = self.stopping.limits(self.scale)
         numbers = self.single, limits, self.max_iter, most_passes
