@@ -14,7 +14,7 @@ from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
-from fastclf.penalties import ElasticNet, Penalty
+from fastclf.penalties import Penalty, from_C
 from fastclf.runs.build import build_estimator, build_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.run import resolve_kind
@@ -125,7 +125,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         n_outputs=K if dataset.task == "multiclass" else 1,
         is_sparse=scipy.sparse.issparse(X),
         dtype=X.dtype,
-        penalty=ElasticNet.from_C(recipe.model.C, recipe.model.l1_ratio, total),
+        penalty=from_C(recipe.model.C, recipe.model.l1_ratio, total),
         n_entries=values,
     )
     solver: str = recipe.solver.name
