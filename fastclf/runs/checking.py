@@ -15,9 +15,8 @@ from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
 from fastclf.penalties import Penalty, from_C
-from fastclf.runs.build import build_estimator, build_teachers
+from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
-from fastclf.runs.run import resolve_kind
 from fastclf.solvers import choose
 from fastclf.table import Categories, Lists, Numbers, Table, listed
 from fastclf.threads import resolve_n_threads

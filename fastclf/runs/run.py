@@ -10,10 +10,11 @@ from rich.console import Console
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
+from fastclf.data.streams import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
-from fastclf.runs.build import Estimator, build_estimator
+from fastclf.runs.build import Estimator, build_estimator, resolve_kind
 from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import (
     CONFIG,
@@ -32,11 +33,9 @@ from fastclf.runs.inputs import Files
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.reporting import write_report
-from fastclf.runs.streamed import StreamedData, naming_stream, open_stream
+from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.watching import Watch, watching
 from fastclf.toml import to_toml
-
-KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +251,7 @@ def _fit_stream(
 ) -> _Outcome:
     """Fit to rows that don't fit into memory; keep the model and what it is worth."""
     estimator = build_estimator(recipe, data.labels, data.class_names)
-    with watch.fit(data.n_rows), naming_stream(data.stream.path):
+    with watch.fit(data.n_rows), naming(data.stream.path):
         fitted = estimator.fit(data.stream)
     files.check()
     model = data.for_raw_rows(fitted.linear_model())
@@ -295,15 +294,3 @@ def _end(
     except RunError as problem:  # a report can be written again, a long fit can't
         summary["warnings"].append(f"there is no report: {problem}")
     directory.write_summary(summary)
-
-
-def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
-    """Return the kind of model that fits the data, which is the one wanted or an error."""
-    kind = KINDS[dataset.task]
-    if wanted not in {"auto", kind}:
-        labels = "several labels" if dataset.task == "multilabel" else "one label"
-        raise ConfigError(
-            f'model.kind = "{wanted}": {dataset.name} has {labels} a row and '
-            f'{len(dataset.class_names)} classes in all; set model.kind to "{kind}"'
-        )
-    return kind
