@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.base import _print_progress
+from fastclf.estimators.base import print_progress
 from fastclf.estimators.held_out import Scores, score_models
 from fastclf.estimators.paths import Grid, Paths, Settings
 from fastclf.estimators.validation import (
@@ -91,7 +91,7 @@ def settings(estimator: Any) -> Settings:
         estimator.tol,
         estimator.max_iter,
         estimator.n_threads,
-        _print_progress if estimator.verbose else None,
+        print_progress if estimator.verbose else None,
     )
 
 
