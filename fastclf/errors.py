@@ -14,6 +14,8 @@ Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where 
 
 import difflib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class FastclfError(Exception):
@@ -44,6 +46,19 @@ class ModelFileError(FastclfError, ValueError):
 
 class RunError(FastclfError):
     """A run directory can't be created, written or read."""
+
+
+@contextmanager
+def located(place: object, once: bool = False) -> Iterator[None]:
+    """Put a place, such as a key or a file, before what errors about data in the block say.
+
+    With ``once`` those that begin with it stay as they are.
+    """
+    try:
+        yield
+    except DataError as problem:
+        named = once and str(problem).startswith(str(place))
+        raise DataError(str(problem) if named else f"{place}: {problem}") from None
 
 
 def nearest(word: str, choices: list[str]) -> str:

@@ -26,7 +26,7 @@ from fastclf import LogisticRegression, MultiLabelLogisticRegression, Temperatur
 from fastclf.cli import main
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import ConfigError, DataError, FastclfError, ModelFileError
-from fastclf.estimators.calibration import best_temperature
+from fastclf.estimators.temperature import best_temperature
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import open_run
 from fastclf.runs.reevaluation import evaluate_run

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
-from fastclf.objective import InMemoryObjective, in_memory
+from fastclf.objective import InMemoryObjective, small_problem
 from fastclf.solvers import LBFGS, Newton, observing
 
 SOLVERS = {"auto": "auto", "lbfgs": "lbfgs", "newton from a sample": Newton(sample=400)}
@@ -34,7 +34,7 @@ def test_labels_take_about_as_many_passes_as_the_hardest(
     name: str, solver: Any, monkeypatch: pytest.MonkeyPatch
 ):
     X, Y = indicators(name)
-    monkeypatch.setattr(in_memory, "_SMALL", 0)  # or single labels had exact steps
+    monkeypatch.setattr(small_problem, "_SMALL", 0)  # or single labels had exact steps
     alone = max(passes(LogisticRegression(solver=solver).fit(X, column)) for column in Y.T)
     together = passes(MultiLabelLogisticRegression(solver=solver).fit(X, Y))
     # They share a first preconditioner, and the second comes later than it would for one.

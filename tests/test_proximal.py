@@ -23,7 +23,7 @@ from fastclf.errors import ConfigError, InputError
 from fastclf.kernels import column_descent, coordinate_descent
 from fastclf.losses import Distillation, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
-from fastclf.objective.matrices import bound_of_curvature
+from fastclf.objective.column_model import bound_of_curvature
 from fastclf.penalties import L2, ElasticNet
 from fastclf.runs.build import build_estimator
 from fastclf.solvers import LBFGS, Newton, Proximal, choose, minimize, observing, proximal

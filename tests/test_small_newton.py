@@ -11,7 +11,7 @@ from sklearn.preprocessing import scale
 
 import fastclf
 from fastclf.losses import Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, in_memory
+from fastclf.objective import InMemoryObjective, small_problem
 from fastclf.penalties import L2
 from fastclf.solvers import LBFGS, Newton, minimize
 from fastclf.solvers.small_newton import SmallNewtonState
@@ -110,7 +110,7 @@ def test_passes_and_iterations_are_counted(kind: str):
 @every_kind
 def test_larger_problems_reach_the_same_optimum(kind: str, monkeypatch: pytest.MonkeyPatch):
     small = fit(problem(kind))
-    monkeypatch.setattr(in_memory, "_SMALL", 0)
+    monkeypatch.setattr(small_problem, "_SMALL", 0)
     large = fit(problem(kind))
     assert not isinstance(large.state, SmallNewtonState)
     np.testing.assert_allclose(small.theta, large.theta, atol=1e-7)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import scale
 import fastclf
 from fastclf.errors import FastclfError, InputError
 from fastclf.losses import Distillation, Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, in_memory
+from fastclf.objective import InMemoryObjective, small_problem
 from fastclf.penalties import L2
 from fastclf.solvers import (
     LBFGS,
@@ -484,7 +484,7 @@ def optimum_of_scikit_learn(name: str, multilabel: bool) -> np.ndarray:
 @pytest.fixture
 def no_small_passes(monkeypatch: pytest.MonkeyPatch):
     """Have tests on little data take the path of larger ones."""
-    monkeypatch.setattr(in_memory, "_SMALL", 0)
+    monkeypatch.setattr(small_problem, "_SMALL", 0)
 
 
 @pytest.mark.usefixtures("no_small_passes")

@@ -23,7 +23,7 @@ from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import Format
 from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 from fastclf.table import Categories, Column, Lists, Numbers, Table, check_columns, listed
 
 _MOST_FEATURES = 20_000_000  # each has a name; a larger index is a mistake in the file
@@ -110,10 +110,8 @@ def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
     (name, told), *_ = arrays.items()
     if told.ndim == 1:
         told = told[:, None]
-    try:
+    with located(path):
         told = _checked(told, name).astype(np.float64)
-    except DataError as problem:
-        raise DataError(f"{path}: {problem}") from None
     features = dataset.features
     rows = features.rows - 1 if isinstance(features, Table) else np.arange(dataset.n_rows)
     if len(told) <= rows.max() or (len(rows) == rows.max() + 1 and len(told) != len(rows)):
@@ -145,10 +143,8 @@ def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple
     if target is None and len(others) != 1:
         raise DataError(f"needs one array, and has {listed(others) or 'none'}; set data.target")
     name = others[0] if target is None else str(target)
-    try:
+    with located("target"):
         check_columns([name], others)
-    except DataError as problem:
-        raise DataError(f"target: {problem}") from None
     return arrays[name], classes
 
 
@@ -161,10 +157,8 @@ def _load_npz(path: Path, options: FileOptions, beside: Targets | None) -> Datas
         groups = np.unique(arrays[options.split_by], return_inverse=True)[1]
     weights = None
     if options.weight is not None:
-        try:
+        with located("weight"):
             check_columns([options.weight], list(arrays))
-        except DataError as problem:
-            raise DataError(f"weight: {problem}") from None
         given = arrays[options.weight]
         if given.shape != (X.shape[0],) or given.dtype.kind not in "biuf":
             raise DataError(
@@ -182,10 +176,8 @@ def _load_npz(path: Path, options: FileOptions, beside: Targets | None) -> Datas
         X_test, y_test = (None, None) if X_test is None else _without_column(X_test, target)
     else:
         name = target or "y"
-        try:
+        with located("target"):
             check_columns([name], list(arrays))
-        except DataError as problem:
-            raise DataError(f"target: {problem}") from None
         y, y_test = arrays[name], arrays.get(f"{name}_test")
     names, classes = _feature_names(arrays, X), _names(arrays, "classes", None)
     dataset = _dataset(path.stem, X, array_targets(y, classes, options), names, groups, weights)

@@ -6,7 +6,7 @@ from fastclf.data.arrays import array_targets, read_target_array
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import Targets, read_targets, target_columns
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 
 
 def read_targets_beside(options: FileOptions) -> Targets | None:
@@ -21,7 +21,7 @@ def read_targets_beside(options: FileOptions) -> Targets | None:
         return None
     path = Path(options.target_path)
     kind = format_of(path)
-    try:
+    with located(path, once=True):
         if kind in TABLES:
             file = open_table(path)
             names = file.names if options.target is None else target_columns(file.names, options)
@@ -29,6 +29,3 @@ def read_targets_beside(options: FileOptions) -> Targets | None:
         if kind == "svmlight":
             raise DataError("targets are in NPY, NPZ or a file of columns, not in svmlight")
         return array_targets(*read_target_array(path, options.target), options)
-    except DataError as problem:
-        named = str(problem).startswith(str(path))
-        raise DataError(str(problem) if named else f"{path}: {problem}") from None

@@ -18,7 +18,7 @@ from fastclf.data.targets import (
     row_weights,
     target_columns,
 )
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 from fastclf.preprocessing import Encoder
 from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
 
@@ -57,7 +57,7 @@ def _load(
 ) -> Dataset:
     kind = format_of(path, options.format)
     beside = read_targets_beside(options)
-    try:
+    with located(path, once=True):
         if kind in TABLES:
             dataset = _load_table(path, options, teacher_columns, like, beside)
         elif teacher_columns:
@@ -69,9 +69,6 @@ def _load(
         if dataset.test is not None:
             return replace(dataset, test=_as_test(dataset.test, dataset))
         return dataset
-    except DataError as problem:
-        named = str(problem).startswith(str(path))
-        raise DataError(str(problem) if named else f"{path}: {problem}") from None
 
 
 def _load_table(
@@ -93,10 +90,8 @@ def _load_table(
     split_by = [] if options.split_by is None else [options.split_by]
     weight = [] if options.weight is None or like is not None else [options.weight]
     for key, columns in (("teacher_columns", teacher_columns), ("weight", weight)):
-        try:
+        with located(key):
             check_columns(columns, file.names)
-        except DataError as problem:
-            raise DataError(f"{key}: {problem}") from None
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
     if like is not None and isinstance(like.features, Table):
@@ -143,10 +138,8 @@ def _feature_columns(
         ("categorical", options.categorical),
         ("split_by", split_by),
     ):
-        try:
+        with located(key):
             check_columns(wanted, names)
-        except DataError as problem:
-            raise DataError(f"{key}: {problem}") from None
     if options.columns is None:
         left_out = {*targets, *options.drop, *split_by, options.weight}
         kept = [name for name in names if name not in left_out]

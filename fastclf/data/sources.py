@@ -8,7 +8,7 @@ from fastclf.data.bundled import load_built_in, load_generated
 from fastclf.data.cards import BundledSource, DatasetCard, FileSource, read_card
 from fastclf.data.dataset import Dataset
 from fastclf.data.files import load_file
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 
 
 def load_card(path: Path) -> Dataset:
@@ -20,11 +20,9 @@ def load_card(path: Path) -> Dataset:
         If the card can't be used, or the data aren't what it says.
     """
     card = read_card(path)
-    try:
+    with located(path):
         dataset = replace(_load(card), name=card.name)
         _check(dataset, card)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
     return dataset
 
 

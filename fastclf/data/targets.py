@@ -11,7 +11,7 @@ import numpy as np
 
 from fastclf import functional
 from fastclf.data.options import FileOptions
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 from fastclf.table import (
     Categories,
     Column,
@@ -77,10 +77,8 @@ def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...
         )
     wanted = options.target if isinstance(options.target, tuple) else (options.target,)
     found = tuple(name if isinstance(name, str) else _at(name, names) for name in wanted)
-    try:
+    with located("target"):
         check_columns(found, names)
-    except DataError as problem:
-        raise DataError(f"target: {problem}") from None
     if len(set(found)) < len(found):
         raise DataError(f"target names a column twice: {', '.join(found)}")
     return found

@@ -385,7 +385,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             theta,
             solver,
             validation=None if validation is None else self._objective(*validation, C=np.inf),
-            observer=_print_progress if self.verbose else None,
+            observer=print_progress if self.verbose else None,
             after_step=after_step,
         )
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
@@ -455,7 +455,8 @@ def _split_off(
     return X[train], problem.rows(train), (X[held_out], problem.rows(held_out))
 
 
-def _print_progress(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
+    """Print a line for a step of a fit."""
     line = f"{progress.solver} {progress.iteration}/{progress.max_iter}"
     line += f"  objective {progress.objective:.6g}"
     if progress.gradient_norm is not None:

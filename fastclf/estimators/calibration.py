@@ -1,6 +1,5 @@
 """Calibration: probabilities that are right as often as they say."""
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators.encoding import Distributions, Labels, encode, indicators
 from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
+from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
 from fastclf.estimators.validation import check_rows, validate_features, validate_sample_weight
 from fastclf.functional import log_sigmoid, log_softmax, sigmoid, softmax
 from fastclf.linear_model import LinearModel
@@ -21,106 +21,8 @@ from fastclf.linear_model import LinearModel
 _LOWEST = np.log(np.finfo(np.float64).tiny)
 """What stands for the logarithm of a probability of 0."""
 
-_PRECISION = 1e-12
-"""Of log β, at which the search for it ends."""
-
-_MOST_STEPS = 200
-
-
-def best_temperature(
-    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
-) -> float | None:
-    r"""Return the temperature with the least cross-entropy, or None where there is none.
-
-    With :math:`\beta = 1 / T` the slope of the cross-entropy
-
-    .. math:: D(\beta) = \sum_i w_i \sum_k (\sigma(\beta z_i)_k - q_{ik}) z_{ik}
-
-    grows with β. Newton's method looks for its zero in log β, between bounds that close in on it.
-    There is none where every row's target is its largest logit, so that a smaller temperature is
-    always better; or where the logits tell nothing of the targets, so that a larger one is.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, K)
-    targets : ndarray of shape (n, K)
-        Distributions.
-    weights : ndarray of shape (n,), optional
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastclf.estimators.calibration import best_temperature
-    >>> z = np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
-    >>> y = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    >>> T = best_temperature(z, y)
-    >>> float(round(1 / (1 + np.exp(-4 / T)), 6))  # right in three rows of four
-    0.75
-    """
-    z = logits.astype(np.float64)
-    z -= z.max(axis=1, keepdims=True)
-    share = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
-    expected = np.einsum("i,ik,ik->", share, targets, z)  # 0 or less
-    size = share @ np.abs(z).max(axis=1)
-    rounding = 1e-12 * size
-    if not expected < -rounding or not share @ z.mean(axis=1) < expected - rounding:
-        return None
-
-    def slope(u: float) -> tuple[float, float]:
-        # D, and its derivative in log β.
-        beta = np.exp(u)
-        p = softmax(beta * z)
-        mean = np.einsum("ik,ik->i", p, z)
-        variance = np.einsum("ik,ik->i", p, (z - mean[:, None]) ** 2)
-        return float(share @ mean - expected), float(beta * (share @ variance))
-
-    u, low, high = -np.log(size), -np.inf, np.inf
-    for _ in range(_MOST_STEPS):
-        value, derivative = slope(u)
-        if value == 0:
-            break
-        low, high = (u, high) if value < 0 else (low, u)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = -np.divide(value, derivative)
-        step = float(np.clip(step, -2, 2)) if np.isfinite(step) else 2.0 * np.sign(-value)
-        if abs(step) <= _PRECISION:
-            break
-        u = u + step if low < u + step < high else (low + high) / 2
-    return float(np.exp(-u))
-
-
-def labels_temperature(
-    logits: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None
-) -> float | None:
-    """Return the one temperature that is best for all labels together, or None.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, L)
-    values : ndarray of shape (n, L)
-        Indicators or probabilities; NaN where nothing is known.
-    weights : ndarray of shape (n,), optional
-    """
-    known = ~np.isnan(values)
-    if not known.any():
-        return None
-    y = values[known].astype(np.float64)
-    own = None if weights is None else np.broadcast_to(weights[:, None], values.shape)[known]
-    return best_temperature(two_columns(logits[known]), np.stack([1 - y, y], axis=1), own)
-
-
-def or_one(temperature: float | None, stacklevel: int = 3) -> float:
-    """Return a temperature, and for None 1 with a warning."""
-    if temperature is None:
-        warnings.warn(
-            "no temperature is the best: the logits are right in every row, or tell nothing of "
-            "the targets; it stays 1. Calibrate on more rows, which the classifier wasn't fitted "
-            "to",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-        return 1.0
-    return temperature
+_Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Logits, what they should be, and weights of the rows."""
 
 
 def _has_linear_model(scaler: Any) -> bool:
@@ -208,50 +110,58 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise InputError("requires y to be passed, but the target y is None")
         self._labels = _has_labels(self.estimator)
         if self._labels:
-            return self._fit_labels(X, y, sample_weight)
-        unfitted = None
-        if self.estimator is None:
-            X = _as_logits(X)
-            check_rows(X, y)
-            encoded = encode(y, _classes_of(y, X.shape[1]))
-            logits, self.estimator_ = X, None
-            weights = _weights(sample_weight, X)
-            self.n_features_in_ = X.shape[1]
+            temperature = labels_temperature(*self._ask_for_labels(X, y, sample_weight))
+        elif self.estimator is None:
+            temperature = best_temperature(*self._take_logits(X, y, sample_weight))
         elif _is_fitted(self.estimator):
-            self.estimator_ = self.estimator
-            logits = _finite(logits_of(self.estimator, X))
-            check_rows(logits, y)
-            encoded = encode(y, self.estimator.classes_)
-            weights = _weights(sample_weight, logits)
+            temperature = best_temperature(*self._ask(X, y, sample_weight))
         else:
-            estimator = clone(self.estimator)
-            check_rows(X, y)
-            encoded = encode(y)
-            if len(encoded.classes) < 2:
-                raise InputError(
-                    f"{type(self).__name__} needs at least two classes, but y holds only one class"
-                )
-            weights = _weights(sample_weight, X)
-            if isinstance(encoded, Distributions):
-                own, codes = encoded.p, encoded.p.argmax(axis=1)
-            else:
-                own, codes = encoded.classes[encoded.codes], encoded.codes
-            self.estimator_ = fitted(estimator, X, own, weights)
-            unfitted = self.estimator_.classes_
-            logits = _finite(
-                cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv)
-            )
-        self.classes_ = encoded.classes if unfitted is None else unfitted
-        targets = (
-            encoded.p
-            if isinstance(encoded, Distributions)
-            else np.eye(len(encoded.classes))[encoded.codes]
-        )
-        self.temperature_ = or_one(best_temperature(logits, targets, weights))
-        self._take_features()
+            temperature = best_temperature(*self._fit_and_ask(X, y, sample_weight))
+        self.temperature_ = or_one(temperature)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
         return self
 
-    def _fit_labels(self, X: Any, y: Any, sample_weight: Any) -> "TemperatureScaler":
+    def _take_logits(self, X: Any, y: Any, sample_weight: Any) -> _Told:
+        logits = _as_logits(X)
+        check_rows(logits, y)
+        encoded = encode(y, _classes_of(y, logits.shape[1]))
+        weights = _weights(sample_weight, logits)
+        self.estimator_, self.classes_ = None, encoded.classes
+        self.n_features_in_ = logits.shape[1]
+        return logits, _distributions(encoded), weights
+
+    def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
+        self.estimator_ = self.estimator
+        logits = _finite(logits_of(self.estimator, X))
+        check_rows(logits, y)
+        encoded = encode(y, self.estimator.classes_)
+        self.classes_ = encoded.classes
+        return logits, _distributions(encoded), _weights(sample_weight, logits)
+
+    def _fit_and_ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
+        # What is asked are clones, of the rows that they weren't fitted to.
+        estimator = clone(self.estimator)
+        check_rows(X, y)
+        encoded = encode(y)
+        if len(encoded.classes) < 2:
+            raise InputError(
+                f"{type(self).__name__} needs at least two classes, but y holds only one class"
+            )
+        weights = _weights(sample_weight, X)
+        if isinstance(encoded, Distributions):
+            own, codes = encoded.p, encoded.p.argmax(axis=1)
+        else:
+            own, codes = encoded.classes[encoded.codes], encoded.codes
+        self.estimator_ = fitted(estimator, X, own, weights)
+        self.classes_ = self.estimator_.classes_
+        logits = _finite(
+            cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv)
+        )
+        return logits, _distributions(encoded), weights
+
+    def _ask_for_labels(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         if not _is_fitted(self.estimator):
             raise InputError(
                 f"{type(_inner(self.estimator)).__name__} must be fitted before it is calibrated, "
@@ -269,15 +179,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if values.shape != logits.shape:
             raise InputError(f"y must have shape {logits.shape}, got {values.shape}")
         self.classes_ = self.estimator.classes_
-        weights = _weights(sample_weight, logits)
-        self.temperature_ = or_one(labels_temperature(logits, values, weights), stacklevel=4)
-        self._take_features()
-        return self
-
-    def _take_features(self) -> None:
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+        return logits, values, _weights(sample_weight, logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits divided by the temperature.
@@ -392,6 +294,12 @@ def _has_labels(estimator: Any) -> bool:
 
 def _is_fitted(estimator: Any) -> bool:
     return hasattr(estimator, "classes_")
+
+
+def _distributions(encoded: Labels | Distributions) -> np.ndarray:
+    if isinstance(encoded, Distributions):
+        return encoded.p
+    return np.eye(len(encoded.classes))[encoded.codes]
 
 
 def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:

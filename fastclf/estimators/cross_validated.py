@@ -35,8 +35,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     Cs : int or array-like of shape (c,)
         Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
     l1_ratios : array-like of shape (r,), or None
-        Shares of the L1 penalty to try with each of them; only 0 for now. None is 0, and legacy
-        attributes then lack that axis.
+        Shares of the L1 penalty to try with each of them. None is 0, and legacy attributes then
+        lack that axis.
     fit_intercept : bool
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
@@ -320,17 +320,14 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         view = held_out.LogisticView(n_threads=self.n_threads)
         view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
 
-        def score(f: int, test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> np.ndarray:
+        def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
             if soft is not None and likelihood:
-                scores = held_out.log_likelihood(soft[test], own)
-            elif self.scoring in (None, "accuracy"):
-                scores = held_out.accuracy(codes[test], own)
-            else:
-                scores = held_out.by_scorer(scorer, view, rows, labels[test], parameters)
-            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
-            return held_out.score_models(models, rows, scores, self.n_threads)
+                return held_out.log_likelihood(soft[test], own)
+            if self.scoring in (None, "accuracy"):
+                return held_out.accuracy(codes[test], own)
+            return held_out.by_scorer(scorer, view, rows, labels[test], parameters)
 
-        return search.scored(X, folds, weights, params, score).reshape(paths.n_iter.shape)
+        return search.scored(X, folds, paths, weights, params, judge, self.n_threads)
 
     def _set_paths(self, scores: np.ndarray, paths: Paths) -> None:
         coefs = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]

@@ -32,7 +32,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         As for :class:`fastclf.MultiLabelLogisticRegression`; a `pos_weight` that is "balanced"
         counts all rows, for all folds.
     l1_ratios : array-like of shape (r,)
-        Shares of the L1 penalty to try with each C; only 0 for now.
+        Shares of the L1 penalty to try with each C.
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn; None for five folds.
     scoring : str, callable or None
@@ -302,16 +302,12 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             scorer = held_out.with_classes(scorer, view.classes_)
         truth = self.classes_[on] if self._one_label else on
 
-        def score(f: int, test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> np.ndarray:
+        def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
             if likelihood:
-                scores = held_out.label_log_likelihood(values[test], own)
-            elif single:
-                scores = held_out.by_scorer_of_labels(scorer, view, rows, truth[test], parameters)
-            else:
-                scores = held_out.by_scorer(scorer, view, rows, truth[test], parameters)
-            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
-            return held_out.score_models(models, rows, scores, self.n_threads)
+                return held_out.label_log_likelihood(values[test], own)
+            by_scorer = held_out.by_scorer_of_labels if single else held_out.by_scorer
+            return by_scorer(scorer, view, rows, truth[test], parameters)
 
-        scores = search.scored(X, folds, weights, params, score)
+        scores = search.scored(X, folds, paths, weights, params, judge, self.n_threads)
         scores = scores.reshape(*paths.n_iter.shape, -1)
         return scores if self.per_label else scores.mean(axis=-1, keepdims=True)

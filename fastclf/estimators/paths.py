@@ -161,7 +161,6 @@ class _Group:
     reference: InMemoryObjective
     problem: Problem
     present: np.ndarray
-    n_folds: int
     settings: Settings
 
     @classmethod
@@ -198,7 +197,7 @@ class _Group:
         folds = Problem(target, loss, F * near.n_columns)
         shared = settings.fit_intercept, settings.n_threads
         objective, reference = (_objective(X, each, *shared) for each in (folds, near))
-        return cls(objective, reference, near, present, F, settings)
+        return cls(objective, reference, near, present, settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
         """Solve for rising Cs, one result for each."""

@@ -20,7 +20,8 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.base import _print_progress
+from fastclf.estimators.base import print_progress
+from fastclf.estimators.held_out import Scores, score_models
 from fastclf.estimators.paths import Grid, Paths, Settings
 from fastclf.estimators.validation import (
     fraction,
@@ -90,7 +91,7 @@ def settings(estimator: Any) -> Settings:
         estimator.tol,
         estimator.max_iter,
         estimator.n_threads,
-        _print_progress if estimator.verbose else None,
+        print_progress if estimator.verbose else None,
     )
 
 
@@ -151,22 +152,28 @@ def _rows(part: Any) -> np.ndarray:
 def scored(
     X: Any,
     folds: Folds,
+    paths: Paths,
     weights: np.ndarray | None,
     params: dict[str, Any],
-    score: Callable[..., np.ndarray],
+    judge: Callable[..., Scores],
+    n_threads: int | None,
 ) -> np.ndarray:
-    """Return the scores of all folds.
+    """Return the scores of all models of all folds, (F, r, c) or (F, r, c, L).
 
-    ``score`` is called with the number of a fold, the rows that it holds out, their features, and
-    their part of the weights and of the scorer's parameters.
+    ``judge`` makes :data:`fastclf.estimators.held_out.Scores` of the rows that a fold holds out,
+    their features, and their part of the weights and of the scorer's parameters.
     """
     scores = []
     for f, (_, test) in enumerate(folds):
         own = None if weights is None else weights[test]
         if own is not None and not own.sum() > 0:
             raise InputError(f"fold {f} holds out no rows of positive weight: choose another cv")
-        scores.append(score(f, test, X[test], own, _check_method_params(X, params, indices=test)))
-    return np.stack(scores)
+        rows = X[test]
+        judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
+        models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+        scores.append(score_models(models, rows, judged, n_threads))
+    found = np.stack(scores)
+    return found.reshape(*paths.n_iter.shape, *found.shape[2:])
 
 
 def best(scores: np.ndarray) -> tuple[int, int]:

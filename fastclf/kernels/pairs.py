@@ -92,16 +92,17 @@ def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rh
     products, squares, largest = np.zeros(C), np.zeros(C), np.zeros(C)
     if C == 1:
         _advance_one(old, old_gradient, new, new_gradient, step, change, products, squares, largest)
-    for j in range(rows if C > 1 else 0):
-        x, x_old, s = new[j], old[j], step[j]
-        g, g_old, y = new_gradient[j], old_gradient[j], change[j]
-        for c in range(C):
-            s[c] = x[c] - x_old[c]
-            y[c] = g[c] - g_old[c]
-        for c in range(C):
-            products[c] += s[c] * y[c]
-            squares[c] += y[c] * y[c]
-            largest[c] = max(largest[c], abs(g[c]))
+    else:
+        for j in range(rows):
+            x, x_old, s = new[j], old[j], step[j]
+            g, g_old, y = new_gradient[j], old_gradient[j], change[j]
+            for c in range(C):
+                s[c] = x[c] - x_old[c]
+                y[c] = g[c] - g_old[c]
+            for c in range(C):  # a loop over all nine arrays would stay scalar
+                products[c] += s[c] * y[c]
+                squares[c] += y[c] * y[c]
+                largest[c] = max(largest[c], abs(g[c]))
     for m in range(M):
         product = 0.0
         square = 0.0

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import scipy.special
 
 from fastclf import threads
-from fastclf.kernels import column_descent, newton, passes, proximal
+from fastclf.kernels import passes
 from fastclf.kernels.lanes import LANES
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
+from fastclf.objective.column_model import ColumnModel
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.label_blocks import LabelBlock, LabelDescent
 from fastclf.objective.narrow import NarrowPass
@@ -22,6 +22,7 @@ from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
 from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import NO_ORDER, Selection
+from fastclf.objective.small_problem import SmallProblem
 from fastclf.objective.sparse import SparsePass
 from fastclf.penalties import Penalty
 from fastclf.targets import Target
@@ -31,16 +32,6 @@ _GRADIENT_SHARE = 0.08
 
 _CHEAP = 2.0
 """A pass that takes the Hessian along may cost so many without it."""
-
-_SMALL = 1_000_000
-"""Nanoseconds of a pass up to which the calls between passes count."""
-
-_FEW = 128
-"""Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
-
-
-_MOST_SETTLED = 400
-"""Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +104,20 @@ class InMemoryObjective:
         self._everything = Selection.everything(self.target, self.total_weight, self._pos_weight)
         self._selection = self._everything
         self._cuts: dict[int, list[tuple[int, int]]] = {}
-        self._narrow = self._find_narrow()
+        kind = loss.kind(self.target)
+        self._narrow: NarrowPass | None = None
+        if narrow.reads(self.features, kind):
+            self._narrow = NarrowPass(kind, self.n_outputs, self._parameters[0], n_threads)
         self._sparse: SparsePass | None = None
         if isinstance(self.features, CSRFeatures):
-            self._sparse = SparsePass(
-                self.features, loss.kind(self.target), self._parameters, n_threads
+            self._sparse = SparsePass(self.features, kind, self._parameters, n_threads)
+        self._small: SmallProblem | None = None
+        if self.n_problems == 1:
+            self._small = SmallProblem(
+                self.features, loss, self._everything, self.n_outputs, fit_intercept
             )
         self._latest: tuple[np.ndarray, Hessian] | None = None
         self._gathered: tuple[np.ndarray, CSRFeatures | DenseFeatures] | None = None
-
-    def _find_narrow(self) -> NarrowPass | None:
-        kind = self.loss.kind(self.target)
-        if self.is_sparse or self.n_features >= MANY_FEATURES or not narrow.knows(kind):
-            return None
-        return NarrowPass(kind, self.n_outputs, self._parameters[0], self.n_threads)
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
@@ -303,11 +294,7 @@ class InMemoryObjective:
     @property
     def has_small_passes(self) -> bool:
         """Whether calls between passes take longer than they do: :meth:`newton_point` has none."""
-        d, K = self.n_features, self.n_outputs
-        if self._narrow is None or self.n_problems > 1 or K * (d + 1) > _FEW:
-            return False
-        row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
-        return self.n_rows * row <= _SMALL
+        return self._small is not None and self._small.has_small_passes
 
     def newton_point(self, theta: np.ndarray) -> NewtonPoint:
         """Return a point from which compiled steps of Newton's method go."""
@@ -320,24 +307,9 @@ class InMemoryObjective:
 
         ``limits`` are those that the kernel names.
         """
-        everything = self._everything
-        target = everything.target
-        data = (
-            self.features.arrays,
-            NO_ORDER,
-            target.codes,
-            target.soft,
-            target.weights,
-            everything.scale,
-            everything.pos_weight,
-            self._parameters[0],
-            point.center,
-        )
-        step = newton.STEP_SIGMOID if self.loss.is_sigmoid else newton.STEP_SOFTMAX
-        arrays = point.w, point.gradient, point.blocks, point.numbers
+        assert self._small is not None  # there is one problem
         before = point.passes
-        strength = float(self.penalty.strength[0])
-        end = step(data, strength, self.fit_intercept, limits, *arrays)
+        end = self._small.newton_step(point, self.penalty, limits)
         self._count(point.passes - before)
         return end
 
@@ -412,16 +384,7 @@ class InMemoryObjective:
     @property
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
-        d, K = self.n_features, self.n_outputs
-        if self.n_problems > 1 or K * (d + 1) > _MOST_SETTLED:
-            return np.inf
-        if self.is_sparse and self.loss.kind(self.target) == passes.SIGMOID:
-            row = self.features.entries / max(self.n_rows, 1)
-            return self.n_rows * (30 + 3 * row + 0.5 * row**2)
-        if self._narrow is None:
-            return np.inf
-        row = narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K)
-        return self.n_rows * row
+        return np.inf if self._small is None else self._small.descent_work
 
     def descend(
         self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
@@ -433,35 +396,10 @@ class InMemoryObjective:
         loss is below its model, with 0 the model is the Taylor series. Also return the model's
         decrease, and the part of that of first order.
         """
-        target, K = self.target, self.n_outputs
         logits = self._logits(theta, None)
-        shares = self._shares_of(target)
-        if isinstance(self.loss, Softmax):
-            terms = self.loss.probabilities(logits, K)
-            a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
-            p = np.stack([p.T for _, p in terms], axis=1)
-            extra = (a * (matrices.bound_of_curvature(p) - p * (1 - p))).sum(axis=1)
-        else:
-            curvature = self.loss.curvature(logits, target, K)
-            a, p = shares, curvature.T[:, None]
-            q = np.clip(scipy.special.expit(logits), 1e-30, 1 - np.finfo(self.dtype).eps)
-            extra = shares * (curvature * (matrices.bound_of_curvature(q) / (q * (1 - q)) - 1)).T
-        x = theta.T.copy()
-        u = x.copy()
-        decrease, slope = column_descent.minimise(
-            self.features.by_column,
-            a,
-            np.ascontiguousarray(p),
-            np.maximum(damping * extra, 0),
-            isinstance(self.loss, Softmax),
-            gradient.T.copy(),
-            (float(self.penalty.strength[0]), float(self.penalty.l1[0])),
-            share,
-            most,
-            x,
-            u,
-        )
-        return u.T.copy(), max(decrease, 0.0), max(slope, 0.0)
+        model = ColumnModel.at(logits, self.loss, self.target, self._shares_of(self.target))
+        columns = self.features.by_column
+        return model.minimise(columns, theta, gradient, self.penalty, damping, share, most)
 
     def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
         """Return a point for :meth:`settle`."""
@@ -472,25 +410,9 @@ class InMemoryObjective:
 
         Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
         """
-        target, everything = self._everything.target, self._everything
-        kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
-        if self.is_sparse:
-            kind = proximal.SPARSE_SIGMOID
-        data = (
-            self.features.canonical,
-            NO_ORDER,
-            target.codes,
-            target.soft,
-            target.weights,
-            everything.scale,
-            everything.pos_weight,
-            self._parameters[0],
-            point.center,
-        )
-        penalty = float(self.penalty.strength[0]), float(self.penalty.l1[0])
+        assert self._small is not None  # there is one problem
         before = point.passes
-        arrays = point.x, point.slopes, point.matrix, point.numbers
-        end = proximal.SETTLE[kind](data, penalty, self.fit_intercept, limits, most, *arrays)
+        end = self._small.settle(point, self.penalty, limits, most)
         self._count(point.passes - before)
         return end
 

@@ -152,18 +152,6 @@ def slopes_of_pairs(
     return pairs
 
 
-def bound_of_curvature(p: np.ndarray) -> np.ndarray:
-    """Return the curvature of the parabola that touches a logistic loss at p and is never below it.
-
-    With x the logit of p, ``tanh(x / 2) / (2 x)``, which is ``(p - 1/2) / x`` (Jaakkola and Jordan,
-    2000).
-    """
-    q = np.clip(p.astype(np.float64), 1e-30, 1 - 1e-15)
-    x = np.log(q) - np.log1p(-q)
-    flat = np.abs(x) < 1e-3
-    return np.where(flat, 0.25, (q - 0.5) / np.where(flat, 1, x)).astype(p.dtype)
-
-
 def sparse_blocks(
     X: tuple, slopes: np.ndarray, center: np.ndarray, n_threads: int | None
 ) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels import narrow, passes
-from fastclf.objective.protocol import Hessian
+from fastclf.objective.features import DenseFeatures
+from fastclf.objective.protocol import MANY_FEATURES, Hessian
 from fastclf.objective.selection import Selection
 
 FEW_FEATURES = 40
@@ -20,9 +21,10 @@ _PARTIAL = 1 << 18
 """Entries that the partial sums of all chunks may take together."""
 
 
-def knows(kind: int) -> bool:
-    """Tell whether there is a narrow kernel for a kind of loss."""
-    return kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
+def reads(features: Any, kind: int) -> bool:
+    """Tell whether there is a narrow kernel for a kind of features and of loss."""
+    known = kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
+    return known and isinstance(features, DenseFeatures) and features.shape[1] < MANY_FEATURES
 
 
 def work_of_hessian(n_features: int, n_problems: int, n_outputs: int, whole: bool) -> float:
@@ -42,7 +44,7 @@ class NarrowPass:
     Parameters
     ----------
     kind : int
-        A kind of loss that :func:`knows` is true of.
+        A kind of loss that :func:`reads` knows.
     n_outputs : int
         K.
     smoothing : float

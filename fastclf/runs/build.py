@@ -15,11 +15,27 @@ from fastclf.config import (
     SingleLabelModel,
     teacher_class,
 )
+from fastclf.data import Dataset
 from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.runs.streamed import StreamedData
 
 Estimator = LogisticRegression | MultiLabelLogisticRegression
+
+KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
+
+
+def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
+    """Return the kind of model that fits the data, which is the one wanted or an error."""
+    kind = KINDS[dataset.task]
+    if wanted not in {"auto", kind}:
+        labels = "several labels" if dataset.task == "multilabel" else "one label"
+        raise ConfigError(
+            f'model.kind = "{wanted}": {dataset.name} has {labels} a row and '
+            f'{len(dataset.class_names)} classes in all; set model.kind to "{kind}"'
+        )
+    return kind
 
 
 def build_estimator(

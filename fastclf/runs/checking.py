@@ -14,10 +14,9 @@ from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
-from fastclf.penalties import ElasticNet, Penalty
-from fastclf.runs.build import build_estimator, build_teachers
+from fastclf.penalties import Penalty, from_C
+from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
-from fastclf.runs.run import resolve_kind
 from fastclf.solvers import choose
 from fastclf.table import Categories, Lists, Numbers, Table, listed
 from fastclf.threads import resolve_n_threads
@@ -125,7 +124,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         n_outputs=K if dataset.task == "multiclass" else 1,
         is_sparse=scipy.sparse.issparse(X),
         dtype=X.dtype,
-        penalty=ElasticNet.from_C(recipe.model.C, recipe.model.l1_ratio, total),
+        penalty=from_C(recipe.model.C, recipe.model.l1_ratio, total),
         n_entries=values,
     )
     solver: str = recipe.solver.name

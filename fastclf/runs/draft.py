@@ -19,8 +19,8 @@ from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest
+from fastclf.runs.build import KINDS
 from fastclf.runs.directory import write_file
-from fastclf.runs.run import KINDS
 from fastclf.schema import descriptions
 from fastclf.table import Categories, Numbers, Table, listed
 from fastclf.toml import Table as Keys

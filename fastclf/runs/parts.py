@@ -1,7 +1,5 @@
 """The rows of a run: read, split, and made ready for the fit."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from fastclf.data import (
     read_answers,
     split_rows,
 )
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 from fastclf.linear_model import Affine, LinearModel
 from fastclf.preprocessing import Encoder
 from fastclf.table import Table, listed
@@ -99,7 +97,7 @@ class Parts:
         DataError
             If a value can't be encoded.
         """
-        with _naming(self.source):
+        with located(self.source):
             return X if self.preparation is None else self.preparation.apply(X)
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
@@ -117,10 +115,8 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
     With them comes what a teacher said of the rows, where ``[distill]`` names its file or columns.
     """
     if table.name is not None:
-        try:
+        with located("data.name"):
             dataset = load_built_in(table.name, table.data_home, table.download)
-        except DataError as problem:
-            raise DataError(f"data.name: {problem}") from None
     elif table.path is not None:
         columns = (distill and distill.teacher_columns) or ()
         dataset = load_file(Path(table.path), table, columns)
@@ -140,13 +136,13 @@ def without_others(dataset: Dataset, table: DataTable) -> Dataset:
     DataError
         If it names one that isn't there, or leaves fewer than two.
     """
-    key = "classes" if table.ignore_index is None else "ignore_index"
-    try:
-        if table.ignore_index is not None:
+    if table.ignore_index is not None:
+        with located("data.ignore_index"):
             return dataset.ignoring(table.ignore_index)
-        return dataset if table.classes is None else dataset.keep_classes(table.classes)
-    except DataError as problem:
-        raise DataError(f"data.{key}: {problem}") from None
+    if table.classes is not None:
+        with located("data.classes"):
+            return dataset.keep_classes(table.classes)
+    return dataset
 
 
 def split_and_prepare(
@@ -190,7 +186,7 @@ def split_and_prepare(
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
     source = table.path or dataset.name
-    with _naming(source):
+    with located(source):
         if isinstance(train.features, Table):
             preparation = fit_encoder(
                 train.features,
@@ -215,14 +211,6 @@ def split_and_prepare(
 
 def _part(rows: Dataset) -> Part:
     return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights)
-
-
-@contextmanager
-def _naming(source: str) -> Iterator[None]:
-    try:
-        yield
-    except DataError as problem:
-        raise DataError(f"{source}: {problem}") from None
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:

@@ -1,21 +1,20 @@
 """One training run, from recipe to run directory."""
 
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from rich.console import Console
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
+from fastclf.data.streams import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
-from fastclf.runs.build import build_estimator
+from fastclf.runs.build import Estimator, build_estimator, resolve_kind
 from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import (
     CONFIG,
@@ -31,17 +30,12 @@ from fastclf.runs.directory import (
 from fastclf.runs.distillation import beside_teacher, compare, teach
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.inputs import Files
-from fastclf.runs.interrupt import deferred_interrupt
-from fastclf.runs.keeper import RunKeeper
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import read_dataset, split_and_prepare
-from fastclf.runs.progress import progress_view
 from fastclf.runs.reporting import write_report
-from fastclf.runs.streamed import StreamedData, naming_stream, open_stream
-from fastclf.solvers import Progress, keeping, observing
+from fastclf.runs.streamed import StreamedData, open_stream
+from fastclf.runs.watching import Watch, watching
 from fastclf.toml import to_toml
-
-KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +135,34 @@ def choose(
     return recipe, out or default_path(recipe.name)
 
 
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What a fit has led to.
+
+    Attributes
+    ----------
+    fitted : estimator
+    model : LinearModel
+        Of raw rows, calibrated where the recipe says so.
+    n_train, n_test, n_features : int
+    evaluations : dict of str to Evaluation
+        What the model is worth on each part of the rows.
+    metrics : dict
+        Those of the evaluations and of the models beside it.
+    calibration : dict, optional
+        What rows that were held out decided.
+    """
+
+    fitted: Estimator
+    model: LinearModel
+    n_train: int
+    n_test: int
+    n_features: int
+    evaluations: dict[str, Evaluation]
+    metrics: dict[str, Any]
+    calibration: dict[str, Any] | None = None
+
+
 def _run(
     recipe: Recipe,
     directory: RunDirectory,
@@ -148,133 +170,101 @@ def _run(
     begun: Origin | None = None,
 ) -> RunResult:
     """Do a run in its directory, or the rest of one that began with ``begun``."""
-    with _recorded_warnings() as caught:
+    with watching(directory, recipe.checkpoint, console) as watch:
         if begun is None:
             directory.write_config(to_toml(recipe))
         files = Files.of(recipe.data, recipe.distill)
+        data: Dataset | StreamedData
         if recipe.data.stream:
-            return _run_stream(recipe, directory, console, begun, caught, files)
-        dataset = read_dataset(recipe.data, recipe.distill)
-        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
-        origin = _begin(recipe, dataset, directory, begun)
-        parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
-        estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
-        X, y = parts.prepared(parts.train.X), parts.train.y
-        files.check()
-
-        def observe(progress: Progress) -> None:
-            directory.write_metrics(asdict(progress))
-            show(progress)
-
-        with (
-            progress_view(console, len(y)) as show,
-            observing(observe),
-            _checkpoints(recipe, directory, caught, console) as keeper,
-        ):
-            start = perf_counter()
-            teaching = None
-            if recipe.distill is None:
-                fitted = estimator.fit(X, y, parts.train.weights)
-            else:
-                assert isinstance(estimator, LogisticRegression)  # a recipe distils no other
-                teaching = teach(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
-                fitted = teaching.student
-            fit_seconds = perf_counter() - start + keeper.earlier_seconds
-
-        model = parts.for_raw_rows(fitted.linear_model())
-        plain_model, calibration = model, None
-        if recipe.calibrate is not None:
-            assert parts.held_out is not None  # it was split off
-            model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
-        model.save(directory.model_path)
-        rows = {"train": parts.train, "test": parts.test}
-        found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
-        if teaching is not None and teaching.told is not None:
-            found["test"] = beside_teacher(found["test"], model, parts.test, teaching.told)
-            directory.write_answers(teaching.told)
-        directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
-        metrics = {name: judged.metrics for name, judged in found.items()}
-        if calibration is not None and len(parts.test):
-            metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
-        if teaching is not None and teaching.told is not None:
-            plain = parts.for_raw_rows(estimator.fit(X, y, parts.train.weights).linear_model())
-            metrics |= compare(teaching, metrics["test"], plain, parts.test)
+            data = open_stream(recipe.data)
+        else:
+            data = read_dataset(recipe.data, recipe.distill)
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
+        origin = _begin(recipe, data, directory, begun)
+        if isinstance(data, StreamedData):
+            outcome = _fit_stream(recipe, data, directory, files, watch)
+        else:
+            outcome = _fit_in_memory(recipe, data, directory, files, watch)
         summary = {
             "name": recipe.name,
-            "task": dataset.task,
+            "task": data.task,
             "kind": recipe.model.kind,
             "solver": recipe.solver.name,
             "seed": recipe.seed,
-            "n_train": len(parts.train),
-            "n_test": len(parts.test),
-            "n_features": X.shape[1],
-            "classes": dataset.class_names,
-            "fit_seconds": fit_seconds,
-            "n_iter": int(fitted.n_iter_[0]),
-            "status": str(fitted.history_["status"]),
-            "metrics": metrics,
-            "warnings": list(dict.fromkeys([*keeper.earlier_warnings, *_lines(caught)])),
+            "n_train": outcome.n_train,
+            "n_test": outcome.n_test,
+            "n_features": outcome.n_features,
+            "classes": data.class_names,
+            "fit_seconds": watch.fit_seconds,
+            "n_iter": int(outcome.fitted.n_iter_[0]),
+            "status": str(outcome.fitted.history_["status"]),
+            "metrics": outcome.metrics,
+            "warnings": watch.warnings(),
             "data_sha256": origin.data["sha256"],
             "versions": origin.versions,
         }
-        if calibration is not None:
-            summary["calibration"] = calibration
-        _end(recipe, directory, summary, model)
-    return RunResult(directory.path, model, summary, found)
+        if outcome.calibration is not None:
+            summary["calibration"] = outcome.calibration
+        _end(recipe, directory, summary, outcome.model)
+    return RunResult(directory.path, outcome.model, summary, outcome.evaluations)
 
 
-def _run_stream(
-    recipe: Recipe,
-    directory: RunDirectory,
-    console: Console | None,
-    begun: Origin | None,
-    caught: list[warnings.WarningMessage],
-    files: Files,
-) -> RunResult:
-    """Do a run on rows that don't fit into memory, or the rest of one."""
-    data = open_stream(recipe.data)
-    recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
-    origin = _begin(recipe, data, directory, begun)
+def _fit_in_memory(
+    recipe: Recipe, dataset: Dataset, directory: RunDirectory, files: Files, watch: Watch
+) -> _Outcome:
+    """Fit to rows in memory; keep the model and what it is worth in the directory of the run."""
+    parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
+    estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
+    X, y = parts.prepared(parts.train.X), parts.train.y
+    files.check()
+    with watch.fit(len(y)):
+        teaching = None
+        if recipe.distill is None:
+            fitted = estimator.fit(X, y, parts.train.weights)
+        else:
+            assert isinstance(estimator, LogisticRegression)  # a recipe distils no other
+            teaching = teach(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
+            fitted = teaching.student
+    model = parts.for_raw_rows(fitted.linear_model())
+    plain_model, calibration = model, None
+    if recipe.calibrate is not None:
+        assert parts.held_out is not None  # it was split off
+        model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
+    model.save(directory.model_path)
+    rows = {"train": parts.train, "test": parts.test}
+    found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+    if teaching is not None and teaching.told is not None:
+        found["test"] = beside_teacher(found["test"], model, parts.test, teaching.told)
+        directory.write_answers(teaching.told)
+    metrics = _keep(found, directory)
+    if calibration is not None and len(parts.test):
+        metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
+    if teaching is not None and teaching.told is not None:
+        plain = parts.for_raw_rows(estimator.fit(X, y, parts.train.weights).linear_model())
+        metrics |= compare(teaching, metrics["test"], plain, parts.test)
+    sizes = len(parts.train), len(parts.test), X.shape[1]
+    return _Outcome(fitted, model, *sizes, found, metrics, calibration)
+
+
+def _fit_stream(
+    recipe: Recipe, data: StreamedData, directory: RunDirectory, files: Files, watch: Watch
+) -> _Outcome:
+    """Fit to rows that don't fit into memory; keep the model and what it is worth."""
     estimator = build_estimator(recipe, data.labels, data.class_names)
-
-    def observe(progress: Progress) -> None:
-        directory.write_metrics(asdict(progress))
-        show(progress)
-
-    with (
-        progress_view(console, data.n_rows) as show,
-        observing(observe),
-        _checkpoints(recipe, directory, caught, console) as keeper,
-        naming_stream(data.stream.path),
-    ):
-        start = perf_counter()
+    with watch.fit(data.n_rows), naming(data.stream.path):
         fitted = estimator.fit(data.stream)
-        fit_seconds = perf_counter() - start + keeper.earlier_seconds
     files.check()
     model = data.for_raw_rows(fitted.linear_model())
     model.save(directory.model_path)
     found = {"test": evaluate(model, data.test)}
+    sizes = data.n_rows, len(data.test), len(data.feature_names)
+    return _Outcome(fitted, model, *sizes, found, _keep(found, directory))
+
+
+def _keep(found: dict[str, Evaluation], directory: RunDirectory) -> dict[str, Any]:
+    """Write evaluations to the directory of the run; return their metrics."""
     directory.write_evaluation({name: judged.as_json() for name, judged in found.items()})
-    summary = {
-        "name": recipe.name,
-        "task": data.task,
-        "kind": recipe.model.kind,
-        "solver": recipe.solver.name,
-        "seed": recipe.seed,
-        "n_train": data.n_rows,
-        "n_test": len(data.test),
-        "n_features": len(data.feature_names),
-        "classes": data.class_names,
-        "fit_seconds": fit_seconds,
-        "n_iter": int(fitted.n_iter_[0]),
-        "status": str(fitted.history_["status"]),
-        "metrics": {name: judged.metrics for name, judged in found.items()},
-        "warnings": list(dict.fromkeys([*keeper.earlier_warnings, *_lines(caught)])),
-        "data_sha256": origin.data["sha256"],
-        "versions": origin.versions,
-    }
-    _end(recipe, directory, summary, model)
-    return RunResult(directory.path, model, summary, found)
+    return {name: judged.metrics for name, judged in found.items()}
 
 
 def _begin(
@@ -304,65 +294,3 @@ def _end(
     except RunError as problem:  # a report can be written again, a long fit can't
         summary["warnings"].append(f"there is no report: {problem}")
     directory.write_summary(summary)
-
-
-@contextmanager
-def _checkpoints(
-    recipe: Recipe,
-    directory: RunDirectory,
-    caught: list[warnings.WarningMessage],
-    console: Console | None,
-) -> Iterator[RunKeeper]:
-    """Have the fit in the block keep checkpoints and go on from one, and Ctrl-C wait for its step.
-
-    One that has come too late for the fit is raised at the end.
-    """
-
-    def rewind(heard: list[Progress]) -> None:
-        directory.rewind_metrics([asdict(progress) for progress in heard])
-
-    def damaged(what: str) -> None:
-        if console is not None:  # at once, because it may cost hours
-            console.out(f"warning: {what}", highlight=False)
-        warnings.warn(what, stacklevel=1)
-
-    with deferred_interrupt() as interrupt:
-        keeper = RunKeeper(
-            directory.checkpoints(recipe.checkpoint.keep),
-            recipe.checkpoint,
-            interrupt,
-            warned=lambda: _lines(caught),
-            go_on=rewind,
-            damaged=damaged,
-        )
-        with keeping(keeper):
-            yield keeper
-    if interrupt.requested:
-        raise KeyboardInterrupt
-
-
-def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
-    """Return the kind of model that fits the data, which is the one wanted or an error."""
-    kind = KINDS[dataset.task]
-    if wanted not in {"auto", kind}:
-        labels = "several labels" if dataset.task == "multilabel" else "one label"
-        raise ConfigError(
-            f'model.kind = "{wanted}": {dataset.name} has {labels} a row and '
-            f'{len(dataset.class_names)} classes in all; set model.kind to "{kind}"'
-        )
-    return kind
-
-
-@contextmanager
-def _recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Give the list of the warnings of the block that are meant for users."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        for category in (UserWarning, RuntimeWarning, FutureWarning):
-            warnings.simplefilter("always", category)
-        yield caught
-
-
-def _lines(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Return each warning once, on one line."""
-    return list(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))

@@ -1,8 +1,6 @@
 """The rows of a run that are too many for memory: counted once, and read anew in each pass."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,9 @@ from fastclf import threads
 from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.scaling import comparable
+from fastclf.data.streams import naming
 from fastclf.data.targets import target_columns
-from fastclf.errors import DataError, InputError
+from fastclf.errors import DataError
 from fastclf.estimators.tallies import IndicatorTally, LabelTally
 from fastclf.linear_model import Affine, LinearModel, Task
 from fastclf.preprocessing import Encoder, NumericColumn
@@ -107,7 +106,7 @@ def open_stream(table: DataTable) -> StreamedData:
     scaler = MinMaxScaler() if table.scale == "minmax" else StandardScaler()
     digest = hashlib.sha256()
     n = 0
-    with naming_stream(path):
+    with naming(path):
         for X, y, weights in threads.ahead(stream.rows_in_order()):
             n += len(X)
             for array in (X, y, weights):
@@ -133,16 +132,6 @@ def open_stream(table: DataTable) -> StreamedData:
     sha256 = digest.hexdigest()
     scaled = stream.scaled(scaling)
     return StreamedData(path.stem, scaled, test, task, labels, names, n, scaling, sha256)
-
-
-@contextmanager
-def naming_stream(path: Path) -> Iterator[None]:
-    """Put the name of the file before errors about its rows that don't begin with it."""
-    try:
-        yield
-    except (DataError, InputError) as problem:
-        text = str(problem)
-        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
 def _scaling(scaler: Any, method: str) -> Affine | None:

@@ -1,0 +1,58 @@
+"""The recipe of a training run: one strict schema, TOML in, resolved TOML out.
+
+Every default that the estimators and solvers have is read from their signatures, so that a recipe
+and the Python API can't drift apart.
+"""
+
+from fastclf.config.calibrate import CalibrateTable
+from fastclf.config.checkpoint import CheckpointTable
+from fastclf.config.data import DataTable
+from fastclf.config.distill import TEACHERS, DistillTable, teacher_class
+from fastclf.config.model import AutoModel, ModelTable, MultiLabelModel, SingleLabelModel
+from fastclf.config.recipe import Recipe, load_recipe, recipe_schema
+from fastclf.config.solver import (
+    EXACT_SOLVERS,
+    KNOW_L1,
+    MINIBATCH_RULES,
+    AdamSolver,
+    AdamWSolver,
+    AutoSolver,
+    EarlyStoppingTable,
+    ExactSolver,
+    LBFGSSolver,
+    MinibatchSolver,
+    NewtonSolver,
+    ProximalSolver,
+    SGDSolver,
+    SolverTable,
+)
+
+__all__ = [
+    "EXACT_SOLVERS",
+    "KNOW_L1",
+    "MINIBATCH_RULES",
+    "TEACHERS",
+    "AdamSolver",
+    "AdamWSolver",
+    "AutoModel",
+    "AutoSolver",
+    "CalibrateTable",
+    "CheckpointTable",
+    "DataTable",
+    "DistillTable",
+    "EarlyStoppingTable",
+    "ExactSolver",
+    "LBFGSSolver",
+    "MinibatchSolver",
+    "ModelTable",
+    "MultiLabelModel",
+    "NewtonSolver",
+    "ProximalSolver",
+    "Recipe",
+    "SGDSolver",
+    "SingleLabelModel",
+    "SolverTable",
+    "load_recipe",
+    "recipe_schema",
+    "teacher_class",
+]

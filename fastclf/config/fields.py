@@ -1,0 +1,19 @@
+"""What the keys of all tables of a recipe have in common: kinds of numbers, and their defaults."""
+
+import inspect
+from typing import Annotated, Any
+
+from pydantic import Field
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+UpTo1 = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Below1 = Annotated[float, Field(ge=0, lt=1)]
+AtLeast0 = Annotated[float, Field(ge=0)]
+
+
+def default_of(owner: Any, parameter: str) -> Any:
+    """Return the default that ``owner`` gives to one of its constructor's parameters."""
+    return inspect.signature(owner).parameters[parameter].default

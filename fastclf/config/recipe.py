@@ -1,0 +1,180 @@
+"""The whole recipe: its tables together, from TOML and as a JSON schema."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from fastclf.config.calibrate import CalibrateTable
+from fastclf.config.checkpoint import CheckpointTable
+from fastclf.config.data import DataTable
+from fastclf.config.distill import DistillTable
+from fastclf.config.model import AutoModel, MultiLabelModel, SingleLabelModel
+from fastclf.config.solver import (
+    KNOW_L1,
+    MINIBATCH_RULES,
+    AdamSolver,
+    AdamWSolver,
+    AutoSolver,
+    EarlyStoppingTable,
+    LBFGSSolver,
+    NewtonSolver,
+    ProximalSolver,
+    SGDSolver,
+)
+from fastclf.errors import ConfigError
+from fastclf.schema import json_schema
+from fastclf.toml import Document, Table, filled_in, mistake
+
+
+def _fit_for_a_directory(name: str) -> str:
+    if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}", name):
+        raise mistake(
+            "name",
+            f"name = {name!r}: must be fit for a directory: 1 to 100 characters without slashes "
+            "or control characters, not starting with a dot",
+        )
+    return name
+
+
+class Recipe(Table):
+    """All that decides a training run.
+
+    Attributes
+    ----------
+    name : str
+        What the run is called; by default as its file.
+    seed : int
+        Decides the split, the order of the rows and the teacher.
+    data, model, solver, early_stopping, distill, calibrate, checkpoint
+        The tables.
+    """
+
+    name: Annotated[str, AfterValidator(_fit_for_a_directory)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataTable
+    model: Annotated[
+        AutoModel | SingleLabelModel | MultiLabelModel,
+        Field(discriminator="kind"),
+        filled_in("kind", "auto"),
+    ] = AutoModel()
+    solver: Annotated[
+        AutoSolver
+        | NewtonSolver
+        | LBFGSSolver
+        | ProximalSolver
+        | SGDSolver
+        | AdamSolver
+        | AdamWSolver,
+        Field(discriminator="name"),
+        filled_in("name", "auto"),
+    ] = AutoSolver()
+    early_stopping: EarlyStoppingTable | None = None
+    distill: DistillTable | None = None
+    calibrate: CalibrateTable | None = None
+    checkpoint: CheckpointTable = CheckpointTable()
+
+    @model_validator(mode="after")
+    def _solver_fits(self) -> "Recipe":
+        if self.early_stopping and self.solver.name not in MINIBATCH_RULES:
+            raise mistake(
+                "early_stopping",
+                f'[early_stopping] needs a minibatch solver, and solver.name is "'
+                f'{self.solver.name}"; set it to one of {", ".join(MINIBATCH_RULES)}',
+            )
+        if self.model.l1_ratio > 0 and self.solver.name not in KNOW_L1:
+            raise mistake(
+                "model.l1_ratio",
+                f"model.l1_ratio = {self.model.l1_ratio} is an L1 penalty, and solver.name is "
+                f'"{self.solver.name}", which knows none; set it to one of {", ".join(KNOW_L1)}, '
+                "or model.l1_ratio to 0.0",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_fit_into_memory(self) -> "Recipe":
+        if not self.data.stream:
+            return self
+        for key in ("early_stopping", "distill", "calibrate"):
+            if getattr(self, key) is not None:
+                raise mistake(key, f"[{key}] needs all rows in memory; set data.stream to false")
+        if self.model.l1_ratio > 0:
+            raise mistake(
+                "model.l1_ratio",
+                "model.l1_ratio: an L1 penalty needs all rows in memory; set data.stream to false",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> "Recipe":
+        if self.distill and self.model.kind == "multilabel":
+            raise mistake(
+                "distill",
+                '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
+                "of the two",
+            )
+        tuned = self.calibrate is not None and self.calibrate.thresholds != "none"
+        if tuned and self.model.kind in ("logistic", "softmax"):
+            raise mistake(
+                "calibrate.thresholds",
+                f"calibrate.thresholds goes with several labels a row, and model.kind is "
+                f'"{self.model.kind}"; leave it out',
+            )
+        if tuned and isinstance(self.model, MultiLabelModel) and self.model.top_k is not None:
+            raise mistake(
+                "calibrate.thresholds",
+                "calibrate.thresholds and model.top_k both decide which labels are predicted; "
+                "leave out one of them",
+            )
+        if self.distill and self.distill.teacher_columns and self.data.path is None:
+            raise mistake(
+                "distill.teacher_columns",
+                "distill.teacher_columns are columns of a data file, so it goes with data.path",
+            )
+        return self
+
+    def with_kind(self, kind: str) -> "Recipe":
+        """Return the recipe with a kind of model in place of "auto".
+
+        Raises
+        ------
+        ConfigError
+            If another table doesn't go with it.
+        """
+        values = self.model_dump()
+        try:
+            return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+        except ValidationError as problems:
+            raise ConfigError(f"{self.name}: {problems.errors()[0]['msg']}") from None
+
+
+def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
+    """Read the recipe at ``path``.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+    assignments : iterable of str
+        Overrides such as ``"model.C=0.5"``; later ones win.
+
+    Raises
+    ------
+    ConfigError
+        If the file can't be read, or a key or a value is wrong.
+    """
+    document = Document.read(path, ConfigError)
+    document = replace(document, values={"name": path.stem, **document.values})
+    for assignment in assignments:
+        document = document.override(assignment)
+    return document.parse(Recipe)
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of a recipe as it is written: its name may be that of the file."""
+    schema = json_schema(Recipe)
+    schema["required"].remove("name")
+    return schema

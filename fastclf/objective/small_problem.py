@@ -1,0 +1,118 @@
+"""Small problems, whose steps are compiled as a whole: data, model, search and passes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fastclf.kernels import newton, passes, proximal
+from fastclf.losses import Loss
+from fastclf.objective import narrow
+from fastclf.objective.features import CSRFeatures, DenseFeatures
+from fastclf.objective.newton_point import NewtonPoint
+from fastclf.objective.proximal_point import ProximalPoint
+from fastclf.objective.selection import NO_ORDER, Selection
+from fastclf.penalties import Penalty
+
+_SMALL = 1_000_000
+"""Nanoseconds of a pass up to which the calls between passes count."""
+
+_FEW = 128
+"""Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
+
+_MOST_SETTLED = 400
+"""Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
+
+
+@dataclass(frozen=True)
+class SmallProblem:
+    """One problem, as compiled steps read it; its penalty comes with each call.
+
+    Parameters
+    ----------
+    features : DenseFeatures or CSRFeatures
+    loss : Loss
+    selection : Selection
+        All of the problem.
+    n_outputs : int
+        K.
+    fit_intercept : bool
+    """
+
+    features: DenseFeatures | CSRFeatures
+    loss: Loss
+    selection: Selection
+    n_outputs: int
+    fit_intercept: bool
+
+    @property
+    def has_small_passes(self) -> bool:
+        """Whether calls between passes take longer than they do: :meth:`newton_step` has none."""
+        return self._n_coefficients <= _FEW and self._dense_work <= _SMALL
+
+    @property
+    def descent_work(self) -> float:
+        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
+        if self._n_coefficients > _MOST_SETTLED:
+            return np.inf
+        if not isinstance(self.features, CSRFeatures):
+            return self._dense_work
+        if self._kind != passes.SIGMOID:
+            return np.inf
+        n = self.features.shape[0]
+        row = self.features.entries / max(n, 1)
+        return n * (30 + 3 * row + 0.5 * row**2)
+
+    @property
+    def _kind(self) -> int:
+        return self.loss.kind(self.selection.target)
+
+    @property
+    def _n_coefficients(self) -> int:
+        return self.n_outputs * (self.features.shape[1] + 1)
+
+    @property
+    def _dense_work(self) -> float:
+        if not narrow.reads(self.features, self._kind):
+            return np.inf
+        n, d = self.features.shape
+        K = self.n_outputs
+        return n * (narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K))
+
+    def newton_step(self, point: NewtonPoint, penalty: Penalty, limits: tuple[float, ...]) -> int:
+        """Move a point; see :meth:`fastclf.objective.protocol.Objective.newton_step`."""
+        step = newton.STEP_SIGMOID if self.loss.is_sigmoid else newton.STEP_SOFTMAX
+        strength = float(penalty.strength[0])
+        arrays = point.w, point.gradient, point.blocks, point.numbers
+        data = *self._data, point.center
+        return step(data, strength, self.fit_intercept, limits, *arrays)
+
+    def settle(
+        self,
+        point: ProximalPoint,
+        penalty: Penalty,
+        limits: tuple[float, float, float],
+        most: int,
+    ) -> int:
+        """Move a point; see :meth:`fastclf.objective.protocol.Objective.settle`."""
+        kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
+        if isinstance(self.features, CSRFeatures):
+            kind = proximal.SPARSE_SIGMOID
+        strengths = float(penalty.strength[0]), float(penalty.l1[0])
+        arrays = point.x, point.slopes, point.matrix, point.numbers
+        data = *self._data, point.center
+        return proximal.SETTLE[kind](data, strengths, self.fit_intercept, limits, most, *arrays)
+
+    @cached_property
+    def _data(self) -> tuple:
+        target, scale = self.selection.target, self.selection.scale
+        return (
+            self.features.canonical,
+            NO_ORDER,
+            target.codes,
+            target.soft,
+            target.weights,
+            scale,
+            self.selection.pos_weight,
+            self.loss.parameters[0],
+        )
