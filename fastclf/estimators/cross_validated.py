@@ -35,8 +35,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     Cs : int or array-like of shape (c,)
         Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
     l1_ratios : array-like of shape (r,), or None
-        Shares of the L1 penalty to try with each of them; only 0 for now. None is 0, and legacy
-        attributes then lack that axis.
+        Shares of the L1 penalty to try with each of them. None is 0, and legacy attributes then
+        lack that axis.
     fit_intercept : bool
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
