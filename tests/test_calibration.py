@@ -17,6 +17,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_digits, make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
@@ -162,7 +163,30 @@ def test_probabilities_of_zero_are_no_obstacle():
     scaler = TemperatureScaler(forest).fit(X[500:900], Y[500:900])
     p = scaler.predict_proba(X[900:])
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    assert np.isfinite(scaler.temperature_) and scaler.temperature_ > 1
+    q = forest.predict_proba(X[500:900])
+    assert (q == 0).any()
+    z = np.log(np.maximum(q, np.finfo(float).eps))
+    expected = best_by_scipy(z, np.eye(10)[Y[500:900]], np.ones(400))
+    assert scaler.temperature_ == pytest.approx(expected, rel=1e-6)
+    assert log_loss(Y[900:], p) < log_loss(Y[900:], forest.predict_proba(X[900:]))
+    # Margins aren't probabilities, and stay as large as they are.
+    far = TemperatureScaler().fit(1e3 * z, Y[500:900])
+    assert far.temperature_ == pytest.approx(1e3 * expected, rel=1e-6)
+
+
+def test_scores_are_those_of_the_classifiers():
+    clf = LogisticRegression().fit(X[:500], Y[:500])
+    scaler = TemperatureScaler(clf).fit(X[500:900], np.eye(10)[Y[500:900]])
+    assert scaler.score(X[900:], np.eye(10)[Y[900:]]) == clf.score(X[900:], Y[900:])
+    with pytest.raises(FastclfError, match="y has 9 columns, but there are 10 classes"):
+        scaler.score(X[900:], np.eye(10)[Y[900:]][:, 1:])
+    A, B = make_multilabel_classification(n_samples=300, n_labels=3, random_state=0)
+    B = np.where(np.arange(300)[:, None] % 3 == np.arange(5) % 3, np.nan, B)
+    several = MultiLabelLogisticRegression().fit(A[:100], B[:100])
+    scaler = TemperatureScaler(several).fit(A[100:200], B[100:200])
+    assert scaler.score(A[200:], B[200:]) == several.score(A[200:], B[200:])
+    with pytest.raises(FastclfError, match="y must have shape"):
+        scaler.score(A[200:], B[200:, 1:])
 
 
 def test_one_that_is_not_fitted_is_calibrated_on_rows_that_were_held_out():

@@ -157,6 +157,47 @@ def test_distributions_are_recognised(tmp_path: Path):
     assert accuracy_of(recipe, tmp_path / "run") > 0.8
 
 
+P = np.exp(np.c_[3 * X[:, 0], X[:, 1], -X[:, 2]])
+OTHER_TARGETS = {
+    "votes": (np.round(9 * P / P.sum(axis=1, keepdims=True)), "counts", "error"),
+    "no votes": (np.round(9 * P / P.max()), "counts", "drop"),
+    "percent": (100 * P / P.sum(axis=1, keepdims=True), "counts", "error"),
+    "logits": (np.log(P), "logits", "error"),
+    "a row missing": (
+        np.where(np.arange(len(P))[:, None] == 3, np.nan, P / P.sum(axis=1, keepdims=True)),
+        "distribution",
+        "drop",
+    ),
+    "probabilities": (1 / (1 + np.exp(-X[:, :3])), "indicators", "error"),
+    "labels missing": (np.where(X[:, 1:] > 1, np.nan, X[:, :3] > 0), "indicators", "keep"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+@pytest.mark.parametrize("name", OTHER_TARGETS)
+def test_kinds_of_several_targets_are_recognised(name: str, suffix: str, tmp_path: Path):
+    targets, kind, missing = OTHER_TARGETS[name]
+    path = tmp_path / f"soft.{suffix}"
+    if suffix == "csv":
+        data = pd.DataFrame(X, columns=list("abcd"))
+        for k, label in enumerate("xyz"):
+            data[label] = targets[:, k]
+        data.to_csv(path, index=False)
+        recipe = written(path, "x", "y", "z")
+    else:
+        np.savez(path, X=X, y=targets)
+        recipe = written(path)
+    assert (recipe.data.target_kind, recipe.data.missing_target) == (kind, missing)
+    assert recipe.model.kind == ("multilabel" if kind == "indicators" else "softmax")
+    train(recipe, tmp_path / "run")
+
+
+def test_one_column_of_numbers_is_no_label(tmp_path: Path):
+    np.savez(tmp_path / "t.npz", X=X, y=1 / (1 + np.exp(-X[:, 0])))
+    with pytest.raises(FastclfError, match="can't be a class"):
+        written(tmp_path / "t.npz")
+
+
 def test_many_categories_are_grouped_and_single_rows_left_out(tmp_path: Path):
     data = frame()
     data["street"] = [f"s{i % 60}" for i in range(len(data))]

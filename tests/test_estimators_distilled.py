@@ -12,13 +12,14 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 from sklearn.linear_model import LogisticRegression as ScikitLearn
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import fastclf
@@ -501,3 +502,14 @@ def test_bad_teachers(name: str):
     clf, message = BAD_TEACHERS[name]
     with pytest.raises(FastclfError, match=message):
         clf.fit(X, Y3)
+
+
+def test_distributions_are_scored_by_their_most_probable_class():
+    clf = distilled(None).fit(X, teacher_logits=LOGITS)
+    assert clf.score(X, np.eye(3)[Y3], WEIGHTS) == clf.score(X, Y3, WEIGHTS)
+
+
+@pytest.mark.parametrize("teacher", ["forest", LinearRegression(), [GaussianNB(), SVR()]])
+def test_a_teacher_is_a_classifier(teacher: Any):
+    with pytest.raises(FastclfError, match="teacher must be a classifier"):
+        distilled(teacher).fit(X, Y3)

@@ -5,18 +5,23 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from scipy.special import expit
 from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.linear_model import LogisticRegression as ScikitLearn
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import scale
 
 import fastclf
-from fastclf import LogisticRegression, MultiLabelLogisticRegression
+from fastclf import (
+    LogisticRegression,
+    MultiLabelLogisticRegression,
+    MultiLabelLogisticRegressionCV,
+)
 from fastclf.errors import FastclfError
 from fastclf.solvers import SGD, Adam
 
@@ -167,6 +172,21 @@ def test_thresholds():
     assert not zero.predict(X).any()
 
 
+def test_thresholds_and_pos_weights_by_label():
+    frame = pd.DataFrame(Y, columns=list("abcd"))
+    named = exact(threshold={"b": 0.2, "d": 0.9}, pos_weight={"c": 3}).fit(X, frame)
+    assert named.threshold_.tolist() == [0.5, 0.2, 0.5, 0.9]
+    assert_same_fit(named, exact(pos_weight=[1, 1, 3, 1]).fit(X, Y), atol=1e-12)
+    numbered = MultiLabelLogisticRegression(threshold={2: 0.25}).fit(X, Y)
+    assert numbered.threshold_.tolist() == [0.5, 0.5, 0.25, 0.5]
+    words = np.where(Y[:, 0], "yes", "no")
+    one = MultiLabelLogisticRegression(threshold={"yes": 0.3}).fit(X, words)
+    assert one.threshold_.tolist() == [0.3]
+    folds = KFold(2, shuffle=True, random_state=0)
+    both = MultiLabelLogisticRegressionCV([1.0], cv=folds, threshold={"b": 0.2}).fit(X, frame)
+    assert both.threshold_.tolist() == [0.5, 0.2, 0.5, 0.5]
+
+
 def test_passes_do_not_grow_with_the_labels():
     one = MultiLabelLogisticRegression().fit(X, Y[:, :2])
     many = MultiLabelLogisticRegression().fit(X, np.tile(Y[:, :2], 20))
@@ -282,6 +302,8 @@ BAD_FITS = {
     "negative pos_weight": (({"pos_weight": -1}, Y), "pos_weight"),
     "pos_weight word": (({"pos_weight": "balance"}, Y), "pos_weight.*'balanced'"),
     "short threshold": (({"threshold": [0.5]}, Y), r"threshold.*\(4,\)"),
+    "threshold of no label": (({"threshold": {4: 0.1}}, Y), "no such label.*0, 1, 2, 3"),
+    "pos_weight of words": (({"pos_weight": {1: "much"}}, Y), "pos_weight must be a number"),
     "large threshold": (({"threshold": 1.5}, Y), "threshold"),
     "smoothing": (({"label_smoothing": 1.0}, Y), "label_smoothing"),
 }

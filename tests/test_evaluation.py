@@ -90,7 +90,9 @@ def test_a_class_that_the_model_does_not_know_is_always_wrong(rng):
 def test_distributions_are_judged_by_divergence(rng):
     y, p = distributions(rng, 50, 3), distributions(rng, 50, 3)
     found = judge(y, NAMES[p.argmax(axis=1)], p, NAMES)
-    assert list(found.metrics) == ["accuracy", "macro_f1", "cross_entropy", "kl_divergence", "ece"]
+    divergences = ["cross_entropy", "kl_divergence", "brier", "ece"]
+    assert list(found.metrics) == ["accuracy", "macro_f1", *divergences]
+    assert found.metrics["brier"] == pytest.approx(((p - y) ** 2).sum(axis=1).mean())
     cross_entropy = -(y * np.log(p)).sum(axis=1).mean()
     entropy = -(y * np.log(y)).sum(axis=1).mean()
     assert found.metrics["cross_entropy"] == pytest.approx(cross_entropy)
@@ -98,6 +100,10 @@ def test_distributions_are_judged_by_divergence(rng):
     assert found.metrics["accuracy"] == np.mean(y.argmax(axis=1) == p.argmax(axis=1))
     itself = judge(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics
     assert itself["kl_divergence"] == 0 and itself["ece"] == pytest.approx(0)
+    assert itself["brier"] == 0
+    hard = judge(NAMES[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES).metrics
+    one_hot = judge(np.eye(3)[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES).metrics
+    assert one_hot["brier"] == pytest.approx(hard["brier"])
 
 
 def test_certain_and_wrong_is_finite():

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 import tomlkit
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import scale
 
-from fastclf import DistilledClassifier, LogisticRegression, LogisticRegressionCV
+from fastclf import (
+    DistilledClassifier,
+    LogisticRegression,
+    LogisticRegressionCV,
+    TemperatureScaler,
+)
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.runs.directory import open_run
@@ -87,8 +94,38 @@ def test_what_cannot_be_ignored():
         clf.score(X, np.full(150, -1))
     with pytest.raises(FastclfError, match="unknown label 7"):
         clf.score(X, np.full(150, 7))
-    with pytest.raises(FastclfError, match="student's ignore_index=-1"):
-        DistilledClassifier(exact(), student=clf).fit(X, Y)
+    with pytest.raises(FastclfError, match="goes with labels, and y holds distributions"):
+        DistilledClassifier(FrozenEstimator(clf), student=clf).fit(X, np.eye(3)[Y])
+
+
+@pytest.mark.parametrize("given", ["teacher", "folds", "logits"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_neither_teacher_nor_student_sees_them(given: str, weighted: bool):
+    y, weights = np.where(GONE, -1, Y), WEIGHTS if weighted else None
+    own = WEIGHTS[~GONE] if weighted else None
+    logits = 3 * RNG.normal(size=(150, 3)) if given == "logits" else None
+    arguments = {"hard_weight": 0.4, "cv": 3 if given == "folds" else None}
+    teacher = None if given == "logits" else GaussianNB()
+    clf = DistilledClassifier(teacher, student=exact(ignore_index=-1), **arguments)
+    clf.fit(X, y, weights, teacher_logits=logits)
+    without = DistilledClassifier(teacher, student=exact(), **arguments)
+    kept = None if logits is None else logits[~GONE]
+    without.fit(X[~GONE], Y[~GONE], own, teacher_logits=kept)
+    assert clf.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(clf.coef_, without.coef_, atol=1e-7)
+    assert clf.score(X, y) == without.score(X[~GONE], Y[~GONE])
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_neither_does_a_temperature(fitted: bool):
+    y = np.where(GONE, -1, Y)
+    clf, without = exact(ignore_index=-1, C=0.1), exact(C=0.1)
+    if fitted:
+        clf, without = clf.fit(X, y), without.fit(X[~GONE], Y[~GONE])
+    scaler = TemperatureScaler(clf).fit(X, y, WEIGHTS)
+    expected = TemperatureScaler(without).fit(X[~GONE], Y[~GONE], WEIGHTS[~GONE])
+    assert scaler.temperature_ == pytest.approx(expected.temperature_, rel=1e-6)
+    assert scaler.score(X, y, WEIGHTS) == expected.score(X[~GONE], Y[~GONE], WEIGHTS[~GONE])
 
 
 def saved(path: Path, y: np.ndarray) -> Path:
@@ -114,6 +151,9 @@ def test_runs_leave_them_out(ignored: Any, tmp_path: Path):
 
 
 def test_bad_recipes(tmp_path: Path):
+    votes = {"card": str(Path(__file__).parents[1] / "datasets/votes.toml"), "ignore_index": "a"}
+    with pytest.raises(DataError, match="ignore_index goes with one label a row.*distributions"):
+        train(Recipe.model_validate({"name": "t", "data": votes}), tmp_path / "votes")
     path = saved(tmp_path / "t.csv", Y)
     data = {"path": str(path), "target": "kind", "ignore_index": -100}
     with pytest.raises(DataError, match='data.ignore_index: t has no label "-100".*labels: 0, 1'):

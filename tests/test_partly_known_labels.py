@@ -8,7 +8,8 @@ import pytest
 import scipy.sparse
 from click.testing import CliRunner
 from scipy.special import expit
-from sklearn.metrics import f1_score
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import f1_score, get_scorer
 
 import fastclf
 from fastclf import (
@@ -266,9 +267,47 @@ def test_folds_are_fits_of_what_they_know():
         assert clf.score(X, Y) < 0
 
 
+@pytest.mark.parametrize("scoring", ["f1", "average_precision", "accuracy"])
+def test_scorers_see_each_label_where_it_is_known(scoring: str):
+    X, Y = data(n=300)
+    weights = np.random.default_rng(2).uniform(0.5, 2, 300)
+    part = np.arange(300) % 3
+    folds = [(np.flatnonzero(part != f), np.flatnonzero(part == f)) for f in range(3)]
+    clf = MultiLabelLogisticRegressionCV(
+        [0.01, 0.3], cv=folds, scoring=scoring, per_label=True, threshold=[0.3, 0.5, 0.6, 0.4]
+    ).fit(X, Y, weights)
+    scorer = get_scorer(scoring)
+    for f, (rows, test) in enumerate(folds):
+        for k in range(4):
+            fitted, known = (part[~np.isnan(Y[part, k])] for part in (rows, test))
+            alone = exact(C=0.3, threshold=clf.threshold_[k])
+            alone.fit(X[fitted], Y[fitted, k], weights[fitted])
+            expected = scorer(alone, X[known], Y[known, k], sample_weight=weights[known])
+            assert clf.scores_[f, 0, 1, k] == pytest.approx(expected, abs=0.02)
+    whole = [
+        scorer(OneLabel(clf, k), X[known], Y[known, k], sample_weight=weights[known])
+        for k in range(4)
+        for known in [np.flatnonzero(~np.isnan(Y[:, k]))]
+    ]
+    assert clf.score(X, Y, sample_weight=weights) == pytest.approx(np.mean(whole))
+
+
+class OneLabel(ClassifierMixin, BaseEstimator):
+    """One label of a fitted classifier."""
+
+    def __init__(self, clf: Any, k: int) -> None:
+        self.clf, self.k, self.classes_ = clf, k, np.array([0, 1])
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return self.clf.decision_function(X)[:, self.k]
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.clf.predict(X)[:, self.k]
+
+
 def test_cross_validation_says_what_it_cannot_score():
     X, Y = data(n=60)
-    with pytest.raises(FastclfError, match="scoring='f1_macro' can't leave out.*scoring=None"):
+    with pytest.raises(FastclfError, match="scoring='f1_macro' can't leave out.*per_label=True"):
         MultiLabelLogisticRegressionCV(scoring="f1_macro").fit(X, Y)
     Y[:30, 1] = np.nan
     halves = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
@@ -425,6 +464,23 @@ def test_thresholds_are_tuned_on_rows_that_never_train(file: Path, tmp_path: Pat
     expected = best_thresholds(result.model.predict_proba(held_out.X), held_out.y, np.full(3, 0.5))
     assert np.array_equal(expected, result.model.threshold)
     assert np.array_equal(open_run(tmp_path / "run").model.threshold, expected)
+
+
+def test_numbers_by_label_in_a_recipe(file: Path, tmp_path: Path):
+    model = {"kind": "multilabel", "threshold": {"blue": 0.25}, "pos_weight": {"green": 2.0}}
+    result = train(recipe(file, model=model), tmp_path / "run")
+    assert result.model.threshold.tolist() == [0.5, 0.5, 0.25]
+    listed = {"kind": "multilabel", "threshold": [0.5, 0.5, 0.25], "pos_weight": [1.0, 2.0, 1.0]}
+    same = train(recipe(file, model=listed), tmp_path / "same")
+    assert np.array_equal(result.model.theta, same.model.theta)
+    again = train(load_recipe(tmp_path / "run" / "config.toml"), tmp_path / "again")
+    assert np.array_equal(result.model.theta, again.model.theta)
+    for key in ("threshold", "pos_weight"):
+        wrong = recipe(file, model={"kind": "multilabel", key: {"blu": 0.5}})
+        with pytest.raises(
+            ConfigError, match=rf"model.{key}.blu: .*no such label \(did you mean blue"
+        ):
+            train(wrong, tmp_path / "wrong")
 
 
 def test_the_most_probable_labels_of_a_run(file: Path, tmp_path: Path):

@@ -143,7 +143,11 @@ def test_rows_without_a_target():
         ({"y": numbers(1, 0.5)}, {}, 'row 2, column "y": 0.5 can\'t be a class'),
         ({"y": numbers(1, np.inf)}, {}, 'row 2, column "y": inf can\'t be a class'),
         ({"a": numbers(0.5, 0.4), "b": numbers(0.5, 0.4)}, {}, "row 2: the probabilities of a, b"),
-        ({"a": numbers(2, -1), "b": numbers(-1, 2)}, {}, "row 1: probabilities aren't negative"),
+        (
+            {"a": numbers(2, -1), "b": numbers(-1, 2)},
+            {},
+            "row 1: probabilities aren't negative or infinite; got 2, -1; set data.target_kind to",
+        ),
         ({"a": numbers(0, 1), "b": text("x", "y")}, {}, 'column "b" holds text'),
         (
             {"a": numbers(0, 1), "b": numbers(0, 3)},

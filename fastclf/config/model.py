@@ -61,18 +61,22 @@ class MultiLabelModel(ModelTable):
 
     Attributes
     ----------
-    threshold : float or list of float
-        A label is predicted where its probability is larger: one number, or one for each label.
-    pos_weight : float, list of float or "balanced", optional
-        The weight of the rows that have a label: one number, or one for each label; "balanced"
-        makes it that of the rows that don't.
+    threshold : float, list of float or table
+        A label is predicted where its probability is larger: one number, one for each label, or
+        a table of numbers by label, where those that aren't named have 0.5.
+    pos_weight : float, list of float, table or "balanced", optional
+        The weight of the rows that have a label: one number, one for each label, or a table of
+        numbers by label, where those that aren't named have 1; "balanced" makes it that of the
+        rows that don't.
     top_k : int, optional
         Predict so many labels in each row, the most probable ones, whatever the threshold.
     """
 
     kind: Literal["multilabel"]
-    threshold: UpTo1 | list[UpTo1] = default_of(MultiLabelLogisticRegression, "threshold")
-    pos_weight: Positive | list[Positive] | Literal["balanced"] | None = default_of(
-        MultiLabelLogisticRegression, "pos_weight"
+    threshold: UpTo1 | list[UpTo1] | dict[str, UpTo1] = default_of(
+        MultiLabelLogisticRegression, "threshold"
+    )
+    pos_weight: Positive | list[Positive] | dict[str, Positive] | Literal["balanced"] | None = (
+        default_of(MultiLabelLogisticRegression, "pos_weight")
     )
     top_k: Count | None = default_of(MultiLabelLogisticRegression, "top_k")

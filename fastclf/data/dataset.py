@@ -103,8 +103,14 @@ class Dataset:
         DataError
             If the data have more than one label a row, or no such label, or none but two.
         """
+        if self.y.ndim == 2:
+            what = "distributions" if self.is_soft else "any number of labels a row"
+            raise DataError(
+                f"data.ignore_index goes with one label a row, and {self.name} has {what}; leave "
+                "it out"
+            )
         others = [name for name in self.class_names if name != str(label)]
-        if self.y.ndim == 1 and len(others) == len(self.class_names):
+        if len(others) == len(self.class_names):
             raise DataError(
                 f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels: '
                 f"{listed(self.class_names)}"

@@ -277,9 +277,10 @@ def _distributions(
     if wrong.any():
         row = int(wrong.argmax())
         never = "infinite" if kind == "logits" else "negative or infinite"
+        remedy = "" if kind == "logits" else '; set data.target_kind to "logits" if they are such'
         raise DataError(
             f"row {table.rows[row]}: {what} aren't {never}; got "
-            f"{', '.join(f'{p:g}' for p in P[row, :10])}"
+            f"{', '.join(f'{p:g}' for p in P[row, :10])}{remedy}"
         )
     if kind == "logits":
         return functional.softmax(P, temperature), None

@@ -1,25 +1,31 @@
 """Calibration: probabilities that are right as often as they say."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators.encoding import Distributions, Labels, encode, indicators
+from fastclf.estimators.encoding import (
+    Distributions,
+    Labels,
+    encode,
+    indicators,
+    most_probable,
+    rows_that_count,
+)
+from fastclf.estimators.multilabel import subset_accuracy
 from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
 from fastclf.estimators.validation import check_rows, validate_features, validate_sample_weight
 from fastclf.functional import log_sigmoid, log_softmax, sigmoid, softmax
 from fastclf.linear_model import LinearModel
-
-_LOWEST = np.log(np.finfo(np.float64).tiny)
-"""What stands for the logarithm of a probability of 0."""
 
 _Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 """Logits, what they should be, and weights of the rows."""
@@ -109,6 +115,8 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise InputError("requires y to be passed, but the target y is None")
         self._labels = _has_labels(self.estimator)
+        if not self._labels:
+            X, y, sample_weight = _that_count(self.estimator, X, y, sample_weight)
         if self._labels:
             temperature = labels_temperature(*self._ask_for_labels(X, y, sample_weight))
         elif self.estimator is None:
@@ -134,7 +142,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         self.estimator_ = self.estimator
-        logits = _finite(logits_of(self.estimator, X))
+        logits = _finite(logits_of(self.estimator, X, bounded=True))
         check_rows(logits, y)
         encoded = encode(y, self.estimator.classes_)
         self.classes_ = encoded.classes
@@ -156,8 +164,9 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             own, codes = encoded.classes[encoded.codes], encoded.codes
         self.estimator_ = fitted(estimator, X, own, weights)
         self.classes_ = self.estimator_.classes_
+        ask = partial(logits_of, bounded=True)
         logits = _finite(
-            cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv)
+            cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
         )
         return logits, _distributions(encoded), weights
 
@@ -248,6 +257,31 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         z = self.decision_function(X)
         return self.classes_[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, as the classifiers of fastclf do.
+
+        Of distributions y the most probable class counts; of several labels the share of rows whose
+        labels are all right, as far as they are known; what the classifier ignores doesn't count.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d), or logits
+        y : array-like of shape (n,), (n, K) or (n, L)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        if self._labels and np.ndim(y) == 2:
+            values, predicted = indicators(y)[0], self.predict(X)
+            if values.shape != predicted.shape:
+                raise InputError(f"y must have shape {predicted.shape}, got {values.shape}")
+            return subset_accuracy(values, predicted, sample_weight)
+        X, y, sample_weight = _that_count(self.estimator_, X, y, sample_weight)
+        return super().score(X, most_probable(y, self.classes_), sample_weight)
+
     @available_if(_has_linear_model)
     def linear_model(self) -> LinearModel:
         """Return the calibrated linear model as plain data; there for fastclf's classifiers.
@@ -272,7 +306,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         if self.estimator_ is not None:
-            return _finite(logits_of(self.estimator_, X))
+            return _finite(logits_of(self.estimator_, X, bounded=True))
         logits = _as_logits(X)
         if logits.shape[1] != len(self.classes_):
             raise InputError(
@@ -290,6 +324,19 @@ def _has_labels(estimator: Any) -> bool:
     # Of classifiers that could do either, only ours tell several labels from several classes.
     saved_as = getattr(_inner(estimator), "_saved_as", None)
     return saved_as == "MultiLabelLogisticRegression"
+
+
+def _that_count(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    # The rows whose label the classifier doesn't ignore.
+    inner = _inner(estimator)
+    ignore = getattr(getattr(inner, "student_", inner), "ignore_index", None)
+    rows = rows_that_count(y, ignore)
+    if rows is None:
+        return X, y, sample_weight
+    check_consistent_length(X, y, sample_weight)
+    if sample_weight is not None:
+        sample_weight = _safe_indexing(sample_weight, rows)
+    return _safe_indexing(X, rows), _safe_indexing(y, rows), sample_weight
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -319,10 +366,10 @@ def _as_logits(X: Any) -> np.ndarray:
 
 
 def _finite(logits: np.ndarray) -> np.ndarray:
-    if np.isnan(logits).any() or (logits == np.inf).any():
-        row = int((np.isnan(logits) | (logits == np.inf)).any(axis=1).argmax())
+    if not np.isfinite(logits).all():
+        row = int((~np.isfinite(logits)).any(axis=1).argmax())
         raise InputError(f"the estimator's logits hold NaN or infinity in row {row}")
-    return np.maximum(logits, _LOWEST)
+    return logits
 
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:

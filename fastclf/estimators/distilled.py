@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
@@ -42,7 +42,8 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         as an SVC with ``probability=False``; else the logarithms of its probabilities. Of several
         teachers the softened probabilities are averaged. None if `fit` is given logits.
     student : LogisticRegression, optional
-        None is ``LogisticRegression()``.
+        None is ``LogisticRegression()``. Rows of its ``ignore_index`` are left out, for the
+        teacher too.
     temperature : float
         T > 0.
     hard_weight : float
@@ -120,11 +121,6 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
         student._check_parameters()
-        if student.ignore_index is not None:
-            raise InputError(
-                f"the student's ignore_index={student.ignore_index!r} would leave its teacher "
-                "those rows; leave them out of X and y"
-            )
         features = validate_features(student, X, reset=True)
         teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
         frozen = all(isinstance(teacher, FrozenEstimator) for teacher in teachers)
@@ -136,7 +132,16 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         weights = validate_sample_weight(sample_weight, features)
         if y is not None:
             check_rows(features, y)
-        encoded = None if y is None else encode(y)
+        encoded = None if y is None else encode(y, ignore=student.ignore_index)
+        if isinstance(encoded, Labels) and encoded.ignored is not None:
+            rows = np.flatnonzero(~encoded.ignored)
+            encoded = Labels(encoded.classes, encoded.codes[rows])
+            X, features, weights = _safe_indexing(X, rows), features[rows], weights[rows]
+            if sample_weight is not None:
+                sample_weight = weights
+            if teacher_logits is not None:
+                check_consistent_length(teacher_logits, y)
+                teacher_logits = _safe_indexing(teacher_logits, rows)
         if encoded is not None and len(encoded.classes) < 2:
             raise InputError(
                 f"{type(self).__name__} needs at least two classes, but y holds only one class: "
@@ -214,9 +219,13 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     ) -> Any:
         if given is None:
             raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
+        if not hasattr(given, "fit"):
+            raise InputError(f"teacher must be a classifier, or a list of them, got {given!r}")
         teacher = clone(given)
         if isinstance(teacher, FrozenEstimator):
             return teacher
+        if is_regressor(teacher):
+            raise InputError(f"teacher must be a classifier, got {type(teacher).__name__}")
         if not isinstance(encoded, Labels):
             raise InputError(
                 "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
@@ -288,6 +297,22 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.student_.predict_log_proba(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the student's accuracy; for distributions y against their most probable class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        return self.student_.score(X, y, sample_weight)
 
     def linear_model(self) -> LinearModel:
         """Return the fitted student as plain data.

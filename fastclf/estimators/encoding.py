@@ -134,6 +134,32 @@ def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found, codes.astype(np.intp)
 
 
+def most_probable(y: Any, classes: np.ndarray) -> Any:
+    """Return the most probable class of each row of distributions (n, K), and labels as they are.
+
+    Raises
+    ------
+    InputError
+        If y has columns of other classes.
+    """
+    values = np.asarray(y)
+    if values.ndim != 2 or values.shape[1] == 1:
+        return y
+    if values.shape[1] != len(classes):
+        raise InputError(f"y has {values.shape[1]} columns, but there are {len(classes)} classes")
+    check_names(column_names(y), classes)
+    return classes[values.argmax(axis=1)]
+
+
+def rows_that_count(y: Any, ignore: Any) -> np.ndarray | None:
+    """Return the numbers of the rows whose label isn't the one to ignore; None for all rows."""
+    if ignore is None or (np.ndim(y) == 2 and np.shape(y)[1] > 1):
+        return None
+    encoded = encode(y, ignore=ignore)
+    assert isinstance(encoded, Labels)  # y has a single column
+    return None if encoded.ignored is None else np.flatnonzero(~encoded.ignored)
+
+
 def column_names(y: Any) -> Any:
     """Return the names of the columns of a frame or an Arrow table; None for other data."""
     names = getattr(y, "column_names", None)

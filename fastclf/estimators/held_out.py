@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import make_scorer
+from sklearn.utils.validation import _check_method_params
 
 from fastclf import functional
 from fastclf.estimators.base import LinearClassifier
@@ -102,17 +103,30 @@ def by_scorer(
 
 
 def by_scorer_of_labels(
-    scorer: Callable, view: Any, X: Any, y: np.ndarray, parameters: dict[str, Any]
+    scorer: Callable,
+    view: Any,
+    X: Any,
+    y: np.ndarray,
+    parameters: dict[str, Any],
+    known: np.ndarray,
 ) -> Scores:
-    """Return the scores (models, L) of a scorer of binary classifiers, for each label (m, L)."""
+    """Return the scores (models, L) of a scorer of binary classifiers, for each label (m, L).
+
+    A label's score is that of the rows in which it is ``known`` (m, L).
+    """
     thresholds = view.threshold_
 
     def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
         of_labels = []
         for k in range(y.shape[1]):
             view.threshold_ = thresholds[k : k + 1]
-            of_label = by_scorer(scorer, view, X, y[:, k], parameters)
-            of_labels.append(of_label(logits[:, :, k : k + 1], coefs[:, k : k + 1]))
+            rows, own, own_logits, own_parameters = X, y[:, k], logits, parameters
+            if not known[:, k].all():
+                some = np.flatnonzero(known[:, k])
+                rows, own, own_logits = X[some], own[some], logits[some]
+                own_parameters = _check_method_params(X, parameters, indices=some)
+            of_label = by_scorer(scorer, view, rows, own, own_parameters)
+            of_labels.append(of_label(own_logits[:, :, k : k + 1], coefs[:, k : k + 1]))
         view.threshold_ = thresholds
         return np.stack(of_labels, axis=1)
 

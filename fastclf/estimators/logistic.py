@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
+from fastclf.estimators.encoding import Distributions, Labels, encode, most_probable
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, survey
@@ -382,15 +382,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         float
         """
         check_is_fitted(self)
-        values = np.asarray(y)
-        if values.ndim == 2 and values.shape[1] > 1:
-            if values.shape[1] != len(self.classes_):
-                raise InputError(
-                    f"y has {values.shape[1]} columns, but there are {len(self.classes_)} classes"
-                )
-            check_names(column_names(y), self.classes_)
-            y = self.classes_[values.argmax(axis=1)]
-        elif self.ignore_index is not None:
+        soft = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        y = most_probable(y, self.classes_)
+        if self.ignore_index is not None and not soft:
             encoded = encode(y, self.classes_, self.ignore_index)
             assert isinstance(encoded, Labels)  # y has a single column
             y = self.classes_[encoded.codes]

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastclf.errors import InputError
+from fastclf.errors import InputError, nearest
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
 from fastclf.estimators.problem import Problem
@@ -25,6 +25,7 @@ from fastclf.estimators.validation import (
 )
 from fastclf.linear_model import Task
 from fastclf.losses import Sigmoid
+from fastclf.table import listed
 from fastclf.targets import Target
 
 
@@ -38,11 +39,12 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     ----------
     C : float
         Inverse strength of the penalty; infinity for none.
-    pos_weight : float, array-like of shape (L,), "balanced" or None
+    pos_weight : float, array-like of shape (L,), dict, "balanced" or None
         Weight of the positive class of each label; "balanced" is the weight of the negative rows
-        over that of the positive ones.
-    threshold : float or array-like of shape (L,)
-        A label is predicted where its probability is larger; see :meth:`tune_thresholds`.
+        over that of the positive ones. In a dict by label those that aren't named have 1.
+    threshold : float, array-like of shape (L,) or dict
+        A label is predicted where its probability is larger; see :meth:`tune_thresholds`. In a
+        dict by label those that aren't named have 0.5.
     label_smoothing : float
         ε in [0, 1): targets become ``(1 - ε) y + ε / 2``.
     top_k : int, optional
@@ -192,14 +194,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         predicted = self.predict(X)
         if self._one_label:
             return accuracy_score(y, predicted, sample_weight=sample_weight)
-        values, _ = self._encode(predicted, y, known=True)
-        known = ~np.isnan(values)
-        some = known.any(axis=1)
-        if not some.any():
-            raise InputError("y holds no label that is known, so there is nothing to score by")
-        right = (((values > 0.5) == predicted) | ~known).all(axis=1)
-        weights = None if sample_weight is None else np.asarray(sample_weight)[some]
-        return float(np.average(right[some], weights=weights))
+        return subset_accuracy(self._encode(predicted, y, known=True)[0], predicted, sample_weight)
 
     def tune_thresholds(
         self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
@@ -257,15 +252,15 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             )
         tally = IndicatorTally()
         found = survey(stream, tally)
-        problem = self._problem(*tally.encoded())
+        values, mass = tally.encoded()
+        names = stream.target_names
+        self.classes_ = np.arange(values.shape[1]) if names is None else np.asarray(names)
+        problem = self._problem(values, mass)
         loss, L = problem.loss, problem.n_columns
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
             return Problem(self._target(*reversed(of_labels(weights, indicators(y)[0]))), loss, L)
 
-        self.classes_ = np.arange(L)
-        if stream.target_names is not None:
-            self.classes_ = np.asarray(stream.target_names)
         self._one_label = False
         self._takes_stream(stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
@@ -330,13 +325,41 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
                 )
             both = (positive > 0) & (positive < total)
             return np.where(both, (total - positive) / np.where(both, positive, 1), 1.0)
-        return _one_for_each(self.pos_weight, L, "pos_weight")
+        return _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
 
     def _thresholds(self, L: int) -> np.ndarray:
-        thresholds = _one_for_each(self.threshold, L, "threshold")
+        thresholds = _one_for_each(self.threshold, self._label_names(L), "threshold", 0.5)
         if (thresholds > 1).any():
             raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
         return thresholds
+
+    def _label_names(self, L: int) -> list[Any]:
+        # Of two classes the second one is the label.
+        return self.classes_.tolist()[-L:]
+
+
+def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
+    """Return the share of rows whose labels are all right, as far as they are known.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, L)
+        Indicators or probabilities; NaN where nothing is known.
+    predicted : ndarray of shape (n, L)
+    sample_weight : array-like of shape (n,), optional
+
+    Raises
+    ------
+    InputError
+        If no label is known.
+    """
+    known = ~np.isnan(values)
+    some = known.any(axis=1)
+    if not some.any():
+        raise InputError("y holds no label that is known, so there is nothing to score by")
+    right = (((values > 0.5) == predicted) | ~known).all(axis=1)
+    weights = None if sample_weight is None else np.asarray(sample_weight)[some]
+    return float(np.average(right[some], weights=weights))
 
 
 def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -375,10 +398,28 @@ def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
     return weights
 
 
-def _one_for_each(value: Any, L: int, name: str) -> np.ndarray:
-    values = np.asarray(value, dtype=np.float64)
+def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> np.ndarray:
+    # A number for each label, from one for all, an array, or a dict by their names.
+    L = len(labels)
+    if isinstance(value, dict):
+        unknown = [label for label in value if label not in labels]
+        if unknown:
+            shown = [str(label) for label in labels]
+            raise InputError(
+                f"{name} has a number for {unknown[0]!r}, and there is no such label"
+                f"{nearest(str(unknown[0]), shown)}; there are {listed(shown)}"
+            )
+        value = [value.get(label, default) for label in labels]
+    try:
+        values = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} must be a number, an array of shape ({L},) or a dict by label, got {value!r}"
+        ) from None
     if values.ndim not in (0, 1) or (values.ndim == 1 and values.size != L):
-        raise InputError(f"{name} must be a number or have shape ({L},), got {values.shape}")
+        raise InputError(
+            f"{name} must be a number or have shape ({L},), one for each label, got {values.shape}"
+        )
     if not (values >= 0).all() or not np.isfinite(values).all():
         raise InputError(f"{name} must not be negative or infinite, got {value!r}")
     return np.broadcast_to(values, (L,)).copy()

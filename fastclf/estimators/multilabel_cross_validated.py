@@ -131,7 +131,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         y : array-like or sparse matrix of shape (n, L)
             Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label. NaN is a
             label of which nothing is known, which counts neither in fits nor in scores; `scoring`
-            must then be the likelihood.
+            must then be the likelihood, or see one label at a time, with `per_label`.
         sample_weight : array-like of shape (n,), optional
             For fits and scores alike.
         **params
@@ -205,6 +205,8 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
         """Return the score by the parameter `scoring`, of all labels together.
 
+        With `per_label` that is the mean of the labels' scores.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
@@ -230,9 +232,18 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
                 ~np.isnan(values), np.ones(len(values)), [(np.empty(0), np.arange(len(values)))]
             )
             return float(held_out.label_log_likelihood(values, weights)(logits, self.coef_).mean())
-        if np.isnan(values).any():
+        known = ~np.isnan(values)
+        if not known.all():
             self._check_scoring()
         on = (values > 0.5).astype(np.intp)
+        if self.per_label and not self._one_label:
+            view, scorer = self._view(len(self.classes_))
+            of_labels = held_out.by_scorer_of_labels(
+                scorer, view, X, on, routed.scorer.score, known
+            )
+            logits = self.decision_function(X)[:, None, :]
+            coefs = np.column_stack([self.coef_, self.intercept_])[None]
+            return float(of_labels(logits, coefs).mean())
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **routed.scorer.score)
 
@@ -240,10 +251,11 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         return "binary" if self._one_label else "multilabel"
 
     def _check_scoring(self) -> None:
-        if self.scoring not in (None, search.LIKELIHOOD):
+        if self.scoring not in (None, search.LIKELIHOOD) and not self.per_label:
             raise InputError(
                 f"scoring={self.scoring!r} can't leave out labels that aren't known, and y holds "
-                f"NaN; use scoring=None, the likelihood of those that are"
+                "NaN; use scoring=None, the likelihood of those that are, or per_label=True, by "
+                "which each label is scored in the rows in which it is known"
             )
 
     def _check_held_out(self, known: np.ndarray, weights: np.ndarray, folds: search.Folds) -> None:
@@ -276,6 +288,18 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             verbose=self.verbose,
         )
 
+    def _view(self, L: int) -> tuple[held_out.MultiLabelView, Any]:
+        # What the scorer sees, of all labels or one at a time, and the scorer.
+        single = self.per_label or self._one_label
+        view = held_out.MultiLabelView(n_threads=self.n_threads)
+        view._one_label, view.threshold_ = single, self.threshold_
+        view.n_features_in_ = self.n_features_in_
+        # Two labels that look like two classes would be taken for them.
+        of_labels = np.tile([0, 1], (L, 1))
+        view.classes_ = self.classes_ if self._one_label else of_labels[0] if single else of_labels
+        scorer = self._get_scorer()
+        return view, held_out.with_classes(scorer, view.classes_) if single else scorer
+
     def _scores(
         self,
         X: Any,
@@ -288,25 +312,20 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     ) -> np.ndarray:
         # (F, r, c, L) with scores of each label, else (F, r, c, 1)
         likelihood = self.scoring in (None, search.LIKELIHOOD)
-        scorer = self._get_scorer()
         if self.scoring is not None:
             weights = params.get("sample_weight")
         single = self.per_label or self._one_label
-        view = held_out.MultiLabelView(n_threads=self.n_threads)
-        view._one_label, view.threshold_ = single, self.threshold_
-        view.n_features_in_ = self.n_features_in_
-        # Two labels that look like two classes would be taken for them.
-        of_labels = np.tile([0, 1], (values.shape[1], 1))
-        view.classes_ = self.classes_ if self._one_label else of_labels[0] if single else of_labels
-        if single:
-            scorer = held_out.with_classes(scorer, view.classes_)
+        view, scorer = self._view(values.shape[1])
+        known = ~np.isnan(values)
         truth = self.classes_[on] if self._one_label else on
 
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
             if likelihood:
                 return held_out.label_log_likelihood(values[test], own)
-            by_scorer = held_out.by_scorer_of_labels if single else held_out.by_scorer
-            return by_scorer(scorer, view, rows, truth[test], parameters)
+            if single:
+                asked = scorer, view, rows, truth[test], parameters, known[test]
+                return held_out.by_scorer_of_labels(*asked)
+            return held_out.by_scorer(scorer, view, rows, truth[test], parameters)
 
         scores = search.scored(X, folds, paths, weights, params, judge, self.n_threads)
         scores = scores.reshape(*paths.n_iter.shape, -1)

@@ -22,15 +22,23 @@ _AGREEMENT = 1e-3
 """By how much probabilities may miss the softmax of the logits that they were made from."""
 
 
-def logits_of(classifier: Any, X: Any) -> np.ndarray:
-    """Return a fitted classifier's logits (n, K) of rows; where a probability is 0, -inf.
+def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
+    """Return a fitted classifier's logits (n, K) of rows.
+
+    Where a probability is 0 its logarithm is -inf. If ``bounded``, no probability counts as less
+    than the spacing of floats at 1, as in scikit-learn's calibration: a forest's or a neighbour's 0
+    means that few were asked.
 
     Raises
     ------
     InputError
-        If it has neither decision_function nor predict_proba, or not one column for each class.
+        If it has neither decision_function nor predict_proba, or not one column for each class;
+        or is no fitted classifier.
     """
-    name, K = type(classifier).__name__, len(classifier.classes_)
+    name = type(classifier).__name__
+    if not hasattr(classifier, "classes_"):
+        raise InputError(f"{name} has no classes_: it must be a classifier, and fitted")
+    K = len(classifier.classes_)
     told = None
     if hasattr(classifier, "decision_function"):
         told = two_columns(np.asarray(classifier.decision_function(X)))
@@ -49,6 +57,8 @@ def logits_of(classifier: Any, X: Any) -> np.ndarray:
     if told is not None and told.shape == p.shape and np.isfinite(told).all():
         if np.abs(softmax(told) - p).max(initial=0) <= _AGREEMENT:
             return told
+    if bounded:
+        p = np.maximum(p, np.finfo(p.dtype if p.dtype.kind == "f" else np.float64).eps)
     with np.errstate(divide="ignore"):
         return np.log(p)
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from fastclf.kernels._jit import kernel
 
+TILE = 64
+"""Features that are taken together."""
+
 
 @kernel
 def _centre(row, K):
@@ -14,6 +17,67 @@ def _centre(row, K):
             mean += row[c] / K
         for c in range(first, first + K):
             row[c] -= mean
+
+
+@kernel
+def _centre_tile(tile, size, K):
+    # The same for each of the first ``size`` features of a tile (C, TILE).
+    mean = np.empty(TILE)
+    for first in range(0, tile.shape[0], K):
+        row = tile[first]
+        for j in range(size):
+            mean[j] = row[j]
+        for c in range(first + 1, first + K):
+            row = tile[c]
+            for j in range(size):
+                mean[j] += row[j]
+        for j in range(size):
+            mean[j] /= K
+        for c in range(first, first + K):
+            row = tile[c]
+            for j in range(size):
+                row[j] -= mean[j]
+
+
+@kernel
+def _by_rows(gradient, center, second, inverse, strength, top, out):
+    d = center.size
+    low = out[d]
+    for j in range(d):
+        g, o, middle, moment = gradient[j], out[j], center[j], second[j]
+        for c in range(top.size):
+            o[c] = (g[c] * inverse[c] - middle * top[c]) / (moment + strength[c])
+        for c in range(top.size):
+            low[c] -= middle * o[c]
+
+
+@kernel
+def _by_tiles(gradient, center, second, inverse, strength, top, K, out):
+    # Loops over a few classes start up more often than they run, so tiles are turned over.
+    d, columns = center.size, top.size
+    low = out[d]
+    tile = np.empty((columns, TILE))
+    for first in range(0, d, TILE):
+        size = min(TILE, d - first)
+        middle, moment = center[first : first + size], second[first : first + size]
+        for j in range(size):
+            g = gradient[first + j]
+            for c in range(columns):
+                tile[c, j] = g[c]
+        _centre_tile(tile, size, K)
+        for c in range(columns):
+            row = tile[c]
+            scale, shift, added, total = inverse[c], top[c], strength[c], 0.0
+            for j in range(size):
+                row[j] = (row[j] * scale - middle[j] * shift) / (moment[j] + added)
+            for j in range(size):
+                total += middle[j] * row[j]
+            low[c] -= total
+        _centre_tile(tile, size, K)
+        for j in range(size):
+            o = out[first + j]
+            for c in range(columns):
+                o[c] = tile[c, j]
 
 
 @kernel
@@ -39,19 +103,8 @@ def apply(gradient, center, second, logits, ridge, K, out):
     for c in range(columns):
         top[c] *= inverse[c]
         low[c] = top[c]
-    row = np.empty(columns)
-    for j in range(d):
-        g, o, middle, moment = gradient[j], out[j], center[j], second[j]
-        for c in range(columns):
-            row[c] = g[c]
-        if K > 1:
-            _centre(row, K)
-        for c in range(columns):
-            row[c] = (row[c] * inverse[c] - middle * top[c]) / (moment + strength[c])
-            low[c] -= middle * row[c]
-        if K > 1:
-            _centre(row, K)
-        for c in range(columns):
-            o[c] = row[c]
-    if K > 1:
+    if K == 1:
+        _by_rows(gradient, center, second, inverse, strength, top, out)
+    else:
+        _by_tiles(gradient, center, second, inverse, strength, top, K, out)
         _centre(low, K)

@@ -54,9 +54,16 @@ def build_estimator(
     """
     options = {**recipe.model.model_dump(exclude={"kind"}), **_solver_options(recipe)}
     if not isinstance(recipe.model, SingleLabelModel):
+        for key in ("threshold", "pos_weight"):
+            if isinstance(options.get(key), dict):
+                by_name = dict(zip(names or (), range(len(names or ())), strict=True))
+                options[key] = _by_label(key, options[key], by_name, "label")
         return MultiLabelLogisticRegression(**options)
     if isinstance(recipe.model.class_weight, dict):
-        options["class_weight"] = _by_label(recipe.model.class_weight, labels, names)
+        by_name = dict(zip(names or map(str, labels.tolist()), labels.tolist(), strict=True))
+        options["class_weight"] = _by_label(
+            "class_weight", recipe.model.class_weight, by_name, "class"
+        )
     return LogisticRegression(**options)
 
 
@@ -90,14 +97,13 @@ def _solver_options(recipe: Recipe) -> dict[str, Any]:
 
 
 def _by_label(
-    weights: dict[str, float], labels: np.ndarray, names: Sequence[str] | None
+    key: str, numbers: dict[str, float], by_name: dict[str, Any], what: str
 ) -> dict[Any, float]:
-    """Return class weights by label in place of the label's name."""
-    by_name = dict(zip(names or map(str, labels.tolist()), labels.tolist(), strict=True))
-    for name in weights:
+    """Return numbers by class or label in place of its name."""
+    for name in numbers:
         if name not in by_name:
             raise ConfigError(
-                f"model.class_weight.{name}: the data have no such class"
-                f"{nearest(name, list(by_name))}; they have {', '.join(by_name)}"
+                f"model.{key}.{name}: the data have no such {what}{nearest(name, list(by_name))}; "
+                f"they have {', '.join(by_name)}"
             )
-    return {by_name[name]: weight for name, weight in weights.items()}
+    return {by_name[name]: number for name, number in numbers.items()}

@@ -157,7 +157,7 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
     """Print what a run would do; all classes and columns with missing values if ``verbose``."""
     most = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
-    classes = [f"{name} {rows[0]:g}+{rows[1]:g}" for name, rows in plan.classes.items()]
+    classes = [f"{name} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""

@@ -22,7 +22,7 @@ from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.build import KINDS
 from fastclf.runs.directory import write_file
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Numbers, Table, listed
+from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -34,6 +34,19 @@ LIKE_TEXT = 0.05  # of the features aren't 0
 SPARSE_ITERATIONS = 1000
 SHOWN = 40  # columns that the first comment tells of
 WIDTH = 88
+
+OTHER_TARGETS = (
+    ("distribution", "drop", "without those rows each one sums to 1"),
+    ("indicators", "error", "the targets are probabilities, but don't sum to 1 in each row"),
+    ("indicators", "keep", "not all labels are known in all rows"),
+    ("counts", "error", "the targets are numbers such as votes, and don't sum to 1"),
+    ("counts", "drop", "the targets are numbers such as votes, and don't sum to 1"),
+    ("logits", "error", "some targets are negative, so they can only be logits"),
+    ("logits", "drop", "some targets are negative, so they can only be logits"),
+)
+"""What several targets may be that are neither 0 and 1 nor distributions, with what happens to rows
+without one; and why it is that. The first that the data can be is taken.
+"""
 
 
 @dataclass(frozen=True)
@@ -105,11 +118,10 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     try:
         dataset = load_file(file, FileOptions.model_validate(options))
     except DataError:
-        found = _otherwise(file, options)
+        found = _otherwise(file, options, notes)
         if found is None:
             raise
-        dataset, key, why = found
-        notes[key] = why
+        dataset, options, notes = found
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
@@ -315,30 +327,24 @@ def _differ_in_size(X: Any) -> bool:
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
-def _otherwise(file: Path, options: dict[str, Any]) -> tuple[Dataset, str, str] | None:
-    """Return data whose several targets are counts, or labels not all known; the key, and why.
-
-    The options get the key.
-    """
-    if not isinstance(options.get("target"), list):
-        return None
-    opened = open_table(file)
-    names = target_columns(opened.names, FileOptions.model_validate(options))
-    columns = opened.read(names).columns.values()
-    values = [column.values for column in columns if isinstance(column, Numbers)]
-    known = [column[~np.isnan(column)] for column in values]
-    if len(values) < len(columns) or not all((v == np.floor(v)).all() for v in known):
-        return None
-    if all((v <= 1).all() for v in known):
-        options["missing_target"] = "keep"
-        key, why = "data.missing_target", "not all labels are known in all rows"
-    else:
-        options["target_kind"] = "counts"
-        key, why = "data.target_kind", "the targets are whole numbers, such as votes"
-    try:
-        return load_file(file, FileOptions.model_validate(options)), key, why
-    except DataError:
-        return None
+def _otherwise(
+    file: Path, options: dict[str, Any], notes: dict[str, str]
+) -> tuple[Dataset, dict[str, Any], dict[str, str]] | None:
+    """Return data whose several targets are of another kind, with more options and notes."""
+    several = isinstance(options.get("target"), list) or format_of(file) not in TABLES
+    for kind, missing, why in OTHER_TARGETS if several else ():
+        chosen = {**options, "target_kind": kind}
+        told = {**notes, "data.target_kind": why}
+        if missing != "error":
+            chosen["missing_target"] = missing
+            told["data.missing_target"] = "some rows have no target, or not all of it"
+        try:
+            dataset = load_file(file, FileOptions.model_validate(chosen))
+        except DataError:
+            continue
+        if dataset.y.ndim == 2 and dataset.y.shape[1] > 1:
+            return dataset, chosen, told
+    return None
 
 
 def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:

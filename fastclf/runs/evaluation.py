@@ -53,8 +53,8 @@ class Evaluation:
         probability), "macro_f1", "micro_f1" and "roc_auc" (more than two classes: the mean of each
         against the rest, where all are there).
         With distributions for targets "accuracy" and "macro_f1" against the most probable class,
-        "cross_entropy", "kl_divergence", both in nats, and "ece", a row being right by what the
-        target says of the top class.
+        "cross_entropy", "kl_divergence", both in nats, "brier", whose errors are those from the
+        target, and "ece", a row being right by what the target says of the top class.
         With several labels a row "subset_accuracy", "hamming_loss", "log_loss" and "brier" (means
         over rows and labels), "ece" (of all probabilities), "micro_f1", "macro_f1", "lrap" (label
         ranking average precision), "coverage_error" (how far down the ranking all true labels of
@@ -127,7 +127,8 @@ def judge(
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
         right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
         ece, bins = _reliability(probabilities.max(axis=1), right)
-        figures = {**agreement, **_divergences(y, probabilities), "ece": ece}
+        brier = _mean_square(probabilities - y)
+        figures = {**agreement, **_divergences(y, probabilities), "brier": brier, "ece": ece}
         return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
     strange = sorted({str(label) for label in np.unique(_plain(y)).tolist()} - set(names))
     names += strange  # classes that the model doesn't know
@@ -232,7 +233,12 @@ def _binary_log_loss(y: np.ndarray, p: np.ndarray, dtype: Any) -> float:
 def _brier(y: np.ndarray, p: np.ndarray) -> float:
     errors = p.astype(np.float64)
     errors[np.arange(len(y)), y] -= 1
-    return float(np.mean(errors[:, 1] ** 2 if p.shape[1] == 2 else (errors**2).sum(axis=1)))
+    return _mean_square(errors)
+
+
+def _mean_square(errors: np.ndarray) -> float:
+    errors = errors.astype(np.float64, copy=False)
+    return float(np.mean(errors[:, 1] ** 2 if errors.shape[1] == 2 else (errors**2).sum(axis=1)))
 
 
 def _divergences(y: np.ndarray, p: np.ndarray) -> Metrics:
