@@ -115,25 +115,47 @@ def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rh
 
 
 @kernel
+def _add_and_dot(scales, a, out, b, products):
+    # Both in one read of ``out``: its inner products with b, once the multiple of a is added.
+    M = scales.size
+    if M == 1:
+        x, y, z, scale = a.reshape(-1), out.reshape(-1), b.reshape(-1), scales[0]
+        total = 0.0
+        for i in range(x.size):
+            new = y[i] + scale * x[i]
+            y[i] = new
+            total += new * z[i]
+        products[0] = total
+        return
+    _add(scales, a, out)
+    dots(b, out, products)
+
+
+@kernel
 def first_loop(steps, changes, rhos, newest, used, alphas, q):
     """Fill ``alphas`` and change ``q`` (rows, M K) in place."""
-    products = np.zeros(rhos.shape[1])
+    if used == 0:
+        return
+    products, scales = np.zeros(rhos.shape[1]), np.zeros(rhos.shape[1])
+    dots(steps[newest], q, products)
     for age in range(used):
         i = (newest - age) % len(steps)
-        dots(steps[i], q, products)
         for m in range(products.size):
             alphas[i, m] = rhos[i, m] * products[m]
-            products[m] = -alphas[i, m]
-        _add(products, changes[i], q)
+            scales[m] = -alphas[i, m]
+        # The product with the oldest step is one too many.
+        _add_and_dot(scales, changes[i], q, steps[(i - 1) % len(steps)], products)
 
 
 @kernel
 def second_loop(steps, changes, rhos, newest, used, alphas, r):
     """Change ``r`` (rows, M K) in place."""
-    products = np.zeros(rhos.shape[1])
+    if used == 0:
+        return
+    products, scales = np.zeros(rhos.shape[1]), np.zeros(rhos.shape[1])
+    dots(changes[(newest - used + 1) % len(steps)], r, products)
     for age in range(used - 1, -1, -1):
         i = (newest - age) % len(steps)
-        dots(changes[i], r, products)
         for m in range(products.size):
-            products[m] = alphas[i, m] - rhos[i, m] * products[m]
-        _add(products, steps[i], r)
+            scales[m] = alphas[i, m] - rhos[i, m] * products[m]
+        _add_and_dot(scales, steps[i], r, changes[(i + 1) % len(steps)], products)

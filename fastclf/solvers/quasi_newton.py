@@ -35,6 +35,9 @@ _FIRST_REFRESH_TOGETHER = 20
 _CALLS = 60_000
 """Multiplications that take as long as the calls around them."""
 
+_MANY = 1 << 18
+"""Coefficients from which on pairs are read from memory, and worth halving."""
+
 _FAST = 0.1
 """Where each step divides the expected decrease by ten, a new preconditioner wouldn't pay."""
 
@@ -52,8 +55,9 @@ class Pairs:
 
     @classmethod
     def empty(cls, memory: int, shape: tuple[int, ...], n_problems: int) -> "Pairs":
-        """Return room for ``memory`` pairs."""
-        steps, changes = np.empty((2, memory, *shape))
+        """Return room for ``memory`` pairs; many coefficients have them in float32."""
+        dtype = np.float32 if shape[0] * shape[1] >= _MANY else np.float64
+        steps, changes = np.empty((2, memory, *shape), dtype)
         rhos, alphas = np.zeros((2, memory, n_problems))
         return cls(steps, changes, rhos, alphas)
 
