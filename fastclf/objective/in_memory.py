@@ -10,9 +10,10 @@ import scipy.sparse
 import scipy.special
 
 from fastclf import threads
-from fastclf.kernels import column_descent, newton, passes, proximal
+from fastclf.kernels import column_descent, newton, passes, proximal, proximal_columns
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow
+from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
@@ -64,7 +65,7 @@ class InMemoryObjective:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n, d)
+    X : ndarray or CSR matrix of shape (n, d), or the features of one
         C-contiguous, float32 or float64, finite.
     target : Target
     loss : Loss
@@ -90,7 +91,9 @@ class InMemoryObjective:
         n_threads: int | None = None,
         whole: Whole | None = None,
     ) -> None:
-        self.features = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
+        if not isinstance(X, CSRFeatures | DenseFeatures):
+            X = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
+        self.features = X
         self.dtype = self.features.dtype
         self.is_sparse = isinstance(self.features, CSRFeatures)
         self.target = target.astype(self.dtype)
@@ -340,6 +343,12 @@ class InMemoryObjective:
         return end
 
     @property
+    def settles_columns(self) -> bool:
+        """Whether :meth:`settle` goes over columns of X, for as many features as there are."""
+        is_sigmoid = self.loss.kind(self.target) == passes.SIGMOID
+        return self.is_sparse and is_sigmoid and self.n_features >= _MOST_SETTLED
+
+    @property
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
         d, K = self.n_features, self.n_outputs
@@ -393,16 +402,40 @@ class InMemoryObjective:
         )
         return u.T.copy(), max(decrease, 0.0), max(slope, 0.0)
 
-    def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
+    def proximal_point(self, theta: np.ndarray) -> ProximalPoint | ColumnsPoint:
         """Return a point for :meth:`settle`."""
+        if self.settles_columns:
+            return ColumnsPoint.at(theta, self.n_rows)
         return ProximalPoint.at(theta, self._center)
 
-    def settle(self, point: ProximalPoint, limits: tuple[float, float, float], most: int) -> int:
+    def settle(
+        self,
+        point: ProximalPoint | ColumnsPoint,
+        limits: tuple[float, float, float],
+        most: int,
+    ) -> int:
         """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
 
         Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
         """
         target, everything = self._everything.target, self._everything
+        penalty = float(self.penalty.strength[0]), float(self.penalty.l1[0])
+        before = point.passes
+        if isinstance(point, ColumnsPoint):
+            end = proximal_columns.settle(
+                self.features.by_column,
+                (target.soft, target.weights, everything.scale, everything.pos_weight),
+                penalty,
+                self.fit_intercept,
+                limits,
+                most,
+                point.x,
+                point.logits,
+                point.slopes,
+                point.numbers,
+            )
+            self._count(point.passes - before)
+            return end
         kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
         if self.is_sparse:
             kind = proximal.SPARSE_SIGMOID
@@ -417,8 +450,6 @@ class InMemoryObjective:
             self._parameters[0],
             point.center,
         )
-        penalty = float(self.penalty.strength[0]), float(self.penalty.l1[0])
-        before = point.passes
         arrays = point.x, point.slopes, point.matrix, point.numbers
         end = proximal.SETTLE[kind](data, penalty, self.fit_intercept, limits, most, *arrays)
         self._count(point.passes - before)
@@ -480,9 +511,8 @@ class InMemoryObjective:
         """
         chosen = np.arange(self.n_problems) == problem
         pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
-        X = self.features.X
         return InMemoryObjective(
-            X if features is None else self.features.columns(features),
+            self.features if features is None else self.features.columns(features),
             pick(chosen),
             self.loss.problems(chosen),
             self.n_outputs,

@@ -207,6 +207,8 @@ class Proximal:
 
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
+        if objective.settles_columns:
+            return "proximal Newton over columns"
         matrix = "Hessian" if _is_whole(objective) else "a block of the Hessian for each class"
         if objective.is_sparse and not _is_whole(objective):
             matrix = "Hessian by columns"
@@ -255,7 +257,7 @@ class Proximal:
             state.descent = _descent(objective, state, 0, None)
         descent, negligible = state.descent, self.negligible * state.scale
         before = descent.value
-        if objective.descent_work <= _SMALL:
+        if objective.settles_columns or objective.descent_work <= _SMALL:
             descent.settle((self._tol, negligible, 0.0), 1)
         else:
             self._advance(descent, self._tol, negligible)
@@ -322,7 +324,7 @@ class Proximal:
                 0.25 * negligible,
                 _INNER,
             )
-        if descent.objective.descent_work <= work:
+        if descent.objective.settles_columns or descent.objective.descent_work <= work:
             descent.settle((tol, negligible, share), _MOST_STEPS)
             return
         for number in range(_MOST_STEPS):
@@ -480,7 +482,8 @@ def _search(descent: Descent, step: Step) -> bool:
 
 
 def _takes_all(objective: Objective) -> bool:
-    return not objective.is_sparse and objective.n_features <= _FEW_FEATURES
+    few = not objective.is_sparse and objective.n_features <= _FEW_FEATURES
+    return few or objective.settles_columns
 
 
 def _has_matrix(objective: Objective) -> bool:

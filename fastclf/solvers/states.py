@@ -3,6 +3,7 @@
 A field whose metadata says that it ``follows`` from the others isn't kept.
 """
 
+from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.solvers.loop import Snapshot
@@ -16,6 +17,7 @@ from fastclf.solvers.small_newton import SmallNewtonState
 from fastclf.solvers.stopping import Stopping
 
 STATES: dict[str, type] = {
+    "columns point": ColumnsPoint,
     "constant": Constant,
     "cosine": Cosine,
     "descent": Descent,
