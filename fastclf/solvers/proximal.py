@@ -16,7 +16,6 @@ from fastclf import threads
 from fastclf.kernels import coordinate_descent, line_search
 from fastclf.kernels.proximal import (
     CONVERGED,
-    FLOOR,
     MOST_EVALUATIONS,
     RUNNING,
     SHARE,
@@ -59,9 +58,8 @@ _SHARE_BY_COLUMN, _MOST_READS = 0.1, 20
 _HASTE = 0.5
 """A Hessian is taken anew after this share of the passes that it costs."""
 
-_FLOOR_IN_SAMPLE = 1e-2
-"""The share of the mean curvature that no feature has less of in a sample, which may not know it.
-"""
+_FLOOR_IN_SAMPLE = 1e-4
+"""The share of a feature's variance over all rows that a sample tells of it, at least."""
 
 _REFRESH = 6
 """Steps after which the Hessian is taken anew, if not sooner."""
@@ -94,6 +92,7 @@ class Descent:
     l1: float
     point: Any = None
     model: QuadraticModel | None = None
+    variances: np.ndarray | None = None
     age: float = 0
     wait: float = 0
     expected: float = np.inf
@@ -256,14 +255,14 @@ class Proximal:
         if state.descent is None:
             state.descent = _descent(objective, state, 0, None)
         descent, negligible = state.descent, self.negligible * state.scale
-        before = descent.value
+        before, norm = descent.value, state.norms[0]
         if objective.settles_columns or objective.descent_work <= _SMALL:
             descent.settle((self._tol, negligible, 0.0), 1)
         else:
             self._advance(descent, self._tol, negligible)
         state.running[0] = descent.end == RUNNING
         state.stuck[0] = descent.end == STUCK
-        if descent.end == CONVERGED and descent.value == before:
+        if descent.end == CONVERGED and descent.value == before and descent.norm >= norm:
             self._finish(state)
             return
         state.point, state.gradient = descent.theta, descent.gradient
@@ -378,12 +377,16 @@ class Proximal:
             descent.age = descent.wait = min(_HASTE * cost, _REFRESH)
         n_rows = self._affordable(objective, _HASTE * cost, descent.age)
         hessian = objective.hessian(descent.theta, exact, n_rows)
-        floor = FLOOR if n_rows is None else _FLOOR_IN_SAMPLE
+        least = np.zeros(objective.n_features)
+        if n_rows is not None:
+            if descent.variances is None:
+                descent.variances = objective.curvature(full=False).second
+            least = _FLOOR_IN_SAMPLE * descent.variances
         if model is None:
             strength = float(objective.penalty.strength[0])
-            model = descent.model = QuadraticModel.of(hessian, strength, self.memory, floor)
+            model = descent.model = QuadraticModel.of(hessian, strength, self.memory, least)
         else:
-            model.renew(hessian, floor)
+            model.renew(hessian, least)
         if exact and n_rows is None:
             model.forget()
         else:
