@@ -121,6 +121,8 @@ def _make_settle(KIND):
             if accepted:
                 if last and numbers[NORM] <= tol:
                     return CONVERGED
+                if steps >= most:
+                    return RUNNING
                 copy(x.reshape(-1), u[0])
                 copy(gradient.reshape(-1), r[0])
                 coordinate_descent.minimise(
@@ -138,8 +140,6 @@ def _make_settle(KIND):
                 if steps == 0:
                     negligible = max(negligible, share * decrease)
                 last = numbers[NORM] <= tol and decrease <= negligible
-                if steps >= most and not last:
-                    return RUNNING
                 steps += 1
                 t, tries = 1.0, 0
                 copy(u[0], trial.reshape(-1))

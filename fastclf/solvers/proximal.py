@@ -69,7 +69,7 @@ _ENOUGH = 50
 Hessian that of all rows: no squared penalty makes up for directions that few rows don't know.
 """
 
-_SMALL, _SMALL_OF_MANY = 5e5, 1e9
+_SMALL, _SMALL_OF_MANY = 2e6, 1e9
 """Nanoseconds of a pass up to which a problem is solved by one compiled function, on one thread;
 where there are many problems, each has a thread anyway.
 """
