@@ -4,7 +4,7 @@ A quadratic model of the smooth part is minimised together with the L1 part by c
 and the objective is searched along the way there (Yuan, Ho and Lin, *An improved GLMNET for
 L1-regularized logistic regression*, JMLR 13, 2012). Where there are many features, that happens on
 a working set: those with coefficients, and those that promise most. All others are looked at again
-when the problem is solved on these.
+when the problem is solved on these. Sparse labels need none: a compiled step looks at all features.
 """
 
 from dataclasses import dataclass, field, replace
