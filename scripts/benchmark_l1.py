@@ -3,6 +3,7 @@
 import argparse
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import geometric_mean
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from _benchmark import alternate, brief, parser, timed, write
+from _benchmark import alternate, brief, cell, parser, timed, write
 from _problems import PROBLEMS, Make, Problem, objective, stored
 from sklearn import linear_model
 
@@ -26,28 +27,44 @@ TOLERANCES = tuple(10.0**-e for e in range(2, 11))
 SLACK = 1e-6
 """Relative excess of the objective over fastclf's with which a peer counts as done."""
 
+FEW = 20
+"""Iterations by which saga's are timed."""
+
 Coefficients = tuple[np.ndarray, np.ndarray]
-Fit = Callable[[Problem, float, float, float], Coefficients]
-"""Fits a problem with C and l1_ratio to a tolerance."""
+Fit = Callable[[Problem, float, float, float, int], Coefficients]
+"""Fits a problem with C and l1_ratio to a tolerance, with so many iterations at most."""
 
 
-def saga(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+@dataclass(frozen=True)
+class Time:
+    """The seconds of a fit that reaches the objective, or that all take which do at the least."""
+
+    seconds: float
+    reached: bool
+
+    def entry(self, factor: float) -> float | str:
+        """Return the seconds times a factor, for the table."""
+        value = factor * self.seconds
+        return value if self.reached else f"> {cell(value)}"
+
+
+def saga(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> Coefficients:
     model = linear_model.LogisticRegression(
-        C=C, l1_ratio=l1_ratio, solver="saga", tol=tol, max_iter=10_000, random_state=0
+        C=C, l1_ratio=l1_ratio, solver="saga", tol=tol, max_iter=most, random_state=0
     ).fit(problem.X, problem.y)
     return model.coef_, model.intercept_
 
 
-def liblinear(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+def liblinear(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> Coefficients:
     # A large scaling leaves the intercept next to unpenalised.
     model = linear_model.LogisticRegression(
-        C=C, l1_ratio=1.0, solver="liblinear", intercept_scaling=100, tol=tol, max_iter=10_000,
+        C=C, l1_ratio=1.0, solver="liblinear", intercept_scaling=100, tol=tol, max_iter=most,
         random_state=0,
     ).fit(problem.X, problem.y)  # fmt: skip
     return model.coef_, model.intercept_
 
 
-def skglm(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+def skglm(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> Coefficients:
     from skglm import GeneralizedLinearEstimator
     from skglm.datafits import Logistic
     from skglm.penalties import L1
@@ -55,26 +72,28 @@ def skglm(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficien
 
     X = problem.X
     X = X.tocsc() if scipy.sparse.issparse(X) else np.asfortranarray(X)
-    solver = ProxNewton(tol=tol, max_iter=1000)
+    solver = ProxNewton(tol=tol, max_iter=most)
     model = GeneralizedLinearEstimator(Logistic(), L1(1 / (C * X.shape[0])), solver)
     model.fit(X, problem.y)
     return np.atleast_2d(model.coef_), np.ravel(model.intercept_)
 
 
-def celer(problem: Problem, C: float, l1_ratio: float, tol: float) -> Coefficients:
+def celer(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> Coefficients:
     from celer import LogisticRegression
 
-    model = LogisticRegression(C=C, tol=tol, max_iter=1000).fit(problem.X, problem.y)
+    model = LogisticRegression(C=C, tol=tol, max_iter=most).fit(problem.X, problem.y)
     return model.coef_, model.intercept_
 
 
-PEERS: dict[str, tuple[Fit, bool]] = {
-    "saga": (saga, False),
-    "liblinear": (liblinear, True),
-    "skglm": (skglm, True),
-    "celer": (celer, True),
+PEERS: dict[str, tuple[Fit, bool, int | None]] = {
+    "saga": (saga, False, None),
+    "liblinear": (liblinear, True, 10_000),
+    "skglm": (skglm, True, 1000),
+    "celer": (celer, True, 1000),
 }
-"""Each with whether it only knows two classes and L1."""
+"""Each with whether it only knows two classes and L1, and the most iterations of a fit: enough for
+any tolerance. None: as many as the budget has time for.
+"""
 
 
 def value(problem: Problem, C: float, l1_ratio: float, found: Coefficients) -> float:
@@ -88,31 +107,44 @@ def value(problem: Problem, C: float, l1_ratio: float, found: Coefficients) -> f
 def ready(fit: Fit) -> str | None:
     """Compile and load what a peer needs; return why it can't run."""
     try:
-        fit(PROBLEMS["breast_cancer_scaled"]("breast_cancer_scaled"), 1.0, 1.0, 1e-3)
+        fit(PROBLEMS["breast_cancer_scaled"]("breast_cancer_scaled"), 1.0, 1.0, 1e-3, 1000)
     except Exception as error:
         return brief(error)
     return None
 
 
-def fastest(fit: Fit, problem: Problem, goal: float, options: argparse.Namespace) -> float | None:
-    """Return the seconds at the largest tolerance that reaches the objective; None for none."""
+def fastest(name: str, problem: Problem, goal: float, options: argparse.Namespace) -> Time:
+    """Return the time of a peer at the largest tolerance that reaches the objective."""
+    fit, _, most = PEERS[name]
+    settings = problem, options.C, options.l1_ratio
+    fit(*settings, TOLERANCES[0], 1)  # compiles
+    if most is None:
+        seconds, _ = timed(partial(fit, *settings, 0.0, FEW))
+        most = FEW + int(FEW * options.budget / seconds)
+    longest = 0.0
     for tol in TOLERANCES:
-        run = partial(fit, problem, options.C, options.l1_ratio, tol)
+        run = partial(fit, *settings, tol, most)
         first, found = timed(run)
-        if value(problem, options.C, options.l1_ratio, found) <= goal:
-            return alternate({"it": run}, options.repeats, options.budget)["it"]
-        if first > options.budget:
-            return None
-    return None
+        if value(*settings, found) <= goal:
+            seconds = alternate({"it": run}, options.repeats, options.budget)["it"]
+            return Time(seconds, reached=True)
+        longest = max(longest, first)
+        if first > 0.9 * options.budget:
+            break
+    return Time(longest, reached=False)
 
 
-def solve(problem: Problem, peers: dict[str, Fit], options: argparse.Namespace) -> dict[str, Any]:
+def solve(
+    problem: Problem, peers: list[str], options: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Time]]:
+    """Return a row of the table, and how many times as long as fastclf each peer takes."""
     models: list[fastclf.LogisticRegression] = []
 
     def ours() -> None:
         model = fastclf.LogisticRegression(options.C, l1_ratio=options.l1_ratio)
         models.append(model.fit(problem.X, problem.y))
 
+    ours()  # compiles
     seconds = alternate({"fastclf": ours}, options.repeats, options.budget)["fastclf"]
     model = models[-1]
     reached = value(problem, options.C, options.l1_ratio, (model.coef_, model.intercept_))
@@ -122,14 +154,24 @@ def solve(problem: Problem, peers: dict[str, Fit], options: argparse.Namespace) 
         "objective": reached,
         "fastclf ms": 1e3 * seconds,
     }
-    for name, fit in peers.items():
+    times: dict[str, Time] = {}
+    for name in peers:
         if PEERS[name][1] and (problem.K > 2 or options.l1_ratio < 1):
             row |= {f"{name} ms": None, f"times {name}": None}
             continue
-        theirs = fastest(fit, problem, reached * (1 + SLACK), options)
-        row[f"{name} ms"] = None if theirs is None else 1e3 * theirs
-        row[f"times {name}"] = None if theirs is None else theirs / seconds
-    return row
+        theirs = fastest(name, problem, reached * (1 + SLACK), options)
+        row[f"{name} ms"] = theirs.entry(1e3)
+        row[f"times {name}"] = theirs.entry(1 / seconds)
+        times[name] = Time(theirs.seconds / seconds, theirs.reached)
+    return row, times
+
+
+def mean(times: list[Time]) -> str:
+    """Return the geometric mean in words."""
+    bounds = sum(not time.reached for time in times)
+    least, some = ("at least ", f", {bounds} of them bounds") if bounds else ("", "")
+    number = geometric_mean([time.seconds for time in times])
+    return f"{least}{number:.3g} ({len(times)} problems{some})"
 
 
 def choose(options: argparse.Namespace) -> dict[str, Make]:
@@ -157,26 +199,24 @@ def main() -> None:
     given = options.parse_args()
     warnings.simplefilter("ignore")
     refusals = {name: ready(PEERS[name][0]) for name in given.peers}
-    peers = {name: PEERS[name][0] for name, reason in refusals.items() if reason is None}
+    peers = [name for name, reason in refusals.items() if reason is None]
     absent = "; ".join(f"{name} ({reason})" for name, reason in refusals.items() if reason)
-    for name in ("iris", "breast_cancer_scaled"):  # compile
-        problem = PROBLEMS[name](name)
-        fastclf.LogisticRegression(l1_ratio=given.l1_ratio).fit(problem.X, problem.y)
     rows: list[dict[str, Any]] = []
+    ratios: dict[str, list[Time]] = {}
     problems = choose(given)
     for number, (name, make) in enumerate(problems.items()):
-        rows.append(solve(make(name), peers, given))
-        means = []
-        for peer in peers:
-            ratios = [row[f"times {peer}"] for row in rows if row[f"times {peer}"]]
-            if ratios:
-                means.append(f"{peer} {geometric_mean(ratios):.3g} ({len(ratios)} problems)")
+        row, times = solve(make(name), peers, given)
+        rows.append(row)
+        for peer, time in times.items():
+            ratios.setdefault(peer, []).append(time)
+        means = [f"{peer} {mean(found)}" for peer, found in ratios.items()]
         write(
             "l1",
             f"L1 penalties: C = {given.C:g}, l1_ratio = {given.l1_ratio:g}",
             "Medians of whole fits of the same float64 X. fastclf with its defaults; each peer "
-            f"with the largest tolerance that reaches fastclf's objective to {SLACK:g}, within "
-            f"{given.budget:g} s a fit. A dash: none did, or it can't fit such a problem. "
+            f"with the largest tolerance that reaches fastclf's objective to {SLACK:g}. After a >: "
+            f"no tolerance does in {given.budget:g} s, and the longest fit that didn't took so "
+            "long. A dash: it can't fit such a problem. "
             f"Geometric means of times faster: {', '.join(means)}."
             + (f" Without {absent}." if absent else ""),
             rows,

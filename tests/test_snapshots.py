@@ -115,6 +115,14 @@ CASES = {
         Proximal(**TIGHT),
         problem("softmax", d=400, storage=scipy.sparse.csr_array, l1=1.0),
     ),
+    "proximal, columns": (
+        Proximal(**TIGHT),
+        problem("binary", d=400, storage=scipy.sparse.csr_array, l1=1.0),
+    ),
+    "proximal, columns, labels": (
+        Proximal(**TIGHT),
+        problem("labels", d=400, storage=scipy.sparse.csr_array, l1=1.0),
+    ),
     "sgd": (SGD(momentum=0.9, schedule="cosine", warmup=3, **BATCHES), problem("softmax")),
     "adam": (Adam(average=True, **BATCHES), problem("labels")),
     "adamw": (AdamW(schedule="step", **BATCHES), problem("binary")),

@@ -42,8 +42,8 @@ _SHORTEST, _LONGEST = 0.05, 0.6
 _SUFFICIENT = 1e-4
 """The share of the promised decrease that a step must bring."""
 
-FLOOR = 1e-10
-"""The share of the mean curvature that no feature has less of."""
+FLOOR = 1e-20
+"""The share of the mean curvature that no feature has less of. Raw features differ by 1e12."""
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -121,6 +121,8 @@ def _make_settle(KIND):
             if accepted:
                 if last and numbers[NORM] <= tol:
                     return CONVERGED
+                if steps >= most:
+                    return RUNNING
                 copy(x.reshape(-1), u[0])
                 copy(gradient.reshape(-1), r[0])
                 coordinate_descent.minimise(
@@ -138,8 +140,6 @@ def _make_settle(KIND):
                 if steps == 0:
                     negligible = max(negligible, share * decrease)
                 last = numbers[NORM] <= tol and decrease <= negligible
-                if steps >= most and not last:
-                    return RUNNING
                 steps += 1
                 t, tries = 1.0, 0
                 copy(u[0], trial.reshape(-1))

@@ -210,7 +210,7 @@ class CSRFeatures:
     @cached_property
     def by_column(self) -> tuple:
         """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
-        return columns_and_ones(self.X)
+        return columns_and_ones(scipy.sparse.csr_array(self.canonical, shape=self.shape))
 
     @cached_property
     def _of_columns(self) -> np.ndarray:

@@ -12,8 +12,9 @@ from fastclf import threads
 from fastclf.kernels import passes
 from fastclf.kernels.lanes import LANES
 from fastclf.losses import Loss, Softmax
-from fastclf.objective import matrices, narrow
+from fastclf.objective import matrices, narrow, small_problem
 from fastclf.objective.column_model import ColumnModel
+from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.label_blocks import LabelBlock, LabelDescent
 from fastclf.objective.narrow import NarrowPass
@@ -57,7 +58,7 @@ class InMemoryObjective:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n, d)
+    X : ndarray or CSR matrix of shape (n, d), or the features of one
         C-contiguous, float32 or float64, finite.
     target : Target
     loss : Loss
@@ -83,7 +84,9 @@ class InMemoryObjective:
         n_threads: int | None = None,
         whole: Whole | None = None,
     ) -> None:
-        self.features = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
+        if not isinstance(X, CSRFeatures | DenseFeatures):
+            X = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
+        self.features = X
         self.dtype = self.features.dtype
         self.is_sparse = isinstance(self.features, CSRFeatures)
         self.target = target.astype(self.dtype)
@@ -382,6 +385,11 @@ class InMemoryObjective:
         return scipy.special.logit(rates), curvature
 
     @property
+    def settles_columns(self) -> bool:
+        """Whether :meth:`settle` goes over columns of X, for as many features as there are."""
+        return small_problem.settles_columns(self.features, self.loss.kind(self.target))
+
+    @property
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
         return np.inf if self._small is None else self._small.descent_work
@@ -401,11 +409,18 @@ class InMemoryObjective:
         columns = self.features.by_column
         return model.minimise(columns, theta, gradient, self.penalty, damping, share, most)
 
-    def proximal_point(self, theta: np.ndarray) -> ProximalPoint:
+    def proximal_point(self, theta: np.ndarray) -> ProximalPoint | ColumnsPoint:
         """Return a point for :meth:`settle`."""
+        if self.settles_columns:
+            return ColumnsPoint.at(theta, self.n_rows)
         return ProximalPoint.at(theta, self._center)
 
-    def settle(self, point: ProximalPoint, limits: tuple[float, float, float], most: int) -> int:
+    def settle(
+        self,
+        point: ProximalPoint | ColumnsPoint,
+        limits: tuple[float, float, float],
+        most: int,
+    ) -> int:
         """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
 
         Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
@@ -473,9 +488,8 @@ class InMemoryObjective:
         """
         chosen = np.arange(self.n_problems) == problem
         pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
-        X = self.features.X
         return InMemoryObjective(
-            X if features is None else self.features.columns(features),
+            self.features if features is None else self.features.columns(features),
             pick(chosen),
             self.loss.problems(chosen),
             self.n_outputs,

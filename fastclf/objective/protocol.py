@@ -168,6 +168,10 @@ class Objective(Protocol):
         """
 
     @property
+    def settles_columns(self) -> bool:
+        """Whether :meth:`settle` goes over columns of X, for as many features as there are."""
+
+    @property
     def descent_work(self) -> float:
         """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
 

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from fastclf.kernels import newton, passes, proximal
+from fastclf.kernels import newton, passes, proximal, proximal_columns
 from fastclf.losses import Loss
 from fastclf.objective import narrow
+from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.proximal_point import ProximalPoint
@@ -22,6 +23,12 @@ _FEW = 128
 
 _MOST_SETTLED = 400
 """Coefficients up to which a problem with an L1 penalty is solved by one compiled function."""
+
+
+def settles_columns(features: DenseFeatures | CSRFeatures, kind: int) -> bool:
+    """Tell whether :meth:`SmallProblem.settle` goes over columns of X, which may be many."""
+    sparse = isinstance(features, CSRFeatures) and kind == passes.SIGMOID
+    return sparse and features.shape[1] >= _MOST_SETTLED
 
 
 @dataclass(frozen=True)
@@ -89,19 +96,42 @@ class SmallProblem:
 
     def settle(
         self,
-        point: ProximalPoint,
+        point: ProximalPoint | ColumnsPoint,
         penalty: Penalty,
         limits: tuple[float, float, float],
         most: int,
     ) -> int:
         """Move a point; see :meth:`fastclf.objective.protocol.Objective.settle`."""
+        strengths = float(penalty.strength[0]), float(penalty.l1[0])
+        if isinstance(point, ColumnsPoint):
+            return self._settle_columns(point, strengths, limits, most)
         kind = proximal.SIGMOID if self.loss.is_sigmoid else proximal.SOFTMAX
         if isinstance(self.features, CSRFeatures):
             kind = proximal.SPARSE_SIGMOID
-        strengths = float(penalty.strength[0]), float(penalty.l1[0])
         arrays = point.x, point.slopes, point.matrix, point.numbers
         data = *self._data, point.center
         return proximal.SETTLE[kind](data, strengths, self.fit_intercept, limits, most, *arrays)
+
+    def _settle_columns(
+        self,
+        point: ColumnsPoint,
+        strengths: tuple[float, float],
+        limits: tuple[float, float, float],
+        most: int,
+    ) -> int:
+        target, own = self.selection.target, self.selection
+        return proximal_columns.settle(
+            self.features.by_column,
+            (target.soft, target.weights, own.scale, own.pos_weight),
+            strengths,
+            self.fit_intercept,
+            limits,
+            most,
+            point.x,
+            point.logits,
+            point.slopes,
+            point.numbers,
+        )
 
     @cached_property
     def _data(self) -> tuple:

@@ -4,7 +4,7 @@ A quadratic model of the smooth part is minimised together with the L1 part by c
 and the objective is searched along the way there (Yuan, Ho and Lin, *An improved GLMNET for
 L1-regularized logistic regression*, JMLR 13, 2012). Where there are many features, that happens on
 a working set: those with coefficients, and those that promise most. All others are looked at again
-when the problem is solved on these.
+when the problem is solved on these. Sparse labels need none: a compiled step looks at all features.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,6 @@ from fastclf import threads
 from fastclf.kernels import coordinate_descent, line_search
 from fastclf.kernels.proximal import (
     CONVERGED,
-    FLOOR,
     MOST_EVALUATIONS,
     RUNNING,
     SHARE,
@@ -59,9 +58,8 @@ _SHARE_BY_COLUMN, _MOST_READS = 0.1, 20
 _HASTE = 0.5
 """A Hessian is taken anew after this share of the passes that it costs."""
 
-_FLOOR_IN_SAMPLE = 1e-2
-"""The share of the mean curvature that no feature has less of in a sample, which may not know it.
-"""
+_FLOOR_IN_SAMPLE = 1e-4
+"""The share of a feature's variance over all rows that a sample tells of it, at least."""
 
 _REFRESH = 6
 """Steps after which the Hessian is taken anew, if not sooner."""
@@ -71,7 +69,7 @@ _ENOUGH = 50
 Hessian that of all rows: no squared penalty makes up for directions that few rows don't know.
 """
 
-_SMALL, _SMALL_OF_MANY = 5e5, 1e9
+_SMALL, _SMALL_OF_MANY = 2e6, 1e9
 """Nanoseconds of a pass up to which a problem is solved by one compiled function, on one thread;
 where there are many problems, each has a thread anyway.
 """
@@ -94,6 +92,7 @@ class Descent:
     l1: float
     point: Any = None
     model: QuadraticModel | None = None
+    variances: np.ndarray | None = None
     age: float = 0
     wait: float = 0
     expected: float = np.inf
@@ -207,6 +206,8 @@ class Proximal:
 
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
+        if objective.settles_columns:
+            return "proximal Newton over columns"
         matrix = "Hessian" if _is_whole(objective) else "a block of the Hessian for each class"
         if objective.is_sparse and not _is_whole(objective):
             matrix = "Hessian by columns"
@@ -254,14 +255,14 @@ class Proximal:
         if state.descent is None:
             state.descent = _descent(objective, state, 0, None)
         descent, negligible = state.descent, self.negligible * state.scale
-        before = descent.value
-        if objective.descent_work <= _SMALL:
+        before, norm = descent.value, state.norms[0]
+        if objective.settles_columns or objective.descent_work <= _SMALL:
             descent.settle((self._tol, negligible, 0.0), 1)
         else:
             self._advance(descent, self._tol, negligible)
         state.running[0] = descent.end == RUNNING
         state.stuck[0] = descent.end == STUCK
-        if descent.end == CONVERGED and descent.value == before:
+        if descent.end == CONVERGED and descent.value == before and descent.norm >= norm:
             self._finish(state)
             return
         state.point, state.gradient = descent.theta, descent.gradient
@@ -322,7 +323,7 @@ class Proximal:
                 0.25 * negligible,
                 _INNER,
             )
-        if descent.objective.descent_work <= work:
+        if descent.objective.settles_columns or descent.objective.descent_work <= work:
             descent.settle((tol, negligible, share), _MOST_STEPS)
             return
         for number in range(_MOST_STEPS):
@@ -376,12 +377,16 @@ class Proximal:
             descent.age = descent.wait = min(_HASTE * cost, _REFRESH)
         n_rows = self._affordable(objective, _HASTE * cost, descent.age)
         hessian = objective.hessian(descent.theta, exact, n_rows)
-        floor = FLOOR if n_rows is None else _FLOOR_IN_SAMPLE
+        least = np.zeros(objective.n_features)
+        if n_rows is not None:
+            if descent.variances is None:
+                descent.variances = objective.curvature(full=False).second
+            least = _FLOOR_IN_SAMPLE * descent.variances
         if model is None:
             strength = float(objective.penalty.strength[0])
-            model = descent.model = QuadraticModel.of(hessian, strength, self.memory, floor)
+            model = descent.model = QuadraticModel.of(hessian, strength, self.memory, least)
         else:
-            model.renew(hessian, floor)
+            model.renew(hessian, least)
         if exact and n_rows is None:
             model.forget()
         else:
@@ -480,7 +485,8 @@ def _search(descent: Descent, step: Step) -> bool:
 
 
 def _takes_all(objective: Objective) -> bool:
-    return not objective.is_sparse and objective.n_features <= _FEW_FEATURES
+    few = not objective.is_sparse and objective.n_features <= _FEW_FEATURES
+    return few or objective.settles_columns
 
 
 def _has_matrix(objective: Objective) -> bool:

@@ -58,24 +58,30 @@ class QuadraticModel:
     changes: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def of(cls, hessian: Hessian, strength: float, memory: int, floor: float) -> "QuadraticModel":
+    def of(
+        cls, hessian: Hessian, strength: float, memory: int, least: np.ndarray
+    ) -> "QuadraticModel":
         """Return the model of a Hessian and a squared penalty; see :meth:`renew`."""
         model = cls(hessian.center, np.empty(0), strength, memory)
-        model.renew(hessian, floor)
+        model.renew(hessian, least)
         return model
 
-    def renew(self, hessian: Hessian, floor: float) -> None:
+    def renew(self, hessian: Hessian, least: np.ndarray) -> None:
         """Take another Hessian; what steps told is kept.
 
-        No curvature is taken to be less than a share ``floor`` of the mean one.
+        No feature is taken to have less variance than ``least`` (d,).
         """
         self.center = hessian.center
         blocks = np.array(hessian.blocks, np.float64)
         q = self.center.size + 1
-        coefficients = np.delete(np.arange(blocks.shape[1]), np.s_[q - 1 :: q])
-        diagonal = blocks[:, coefficients, coefficients]
-        least = floor * max(float(diagonal.mean()), 1e-300)
-        blocks[:, coefficients, coefficients] = np.maximum(diagonal, least) + self.strength
+        places = np.arange(blocks.shape[1])
+        intercepts = places[q - 1 :: q]
+        coefficients = np.delete(places, intercepts)
+        bounds = blocks[:, intercepts, intercepts][:, :, None] * least
+        diagonal = np.maximum(
+            blocks[:, coefficients, coefficients], bounds.reshape(len(blocks), -1)
+        )
+        blocks[:, coefficients, coefficients] = diagonal + self.strength
         self.blocks = blocks
 
     def remember(self, step: np.ndarray, change: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 A field whose metadata says that it ``follows`` from the others isn't kept.
 """
 
+from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.label_blocks import LabelBlock
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.proximal_point import ProximalPoint
@@ -18,6 +19,7 @@ from fastclf.solvers.small_newton import SmallNewtonState
 from fastclf.solvers.stopping import Stopping
 
 STATES: dict[str, type] = {
+    "columns point": ColumnsPoint,
     "constant": Constant,
     "cosine": Cosine,
     "descent": Descent,
