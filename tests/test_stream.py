@@ -8,7 +8,7 @@ import pytest
 from pyarrow import csv, feather, ipc, parquet
 
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
-from fastclf.data import Stream
+from fastclf.data import Stream, stream_files
 from fastclf.errors import DataError, FastclfError, InputError
 from fastclf.solvers import Adam
 
@@ -79,6 +79,37 @@ def test_single_precision_stays(tmp_path: Path):
         assert source.dtype == next(source.rows_in_order()).X.dtype == np.float32
     assert stream(tmp_path, "csv", X, y).dtype == np.float64
     assert Stream(tmp_path / "data.csv", "y", dtype="float32").dtype == np.float32
+
+
+@pytest.mark.parametrize("whole", [0, 1 << 26])
+@pytest.mark.parametrize("together", [1, 1000, 1 << 20])
+def test_row_groups_of_any_size_and_columns_of_any_type(
+    tmp_path: Path, monkeypatch, whole: int, together: int
+):
+    monkeypatch.setattr(stream_files, "_WHOLE", whole)
+    monkeypatch.setattr(stream_files, "_COLUMNS", together)
+    rng = np.random.default_rng(3)
+    numbers = rng.integers(-5, 5, size=N)
+    columns = {
+        "a": pa.array(numbers, pa.float32()),
+        "b": pa.array(numbers, pa.int16()),
+        "c": pa.array(numbers, pa.float64()),
+        "d": pa.array(numbers, pa.int64()).cast(pa.decimal128(25, 2)),
+        "e": pa.DictionaryArray.from_arrays(numbers + 5, pa.array(range(-5, 5), pa.int64())).cast(
+            pa.int64()
+        ),
+    }
+    table = pa.table({"name": ["x", "y"] * (N // 2), **columns, "w": np.arange(N) / N})
+    path = tmp_path / "data.parquet"
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        for start, end in ((0, 150), (150, 150), (150, 151), (151, N)):
+            writer.write_table(table.slice(start, end - start))
+    source = Stream(path, "name", weight="w", chunk_rows=64)
+    pieces = list(source.rows_in_order())
+    assert max(len(rows.X) for rows in pieces) <= 64
+    X, y, weights = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    assert X.flags.c_contiguous and (X == numbers[:, None]).all() and X.shape == (N, 5)
+    assert y.tolist() == table["name"].to_pylist() and (weights == np.arange(N) / N).all()
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastclf import threads
 from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
@@ -162,23 +161,26 @@ class Stream:
             yield Rows(X, y, weights)
 
     def _read(self, parts: np.ndarray) -> Iterator[Rows]:
-        first = 0
-        for part in parts.tolist():
-            self._check_unchanged()
-            if self._arrays is not None:
+        checked = self._checked(parts.tolist())
+        if self._arrays is not None:
+            for part in checked:
                 X, y = self._arrays.read(part, self.dtype)
                 yield Rows(X, y if self.several_targets else y.ravel())
-                continue
+        else:
             assert self._tables is not None  # it is one of the two
-            # One thread decodes what another makes a matrix of, which takes half as long.
-            for piece in threads.ahead(self._tables.read(part, self._wanted, self._most)):
+            first = 0
+            for X, piece in self._tables.matrices(checked, self._wanted):
                 if piece.n_rows:
-                    yield self._rows(piece, first)
+                    yield self._rows(X, piece, first)
                     first += piece.n_rows
         self._check_unchanged()
 
-    def _rows(self, piece: Any, first: int) -> Rows:
-        assert self.feature_names is not None
+    def _checked(self, parts: list[int]) -> Iterator[int]:
+        for part in parts:
+            self._check_unchanged()
+            yield part
+
+    def _rows(self, X: np.ndarray, piece: Any, first: int) -> Rows:
         targets = [piece.column(name) for name in self._targets]
         for name, values in zip(self._targets, targets, strict=True):
             is_text = values.dtype.kind == "U"
@@ -192,7 +194,7 @@ class Stream:
                 raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
         y = np.stack(targets, axis=1) if self.several_targets else _labels(targets[0])
         weights = None if self._weight is None else piece.column(self._weight)
-        return Rows(piece.matrix(self.feature_names, self.dtype), y, weights)
+        return Rows(X, y, weights)
 
     def _open_arrays(self, target_path: Any, dtype: str | None, chunk_rows: int | None) -> None:
         from fastclf.data.stream_files import ArrayParts
@@ -273,9 +275,10 @@ class Stream:
                     )
             single = all(numbers[name] for name in self.feature_names)
         self.dtype = np.dtype(dtype or ("float32" if single else "float64"))
-        self._wanted = (*self.feature_names, *self._targets, *others)
         row = self.dtype.itemsize * len(self.feature_names)
-        self._most = chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
+        most = chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
+        beside = (*self._targets, *others)
+        self._wanted = files.Wanted(self.feature_names, beside, self.dtype, most)
 
     @property
     def _parts(self) -> "ArrayParts | TableParts":

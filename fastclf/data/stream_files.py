@@ -1,22 +1,52 @@
 """Files that are read in pieces, again and again: their parts, which can be read in any order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import dataset as arrow_dataset
 from pyarrow import ipc, parquet
 
+from fastclf import threads
 from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.text import TextFile
 from fastclf.errors import DataError
+from fastclf.recycling import Recycled
 from fastclf.table import Categories, Lists, Table
 
 _BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read at a time
 _DECODED = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
 _BLOCK = 4096  # rows that are written at a time, so that lines of the matrix stay in cache
+_WHOLE = 1 << 26  # bytes of the features of a row group up to which it is decoded by columns
+_COLUMNS = 1 << 23  # bytes of them that are decoded together then
+
+
+class Wanted(NamedTuple):
+    """What is asked of a file of columns.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Columns of the matrix.
+    others : sequence of str
+        Columns beside it.
+    dtype : numpy.dtype
+        Of the matrix.
+    most : int
+        The most rows of a matrix.
+    """
+
+    features: Sequence[str]
+    others: Sequence[str]
+    dtype: np.dtype
+    most: int
+
+    @property
+    def names(self) -> list[str]:
+        """All columns."""
+        return [*self.features, *self.others]
 
 
 class Piece(Protocol):
@@ -44,6 +74,21 @@ class TableParts(Protocol):
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
+
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+
+        What comes next is read meanwhile.
+        """
+
+
+def matrices_of(
+    file: TableParts, parts: Iterable[int], wanted: Wanted
+) -> Iterator[tuple[np.ndarray, Piece]]:
+    """Yield the features of parts, where a thread decodes what another makes a matrix of."""
+    for part in parts:
+        for piece in threads.ahead(file.read(part, wanted.names, wanted.most)):
+            yield piece.matrix(wanted.features, wanted.dtype), piece
 
 
 class ArrowPiece:
@@ -123,6 +168,59 @@ class ParquetParts:
                         yield ArrowPiece(batch.slice(start, most))
             pa.default_memory_pool().release_unused()
 
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+
+        A row group that isn't too large is decoded a few columns at a time: a reader keeps a
+        dictionary and a page of each of its columns, which take more memory than the rows.
+        """
+        for chunks in threads.ahead(self._groups_of(parts, wanted)):
+            while chunks:
+                yield chunks.pop(0)
+        pa.default_memory_pool().release_unused()
+
+    def _groups_of(
+        self, parts: Iterable[int], wanted: Wanted
+    ) -> Iterator[list[tuple[np.ndarray, Piece]]]:
+        row = wanted.dtype.itemsize * len(wanted.features)
+        memory = Recycled()
+        for part in parts:
+            _, metadata, group = self._groups[part]
+            if metadata.row_group(group).num_rows * row <= _WHOLE:
+                chunks = self._by_columns(part, wanted, memory)
+                last = [chunks.pop() for _ in range(len(chunks) // 2)]
+                yield chunks
+                yield last[::-1]  # the next group is decoded once the first half of this is used
+            else:
+                for chunk in matrices_of(self, [part], wanted):
+                    yield [chunk]
+
+    def _by_columns(
+        self, part: int, wanted: Wanted, memory: Recycled
+    ) -> list[tuple[np.ndarray, Piece]]:
+        path, metadata, group = self._groups[part]
+        n = metadata.row_group(group).num_rows
+        if n == 0:
+            return []
+        length = -(-n // -(-n // wanted.most))  # of chunks that are about as long as each other
+        X = [
+            memory.empty((min(length, n - start), len(wanted.features)), wanted.dtype)
+            for start in range(0, n, length)
+        ]
+        together = max(1, _COLUMNS // (n * wanted.dtype.itemsize))
+        with arrow_errors(path), parquet.ParquetFile(path, metadata=metadata) as file:
+            for first in range(0, len(wanted.features), together):
+                names = list(wanted.features[first : first + together])
+                found = file.read_row_group(group, names).combine_chunks()
+                columns = [_numbers(found.column(name).chunk(0)) for name in names]
+                for i, chunk in enumerate(X):
+                    rows = slice(i * length, i * length + len(chunk))
+                    _write(chunk, first, [column[rows] for column in columns])
+                del found, columns
+            others = file.read_row_group(group, list(wanted.others)).combine_chunks()
+        pieces = [ArrowPiece(batch) for batch in others.to_batches(length)]
+        return list(zip(X, pieces, strict=True))
+
 
 class IpcParts:
     """The record batches of an Arrow file; a stream of them is one part."""
@@ -155,6 +253,10 @@ class IpcParts:
                 for start in range(0, batch.num_rows, most):
                     yield ArrowPiece(batch.slice(start, most))
 
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        return matrices_of(self, parts, wanted)
+
 
 class TextParts:
     """A CSV or TSV file, which has one part."""
@@ -174,6 +276,10 @@ class TextParts:
         numbers = [name for name in columns if name in self.numbers]
         for table in self._file.batches(columns, numbers=numbers, batch_rows=most):
             yield TextPiece(table)
+
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        return matrices_of(self, parts, wanted)
 
 
 class ArrayParts:
@@ -219,14 +325,18 @@ def _numbers(values: pa.Array) -> np.ndarray:
 
 
 def _matrix(columns: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    n = len(columns[0])
-    X = np.empty((n, len(columns)), dtype)
-    for start in range(0, n, _BLOCK):
+    X = np.empty((len(columns[0]), len(columns)), dtype)
+    _write(X, 0, columns)
+    return X
+
+
+def _write(X: np.ndarray, first: int, columns: list[np.ndarray]) -> None:
+    """Write columns (m,) into a matrix (m, d), from its column ``first`` on."""
+    for start in range(0, len(X), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = X[rows]
-        for j, column in enumerate(columns):
+        for j, column in enumerate(columns, first):
             block[:, j] = column[rows]
-    return X
 
 
 def _text(table: Table, name: str) -> np.ndarray:

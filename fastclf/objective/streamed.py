@@ -72,6 +72,7 @@ class StreamedObjective:
     """
 
     is_sparse = False
+    orders_rows = True
     by_feature = False
     has_small_passes = False
 
@@ -234,7 +235,9 @@ class StreamedObjective:
             part._resident = self._resident.with_penalty(penalty.scaled(scale))
         return part
 
-    def run_batches(self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int) -> None:
+    def run_batches(
+        self, rule: Rule, state: Any, order: np.ndarray | None, first: int, last: int
+    ) -> None:
         """Run batches first to last of an epoch, updating ``state``.
 
         The order of the rows is that of the chunks, shuffled by the state's seed and epoch, and not
