@@ -10,6 +10,7 @@ from pyarrow import csv, feather, ipc, parquet
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
 from fastclf.data import Stream, stream_files
 from fastclf.errors import DataError, FastclfError, InputError
+from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.solvers import Adam
 
 N, D = 1000, 4
@@ -219,6 +220,37 @@ def test_minibatches(tmp_path: Path, kind: str):
     assert (LogisticRegression(**settings).fit(source).coef_ == found.coef_).all()
     other = LogisticRegression(**{**settings, "random_state": 1}).fit(source)
     assert (other.coef_ != found.coef_).any()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+def test_columns_that_an_encoder_makes_features_of(tmp_path: Path, kind: str):
+    X, y = data()
+    X[::7, 0] = np.nan
+    city = np.array(["Bonn", "Oslo", "Rome"])[np.random.default_rng(0).integers(0, 3, N)]
+    path = write(tmp_path, kind, arrow(X, city=city.tolist(), y=y))
+    numbers = NumericColumn("x0", fill=1.0, shift=1.0, scale=2.0), NumericColumn("x3", 0.0, 0.5)
+    place = CategoricalColumn("city", ("Bonn", "Rome"), other=True)
+    filled = (np.where(np.isnan(X[:, 0]), 1, X[:, 0]) - 1) / 2
+    for encoder, features in (
+        (Encoder(numbers, "float32"), [filled, X[:, 3] - 0.5]),
+        (
+            Encoder((*numbers, place)),
+            [filled, X[:, 3] - 0.5, *(city == name for name in ("Bonn", "Rome", "Oslo"))],
+        ),
+    ):
+        source = Stream(path, "y", encoder=encoder, chunk_rows=64)
+        wanted = np.stack(features, axis=1).astype(encoder.dtype)
+        pieces = list(source.rows_in_order())
+        assert max(len(rows.X) for rows in pieces) <= 64
+        found = np.concatenate([rows.X for rows in pieces])
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+        assert found.dtype == wanted.dtype == source.dtype
+        fitted = LogisticRegression(tol=1e-8).fit(source)
+        in_memory = LogisticRegression(tol=1e-8).fit(wanted, y)
+        np.testing.assert_allclose(fitted.coef_, in_memory.coef_, atol=1e-4)
+        assert fitted.feature_names_in_.tolist() == list(encoder.feature_names)
+    with pytest.raises(DataError, match='encoder: there is no column "x9"'):
+        Stream(path, "y", encoder=Encoder.of_numbers(["x9"]))
 
 
 def test_early_stopping_needs_its_own_rows(tmp_path: Path):

@@ -1,6 +1,6 @@
 """Files that are read in pieces, again and again: their parts, which can be read in any order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.text import TextFile
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
-from fastclf.table import Categories, Lists, Table
+from fastclf.table import Categories, Lists, Numbers, Table
 
 _BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read at a time
 _DECODED = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
@@ -269,12 +269,14 @@ class TextParts:
         self.files = [path]
         self._file = TextFile(path, delimiter, header)
         self.names = self._file.names
-        self.numbers: tuple[str, ...] = ()
+        self.numbers: Sequence[str] = ()
+        self.text: Collection[str] = ()
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows in pieces of at most so many."""
         numbers = [name for name in columns if name in self.numbers]
-        for table in self._file.batches(columns, numbers=numbers, batch_rows=most):
+        text = [name for name in columns if name in self.text]
+        for table in self._file.batches(columns, numbers=numbers, text=text, batch_rows=most):
             yield TextPiece(table)
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
@@ -343,6 +345,18 @@ def _text(table: Table, name: str) -> np.ndarray:
     column = table.columns[name]
     assert isinstance(column, Categories)
     return np.array([*column.names, ""])[column.codes]  # a code of -1 is the last
+
+
+def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any) -> set[str]:
+    """Return which columns hold no numbers: the schema says so, or the first rows of text."""
+    if kind in ("parquet", "arrow"):
+        schema = ParquetParts(path).schema if kind == "parquet" else IpcParts(path).schema
+        numbers = {name for name in number_columns(schema) if name in columns}
+        return set(columns) - numbers
+    first = next(file.batches(list(columns)), None)
+    if first is None:
+        return set()
+    return {name for name in columns if not isinstance(first.columns[name], Numbers)}
 
 
 def number_columns(schema: pa.Schema) -> dict[str, bool]:

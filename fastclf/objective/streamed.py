@@ -256,6 +256,7 @@ class StreamedObjective:
             part.run_batches(rule, state, rows, first - start, end - start)
             self.passes += part.passes * part.n_rows / self.n_rows
             first = end
+            del chunk, part  # so that their memory is free when the next chunk but one is mixed
         if last * rule.batch_size >= self.n_rows:
             self._epoch.close()
             self._epoch = None

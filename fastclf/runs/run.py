@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +18,9 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_estimator
 from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import (
+    CHECKPOINT,
     CONFIG,
+    ORIGIN,
     FinishedRun,
     RunDirectory,
     check_is_run,
@@ -97,6 +99,9 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         have changed since it began.
     """
     if is_complete(path):
+        begun = _known_origin(path)
+        if begun is not None:
+            begun.check_recipe(path, begun.completed(recipe))
         run = open_run(path)
         return RunResult(path, run.model, run.summary, {})
     with old_run(path) as directory:
@@ -105,6 +110,12 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
             recipe = begun.completed(recipe)
             begun.check_recipe(path, recipe)
         return _run(recipe, directory, console, begun)
+
+
+def _known_origin(path: Path) -> Origin | None:
+    with suppress(RunError):  # a complete run doesn't need it
+        return Origin.read(path / CHECKPOINT / ORIGIN)
+    return None
 
 
 def choose(
