@@ -130,6 +130,68 @@ def test_a_category_for_which_nothing_stands(tmp_path: Path):
         train(recipe({**data, "categorical": []}), tmp_path / "run")
 
 
+def in_two_files(folder: Path, second: pa.Table) -> dict:
+    data = {**tables(folder), "stream": True}
+    (folder / "parts").mkdir()
+    Path(data["path"]).rename(folder / "parts" / "0.parquet")
+    parquet.write_table(second, folder / "parts" / "1.parquet")
+    return {**data, "path": str(folder / "parts")}
+
+
+def test_files_of_a_folder_that_differ(tmp_path: Path):
+    names, numbers = pa.array(["u", "v"]), pa.array([1.0, 2.0])
+    whole = {"a": numbers, "b": numbers, "c": numbers, "y": pa.array(["no", "yes"])}
+    for i, (second, said) in enumerate(
+        (
+            ({key: whole[key] for key in "aby"}, r'1.parquet: there is no column "c", which other'),
+            ({**whole, "b": names}, r"1.parquet: can't be read: .*'u'"),
+        )
+    ):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        data = in_two_files(folder, pa.table(second))
+        with pytest.raises(DataError, match=said):
+            train(recipe(data), folder / "run")
+    found = train(recipe({**data, "drop": ["b"]}), tmp_path / "run")
+    assert found.summary["n_train"] == 1002
+
+
+def test_a_file_that_is_no_parquet_in_a_folder(tmp_path: Path):
+    data = in_two_files(tmp_path, pa.table({"a": [1.0]}))
+    (tmp_path / "parts" / "1.parquet").write_text("notes about the data")
+    with pytest.raises(DataError, match=r"1.parquet: can't be read: it is cut short, or no Parqu"):
+        train(recipe(data), tmp_path / "run")
+
+
+@pytest.mark.parametrize("categorical", [[], ["y"]])
+def test_columns_that_hold_lists(tmp_path: Path, categorical: list):
+    data = {**tables(tmp_path), "stream": True}
+    table = parquet.read_table(data["path"])
+    parquet.write_table(table.append_column("more", pa.array([[1.0]] * 1000)), data["path"])
+    with pytest.raises(DataError, match='column "more" holds lists; leave it out with data.drop'):
+        train(recipe({**data, "categorical": categorical}), tmp_path / "run")
+
+
+def test_a_little_text_among_numbers_is_a_mistake(tmp_path: Path):
+    data = {**tables(tmp_path, suffix="csv"), "stream": True}
+    path = Path(data["path"])
+    lines = path.read_text().splitlines()
+    lines[700] = "oops" + lines[700][lines[700].index(",") :]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match='row 700, column "a": "oops" is not a number, and nearly'):
+        train(recipe(data), tmp_path / "run")
+
+
+def test_columns_in_the_names_of_folders(tmp_path: Path):
+    data = {**tables(tmp_path), "stream": True}
+    (tmp_path / "parts" / "day=1").mkdir(parents=True)
+    Path(data["path"]).rename(tmp_path / "parts" / "day=1" / "0.parquet")
+    data["path"] = str(tmp_path / "parts")
+    with pytest.raises(DataError, match='column "day" is in names of folders'):
+        train(recipe(data), tmp_path / "run")
+    assert train(recipe({**data, "drop": ["day"]}), tmp_path / "run").summary["n_train"] == 1000
+
+
 def test_categories_that_are_too_many(tmp_path: Path):
     data = {**tables(tmp_path), "stream": True}
     table = parquet.read_table(data["path"])

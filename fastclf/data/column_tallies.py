@@ -6,10 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastclf.data.scaling import comparable
+from fastclf.data.text_columns import is_nearly_numeric, is_number
 from fastclf.errors import DataError
 from fastclf.linear_model import Affine
-from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
-from fastclf.table import Lists, Numbers, Table, as_categories
+from fastclf.preprocessing import (
+    MISSING,
+    CategoricalColumn,
+    Encoder,
+    NumericColumn,
+    as_numbers,
+)
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories, shown
 
 MOST_NAMES = 1 << 20
 """Different values of a column of categories that are counted."""
@@ -119,14 +126,15 @@ class CategoryTally:
         self._counts: Counter[str] = Counter()
         self._n_missing = 0
         self._numbers = True
+        self._text: tuple[int, str] | None = None  # the first value that is no number, and its row
 
     def add(self, table: Table) -> None:
         """Count the rows of a table."""
-        raw = table.columns[self.name]
-        if isinstance(raw, Lists):
-            raise DataError(f'column "{self.name}" holds lists; leave it out with data.drop')
+        raw = _no_lists(self.name, table)
         self._numbers = self._numbers and isinstance(raw, Numbers)
         column = as_categories(raw)
+        if self._text is None:
+            self._find_text(column, table.rows)
         there = np.bincount(column.codes[~column.missing], minlength=len(column.names))
         self._counts.update(
             {name: count for name, count in zip(column.names, there.tolist(), strict=True) if count}
@@ -136,6 +144,28 @@ class CategoryTally:
             raise DataError(
                 f'column "{self.name}" has more than {MOST_NAMES} different values; leave it out '
                 "with data.drop"
+            )
+
+    def _find_text(self, column: Categories, rows: np.ndarray) -> None:
+        new = [name not in self._counts and not is_number(name) for name in column.names]
+        found = np.array([*new, False])[column.codes]  # a code of -1 is the last
+        if found.any():
+            row = int(found.argmax())
+            self._text = int(rows[row]), column.names[column.codes[row]]
+
+    def check(self) -> None:
+        """Refuse a column of many different numbers that has a little text.
+
+        Raises
+        ------
+        DataError
+            If it is one; it names the first row with text.
+        """
+        if self._text is not None and is_nearly_numeric(self._counts):
+            row, text = self._text
+            raise DataError(
+                f'row {row}, column "{self.name}": {shown(text)} is not a number, and nearly all '
+                "other values there are; correct it, or name the column in data.categorical"
             )
 
     def column(self, impute: str, min_frequency: int | float) -> CategoricalColumn:
@@ -200,14 +230,14 @@ class EncoderTally:
         self._impute, self._min_frequency, self._dtype = impute, min_frequency, dtype
         numeric = [name for name in columns if name not in set(categorical)]
         self.numbers = NumberTally(numeric, scale, impute)
-        self._categories = [CategoryTally(name) for name in columns if name in set(categorical)]
+        self.categories = [CategoryTally(name) for name in columns if name in set(categorical)]
 
     def add(self, table: Table) -> None:
         """Count the rows of a table."""
-        parts = [table.columns[name] for name in self.numbers.names]
+        parts = [_numbers(name, table) for name in self.numbers.names]
         if parts:
-            self.numbers.add(np.stack([_values(part) for part in parts], axis=1))
-        for tally in self._categories:
+            self.numbers.add(np.stack(parts, axis=1))
+        for tally in self.categories:
             tally.add(table)
 
     def encoder(self) -> Encoder:
@@ -221,10 +251,10 @@ class EncoderTally:
         columns: dict[str, NumericColumn | CategoricalColumn] = {}
         if self.numbers.names:
             columns |= self.numbers.columns()
-        for tally in self._categories:
+        for tally in self.categories:
             columns[tally.name] = tally.column(self._impute, self._min_frequency)
         encoder = Encoder(tuple(columns[name] for name in self.columns), self._dtype)
-        if self._categories and encoder.n_features > MOST_FEATURES:
+        if self.categories and encoder.n_features > MOST_FEATURES:
             widest = max(encoder.columns, key=lambda column: len(column.feature_names))
             raise DataError(
                 f"the columns become {encoder.n_features} features, {len(widest.feature_names)} of "
@@ -238,6 +268,12 @@ def _nonzero(scale: np.ndarray) -> np.ndarray:
     return np.where(scale == 0, 1.0, scale)
 
 
-def _values(column: object) -> np.ndarray:
-    assert isinstance(column, Numbers)  # it is no category
-    return column.values
+def _numbers(name: str, table: Table) -> np.ndarray:
+    return as_numbers(name, _no_lists(name, table), table.rows).values
+
+
+def _no_lists(name: str, table: Table) -> Numbers | Categories:
+    column = table.columns[name]
+    if isinstance(column, Lists):
+        raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
+    return column

@@ -335,6 +335,8 @@ class Stream:
         self._chunk_rows = chunk_rows
         most = self._chunk_length(features)
         beside = (*self._targets, *others)
+        if kind == "parquet":
+            parts.check((*features, *beside))
         self._wanted = files.Wanted(features, beside, self.dtype, most)
 
     @property

@@ -148,11 +148,29 @@ class ParquetParts:
             self.schema = found.schema
             self.files = [Path(name) for name in found.files]
         self._groups = []
+        self._lacking: dict[str, Path] = {}
         for file in self.files:
             with arrow_errors(file):
                 metadata = parquet.read_metadata(file)
+                own = set(metadata.schema.to_arrow_schema().names)
             self._groups += [(file, metadata, i) for i in range(metadata.num_row_groups)]
+            self._lacking.update({name: file for name in self.schema.names if name not in own})
         self.count = len(self._groups)
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Refuse columns that some of the files lack.
+
+        Raises
+        ------
+        DataError
+            If there is one.
+        """
+        for name in columns:
+            if name in self._lacking:
+                raise DataError(
+                    f'{self._lacking[name]}: there is no column "{name}", which other files of the '
+                    "folder have; write it there, or leave it out with data.drop"
+                )
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
@@ -351,6 +369,12 @@ def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any
     """Return which columns hold no numbers: the schema says so, or the first rows of text."""
     if kind in ("parquet", "arrow"):
         schema = ParquetParts(path).schema if kind == "parquet" else IpcParts(path).schema
+        for name in columns:
+            if name not in schema.names:
+                raise DataError(
+                    f'{path}: the column "{name}" is in names of folders, which a stream doesn\'t '
+                    "read; leave it out with data.drop"
+                )
         numbers = {name for name in number_columns(schema) if name in columns}
         return set(columns) - numbers
     first = next(file.batches(list(columns)), None)

@@ -115,14 +115,17 @@ def open_stream(table: DataTable) -> StreamedData:
     with naming_stream(path):
         for features, y, weights in threads.ahead(_raw_rows(stream, categorical)):
             n += len(y)
-            _add_to(digest, features, y, weights)
             tally.add(y, np.ones(len(y)) if weights is None else weights)
             if isinstance(features, Table):
                 found.add(features)
             else:
                 found.numbers.add(features)
+            _add_to(digest, features, y, weights)
         if n == 0:
             raise DataError("has no rows")
+        for column in found.categories:
+            if column.name not in table.categorical:
+                column.check()
         encoder = found.encoder()
     names: tuple[str, ...]
     task: Task = "multilabel"
