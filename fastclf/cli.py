@@ -166,13 +166,14 @@ def train(
     from fastclf.runs.tables import print_tables
 
     recipe, path = choose(config, assignments, out, stopped)
-    if stopped is not None and is_complete(stopped):
-        click.echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
+    was_complete = stopped is not None and is_complete(stopped)
     console = None if quiet else Console(stderr=True)
     try:
         result = (train_recipe if stopped is None else resume)(recipe, path, console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(what_is_kept(path)) from None
+    if was_complete:
+        click.echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
     _warn(result.summary["warnings"])
     if as_json:
         click.echo(to_json({"path": str(result.path), **result.summary}))

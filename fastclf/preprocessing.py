@@ -169,6 +169,25 @@ class Encoder:
         parts = [self._part(column, table) for column in self.columns]
         return self._sparse(parts, table.n_rows) if self.sparse else self._dense(parts, len(table))
 
+    def apply_in_place(self, X: np.ndarray) -> None:
+        """Turn raw rows (n, d) of numbers, with NaN for what is missing, into features.
+
+        A value for which nothing stands stays NaN.
+        """
+        columns = [column for column in self.columns if isinstance(column, NumericColumn)]
+        fill = np.array([np.nan if column.fill is None else column.fill for column in columns])
+        if np.isfinite(fill).any():
+            with np.errstate(over="ignore", invalid="ignore"):
+                whole = np.isfinite(X.sum())
+            if not whole:
+                rows, places = np.nonzero(np.isnan(X))
+                X[rows, places] = fill[places]
+        shift = np.array([column.shift for column in columns])
+        scale = np.array([column.scale for column in columns])
+        if shift.any() or (scale != 1).any():
+            X -= shift.astype(X.dtype)
+            X /= scale.astype(X.dtype)
+
     def _part(
         self, column: NumericColumn | CategoricalColumn, table: Table
     ) -> tuple[bool, np.ndarray]:

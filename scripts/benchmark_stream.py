@@ -53,12 +53,18 @@ def passes(path: str, repeats: int) -> dict[str, float]:
         for _ in dataset.dataset(path, format="parquet").to_batches():
             pass
 
+    def batches() -> None:
+        with parquet.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+
     def read() -> None:
         for _ in rows.in_order():
             pass
 
     contenders: dict[str, Callable] = {
         "pyarrow's scan": scan,
+        "pyarrow's iter_batches": batches,
         "rows as a matrix": read,
         "value and gradient": lambda: objective.value_and_grad(theta),
     }

@@ -473,6 +473,12 @@ def test_resuming_at_the_prompt(digits: str):
     assert again.stderr == "run: the run is complete; nothing is left to do\n"
     assert json.loads(again.stdout)["n_iter"] == 40
     assert tree(run) == before
+    other = CliRunner().invoke(main, ["train", "--resume", "run", "--set", "model.C=2.0"])
+    assert (other.exit_code, other.stdout) == (2, "")
+    (line,) = other.stderr.splitlines()
+    assert "model.C was 1.0 and is 2.0" in line
+    (run / "checkpoint" / "origin.json").write_text("{}")  # a complete run doesn't need it
+    assert CliRunner().invoke(main, ["train", "--resume", "run", "-q"]).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from pyarrow import csv, feather, ipc, parquet
 
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
-from fastclf.data import Stream
+from fastclf.data import Stream, stream_files
 from fastclf.errors import DataError, FastclfError, InputError
+from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.solvers import Adam
 
 N, D = 1000, 4
@@ -79,6 +80,37 @@ def test_single_precision_stays(tmp_path: Path):
         assert source.dtype == next(source.rows_in_order()).X.dtype == np.float32
     assert stream(tmp_path, "csv", X, y).dtype == np.float64
     assert Stream(tmp_path / "data.csv", "y", dtype="float32").dtype == np.float32
+
+
+@pytest.mark.parametrize("whole", [0, 1 << 26])
+@pytest.mark.parametrize("together", [1, 1000, 1 << 20])
+def test_row_groups_of_any_size_and_columns_of_any_type(
+    tmp_path: Path, monkeypatch, whole: int, together: int
+):
+    monkeypatch.setattr(stream_files, "_WHOLE", whole)
+    monkeypatch.setattr(stream_files, "_COLUMNS", together)
+    rng = np.random.default_rng(3)
+    numbers = rng.integers(-5, 5, size=N)
+    columns = {
+        "a": pa.array(numbers, pa.float32()),
+        "b": pa.array(numbers, pa.int16()),
+        "c": pa.array(numbers, pa.float64()),
+        "d": pa.array(numbers, pa.int64()).cast(pa.decimal128(25, 2)),
+        "e": pa.DictionaryArray.from_arrays(numbers + 5, pa.array(range(-5, 5), pa.int64())).cast(
+            pa.int64()
+        ),
+    }
+    table = pa.table({"name": ["x", "y"] * (N // 2), **columns, "w": np.arange(N) / N})
+    path = tmp_path / "data.parquet"
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        for start, end in ((0, 150), (150, 150), (150, 151), (151, N)):
+            writer.write_table(table.slice(start, end - start))
+    source = Stream(path, "name", weight="w", chunk_rows=64)
+    pieces = list(source.rows_in_order())
+    assert max(len(rows.X) for rows in pieces) <= 64
+    X, y, weights = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    assert X.flags.c_contiguous and (X == numbers[:, None]).all() and X.shape == (N, 5)
+    assert y.tolist() == table["name"].to_pylist() and (weights == np.arange(N) / N).all()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -188,6 +220,37 @@ def test_minibatches(tmp_path: Path, kind: str):
     assert (LogisticRegression(**settings).fit(source).coef_ == found.coef_).all()
     other = LogisticRegression(**{**settings, "random_state": 1}).fit(source)
     assert (other.coef_ != found.coef_).any()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+def test_columns_that_an_encoder_makes_features_of(tmp_path: Path, kind: str):
+    X, y = data()
+    X[::7, 0] = np.nan
+    city = np.array(["Bonn", "Oslo", "Rome"])[np.random.default_rng(0).integers(0, 3, N)]
+    path = write(tmp_path, kind, arrow(X, city=city.tolist(), y=y))
+    numbers = NumericColumn("x0", fill=1.0, shift=1.0, scale=2.0), NumericColumn("x3", 0.0, 0.5)
+    place = CategoricalColumn("city", ("Bonn", "Rome"), other=True)
+    filled = (np.where(np.isnan(X[:, 0]), 1, X[:, 0]) - 1) / 2
+    for encoder, features in (
+        (Encoder(numbers, "float32"), [filled, X[:, 3] - 0.5]),
+        (
+            Encoder((*numbers, place)),
+            [filled, X[:, 3] - 0.5, *(city == name for name in ("Bonn", "Rome", "Oslo"))],
+        ),
+    ):
+        source = Stream(path, "y", encoder=encoder, chunk_rows=64)
+        wanted = np.stack(features, axis=1).astype(encoder.dtype)
+        pieces = list(source.rows_in_order())
+        assert max(len(rows.X) for rows in pieces) <= 64
+        found = np.concatenate([rows.X for rows in pieces])
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+        assert found.dtype == wanted.dtype == source.dtype
+        fitted = LogisticRegression(tol=1e-8).fit(source)
+        in_memory = LogisticRegression(tol=1e-8).fit(wanted, y)
+        np.testing.assert_allclose(fitted.coef_, in_memory.coef_, atol=1e-4)
+        assert fitted.feature_names_in_.tolist() == list(encoder.feature_names)
+    with pytest.raises(DataError, match='encoder: there is no column "x9"'):
+        Stream(path, "y", encoder=Encoder.of_numbers(["x9"]))
 
 
 def test_early_stopping_needs_its_own_rows(tmp_path: Path):

@@ -49,7 +49,7 @@ class DataTable(FileOptions):
         In what precision the model is fitted.
     stream : bool
         With ``path`` and ``test_path``: read the rows to train on anew in each pass, because they
-        don't fit into memory. Features are numbers, none missing.
+        don't fit into memory.
     """
 
     card: FilePath | None = None
@@ -77,14 +77,20 @@ class DataTable(FileOptions):
                 "data.stream: rows that aren't in memory can't be split; name a file to train on "
                 "with data.path, and one to test on with data.test_path",
             )
-        whole = ("classes", "ignore_index", "categorical", "target_path", "label_separator")
-        for key in (*whole, "missing_target", "impute", "min_frequency"):
+        whole = ("classes", "ignore_index", "target_path", "label_separator", "missing_target")
+        for key in whole:
             if getattr(self, key) != DataTable.model_fields[key].default:
                 raise mistake(
                     f"data.{key}",
                     f"data.{key} needs all rows in memory; leave it out, or set data.stream to "
                     "false",
                 )
+        if self.impute not in ("mean", "zero", "none"):
+            raise mistake(
+                "data.impute",
+                f'data.impute = "{self.impute}" needs all rows in memory; with data.stream it is '
+                '"mean", "zero" or "none"',
+            )
         if self.target_kind not in ("auto", "labels", "indicators"):
             raise mistake(
                 "data.target_kind",

@@ -3,6 +3,7 @@
 Numbers stay numbers. Text, booleans, dates and times become categories, named as they are written.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastclf.table import Categories, Column, Lists, Numbers, Table
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")  # text that is a missing value
 _RELEASED = 8  # columns after which Arrow's memory goes back to the system
+_NO_FOOTER = ("magic bytes not found", "smaller than the minimum file footer")
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -28,8 +30,18 @@ def arrow_errors(path: Path | str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError) as problem:
         if isinstance(problem, DataError):
             raise
-        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
-        raise DataError(f"{path}: can't be read: {reason}") from None
+        raise DataError(f"{path}: can't be read: {_reason(problem)}") from None
+
+
+def _reason(problem: Exception) -> str:
+    reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
+    if any(words in reason for words in _NO_FOOTER):
+        named = re.search(r"Could not read schema from '(.*?)'", reason)
+        which = f"{named[1]} is" if named else "it is"
+        return f"{which} cut short, or no Parquet file; make a new copy, or take it away"
+    if "orrupt" in reason:
+        return f"{reason.rstrip('.')}; make a new copy"
+    return reason
 
 
 def to_table(arrow: pa.Table, first_row: int = 1) -> Table:

@@ -83,7 +83,7 @@ def _load_table(
     )
     targets = () if beside is not None else target_columns(file.names, options)
     if like is None:
-        names = _feature_columns(file.names, [*targets, *teacher_columns], options)
+        names = feature_columns(file.names, [*targets, *teacher_columns], options)
     else:
         names = list(like.feature_names)
         check_columns(names, file.names)
@@ -127,7 +127,7 @@ def _load_table(
     )
 
 
-def _feature_columns(
+def feature_columns(
     names: Sequence[str], targets: Sequence[str], options: FileOptions
 ) -> list[str]:
     """Return the names of the features, in the order of the file or of ``columns``."""

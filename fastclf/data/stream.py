@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from fastclf import threads
 from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
-from fastclf.linear_model import Affine
-from fastclf.table import check_columns, twice
+from fastclf.preprocessing import Encoder
+from fastclf.table import Table, check_columns, twice
 
 if TYPE_CHECKING:
     from fastclf.data.stream_files import ArrayParts, TableParts
@@ -22,11 +22,28 @@ _CHUNK = 1 << 23
 """Bytes of X in a chunk. Three or four of them are in memory at a time."""
 
 
+class Raw(NamedTuple):
+    """Some rows of a stream as they were read.
+
+    Parameters
+    ----------
+    table : Table
+        The columns that become features.
+    y : ndarray of shape (m,) or (m, L)
+    weights : ndarray of shape (m,), optional
+    """
+
+    table: Table
+    y: np.ndarray
+    weights: np.ndarray | None
+
+
 class Stream:
     """Rows of a file that are read anew in each pass, in chunks; the file may be of any size.
 
-    Features are numbers, none of them missing. Chunks of Parquet, Arrow and NPY files can be
-    shuffled; CSV is read in its order, and only shuffled within a buffer.
+    Features are numbers, none of them missing, unless an ``encoder`` makes them of other columns.
+    Chunks of Parquet, Arrow and NPY files can be shuffled; CSV is read in its order, and only
+    shuffled within a buffer.
 
     Parameters
     ----------
@@ -44,6 +61,8 @@ class Stream:
         Columns that aren't features.
     weight : str, optional
         A column by which rows count.
+    encoder : Encoder, optional
+        How its columns become features; ``columns`` and ``dtype`` are then its own.
     dtype : {"float32", "float64"}, optional
         Of X; by default single precision if the file has no more.
     chunk_rows : int, optional
@@ -94,6 +113,7 @@ class Stream:
         columns: Sequence[str] | None = None,
         drop: Sequence[str] = (),
         weight: str | None = None,
+        encoder: Encoder | None = None,
         dtype: str | None = None,
         chunk_rows: int | None = None,
         format: Format | None = None,
@@ -109,11 +129,12 @@ class Stream:
         self.target_names: tuple[str, ...] | None = None
         self.feature_names: tuple[str, ...] | None = None
         self._weight = weight
-        self._scaling: Affine | None = None
+        self._encoder = encoder
         self._arrays: ArrayParts | None = None
         self._tables: TableParts | None = None
         if kind == "npy":
-            for key, value in (("target", target), ("columns", columns), ("weight", weight)):
+            named = {"target": target, "columns": columns, "weight": weight, "encoder": encoder}
+            for key, value in named.items():
                 if value is not None:
                     raise DataError(
                         f"{self.path}: the columns of a matrix have no names; leave out {key}"
@@ -125,20 +146,38 @@ class Stream:
             self._open_table(kind, target, columns, drop, header, delimiter, dtype, chunk_rows)
         self._stamps = self._stamped()
 
-    def scaled(self, scaling: Affine | None) -> "Stream":
-        """Return the same rows with their features scaled.
+    def encoded(self, encoder: Encoder) -> "Stream":
+        """Return the same rows with features that another encoder of the columns makes.
 
         Parameters
         ----------
-        scaling : Affine, optional
+        encoder : Encoder
+            Takes the same columns, and the same of them as categories.
 
         Returns
         -------
         Stream
         """
         part = copy.copy(self)
-        part._scaling = scaling
+        part._encoder, part.feature_names = encoder, encoder.feature_names
+        part._wanted = part._wanted._replace(most=part._chunk_length(encoder.column_names))
         return part
+
+    def _chunk_length(self, columns: Sequence[str]) -> int:
+        assert self.feature_names is not None  # it is a table
+        row = self.dtype.itemsize * max(len(columns), len(self.feature_names))
+        return self._chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
+
+    def tables_in_order(self) -> Iterator[Raw]:
+        """Yield all rows with their columns as they are.
+
+        Raises
+        ------
+        DataError
+            If a file is damaged, or has changed.
+        """
+        assert self._tables is not None  # a matrix has no columns
+        return self._raw(np.arange(self._tables.count))
 
     def rows_in_order(self) -> Iterator[Rows]:
         """Yield all rows, always in the same order and the same pieces.
@@ -148,37 +187,50 @@ class Stream:
         DataError
             If a file is damaged, or has changed.
         """
-        return self._scale(self._read(np.arange(self._parts.count)))
+        return self._read(np.arange(self._parts.count))
 
     def rows_shuffled(self, rng: np.random.Generator) -> Iterator[Rows]:
         """Yield all rows, with the parts of the file in a random order."""
-        return self._scale(self._read(rng.permutation(self._parts.count)))
-
-    def _scale(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
-        for X, y, weights in pieces:
-            if self._scaling is not None:  # in place, for no one else has it
-                X -= self._scaling.shift.astype(X.dtype)
-                X /= self._scaling.scale.astype(X.dtype)
-            yield Rows(X, y, weights)
+        return self._read(rng.permutation(self._parts.count))
 
     def _read(self, parts: np.ndarray) -> Iterator[Rows]:
-        first = 0
-        for part in parts.tolist():
-            self._check_unchanged()
-            if self._arrays is not None:
+        encoder = self._encoder
+        if self._arrays is not None:
+            for part in self._checked(parts):
                 X, y = self._arrays.read(part, self.dtype)
                 yield Rows(X, y if self.several_targets else y.ravel())
-                continue
+        elif encoder is not None and encoder.categorical:
+            for table, y, weights in self._raw(parts):
+                yield Rows(encoder.apply(table), y, weights)
+        else:
             assert self._tables is not None  # it is one of the two
-            # One thread decodes what another makes a matrix of, which takes half as long.
-            for piece in threads.ahead(self._tables.read(part, self._wanted, self._most)):
+            first = 0
+            for X, piece in self._tables.matrices(self._checked(parts), self._wanted):
                 if piece.n_rows:
-                    yield self._rows(piece, first)
+                    if encoder is not None:
+                        encoder.apply_in_place(X)
+                    yield Rows(X, *self._targets_of(piece, first))
                     first += piece.n_rows
+
+    def _raw(self, parts: np.ndarray) -> Iterator[Raw]:
+        assert self._tables is not None  # a matrix has no columns
+        first = 0
+        for part in self._checked(parts):
+            pieces = self._tables.read(part, self._wanted.names, self._wanted.most)
+            for piece in threads.ahead(pieces):
+                if piece.n_rows:
+                    table = piece.table(first + 1).select(self._wanted.features)
+                    yield Raw(table, *self._targets_of(piece, first))
+                    first += piece.n_rows
+
+    def _checked(self, parts: np.ndarray) -> Iterator[int]:
+        for part in parts.tolist():
+            self._check_unchanged()
+            yield part
         self._check_unchanged()
 
-    def _rows(self, piece: Any, first: int) -> Rows:
-        assert self.feature_names is not None
+    def _targets_of(self, piece: Any, first: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return targets and weights of rows."""
         targets = [piece.column(name) for name in self._targets]
         for name, values in zip(self._targets, targets, strict=True):
             is_text = values.dtype.kind == "U"
@@ -192,7 +244,7 @@ class Stream:
                 raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
         y = np.stack(targets, axis=1) if self.several_targets else _labels(targets[0])
         weights = None if self._weight is None else piece.column(self._weight)
-        return Rows(piece.matrix(self.feature_names, self.dtype), y, weights)
+        return y, weights
 
     def _open_arrays(self, target_path: Any, dtype: str | None, chunk_rows: int | None) -> None:
         from fastclf.data.stream_files import ArrayParts
@@ -257,25 +309,35 @@ class Stream:
         _check_columns(self.path, "weight", others, names)
         left_out = {*self._targets, *others, *drop}
         chosen = names if columns is None else dict.fromkeys(columns)
-        self.feature_names = tuple(name for name in chosen if name not in left_out)
-        if not self.feature_names:
+        features = tuple(name for name in chosen if name not in left_out)
+        text: set[str] = set()
+        if self._encoder is not None:
+            features, text = self._encoder.column_names, {*self._encoder.categorical}
+            dtype = self._encoder.dtype
+            _check_columns(self.path, "encoder", features, names)
+        if not features:
             raise DataError(f"{with_file}no column is left to be a feature")
+        self.feature_names = features if self._encoder is None else self._encoder.feature_names
+        numeric = [name for name in (*features, *others) if name not in text]
         single = False
         if parts.schema is None:
-            parts.numbers = (*self.feature_names, *others)
+            parts.numbers, parts.text = numeric, text
         else:
             numbers = files.number_columns(parts.schema)
-            for name in (*self.feature_names, *others):
+            for name in numeric:
                 if name not in numbers:
                     raise DataError(
                         f'{with_file}column "{name}" holds {parts.schema.field(name).type}, and a '
                         "stream takes numbers; leave it out with drop"
                     )
-            single = all(numbers[name] for name in self.feature_names)
+            single = all(numbers[name] for name in features if name not in text)
         self.dtype = np.dtype(dtype or ("float32" if single else "float64"))
-        self._wanted = (*self.feature_names, *self._targets, *others)
-        row = self.dtype.itemsize * len(self.feature_names)
-        self._most = chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
+        self._chunk_rows = chunk_rows
+        most = self._chunk_length(features)
+        beside = (*self._targets, *others)
+        if kind == "parquet":
+            parts.check((*features, *beside))
+        self._wanted = files.Wanted(features, beside, self.dtype, most)
 
     @property
     def _parts(self) -> "ArrayParts | TableParts":
@@ -292,6 +354,25 @@ class Stream:
                 raise DataError(
                     f"{path}: has changed since it was opened; start again when nobody writes to it"
                 )
+
+
+def stream_categories(
+    path: Path, format: Format | None, file: Any, columns: Sequence[str]
+) -> set[str]:
+    """Return which columns of a file hold something else than numbers.
+
+    Parameters
+    ----------
+    path : Path
+    format : str, optional
+        By default that of the suffix.
+    file : TextFile or ColumnarFile
+        The same file.
+    columns : sequence of str
+    """
+    from fastclf.data.stream_files import categorical_columns
+
+    return categorical_columns(path, format_of(path, format), columns, file)
 
 
 def _check_columns(path: Path, key: str, listed: Sequence[str], names: Sequence[str]) -> None:

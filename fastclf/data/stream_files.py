@@ -1,22 +1,52 @@
 """Files that are read in pieces, again and again: their parts, which can be read in any order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import dataset as arrow_dataset
 from pyarrow import ipc, parquet
 
+from fastclf import threads
 from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.text import TextFile
 from fastclf.errors import DataError
-from fastclf.table import Categories, Lists, Table
+from fastclf.recycling import Recycled
+from fastclf.table import Categories, Lists, Numbers, Table
 
 _BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read at a time
 _DECODED = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
 _BLOCK = 4096  # rows that are written at a time, so that lines of the matrix stay in cache
+_WHOLE = 1 << 26  # bytes of the features of a row group up to which it is decoded by columns
+_COLUMNS = 1 << 23  # bytes of them that are decoded together then
+
+
+class Wanted(NamedTuple):
+    """What is asked of a file of columns.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Columns of the matrix.
+    others : sequence of str
+        Columns beside it.
+    dtype : numpy.dtype
+        Of the matrix.
+    most : int
+        The most rows of a matrix.
+    """
+
+    features: Sequence[str]
+    others: Sequence[str]
+    dtype: np.dtype
+    most: int
+
+    @property
+    def names(self) -> list[str]:
+        """All columns."""
+        return [*self.features, *self.others]
 
 
 class Piece(Protocol):
@@ -44,6 +74,21 @@ class TableParts(Protocol):
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
+
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+
+        What comes next is read meanwhile.
+        """
+
+
+def matrices_of(
+    file: TableParts, parts: Iterable[int], wanted: Wanted
+) -> Iterator[tuple[np.ndarray, Piece]]:
+    """Yield the features of parts, where a thread decodes what another makes a matrix of."""
+    for part in parts:
+        for piece in threads.ahead(file.read(part, wanted.names, wanted.most)):
+            yield piece.matrix(wanted.features, wanted.dtype), piece
 
 
 class ArrowPiece:
@@ -103,11 +148,29 @@ class ParquetParts:
             self.schema = found.schema
             self.files = [Path(name) for name in found.files]
         self._groups = []
+        self._lacking: dict[str, Path] = {}
         for file in self.files:
             with arrow_errors(file):
                 metadata = parquet.read_metadata(file)
+                own = set(metadata.schema.to_arrow_schema().names)
             self._groups += [(file, metadata, i) for i in range(metadata.num_row_groups)]
+            self._lacking.update({name: file for name in self.schema.names if name not in own})
         self.count = len(self._groups)
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Refuse columns that some of the files lack.
+
+        Raises
+        ------
+        DataError
+            If there is one.
+        """
+        for name in columns:
+            if name in self._lacking:
+                raise DataError(
+                    f'{self._lacking[name]}: there is no column "{name}", which other files of the '
+                    "folder have; write it there, or leave it out with data.drop"
+                )
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
@@ -122,6 +185,59 @@ class ParquetParts:
                     for start in range(0, batch.num_rows, most):
                         yield ArrowPiece(batch.slice(start, most))
             pa.default_memory_pool().release_unused()
+
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+
+        A row group that isn't too large is decoded a few columns at a time: a reader keeps a
+        dictionary and a page of each of its columns, which take more memory than the rows.
+        """
+        for chunks in threads.ahead(self._groups_of(parts, wanted)):
+            while chunks:
+                yield chunks.pop(0)
+        pa.default_memory_pool().release_unused()
+
+    def _groups_of(
+        self, parts: Iterable[int], wanted: Wanted
+    ) -> Iterator[list[tuple[np.ndarray, Piece]]]:
+        row = wanted.dtype.itemsize * len(wanted.features)
+        memory = Recycled()
+        for part in parts:
+            _, metadata, group = self._groups[part]
+            if metadata.row_group(group).num_rows * row <= _WHOLE:
+                chunks = self._by_columns(part, wanted, memory)
+                last = [chunks.pop() for _ in range(len(chunks) // 2)]
+                yield chunks
+                yield last[::-1]  # the next group is decoded once the first half of this is used
+            else:
+                for chunk in matrices_of(self, [part], wanted):
+                    yield [chunk]
+
+    def _by_columns(
+        self, part: int, wanted: Wanted, memory: Recycled
+    ) -> list[tuple[np.ndarray, Piece]]:
+        path, metadata, group = self._groups[part]
+        n = metadata.row_group(group).num_rows
+        if n == 0:
+            return []
+        length = -(-n // -(-n // wanted.most))  # of chunks that are about as long as each other
+        X = [
+            memory.empty((min(length, n - start), len(wanted.features)), wanted.dtype)
+            for start in range(0, n, length)
+        ]
+        together = max(1, _COLUMNS // (n * wanted.dtype.itemsize))
+        with arrow_errors(path), parquet.ParquetFile(path, metadata=metadata) as file:
+            for first in range(0, len(wanted.features), together):
+                names = list(wanted.features[first : first + together])
+                found = file.read_row_group(group, names).combine_chunks()
+                columns = [_numbers(found.column(name).chunk(0)) for name in names]
+                for i, chunk in enumerate(X):
+                    rows = slice(i * length, i * length + len(chunk))
+                    _write(chunk, first, [column[rows] for column in columns])
+                del found, columns
+            others = file.read_row_group(group, list(wanted.others)).combine_chunks()
+        pieces = [ArrowPiece(batch) for batch in others.to_batches(length)]
+        return list(zip(X, pieces, strict=True))
 
 
 class IpcParts:
@@ -155,6 +271,10 @@ class IpcParts:
                 for start in range(0, batch.num_rows, most):
                     yield ArrowPiece(batch.slice(start, most))
 
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        return matrices_of(self, parts, wanted)
+
 
 class TextParts:
     """A CSV or TSV file, which has one part."""
@@ -167,13 +287,19 @@ class TextParts:
         self.files = [path]
         self._file = TextFile(path, delimiter, header)
         self.names = self._file.names
-        self.numbers: tuple[str, ...] = ()
+        self.numbers: Sequence[str] = ()
+        self.text: Collection[str] = ()
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows in pieces of at most so many."""
         numbers = [name for name in columns if name in self.numbers]
-        for table in self._file.batches(columns, numbers=numbers, batch_rows=most):
+        text = [name for name in columns if name in self.text]
+        for table in self._file.batches(columns, numbers=numbers, text=text, batch_rows=most):
             yield TextPiece(table)
+
+    def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
+        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        return matrices_of(self, parts, wanted)
 
 
 class ArrayParts:
@@ -219,20 +345,42 @@ def _numbers(values: pa.Array) -> np.ndarray:
 
 
 def _matrix(columns: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    n = len(columns[0])
-    X = np.empty((n, len(columns)), dtype)
-    for start in range(0, n, _BLOCK):
+    X = np.empty((len(columns[0]), len(columns)), dtype)
+    _write(X, 0, columns)
+    return X
+
+
+def _write(X: np.ndarray, first: int, columns: list[np.ndarray]) -> None:
+    """Write columns (m,) into a matrix (m, d), from its column ``first`` on."""
+    for start in range(0, len(X), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = X[rows]
-        for j, column in enumerate(columns):
+        for j, column in enumerate(columns, first):
             block[:, j] = column[rows]
-    return X
 
 
 def _text(table: Table, name: str) -> np.ndarray:
     column = table.columns[name]
     assert isinstance(column, Categories)
     return np.array([*column.names, ""])[column.codes]  # a code of -1 is the last
+
+
+def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any) -> set[str]:
+    """Return which columns hold no numbers: the schema says so, or the first rows of text."""
+    if kind in ("parquet", "arrow"):
+        schema = ParquetParts(path).schema if kind == "parquet" else IpcParts(path).schema
+        for name in columns:
+            if name not in schema.names:
+                raise DataError(
+                    f'{path}: the column "{name}" is in names of folders, which a stream doesn\'t '
+                    "read; leave it out with data.drop"
+                )
+        numbers = {name for name in number_columns(schema) if name in columns}
+        return set(columns) - numbers
+    first = next(file.batches(list(columns)), None)
+    if first is None:
+        return set()
+    return {name for name in columns if not isinstance(first.columns[name], Numbers)}
 
 
 def number_columns(schema: pa.Schema) -> dict[str, bool]:

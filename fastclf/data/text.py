@@ -14,11 +14,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from fastclf.data.arrow import NULLS, TEXT, arrow_errors, to_table
 from fastclf.data.pieces import in_order, line_pieces
+from fastclf.data.text_columns import is_nearly_numeric, is_number
 from fastclf.errors import DataError
 from fastclf.table import Categories, Table, shown, twice
 from fastclf.threads import resolve_n_threads
@@ -26,8 +28,6 @@ from fastclf.threads import resolve_n_threads
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _SAMPLE = 1 << 22  # bytes from which the types of columns are guessed
-_NEARLY_ALL = 0.95  # a column of text with that share of numbers is a mistake in the file
-_MANY = 10
 
 
 class TextFile:
@@ -143,7 +143,7 @@ class TextFile:
             raise DataError(f"{self.path}: line {len(lines)}: {problem}") from None
         if first is None:
             raise DataError(f"{self.path}: is empty")
-        named = not all(map(_is_number, first)) if header is None else header
+        named = not all(map(is_number, first)) if header is None else header
         names = [name.strip() or f"c{i}" for i, name in enumerate(first)]
         self.names = tuple(names if named else (f"c{i}" for i in range(len(first))))
         if name := twice(self.names):
@@ -265,15 +265,11 @@ class TextFile:
 
     def _check_text(self, name: str, column: Categories) -> None:
         """Refuse a column of many different numbers that has a little text."""
-        numeric = [_is_number(text) for text in column.names]
-        if not any(numeric) or sum(numeric) < _MANY:
+        numeric = [is_number(text) for text in column.names]
+        if not any(numeric) or all(numeric):
             return
-        counts = [0] * len(column.names)
-        present = column.codes[column.codes >= 0].tolist()
-        for code in present:
-            counts[code] += 1
-        share = sum(count for count, number in zip(counts, numeric, strict=True) if number)
-        if share < _NEARLY_ALL * len(present):
+        present = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+        if not is_nearly_numeric(dict(zip(column.names, present.tolist(), strict=True))):
             return
         for row, code in enumerate(column.codes.tolist(), 1):
             if code >= 0 and not numeric[code]:
@@ -307,11 +303,3 @@ class _Joined(io.RawIOBase):
         block = self._begun.read(len(buffer)) or self._rest.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -73,6 +73,8 @@ class InMemoryObjective:
         What these rows are a part of.
     """
 
+    orders_rows = False
+
     def __init__(
         self,
         X: Any,
@@ -570,8 +572,11 @@ class InMemoryObjective:
         if self._whole is not None:
             self._whole._count(passes * self.n_rows / self._whole.n_rows)
 
-    def run_batches(self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int) -> None:
+    def run_batches(
+        self, rule: Rule, state: Any, order: np.ndarray | None, first: int, last: int
+    ) -> None:
         """Run batches first to last of an epoch over rows in an order, updating ``state``."""
+        assert order is not None  # this objective has none of its own
         kernel = self.features.run_batches[self.loss.kind(self.target)]
         codes, soft, teacher = self.target.codes, self.target.soft, self.target.teacher
         state.step = kernel(

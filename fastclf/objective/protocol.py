@@ -45,6 +45,8 @@ class Objective(Protocol):
         The value of each problem where theta is 0, or more; found without reading X.
     by_feature : bool
         Whether minibatch rules hold coefficients as (d, C) instead of (C, d).
+    orders_rows : bool
+        Whether batches are of an order of its own: that of `run_batches` is None.
     hessian_comes_along : bool
         Whether `value_and_grad` takes the whole Hessian for little more than a pass.
     has_small_passes : bool
@@ -69,6 +71,7 @@ class Objective(Protocol):
     total_weight: np.ndarray
     by_feature: bool
     fit_intercept: bool
+    orders_rows: bool
 
     @property
     def value_at_zero(self) -> float:
@@ -199,9 +202,12 @@ class Objective(Protocol):
         """Return how many entries of X are stored, in all or in some columns."""
 
     def run_batches(
-        self, rule: "Rule", state: Any, order: np.ndarray, first: int, last: int
+        self, rule: "Rule", state: Any, order: np.ndarray | None, first: int, last: int
     ) -> None:
-        """Run batches first to last of an epoch over rows in an order, updating ``state``."""
+        """Run batches first to last of an epoch over rows in an order, updating ``state``.
+
+        There is no ``order`` where the objective has one of its own.
+        """
 
 
 class Rule(Protocol):

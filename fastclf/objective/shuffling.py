@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastclf.recycling import Recycled
 from fastclf.targets import Target
 
 Chunk = tuple[np.ndarray, Target]
@@ -28,32 +29,44 @@ def through_buffer(
     X, target
     """
     waiting: list[Chunk] = []
+    memory = Recycled()
     count = 0
     n_rows = max(n_rows, multiple)
     for chunk in chunks:
         waiting.append(chunk)
         count += chunk[1].n_rows
         if count >= n_rows:
-            X, target = _joined(waiting)
             order = rng.permutation(count)
             whole = count - count % multiple
             rest = order[whole:]
-            waiting = [(X[rest], target.rows(rest))] if rest.size else []
-            count = rest.size
-            yield X[order[:whole]], target.rows(order[:whole])
+            target = _joined([target for _, target in waiting])
+            left = [(_gathered(waiting, rest, Recycled()), target.rows(rest))] if rest.size else []
+            X = _gathered(waiting, order[:whole], memory)
+            waiting, count = left, rest.size
+            yield X, target.rows(order[:whole])
+            del X, target
     if count:
-        X, target = _joined(waiting)
         order = rng.permutation(count)
-        yield X[order], target.rows(order)
+        target = _joined([target for _, target in waiting])
+        yield _gathered(waiting, order, memory), target.rows(order)
 
 
-def _joined(chunks: list[Chunk]) -> Chunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    targets = [target for _, target in chunks]
+def _gathered(chunks: list[Chunk], rows: np.ndarray, memory: Recycled) -> np.ndarray:
+    """Return rows of chunks that follow each other, without joining these first."""
+    first = chunks[0][0]
+    X = memory.empty((rows.size, first.shape[1]), first.dtype)
+    start = 0
+    for part, _ in chunks:
+        places = np.flatnonzero((rows >= start) & (rows < start + len(part)))
+        X[places] = part[rows[places] - start]
+        start += len(part)
+    return X
+
+
+def _joined(targets: list[Target]) -> Target:
     weights = [target.weights for target in targets]
     M = max(len(own) for own in weights)  # those that all labels share, where others have their own
-    joined = Target(
+    return Target(
         weights=np.concatenate(
             [np.broadcast_to(own, (M, own.shape[1])) for own in weights], axis=1
         ),
@@ -61,7 +74,6 @@ def _joined(chunks: list[Chunk]) -> Chunk:
         soft=_stacked([target.soft for target in targets]),
         teacher=_stacked([target.teacher for target in targets]),
     )
-    return np.concatenate([X for X, _ in chunks]), joined
 
 
 def _stacked(parts: list[np.ndarray]) -> np.ndarray:

@@ -72,6 +72,7 @@ class StreamedObjective:
     """
 
     is_sparse = False
+    orders_rows = True
     by_feature = False
     has_small_passes = False
     has_label_blocks = False
@@ -235,7 +236,9 @@ class StreamedObjective:
             part._resident = self._resident.with_penalty(penalty.scaled(scale))
         return part
 
-    def run_batches(self, rule: Rule, state: Any, order: np.ndarray, first: int, last: int) -> None:
+    def run_batches(
+        self, rule: Rule, state: Any, order: np.ndarray | None, first: int, last: int
+    ) -> None:
         """Run batches first to last of an epoch, updating ``state``.
 
         The order of the rows is that of the chunks, shuffled by the state's seed and epoch, and not
@@ -254,6 +257,7 @@ class StreamedObjective:
             part.run_batches(rule, state, rows, first - start, end - start)
             self.passes += part.passes * part.n_rows / self.n_rows
             first = end
+            del chunk, part  # so that their memory is free when the next chunk but one is mixed
         if last * rule.batch_size >= self.n_rows:
             self._epoch.close()
             self._epoch = None

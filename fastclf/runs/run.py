@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.build import Estimator, build_estimator, resolve_kind
 from fastclf.runs.calibration import calibrate
 from fastclf.runs.directory import (
+    CHECKPOINT,
     CONFIG,
+    ORIGIN,
     FinishedRun,
     RunDirectory,
     check_is_run,
@@ -91,6 +94,9 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         have changed since it began.
     """
     if is_complete(path):
+        begun = _known_origin(path)
+        if begun is not None:
+            begun.check_recipe(path, begun.completed(recipe))
         run = open_run(path)
         return RunResult(path, run.model, run.summary, {})
     with old_run(path) as directory:
@@ -99,6 +105,12 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
             recipe = begun.completed(recipe)
             begun.check_recipe(path, recipe)
         return _run(recipe, directory, console, begun)
+
+
+def _known_origin(path: Path) -> Origin | None:
+    with suppress(RunError):  # a complete run doesn't need it
+        return Origin.read(path / CHECKPOINT / ORIGIN)
+    return None
 
 
 def choose(

@@ -1,24 +1,29 @@
 """The rows of a run that are too many for memory: counted once, and read anew in each pass."""
 
 import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fastclf import threads
 from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
-from fastclf.data.scaling import comparable
+from fastclf.data.column_tallies import EncoderTally
+from fastclf.data.files import feature_columns
+from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
 from fastclf.data.targets import target_columns
 from fastclf.errors import DataError
+from fastclf.estimators.streams import Rows
 from fastclf.estimators.tallies import IndicatorTally, LabelTally
-from fastclf.linear_model import Affine, LinearModel, Task
-from fastclf.preprocessing import Encoder, NumericColumn
+from fastclf.linear_model import LinearModel, Task
+from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.parts import Part
+from fastclf.table import Categories, Numbers, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +34,7 @@ class StreamedData:
     ----------
     name : str
     stream : Stream
-        The rows to train on, scaled.
+        The rows to train on, encoded.
     test : Part
         The rows to test on, in memory, as they were read.
     task : {"binary", "multiclass", "multilabel"}
@@ -37,7 +42,7 @@ class StreamedData:
         The classes; with several labels a row their numbers.
     class_names : tuple of str
     n_rows : int
-    scaling : Affine, optional
+    encoder : Encoder
     sha256 : str
     """
 
@@ -48,29 +53,21 @@ class StreamedData:
     labels: np.ndarray
     class_names: tuple[str, ...]
     n_rows: int
-    scaling: Affine | None
+    encoder: Encoder
     sha256: str
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features."""
-        assert self.stream.feature_names is not None  # it is a table
-        return self.stream.feature_names
+        return self.encoder.feature_names
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all rows, in hexadecimal."""
         return self.sha256
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
-        """Return a model of scaled rows as one of raw tables."""
-        d = len(self.feature_names)
-        scaling = self.scaling or Affine(np.zeros(d), np.ones(d))
-        numbers = zip(
-            self.feature_names, scaling.shift.tolist(), scaling.scale.tolist(), strict=True
-        )
-        columns = tuple(NumericColumn(name, None, shift, scale) for name, shift, scale in numbers)
-        encoder = Encoder(columns, self.stream.dtype.name)
-        return replace(model, encoder=encoder, feature_names=self.feature_names)
+        """Return a model of features as one of raw tables."""
+        return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
 
 
 def open_stream(table: DataTable) -> StreamedData:
@@ -91,35 +88,45 @@ def open_stream(table: DataTable) -> StreamedData:
             f"{path}: several target columns of a stream are indicators of labels; set "
             'data.target_kind = "indicators", or name one column'
         )
+    with naming(path):
+        columns = feature_columns(file.names, targets, table)
+        categorical = stream_categories(path, table.format, file, columns) | {*table.categorical}
+        categorical &= set(columns)
     stream = Stream(
         path,
         list(targets) if several else targets[0],
-        columns=table.columns,
-        drop=table.drop,
         weight=table.weight,
-        dtype=table.dtype,
+        encoder=_plain(columns, categorical, table.dtype),
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
     )
     tally = IndicatorTally() if stream.several_targets else LabelTally()
-    scaler = MinMaxScaler() if table.scale == "minmax" else StandardScaler()
+    found = EncoderTally(
+        columns,
+        categorical,
+        scale=table.scale,
+        impute=table.impute,
+        min_frequency=table.min_frequency,
+        dtype=table.dtype,
+    )
     digest = hashlib.sha256()
     n = 0
     with naming(path):
-        for X, y, weights in threads.ahead(stream.rows_in_order()):
-            n += len(X)
-            for array in (X, y, weights):
-                if array is not None:
-                    digest.update(f"{array.dtype.str}{array.shape}".encode())
-                    digest.update(np.ascontiguousarray(array).data)
-            tally.add(y, np.ones(len(X)) if weights is None else weights)
-            if table.scale != "none":
-                scaler.partial_fit(X)
-    if n == 0:
-        raise DataError(f"{path}: has no rows")
-    scaling = _scaling(scaler, table.scale)
-    test = _test_rows(table, stream)
+        for features, y, weights in threads.ahead(_raw_rows(stream, categorical)):
+            n += len(y)
+            tally.add(y, np.ones(len(y)) if weights is None else weights)
+            if isinstance(features, Table):
+                found.add(features)
+            else:
+                found.numbers.add(features)
+            _add_to(digest, features, y, weights)
+        if n == 0:
+            raise DataError("has no rows")
+        for column in found.categories:
+            if column.name not in table.categorical:
+                column.check()
+        encoder = found.encoder()
     names: tuple[str, ...]
     task: Task = "multilabel"
     if isinstance(tally, IndicatorTally):
@@ -129,22 +136,52 @@ def open_stream(table: DataTable) -> StreamedData:
         labels = tally.encoded()[0].classes
         names = tuple(map(str, labels.tolist()))
         task = "binary" if len(names) == 2 else "multiclass"
-    sha256 = digest.hexdigest()
-    scaled = stream.scaled(scaling)
-    return StreamedData(path.stem, scaled, test, task, labels, names, n, scaling, sha256)
+    return StreamedData(
+        path.stem,
+        stream.encoded(encoder),
+        _test_rows(table, encoder),
+        task,
+        labels,
+        names,
+        n,
+        encoder,
+        digest.hexdigest(),
+    )
 
 
-def _scaling(scaler: Any, method: str) -> Affine | None:
-    if method == "none":
-        return None
-    if method == "minmax":
-        return Affine(shift=scaler.data_min_, scale=1 / scaler.scale_)
-    scaling = Affine(shift=scaler.mean_, scale=scaler.scale_)
-    return None if method == "auto" and comparable(scaling) else scaling
+def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
+    """Return an encoder that takes numbers as they are, and makes nothing of categories yet."""
+    kinds = [
+        CategoricalColumn(name, ()) if name in categorical else NumericColumn(name)
+        for name in columns
+    ]
+    return Encoder(tuple(kinds), dtype)
 
 
-def _test_rows(table: DataTable, stream: Stream) -> Part:
+def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:
+    return stream.tables_in_order() if categorical else stream.rows_in_order()
+
+
+def _add_to(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
+    arrays = [y] if weights is None else [y, weights]
+    if isinstance(features, Table):
+        for name, column in features.columns.items():
+            if isinstance(column, Categories):
+                digest.update(json.dumps([name, column.names]).encode())
+                arrays.append(column.codes)
+            else:
+                assert isinstance(column, Numbers)  # lists were refused
+                arrays.append(column.values)
+    else:
+        arrays.append(features)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+
+
+def _test_rows(table: DataTable, encoder: Encoder) -> Part:
     options = table.model_dump(include=set(FileOptions.model_fields))
-    options |= {"test_path": None, "weight": None, "drop": (), "columns": stream.feature_names}
+    options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
+    options |= {"categorical": encoder.categorical}
     found = load_file(Path(str(table.test_path)), FileOptions.model_validate(options))
     return Part(found.features, found.y, found.is_soft)

@@ -30,7 +30,8 @@ _MOST_EXPLOSIONS = 20
 class MinibatchState:
     """Standardised coefficients ``u, u0``, moments of the rule, average, and the position.
 
-    ``order`` is that of the epoch under way, and follows from the seed and the epoch.
+    ``order`` is that of the epoch under way, and follows from the seed and the epoch. It is None
+    where the objective has one of its own.
     """
 
     u: np.ndarray
@@ -252,7 +253,7 @@ class Minibatch:
         if state.batch == 0:
             state.save()
             state.values[:] = 0
-        if state.order is None or state.batch == 0:
+        if not objective.orders_rows and (state.order is None or state.batch == 0):
             state.order = np.random.default_rng([state.seed, state.iteration]).permutation(n)
         work = self.batch_size * state.u.size
         last = min(state.batch + max(1, int(_SLICE_WORK / work)), n_batches)

@@ -1,0 +1,279 @@
+"""Fitting an encoder in one pass: what `fastclf.data.columns` finds, of rows in parts."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastclf.data.scaling import comparable
+from fastclf.data.text_columns import is_nearly_numeric, is_number
+from fastclf.errors import DataError
+from fastclf.linear_model import Affine
+from fastclf.preprocessing import (
+    MISSING,
+    CategoricalColumn,
+    Encoder,
+    NumericColumn,
+    as_numbers,
+)
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories, shown
+
+MOST_NAMES = 1 << 20
+"""Different values of a column of categories that are counted."""
+
+MOST_FEATURES = 5000
+"""Features that columns of categories may become; chunks of a stream are dense matrices."""
+
+
+_EPS = np.finfo(np.float64).eps
+
+
+class NumberTally:
+    """Means, scales and missing values of numeric columns.
+
+    Parameters
+    ----------
+    names : sequence of str
+    scale : {"auto", "standard", "minmax", "none"}
+    impute : {"mean", "zero", "none"}
+    """
+
+    def __init__(self, names: Sequence[str], scale: str, impute: str) -> None:
+        self.names = names
+        self.n_missing = np.zeros(len(names), np.int64)
+        self._scale, self._impute = scale, impute
+        self._n = 0
+        self._counts = np.zeros(len(names), np.int64)
+        self._mean, self._square = np.zeros((2, len(names)))  # and the sum of squares about it
+        self._lowest, self._highest = np.full((2, len(names)), [[np.inf], [-np.inf]])
+
+    def add(self, X: np.ndarray) -> None:
+        """Count rows (m, k); a missing value is NaN."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(X.sum())
+        there = np.full(len(self.names), len(X))
+        if not finite:
+            self._check_finite(X)
+            missing = np.isnan(X)
+            self.n_missing += missing.sum(axis=0)
+            if self._impute == "none" and missing.any():
+                row, column = (int(i) for i in np.unravel_index(missing.argmax(), X.shape))
+                raise DataError(
+                    f'row {self._n + row + 1}, column "{self.names[column]}": a missing value; '
+                    "fill it in, or set data.impute to mean or zero"
+                )
+            there -= missing.sum(axis=0)
+            if self._impute == "zero":
+                X, there = np.where(missing, 0, X), np.full(len(self.names), len(X))
+        self._n += len(X)
+        if self._scale == "minmax":
+            self._lowest = np.fmin(self._lowest, np.fmin.reduce(X))
+            self._highest = np.fmax(self._highest, np.fmax.reduce(X))
+        if self._scale != "none" or self._impute == "mean":
+            self._add_moments(X, there)
+
+    def _add_moments(self, X: np.ndarray, there: np.ndarray) -> None:
+        # Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
+        total = np.nansum(X, axis=0, dtype=np.float64)
+        mean = total / np.maximum(there, 1)
+        deviations = X - mean
+        before, self._counts = self._counts, self._counts + there
+        share = there / np.maximum(self._counts, 1)
+        shift = mean - self._mean
+        self._square += np.nansum(deviations * deviations, axis=0) + shift**2 * share * before
+        self._mean += share * shift
+
+    def columns(self) -> dict[str, NumericColumn]:
+        """Return the columns, by name."""
+        k = len(self.names)
+        fill: list[float | None] = [None if self._impute == "none" else 0.0] * k
+        if self._impute == "mean":
+            fill = self._mean.tolist()
+        scaling = self._scaling()
+        values = zip(self.names, fill, scaling.shift.tolist(), scaling.scale.tolist(), strict=True)
+        return {name: NumericColumn(name, *rest) for name, *rest in values}
+
+    def _scaling(self) -> Affine:
+        plain = Affine(np.zeros(len(self.names)), np.ones(len(self.names)))
+        if self._scale == "none":
+            return plain
+        if self._scale == "minmax":
+            empty = self._highest < self._lowest
+            shift = np.where(empty, 0, self._lowest)
+            return Affine(shift, _nonzero(np.where(empty, 0, self._highest - self._lowest)))
+        # A value that is taken for its column's mean adds nothing to the squares. What is left of
+        # a constant column is rounding, as scikit-learn's StandardScaler bounds it.
+        variance = self._square / max(self._n, 1)
+        rounding = self._n * _EPS * variance + (self._n * self._mean * _EPS) ** 2
+        scaling = Affine(self._mean, _nonzero(np.sqrt(np.where(variance <= rounding, 0, variance))))
+        return plain if self._scale == "auto" and comparable(scaling) else scaling
+
+    def _check_finite(self, X: np.ndarray) -> None:
+        infinite = np.isinf(X)
+        if infinite.any():
+            row, column = (int(i) for i in np.unravel_index(infinite.argmax(), X.shape))
+            raise DataError(
+                f'row {self._n + row + 1}, column "{self.names[column]}": an infinite number; '
+                "correct it"
+            )
+
+
+class CategoryTally:
+    """The categories of a column, and how many rows each has."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._counts: Counter[str] = Counter()
+        self._n_missing = 0
+        self._numbers = True
+        self._text: tuple[int, str] | None = None  # the first value that is no number, and its row
+
+    def add(self, table: Table) -> None:
+        """Count the rows of a table."""
+        raw = _no_lists(self.name, table)
+        self._numbers = self._numbers and isinstance(raw, Numbers)
+        column = as_categories(raw)
+        if self._text is None:
+            self._find_text(column, table.rows)
+        there = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+        self._counts.update(
+            {name: count for name, count in zip(column.names, there.tolist(), strict=True) if count}
+        )
+        self._n_missing += int(column.missing.sum())
+        if len(self._counts) > MOST_NAMES:
+            raise DataError(
+                f'column "{self.name}" has more than {MOST_NAMES} different values; leave it out '
+                "with data.drop"
+            )
+
+    def _find_text(self, column: Categories, rows: np.ndarray) -> None:
+        new = [name not in self._counts and not is_number(name) for name in column.names]
+        found = np.array([*new, False])[column.codes]  # a code of -1 is the last
+        if found.any():
+            row = int(found.argmax())
+            self._text = int(rows[row]), column.names[column.codes[row]]
+
+    def check(self) -> None:
+        """Refuse a column of many different numbers that has a little text.
+
+        Raises
+        ------
+        DataError
+            If it is one; it names the first row with text.
+        """
+        if self._text is not None and is_nearly_numeric(self._counts):
+            row, text = self._text
+            raise DataError(
+                f'row {row}, column "{self.name}": {shown(text)} is not a number, and nearly all '
+                "other values there are; correct it, or name the column in data.categorical"
+            )
+
+    def column(self, impute: str, min_frequency: int | float) -> CategoricalColumn:
+        """Return how the column becomes features."""
+        counts = self._counts
+        names = sorted(counts, key=float) if self._numbers else sorted(counts)
+        fill = None if impute == "none" else MISSING
+        if fill is not None and self._n_missing:
+            counts = counts + Counter({MISSING: self._n_missing})
+            names = [*(name for name in names if name != MISSING), MISSING]
+        least = min_frequency
+        if not isinstance(min_frequency, int):
+            least = min_frequency * sum(counts.values())
+        kept = tuple(name for name in names if counts[name] >= least)
+        return CategoricalColumn(self.name, kept, other=len(kept) < len(names), fill=fill)
+
+
+class EncoderTally:
+    """What an encoder of columns needs to know, from tables that come one after another.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        In the order of the features.
+    categorical : collection of str
+        Those that are categories.
+    scale : {"auto", "standard", "minmax", "none"}
+        How numeric columns are scaled.
+    impute : {"mean", "zero", "none"}
+        What a missing number is taken for; a missing category is one of its own, and with "none"
+        both are errors.
+    min_frequency : int or float
+        Categories in fewer rows, or in a smaller part of them, are one feature together.
+    dtype : {"float32", "float64"}
+        In what precision the features are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.data.column_tallies import EncoderTally
+    >>> from fastclf.table import Categories, Numbers, Table
+    >>> tally = EncoderTally(("age", "city"), {"city"}, scale="none", min_frequency=2)
+    >>> for age, name in ((20, "Bonn"), (30, "Bonn"), (np.nan, "Oslo")):
+    ...     city = Categories(np.array([0], np.int32), (name,))
+    ...     tally.add(Table({"age": Numbers(np.array([age], float)), "city": city}))
+    >>> encoder = tally.encoder()
+    >>> encoder.feature_names, encoder.columns[0].fill
+    (('age', 'city=Bonn', 'city=(other)'), 25.0)
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        categorical: Sequence[str] | set[str] = (),
+        *,
+        scale: str = "auto",
+        impute: str = "mean",
+        min_frequency: int | float = 1,
+        dtype: str = "float64",
+    ) -> None:
+        self.columns = tuple(columns)
+        self._impute, self._min_frequency, self._dtype = impute, min_frequency, dtype
+        numeric = [name for name in columns if name not in set(categorical)]
+        self.numbers = NumberTally(numeric, scale, impute)
+        self.categories = [CategoryTally(name) for name in columns if name in set(categorical)]
+
+    def add(self, table: Table) -> None:
+        """Count the rows of a table."""
+        parts = [_numbers(name, table) for name in self.numbers.names]
+        if parts:
+            self.numbers.add(np.stack(parts, axis=1))
+        for tally in self.categories:
+            tally.add(table)
+
+    def encoder(self) -> Encoder:
+        """Return the encoder.
+
+        Raises
+        ------
+        DataError
+            If categories would become too many features.
+        """
+        columns: dict[str, NumericColumn | CategoricalColumn] = {}
+        if self.numbers.names:
+            columns |= self.numbers.columns()
+        for tally in self.categories:
+            columns[tally.name] = tally.column(self._impute, self._min_frequency)
+        encoder = Encoder(tuple(columns[name] for name in self.columns), self._dtype)
+        if self.categories and encoder.n_features > MOST_FEATURES:
+            widest = max(encoder.columns, key=lambda column: len(column.feature_names))
+            raise DataError(
+                f"the columns become {encoder.n_features} features, {len(widest.feature_names)} of "
+                f'them of "{widest.name}", and a stream can have {MOST_FEATURES}; set '
+                "data.min_frequency, or leave columns out with data.drop"
+            )
+        return encoder
+
+
+def _nonzero(scale: np.ndarray) -> np.ndarray:
+    return np.where(scale == 0, 1.0, scale)
+
+
+def _numbers(name: str, table: Table) -> np.ndarray:
+    return as_numbers(name, _no_lists(name, table), table.rows).values
+
+
+def _no_lists(name: str, table: Table) -> Numbers | Categories:
+    column = table.columns[name]
+    if isinstance(column, Lists):
+        raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
+    return column

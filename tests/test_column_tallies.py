@@ -1,0 +1,74 @@
+"""Encoders that are fitted in one pass, against those that are fitted to all rows."""
+
+import numpy as np
+import pytest
+
+from fastclf.data.column_tallies import EncoderTally
+from fastclf.data.columns import fit_encoder
+from fastclf.errors import DataError
+from fastclf.preprocessing import NumericColumn
+from fastclf.table import Categories, Numbers, Table
+
+N = 300
+
+
+def table(holes: bool) -> Table:
+    rng = np.random.default_rng(1)
+    names = ("Bonn", "Oslo", "Rome", "Ulm")
+    codes = np.minimum(rng.geometric(0.5, N) - 1, 3).astype(np.int32)
+    numbers = rng.normal(size=(4, N)) * np.array([1, 50, 1e-3, 0])[:, None] + 3
+    empty = np.full(N, np.nan if holes else 0.0)
+    if holes:
+        codes[rng.random(N) < 0.2] = -1
+        numbers[rng.random(numbers.shape) < 0.1] = np.nan
+    columns = {f"x{j}": Numbers(numbers[j]) for j in range(4)}
+    columns |= {"city": Categories(codes, names), "empty": Numbers(empty)}
+    return Table(columns)
+
+
+def tallied(rows: Table, length: int, **settings) -> EncoderTally:
+    tally = EncoderTally(rows.names, {"city"}, **settings)
+    for start in range(0, N, length):
+        tally.add(rows.take(np.arange(start, min(start + length, N))))
+    return tally
+
+
+@pytest.mark.parametrize("length", [1, 7, N])
+@pytest.mark.parametrize("scale", ["auto", "standard", "minmax", "none"])
+@pytest.mark.parametrize("impute", ["mean", "zero", "none"])
+@pytest.mark.parametrize("min_frequency", [1, 40, 0.2])
+def test_the_encoder_is_that_of_all_rows(length: int, scale: str, impute: str, min_frequency):
+    rows = table(holes=impute != "none")
+    settings = {"scale": scale, "impute": impute, "min_frequency": min_frequency}
+    found = tallied(rows, length, **settings).encoder()
+    wanted = fit_encoder(rows, **settings)
+    assert found.feature_names == wanted.feature_names
+    for own, other in zip(found.columns, wanted.columns, strict=True):
+        if isinstance(other, NumericColumn):
+            assert isinstance(own, NumericColumn) and (own.fill is None) == (other.fill is None)
+            assert [own.fill or 0, own.shift, own.scale] == pytest.approx(
+                [other.fill or 0, other.shift, other.scale], rel=1e-6, abs=1e-12
+            )
+        else:
+            assert own == other
+
+
+def test_numbers_as_categories_are_in_order_of_size():
+    tally = EncoderTally(("floor",), {"floor"})
+    for values in ([10.0, 2.0], [np.nan, 1.0]):
+        tally.add(Table({"floor": Numbers(np.array(values))}))
+    assert tally.encoder().feature_names == ("floor=1", "floor=2", "floor=10", "floor=(missing)")
+
+
+@pytest.mark.parametrize(
+    ("value", "impute", "said"),
+    [
+        (np.nan, "none", 'row 12, column "x1": a missing value; .* set data.impute to mean or'),
+        (np.inf, "mean", 'row 12, column "x1": an infinite number'),
+    ],
+)
+def test_values_that_cannot_be_used(value: float, impute: str, said: str):
+    rows = table(holes=False)
+    rows.columns["x1"].values[11] = value
+    with pytest.raises(DataError, match=said):
+        tallied(rows, 5, impute=impute)
