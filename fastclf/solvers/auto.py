@@ -15,6 +15,9 @@ _ROOM = 1 << 24
 _NEGLIGIBLE_OF_MANY = 1e-5
 """What is negligible for sparse data and very many features: the last digits take many steps."""
 
+_NEGLIGIBLE_IN_BLOCKS = 3e-6
+"""The same for many labels, of which rare ones have a much lower objective than at zero."""
+
 _TINY = 100_000
 """Multiplications of a pass up to which a start on a sample costs more than it saves."""
 
@@ -75,5 +78,6 @@ def _of_sparse(objective: Objective, sample: int) -> LBFGS | Newton:
         return Newton(sample=sample)
     # Where columns are short, past steps cost as much as passes.
     memory = int(np.clip(entries / (4 * d), 6, 10))
-    few_steps = M == 1 or objective.has_label_blocks
-    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if few_steps else NEGLIGIBLE)
+    if objective.has_label_blocks:
+        return LBFGS(memory, negligible=_NEGLIGIBLE_IN_BLOCKS)
+    return LBFGS(memory, negligible=_NEGLIGIBLE_OF_MANY if M == 1 else NEGLIGIBLE)
