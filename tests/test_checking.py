@@ -28,6 +28,20 @@ def test_every_config_passes(path: Path):
     assert json.loads(json.dumps(plan.as_json()))["name"] == path.stem
 
 
+@pytest.mark.parametrize("n_labels", [3, 20])
+def test_labels_of_sparse_data(n_labels: int, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    lines = []
+    for _ in range(80):
+        labels = ",".join(str(label) for label in range(n_labels) if rng.random() < 0.3) or "0"
+        entries = sorted(rng.choice(600, 5, replace=False) + 1)
+        lines.append(f"{labels} " + " ".join(f"{index}:1" for index in entries))
+    path = tmp_path / "rows.svmlight"
+    path.write_text("\n".join(lines) + "\n")
+    wanted = recipe({"path": str(path), "format": "svmlight"})
+    assert (check_recipe(wanted).solver, check_recipe(wanted).task) == ("lbfgs", "multilabel")
+
+
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "digits"])
 def test_the_plan_is_what_is_done(name: str, tmp_path: Path):
     wanted = recipe({"name": name})

@@ -14,6 +14,7 @@ from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
+from fastclf.kernels.lanes import LANES
 from fastclf.penalties import Penalty, from_C
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
@@ -42,6 +43,11 @@ class Shape:
     def entries(self) -> int:
         """Return how many entries of X are stored."""
         return self.n_entries
+
+    @property
+    def has_label_blocks(self) -> bool:
+        """Whether labels go in blocks."""
+        return self.is_sparse and self.n_problems > LANES
 
 
 @dataclass(frozen=True)
