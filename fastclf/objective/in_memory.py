@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+import scipy.special
 
 from fastclf import threads
 from fastclf.kernels import passes
@@ -345,7 +346,8 @@ class InMemoryObjective:
     ) -> None:
         """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.label_descent`."""
         numbers = single, limits, most_steps, most_passes
-        self._count(self._label_descent(blocks, moments, *numbers))
+        strength = self.penalty.strength
+        self._count(self._label_descent(blocks, strength, moments, *numbers))
 
     @property
     def passes_of_blocks(self) -> int:
@@ -355,15 +357,7 @@ class InMemoryObjective:
     @cached_property
     def _label_descent(self) -> LabelDescent:
         assert isinstance(self.features, CSRFeatures)
-        return LabelDescent(
-            self.features,
-            self.target,
-            self._everything.scale,
-            self._pos_weight,
-            self.penalty.strength,
-            self.fit_intercept,
-            self.n_threads,
-        )
+        return LabelDescent(self.features, self._everything, self.fit_intercept, self.n_threads)
 
     @cached_property
     def _masses(self) -> tuple[np.ndarray, np.ndarray]:
@@ -477,7 +471,6 @@ class InMemoryObjective:
         part.penalty = penalty
         part.passes = 0.0
         part._latest = None
-        part.__dict__.pop("_label_descent", None)
         part._whole = self
         return part
 

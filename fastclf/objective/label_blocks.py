@@ -9,7 +9,7 @@ from fastclf.kernels import label_descent
 from fastclf.kernels.label_descent import COUNT, EMPTY, NEW, NORM, NUMBERS, RUNNING, STATE, VALUE
 from fastclf.kernels.lanes import LANES
 from fastclf.objective.features import CSRFeatures
-from fastclf.targets import Target
+from fastclf.objective.selection import Selection
 
 _SLICE = 5e6
 """Nanoseconds for which blocks run on before those with few labels left are joined."""
@@ -115,16 +115,13 @@ def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
 
 
 class LabelDescent:
-    """Moves blocks over a sparse X.
+    """Moves blocks over a sparse X; the penalty comes with each call.
 
     Parameters
     ----------
     features : CSRFeatures
-    target : Target
-        In the dtype of the features.
-    scale, pos_weight, penalty : ndarray of shape (M,)
-        By what weights are multiplied, the weights of positive classes, and those of half the
-        squared norms.
+    selection : Selection
+        All of the problems.
     fit_intercept : bool
     n_threads : int, optional
     """
@@ -132,29 +129,25 @@ class LabelDescent:
     def __init__(
         self,
         features: CSRFeatures,
-        target: Target,
-        scale: np.ndarray,
-        pos_weight: np.ndarray,
-        penalty: np.ndarray,
+        selection: Selection,
         fit_intercept: bool,
         n_threads: int | None,
     ) -> None:
         self.features = features
-        self.target = target
-        self.scale = scale
-        self.pos_weight = pos_weight
-        self.penalty = penalty
+        self.selection = selection
         self.fit_intercept = fit_intercept
         self.n_threads = n_threads
-        alike = len(target.weights) == 1 and (target.weights == 1).all()
-        self.is_plain = bool(alike and (pos_weight == 1).all())
-        codes = target.soft.astype(np.uint8)  # a byte each, if they are classes
-        self._soft = codes if (codes == target.soft).all() else target.soft
+        weights, soft = selection.target.weights, selection.target.soft
+        alike = len(weights) == 1 and (weights == 1).all()
+        self._is_plain = bool(alike and (selection.pos_weight == 1).all())
+        codes = soft.astype(np.uint8)  # a byte each, if they are classes
+        self._soft = codes if (codes == soft).all() else soft
         self._targets: dict[bytes, tuple[np.ndarray, ...]] = {}
 
     def __call__(
         self,
         blocks: list[LabelBlock],
+        penalty: np.ndarray,
         moments: tuple[np.ndarray, ...],
         single: bool,
         limits: tuple[float, ...],
@@ -163,7 +156,7 @@ class LabelDescent:
     ) -> float:
         """Move each block in up to ``most_passes``; return the passes of a problem on average.
 
-        The arguments are those of the kernel, with moments of all problems.
+        The arguments are those of the kernel, with penalty (M,) and moments of all problems.
         """
         for block in blocks:
             self._check(block)
@@ -178,7 +171,7 @@ class LabelDescent:
             passes[i] = block.labels.size * label_descent.descend(
                 self.features.arrays,
                 self._targets[block.labels.tobytes()],
-                _lanes(self.penalty, block.labels, 1.0),
+                _lanes(penalty, block.labels, 1.0),
                 _of_lanes(moments, block.labels),
                 self.fit_intercept,
                 single,
@@ -196,7 +189,7 @@ class LabelDescent:
             )
 
         threads.run(task, len(blocks), self.n_threads)
-        return float(passes.sum()) / self.penalty.size
+        return float(passes.sum()) / penalty.size
 
     @property
     def most_passes(self) -> int:
@@ -206,16 +199,17 @@ class LabelDescent:
         return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
 
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        n, own = self.target.n_rows, self.target.weights
+        n, own = self.selection.target.n_rows, self.selection.target.weights
         soft = np.zeros((n, LANES), self._soft.dtype)
         soft[:, : labels.size] = self._soft[:, labels]
         weights = np.empty((0, 1), own.dtype)
-        if not self.is_plain and len(own) == 1:
+        if not self._is_plain and len(own) == 1:
             weights = own.reshape(n, 1)
-        elif not self.is_plain:
+        elif not self._is_plain:
             weights = np.zeros((n, LANES), own.dtype)
             weights[:, : labels.size] = own[labels].T
-        return soft, weights, _lanes(self.scale, labels, 0.0), _lanes(self.pos_weight, labels, 1.0)
+        scale = _lanes(self.selection.scale, labels, 0.0)
+        return soft, weights, scale, _lanes(self.selection.pos_weight, labels, 1.0)
 
     def _check(self, block: LabelBlock) -> None:
         # A block may come from a file, and kernels don't check bounds.
@@ -233,8 +227,14 @@ class LabelDescent:
         }
         fit = all(getattr(block, name).shape == shape for name, shape in shapes.items())
         newest, used = block.places
-        fit = fit and -1 <= newest < memory and 0 <= used <= memory and block.labels.size <= LANES
-        fit = fit and 0 <= block.labels.min() and block.labels.max() < self.penalty.size
+        fit = (
+            fit
+            and memory > 0
+            and -1 <= newest < memory
+            and 0 <= used <= memory
+            and block.labels.size <= LANES
+        )
+        fit = fit and 0 <= block.labels.min() and block.labels.max() < self.selection.scale.size
         if not fit:
             raise ValueError("this block of labels is one of another problem")
 
