@@ -1,10 +1,16 @@
-r"""Limited-memory BFGS on a block of sigmoid problems over a sparse X, compiled as a whole.
+r"""Limited-memory BFGS on a block of sigmoid problems, compiled as a whole.
 
 The problems of a block lie in the lanes of :mod:`fastclf.kernels.lanes`. Each takes the steps that
 it would take alone: a pass evaluates one trial for each, and those which it doesn't satisfy try a
-shorter step along the same direction while the others go on. The first inverse Hessian is that of
-:mod:`fastclf.kernels.diagonal`, and the recursion that of :mod:`fastclf.kernels.pairs`, whose place
-of this pass stays empty in the lanes that didn't move.
+shorter step along the same direction while the others go on. The recursion is that of
+:mod:`fastclf.kernels.pairs`, whose place of this pass stays empty in the lanes that didn't move. The
+first inverse Hessian is that of :mod:`fastclf.kernels.diagonal`, in a basis of its own if there is
+one:
+
+.. math:: H^{-1} = B \, \mathrm{diag}\frac{1}{h (s_j + r)} \, B^\top
+
+with s the second moments along the columns of B, and the center taken off first as there. Or each
+lane has the Cholesky factor of a Hessian of its own.
 
 Arrays of coefficients are (d + 1, LANES), the intercepts last.
 """
@@ -14,7 +20,7 @@ import numpy as np
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.label_passes import value_and_grad
-from fastclf.kernels.lanes import LANES, sweep
+from fastclf.kernels.lanes import LANES, add_outer_products, add_products, sweep
 from fastclf.kernels.line_search import decreases, rounding, share_of_step
 
 VALUE, SLOPE, LENGTH, SCALE, NORM, EXPECTED = range(6)
@@ -76,6 +82,25 @@ def _add_squares(rows, lanes, totals):
 
 
 @sweep
+def _take_off(rows, lanes, totals):
+    # The change of a gradient when the intercept is moved to the center.
+    _, gradient, middle = rows
+    return {0: gradient - middle * lanes[0]}, []
+
+
+@sweep
+def _scale(rows, lanes, totals):
+    coordinates, inverse = rows
+    return {0: coordinates * inverse * lanes[0]}, []
+
+
+@sweep
+def _add_weighted_squares(rows, lanes, totals):
+    coordinates, inverse = rows
+    return {}, [totals[0] + coordinates * coordinates * inverse]
+
+
+@sweep
 def _go(rows, lanes, totals):
     # The trial to w.
     _, theta, direction = rows
@@ -111,19 +136,82 @@ def _turn(rows, lanes, totals):
     return {0: (-q).where(lanes[0], direction)}, []
 
 
+@sweep
+def _add_multiple(rows, lanes, totals):
+    total, a = rows
+    return {0: total + a * lanes[0]}, []
+
+
 @kernel
-def _precondition(q, middle, inverse, curvature, scales):
+def _to_basis(gradient, inverse_hessian):
+    # The coordinates of the gradient about the center: its products with the basis, or what solves
+    # for it with the transposed factors.
+    middle, basis, factors, _, _, moved, coordinates = inverse_hessian
+    d = middle.size
+    moved[d] = gradient[d]
+    _take_off((moved[:d], gradient[:d], middle), (moved[d],), ())
+    if factors.shape[0] == 0:
+        fill(coordinates.reshape(-1), coordinates.dtype.type(0))
+        add_outer_products((basis,), 0, d, moved, coordinates)
+        return
+    minus = np.empty(LANES, moved.dtype)
+    for i in range(d + 1):
+        for m in range(LANES):
+            coordinates[i, m] = moved[i, m] / factors[i, i, m]
+            minus[m] = -coordinates[i, m]
+        _add_multiple((moved[i + 1 :], factors[i, i + 1 :]), (minus,), ())
+
+
+@kernel
+def _precondition(q, inverse_hessian, scales):
+    middle, basis, factors, inverse, curvature, _, coordinates = inverse_hessian
     d = middle.size
     top, factor, shift = q[d].copy(), np.empty(LANES, q.dtype), np.empty(LANES)
     for m in range(LANES):
         factor[m] = 1.0 / scales[m]
-    _scale_features((q[:d], inverse, middle), (top, factor), (shift,))
+    if coordinates.shape[0] == 0:
+        _scale_features((q[:d], inverse, middle), (top, factor), (shift,))
+        for m in range(LANES):
+            q[d, m] = float(top[m]) / (scales[m] * curvature[m]) + shift[m]
+        return
+    _to_basis(q, inverse_hessian)
+    if factors.shape[0] == 0:
+        _scale((coordinates[:d], inverse), (factor,), ())
+        fill(q[:d].reshape(-1), q.dtype.type(0))
+        add_products((basis,), 0, d, coordinates, q)
+        for m in range(LANES):
+            q[d, m] = float(top[m]) / (scales[m] * curvature[m])
+    else:
+        sums = np.empty(LANES, q.dtype)
+        for i in range(d, -1, -1):
+            _dots((factors[i, i + 1 :], q[i + 1 :]), (), (sums,))
+            for m in range(LANES):
+                q[i, m] = (coordinates[i, m] * factor[m] - sums[m]) / factors[i, i, m]
+    _dots((middle, q[:d]), (), (shift,))
     for m in range(LANES):
-        q[d, m] = float(top[m]) / (scales[m] * curvature[m]) + shift[m]
+        q[d, m] -= shift[m]
 
 
 @kernel
-def _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gradient, q):
+def _products_with_inverse(change, inverse_hessian, products):
+    # Of each change (d + 1, LANES) of the gradient with the inverse Hessian times it.
+    middle, _, factors, inverse, curvature, _, coordinates = inverse_hessian
+    d = middle.size
+    top = change[d]
+    if coordinates.shape[0] == 0:
+        _add_squares((change[:d], inverse, middle), (top,), (products,))
+    else:
+        _to_basis(change, inverse_hessian)
+        if factors.shape[0] > 0:
+            _dots((coordinates, coordinates), (), (products,))
+            return
+        _add_weighted_squares((coordinates[:d], inverse), (), (products,))
+    for m in range(LANES):
+        products[m] += float(top[m]) * float(top[m]) / curvature[m]
+
+
+@kernel
+def _direct(steps, changes, rhos, places, inverse_hessian, scales, gradient, q):
     # The approximate inverse Hessian times the gradient, to q.
     newest, used = places
     memory = len(steps)
@@ -137,7 +225,7 @@ def _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gr
             factor[m] = -alphas[i, m]
         # The product with the oldest is one too many.
         _add_and_dot((q, changes[i], steps[(i - 1) % memory]), (factor,), (product,))
-    _precondition(q, middle, inverse, curvature, scales)
+    _precondition(q, inverse_hessian, scales)
     _dots((q, changes[(newest - used + 1) % memory]), (), (product,))
     for age in range(used - 1, -1, -1):
         i = (newest - age) % memory
@@ -236,20 +324,21 @@ def _retire(numbers, limits, most_steps, moved):
 
 @kernel
 def descend(
-    X, target, penalty, moments, fit_intercept, single, limits, most_steps, most_passes,
-    theta, gradient, direction, steps, changes, rhos, numbers, places,
+    X, X32, target, penalty, moments, fit_intercept, single, limits, most_steps, most_passes,
+    factors, theta, gradient, direction, steps, changes, rhos, numbers, places,
 ):  # fmt: skip
     """Move the lanes of a block, in up to ``most_passes`` passes, and return how many it took.
 
     Parameters
     ----------
-    X : tuple
+    X, X32 : tuple
+        Those of :mod:`fastclf.kernels.label_passes`, and what is read instead where ``single``.
     target : tuple
         (soft, weights, scale, pos_weight) of :func:`fastclf.kernels.label_passes.value_and_grad`.
     penalty : ndarray of shape (LANES,)
     moments : tuple
-        (center (d,), second (d,), curvature (LANES,), ridge (LANES,)): see
-        :mod:`fastclf.kernels.diagonal`.
+        (center (d,), second (d,), curvature (LANES,), ridge (LANES,), basis (d, d)): an empty
+        basis stands for the features.
     fit_intercept : bool
     single : bool
         Compute passes in float32, whatever the dtype of X.
@@ -258,6 +347,8 @@ def descend(
     most_steps : int
         For each lane.
     most_passes : int
+    factors : ndarray of shape (d + 1, d + 1, LANES)
+        Upper Cholesky factors of the Hessians about the center, or empty.
     theta, gradient, direction : ndarray of shape (d + 1, LANES)
         The next trial is theta and the step times the direction.
     steps, changes : ndarray of shape (memory, d + 1, LANES)
@@ -267,7 +358,7 @@ def descend(
     places : ndarray of shape (2,)
         That of the newest pair, and how many there are.
     """
-    center, second, curvature, ridge = moments
+    center, second, curvature, ridge, basis = moments
     rows, d = theta.shape[0], center.size
     eps = _EPS32 if single else float(np.finfo(X[0].dtype).eps)
     inverse = np.empty((d, LANES), np.float32)
@@ -276,6 +367,10 @@ def descend(
         middle[j] = center[j]
         for m in range(LANES):
             inverse[j, m] = 1.0 / (curvature[m] * (second[j] + ridge[m]))
+    room = d + 1 if basis.shape[0] or factors.shape[0] else 0
+    moved_gradient = np.empty((room, LANES), np.float32)
+    coordinates = np.empty((room, LANES), np.float32)
+    inverse_hessian = middle, basis, factors, inverse, curvature, moved_gradient, coordinates
     of_step, q = np.zeros((rows, LANES)), np.zeros((rows, LANES), np.float32)
     size, size32 = (0, d + 1) if single else (d + 1, 0)
     w, slopes = np.empty((size, LANES), X[0].dtype), np.empty((size, LANES), X[0].dtype)
@@ -292,11 +387,11 @@ def descend(
         if running == 0:
             break
         length = numbers[LENGTH].copy()
-        problem = X, target, penalty, fit_intercept, (theta, length, direction)
+        problem = target, penalty, fit_intercept, (theta, length, direction)
         if single:
-            _evaluate(*problem, w32, slopes32, values, of_step, along)
+            _evaluate(X32, *problem, w32, slopes32, values, of_step, along)
         else:
-            _evaluate(*problem, w, slopes, values, of_step, along)
+            _evaluate(X, *problem, w, slopes, values, of_step, along)
         passes += 1
         count = _judge(numbers, eps, values, along, moved)
         at = (places[0] + 1) % len(steps)
@@ -313,13 +408,12 @@ def descend(
         if count == 0:
             continue
         _settle(numbers, eps, limits, values, norms, moved)
-        top = changes[at, d]
-        _add_squares((changes[at, :d], inverse, middle), (top,), (products,))
+        _products_with_inverse(changes[at], inverse_hessian, products)
         for m in range(LANES):
-            scale = rhos[at, m] * (products[m] + float(top[m]) * float(top[m]) / curvature[m])
+            scale = rhos[at, m] * products[m]
             numbers[SCALE, m] = scale if scale > 0.0 else numbers[SCALE, m]
         scales = numbers[SCALE]
-        _direct(steps, changes, rhos, places, middle, inverse, curvature, scales, gradient, q)
+        _direct(steps, changes, rhos, places, inverse_hessian, scales, gradient, q)
         _dots((q, gradient), (), (products,))
         _turn((direction, q), (moved,), ())
         for m in range(LANES):

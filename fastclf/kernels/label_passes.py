@@ -1,8 +1,9 @@
-"""A pass over a sparse X for sigmoid problems that lie in the lanes of a block.
+"""A pass over X for sigmoid problems that lie in the lanes of a block.
 
-``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d); ``w`` and its gradient are
-(d + 1, LANES), the intercepts last. A pass computes in their dtype, whatever that of X is: an entry
-meets one vector of coefficients, and logits stay in registers while a row is read.
+``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d), or the tuple of a dense one;
+``w`` and its gradient are (d + 1, LANES), the intercepts last. A pass computes in their dtype,
+whatever that of X is: an entry meets one vector of coefficients, and logits stay in registers while
+a row is read.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from fastclf.kernels import sigmoid
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import not_literal
-from fastclf.kernels.lanes import LANES, add_outer_product, add_product
+from fastclf.kernels.lanes import LANES, add_outer_products, add_products
 from fastclf.kernels.primitives import exp, log1p, maximum
 from fastclf.kernels.softmax import TILE
 
@@ -45,8 +46,7 @@ def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
     lane m, where ``weights`` is (n, LANES), or (n, 1) for all lanes. Empty ones are all 1, as is
     then ``pos_weight`` (LANES,).
     """
-    data, indices, indptr = X
-    n, d = indptr.size - 1, w.shape[0] - 1
+    n, d = soft.shape[0], w.shape[0] - 1
     z, g = np.empty((TILE, LANES), w.dtype), np.empty((TILE, LANES), w.dtype)
     size = TILE if weights.shape[0] else 0
     weight, losses = np.empty((size, LANES), w.dtype), np.empty((size, LANES), w.dtype)
@@ -58,10 +58,9 @@ def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
     for first in range(0, n, TILE):
         rows = min(TILE, n - first)
         for r in range(rows):
-            i = first + r
             for m in range(LANES):
                 z[r, m] = w[d, m]
-            add_product((data, indices), indptr[i], indptr[i + 1], w, z, r)
+        add_products(X, first, rows, w, z)
         if size == 0:
             _plain(z, soft[first:], scale, rows, g, values)
         else:
@@ -78,7 +77,6 @@ def value_and_grad(X, soft, weights, scale, pos_weight, w, values, gradient):
                 for m in range(LANES):
                     values[m] += float(weight[r, m]) * float(losses[r, m])
         for r in range(rows):
-            i = first + r
             for m in range(LANES):
                 gradient[d, m] += g[r, m]
-            add_outer_product((data, indices), indptr[i], indptr[i + 1], g, r, gradient)
+        add_outer_products(X, first, rows, g, gradient)

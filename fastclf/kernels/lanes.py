@@ -5,7 +5,8 @@ code of short loops over lanes, because it can't know that arrays don't overlap,
 written in vectors here; it splits them for whatever the machine has.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -103,8 +104,8 @@ class _Array:
         self.kind = ir.VectorType(number, LANES)
         self.alignment = context.get_abi_sizeof(number)
 
-    def n_rows(self) -> ir.Value:
-        return cgutils.unpack_tuple(self.builder, self.array.shape)[0]
+    def shape(self, axis: int) -> ir.Value:
+        return cgutils.unpack_tuple(self.builder, self.array.shape)[axis]
 
     def number(self, place: ir.Value) -> ir.Value:
         return self.builder.load(self.builder.gep(self.array.data, [place]))
@@ -162,7 +163,7 @@ def sweep(body: Callable) -> Any:
             rows, lanes, totals = _arrays(context, builder, signature, arguments)
             own = [array.lanes() for array in lanes]
             sums = [cgutils.alloca_once_value(builder, _zeros(array.kind)) for array in totals]
-            n = rows[0].n_rows()
+            n = rows[0].shape(0)
             with cgutils.for_range(builder, n) as loop:
                 found = [array.row(loop.index) for array in rows]
                 so_far = [_Vector(builder, builder.load(place)) for place in sums]
@@ -180,44 +181,101 @@ def sweep(body: Callable) -> Any:
     return over_rows
 
 
-@intrinsic
-def add_product(typing_context, X, first, last, w, z, row):
-    """Add entries first to last of X, times w, to a row of z (rows, LANES).
+_TOGETHER = 4
+"""Rows of a dense X that meet coefficients at once, while these are in registers."""
 
-    ``X`` are the (data, indices) of a CSR matrix (n, d), and w is (d + 1, LANES).
+
+@intrinsic
+def add_products(typing_context, X, first, rows, w, z):
+    """Add rows of X, times w (d + 1, LANES) without its last row, to z (rows, LANES).
+
+    ``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d), or the tuple of a dense one;
+    its row ``first`` meets row 0 of z.
     """
 
-    def generate(context, builder, signature, arguments):
-        (data, indices), first, last, w, z, row = _arrays(context, builder, signature, arguments)
-        total = cgutils.alloca_once_value(builder, z.row(row).value)
-        with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
-            own = w.row(_index(builder, indices, at))
+    def of_entries(builder, parts, i, r, w, z):
+        data, indices, indptr = parts
+        total = cgutils.alloca_once_value(builder, z.row(r).value)
+        with _entries(builder, indptr, i) as at:
             value = _Vector(builder, data.number(at)).astype(w.kind.element)
+            own = w.row(_extended(builder, indices.number(at), at))
             so_far = _Vector(builder, builder.load(total))
             builder.store((so_far + own * value).value, total)
-        z.store(_Vector(builder, builder.load(total)), row)
-        return context.get_dummy_value()
+        z.store(_Vector(builder, builder.load(total)), r)
 
-    return types.none(X, types.intp, types.intp, w, z, types.intp), generate
+    def of_features(builder, dense, places, numbers, w, z):
+        totals = [cgutils.alloca_once_value(builder, z.row(r).value) for r in numbers]
+        with cgutils.for_range(builder, dense.shape(1)) as loop:
+            own = w.row(loop.index)
+            for place, total in zip(places, totals, strict=True):
+                value = dense.number(builder.add(place, loop.index))
+                value = _Vector(builder, value).astype(w.kind.element)
+                so_far = _Vector(builder, builder.load(total))
+                builder.store((so_far + own * value).value, total)
+        for r, total in zip(numbers, totals, strict=True):
+            z.store(_Vector(builder, builder.load(total)), r)
+
+    return types.none(X, first, rows, w, z), _over_rows(of_entries, of_features)
 
 
 @intrinsic
-def add_outer_product(typing_context, X, first, last, g, row, gradient):
-    """Add entries first to last of X, times a row of g (rows, LANES), to the gradient of w."""
+def add_outer_products(typing_context, X, first, rows, g, gradient):
+    """Add rows of X, times g (rows, LANES), to the gradient of w; see :func:`add_products`."""
 
-    def generate(context, builder, signature, arguments):
-        parts = _arrays(context, builder, signature, arguments)
-        (data, indices), first, last, g, row, gradient = parts
-        slopes = g.row(row)
-        with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
-            index = _index(builder, indices, at)
+    def of_entries(builder, parts, i, r, g, gradient):
+        data, indices, indptr = parts
+        slopes = g.row(r)
+        with _entries(builder, indptr, i) as at:
             value = _Vector(builder, data.number(at)).astype(gradient.kind.element)
+            index = _extended(builder, indices.number(at), at)
             gradient.store(gradient.row(index) + slopes * value, index)
+
+    def of_features(builder, dense, places, numbers, g, gradient):
+        slopes = [g.row(r) for r in numbers]
+        with cgutils.for_range(builder, dense.shape(1)) as loop:
+            total = gradient.row(loop.index)
+            for place, slope in zip(places, slopes, strict=True):
+                value = dense.number(builder.add(place, loop.index))
+                total = total + slope * _Vector(builder, value).astype(gradient.kind.element)
+            gradient.store(total, loop.index)
+
+    return types.none(X, first, rows, g, gradient), _over_rows(of_entries, of_features)
+
+
+def _over_rows(of_entries: Callable, of_features: Callable) -> Callable:
+    # Code that goes over rows of a CSR matrix one by one, or over those of a dense one together.
+    def generate(context, builder, signature, arguments):
+        parts, first, rows, *arrays = _arrays(context, builder, signature, arguments)
+        if len(parts) > 1:
+            with cgutils.for_range(builder, rows) as loop:
+                i = builder.add(first, loop.index)
+                of_entries(builder, parts, i, loop.index, *arrays)
+            return context.get_dummy_value()
+        (dense,) = parts
+        left = builder.urem(rows, rows.type(_TOGETHER))
+        for start, stop, count in (
+            (rows.type(0), builder.sub(rows, left), _TOGETHER),
+            (builder.sub(rows, left), rows, 1),
+        ):
+            steps = cgutils.for_range_slice(builder, start, stop, rows.type(count), rows.type)
+            with steps as (r, _):
+                numbers = [builder.add(r, r.type(more)) for more in range(count)]
+                width = dense.shape(1)
+                places = [builder.mul(builder.add(first, number), width) for number in numbers]
+                of_features(builder, dense, places, numbers, *arrays)
         return context.get_dummy_value()
 
-    return types.none(X, types.intp, types.intp, g, types.intp, gradient), generate
+    return generate
 
 
-def _index(builder: ir.IRBuilder, indices: _Array, place: ir.Value) -> ir.Value:
-    index = indices.number(place)
-    return index if index.type == place.type else builder.zext(index, place.type)
+@contextmanager
+def _entries(builder: ir.IRBuilder, indptr: _Array, i: ir.Value) -> Iterator[ir.Value]:
+    # The places of the entries of row i.
+    first = _extended(builder, indptr.number(i), i)
+    last = _extended(builder, indptr.number(builder.add(i, i.type(1))), i)
+    with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
+        yield at
+
+
+def _extended(builder: ir.IRBuilder, index: ir.Value, like: ir.Value) -> ir.Value:
+    return index if index.type == like.type else builder.zext(index, like.type)

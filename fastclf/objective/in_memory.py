@@ -13,7 +13,7 @@ from fastclf import threads
 from fastclf.kernels import passes
 from fastclf.kernels.lanes import LANES
 from fastclf.losses import Loss, Softmax
-from fastclf.objective import matrices, narrow, small_problem
+from fastclf.objective import label_blocks, matrices, narrow, small_problem
 from fastclf.objective.column_model import ColumnModel
 from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
@@ -322,8 +322,9 @@ class InMemoryObjective:
     @property
     def has_label_blocks(self) -> bool:
         """Whether :meth:`label_blocks` are faster than passes over all problems."""
-        kind = self.loss.kind(self.target)
-        return self.is_sparse and kind == passes.SIGMOID and self.n_problems > LANES
+        sigmoid = self.loss.kind(self.target) == passes.SIGMOID
+        entries = None if self.is_sparse else self.features.entries
+        return sigmoid and label_blocks.pay(self.penalty.strength, entries)
 
     def label_blocks(self, theta: np.ndarray, memory: int) -> list[LabelBlock]:
         """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.
@@ -356,7 +357,6 @@ class InMemoryObjective:
 
     @cached_property
     def _label_descent(self) -> LabelDescent:
-        assert isinstance(self.features, CSRFeatures)
         return LabelDescent(self.features, self._everything, self.fit_intercept, self.n_threads)
 
     @cached_property
@@ -475,19 +475,18 @@ class InMemoryObjective:
         return part
 
     def part(
-        self, features: np.ndarray | None, problem: int, n_threads: int | None
+        self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
     ) -> "InMemoryObjective":
-        """Return one of the problems, on some of the features (s,) or on all.
+        """Return some of the problems (k,), on some of the features (s,) or on all.
 
         It counts passes of its own. Few features take a copy of their columns.
         """
-        chosen = np.arange(self.n_problems) == problem
         pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
         return InMemoryObjective(
             self.features if features is None else self.features.columns(features),
             pick(chosen),
             self.loss.problems(chosen),
-            self.n_outputs,
+            self.n_outputs * chosen.size,
             self.penalty.problems(chosen),
             self.fit_intercept,
             n_threads,

@@ -1,21 +1,49 @@
-"""Sigmoid problems over a sparse X, in blocks that go from start to end in cache."""
+"""Sigmoid problems in blocks that go from start to end in cache."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from fastclf import threads
 from fastclf.kernels import label_descent
-from fastclf.kernels.label_descent import COUNT, EMPTY, NEW, NORM, NUMBERS, RUNNING, STATE, VALUE
+from fastclf.kernels.label_descent import (
+    COUNT,
+    EMPTY,
+    LENGTH,
+    NEW,
+    NORM,
+    NUMBERS,
+    RUNNING,
+    SCALE,
+    STALE,
+    STATE,
+    VALUE,
+)
 from fastclf.kernels.lanes import LANES
-from fastclf.objective.features import CSRFeatures
+from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.selection import Selection
 
 _SLICE = 5e6
 """Nanoseconds for which blocks run on before those with few labels left are joined."""
 
+_DENSE, _MOST_DENSE = 1 << 17, 1 << 21
+"""Entries of a dense X for each label, and in all, up to which one thread a block is enough."""
+
 _FEWEST, _MOST = 5, 10
 """Passes in that time."""
+
+
+def pay(penalty: np.ndarray, entries: int | None) -> bool:
+    """Tell whether blocks are faster than passes over all problems, of strengths (M,).
+
+    ``entries`` is their number in a dense X, None for a sparse one. The covariance of a dense X is
+    shared by problems of one penalty.
+    """
+    M = penalty.size
+    if entries is None:
+        return M > LANES
+    return M > 1 and entries <= min(_DENSE * M, _MOST_DENSE) and len(np.unique(penalty)) == 1
 
 
 @dataclass(frozen=True)
@@ -31,6 +59,10 @@ class LabelBlock:
     rhos : ndarray of shape (memory, LANES)
     numbers : ndarray of shape (NUMBERS, LANES)
     places : ndarray of shape (2,)
+    factors : ndarray of shape (d + 1, d + 1, LANES)
+        Upper Cholesky factors of the Hessians, or empty.
+    center : ndarray of shape (d,)
+        What they are about.
     """
 
     labels: np.ndarray
@@ -42,6 +74,8 @@ class LabelBlock:
     rhos: np.ndarray
     numbers: np.ndarray
     places: np.ndarray
+    factors: np.ndarray
+    center: np.ndarray
 
     @classmethod
     def at(cls, theta: np.ndarray, labels: np.ndarray, memory: int) -> "LabelBlock":
@@ -52,12 +86,32 @@ class LabelBlock:
         own[:, : labels.size] = theta[:, labels]
         steps, changes = np.zeros((2, memory, rows, LANES), np.float32)
         numbers = np.zeros((NUMBERS, LANES))
-        numbers[label_descent.SCALE] = 1
+        numbers[SCALE] = 1
         numbers[STATE] = EMPTY
         numbers[STATE, : labels.size] = NEW
         places = np.array([-1, 0])
         rhos = np.zeros((memory, LANES))
-        return cls(labels, own, gradient, direction, steps, changes, rhos, numbers, places)
+        bases = np.empty((0, 0, LANES), np.float32), np.empty(0)
+        return cls(labels, own, gradient, direction, steps, changes, rhos, numbers, places, *bases)
+
+    def over(self, center: np.ndarray, factors: dict[int, np.ndarray]) -> "LabelBlock":
+        """Return the block with the factor of each label's Hessian, about a center, and no pairs.
+
+        The upper triangle of a factor (d + 1, d + 1) counts. Only labels that run need one.
+        """
+        running = np.flatnonzero(self.running)
+        side = len(self.theta)
+        own = np.zeros((side, side, LANES), np.float32)
+        own[np.arange(side), np.arange(side)] = 1
+        for lane in running.tolist():
+            own[:, :, lane] = factors[int(self.labels[lane])]
+        numbers, direction = self.numbers.copy(), np.zeros_like(self.direction)
+        numbers[STATE, running] = NEW
+        numbers[SCALE, running] = 1
+        numbers[LENGTH] = numbers[STALE] = 0
+        places = np.array([-1, 0])
+        changed = {"numbers": numbers, "direction": direction, "places": places}
+        return replace(self, factors=own, center=center, **changed)
 
     @property
     def running(self) -> np.ndarray:
@@ -103,23 +157,26 @@ def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
     # All have as many pairs, in the same places.
     first = lanes[0][0]
     made = {}
-    for name in ("theta", "gradient", "direction", "steps", "changes", "rhos", "numbers"):
+    names = ("theta", "gradient", "direction", "steps", "changes", "rhos", "numbers", "factors")
+    for name in names:
         array = np.zeros_like(getattr(first, name))
         for lane, (block, own) in enumerate(lanes):
             array[..., lane] = getattr(block, name)[..., own]
         made[name] = array
     labels = np.array([block.labels[own] for block, own in lanes])
+    side = len(first.factors)
+    made["factors"][np.arange(side), np.arange(side), labels.size :] = 1
     made["numbers"][STATE, labels.size :] = EMPTY
-    made["numbers"][label_descent.SCALE, labels.size :] = 1
-    return LabelBlock(labels=labels, places=first.places.copy(), **made)
+    made["numbers"][SCALE, labels.size :] = 1
+    return LabelBlock(labels=labels, places=first.places.copy(), center=first.center, **made)
 
 
 class LabelDescent:
-    """Moves blocks over a sparse X; the penalty comes with each call.
+    """Moves blocks; the penalty comes with each call.
 
     Parameters
     ----------
-    features : CSRFeatures
+    features : CSRFeatures or DenseFeatures
     selection : Selection
         All of the problems.
     fit_intercept : bool
@@ -128,7 +185,7 @@ class LabelDescent:
 
     def __init__(
         self,
-        features: CSRFeatures,
+        features: CSRFeatures | DenseFeatures,
         selection: Selection,
         fit_intercept: bool,
         n_threads: int | None,
@@ -161,6 +218,7 @@ class LabelDescent:
         for block in blocks:
             self._check(block)
         passes = np.zeros(len(blocks))
+        arrays = self._arrays(single)
         labels = {block.labels.tobytes(): block.labels for block in blocks}
         self._targets = {
             key: self._targets.get(key) or self._target(own) for key, own in labels.items()
@@ -169,15 +227,16 @@ class LabelDescent:
         def task(i: int) -> None:
             block = blocks[i]
             passes[i] = block.labels.size * label_descent.descend(
-                self.features.arrays,
+                *arrays,
                 self._targets[block.labels.tobytes()],
                 _lanes(penalty, block.labels, 1.0),
-                _of_lanes(moments, block.labels),
+                _of_lanes(moments, block),
                 self.fit_intercept,
                 single,
                 limits,
                 most_steps,
                 most_passes,
+                block.factors,
                 block.theta,
                 block.gradient,
                 block.direction,
@@ -197,6 +256,21 @@ class LabelDescent:
         n, d = self.features.shape
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
         return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
+
+    def _arrays(self, single: bool) -> tuple[tuple, tuple]:
+        # X as the kernel reads it, and where it computes in float32.
+        if isinstance(self.features, CSRFeatures):
+            return self.features.arrays, self.features.arrays
+        X = self.features.arrays
+        return (X,), (self._single if single else self._no_single,)
+
+    @cached_property
+    def _single(self) -> np.ndarray:
+        return self.features.X.astype(np.float32)
+
+    @cached_property
+    def _no_single(self) -> np.ndarray:
+        return np.empty((0, self.features.shape[1]), np.float32)
 
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
         n, own = self.selection.target.n_rows, self.selection.target.weights
@@ -224,6 +298,8 @@ class LabelDescent:
             "rhos": (memory, LANES),
             "numbers": (NUMBERS, LANES),
             "places": (2,),
+            "factors": (rows, rows, LANES) if block.factors.size else (0, 0, LANES),
+            "center": (rows - 1,) if block.factors.size else (0,),
         }
         fit = all(getattr(block, name).shape == shape for name, shape in shapes.items())
         newest, used = block.places
@@ -245,6 +321,7 @@ def _lanes(values: np.ndarray, labels: np.ndarray, rest: float) -> np.ndarray:
     return out
 
 
-def _of_lanes(moments: tuple[np.ndarray, ...], labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    center, second, curvature, ridge = moments
-    return center, second, _lanes(curvature, labels, 1.0), _lanes(ridge, labels, 1.0)
+def _of_lanes(moments: tuple[np.ndarray, ...], block: LabelBlock) -> tuple[np.ndarray, ...]:
+    center, second, curvature, ridge, basis = moments
+    lanes = _lanes(curvature, block.labels, 1.0), _lanes(ridge, block.labels, 1.0)
+    return block.center if block.factors.size else center, second, *lanes, basis

@@ -164,8 +164,10 @@ class Objective(Protocol):
     def with_penalty(self, penalty: Penalty) -> "Objective":
         """Return the same problems with another penalty."""
 
-    def part(self, features: np.ndarray | None, problem: int, n_threads: int | None) -> "Objective":
-        """Return one of the problems, on some of the features (s,) or on all.
+    def part(
+        self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
+    ) -> "Objective":
+        """Return some of the problems (k,), on some of the features (s,) or on all.
 
         It counts passes of its own. Few features take a copy of their columns.
         """

@@ -57,6 +57,8 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
         return Proximal(sample=0 if objective.is_sparse else sample)
     if objective.is_sparse:
         return _of_sparse(objective, sample)
+    if objective.has_label_blocks:
+        return LBFGS(memory=10)
     if d > FULL_MATRIX or n < d >= MANY_FEATURES:
         return LBFGS(negligible=_NEGLIGIBLE_OF_MANY)
     size = 4 if d >= MANY_FEATURES else 8

@@ -1,14 +1,21 @@
-"""Limited-memory BFGS on many labels of sparse data, in blocks whose steps are compiled."""
+"""Limited-memory BFGS on many labels, in blocks whose steps are compiled."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fastclf.kernels.label_descent import COUNT, STUCK
+from fastclf.kernels.lanes import LANES
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
-from fastclf.solvers.preconditioner import MomentsInverse
+from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.stopping import Stopping
+
+_PATIENCE = 20
+"""Passes after which the labels that aren't done get Hessians of their own."""
+
+_ROOM = 1 << 24
+"""Bytes that these may take."""
 
 _ROUGH = 1e-5
 """A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
@@ -34,6 +41,7 @@ class LabelBlocksState:
     max_iter: int
     memory: int
     single: bool
+    renewed: int = 0
     iteration: int = 0
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
@@ -60,6 +68,8 @@ class LabelBlocksState:
 
     def step(self, objective: Objective) -> None:
         """Take some steps of each label that runs."""
+        if self.renewed >= _PATIENCE:
+            self._renew(objective)
         self._advance(objective, objective.passes_of_blocks)
         if not self.blocks and self.single:
             self._confirm(objective)
@@ -90,6 +100,19 @@ class LabelBlocksState:
         """The largest absolute entry of the gradient."""
         return float(self.norms.max(initial=0.0))
 
+    def _renew(self, objective: Objective) -> None:
+        # What still runs needs a Hessian of its own, label by label.
+        self.renewed = 0
+        side = len(self.point)
+        if objective.is_sparse or len(self.blocks) * side**2 * LANES * 4 > _ROOM:
+            return
+        labels = np.sort(np.concatenate([block.labels[block.running] for block in self.blocks]))
+        part = objective.part(None, labels, objective.n_threads)
+        hessian = part.hessian(self.theta()[:, labels], whole=True)
+        inverse = HessianInverse(hessian, part.penalty.columns(labels.size), 1)
+        factors = dict(zip(labels.tolist(), inverse.factors, strict=True))
+        self.blocks = [block.over(inverse.center, factors) for block in self.blocks]
+
     def _confirm(self, objective: Objective) -> None:
         # What float32 takes for solved is looked at in float64, where the gradient must be small;
         # that the objective can't get much lower is known already.
@@ -102,12 +125,10 @@ class LabelBlocksState:
         self._advance(objective, 1)
 
     def _advance(self, objective: Objective, most_passes: int) -> None:
-        inverse = self.inverse
-        assert inverse.second is not None and inverse.ridge is not None  # it is diagonal
-        moments = inverse.center, inverse.second, inverse.logits, inverse.ridge
         limits = self.stopping.limits(self.scale)
         numbers = self.single, limits, self.max_iter, most_passes
-        objective.advance_blocks(self.blocks, moments, *numbers)
+        objective.advance_blocks(self.blocks, self.inverse.separated, *numbers)
+        self.renewed += most_passes
         for block in self.blocks:
             labels, done = block.labels, ~block.running
             self.values[labels] = block.values

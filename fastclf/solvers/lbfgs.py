@@ -53,7 +53,8 @@ class LBFGS(QuasiNewton):
             inverse = self.approximate(objective, theta, objective.n_rows)
         else:  # from the best constant, where all rows have the same curvature
             theta[-1], logits = objective.constant_optimum()
-            curvature = replace(objective.curvature(full=False), logits=logits)
+            moments = objective.curvature(full=_has_matrix(objective))
+            curvature = replace(moments, logits=logits)
             inverse = MomentsInverse(curvature, objective.penalty.columns(logits.size), 1)
         return LabelBlocksState.at(
             objective, theta, inverse, self._stopping, self.memory, self.max_iter or 0
@@ -88,7 +89,7 @@ class LBFGS(QuasiNewton):
         """Describe in words what the solver does with a problem."""
         moments = "covariance" if _has_matrix(objective) else "variances"
         if objective.has_label_blocks:
-            return "L-BFGS: variances of the features, labels in blocks"
+            return f"L-BFGS: {moments} of the features, labels in blocks"
         return f"L-BFGS: {moments} of the features{self.started_on(objective)}"
 
 

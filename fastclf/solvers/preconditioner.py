@@ -17,6 +17,7 @@ times the passes on MNIST.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +95,23 @@ class MomentsInverse:
             step[:-1, columns] = _solve(factor, step[:-1, columns])
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
+
+
+    @cached_property
+    def separated(self) -> tuple[np.ndarray, ...]:
+        """Its (center (d,), second (d,), logits (M K,), ridge (M K,), basis (d, d)).
+
+        The columns of the basis, in float32, are directions whose second moments are those of
+        ``second``; it is empty where they are the features. All columns have the same penalty.
+        """
+        if self.second is not None:
+            assert self.ridge is not None
+            nothing = np.empty((0, 0), np.float32)
+            return self.center, self.second, self.logits, self.ridge, nothing
+        ((_, factor),) = self.factors
+        inverse = lapack.strtri(factor.astype(np.float32))[0]
+        basis = np.ascontiguousarray(np.triu(inverse))
+        return self.center, np.ones(len(basis)), self.logits, np.zeros(self.logits.size), basis
 
 
 @dataclass(init=False, eq=False)

@@ -285,7 +285,7 @@ class Proximal:
         def solve(i: int) -> None:
             m = problems[i]
             features = todo[m]
-            part = objective.part(features, m, n_threads)
+            part = objective.part(features, np.array([m]), n_threads)
             descent = _descent(part, state, m, features)
             work = _SMALL if M == 1 else _SMALL_OF_MANY
             self._settle(descent, state.scale, work, features is None)
