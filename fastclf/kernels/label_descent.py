@@ -17,13 +17,13 @@ from fastclf.kernels.label_passes import value_and_grad
 from fastclf.kernels.lanes import LANES, sweep
 from fastclf.kernels.line_search import decreases, rounding, share_of_step
 
-VALUE, SLOPE, LENGTH, SCALE, NORM, EXPECTED = range(6)
-LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(6, 12)
+VALUE, SLOPE, LENGTH, SCALE, NORM = range(5)
+LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(5, 11)
 NUMBERS = STATE + 1
 """What is known of each lane: the value of the objective; the slope along the direction and the
-step to try; the scale of the Hessian; the gradient's largest entry and the decrease that is
-expected of a step; the lowest value and the smallest gradient so far, and for how many steps they
-weren't beaten; the trials of this step; the steps taken, and whether it runs.
+step to try; the scale of the Hessian; the gradient's largest entry; the lowest value and the
+smallest gradient so far, and for how many steps they weren't beaten; the trials of this step; the
+steps taken, and whether it runs.
 """
 
 EMPTY, NEW, RUNNING, DONE, STUCK, LIMITED = range(6)
@@ -223,9 +223,9 @@ def _retire(numbers, limits, most_steps, moved):
         own = numbers[:, m]
         if not moved[m] or own[STATE] == STUCK:
             continue
-        own[EXPECTED] = -0.5 * own[SLOPE]
-        enough = own[EXPECTED] <= negligible
-        enough |= own[NORM] <= much_smaller and own[EXPECTED] <= modest
+        expected = -0.5 * own[SLOPE]
+        enough = expected <= negligible
+        enough |= own[NORM] <= much_smaller and expected <= modest
         if own[NORM] <= tol and enough:
             own[STATE] = DONE
         elif own[COUNT] >= most_steps:
