@@ -7,6 +7,7 @@ import numpy as np
 from fastclf.kernels.label_descent import COUNT, STUCK
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
+from fastclf.solvers.loop import OfProblems
 from fastclf.solvers.preconditioner import MomentsInverse
 from fastclf.solvers.stopping import Stopping
 
@@ -15,7 +16,7 @@ _ROUGH = 1e-5
 
 
 @dataclass
-class LabelBlocksState:
+class LabelBlocksState(OfProblems):
     """Where M labels stand: those that run in blocks, all others in ``point`` (d + 1, M).
 
     ``values``, ``norms``, ``counts`` and ``stuck`` (M,) are as in
@@ -79,16 +80,6 @@ class LabelBlocksState:
         for block in self.blocks:
             theta[:, block.labels] = block.theta[:, : block.labels.size]
         return theta
-
-    @property
-    def objective(self) -> float:
-        """The mean value over the labels."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
-        return float(self.norms.max(initial=0.0))
 
     def _confirm(self, objective: Objective) -> None:
         # What float32 takes for solved is looked at in float64, where the gradient must be small;
