@@ -17,7 +17,7 @@ from fastclf.objective import matrices, narrow, small_problem
 from fastclf.objective.column_model import ColumnModel
 from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.label_blocks import LabelBlock, LabelDescent
+from fastclf.objective.label_blocks import LabelBlock, LabelDescent, blocks_pay
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
@@ -323,7 +323,7 @@ class InMemoryObjective:
     def has_label_blocks(self) -> bool:
         """Whether :meth:`label_blocks` are faster than passes over all problems."""
         kind = self.loss.kind(self.target)
-        return self.is_sparse and kind == passes.SIGMOID and self.n_problems > LANES
+        return kind == passes.SIGMOID and blocks_pay(self.is_sparse, self.n_problems)
 
     def label_blocks(self, theta: np.ndarray, memory: int) -> list[LabelBlock]:
         """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.

@@ -18,6 +18,11 @@ _FEWEST, _MOST = 5, 10
 """Passes in that time."""
 
 
+def blocks_pay(is_sparse: bool, n_problems: int) -> bool:
+    """Tell whether so many sigmoid problems over an X go faster in blocks than together."""
+    return is_sparse and n_problems > LANES
+
+
 @dataclass(frozen=True)
 class LabelBlock:
     """Where up to LANES problems stand, in the layout of :mod:`fastclf.kernels.label_descent`.
