@@ -15,7 +15,7 @@ from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.label_passes import value_and_grad
 from fastclf.kernels.lanes import LANES, sweep
-from fastclf.kernels.line_search import decreases, rounding, share_of_step
+from fastclf.kernels.line_search import decreases, improves, is_met, share_of_step
 
 VALUE, SLOPE, LENGTH, SCALE, NORM = range(5)
 LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(5, 11)
@@ -203,9 +203,7 @@ def _settle(numbers, eps, limits, values, norms, moved):
             own[LOWEST], own[SMALLEST] = values[m], norms[m]
         else:
             own[COUNT] += 1.0
-            better = (
-                values[m] < own[LOWEST] - rounding(own[LOWEST], eps) or norms[m] < own[SMALLEST]
-            )
+            better = improves(values[m], norms[m], eps, own[LOWEST], own[SMALLEST])
             own[LOWEST] = min(own[LOWEST], values[m]) if better else own[LOWEST]
             own[SMALLEST] = min(own[SMALLEST], norms[m])
             own[STALE] = 0.0 if better else own[STALE] + 1.0
@@ -218,15 +216,11 @@ def _settle(numbers, eps, limits, values, norms, moved):
 
 @kernel
 def _retire(numbers, limits, most_steps, moved):
-    tol, negligible, much_smaller, modest, _ = limits
     for m in range(LANES):
         own = numbers[:, m]
         if not moved[m] or own[STATE] == STUCK:
             continue
-        expected = -0.5 * own[SLOPE]
-        enough = expected <= negligible
-        enough |= own[NORM] <= much_smaller and expected <= modest
-        if own[NORM] <= tol and enough:
+        if is_met(own[NORM], -0.5 * own[SLOPE], limits):
             own[STATE] = DONE
         elif own[COUNT] >= most_steps:
             own[STATE] = LIMITED
