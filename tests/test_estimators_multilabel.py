@@ -190,7 +190,8 @@ def test_thresholds_and_pos_weights_by_label():
 def test_passes_do_not_grow_with_the_labels():
     one = MultiLabelLogisticRegression().fit(X, Y[:, :2])
     many = MultiLabelLogisticRegression().fit(X, np.tile(Y[:, :2], 20))
-    assert many.history_["passes"][-1] == one.history_["passes"][-1]
+    # Those of a label on average; in a block it may wait for another one.
+    assert abs(many.history_["passes"][-1] - one.history_["passes"][-1]) <= 2
     np.testing.assert_allclose(many.coef_, np.tile(one.coef_, (20, 1)), atol=1e-8)
 
 

@@ -1,4 +1,7 @@
-"""Many labels in one fit: each pass serves all of them, and who has finished leaves."""
+"""Many labels in one fit: each pass serves all of them, and who has finished leaves.
+
+Labels in blocks (``test_label_blocks.py``) are another matter: none of them are here.
+"""
 
 from typing import Any
 
@@ -15,6 +18,11 @@ from fastclf.solvers import LBFGS, Newton, observing
 SOLVERS = {"auto": "auto", "lbfgs": "lbfgs", "newton from a sample": Newton(sample=400)}
 every_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS.keys())
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def without_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastclf.objective.label_blocks._MOST_DENSE", 0)
 
 
 def passes(clf: Any) -> float:

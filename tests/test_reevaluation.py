@@ -56,6 +56,14 @@ def test_a_file_that_changed_is_refused(run: FinishedRun, files: Path):
         evaluate_run(run)
 
 
+def test_figures_that_can_not_be_written(run: FinishedRun):
+    (run.path / "evaluation.json").unlink()
+    (run.path / "evaluation.json").mkdir()
+    with pytest.raises(RunError, match=r"evaluation.json: can't be written: .*; copy the run to"):
+        evaluate_run(run)
+    assert not list(run.path.glob(".evaluation*"))
+
+
 def test_other_rows_need_the_columns_of_the_model_only(run: FinishedRun, files: Path):
     later = people(40, 1)[["paid", "city", "age"]].assign(note="x")
     later.to_parquet(files / "later rows.parquet")

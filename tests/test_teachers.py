@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
+from rich.console import Console
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
@@ -19,6 +20,7 @@ from fastclf.runs.directory import open_run
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import RunResult, train
+from fastclf.runs.summary import print_summary
 
 IRIS = load_built_in("iris")
 NAMES = ("setosa", "versicolor", "virginica")
@@ -203,6 +205,16 @@ def test_folds_and_several_teachers_in_a_run(tmp_path: Path):
     assert figures["test"]["teacher_agreement"] == pytest.approx(agreement.mean())
     assert figures["student"] == figures["test"]
     assert 0 < figures["plain_student"]["kl_to_teacher"]
+
+
+def test_the_table_shows_the_student_once(tmp_path: Path):
+    told = npz(tmp_path / "told.npz", p=P)
+    result = train(recipe({"name": "iris"}, teacher_file=told), tmp_path / "run")
+    assert result.summary["metrics"]["student"] == result.summary["metrics"]["test"]
+    console = Console(file=io.StringIO(), width=200)
+    print_summary(result.path, result.summary, console)
+    head = next(line for line in console.file.getvalue().splitlines() if "metric" in line)
+    assert head.replace("┃", " ").split() == ["metric", "train", "test", "teacher", "plain_student"]
 
 
 def test_evaluation_knows_what_the_teacher_said(tmp_path: Path):

@@ -26,7 +26,7 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import Task
 from fastclf.losses import Sigmoid
 from fastclf.table import listed
-from fastclf.targets import Target
+from fastclf.targets import Target, weighted_sums
 
 
 class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
@@ -298,7 +298,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
         L = values.shape[1]
         weights, values = of_labels(weights, values)
-        positive = np.einsum("ki,ik->k" if len(weights) > 1 else "li,ik->k", weights, values)
+        positive = weighted_sums(weights, values)
         loss = Sigmoid(self._pos_weights(positive, weights.sum(axis=1), L))
         return Problem(self._target(values, weights), loss, L)
 

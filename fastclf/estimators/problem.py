@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastclf.losses import Loss, Sigmoid
-from fastclf.targets import Target
+from fastclf.targets import Target, weighted_sums
 
 _ROWS = 4096
 """Rows whose targets are complemented at a time."""
@@ -37,17 +37,14 @@ class Problem:
         return mixture.hard_weight * mass + (1 - mixture.hard_weight) * self._mass(target.teacher)
 
     def _mass(self, p: np.ndarray) -> np.ndarray:
-        weights, sums = self.target.weights[0], "i,ik->k"
-        if len(self.target.weights) > 1:  # each label has its own
-            weights, sums = self.target.weights, "ki,ik->k"
-        # Not by BLAS, whose threads take a millisecond to wake.
-        on = np.einsum(sums, weights, p)
+        weights = self.target.weights
+        on = weighted_sums(weights, p)
         off = on.sum() - on
         if self.loss.is_sigmoid:  # not the total's rest, which rounding keeps from being 0
             off = np.zeros_like(on)
             for first in range(0, len(p), _ROWS):
                 rows = slice(first, first + _ROWS)
-                off += np.einsum(sums, weights[..., rows], 1 - p[rows])
+                off += weighted_sums(weights[:, rows], 1 - p[rows])
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:

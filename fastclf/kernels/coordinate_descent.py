@@ -42,7 +42,7 @@ def violation(gradient, u, strength):
 
 
 @kernel
-def _couple(U, Q, at, v):
+def _couple(Q, at, v):
     total = 0.0
     q = Q[at]
     for m in range(q.size):
@@ -71,8 +71,8 @@ def _sweep(block, U, Q, at, strengths, every, u, r, v):
             continue
         slope, curvature = r[j], block[j, j]
         if v.size:
-            slope += _couple(U, Q, at + j, v)
-            curvature += _couple(U, Q, at + j, U[at + j])
+            slope += _couple(Q, at + j, v)
+            curvature += _couple(Q, at + j, U[at + j])
         worst = max(worst, violation(slope, old, strength))
         if not curvature > 0.0:
             continue
@@ -107,7 +107,7 @@ def _jump(block, U, Q, at, strengths, u, r, v):
             chosen[i] = j
             p[i] = -r[j] - np.sign(u[j]) * strengths[j]
             if v.size:
-                p[i] -= _couple(U, Q, at + j, v)
+                p[i] -= _couple(Q, at + j, v)
             i += 1
     a = np.empty((count, count))
     jitter = 1e-13
@@ -117,7 +117,7 @@ def _jump(block, U, Q, at, strengths, u, r, v):
             for other in range(i + 1):
                 a[i, other] = row[chosen[other]]
                 if v.size:
-                    a[i, other] += _couple(U, Q, at + chosen[i], U[at + chosen[other]])
+                    a[i, other] += _couple(Q, at + chosen[i], U[at + chosen[other]])
             a[i, i] *= 1.0 + jitter
         if cholesky.factor(a):
             break
@@ -177,7 +177,7 @@ def minimise(blocks, U, Q, strengths, share, most, u, r):
     if v.size:
         for g in range(G):
             for j in range(q):
-                r[g, j] += _couple(U, Q, g * q + j, v)
+                r[g, j] += _couple(Q, g * q + j, v)
     return sweeps
 
 

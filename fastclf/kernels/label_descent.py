@@ -3,9 +3,9 @@ r"""Limited-memory BFGS on a block of sigmoid problems, compiled as a whole.
 The problems of a block lie in the lanes of :mod:`fastclf.kernels.lanes`. Each takes the steps that
 it would take alone: a pass evaluates one trial for each, and those which it doesn't satisfy try a
 shorter step along the same direction while the others go on. The recursion is that of
-:mod:`fastclf.kernels.pairs`, whose place of this pass stays empty in the lanes that didn't move. The
-first inverse Hessian is that of :mod:`fastclf.kernels.diagonal`, in a basis of its own if there is
-one:
+:mod:`fastclf.kernels.pairs`, whose place of this pass stays empty in the lanes that didn't move.
+The first inverse Hessian is that of :mod:`fastclf.kernels.diagonal`, in a basis of its own if there
+is one:
 
 .. math:: H^{-1} = B \, \mathrm{diag}\frac{1}{h (s_j + r)} \, B^\top
 
@@ -21,20 +21,20 @@ from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.label_passes import value_and_grad
 from fastclf.kernels.lanes import LANES, add_outer_products, add_products, sweep
-from fastclf.kernels.line_search import decreases, rounding, share_of_step
+from fastclf.kernels.line_search import decreases, improves, is_met, share_of_step
 
-VALUE, SLOPE, LENGTH, SCALE, NORM, EXPECTED = range(6)
-LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(6, 12)
+VALUE, SLOPE, LENGTH, SCALE, NORM = range(5)
+LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(5, 11)
 NUMBERS = STATE + 1
 """What is known of each lane: the value of the objective; the slope along the direction and the
-step to try; the scale of the Hessian; the gradient's largest entry and the decrease that is
-expected of a step; the lowest value and the smallest gradient so far, and for how many steps they
-weren't beaten; the trials of this step; the steps taken, and whether it runs.
+step to try; the scale of the Hessian; the gradient's largest entry; the lowest value and the
+smallest gradient so far, and for how many steps they weren't beaten; the trials of this step; the
+steps taken, and whether it runs.
 """
 
-EMPTY, NEW, RUNNING, DONE, STUCK, LIMITED = range(6)
+EMPTY, NEW, RUNNING, DONE, STUCK, LIMITED, RENEWED = range(7)
 """States of a lane: nothing in it, to be evaluated, running, converged, without a better point
-within the arithmetic, at the limit of steps.
+within the arithmetic, at the limit of steps, to be evaluated again for another inverse Hessian.
 """
 
 _MOST_TRIALS = 25
@@ -261,7 +261,7 @@ def _judge(numbers, eps, trial_values, trial_slopes, moved):
     for m in range(LANES):
         moved[m] = 0.0
         own = numbers[:, m]
-        if own[STATE] == NEW:
+        if own[STATE] == NEW or own[STATE] == RENEWED:
             moved[m] = 1.0
         elif own[STATE] == RUNNING:
             start = own[VALUE], own[SLOPE]
@@ -286,14 +286,13 @@ def _settle(numbers, eps, limits, values, norms, moved):
         if not moved[m]:
             continue
         own = numbers[:, m]
-        if own[STATE] == NEW:
-            own[STATE] = RUNNING
+        new = own[STATE] == NEW
+        own[STATE] = RUNNING
+        if new:
             own[LOWEST], own[SMALLEST] = values[m], norms[m]
         else:
             own[COUNT] += 1.0
-            better = (
-                values[m] < own[LOWEST] - rounding(own[LOWEST], eps) or norms[m] < own[SMALLEST]
-            )
+            better = improves(values[m], norms[m], eps, own[LOWEST], own[SMALLEST])
             own[LOWEST] = min(own[LOWEST], values[m]) if better else own[LOWEST]
             own[SMALLEST] = min(own[SMALLEST], norms[m])
             own[STALE] = 0.0 if better else own[STALE] + 1.0
@@ -306,15 +305,11 @@ def _settle(numbers, eps, limits, values, norms, moved):
 
 @kernel
 def _retire(numbers, limits, most_steps, moved):
-    tol, negligible, much_smaller, modest, _ = limits
     for m in range(LANES):
         own = numbers[:, m]
         if not moved[m] or own[STATE] == STUCK:
             continue
-        own[EXPECTED] = -0.5 * own[SLOPE]
-        enough = own[EXPECTED] <= negligible
-        enough |= own[NORM] <= much_smaller and own[EXPECTED] <= modest
-        if own[NORM] <= tol and enough:
+        if is_met(own[NORM], -0.5 * own[SLOPE], limits):
             own[STATE] = DONE
         elif own[COUNT] >= most_steps:
             own[STATE] = LIMITED
@@ -383,7 +378,7 @@ def descend(
         running = 0
         for m in range(LANES):
             state = numbers[STATE, m]
-            running += state == NEW or state == RUNNING
+            running += state == NEW or state == RUNNING or state == RENEWED
         if running == 0:
             break
         length = numbers[LENGTH].copy()

@@ -77,14 +77,28 @@ def share_of_step(t, value0, slope0, value1, slope1):
 
 
 @kernel
+def improves(value, norm, eps, lowest, smallest):
+    """Tell whether a value is lower, rounding aside, or a gradient smaller than ever before."""
+    return value < lowest - rounding(lowest, eps) or norm < smallest
+
+
+@kernel
+def is_met(norm, expected, limits):
+    """Tell whether a problem is done: :meth:`fastclf.solvers.stopping.Stopping.is_met` of one."""
+    tol, negligible, much_smaller, modest, _ = limits
+    enough = expected <= negligible or (norm <= much_smaller and expected <= modest)
+    return norm <= tol and enough
+
+
+@kernel
 def settle(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
     """Retire from ``running`` problems that can't get better, and mark them ``stuck``; all (M,).
 
-    Those are the ones whose search took no step, or which for ``patience`` iterations had neither a
-    lower value, rounding aside, nor a smaller gradient than ever before.
+    Those are the ones whose search took no step, or which for ``patience`` iterations didn't get
+    better.
     """
     for m in range(values.size):
-        better = values[m] < lowest[m] - rounding(lowest[m], eps) or norms[m] < smallest[m]
+        better = improves(values[m], norms[m], eps, lowest[m], smallest[m])
         if better:
             lowest[m] = min(lowest[m], values[m])
         smallest[m] = min(smallest[m], norms[m])

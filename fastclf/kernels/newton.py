@@ -120,7 +120,7 @@ def _make_step(SIGMOID):
         ``gradient`` (K, side), ``blocks`` (P, side, side) and ``numbers`` are moved in place.
         """
         X, order, codes, soft, weights, scale, pos_weight, smoothing, center = data
-        tol, negligible, much_smaller, modest, patience = limits
+        patience = limits[4]
         n, d = X.shape
         K = w.shape[0]
         looks = numbers[PASSES] == 0.0
@@ -130,11 +130,7 @@ def _make_step(SIGMOID):
             # Features that differ by rounding alone are the same.
             jitter = _JITTER if X.itemsize == 8 else _JITTER_OF_SINGLE
             slopes[0] = _direct(gradient, blocks, strength, free, d + 1, jitter, direction)
-            size = numbers[NORM]
-            expected = -0.5 * slopes[0]
-            if size <= tol and (
-                expected <= negligible or (size <= much_smaller and expected <= modest)
-            ):
+            if line_search.is_met(numbers[NORM], -0.5 * slopes[0], limits):
                 return CONVERGED
         values = np.full(1, numbers[VALUE])
         trial_values = np.empty(1)
@@ -193,8 +189,9 @@ def _make_step(SIGMOID):
         numbers[NORM] = _norm(gradient, center)
         numbers[FIRST] = min(1.0, 2.0 * taken[0])
         lowest = numbers[LOWEST]
-        better = numbers[VALUE] < lowest - line_search.rounding(lowest, _EPS)
-        better = looks or better or numbers[NORM] < numbers[SMALLEST]
+        better = looks or line_search.improves(
+            numbers[VALUE], numbers[NORM], _EPS, lowest, numbers[SMALLEST]
+        )
         numbers[LOWEST] = numbers[VALUE] if looks else min(lowest, numbers[VALUE])
         numbers[SMALLEST] = numbers[NORM] if looks else min(numbers[SMALLEST], numbers[NORM])
         numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0

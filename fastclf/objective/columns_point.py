@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclf.kernels import proximal
+from fastclf.objective.l1_point import L1Point
 
 
 @dataclass(frozen=True)
-class ColumnsPoint:
+class ColumnsPoint(L1Point):
     """A point of one problem of one output, as :mod:`fastclf.kernels.proximal_columns` has it.
 
     Parameters
@@ -36,23 +37,3 @@ class ColumnsPoint:
     def gradient(self) -> np.ndarray:
         """Return the gradient of the smooth part, (d + 1, 1)."""
         return self.slopes[:, None].copy()
-
-    @property
-    def value(self) -> float:
-        """The objective with its L1 part."""
-        return float(self.numbers[proximal.VALUE])
-
-    @property
-    def norm(self) -> float:
-        """The largest violation of optimality."""
-        return float(self.numbers[proximal.NORM])
-
-    @property
-    def expected(self) -> float:
-        """The decrease that the last model promised."""
-        return float(self.numbers[proximal.EXPECTED])
-
-    @property
-    def passes(self) -> float:
-        """How many times X was read on the way."""
-        return float(self.numbers[proximal.PASSES])

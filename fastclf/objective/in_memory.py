@@ -13,11 +13,11 @@ from fastclf import threads
 from fastclf.kernels import passes
 from fastclf.kernels.lanes import LANES
 from fastclf.losses import Loss, Softmax
-from fastclf.objective import label_blocks, matrices, narrow, small_problem
+from fastclf.objective import matrices, narrow, small_problem
 from fastclf.objective.column_model import ColumnModel
 from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.label_blocks import LabelBlock, LabelDescent
+from fastclf.objective.label_blocks import LabelBlock, LabelDescent, blocks_pay
 from fastclf.objective.narrow import NarrowPass
 from fastclf.objective.newton_point import NewtonPoint
 from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
@@ -322,9 +322,9 @@ class InMemoryObjective:
     @property
     def has_label_blocks(self) -> bool:
         """Whether :meth:`label_blocks` are faster than passes over all problems."""
-        sigmoid = self.loss.kind(self.target) == passes.SIGMOID
         entries = None if self.is_sparse else self.features.entries
-        return sigmoid and label_blocks.pay(self.penalty.strength, entries)
+        kind = self.loss.kind(self.target)
+        return kind == passes.SIGMOID and blocks_pay(self.penalty.strength, entries)
 
     def label_blocks(self, theta: np.ndarray, memory: int) -> list[LabelBlock]:
         """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.

@@ -14,9 +14,9 @@ from fastclf.kernels.label_descent import (
     NEW,
     NORM,
     NUMBERS,
+    RENEWED,
     RUNNING,
     SCALE,
-    STALE,
     STATE,
     VALUE,
 )
@@ -30,20 +30,24 @@ _SLICE = 5e6
 _DENSE, _MOST_DENSE = 1 << 17, 1 << 21
 """Entries of a dense X for each label, and in all, up to which one thread a block is enough."""
 
+_ALIKE = 10
+"""The ratio of penalties up to which they are alike."""
+
 _FEWEST, _MOST = 5, 10
 """Passes in that time."""
 
 
-def pay(penalty: np.ndarray, entries: int | None) -> bool:
+def blocks_pay(penalty: np.ndarray, entries: int | None) -> bool:
     """Tell whether blocks are faster than passes over all problems, of strengths (M,).
 
-    ``entries`` is their number in a dense X, None for a sparse one. The covariance of a dense X is
-    shared by problems of one penalty.
+    ``entries`` is their number in a dense X, None for a sparse one. Problems of a dense X share a
+    factor of its covariance, so their penalties must be alike.
     """
     M = penalty.size
     if entries is None:
         return M > LANES
-    return M > 1 and entries <= min(_DENSE * M, _MOST_DENSE) and len(np.unique(penalty)) == 1
+    alike = bool(penalty.max() <= _ALIKE * penalty.min())
+    return M > 1 and entries <= min(_DENSE * M, _MOST_DENSE) and alike
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,11 @@ class LabelBlock:
         own = np.zeros((side, side, LANES), np.float32)
         own[np.arange(side), np.arange(side)] = 1
         for lane in running.tolist():
-            own[:, :, lane] = factors[int(self.labels[lane])]
+            own[:, :, lane] = np.triu(factors[int(self.labels[lane])])
         numbers, direction = self.numbers.copy(), np.zeros_like(self.direction)
-        numbers[STATE, running] = NEW
+        numbers[STATE, running] = RENEWED
         numbers[SCALE, running] = 1
-        numbers[LENGTH] = numbers[STALE] = 0
+        numbers[LENGTH] = 0
         places = np.array([-1, 0])
         changed = {"numbers": numbers, "direction": direction, "places": places}
         return replace(self, factors=own, center=center, **changed)

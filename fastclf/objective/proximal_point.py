@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclf.kernels import proximal
+from fastclf.objective.l1_point import L1Point
 
 
 @dataclass(frozen=True)
-class ProximalPoint:
+class ProximalPoint(L1Point):
     """A point of one problem, in the layout of :mod:`fastclf.kernels.proximal`.
 
     Parameters
@@ -44,23 +45,3 @@ class ProximalPoint:
         gradient = self.slopes.T.copy()
         gradient[:-1] += self.center[:, None] * gradient[-1]
         return gradient
-
-    @property
-    def value(self) -> float:
-        """The objective with its L1 part."""
-        return float(self.numbers[proximal.VALUE])
-
-    @property
-    def norm(self) -> float:
-        """The largest violation of optimality."""
-        return float(self.numbers[proximal.NORM])
-
-    @property
-    def expected(self) -> float:
-        """The decrease that the last model promised."""
-        return float(self.numbers[proximal.EXPECTED])
-
-    @property
-    def passes(self) -> float:
-        """How many times X was read on the way."""
-        return float(self.numbers[proximal.PASSES])

@@ -14,7 +14,7 @@ from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
-from fastclf.kernels.lanes import LANES
+from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
@@ -46,8 +46,9 @@ class Shape:
 
     @property
     def has_label_blocks(self) -> bool:
-        """Whether labels go in blocks."""
-        return self.is_sparse and self.n_problems > LANES
+        """Whether labels go in blocks: the loss of several problems is a sigmoid."""
+        entries = None if self.is_sparse else self.n_entries
+        return blocks_pay(self.penalty.strength, entries)
 
 
 @dataclass(frozen=True)

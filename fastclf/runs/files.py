@@ -9,10 +9,18 @@ from pathlib import Path
 from fastclf.errors import RunError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_ELSEWHERE = "name another place with --out"
 
 
-def write_file(path: Path, content: str | bytes) -> None:
+def write_file(path: Path, content: str | bytes, remedy: str = _ELSEWHERE) -> None:
     """Write a file in one step; it is on the disk when this returns.
+
+    Parameters
+    ----------
+    path : Path
+    content : str or bytes
+    remedy : str
+        What the user can do where it can't be written, unless the disk is full.
 
     Raises
     ------
@@ -21,7 +29,7 @@ def write_file(path: Path, content: str | bytes) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.partial")
-    with writing(path):
+    with writing(path, remedy):
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
@@ -36,7 +44,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[None]:
     """Turn what the system says about writing a file into one line.
 
     Raises
@@ -47,8 +55,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        full = problem.errno in _FULL
-        remedy = "make room there" if full else "name another place with --out"
+        remedy = "make room there" if problem.errno in _FULL else remedy
         raise RunError(f"{path}: can't be written: {problem.strerror}; {remedy}") from None
 
 

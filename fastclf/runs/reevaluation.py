@@ -61,7 +61,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
     Raises
     ------
     FastclfError
-        If the run's own data have changed, or others can't be read or don't fit the model.
+        If the run's own data have changed, or others can't be read or don't fit the model, or the
+        figures can't be written.
     """
     if data is None:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
@@ -75,7 +76,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
             judged = evaluate(run.model, part)
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
         found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
-    write_file(found.path, to_json(found.as_json()) + "\n")
+    remedy = "copy the run to a place that can be written, and evaluate the copy"
+    write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found
 
 

@@ -20,7 +20,10 @@ def versions() -> dict[str, str]:
 
 
 def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None:
-    """Print a run's figures: a column for each part of the data or model, a row for each metric."""
+    """Print a run's figures: a column for each part of the data or model, a row for each metric.
+
+    The student of a distillation is what the test part has judged already.
+    """
     unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
     title = (
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} classes, "
@@ -28,7 +31,8 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     )
     end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
     console.print(Text(title), soft_wrap=True)
-    console.print(metrics_table(summary["metrics"]))
+    parts = {name: figures for name, figures in summary["metrics"].items() if name != "student"}
+    console.print(metrics_table(parts))
     if "calibration" in summary:
         console.print(Text(_calibration(summary["calibration"])), soft_wrap=True)
     console.print(Text(end), soft_wrap=True)

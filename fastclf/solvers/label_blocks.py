@@ -8,11 +8,12 @@ from fastclf.kernels.label_descent import COUNT, STUCK
 from fastclf.kernels.lanes import LANES
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
+from fastclf.solvers.loop import OfProblems
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.stopping import Stopping
 
 _PATIENCE = 20
-"""Passes after which the labels that aren't done get Hessians of their own."""
+"""Passes after which labels that aren't done get Hessians of their own, and then newer ones."""
 
 _ROOM = 1 << 24
 """Bytes that these may take."""
@@ -20,9 +21,14 @@ _ROOM = 1 << 24
 _ROUGH = 1e-5
 """A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
 
+_LOST = 0.1
+"""The share of the tolerance up to which the first gradient may be rounded for that."""
+
+_EPS32 = float(np.finfo(np.float32).eps)
+
 
 @dataclass
-class LabelBlocksState:
+class LabelBlocksState(OfProblems):
     """Where M labels stand: those that run in blocks, all others in ``point`` (d + 1, M).
 
     ``values``, ``norms``, ``counts`` and ``stuck`` (M,) are as in
@@ -41,7 +47,7 @@ class LabelBlocksState:
     max_iter: int
     memory: int
     single: bool
-    renewed: int = 0
+    age: int = 0
     iteration: int = 0
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
@@ -64,11 +70,15 @@ class LabelBlocksState:
         single = objective.dtype == np.float64 and stopping.tol >= _ROUGH
         state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
         state._advance(objective, 1)
+        if single and _EPS32 * state.gradient_norm > _LOST * stopping.tol:
+            state.single = False
+            state.blocks = objective.label_blocks(theta, memory)
+            state._advance(objective, 1)
         return state
 
     def step(self, objective: Objective) -> None:
         """Take some steps of each label that runs."""
-        if self.renewed >= _PATIENCE:
+        if self.age >= _PATIENCE:
             self._renew(objective)
         self._advance(objective, objective.passes_of_blocks)
         if not self.blocks and self.single:
@@ -90,19 +100,9 @@ class LabelBlocksState:
             theta[:, block.labels] = block.theta[:, : block.labels.size]
         return theta
 
-    @property
-    def objective(self) -> float:
-        """The mean value over the labels."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
-        return float(self.norms.max(initial=0.0))
-
     def _renew(self, objective: Objective) -> None:
         # What still runs needs a Hessian of its own, label by label.
-        self.renewed = 0
+        self.age = 0
         side = len(self.point)
         if objective.is_sparse or len(self.blocks) * side**2 * LANES * 4 > _ROOM:
             return
@@ -128,7 +128,7 @@ class LabelBlocksState:
         limits = self.stopping.limits(self.scale)
         numbers = self.single, limits, self.max_iter, most_passes
         objective.advance_blocks(self.blocks, self.inverse.separated, *numbers)
-        self.renewed += most_passes
+        self.age += most_passes
         for block in self.blocks:
             labels, done = block.labels, ~block.running
             self.values[labels] = block.values

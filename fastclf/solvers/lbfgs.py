@@ -49,13 +49,16 @@ class LBFGS(QuasiNewton):
         if not objective.has_label_blocks:
             return super().init(objective, theta)
         theta = np.array(theta, dtype=np.float64)
-        if self.max_iter == 0 or theta.any() or not objective.fit_intercept:
-            inverse = self.approximate(objective, theta, objective.n_rows)
-        else:  # from the best constant, where all rows have the same curvature
+        full, start = _has_matrix(objective), theta if theta.any() else None
+        curvature = objective.curvature(full, start)
+        if self.max_iter != 0 and start is None and objective.fit_intercept:
+            # From the best constant, where all rows have the same curvature.
             theta[-1], logits = objective.constant_optimum()
-            moments = objective.curvature(full=_has_matrix(objective))
-            curvature = replace(moments, logits=logits)
-            inverse = MomentsInverse(curvature, objective.penalty.columns(logits.size), 1)
+            curvature = replace(curvature, logits=logits)
+        penalty = objective.penalty.columns(objective.n_problems)
+        if full:  # one factor is enough for all
+            penalty = np.full(penalty.size, penalty.mean())
+        inverse = MomentsInverse(curvature, penalty, 1)
         return LabelBlocksState.at(
             objective, theta, inverse, self._stopping, self.memory, self.max_iter or 0
         )

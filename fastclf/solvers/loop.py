@@ -101,6 +101,27 @@ class State(Protocol):
         """Return the coefficients now."""
 
 
+class OfProblems:
+    """What a :class:`State` of M problems tells of them together.
+
+    It has their ``values`` and ``norms`` (M,): the largest absolute entries of their gradients, or,
+    under an L1 penalty, the largest violations of optimality.
+    """
+
+    values: np.ndarray
+    norms: np.ndarray
+
+    @property
+    def objective(self) -> float:
+        """The mean value over the problems."""
+        return float(self.values.mean())
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest norm."""
+        return float(self.norms.max(initial=0.0))
+
+
 class Solver(Protocol):
     """A frozen set of hyperparameters."""
 

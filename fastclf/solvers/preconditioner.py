@@ -96,7 +96,6 @@ class MomentsInverse:
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
 
-
     @cached_property
     def separated(self) -> tuple[np.ndarray, ...]:
         """Its (center (d,), second (d,), logits (M K,), ridge (M K,), basis (d, d)).
@@ -109,8 +108,8 @@ class MomentsInverse:
             nothing = np.empty((0, 0), np.float32)
             return self.center, self.second, self.logits, self.ridge, nothing
         ((_, factor),) = self.factors
-        inverse = lapack.strtri(factor.astype(np.float32))[0]
-        basis = np.ascontiguousarray(np.triu(inverse))
+        trtri = lapack.dtrtri if factor.dtype == np.float64 else lapack.strtri
+        basis = np.ascontiguousarray(np.triu(trtri(factor)[0]), np.float32)
         return self.center, np.ones(len(basis)), self.logits, np.zeros(self.logits.size), basis
 
 

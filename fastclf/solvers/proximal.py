@@ -25,7 +25,7 @@ from fastclf.kernels.proximal import (
 )
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
-from fastclf.solvers.loop import minimize, observing
+from fastclf.solvers.loop import OfProblems, minimize, observing
 from fastclf.solvers.newton import WHOLE
 from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.quadratic_model import QuadraticModel, Step
@@ -120,7 +120,7 @@ class Descent:
 
 
 @dataclass
-class ProximalState:
+class ProximalState(OfProblems):
     """Point, gradient of the smooth part and violations of all problems; ``running`` (M,).
 
     ``descent`` is that of a single problem on all features, which goes on from where it is.
@@ -143,16 +143,6 @@ class ProximalState:
     def theta(self) -> np.ndarray:
         """Return the coefficients now."""
         return self.point
-
-    @property
-    def objective(self) -> float:
-        """The mean value over the problems."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest violation of optimality."""
-        return float(self.norms.max(initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from fastclf.kernels import line_search, pairs
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
-from fastclf.solvers.loop import minimize, observing
+from fastclf.solvers.loop import OfProblems, minimize, observing
 from fastclf.solvers.preconditioner import Preconditioner, centred
 from fastclf.solvers.stopping import NEGLIGIBLE, STALE, Stopping
 
@@ -96,7 +96,7 @@ class Pairs:
 
 
 @dataclass
-class QuasiNewtonState:
+class QuasiNewtonState(OfProblems):
     """Point, gradient and pairs; ``running`` (M,) marks live problems.
 
     ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
@@ -129,16 +129,6 @@ class QuasiNewtonState:
     def theta(self) -> np.ndarray:
         """Return the coefficients now."""
         return self.point
-
-    @property
-    def objective(self) -> float:
-        """The mean value over the problems."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
-        return float(self.norms.max(initial=0.0))
 
 
 @dataclass(frozen=True)

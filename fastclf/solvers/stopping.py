@@ -49,6 +49,6 @@ class Stopping:
         return (norms <= tol) & enough
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
-        """Return all limits as the kernel of small problems takes them."""
+        """Return all limits as kernels take them; the last one is ``STALE``."""
         much_smaller = _MUCH_SMALLER * self.tol
         return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(STALE)
