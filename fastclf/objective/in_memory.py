@@ -143,22 +143,22 @@ class InMemoryObjective:
                 NO_ORDER,
                 self._center,
                 chosen,
-                self._columns(theta, chosen),
+                chosen.columns(theta),
                 size,
             )
             if taken is not None:
-                self._latest = theta, self._of_all(chosen, self._without_intercepts(taken))
+                self._latest = theta, chosen.spread_hessian(self._without_intercepts(taken))
         else:
             values, gradient = self._pass(theta, chosen)
         self._count(1)
-        values, gradient = self._spread(chosen, values, gradient, theta.shape)
+        values, gradient = chosen.spread(values, gradient, self.n_outputs)
         self.penalty.add(theta, values, gradient)
         self._clear(values, gradient, active)
         return values, gradient
 
     def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
         if self._sparse is not None:
-            return self._sparse(chosen, self._columns(theta, chosen))
+            return self._sparse(chosen, chosen.columns(theta))
         w, b = self._to_kernel(theta, chosen)
         pieces = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
@@ -196,8 +196,8 @@ class InMemoryObjective:
 
         threads.run(task, len(pieces), self.n_threads)
         self._count(1)
-        unused = np.zeros(chosen.scale.size)
-        unused, product = self._spread(chosen, unused, self._gather(hw, hb), theta.shape)
+        unused, product = np.zeros(chosen.scale.size), self._gather(hw, hb)
+        unused, product = chosen.spread(unused, product, self.n_outputs)
         self.penalty.add(direction, unused, product)
         self._clear(unused, product, active)
         return product
@@ -612,13 +612,7 @@ class InMemoryObjective:
         if (active & ~self._selection.mask).any():
             self._selection = self._everything
         if active.sum() <= 0.75 * self._selection.mask.sum():
-            pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
-            self._selection = Selection(
-                active.copy(),
-                pick(active),
-                1 / self.total_weight[active],
-                self._pos_weight[active],
-            )
+            self._selection = self._everything.part(active.copy(), self.loss.is_sigmoid)
         return self._selection
 
     @property
@@ -640,13 +634,8 @@ class InMemoryObjective:
         # Weights that sum to 1, in each problem.
         return target.weights / self._weight_of(target)[:, None].astype(target.weights.dtype)
 
-    def _columns(self, theta: np.ndarray, chosen: Selection) -> np.ndarray:
-        if chosen is self._everything:
-            return theta
-        return theta[:, np.repeat(chosen.mask, self.n_outputs)]
-
     def _to_kernel(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
-        theta = self._columns(theta, chosen)
+        theta = chosen.columns(theta)
         return self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
 
     def _gather(self, gw: np.ndarray, gb: np.ndarray) -> np.ndarray:
@@ -657,30 +646,11 @@ class InMemoryObjective:
         gradient[-1] = gb.sum(axis=0, dtype=np.float64)
         return gradient
 
-    def _of_all(self, chosen: Selection, hessian: Hessian) -> Hessian:
-        # Problems that nobody asks for get the identity.
-        if chosen is self._everything:
-            return hessian
-        q = hessian.blocks.shape[1]
-        blocks = np.repeat(np.eye(q)[None], self.n_problems, axis=0)
-        blocks[chosen.mask] = hessian.blocks
-        return Hessian(hessian.center, blocks)
-
-    def _spread(
-        self, chosen: Selection, values: np.ndarray, gradient: np.ndarray, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        # From the problems that were computed to all of them.
+    def _clear(self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None) -> None:
+        # Intercepts that are fixed, and what was computed, or is the penalty, of problems that
+        # nobody asked for.
         if not self.fit_intercept:
             gradient[-1] = 0
-        if chosen is self._everything:
-            return values, gradient
-        every, full = np.zeros(self.n_problems), np.zeros(shape)
-        every[chosen.mask] = values
-        full[:, np.repeat(chosen.mask, self.n_outputs)] = gradient
-        return every, full
-
-    def _clear(self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None) -> None:
-        # What was computed, or is the penalty, of problems that nobody asked for.
         if self.n_problems > 1 and active is not None and not active.all():
             values[~active] = 0
             gradient[:, np.repeat(~active, self.n_outputs)] = 0

@@ -1,9 +1,10 @@
-"""Which problems a pass computes, with what it reads of them."""
+"""Which problems a pass computes, what it reads of them, and how its results are those of all."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from fastclf.objective.protocol import Hessian
 from fastclf.targets import Target
 
 NO_ORDER = np.empty(0, dtype=np.intp)
@@ -34,6 +35,46 @@ class Selection:
     ) -> "Selection":
         """Return the selection of all problems, whose total weights are (M,)."""
         return cls(np.ones(total_weight.size, bool), target, 1 / total_weight, pos_weight)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether these are all problems."""
+        return self.scale.size == self.mask.size
+
+    def part(self, mask: np.ndarray, by_column: bool) -> "Selection":
+        """Return the selection of some of these problems, a mask (m,).
+
+        ``by_column`` tells that each has a column of the targets, as with a sigmoid loss.
+        """
+        pick = self.target.columns if by_column else self.target.problems
+        return Selection(mask, pick(mask), self.scale[mask], self.pos_weight[mask])
+
+    def columns(self, theta: np.ndarray) -> np.ndarray:
+        """Return what theta (d + 1, M K) has of these problems, (d + 1, m K)."""
+        if self.is_everything:
+            return theta
+        return theta[:, np.repeat(self.mask, theta.shape[1] // self.mask.size)]
+
+    def spread(
+        self, values: np.ndarray, gradient: np.ndarray, n_outputs: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (m,) and gradient (d + 1, m K) among those of all problems, which are 0."""
+        if self.is_everything:
+            return values, gradient
+        columns = np.repeat(self.mask, n_outputs)
+        every, full = np.zeros(self.mask.size), np.zeros((len(gradient), columns.size))
+        every[self.mask] = values
+        full[:, columns] = gradient
+        return every, full
+
+    def spread_hessian(self, hessian: Hessian) -> Hessian:
+        """Return whole Hessians among those of all problems, which are the identity."""
+        if self.is_everything:
+            return hessian
+        q = hessian.blocks.shape[1]
+        blocks = np.repeat(np.eye(q)[None], self.mask.size, axis=0)
+        blocks[self.mask] = hessian.blocks
+        return Hessian(hessian.center, blocks)
 
     def arguments(self, parameters: tuple) -> tuple:
         """Return what the kernels of a pass take between X and the coefficients.

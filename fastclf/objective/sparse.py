@@ -209,8 +209,7 @@ def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:
         columns = slice(M * i // count, M * (i + 1) // count)
         mask = np.zeros(M, bool)
         mask[columns] = True
-        target = chosen.target.columns(mask)
-        yield columns, Selection(mask, target, chosen.scale[columns], chosen.pos_weight[columns])
+        yield columns, chosen.part(mask, by_column=True)
 
 
 def _cuts(indptr: Any, count: int) -> list[tuple[int, int]]:
