@@ -65,12 +65,21 @@ class DenseFeatures:
         return columns_and_ones(self.X)
 
     def moments(
-        self, weights: np.ndarray, full: bool, n_threads: int | None
+        self,
+        weights: np.ndarray,
+        full: bool,
+        n_threads: int | None,
+        rows: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
-        row_weights = weights.astype(self.dtype)
-        moments = self._matrix if full else self._diagonal
-        return moments(row_weights, weights.sum(), n_threads)
+        """Return weighted means (d,) and second moments about them, (d, d) or (d,).
+
+        There is a weight for each row that counts: ``rows``, or all.
+        """
+        row_weights, total = weights.astype(self.dtype), weights.sum()
+        if full:
+            return self._matrix(row_weights, total, n_threads, rows)
+        features = self if rows is None else self.rows(rows)
+        return features._diagonal(row_weights, total, n_threads)
 
     def _diagonal(
         self, weights: np.ndarray, total: float, n_threads: int | None
@@ -89,14 +98,18 @@ class DenseFeatures:
         return shift + mean, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
 
     def _matrix(
-        self, weights: np.ndarray, total: float, n_threads: int | None
+        self, weights: np.ndarray, total: float, n_threads: int | None, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        # By BLAS on blocks that stay in cache. A matrix for each chunk must be small beside X.
-        n, d = self.shape
+        # By BLAS on blocks of rows, which may be half of X and are copied nowhere else. A matrix
+        # for each chunk must be small beside X.
+        n, d = weights.size, self.shape[1]
         pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
         products = np.zeros((len(pieces), d, d))
-        step = max(1, (1 << 17) // d)
+        step = matrices.rows_of_a_block(d)
+
+        def features(block: slice) -> np.ndarray:
+            return self.X[block if rows is None else rows[block]]
 
         def blocks(i: int) -> Iterator[slice]:
             start, stop = pieces[i]
@@ -106,16 +119,16 @@ class DenseFeatures:
         dtype = np.dtype(np.float32) if d >= MANY_FEATURES else self.dtype
 
         def add_sums(i: int) -> None:
-            for rows in blocks(i):
-                sums[i] += weights[rows] @ self.X[rows]
+            for block in blocks(i):
+                sums[i] += weights[block] @ features(block)
 
         def add_products(i: int) -> None:
             part = np.empty((min(step, n), d), dtype)
-            for rows in blocks(i):
-                block = part[: rows.stop - rows.start]
-                np.subtract(self.X[rows], center, out=block, casting="same_kind")
-                block *= np.sqrt(weights[rows]).astype(dtype, copy=False)[:, None]
-                products[i] += block.T @ block
+            for block in blocks(i):
+                scaled = part[: block.stop - block.start]
+                np.subtract(features(block), center, out=scaled, casting="same_kind")
+                scaled *= np.sqrt(weights[block]).astype(dtype, copy=False)[:, None]
+                products[i] += scaled.T @ scaled
 
         with threads.single_threaded_blas():
             threads.run(add_sums, len(pieces), n_threads)

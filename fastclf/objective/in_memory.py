@@ -123,7 +123,7 @@ class InMemoryObjective:
                 self.features, loss, self._everything, self.n_outputs, fit_intercept
             )
         self._latest: tuple[np.ndarray, Hessian] | None = None
-        self._gathered: tuple[np.ndarray, CSRFeatures | DenseFeatures] | None = None
+        self._gathered: tuple[np.ndarray, CSRFeatures] | None = None
 
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
@@ -444,8 +444,10 @@ class InMemoryObjective:
             slopes = self.loss.curvature(self._logits(theta, rows), target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        features = self._of_rows(rows)
-        center, second = features.moments(weights, full, self.n_threads)
+        if isinstance(self.features, DenseFeatures):
+            center, second = self.features.moments(weights, full, self.n_threads, rows)
+        else:
+            center, second = self._of_rows(rows).moments(weights, full, self.n_threads)
         self._count(weights.size / self.n_rows)
         found = Curvature(center, second, logits)
         return found if self.fit_intercept else found.about_zero()
@@ -531,13 +533,11 @@ class InMemoryObjective:
             threads.run(task, len(pieces), self.n_threads)
         return logits
 
-    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures | DenseFeatures:
-        # Gathering sparse rows takes as long as a pass over them; they are asked for twice. Dense
-        # ones may be half of X, which isn't to stay in memory.
+    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures:
+        # Gathering sparse rows takes as long as a pass over them; they are asked for twice.
+        assert isinstance(self.features, CSRFeatures)
         if rows is None:
             return self.features
-        if not self.is_sparse:
-            return self.features.rows(rows)
         if self._gathered is None or self._gathered[0] is not rows:
             self._gathered = rows, self.features.rows(rows)
         return self._gathered[1]

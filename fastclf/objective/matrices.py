@@ -23,11 +23,22 @@ from fastclf.targets import Target
 _BLOCK = 1 << 17
 """Entries of the blocks of rows that are worked on in cache."""
 
+_TALL = 1024
+"""Rows of a block that are worth more than cache, where a matrix has as many columns."""
+
 _SMALL = 1 << 15
 """Entries up to which all rows are one block, and no thread is asked."""
 
 _PARTIAL = 1 << 19
 """Entries that the partial sums of several threads may take together."""
+
+
+def rows_of_a_block(side: int) -> int:
+    """Return how many rows to sum up at once in a matrix of that side.
+
+    Each block of them costs a matrix that is written and added, so there should be as many.
+    """
+    return max(1, _BLOCK // side, min(side, _TALL))
 
 
 def diagonal_blocks(
@@ -60,7 +71,7 @@ def diagonal_blocks(
         return scaled.transpose(0, 2, 1) @ scaled
     pieces = _pieces(n, d + 1, d + 1, C)
     sums = np.zeros((len(pieces), C, d + 1, d + 1), dtype)
-    step = max(1, _BLOCK // (d + 1))
+    step = rows_of_a_block(d + 1)
 
     def task(i: int) -> None:
         piece, k = divmod(i, C)

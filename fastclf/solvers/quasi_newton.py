@@ -26,6 +26,9 @@ _NEGLIGIBLE_IN_SAMPLE = 1e-3
 _ENOUGH = 5
 """Rows for each coefficient from which on the optimum of a sample is worth starting from."""
 
+_PLENTY = 5000
+"""Rows from which on a matrix of full rank is good enough with two for each coefficient."""
+
 _FIRST_REFRESH = 6
 """Iterations after which the preconditioner is made anew, if not sooner."""
 
@@ -248,7 +251,8 @@ class QuasiNewton:
         # As many rows as cost so many passes, but enough for a matrix of full rank.
         n, d = objective.n_rows, objective.n_features
         cost = self.cost(objective)
-        return n if cost == 0 else min(n, max(int(n * passes / cost), _ENOUGH * (d + 1)))
+        least = max(min(_ENOUGH * (d + 1), _PLENTY), 2 * (d + 1))
+        return n if cost == 0 else min(n, max(int(n * passes / cost), least))
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # As much is spent on preconditioners as on passes: at first after few passes and from few
