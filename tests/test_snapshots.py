@@ -65,18 +65,19 @@ class Return:
 def problem(kind: str, n: int = 300, d: int = 6, storage: Any = np.asarray, l1: float = 0.0):
     """Return what makes a new objective, and the shape of its theta."""
     rng = np.random.default_rng(3)
-    K = {"binary": 1, "softmax": 4, "labels": 5, "many labels": 20}[kind]
+    outputs = {"binary": 1, "softmax": 4, "many classes": 100, "labels": 5, "alike labels": 18}
+    K = {**outputs, "many labels": 20}[kind]
     X = rng.normal(size=(n, d)) * rng.uniform(0.2, 4, d) + rng.normal(size=d)
     if storage is not np.asarray:
         X *= rng.random((n, d)) < 0.3
     Z = X @ rng.normal(size=(d, K)) / np.sqrt(d) + rng.normal(size=(n, K)) * np.arange(1, K + 1)
     weights = np.ones((1, n))
-    if kind == "softmax":
+    if kind in ("softmax", "many classes"):
         target, loss = Target(weights, codes=Z.argmax(axis=1)), Softmax()
     else:
         target, loss = Target(weights, soft=(Z > 0).astype(float)), Sigmoid()
-    M = 1 if kind == "softmax" else K
-    C = np.geomspace(0.01, 100, M) if M > 1 else 1.0
+    M = 1 if isinstance(loss, Softmax) else K
+    C = np.geomspace(0.01, 100, M) if M > 1 and kind != "alike labels" else 1.0
     penalty = from_C(C, l1, np.full(M, float(n)))
     return (lambda: InMemoryObjective(storage(X), target, loss, K, penalty)), (d + 1, K)
 
@@ -102,6 +103,11 @@ CASES = {
     "lbfgs, label blocks in float32 at first": (
         LBFGS(memory=5, tol=1e-4, max_iter=40),
         problem("many labels", d=40, storage=scipy.sparse.csr_array),
+    ),
+    "lbfgs, dense label blocks": (LBFGS(**TIGHT), problem("alike labels", d=50)),
+    "lbfgs, many classes, in float32 at first": (
+        LBFGS(memory=5, tol=1e-4, max_iter=40),
+        problem("many classes", d=50),
     ),
     "proximal": (Proximal(**TIGHT), problem("softmax", l1=0.5)),
     "proximal, matrix": (Proximal(**TIGHT), problem("softmax", n=60_000, d=12, l1=1.0)),

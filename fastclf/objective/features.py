@@ -35,9 +35,13 @@ class DenseFeatures:
 
     def pass_over(self, kind: int, n_columns: int) -> Callable:
         """Return the function that reads rows once, for values and gradient of a kind of loss."""
-        if n_columns < _MANY_COLUMNS:
+        if not self.takes_blas(n_columns):
             return passes.DENSE_VALUE_AND_GRAD[kind]
         return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
+
+    def takes_blas(self, n_columns: int) -> bool:
+        """Tell whether BLAS takes the products of passes over so many columns."""
+        return n_columns >= _MANY_COLUMNS
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them, (C, d)."""
@@ -163,14 +167,19 @@ def _pass_by_blas(
     gw: np.ndarray,
     gb: np.ndarray,
 ) -> None:
-    # The same as a kernel of the passes, with BLAS for both products, on blocks in cache.
+    # The same as a kernel of the passes, with BLAS for both products, on blocks in cache. It
+    # computes in the dtype of w.
     step = min(_ROWS_OF_A_BLOCK, stop - start)
-    products, slopes = np.empty((2, step, b.size), X.dtype)
+    products, slopes = np.empty((2, step, b.size), w.dtype)
     part = np.empty_like(gw)
+    room = np.empty((step if w.dtype != X.dtype else 0, X.shape[1]), w.dtype)
     loss = target, weights, scale, pos_weight, parameters
     for first in range(start, stop, step):
         last = min(first + step, stop)
         rows, z, g = X[first:last], products[: last - first], slopes[: last - first]
+        if w.dtype != X.dtype:
+            room[: last - first] = rows
+            rows = room[: last - first]
         np.matmul(rows, w.T, out=z)
         kernel(z, order, *loss, w, b, first, last, values, g, gb)
         np.matmul(g.T, rows, out=part)

@@ -136,7 +136,7 @@ class InMemoryObjective:
         if active is not None and not active.any():
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
-        if self._narrow is not None and (hessian or self.n_features <= narrow.FEW_FEATURES):
+        if self._narrow is not None and (hessian or self._loops_over_rows):
             size = "whole" if hessian else "none"
             values, gradient, taken = self._narrow(
                 self.features.arrays,
@@ -155,6 +155,10 @@ class InMemoryObjective:
         self.penalty.add(theta, values, gradient)
         self._clear(values, gradient, active)
         return values, gradient
+
+    @property
+    def _loops_over_rows(self) -> bool:
+        return self._narrow is not None and self.n_features <= narrow.FEW_FEATURES
 
     def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
         if self._sparse is not None:
@@ -476,6 +480,23 @@ class InMemoryObjective:
         part._whole = self
         return part
 
+    @cached_property
+    def in_single(self) -> "InMemoryObjective | None":
+        """The same objective computed in float32, if that is faster; its passes count here, too.
+
+        X isn't copied: only where BLAS takes the products, block by block, is it.
+        """
+        features, columns = self.features, self.n_problems * self.n_outputs
+        if self.n_problems > 1 or self.dtype == np.float32 or self._loops_over_rows:
+            return None
+        if not (isinstance(features, DenseFeatures) and features.takes_blas(columns)):
+            return None
+        single = copy.copy(self)
+        single.dtype = np.dtype(np.float32)
+        single.passes = 0.0
+        single._whole = self
+        return single
+
     def part(
         self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
     ) -> "InMemoryObjective":
@@ -636,7 +657,8 @@ class InMemoryObjective:
 
     def _to_kernel(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
         theta = chosen.columns(theta)
-        return self.features.to_kernel(theta[:-1]), theta[-1].astype(self.dtype)
+        weights = self.features.to_kernel(theta[:-1])
+        return weights.astype(self.dtype, copy=False), theta[-1].astype(self.dtype)
 
     def _gather(self, gw: np.ndarray, gb: np.ndarray) -> np.ndarray:
         # Partial gradients of all chunks, as one (d + 1, C).

@@ -93,6 +93,10 @@ class Objective(Protocol):
     def passes_of_blocks(self) -> int:
         """Passes of blocks before some are joined."""
 
+    @property
+    def in_single(self) -> "Objective | None":
+        """The same objective computed in float32, if that is faster."""
+
     def value_and_grad(
         self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -76,6 +76,7 @@ class StreamedObjective:
     by_feature = False
     has_small_passes = False
     has_label_blocks = False
+    in_single = None
 
     def __init__(
         self,

@@ -18,14 +18,6 @@ _PATIENCE = 20
 _ROOM = 1 << 24
 """Bytes that these may take."""
 
-_ROUGH = 1e-5
-"""A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
-
-_LOST = 0.1
-"""The share of the tolerance up to which the first gradient may be rounded for that."""
-
-_EPS32 = float(np.finfo(np.float32).eps)
-
 
 @dataclass
 class LabelBlocksState(OfProblems):
@@ -67,10 +59,10 @@ class LabelBlocksState(OfProblems):
         blocks = objective.label_blocks(theta, memory)
         numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
         scale = objective.value_at_zero
-        single = objective.dtype == np.float64 and stopping.tol >= _ROUGH
+        single = objective.dtype == np.float64 and stopping.allows_single(np.zeros(M))
         state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
         state._advance(objective, 1)
-        if single and _EPS32 * state.gradient_norm > _LOST * stopping.tol:
+        if single and not stopping.allows_single(state.norms):
             state.single = False
             state.blocks = objective.label_blocks(theta, memory)
             state._advance(objective, 1)

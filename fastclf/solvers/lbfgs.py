@@ -46,7 +46,7 @@ class LBFGS(QuasiNewton):
 
     def init(self, objective: Objective, theta: np.ndarray) -> Any:
         """Return the first state."""
-        if not objective.has_label_blocks:
+        if not self._takes_blocks(objective):
             return super().init(objective, theta)
         theta = np.array(theta, dtype=np.float64)
         full, start = _has_matrix(objective), theta if theta.any() else None
@@ -91,9 +91,12 @@ class LBFGS(QuasiNewton):
     def path(self, objective: Objective) -> str:
         """Describe in words what the solver does with a problem."""
         moments = "covariance" if _has_matrix(objective) else "variances"
-        if objective.has_label_blocks:
+        if self._takes_blocks(objective):
             return f"L-BFGS: {moments} of the features, labels in blocks"
         return f"L-BFGS: {moments} of the features{self.started_on(objective)}"
+
+    def _takes_blocks(self, objective: Objective) -> bool:
+        return objective.has_label_blocks and self.sample == 0  # they start from no sample
 
 
 def _has_matrix(objective: Objective) -> bool:

@@ -104,7 +104,7 @@ class QuasiNewtonState(OfProblems):
 
     ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
     ``smallest`` (M,) are the value and the gradient norm that the next point is held against, and
-    ``counts`` (M,) the steps that each took.
+    ``counts`` (M,) the steps that each took. While ``single``, passes compute in float32.
     """
 
     point: np.ndarray
@@ -122,6 +122,7 @@ class QuasiNewtonState(OfProblems):
     wait: float
     scale: float
     counts: np.ndarray
+    single: bool
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
@@ -176,15 +177,17 @@ class QuasiNewton:
         theta = self._start(objective, theta)
         wants = theta.any() and n_rows == objective.n_rows and self.is_exact(objective)
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
+        norms = _norms(gradient, M)
+        single = objective.in_single is not None and self._stopping.allows_single(norms)
         return QuasiNewtonState(
             point=theta,
             values=values,
             gradient=gradient,
             running=np.ones(M, bool),
             stuck=np.zeros(M, bool),
-            norms=_norms(gradient, M),
+            norms=norms,
             lowest=values.copy(),
-            smallest=_norms(gradient, M),
+            smallest=norms.copy(),
             stale=np.zeros(M, int),
             first=np.ones(M),
             preconditioner=self.approximate(objective, theta, n_rows),
@@ -192,24 +195,29 @@ class QuasiNewton:
             wait=wait,
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
+            single=single,
         )
 
     def step(self, objective: Objective, state: QuasiNewtonState) -> None:
         """Take one step of every problem that still runs."""
         M = objective.n_problems
         self._refresh(objective, state)
-        direction = -state.pairs.apply(state.preconditioner, state.gradient)
-        slopes = _dots(direction, state.gradient, M)
-        expected = -0.5 * slopes
-        self._retire(state, expected)
+        direction, slopes = self._direct(state, M)
+        if state.status != "running" and state.single:
+            self._look_closely(objective, state)
+            direction, slopes = self._direct(state, M)
         if state.status != "running":
             return
+        expected = -0.5 * slopes
         state.contraction = float(expected.sum() / state.expected)
         state.expected = float(expected.sum())
         running = state.running
         if M > 1 and not running.all():
             direction[:, np.repeat(~running, objective.n_outputs)] = 0
         start = state.point, state.values, state.gradient
+        if state.single:
+            assert objective.in_single is not None
+            objective = objective.in_single
         # A step that had to be cut is a hint for the next one.
         found = search(objective, *start, direction, slopes, running, state.first, state.wait == 0)
         state.first = np.minimum(1.0, 2 * found.steps)
@@ -275,6 +283,24 @@ class QuasiNewton:
         if not state.running.any():
             unfinished = state.stuck & (state.norms > self._stopping.tol)
             state.status = "precision" if unfinished.any() else "converged"
+
+    def _direct(self, state: QuasiNewtonState, M: int) -> tuple[np.ndarray, np.ndarray]:
+        # The direction and the slopes along it; who is done retires.
+        direction = -state.pairs.apply(state.preconditioner, state.gradient)
+        slopes = _dots(direction, state.gradient, M)
+        self._retire(state, -0.5 * slopes)
+        return direction, slopes
+
+    def _look_closely(self, objective: Objective, state: QuasiNewtonState) -> None:
+        # What float32 takes for solved is looked at in float64, and goes on from there.
+        M = objective.n_problems
+        state.single = False
+        state.values, state.gradient = objective.value_and_grad(state.point)
+        state.norms = _norms(state.gradient, M)
+        state.lowest, state.smallest = state.values.copy(), state.norms.copy()
+        state.stale, state.stuck = np.zeros(M, int), np.zeros(M, bool)
+        state.running = np.ones(M, bool)
+        state.status = "running"
 
     @property
     def _stopping(self) -> Stopping:

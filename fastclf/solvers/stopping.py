@@ -14,6 +14,13 @@ _MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
 """A gradient so much smaller than asked for will do, if the decrease is less than this."""
 
 
+_ROUGH = 1e-5
+"""A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
+
+_LOST = 0.1
+"""The share of the tolerance up to which the first gradient may be rounded for that."""
+
+
 @dataclass(frozen=True)
 class Stopping:
     """What the gradient and the decrease that the next step promises must come to.
@@ -47,6 +54,11 @@ class Stopping:
         enough = expected <= negligible
         enough |= (norms <= much_smaller) & (expected <= modest)
         return (norms <= tol) & enough
+
+    def allows_single(self, norms: np.ndarray) -> bool:
+        """Tell whether float32 finds the optimum, from gradients of these norms (M,)."""
+        rounding = float(np.finfo(np.float32).eps) * norms.max(initial=0.0)
+        return self.tol >= _ROUGH and bool(rounding <= _LOST * self.tol)
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
         """Return all limits as kernels take them; the last one is ``STALE``."""

@@ -1,0 +1,84 @@
+"""Passes by BLAS that compute in float32 until the tolerance is reached."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from fastclf import LogisticRegression
+from fastclf.losses import Softmax
+from fastclf.objective import InMemoryObjective
+from fastclf.penalties import L2
+from fastclf.targets import Target
+
+K = 100
+
+
+def data(n: int = 2000, d: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d))
+    y = (X @ rng.normal(size=(d, K)) + rng.gumbel(size=(n, K))).argmax(axis=1)
+    y[:K] = np.arange(K)
+    return X, y
+
+
+def objective(X: np.ndarray, y: np.ndarray, n_classes: int = K) -> InMemoryObjective:
+    target = Target(np.ones((1, len(y))), codes=y)
+    return InMemoryObjective(X, target, Softmax(), n_classes, L2(np.full(1, 1 / len(y))))
+
+
+def gradient_norm(X: np.ndarray, y: np.ndarray, clf: Any) -> float:
+    slopes = (softmax(X @ clf.coef_.T + clf.intercept_, axis=1) - np.eye(K)[y]) / len(y)
+    weights = X.T @ slopes + clf.coef_.T / len(y)
+    return float(max(np.abs(weights).max(), np.abs(slopes.sum(axis=0)).max()))
+
+
+def test_a_pass_in_float32_is_near_that_in_float64():
+    X, y = data()
+    exact = objective(X, y)
+    theta = np.random.default_rng(1).normal(size=(51, K))
+    values, gradient = exact.value_and_grad(theta)
+    assert exact.in_single is not None
+    rough_values, rough = exact.in_single.value_and_grad(theta)
+    assert exact.passes == 2.0
+    assert rough.dtype == np.float64
+    np.testing.assert_allclose(rough_values, values, rtol=1e-5)
+    np.testing.assert_allclose(rough, gradient, atol=1e-6)
+    assert (rough != gradient).any()
+
+
+def test_only_where_blas_takes_the_products_of_a_single_problem():
+    X, y = data()
+    assert objective(X.astype(np.float32), y).in_single is None
+    assert objective(X, y % 10, n_classes=10).in_single is None
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-4, 1e-5, 1e-6])
+def test_the_gradient_is_as_small_in_float64_as_asked_for(tol: float):
+    X, y = data()
+    clf = LogisticRegression(tol=tol, max_iter=1000).fit(X, y)
+    assert gradient_norm(X, y, clf) <= tol * (1 + 1e-9)
+    best = LogisticRegression(tol=1e-10, max_iter=1000).fit(X, y).history_["objective"][-1]
+    assert clf.history_["objective"][-1] <= best * (1 + 1e-4)
+    assert clf.history_["iteration"].tolist() == list(range(1, clf.n_iter_[0] + 1))
+
+
+@pytest.mark.parametrize(("magnitude", "single"), [(1.0, True), (1e4, False)])
+def test_large_gradients_are_not_rounded(
+    magnitude: float, single: bool, monkeypatch: pytest.MonkeyPatch
+):
+    X, y = data()
+    dtypes = []
+    value_and_grad = InMemoryObjective.value_and_grad
+
+    def watched(self: Any, *arguments: Any, **options: Any) -> Any:
+        dtypes.append(self.dtype)
+        return value_and_grad(self, *arguments, **options)
+
+    monkeypatch.setattr(InMemoryObjective, "value_and_grad", watched)
+    # The same problem in other units, but for the tolerance.
+    clf = LogisticRegression(C=1 / magnitude**2, max_iter=1000).fit(X * magnitude, y)
+    assert (np.dtype(np.float32) in dtypes) == single
+    assert dtypes[-1] == np.float64
+    assert clf.history_["gradient_norm"][-1] <= 1e-4
