@@ -130,8 +130,20 @@ def test_damaged_files_are_named(spoil: Callable[[Path], object], said: str, run
 
 
 def test_a_place_that_can_not_be_written(run: Path):
-    with pytest.raises(RunError, match="can't be written"):
+    with pytest.raises(RunError, match="can't be written: .* with --output"):
         write_report(open_run(run), run / "nowhere" / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(["report", "{run}", "-o"], "--output"), (["compare", "{run}", "--html"], "--html")],
+)
+def test_the_remedy_is_an_option_that_exists(command: list[str], option: str, run: Path):
+    done = called(*[word.format(run=run) for word in command], run / "nowhere" / "page.html")
+    assert done.exit_code == 2
+    assert f"can't be written: No such file or directory; name another place with {option}" in (
+        done.output
+    )
 
 
 def test_runs_are_compared_on_a_page(run: Path, tmp_path: Path):

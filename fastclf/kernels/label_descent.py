@@ -20,7 +20,12 @@ import numpy as np
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.label_passes import value_and_grad
-from fastclf.kernels.lanes import LANES, add_outer_products, add_products, sweep
+from fastclf.kernels.lanes import (
+    LANES,
+    add_outer_triangular_products,
+    add_triangular_products,
+    sweep,
+)
 from fastclf.kernels.line_search import decreases, improves, is_met, share_of_step
 
 VALUE, SLOPE, LENGTH, SCALE, NORM = range(5)
@@ -152,7 +157,7 @@ def _to_basis(gradient, inverse_hessian):
     _take_off((moved[:d], gradient[:d], middle), (moved[d],), ())
     if factors.shape[0] == 0:
         fill(coordinates.reshape(-1), coordinates.dtype.type(0))
-        add_outer_products((basis,), 0, d, moved, coordinates)
+        add_outer_triangular_products((basis,), 0, d, moved, coordinates)
         return
     minus = np.empty(LANES, moved.dtype)
     for i in range(d + 1):
@@ -178,7 +183,7 @@ def _precondition(q, inverse_hessian, scales):
     if factors.shape[0] == 0:
         _scale((coordinates[:d], inverse), (factor,), ())
         fill(q[:d].reshape(-1), q.dtype.type(0))
-        add_products((basis,), 0, d, coordinates, q)
+        add_triangular_products((basis,), 0, d, coordinates, q)
         for m in range(LANES):
             q[d, m] = float(top[m]) / (scales[m] * curvature[m])
     else:
@@ -332,8 +337,8 @@ def descend(
         (soft, weights, scale, pos_weight) of :func:`fastclf.kernels.label_passes.value_and_grad`.
     penalty : ndarray of shape (LANES,)
     moments : tuple
-        (center (d,), second (d,), curvature (LANES,), ridge (LANES,), basis (d, d)): an empty
-        basis stands for the features.
+        (center (d,), second (d,), curvature (LANES,), ridge (LANES,), basis (d, d)): an
+        upper triangle; an empty one stands for the features.
     fit_intercept : bool
     single : bool
         Compute passes in float32, whatever the dtype of X.

@@ -185,65 +185,74 @@ _TOGETHER = 4
 """Rows of a dense X that meet coefficients at once, while these are in registers."""
 
 
-@intrinsic
-def add_products(typing_context, X, first, rows, w, z):
-    """Add rows of X, times w (d + 1, LANES) without its last row, to z (rows, LANES).
+def _make_add_products(triangular: bool) -> Any:
+    @intrinsic
+    def add_products(typing_context, X, first, rows, w, z):
+        """Add rows of X, times w (d + 1, LANES) without its last row, to z (rows, LANES).
 
-    ``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d), or the tuple of a dense one;
-    its row ``first`` meets row 0 of z.
-    """
+        ``X`` is the tuple (data, indices, indptr) of a CSR matrix (n, d), or the tuple of a dense
+        one; its row ``first`` meets row 0 of z.
+        """
 
-    def of_entries(builder, parts, i, r, w, z):
-        data, indices, indptr = parts
-        total = cgutils.alloca_once_value(builder, z.row(r).value)
-        with _entries(builder, indptr, i) as at:
-            value = _Vector(builder, data.number(at)).astype(w.kind.element)
-            own = w.row(_extended(builder, indices.number(at), at))
-            so_far = _Vector(builder, builder.load(total))
-            builder.store((so_far + own * value).value, total)
-        z.store(_Vector(builder, builder.load(total)), r)
-
-    def of_features(builder, dense, places, numbers, w, z):
-        totals = [cgutils.alloca_once_value(builder, z.row(r).value) for r in numbers]
-        with cgutils.for_range(builder, dense.shape(1)) as loop:
-            own = w.row(loop.index)
-            for place, total in zip(places, totals, strict=True):
-                value = dense.number(builder.add(place, loop.index))
-                value = _Vector(builder, value).astype(w.kind.element)
+        def of_entries(builder, parts, i, r, w, z):
+            data, indices, indptr = parts
+            total = cgutils.alloca_once_value(builder, z.row(r).value)
+            with _entries(builder, indptr, i) as at:
+                value = _Vector(builder, data.number(at)).astype(w.kind.element)
+                own = w.row(_extended(builder, indices.number(at), at))
                 so_far = _Vector(builder, builder.load(total))
                 builder.store((so_far + own * value).value, total)
-        for r, total in zip(numbers, totals, strict=True):
             z.store(_Vector(builder, builder.load(total)), r)
 
-    return types.none(X, first, rows, w, z), _over_rows(of_entries, of_features)
+        def of_features(builder, dense, places, features, numbers, w, z):
+            totals = [cgutils.alloca_once_value(builder, z.row(r).value) for r in numbers]
+            with _steps(builder, *features, 1) as j:
+                own = w.row(j)
+                for place, total in zip(places, totals, strict=True):
+                    value = dense.number(builder.add(place, j))
+                    value = _Vector(builder, value).astype(w.kind.element)
+                    so_far = _Vector(builder, builder.load(total))
+                    builder.store((so_far + own * value).value, total)
+            for r, total in zip(numbers, totals, strict=True):
+                z.store(_Vector(builder, builder.load(total)), r)
+
+        generate = _over_rows(of_entries, of_features, triangular)
+        return types.none(X, first, rows, w, z), generate
+
+    return add_products
 
 
-@intrinsic
-def add_outer_products(typing_context, X, first, rows, g, gradient):
-    """Add rows of X, times g (rows, LANES), to the gradient of w; see :func:`add_products`."""
+def _make_add_outer_products(triangular: bool) -> Any:
+    @intrinsic
+    def add_outer_products(typing_context, X, first, rows, g, gradient):
+        """Add rows of X, times g (rows, LANES), to the gradient of w; see `add_products`."""
 
-    def of_entries(builder, parts, i, r, g, gradient):
-        data, indices, indptr = parts
-        slopes = g.row(r)
-        with _entries(builder, indptr, i) as at:
-            value = _Vector(builder, data.number(at)).astype(gradient.kind.element)
-            index = _extended(builder, indices.number(at), at)
-            gradient.store(gradient.row(index) + slopes * value, index)
+        def of_entries(builder, parts, i, r, g, gradient):
+            data, indices, indptr = parts
+            slopes = g.row(r)
+            with _entries(builder, indptr, i) as at:
+                value = _Vector(builder, data.number(at)).astype(gradient.kind.element)
+                index = _extended(builder, indices.number(at), at)
+                gradient.store(gradient.row(index) + slopes * value, index)
 
-    def of_features(builder, dense, places, numbers, g, gradient):
-        slopes = [g.row(r) for r in numbers]
-        with cgutils.for_range(builder, dense.shape(1)) as loop:
-            total = gradient.row(loop.index)
-            for place, slope in zip(places, slopes, strict=True):
-                value = dense.number(builder.add(place, loop.index))
-                total = total + slope * _Vector(builder, value).astype(gradient.kind.element)
-            gradient.store(total, loop.index)
+        def of_features(builder, dense, places, features, numbers, g, gradient):
+            slopes = [g.row(r) for r in numbers]
+            with _steps(builder, *features, 1) as j:
+                total = gradient.row(j)
+                for place, slope in zip(places, slopes, strict=True):
+                    value = _Vector(builder, dense.number(builder.add(place, j)))
+                    total = total + slope * value.astype(gradient.kind.element)
+                gradient.store(total, j)
 
-    return types.none(X, first, rows, g, gradient), _over_rows(of_entries, of_features)
+        generate = _over_rows(of_entries, of_features, triangular)
+        return types.none(X, first, rows, g, gradient), generate
+
+    return add_outer_products
 
 
-def _over_rows(of_entries: Callable, of_features: Callable) -> Callable:
-    # Code that goes over rows of a CSR matrix one by one, or over those of a dense one together.
+def _over_rows(of_entries: Callable, of_features: Callable, triangular: bool) -> Callable:
+    # Code that goes over rows of a CSR matrix one by one, or over those of a dense one together. In
+    # an upper triangle it begins at the diagonal of the first row.
     def generate(context, builder, signature, arguments):
         parts, first, rows, *arrays = _arrays(context, builder, signature, arguments)
         if len(parts) > 1:
@@ -252,20 +261,30 @@ def _over_rows(of_entries: Callable, of_features: Callable) -> Callable:
                 of_entries(builder, parts, i, loop.index, *arrays)
             return context.get_dummy_value()
         (dense,) = parts
-        left = builder.urem(rows, rows.type(_TOGETHER))
-        for start, stop, count in (
-            (rows.type(0), builder.sub(rows, left), _TOGETHER),
-            (builder.sub(rows, left), rows, 1),
-        ):
-            steps = cgutils.for_range_slice(builder, start, stop, rows.type(count), rows.type)
-            with steps as (r, _):
+        width = dense.shape(1)
+        left = builder.sub(rows, builder.urem(rows, rows.type(_TOGETHER)))
+        for start, stop, count in (rows.type(0), left, _TOGETHER), (left, rows, 1):
+            with _steps(builder, start, stop, count) as r:
                 numbers = [builder.add(r, r.type(more)) for more in range(count)]
-                width = dense.shape(1)
-                places = [builder.mul(builder.add(first, number), width) for number in numbers]
-                of_features(builder, dense, places, numbers, *arrays)
+                at = [builder.add(first, number) for number in numbers]
+                places = [builder.mul(i, width) for i in at]
+                features = at[0] if triangular else width.type(0), width
+                of_features(builder, dense, places, features, numbers, *arrays)
         return context.get_dummy_value()
 
     return generate
+
+
+add_products, add_outer_products = _make_add_products(False), _make_add_outer_products(False)
+add_triangular_products = _make_add_products(True)
+add_outer_triangular_products = _make_add_outer_products(True)
+"""The same for a dense upper triangle, below which nothing is read."""
+
+
+@contextmanager
+def _steps(builder: ir.IRBuilder, start: Any, stop: Any, by: int) -> Iterator[ir.Value]:
+    with cgutils.for_range_slice(builder, start, stop, start.type(by), start.type) as (at, _):
+        yield at
 
 
 @contextmanager
@@ -273,7 +292,7 @@ def _entries(builder: ir.IRBuilder, indptr: _Array, i: ir.Value) -> Iterator[ir.
     # The places of the entries of row i.
     first = _extended(builder, indptr.number(i), i)
     last = _extended(builder, indptr.number(builder.add(i, i.type(1))), i)
-    with cgutils.for_range_slice(builder, first, last, first.type(1), first.type) as (at, _):
+    with _steps(builder, first, last, 1) as at:
         yield at
 
 

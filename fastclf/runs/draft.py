@@ -78,7 +78,7 @@ def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
     """
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
-    write_file(path, recipe_text(draft, str(path)))
+    write_file(path, recipe_text(draft, str(path)), "name another place with --output")
 
 
 def draft_for_nothing() -> Draft:

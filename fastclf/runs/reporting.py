@@ -50,7 +50,9 @@ def write_report(run: FinishedRun, path: Path | None = None) -> Path:
         If a file of the run is damaged, or the report can't be written.
     """
     path = path or run.path / REPORT
-    write_file(path, report_page(run_facts(run), LOWER_IS_BETTER))
+    write_file(
+        path, report_page(run_facts(run), LOWER_IS_BETTER), "name another place with --output"
+    )
     return path
 
 
@@ -71,7 +73,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         LOWER_IS_BETTER,
         "" if comparison.same_data else NOT_SAME_DATA,
     )
-    write_file(path, page)
+    write_file(path, page, "name another place with --html")
 
 
 def run_facts(run: FinishedRun) -> RunFacts:

@@ -15,7 +15,7 @@ from fastclf.solvers.stopping import Stopping
 _PATIENCE = 20
 """Passes after which labels that aren't done get Hessians of their own, and then newer ones."""
 
-_ROOM = 1 << 24
+_ROOM = 1 << 25
 """Bytes that these may take."""
 
 
@@ -24,7 +24,8 @@ class LabelBlocksState(OfProblems):
     """Where M labels stand: those that run in blocks, all others in ``point`` (d + 1, M).
 
     ``values``, ``norms``, ``counts`` and ``stuck`` (M,) are as in
-    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`, and hold for all labels.
+    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`, and hold for all labels. Those of an
+    ``age`` of some passes get Hessians of their own, which marks the problem as ``hard``.
     """
 
     point: np.ndarray
@@ -40,6 +41,7 @@ class LabelBlocksState(OfProblems):
     memory: int
     single: bool
     age: int = 0
+    hard: bool = False
     iteration: int = 0
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
@@ -102,6 +104,8 @@ class LabelBlocksState(OfProblems):
         part = objective.part(None, labels, objective.n_threads)
         hessian = part.hessian(self.theta()[:, labels], whole=True)
         inverse = HessianInverse(hessian, part.penalty.columns(labels.size), 1)
+        objective.passes += part.passes * labels.size / objective.n_problems
+        self.hard = True
         factors = dict(zip(labels.tolist(), inverse.factors, strict=True))
         self.blocks = [block.over(inverse.center, factors) for block in self.blocks]
 
@@ -115,6 +119,8 @@ class LabelBlocksState(OfProblems):
         for block in self.blocks:
             block.numbers[COUNT, : block.labels.size] = self.counts[block.labels]
         self._advance(objective, 1)
+        if self.hard:
+            self.age = _PATIENCE
 
     def _advance(self, objective: Objective, most_passes: int) -> None:
         limits = self.stopping.limits(self.scale)
