@@ -15,7 +15,7 @@ from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective
 from fastclf.objective.label_blocks import LabelBlock, joined
 from fastclf.penalties import L2
-from fastclf.solvers import LBFGS, minimize
+from fastclf.solvers import LBFGS, minimize, observing
 from fastclf.targets import Target
 
 L = 2 * LANES + 3
@@ -314,3 +314,27 @@ def test_labels_of_different_penalties_take_passes_together():
     assert blocks_pay(np.zeros(2), entries=1000)
     assert not blocks_pay(np.ones(2), entries=1 << 20)
     assert blocks_pay(np.ones(20), entries=1 << 20)
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+def test_who_watches_sees_more_iterations_of_the_same_fit(tol: float):
+    for X, Y in (hard_data(), sparse_data()):
+        alone = fit(X, Y, tol=tol, max_iter=2000)
+        seen: list[Any] = []
+        with observing(seen.append):
+            watched = fit(X, Y, tol=tol, max_iter=2000)
+        assert watched.coef_.tobytes() == alone.coef_.tobytes()
+        assert len(seen) > len(alone.history_["iteration"])
+        assert (np.diff([progress.iteration for progress in seen]) > 0).all()
+        assert seen[-1].iteration == alone.history_["iteration"][-1]
+
+
+def test_labels_that_got_stuck_go_on_with_hessians_of_their_own():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6))
+    Y = (X[:, :3] + rng.normal(size=(200, 3)) > 0).astype(float)
+    same = np.hstack([X, X[:, :2] * 1e6])
+    clf = fit(same, Y, C=np.inf, tol=1e-7)
+    assert clf.history_["status"] == "converged"
+    expected = fit(X, Y, C=np.inf, tol=1e-7)
+    np.testing.assert_allclose(clf.predict_proba(same), expected.predict_proba(X), atol=1e-5)

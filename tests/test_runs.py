@@ -59,7 +59,11 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
             assert summary["metrics"][part][metric] >= least
 
     steps = [json.loads(line) for line in (result.path / "metrics.jsonl").read_text().splitlines()]
-    assert [step["iteration"] for step in steps] == list(range(1, len(steps) + 1))
+    iterations = [step["iteration"] for step in steps]
+    if name == "multilabel":  # a pass may be an iteration of a few labels only
+        assert len(steps) > 3 and (np.diff(iterations) > 0).all()
+    else:
+        assert iterations == list(range(1, len(steps) + 1))
     assert steps[-1]["objective"] < steps[0]["objective"]
 
 

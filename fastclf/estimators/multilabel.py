@@ -61,7 +61,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     intercept_ : ndarray of shape (L,)
     threshold_ : ndarray of shape (L,)
     n_iter_, history_, n_features_in_, feature_names_in_
-        As for :class:`fastclf.LogisticRegression`.
+        As for :class:`fastclf.LogisticRegression`. Labels in blocks take several iterations an
+        entry of the history, which names the one that all labels have reached.
 
     Examples
     --------

@@ -259,7 +259,7 @@ class LabelDescent:
         """How many passes take long enough that looking at the blocks costs little beside them."""
         n, d = self.features.shape
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
-        return int(np.clip(_SLICE / nanoseconds, _FEWEST, _MOST))
+        return _MOST if _MOST * nanoseconds <= _SLICE else _FEWEST
 
     def _arrays(self, single: bool) -> tuple[tuple, tuple]:
         # X as the kernel reads it, and where it computes in float32.

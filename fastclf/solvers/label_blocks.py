@@ -1,6 +1,7 @@
 """Limited-memory BFGS on many labels, in blocks whose steps are compiled."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from fastclf.kernels.label_descent import COUNT, STUCK
 from fastclf.kernels.lanes import LANES
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
-from fastclf.solvers.loop import OfProblems
+from fastclf.solvers.loop import OfProblems, Progress, is_watched, minimize, observing
+from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.stopping import Stopping
 
@@ -71,12 +73,17 @@ class LabelBlocksState(OfProblems):
         return state
 
     def step(self, objective: Objective) -> None:
-        """Take some steps of each label that runs."""
+        """Take some steps of each label that runs; one where somebody watches."""
         if self.age >= _PATIENCE:
             self._renew(objective)
-        self._advance(objective, objective.passes_of_blocks)
+        # Both numbers divide the patience, so that Hessians are taken at the same points.
+        passes = 1 if is_watched() else objective.passes_of_blocks
+        self._advance(objective, passes)
+        self.age += passes
         if not self.blocks and self.single:
-            self._confirm(objective)
+            self._look_closely(objective)
+        if not self.blocks and not objective.is_sparse:
+            self._finish(objective)
         if self.blocks:
             # The loop ends with the last label: it is told of the one that took the fewest steps.
             running = [self.counts[block.labels[block.running]] for block in self.blocks]
@@ -109,7 +116,7 @@ class LabelBlocksState(OfProblems):
         factors = dict(zip(labels.tolist(), inverse.factors, strict=True))
         self.blocks = [block.over(inverse.center, factors) for block in self.blocks]
 
-    def _confirm(self, objective: Objective) -> None:
+    def _look_closely(self, objective: Objective) -> None:
         # What float32 takes for solved is looked at in float64, where the gradient must be small;
         # that the objective can't get much lower is known already.
         self.single = False
@@ -122,11 +129,30 @@ class LabelBlocksState(OfProblems):
         if self.hard:
             self.age = _PATIENCE
 
+    def _finish(self, objective: Objective) -> None:
+        # Directions are float32 in blocks; what that is too little for takes Newton steps, from
+        # the start: where this ended may be far along directions in which the objective is flat.
+        tol = self.stopping.tol
+        labels = np.flatnonzero(self.stuck & (self.norms > tol))
+        if labels.size == 0:
+            return
+        part = objective.part(None, labels, objective.n_threads)
+        newton: Any = Newton(tol=tol, max_iter=self.max_iter, negligible=self.stopping.negligible)
+        with observing(_ignore):
+            result = minimize(part, np.zeros((len(self.point), labels.size)), newton)
+        values, gradient = part.value_and_grad(result.theta)
+        norms = np.abs(gradient).max(axis=0)
+        better = norms < self.norms[labels]
+        chosen = labels[better]
+        self.point[:, chosen] = result.theta[:, better]
+        self.values[chosen], self.norms[chosen] = values[better], norms[better]
+        self.counts[chosen] = result.n_iter
+        objective.passes += part.passes * labels.size / objective.n_problems
+
     def _advance(self, objective: Objective, most_passes: int) -> None:
         limits = self.stopping.limits(self.scale)
         numbers = self.single, limits, self.max_iter, most_passes
         objective.advance_blocks(self.blocks, self.inverse.separated, *numbers)
-        self.age += most_passes
         for block in self.blocks:
             labels, done = block.labels, ~block.running
             self.values[labels] = block.values
@@ -136,3 +162,7 @@ class LabelBlocksState(OfProblems):
             lanes = np.flatnonzero(done)
             self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)
+
+
+def _ignore(progress: Progress) -> None:
+    pass

@@ -423,6 +423,11 @@ def minimize(
     )
 
 
+def is_watched() -> bool:
+    """Tell whether somebody observes each iteration, be it a short one."""
+    return _observer.get() is not None
+
+
 def _the_keeper() -> Keeper | None:
     # Taken out of the context, so that no other fit finds it.
     waiting = _keeper.get()
