@@ -147,6 +147,7 @@ class LabelBlocksState(OfProblems):
         self.point[:, chosen] = result.theta[:, better]
         self.values[chosen], self.norms[chosen] = values[better], norms[better]
         self.counts[chosen] = result.n_iter
+        self.stuck[chosen] = result.status == "precision"
         objective.passes += part.passes * labels.size / objective.n_problems
 
     def _advance(self, objective: Objective, most_passes: int) -> None:
