@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 from fastclf.errors import InputError
 
-_SMALL = 1 << 17
-"""Units of work (about a nanosecond each) below which a chunk isn't worth a thread, which takes 50
-microseconds or more to wake up."""
+_SMALL = 1 << 15
+"""Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()

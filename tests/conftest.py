@@ -15,12 +15,6 @@ settings.register_profile(
 settings.load_profile("default")
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have data as small as those of tests cut into several chunks."""
-    monkeypatch.setattr("fastclf.threads._SMALL", 1 << 15)
-
-
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
