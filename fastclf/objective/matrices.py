@@ -38,7 +38,7 @@ def rows_of_a_block(side: int) -> int:
 
     Each block of them costs a matrix that is written and added, so there should be as many.
     """
-    return max(1, _BLOCK // side, min(side, _TALL))
+    return max(_BLOCK // side, min(side, _TALL))
 
 
 def diagonal_blocks(

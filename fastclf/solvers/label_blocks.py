@@ -9,7 +9,7 @@ from fastclf.kernels.label_descent import COUNT, STUCK
 from fastclf.kernels.lanes import LANES
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
-from fastclf.solvers.loop import OfProblems, Progress, is_watched, minimize, observing
+from fastclf.solvers.loop import OfProblems, is_watched, minimize, unobserved
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.stopping import Stopping
@@ -63,10 +63,10 @@ class LabelBlocksState(OfProblems):
         blocks = objective.label_blocks(theta, memory)
         numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
         scale = objective.value_at_zero
-        single = objective.dtype == np.float64 and stopping.allows_single(np.zeros(M))
+        single = objective.dtype == np.float64 and stopping.allows_single()
         state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
         state._advance(objective, 1)
-        if single and not stopping.allows_single(state.norms):
+        if single and not stopping.allows_single(state.gradient_norm):
             state.single = False
             state.blocks = objective.label_blocks(theta, memory)
             state._advance(objective, 1)
@@ -138,7 +138,7 @@ class LabelBlocksState(OfProblems):
             return
         part = objective.part(None, labels, objective.n_threads)
         newton: Any = Newton(tol=tol, max_iter=self.max_iter, negligible=self.stopping.negligible)
-        with observing(_ignore):
+        with unobserved():
             result = minimize(part, np.zeros((len(self.point), labels.size)), newton)
         values, gradient = part.value_and_grad(result.theta)
         norms = np.abs(gradient).max(axis=0)
@@ -163,7 +163,3 @@ class LabelBlocksState(OfProblems):
             lanes = np.flatnonzero(done)
             self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)
-
-
-def _ignore(progress: Progress) -> None:
-    pass

@@ -175,6 +175,16 @@ def observing(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Have no fit in this context report its progress: they are steps of another one."""
+    token = _observer.set(None)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Where a fit stands: all that it takes to go on from there, and end with the same bits.

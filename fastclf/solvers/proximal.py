@@ -25,7 +25,7 @@ from fastclf.kernels.proximal import (
 )
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
-from fastclf.solvers.loop import OfProblems, minimize, observing
+from fastclf.solvers.loop import OfProblems, minimize, unobserved
 from fastclf.solvers.newton import WHOLE
 from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.quadratic_model import QuadraticModel, Step
@@ -429,7 +429,7 @@ class Proximal:
             return theta
         # The optimum of a sample with the same C is near that of all rows, and cheap.
         inner: Any = replace(self, sample=0, tol=np.inf, max_iter=50, negligible=1e-3)
-        with observing(_ignore):
+        with unobserved():
             return minimize(objective.sample(self.sample), theta, inner).theta
 
     @property
@@ -525,7 +525,3 @@ def _absolute_sums(theta: np.ndarray, M: int) -> np.ndarray:
     out = np.empty(M)
     coordinate_descent.absolute_sums(theta, out)
     return out
-
-
-def _ignore(progress: Any) -> None:
-    pass

@@ -16,7 +16,7 @@ from fastclf.kernels import line_search, pairs
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
-from fastclf.solvers.loop import OfProblems, minimize, observing
+from fastclf.solvers.loop import OfProblems, minimize, unobserved
 from fastclf.solvers.preconditioner import Preconditioner, centred
 from fastclf.solvers.stopping import NEGLIGIBLE, STALE, Stopping
 
@@ -178,7 +178,8 @@ class QuasiNewton:
         wants = theta.any() and n_rows == objective.n_rows and self.is_exact(objective)
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         norms = _norms(gradient, M)
-        single = objective.in_single is not None and self._stopping.allows_single(norms)
+        largest = float(norms.max(initial=0.0))
+        single = objective.in_single is not None and self._stopping.allows_single(largest)
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -252,7 +253,7 @@ class QuasiNewton:
         inner: Any = replace(
             self, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE
         )
-        with observing(_ignore):
+        with unobserved():
             return minimize(objective.sample(self.sample), theta, inner).theta
 
     def _affordable(self, objective: Objective, passes: float) -> int:
@@ -314,10 +315,6 @@ def passes_for(objective: Objective, factor: float) -> float:
     """
     work = objective.n_rows * objective.n_features * objective.n_problems * objective.n_outputs
     return 1 + (factor * work + _CALLS) / (work + _CALLS)
-
-
-def _ignore(progress: Any) -> None:
-    pass
 
 
 def _norms(gradient: np.ndarray, M: int) -> np.ndarray:

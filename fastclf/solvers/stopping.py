@@ -55,10 +55,10 @@ class Stopping:
         enough |= (norms <= much_smaller) & (expected <= modest)
         return (norms <= tol) & enough
 
-    def allows_single(self, norms: np.ndarray) -> bool:
-        """Tell whether float32 finds the optimum, from gradients of these norms (M,)."""
-        rounding = float(np.finfo(np.float32).eps) * norms.max(initial=0.0)
-        return self.tol >= _ROUGH and bool(rounding <= _LOST * self.tol)
+    def allows_single(self, norm: float = 0.0) -> bool:
+        """Tell whether float32 finds the optimum, from a gradient whose largest entry is this."""
+        rounding = float(np.finfo(np.float32).eps) * norm
+        return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
         """Return all limits as kernels take them; the last one is ``STALE``."""
