@@ -4,6 +4,7 @@ Results never depend on the number of threads: the work is cut into chunks by it
 chunk writes to a place of its own, and the caller adds the parts in order.
 """
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,9 @@ from fastclf.errors import InputError
 
 _SMALL = 1 << 15
 """Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
+
+_WORTH = 1 << 17
+"""Units of work that are worth waking another thread up for."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()
@@ -79,12 +83,27 @@ def chunks(n: int, work_per_row: float, most: int = _MAX_CHUNKS) -> list[tuple[i
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
-def run(task: Callable[[int], Any], count: int, n_threads: int | None = None) -> None:
+def run(
+    task: Callable[[int], Any],
+    count: int,
+    n_threads: int | None = None,
+    work: float = math.inf,
+) -> None:
     """Call ``task(i)`` for i in range(count), on several threads if there are several calls.
 
     The caller's thread takes part. The first exception is raised, when all threads have stopped.
+
+    Parameters
+    ----------
+    task : callable
+    count : int
+    n_threads : int, optional
+    work : float
+        Cost of all calls, in nanoseconds or so: no more threads are woken up than it is worth.
     """
     workers = min(resolve_n_threads(n_threads), count)
+    if work < (workers - 1) * _WORTH:
+        workers = 1 + int(work // _WORTH)
     if workers <= 1 or getattr(_inside_pool, "yes", False):
         for i in range(count):
             task(i)
@@ -92,7 +111,7 @@ def run(task: Callable[[int], Any], count: int, n_threads: int | None = None) ->
     numbers = iter(range(count))
     failed = threading.Event()
 
-    def work() -> None:
+    def take_part() -> None:
         while not failed.is_set():
             i = next(numbers, None)  # atomic under the GIL
             if i is None:
@@ -105,11 +124,11 @@ def run(task: Callable[[int], Any], count: int, n_threads: int | None = None) ->
 
     def work_in_pool() -> None:
         _inside_pool.yes = True
-        work()
+        take_part()
 
     helpers = [_get_pool(workers - 1).submit(work_in_pool) for _ in range(workers - 1)]
     try:
-        work()
+        take_part()
     finally:
         wait(helpers)
     for helper in helpers:

@@ -2,12 +2,13 @@ r"""One pass over rows of a narrow dense X: values, gradient and the whole Hessi
 
 Tiles are transposed: each feature of :data:`TILE` rows lies in one stretch, so that all loops run
 over rows, however few the features. With :math:`x_i` the features of row i about a center, and 1,
-the Hessian of a softmax has a block for each pair of classes k >= l,
+the Hessian of a softmax has for each pair of classes k > l a block
 
-.. math:: H_{kl} = \sum_i w_i \, p_{ik} (\delta_{kl} - p_{il}) \, x_i x_i^\top
+.. math:: -H_{kl} = \sum_i w_i \, p_{ik} p_{il} \, x_i x_i^\top
 
-and that of a sigmoid column one. Each is symmetric, so K (K + 1) / 2 lower triangles are all there
-is to sum. Sums are float64 whatever the dtype of X.
+and :math:`H_{kk} = -\sum_{l \ne k} H_{kl}`, for probabilities sum to 1; a sigmoid column has one
+block. Each is symmetric, so K (K - 1) / 2 lower triangles are all there is to sum. Sums are float64
+whatever the dtype of X.
 
 Arguments that both kernels share, n rows in all:
 
@@ -22,8 +23,9 @@ Arguments that both kernels share, n rows in all:
 ``center``
     (d,), what is subtracted from each feature.
 ``values, gradient, blocks``
-    (M,), (C, side) and (P, side, side), which are added to: P = M K (K + 1) / 2 pairs, those of a
-    problem together, of class k the pairs with 0 to k. Above its diagonal a block means nothing.
+    (M,), (C, side) and (P, side, side), which are added to: P = M K (K - 1) / 2 pairs, those of a
+    problem together, of class k the pairs with those before it; or C blocks of single columns.
+    Above its diagonal a block means nothing.
 """
 
 import numpy as np
@@ -222,10 +224,11 @@ def softmax(
     values,
     gradient,
     blocks,
+    pairs,
 ):
     """Add up softmax cross-entropies of M problems over the same ``codes`` (n,) or ``soft``.
 
-    A hard target is smoothed by ``smoothing``.
+    A hard target is smoothed by ``smoothing``. Blocks, if any, are of ``pairs`` or else of columns.
     """
     M = values.size
     K = w.shape[0] // M
@@ -290,20 +293,20 @@ def softmax(
                 pk = p[k]
                 for r in range(TILE):
                     pk[r] *= chosen[r]
-            each = blocks.shape[0] // M
-            pair = m * each
-            for k in range(K if each else 0):
+            at = m * (blocks.shape[0] // M)
+            for k in range(K if blocks.shape[0] else 0):
                 pk = p[k]
-                for other in range(k if each > K else 0):
+                for other in range(k if pairs else 0):
                     pl = p[other]
                     for r in range(TILE):
-                        curvature[r] = -weight[r] * (pk[r] * pl[r])
-                    _add_block(x, curvature, t, blocks[pair])
-                    pair += 1
-                for r in range(TILE):
-                    curvature[r] = weight[r] * (pk[r] * (1.0 - pk[r]))
-                _add_block(x, curvature, t, blocks[pair])
-                pair += 1
+                        curvature[r] = weight[r] * (pk[r] * pl[r])
+                    _add_block(x, curvature, t, blocks[at])
+                    at += 1
+                if not pairs:
+                    for r in range(TILE):
+                        curvature[r] = weight[r] * (pk[r] * (1.0 - pk[r]))
+                    _add_block(x, curvature, t, blocks[at])
+                    at += 1
             for k in range(K):
                 pk, yk = p[k], y[k]
                 for r in range(TILE):
@@ -313,21 +316,42 @@ def softmax(
 
 
 @kernel
+def _copy_lower(block, q, out):
+    for i in range(q):
+        for j in range(i + 1):
+            out[i, j] = block[i, j]
+
+
+@kernel
+def _add_pair(block, q, k, other, out):
+    # Into the lower triangle, where the columns of two classes begin at k > other.
+    for i in range(q):
+        for j in range(i + 1):
+            v = block[i, j]
+            out[k + i, other + j] = -v
+            out[k + j, other + i] = -v
+            out[k + i, k + j] += v
+            out[other + i, other + j] += v
+
+
+@kernel
 def assemble(blocks, q, whole):
     """Write the symmetric matrices (M, K q, K q) that blocks (P, side, side) stand for."""
     M = whole.shape[0]
     K = whole.shape[1] // q
-    pair = 0
+    at = 0
     for m in range(M):
         out = whole[m]
-        for k in range(K):
-            for other in range(k + 1):
-                block = blocks[pair]
-                pair += 1
-                for i in range(q):
-                    for j in range(i + 1):
-                        v = block[i, j]
-                        out[k * q + i, other * q + j] = v
-                        out[k * q + j, other * q + i] = v
-                        out[other * q + i, k * q + j] = v
-                        out[other * q + j, k * q + i] = v
+        if K == 1:
+            _copy_lower(blocks[at], q, out)
+            at += 1
+        else:
+            for k in range(K):
+                out[k * q : (k + 1) * q, k * q : (k + 1) * q] = 0.0
+            for k in range(K):
+                for other in range(k):
+                    _add_pair(blocks[at], q, k * q, other * q, out)
+                    at += 1
+        for i in range(K * q):
+            for j in range(i):
+                out[j, i] = out[i, j]

@@ -48,17 +48,9 @@ def _norm(gradient, center):
 
 @kernel
 def _fill_system(blocks, K, strength, free, jitter, a):
-    # The lower triangle of the matrix (K q, K q).
+    # The matrix (K q, K q), of which the lower triangle counts.
     q = a.shape[0] // K
-    pair = 0
-    for k in range(K):
-        for other in range(k + 1):
-            block = blocks[pair]
-            pair += 1
-            for i in range(q):
-                row = a[k * q + i]
-                for j in range(q):
-                    row[other * q + j] = block[max(i, j), min(i, j)]
+    narrow.assemble(blocks, q, a.reshape(1, K * q, K * q))
     mean = 0.0
     for i in range(K * q):
         mean += a[i, i] / (K * q)
@@ -160,8 +152,9 @@ def _make_step(SIGMOID):
                 )
             else:
                 narrow.softmax(
-                    X, order, codes, soft, smoothing, weights, scale, trial, center, 0, n, *sums
-                )
+                    X, order, codes, soft, smoothing, weights, scale, trial, center, 0, n,
+                    *sums, True,
+                )  # fmt: skip
             numbers[PASSES] += 1.0
             square = 0.0
             trial_slopes[0] = 0.0

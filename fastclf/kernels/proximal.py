@@ -105,7 +105,7 @@ def _make_settle(KIND):
             side = q
         w = np.zeros((K, side))
         sums = np.zeros((K, side))
-        blocks = np.zeros((K * (K + 1) // 2, side, side))
+        blocks = np.zeros((max(K * (K - 1) // 2, 1), side, side))
         values = np.zeros(1)
         none = np.zeros((K * q, 0))
         strengths = np.full((1, K * q), l1)
@@ -175,7 +175,7 @@ def _make_settle(KIND):
             else:
                 narrow.softmax(
                     X, order, codes, soft, smoothing, weights, scale, w, center, 0, n,
-                    values, sums, blocks,
+                    values, sums, blocks, True,
                 )  # fmt: skip
             numbers[PASSES] += 1.0
             for k in range(K):
@@ -202,9 +202,14 @@ def _make_settle(KIND):
                     gradient[k, j] = sums[k, j]
             narrow.assemble(blocks, q, matrix.reshape(1, K * q, K * q))
             mean = 0.0
+            middle = 0.0
             for k in range(K):
+                middle += matrix[k * q + d, k * q + d] / (K * K)
                 for j in range(k * q, k * q + d):
                     mean += matrix[j, j] / (K * max(d, 1))
+            for k in range(K):
+                for other in range(K if K > 1 else 0):  # no loss tells where all are together
+                    matrix[k * q + d, other * q + d] += middle
             for k in range(K):
                 for j in range(k * q, k * q + d):
                     matrix[j, j] = max(matrix[j, j], FLOOR * max(mean, 1e-300)) + l2

@@ -109,7 +109,7 @@ class InMemoryObjective:
         self._parameters = loss.parameters
         self._everything = Selection.everything(self.target, self.total_weight, self._pos_weight)
         self._selection = self._everything
-        self._cuts: dict[int, list[tuple[int, int]]] = {}
+        self._cuts: dict[int, tuple[list[tuple[int, int]], float]] = {}
         kind = loss.kind(self.target)
         self._narrow: NarrowPass | None = None
         if narrow.reads(self.features, kind):
@@ -164,7 +164,7 @@ class InMemoryObjective:
         if self._sparse is not None:
             return self._sparse(chosen, chosen.columns(theta))
         w, b = self._to_kernel(theta, chosen)
-        pieces = self._chunks(w.size)
+        pieces, work = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), self.dtype)
         gb = np.zeros((len(pieces), b.size), self.dtype)
@@ -176,7 +176,7 @@ class InMemoryObjective:
             start, stop = pieces[i]
             value_and_grad(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
 
-        threads.run(task, len(pieces), self.n_threads)
+        threads.run(task, len(pieces), self.n_threads, work)
         return values.sum(axis=0), self._gather(gw, gb)
 
     def hessian_product(
@@ -188,7 +188,7 @@ class InMemoryObjective:
         vw, vb = self._to_kernel(direction, chosen)
         if not self.fit_intercept:
             vb[:] = 0
-        pieces = self._chunks(w.size)
+        pieces, work = self._chunks(w.size)
         hw = np.zeros((len(pieces), *w.shape), self.dtype)
         hb = np.zeros((len(pieces), b.size), self.dtype)
         kernel = self.features.hessian_product[self.loss.kind(self.target)]
@@ -198,7 +198,7 @@ class InMemoryObjective:
             start, stop = pieces[i]
             kernel(*arguments, w, b, vw, vb, start, stop, hw[i], hb[i])
 
-        threads.run(task, len(pieces), self.n_threads)
+        threads.run(task, len(pieces), self.n_threads, work)
         self._count(1)
         unused, product = np.zeros(chosen.scale.size), self._gather(hw, hb)
         unused, product = chosen.spread(unused, product, self.n_outputs)
@@ -288,7 +288,7 @@ class InMemoryObjective:
         d, M, K = self.n_features, self.n_problems, self.n_outputs
         if self.is_sparse:
             row = self.features.entries / max(self.n_rows, 1)
-            pairs = (K + 1) / 2 if whole else 1.0
+            pairs = (K - 1) / 2 if whole and K > 1 else 1.0
             return 1 + pairs * row**2 / (30 + 3 * row)
         work = narrow.work_of_hessian(d, M, K, whole) * (
             0.5 if d >= MANY_FEATURES else 1
@@ -677,11 +677,13 @@ class InMemoryObjective:
             values[~active] = 0
             gradient[:, np.repeat(~active, self.n_outputs)] = 0
 
-    def _chunks(self, n_coefficients: int) -> list[tuple[int, int]]:
+    def _chunks(self, n_coefficients: int) -> tuple[list[tuple[int, int]], float]:
+        # Rows of chunks, and the work of all of them together.
         if n_coefficients not in self._cuts:
             row = self.features.entries / max(self.n_rows, 1)
             most = max(1, int(_GRADIENT_SHARE * self.features.entries / max(n_coefficients, 1)))
             columns = self.n_problems * self.n_outputs
             work = 0.1 * row * columns + row + 2 * columns
-            self._cuts[n_coefficients] = threads.chunks(self.n_rows, work, most)
+            pieces = threads.chunks(self.n_rows, work, most)
+            self._cuts[n_coefficients] = pieces, self.n_rows * work
         return self._cuts[n_coefficients]

@@ -140,26 +140,23 @@ def slopes_of_pairs(
 ) -> np.ndarray:
     """Return the second derivative of each row's share of the mean loss, (n, P).
 
-    P pairs of columns, in the order of :mod:`fastclf.kernels.narrow`; without ``whole`` only those
-    of a column with itself.
+    With ``whole``, of a softmax's P pairs of columns, in the order of
+    :mod:`fastclf.kernels.narrow` and with its sign; otherwise of each column.
     """
     M = logits.shape[1] // K
     shares = target.weights / target.total_weight[:, None].astype(target.weights.dtype)
     shares = np.repeat(shares, M // len(shares), axis=0).T
-    slopes = loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)
     if not (whole and isinstance(loss, Softmax)):
-        return slopes
-    pairs = np.zeros((len(logits), M * K * (K + 1) // 2), logits.dtype)
+        return loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)
+    pairs = np.zeros((len(logits), M * K * (K - 1) // 2), logits.dtype)
     terms = loss.probabilities(logits, K)
     at = 0
     for m in range(M):
         for k in range(m * K, (m + 1) * K):
             for other in range(m * K, k):
                 for share, p in terms:
-                    pairs[:, at] -= share * shares[:, m] * p[:, k] * p[:, other]
+                    pairs[:, at] += share * shares[:, m] * p[:, k] * p[:, other]
                 at += 1
-            pairs[:, at] = slopes[:, k]
-            at += 1
     return pairs
 
 

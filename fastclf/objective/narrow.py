@@ -27,9 +27,15 @@ def reads(features: Any, kind: int) -> bool:
     return known and isinstance(features, DenseFeatures) and features.shape[1] < MANY_FEATURES
 
 
+def pairs(n_problems: int, n_outputs: int) -> int:
+    """Return how many pairs of columns the Hessians of all problems are made from."""
+    return n_problems * max(n_outputs * (n_outputs - 1) // 2, 1)
+
+
 def work_of_hessian(n_features: int, n_problems: int, n_outputs: int, whole: bool) -> float:
     """Return what a row's share in the Hessians takes, in nanoseconds or so."""
-    return 0.03 * _pairs(n_problems, n_outputs, whole) * _side(n_features) ** 2
+    blocks = pairs(n_problems, n_outputs) if whole else n_problems * n_outputs
+    return 0.03 * blocks * _side(n_features) ** 2
 
 
 def work_of_pass(n_features: int, n_columns: int) -> float:
@@ -84,15 +90,17 @@ class NarrowPass:
         M = C // K
         w = padded(theta, center)
         side = w.shape[1]
-        pairs, work = 0, work_of_pass(d, C)
+        whole = size == "whole"
+        count, work = 0, work_of_pass(d, C)
         if size != "none":
-            pairs = _pairs(M, K, size == "whole")
-            work += work_of_hessian(d, M, K, size == "whole")
-        most = max(2, _PARTIAL // (side * (C + pairs * side)))
-        pieces = threads.chunks(chosen.target.n_rows, work, most)
+            count = pairs(M, K) if whole else C
+            work += work_of_hessian(d, M, K, whole)
+        most = max(2, _PARTIAL // (side * (C + count * side)))
+        n = chosen.target.n_rows
+        pieces = threads.chunks(n, work, most)
         values = np.zeros((len(pieces), M))
         gradients = np.zeros((len(pieces), C, side))
-        blocks = np.zeros((len(pieces), pairs, side, side))
+        blocks = np.zeros((len(pieces), count, side, side))
         target, scale = chosen.target, chosen.scale
 
         def task(i: int) -> None:
@@ -103,14 +111,14 @@ class NarrowPass:
                 )
             else:
                 labels = target.codes, target.soft, self.smoothing
-                narrow.softmax(X, order, *labels, target.weights, scale, *place)
+                narrow.softmax(X, order, *labels, target.weights, scale, *place, whole)
 
-        threads.run(task, len(pieces), self.n_threads)
+        threads.run(task, len(pieces), self.n_threads, n * work)
         gradient = _total(gradients)[:, : d + 1].T.copy()
         gradient[:-1] += center[:, None] * gradient[-1]
-        if not pairs:
+        if not count:
             return _total(values), gradient, None
-        groups = M if size == "whole" else C
+        groups = M if whole else C
         q = C // groups * (d + 1)
         matrices = np.empty((groups, q, q))
         narrow.assemble(_total(blocks), d + 1, matrices)
@@ -129,16 +137,12 @@ def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:
 
 
 def assemble(blocks: np.ndarray, matrices: np.ndarray) -> None:
-    """Fill symmetric matrices (B, q, q) from lower triangles of their pairs of columns."""
+    """Fill symmetric matrices (B, q, q) from lower triangles of pairs, or of single columns."""
     narrow.assemble(blocks, blocks.shape[1], matrices)
 
 
 def _total(parts: np.ndarray) -> np.ndarray:
     return parts[0] if len(parts) == 1 else parts.sum(axis=0)
-
-
-def _pairs(n_problems: int, n_outputs: int, whole: bool) -> int:
-    return n_problems * n_outputs * (n_outputs + 1 if whole else 2) // 2
 
 
 def _side(d: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclf.kernels import newton
-from fastclf.objective.narrow import padded
+from fastclf.objective.narrow import padded, pairs
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class NewtonPoint:
     ----------
     center : ndarray of shape (d,)
     w, gradient : ndarray of shape (K, side)
-    blocks : ndarray of shape (K (K + 1) / 2, side, side)
+    blocks : ndarray of shape (P, side, side)
     numbers : ndarray
     """
 
@@ -32,7 +32,7 @@ class NewtonPoint:
         K = theta.shape[1]
         w = padded(theta, center)
         side = w.shape[1]
-        blocks = np.empty((K * (K + 1) // 2, side, side))
+        blocks = np.empty((pairs(1, K), side, side))
         return cls(center, w, np.empty((K, side)), blocks, np.zeros(newton.NUMBERS))
 
     def theta(self) -> np.ndarray:

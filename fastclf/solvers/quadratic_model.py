@@ -82,6 +82,9 @@ class QuadraticModel:
             blocks[:, coefficients, coefficients], bounds.reshape(len(blocks), -1)
         )
         blocks[:, coefficients, coefficients] = diagonal + self.strength
+        if intercepts.size > 1:  # a softmax doesn't tell where all of them are together
+            middle = blocks[:, intercepts, intercepts].mean(axis=1) / intercepts.size
+            blocks[:, intercepts[:, None], intercepts] += middle[:, None, None]
         self.blocks = blocks
 
     def remember(self, step: np.ndarray, change: np.ndarray) -> None:
