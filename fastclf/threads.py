@@ -18,7 +18,7 @@ from fastclf.errors import InputError
 _SMALL = 1 << 15
 """Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
 
-_WORTH = 1 << 17
+_WORTH = 1 << 18
 """Units of work that are worth waking another thread up for."""
 
 _MAX_CHUNKS = 64
@@ -130,8 +130,9 @@ def run(
     try:
         take_part()
     finally:
-        wait(helpers)
-    for helper in helpers:
+        started = [helper for helper in helpers if not helper.cancel()]  # others woke up too late
+        wait(started)
+    for helper in started:
         helper.result()
 
 

@@ -1,4 +1,4 @@
-"""Passes by BLAS that compute in float32 until the tolerance is reached."""
+"""Passes that compute in float32 until the tolerance is reached."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from fastclf import LogisticRegression
 from fastclf.losses import Softmax
-from fastclf.objective import InMemoryObjective
+from fastclf.objective import InMemoryObjective, features
 from fastclf.penalties import L2
 from fastclf.targets import Target
 
@@ -34,10 +34,14 @@ def gradient_norm(X: np.ndarray, y: np.ndarray, clf: Any) -> float:
     return float(max(np.abs(weights).max(), np.abs(slopes.sum(axis=0)).max()))
 
 
-def test_a_pass_in_float32_is_near_that_in_float64():
+@pytest.mark.parametrize("n_classes", [20, K])
+def test_a_pass_in_float32_is_near_that_in_float64(n_classes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(features, "_WIDE", 50)
+    monkeypatch.setattr(features, "_LONG", 0)
+    monkeypatch.setattr(features, "_COPIED", 1 << 13)  # several copies
     X, y = data()
-    exact = objective(X, y)
-    theta = np.random.default_rng(1).normal(size=(51, K))
+    exact = objective(X, y % n_classes, n_classes)
+    theta = np.random.default_rng(1).normal(size=(51, n_classes))
     values, gradient = exact.value_and_grad(theta)
     assert exact.in_single is not None
     rough_values, rough = exact.in_single.value_and_grad(theta)
@@ -48,10 +52,15 @@ def test_a_pass_in_float32_is_near_that_in_float64():
     assert (rough != gradient).any()
 
 
-def test_only_where_blas_takes_the_products_of_a_single_problem():
+def test_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch):
     X, y = data()
+    assert objective(X, y).in_single is not None
     assert objective(X.astype(np.float32), y).in_single is None
     assert objective(X, y % 10, n_classes=10).in_single is None
+    assert objective(X, y % 20, n_classes=20).in_single is None
+    monkeypatch.setattr(features, "_WIDE", 50)
+    monkeypatch.setattr(features, "_LONG", X.size * 20)
+    assert objective(X, y % 20, n_classes=20).in_single is not None
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-4, 1e-5, 1e-6])

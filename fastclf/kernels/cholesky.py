@@ -25,14 +25,23 @@ def factor(a):
 
 
 @kernel
-def solve(a, x):
-    """Solve for the right-hand side ``x`` (n,) in place, given the factor."""
+def solve_half(a, x):
+    """Multiply the right-hand side ``x`` (n,) by the inverse factor in place.
+
+    The sum of squares is then the inner product of the right-hand side with the solution.
+    """
     for i in range(x.size):
         ai = a[i]
         s = x[i]
         for m in range(i):
             s -= ai[m] * x[m]
         x[i] = s / ai[i]
+
+
+@kernel
+def solve(a, x):
+    """Solve for the right-hand side ``x`` (n,) in place, given the factor."""
+    solve_half(a, x)
     for i in range(x.size - 1, -1, -1):
         ai = a[i]
         x[i] /= ai[i]

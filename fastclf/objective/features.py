@@ -9,6 +9,8 @@ import scipy.sparse
 
 from fastclf import threads
 from fastclf.kernels import dense, minibatch, passes, sparse
+from fastclf.kernels.arrays import copy
+from fastclf.kernels.softmax import TILE
 from fastclf.objective import matrices
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
@@ -17,6 +19,12 @@ _MANY_COLUMNS = 96
 """From this many columns on, BLAS takes the products."""
 
 _ROWS_OF_A_BLOCK = 512
+
+_SEVERAL_COLUMNS, _WIDE, _LONG = 16, 100, 1 << 24
+"""Columns, features and multiplications from which on a pass in float32 is worth copying X to."""
+
+_COPIED = 1 << 17
+"""Entries of a block that is copied to stay in cache."""
 
 
 class DenseFeatures:
@@ -33,15 +41,25 @@ class DenseFeatures:
         self.dtype = X.dtype
         self.entries = X.size
 
-    def pass_over(self, kind: int, n_columns: int) -> Callable:
-        """Return the function that reads rows once, for values and gradient of a kind of loss."""
-        if not self.takes_blas(n_columns):
-            return passes.DENSE_VALUE_AND_GRAD[kind]
-        return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
+    def pass_over(self, kind: int, n_columns: int, dtype: np.dtype) -> Callable:
+        """Return the function that reads rows once, for values and gradient of a kind of loss.
 
-    def takes_blas(self, n_columns: int) -> bool:
-        """Tell whether BLAS takes the products of passes over so many columns."""
-        return n_columns >= _MANY_COLUMNS
+        It computes in a dtype, which may be another than that of X.
+        """
+        if n_columns >= _MANY_COLUMNS:
+            return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
+        if dtype != self.dtype:
+            return partial(_pass_over_copies, passes.DENSE_VALUE_AND_GRAD[kind])
+        return passes.DENSE_VALUE_AND_GRAD[kind]
+
+    def gains_by_single(self, n_columns: int) -> bool:
+        """Tell whether passes over so many columns are faster in float32, blocks of X copied."""
+        if self.dtype == np.float32:
+            return False
+        if n_columns >= _MANY_COLUMNS:
+            return True
+        enough = n_columns >= _SEVERAL_COLUMNS and self.shape[1] >= _WIDE
+        return enough and self.entries * n_columns >= _LONG
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them, (C, d)."""
@@ -184,6 +202,35 @@ def _pass_by_blas(
         kernel(z, order, *loss, w, b, first, last, values, g, gb)
         np.matmul(g.T, rows, out=part)
         gw += part
+
+
+def _pass_over_copies(
+    kernel: Any,
+    X: np.ndarray,
+    order: np.ndarray,
+    target: tuple,
+    weights: np.ndarray,
+    scale: np.ndarray,
+    pos_weight: np.ndarray,
+    parameters: tuple,
+    w: np.ndarray,
+    b: np.ndarray,
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    gw: np.ndarray,
+    gb: np.ndarray,
+) -> None:
+    # The same as a kernel of the passes, on copies of some rows in the dtype of w.
+    step = max(1, _COPIED // (TILE * X.shape[1])) * TILE
+    room = np.empty((min(step, stop - start), X.shape[1]), w.dtype)
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        rows = room[: last - first]
+        copy(X[first:last].reshape(-1), rows.reshape(-1))
+        part = tuple(array[first:last] for array in target), weights[:, first:last]
+        sums = values, gw, gb
+        kernel(rows, order, *part, scale, pos_weight, parameters, w, b, 0, len(rows), *sums)
 
 
 class CSRFeatures:

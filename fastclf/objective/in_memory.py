@@ -170,7 +170,8 @@ class InMemoryObjective:
         gb = np.zeros((len(pieces), b.size), self.dtype)
         X, arguments = self.features.arrays, chosen.arguments(self._parameters)
         assert isinstance(self.features, DenseFeatures)
-        value_and_grad = self.features.pass_over(self.loss.kind(self.target), b.size)
+        kind = self.loss.kind(self.target)
+        value_and_grad = self.features.pass_over(kind, b.size, self.dtype)
 
         def task(i: int) -> None:
             start, stop = pieces[i]
@@ -484,12 +485,12 @@ class InMemoryObjective:
     def in_single(self) -> "InMemoryObjective | None":
         """The same objective computed in float32, if that is faster; its passes count here, too.
 
-        X isn't copied: only where BLAS takes the products, block by block, is it.
+        X is copied block by block alone.
         """
-        features, columns = self.features, self.n_problems * self.n_outputs
+        features = self.features
         if self.n_problems > 1 or self.dtype == np.float32 or self._loops_over_rows:
             return None
-        if not (isinstance(features, DenseFeatures) and features.takes_blas(columns)):
+        if self.is_sparse or not features.gains_by_single(self.n_outputs):
             return None
         single = copy.copy(self)
         single.dtype = np.dtype(np.float32)

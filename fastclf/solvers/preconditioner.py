@@ -16,6 +16,7 @@ and steps are projected there. Without it the diagonal blocks, which don't know 
 times the passes on MNIST.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -23,7 +24,8 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import lapack
 
-from fastclf.kernels import diagonal
+from fastclf import threads
+from fastclf.kernels import cholesky, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
 FULL_MATRIX = 4096
@@ -36,8 +38,11 @@ _DOUBLE = 1 << 21
 class Preconditioner(Protocol):
     """An approximate inverse Hessian."""
 
-    def apply(self, gradient: np.ndarray) -> np.ndarray:
+    def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
+
+    def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        """Return the inner products of each block of a gradient with it times that, (B,)."""
 
 
 @dataclass(init=False, eq=False)
@@ -80,7 +85,7 @@ class MomentsInverse:
                 middle = float(np.exp(np.log(self.logits[columns]).mean()))
                 self.factors.append((columns, _factor(second, value / middle, range(0), dtype)))
 
-    def apply(self, gradient: np.ndarray) -> np.ndarray:
+    def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
         if self.second is not None:
             step = np.empty(gradient.shape)
@@ -95,6 +100,12 @@ class MomentsInverse:
             step[:-1, columns] = _solve(factor, step[:-1, columns])
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
+
+    def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        """Return the inner products of each column of a gradient (d + 1, M K) with its step."""
+        out = np.empty(gradient.shape[1])
+        pairs.dots(gradient, self.apply(gradient), out)
+        return out
 
     @cached_property
     def separated(self) -> tuple[np.ndarray, ...]:
@@ -144,17 +155,33 @@ class HessianInverse:
             for block, strength in zip(hessian.blocks, strengths, strict=True)
         ]
 
-    def apply(self, gradient: np.ndarray) -> np.ndarray:
+    def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
-        step = centred(gradient, self.n_outputs)
-        step[:-1] -= self.center[:, None] * step[-1]
-        side = self.per_block * len(step)
-        solved = np.ascontiguousarray(step.T).reshape(-1, len(self.factors), side)
-        for block, factor in enumerate(self.factors):
-            solved[:, block] = _solve(factor, solved[:, block].T).T
+        solved = self._each(cholesky.solve, gradient, n_threads)
         step = np.ascontiguousarray(solved.reshape(gradient.shape[1], -1).T)
         step[-1] -= self.center @ step[:-1]
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
+
+    def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        """Return the inner products of each block of a gradient (d + 1, M K) with its step."""
+        halves = self._each(cholesky.solve_half, gradient, n_threads)[0]
+        return np.einsum("bi,bi->b", halves, halves)
+
+    def _each(
+        self, solve: Callable[..., None], gradient: np.ndarray, n_threads: int | None
+    ) -> np.ndarray:
+        # Right-hand sides (R, B, side), solved; for few of them faster than by LAPACK.
+        moved = centred(gradient, self.n_outputs)
+        moved[:-1] -= self.center[:, None] * moved[-1]
+        side = self.per_block * len(moved)
+        solved = np.ascontiguousarray(moved.T).reshape(-1, len(self.factors), side)
+
+        def task(block: int) -> None:
+            for right in solved[:, block]:
+                solve(self.factors[block].T, right)
+
+        threads.run(task, len(self.factors), n_threads, 0.15 * side * solved.size)
+        return solved
 
 
 def centred(a: np.ndarray, K: int) -> np.ndarray:

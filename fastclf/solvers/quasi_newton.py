@@ -81,18 +81,20 @@ class Pairs:
         pairs.advance(running, *old, *new, np.finfo(np.float64).eps, *pair, norms)
         return norms
 
-    def apply(self, preconditioner: Preconditioner, gradient: np.ndarray) -> np.ndarray:
+    def apply(
+        self, preconditioner: Preconditioner, gradient: np.ndarray, n_threads: int | None
+    ) -> np.ndarray:
         """Return the approximate inverse Hessian times a gradient."""
         past = self.steps, self.changes, self.rhos, self.newest, self.used, self.alphas
         q = gradient.copy()
         pairs.first_loop(*past, q)
-        r = preconditioner.apply(q)
+        r = preconditioner.apply(q, n_threads)
         if self.used:
             # The last change of the gradient tells the scale of the Hessian between the points.
             i = self.newest
-            change = self.changes[i]
             M = self.rhos.shape[1]
-            scale = self.rhos[i] * _dots(change, preconditioner.apply(change), M)
+            squares = preconditioner.squares(self.changes[i], n_threads).reshape(M, -1)
+            scale = self.rhos[i] * squares.sum(axis=1)
             r /= np.repeat(np.where(scale > 0, scale, 1), r.shape[1] // M)
         pairs.second_loop(*past, r)
         return r
@@ -203,10 +205,10 @@ class QuasiNewton:
         """Take one step of every problem that still runs."""
         M = objective.n_problems
         self._refresh(objective, state)
-        direction, slopes = self._direct(state, M)
+        direction, slopes = self._direct(objective, state)
         if state.status != "running" and state.single:
             self._look_closely(objective, state)
-            direction, slopes = self._direct(state, M)
+            direction, slopes = self._direct(objective, state)
         if state.status != "running":
             return
         expected = -0.5 * slopes
@@ -265,12 +267,14 @@ class QuasiNewton:
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # As much is spent on preconditioners as on passes: at first after few passes and from few
-        # rows, then after twice as many and from twice as many rows.
+        # rows, then after twice as many and from twice as many rows. What is made shortly before
+        # the last iteration serves few passes.
         age = state.iteration - state.refreshed
+        left = (self.max_iter or 0) - state.iteration
         missing = state.preconditioner is None  # interrupted below
         if not missing and state.wait and (age < state.wait or state.contraction < _FAST):
             return
-        n_rows = self._affordable(objective, age)
+        n_rows = self._affordable(objective, min(age, left))
         state.preconditioner = None  # two of them might not have room
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
@@ -285,10 +289,13 @@ class QuasiNewton:
             unfinished = state.stuck & (state.norms > self._stopping.tol)
             state.status = "precision" if unfinished.any() else "converged"
 
-    def _direct(self, state: QuasiNewtonState, M: int) -> tuple[np.ndarray, np.ndarray]:
+    def _direct(
+        self, objective: Objective, state: QuasiNewtonState
+    ) -> tuple[np.ndarray, np.ndarray]:
         # The direction and the slopes along it; who is done retires.
-        direction = -state.pairs.apply(state.preconditioner, state.gradient)
-        slopes = _dots(direction, state.gradient, M)
+        n_threads = objective.n_threads
+        direction = -state.pairs.apply(state.preconditioner, state.gradient, n_threads)
+        slopes = _dots(direction, state.gradient, objective.n_problems)
         self._retire(state, -0.5 * slopes)
         return direction, slopes
 
