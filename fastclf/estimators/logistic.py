@@ -13,7 +13,7 @@ from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, encode, most_probable
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import RowStream, StreamedRows, survey
+from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
 from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_among
 from fastclf.estimators.validation import (
     check_alone,
@@ -192,7 +192,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             distribution, or a parameter can't be used.
         """
         self._check_parameters()
-        if isinstance(X, RowStream):
+        if is_stream(X):
             check_alone(y, sample_weight)
             X, problem = self._survey(X)
         else:

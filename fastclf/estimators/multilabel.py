@@ -13,7 +13,7 @@ from fastclf.errors import InputError, nearest
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import RowStream, StreamedRows, survey
+from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
 from fastclf.estimators.tallies import IndicatorTally
 from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
@@ -152,7 +152,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             can't be used.
         """
         self._check_parameters()
-        if isinstance(X, RowStream):
+        if is_stream(X):
             check_alone(y, sample_weight)
             X, problem = self._survey(X)
         else:

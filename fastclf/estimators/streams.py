@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -65,6 +65,12 @@ class RowStream(Protocol):
 
     def rows_shuffled(self, rng: np.random.Generator) -> Iterator[Rows]:
         """Yield all rows, in as random an order as they can be read."""
+
+
+def is_stream(X: Any) -> TypeGuard[RowStream]:
+    """Tell whether X is a :class:`RowStream`."""
+    # Looking for the methods of a protocol takes as long as fitting a tiny problem.
+    return not isinstance(X, np.ndarray) and isinstance(X, RowStream)
 
 
 class Tally(Protocol):

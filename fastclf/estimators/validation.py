@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from fastclf.errors import InputError
-from fastclf.estimators.streams import RowStream
+from fastclf.estimators.streams import is_stream
 
 
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
@@ -20,7 +20,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set, otherwise
     X is held against them.
     """
-    if isinstance(X, RowStream):
+    if is_stream(X):
         raise InputError(
             f"{type(estimator).__name__} takes a stream in the fit of LogisticRegression and "
             "MultiLabelLogisticRegression only; give an array here"

@@ -113,7 +113,7 @@ class LabelBlocksState(OfProblems):
         inverse = HessianInverse(hessian, part.penalty.columns(labels.size), 1)
         objective.passes += part.passes * labels.size / objective.n_problems
         self.hard = True
-        factors = dict(zip(labels.tolist(), inverse.factors, strict=True))
+        factors = dict(zip(labels.tolist(), inverse.factors.transpose(0, 2, 1), strict=True))
         self.blocks = [block.over(inverse.center, factors) for block in self.blocks]
 
     def _look_closely(self, objective: Objective) -> None:

@@ -16,7 +16,6 @@ and steps are projected there. Without it the diagonal blocks, which don't know 
 times the passes on MNIST.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -25,7 +24,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fastclf import threads
-from fastclf.kernels import cholesky, diagonal, pairs
+from fastclf.kernels import block_diagonal, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
 FULL_MATRIX = 4096
@@ -139,49 +138,45 @@ class HessianInverse:
 
     center: np.ndarray
     n_outputs: int
-    per_block: int
-    factors: list[np.ndarray]
+    factors: np.ndarray
 
     def __init__(self, hessian: Hessian, penalty: np.ndarray, n_outputs: int) -> None:
         self.center = hessian.center
         self.n_outputs = n_outputs
         q = len(self.center) + 1
-        self.per_block = hessian.blocks.shape[1] // q
         intercepts = range(q - 1, hessian.blocks.shape[1], q)
         strengths = penalty.reshape(len(hessian.blocks), -1)[:, 0]
         dtype = _dtype(hessian.blocks[0], len(hessian.blocks))
-        self.factors = [
-            _factor(block, strength, intercepts, dtype, self.per_block)
-            for block, strength in zip(hessian.blocks, strengths, strict=True)
-        ]
+        self.factors = np.empty(hessian.blocks.shape, dtype)
+        for room, block, strength in zip(self.factors, hessian.blocks, strengths, strict=True):
+            room.T[:] = _factor(block, strength, intercepts, dtype, len(intercepts), room)
 
     def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         """Return the approximate inverse Hessian times R gradients, (d + 1, R M K)."""
-        solved = self._each(cholesky.solve, gradient, n_threads)
-        step = np.ascontiguousarray(solved.reshape(gradient.shape[1], -1).T)
-        step[-1] -= self.center @ step[:-1]
-        return step if self.n_outputs == 1 else centred(step, self.n_outputs)
+        step = np.empty(gradient.shape)
+        solved = self._solve(gradient, False, n_threads).reshape(-1, len(gradient))
+        block_diagonal.scatter(solved, self.center, self.n_outputs, step)
+        return step
 
     def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         """Return the inner products of each block of a gradient (d + 1, M K) with its step."""
-        halves = self._each(cholesky.solve_half, gradient, n_threads)[0]
+        halves = self._solve(gradient, True, n_threads)[0]
         return np.einsum("bi,bi->b", halves, halves)
 
-    def _each(
-        self, solve: Callable[..., None], gradient: np.ndarray, n_threads: int | None
-    ) -> np.ndarray:
-        # Right-hand sides (R, B, side), solved; for few of them faster than by LAPACK.
-        moved = centred(gradient, self.n_outputs)
-        moved[:-1] -= self.center[:, None] * moved[-1]
-        side = self.per_block * len(moved)
-        solved = np.ascontiguousarray(moved.T).reshape(-1, len(self.factors), side)
+    def _solve(self, gradient: np.ndarray, half: bool, n_threads: int | None) -> np.ndarray:
+        # For the few right-hand sides (R, B, q) that there are, this is faster than LAPACK.
+        columns = np.empty((gradient.shape[1], len(gradient)))
+        block_diagonal.gather(gradient, self.center, self.n_outputs, columns)
+        B, q, _ = self.factors.shape
+        sides = columns.reshape(-1, B, q)
+        work = 0.15 * q * q * len(sides)
+        pieces = threads.chunks(B, work)
 
-        def task(block: int) -> None:
-            for right in solved[:, block]:
-                solve(self.factors[block].T, right)
+        def task(i: int) -> None:
+            block_diagonal.solve(self.factors, *pieces[i], half, sides)
 
-        threads.run(task, len(self.factors), n_threads, 0.15 * side * solved.size)
-        return solved
+        threads.run(task, len(pieces), n_threads, B * work)
+        return sides
 
 
 def centred(a: np.ndarray, K: int) -> np.ndarray:
@@ -200,7 +195,12 @@ def _dtype(matrix: np.ndarray, count: int) -> np.dtype:
 
 
 def _factor(
-    matrix: np.ndarray, penalty: float, intercepts: range, dtype: np.dtype, n_outputs: int = 1
+    matrix: np.ndarray,
+    penalty: float,
+    intercepts: range,
+    dtype: np.dtype,
+    n_outputs: int = 1,
+    room: np.ndarray | None = None,
 ) -> np.ndarray:
     # The upper Cholesky factor. Jitter keeps constant or collinear features solvable.
     side = len(matrix) // n_outputs
@@ -209,7 +209,8 @@ def _factor(
     jitter = 1e-12 if matrix.dtype == np.float64 else 1e-7
     potrf = lapack.dpotrf if dtype == np.float64 else lapack.spotrf
     while True:
-        system = np.array(matrix, dtype)
+        system = np.empty(matrix.shape, dtype) if room is None else room
+        system[:] = matrix
         ridge = penalty + jitter * scale
         ridge[intercepts] -= penalty
         system.flat[:: len(system) + 1] += ridge
