@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fastclf import threads
+
 settings.register_profile(
     "default",
     max_examples=40,
@@ -13,6 +15,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
+
+threads._WORTH = 1  # so that small data goes to several threads, too: no bit depends on it
 
 
 @pytest.fixture

@@ -53,14 +53,14 @@ WHOLE = {
     "tiny": shape(20, 2),
     "more features than rows, but few": shape(100, 255),
     "softmax": shape(1000, 30, K=3),
-    "300 coefficients": shape(1000, 29, K=10),
+    "200 coefficients": shape(1000, 19, K=10),
     "labels": shape(1000, 30, M=20),
     "a matrix of 16 MB": shape(4000, 2047),  # in float32
     "a matrix of a tenth of X": shape(400_000, 3000),
     "float32": shape(1000, 30, K=3, dtype=np.float32),
 }
 BLOCKS = {
-    "310 coefficients": shape(1000, 30, K=10),
+    "210 coefficients": shape(1000, 20, K=10),
     "digits": shape(1797, 64, K=10),
     "many features": shape(60_000, 784, K=3),
     "several softmaxes": shape(10_000, 50, K=10, M=5),

@@ -62,6 +62,33 @@ def test_all_threads_take_part():
     threads.run(lambda i: meeting.wait(), 3, n_threads=3)
 
 
+def test_no_more_threads_than_the_work_is_worth(monkeypatch):
+    monkeypatch.setattr(threads, "_WORTH", 1000)
+    seen = set()
+    threads.run(lambda i: seen.add(threading.get_ident()), 10, n_threads=4, work=999)
+    assert seen == {threading.get_ident()}
+    meeting = threading.Barrier(3, timeout=30)
+    threads.run(lambda i: seen.add(meeting.wait()), 3, n_threads=4, work=2999)
+    seen.clear()
+    several = threading.Barrier(3)
+    with pytest.raises(threading.BrokenBarrierError):  # two don't make three
+        threads.run(lambda i: several.wait(timeout=0.2), 3, n_threads=4, work=1999)
+
+
+def test_nobody_waits_for_a_thread_that_is_late():
+    pool = threads._get_pool(1)
+    release = threading.Event()
+    late = threading.Timer(30, release.set)
+    late.start()
+    busy = [pool.submit(release.wait) for _ in range(threads._pool_size)]
+    done = []
+    threads.run(done.append, 5, n_threads=2)
+    assert done == list(range(5)) and not release.is_set()
+    release.set()
+    late.cancel()
+    assert all(task.result() for task in busy)
+
+
 def test_one_thread_means_the_callers_own():
     seen = set()
     threads.run(lambda i: seen.add(threading.get_ident()), 10, n_threads=1)

@@ -16,6 +16,9 @@ from fastclf.threads import single_threaded_blas
 
 _MOST_ROWS, _FEWEST_FEATURES = 256, 256
 
+_ORTHONORMAL = 1e-12
+"""What products of different columns of a basis may come to, relative to theirs with themselves."""
+
 
 @dataclass(frozen=True)
 class RowSpace:
@@ -52,7 +55,8 @@ class RowSpace:
 
 def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     # Q and R' by two Cholesky factorisations (Fukaya et al., CholeskyQR2, 2014), five times as fast
-    # as by Householder's reflections; None where rows are (almost) linearly dependent.
+    # as by Householder's reflections; None where rows are (almost) linearly dependent. One will do
+    # where they are so far from it that Q is orthonormal enough.
     q, r = X, np.eye(len(X), dtype=X.dtype)
     for _ in range(2):
         try:
@@ -60,8 +64,11 @@ def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         except np.linalg.LinAlgError:
             return None
         diagonal = factor.diagonal()
-        if not diagonal.min() > np.finfo(X.dtype).eps ** 0.4 * diagonal.max():
+        ratio, eps = diagonal.min() / diagonal.max(), np.finfo(X.dtype).eps
+        if not ratio > eps**0.4:
             return None
         q = np.tril(np.linalg.inv(factor)) @ q  # faster than to solve with so many columns
         r = r @ factor
+        if eps <= _ORTHONORMAL * ratio**2:
+            break
     return np.ascontiguousarray(q.T), r

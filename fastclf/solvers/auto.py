@@ -38,7 +38,7 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     sparse, one output, d small beside the entries         Newton, whole Hessians
     otherwise sparse, or d > 4096, or n < d >= 256         L-BFGS over the features' variances
     one output, a matrix for each problem has room         Newton, whole Hessians
-    softmax, K (d + 1) <= 300                              Newton, whole Hessian
+    softmax, K (d + 1) <= 200                              Newton, whole Hessian
     softmax, a matrix for each class has room              Newton, a block for each class
     otherwise                                              L-BFGS over the features' covariance
     ====================================================== =====================================

@@ -10,8 +10,8 @@ from fastclf.solvers.preconditioner import FULL_MATRIX, HessianInverse, MomentsI
 from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 from fastclf.solvers.small_newton import SmallNewtonState
 
-WHOLE = 300
-"""Coefficients up to which the whole Hessian of a softmax pays."""
+WHOLE = 200
+"""Coefficients up to which the whole Hessian of a softmax pays, without an L1 penalty."""
 
 
 @dataclass(frozen=True)

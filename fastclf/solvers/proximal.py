@@ -26,7 +26,6 @@ from fastclf.kernels.proximal import (
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.loop import OfProblems, minimize, unobserved
-from fastclf.solvers.newton import WHOLE
 from fastclf.solvers.preconditioner import FULL_MATRIX
 from fastclf.solvers.quadratic_model import QuadraticModel, Step
 from fastclf.solvers.stopping import NEGLIGIBLE, STALE
@@ -68,6 +67,9 @@ _ENOUGH = 50
 """Rows for each coefficient from which on the optimum of a sample is worth starting from, and its
 Hessian that of all rows: no squared penalty makes up for directions that few rows don't know.
 """
+
+WHOLE = 300
+"""Coefficients up to which the whole Hessian of a softmax pays."""
 
 _SMALL, _SMALL_OF_MANY = 2e6, 1e9
 """Nanoseconds of a pass up to which a problem is solved by one compiled function, on one thread;

@@ -272,7 +272,8 @@ class QuasiNewton:
         age = state.iteration - state.refreshed
         left = (self.max_iter or 0) - state.iteration
         missing = state.preconditioner is None  # interrupted below
-        if not missing and state.wait and (age < state.wait or state.contraction < _FAST):
+        young = age < max(state.wait, 1)
+        if not missing and (young or (state.wait and state.contraction < _FAST)):
             return
         n_rows = self._affordable(objective, min(age, left))
         state.preconditioner = None  # two of them might not have room
