@@ -77,8 +77,7 @@ class Newton(QuasiNewton):
         one_matrix = exact and objective.n_problems == 1
         too_many = _has_no_matrix(objective)
         if too_many or not (one_matrix or theta.any()):  # the blocks are all the same
-            # One matrix costs less than one for each class.
-            curvature = objective.curvature(full=not too_many, n_rows=2 * n_rows)
+            curvature = objective.curvature(full=not too_many)
             return MomentsInverse(curvature, penalty, objective.n_outputs)
         return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
 
