@@ -91,14 +91,12 @@ def alternate(
 ) -> dict[str, float]:
     """Return the median seconds of each contender, called in turn after a call to warm up.
 
-    A contender that has used up its budget of seconds isn't called again; a call to warm up that
-    takes longer than that counts as its timing.
+    A contender that has used up its budget of seconds isn't called again. The call to warm up, which
+    may compile kernels, never counts.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for name, run in contenders.items():
-        first, _ = timed(run)
-        if first > budget:
-            seconds[name].append(first)
+    for run in contenders.values():
+        timed(run)
     for _ in range(repeats):
         for name, run in contenders.items():
             if sum(seconds[name]) < budget:
