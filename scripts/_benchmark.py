@@ -91,8 +91,8 @@ def alternate(
 ) -> dict[str, float]:
     """Return the median seconds of each contender, called in turn after a call to warm up.
 
-    A contender that has used up its budget of seconds isn't called again. The call to warm up, which
-    may compile kernels, never counts.
+    A contender that has used up its budget of seconds isn't called again. The call to warm up never
+    counts: it may compile kernels.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
