@@ -41,6 +41,31 @@ def test_the_inverse_hessian_undoes_the_hessian(kind: str, problems: int, fit_in
     assert fit_intercept or np.abs(step[-1]).max() <= 1e-13
 
 
+def test_a_sample_does_not_take_rare_features_to_be_constant():
+    X = make("hard").X.copy()
+    X[:, 0] = 0
+    X[N // 2, 0] = 200.0
+    objective = make("hard").objective(X)
+    sampled = objective.curvature(True, n_rows=N // 4).second
+    variances = objective.curvature(False).second
+    assert (sampled.diagonal() >= variances * (1 - 1e-12)).all()
+    apart = sampled - np.diag(sampled.diagonal())
+    assert np.abs(apart).max() > 0  # the sample's
+
+
+@every_kind
+@many
+@pytest.mark.parametrize("whole", [True, False, None], ids=["whole", "blocks", "moments"])
+def test_squares_are_inner_products_with_the_step(kind: str, problems: int, whole: bool | None):
+    objective = make(kind, problems).objective()
+    M = objective.n_problems
+    theta = 0.3 * make(kind, problems).theta
+    made: Any = moments(objective, True) if whole is None else inverse(objective, theta, whole)
+    gradient = RNG.normal(size=theta.shape)
+    products = (gradient * made.apply(gradient)).reshape(len(theta), M, -1).sum(axis=(0, 2))
+    np.testing.assert_allclose(made.squares(gradient).reshape(M, -1).sum(axis=1), products)
+
+
 @every_kind
 @many
 def test_blocks_are_inverted_each_by_itself(kind: str, problems: int):

@@ -556,6 +556,17 @@ def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, m
     assert asked and set(asked) == {matrix == "Hessian"}
 
 
+def test_the_first_covariance_knows_features_of_few_rows():
+    # A sample takes them to be constant, and steps along them are far too long.
+    objective = large("softmax", n=6000, d=100)
+    solver = Newton(tol=1e-8, max_iter=0)
+    asked = []
+    curvature = objective.curvature
+    objective.curvature = lambda **given: asked.append(given.get("n_rows")) or curvature(**given)
+    solver.init(objective, np.zeros((101, K)))
+    assert asked == [None]
+
+
 @pytest.mark.usefixtures("no_small_passes")
 @pytest.mark.parametrize("sample", [74, 75])
 def test_too_small_a_sample_is_not_used(sample: int):

@@ -346,8 +346,8 @@ def assemble(blocks, q, whole):
             _copy_lower(blocks[at], q, out)
             at += 1
         else:
-            for k in range(K):
-                out[k * q : (k + 1) * q, k * q : (k + 1) * q] = 0.0
+            for i in range(K * q):
+                fill(out[i], 0.0)
             for k in range(K):
                 for other in range(k):
                     _add_pair(blocks[at], q, k * q, other * q, out)
