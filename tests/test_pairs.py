@@ -68,8 +68,11 @@ class Dense:
     def __init__(self, problems: Quadratics, matrices: np.ndarray) -> None:
         self.problems, self.matrices = problems, matrices
 
-    def apply(self, gradient: np.ndarray) -> np.ndarray:
+    def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
         return self.problems.times(self.matrices, gradient)
+
+    def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        return (gradient * self.apply(gradient)).sum(axis=0)
 
 
 def two_loops(past: Pairs, gradient: np.ndarray, between: Any = lambda q: q) -> np.ndarray:
@@ -145,10 +148,10 @@ def test_the_newest_pair_gives_the_preconditioner_its_scale(
     changes = np.einsum("mij,mj->mi", problems.matrices, steps)
     scales = np.einsum("mi,mij,mj->m", changes, first, changes) / (changes * steps).sum(axis=1)
     H = problems.updated(memory, added, first / scales[:, None, None])
-    actual = past.apply(Dense(problems, first), g)
+    actual = past.apply(Dense(problems, first), g, None)
     np.testing.assert_allclose(actual, problems.times(H, g), rtol=1e-9, atol=1e-11)
     # So its own scale doesn't matter.
-    other = past.apply(Dense(problems, 100 * first), g)
+    other = past.apply(Dense(problems, 100 * first), g, None)
     np.testing.assert_allclose(other, actual, rtol=1e-9, atol=1e-11)
 
 
@@ -157,7 +160,8 @@ def test_the_inverse_hessian_needs_no_update():
     inverse = Dense(problems, np.linalg.inv(problems.matrices))
     g = problems.points[-1]
     before = g.copy()
-    np.testing.assert_allclose(problems.fill(3, 5).apply(inverse, g), inverse.apply(g), rtol=1e-7)
+    step = problems.fill(3, 5).apply(inverse, g, None)
+    np.testing.assert_allclose(step, inverse.apply(g), rtol=1e-7)
     assert np.array_equal(g, before)
 
 

@@ -61,9 +61,11 @@ def test_squares_are_inner_products_with_the_step(kind: str, problems: int, whol
     M = objective.n_problems
     theta = 0.3 * make(kind, problems).theta
     made: Any = moments(objective, True) if whole is None else inverse(objective, theta, whole)
-    gradient = RNG.normal(size=theta.shape)
-    products = (gradient * made.apply(gradient)).reshape(len(theta), M, -1).sum(axis=(0, 2))
-    np.testing.assert_allclose(made.squares(gradient).reshape(M, -1).sum(axis=1), products)
+    for R in (1, 3):  # gradients
+        gradient = RNG.normal(size=(len(theta), R * theta.shape[1]))
+        products = (gradient * made.apply(gradient)).reshape(len(theta), R * M, -1)
+        squares = made.squares(gradient).reshape(R * M, -1).sum(axis=1)
+        np.testing.assert_allclose(squares, products.sum(axis=(0, 2)))
 
 
 @every_kind

@@ -41,7 +41,7 @@ class Preconditioner(Protocol):
         """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
 
     def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-        """Return the inner products of each block of a gradient with it times that, (B,)."""
+        """Return the inner products of each block of R gradients with it times that, (R B,)."""
 
 
 @dataclass(init=False, eq=False)
@@ -101,7 +101,7 @@ class MomentsInverse:
         return step if self.n_outputs == 1 else centred(step, self.n_outputs)
 
     def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-        """Return the inner products of each column of a gradient (d + 1, M K) with its step."""
+        """Return the inner products of each column of R gradients (d + 1, R M K) with its step."""
         out = np.empty(gradient.shape[1])
         pairs.dots(gradient, self.apply(gradient), out)
         return out
@@ -159,9 +159,9 @@ class HessianInverse:
         return step
 
     def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-        """Return the inner products of each block of a gradient (d + 1, M K) with its step."""
-        halves = self._solve(gradient, True, n_threads)[0]
-        return np.einsum("bi,bi->b", halves, halves)
+        """Return the inner products of each block of R gradients (d + 1, R M K) with its step."""
+        halves = self._solve(gradient, True, n_threads)
+        return np.einsum("rbi,rbi->rb", halves, halves).reshape(-1)
 
     def _solve(self, gradient: np.ndarray, half: bool, n_threads: int | None) -> np.ndarray:
         # For the few right-hand sides (R, B, q) that there are, this is faster than LAPACK.
