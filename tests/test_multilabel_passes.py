@@ -55,7 +55,7 @@ def test_copies_of_labels_take_no_pass_more(solver: Any):
     one = MultiLabelLogisticRegression(solver=solver, tol=1e-6).fit(X, Y)
     many = MultiLabelLogisticRegression(solver=solver, tol=1e-6).fit(X, np.tile(Y, 20))
     # When a preconditioner is made anew depends on what it costs beside a pass.
-    assert abs(passes(many) - passes(one)) <= 3
+    assert abs(passes(many) - passes(one)) <= 4
     np.testing.assert_allclose(many.coef_, np.tile(one.coef_, (20, 1)), atol=1e-4)
 
 

@@ -451,8 +451,10 @@ class InMemoryObjective:
             weights = weights * slopes.mean(axis=1)
         if isinstance(self.features, DenseFeatures):
             center, second = self.features.moments(weights, full, self.n_threads, rows)
-            if full and rows is not None:
-                second.flat[:: len(second) + 1] += self._missed_by(rows, target)
+            if full and theta is None and rows is not None:
+                # A sample takes features that few rows have to be constant.
+                told = second.diagonal()
+                second.flat[:: len(second) + 1] = np.maximum(told, self._variances)
         else:
             center, second = self._of_rows(rows).moments(weights, full, self.n_threads)
         self._count(weights.size / self.n_rows)
@@ -569,14 +571,6 @@ class InMemoryObjective:
     @cached_property
     def _shares(self) -> np.ndarray:
         return self._shares_of(self.target)
-
-    def _missed_by(self, rows: np.ndarray, target: Target) -> np.ndarray:
-        # What variance some rows don't tell of: they take features that few have to be constant.
-        weights = np.zeros(self.n_rows)
-        weights[rows] = target.weights.mean(axis=0, dtype=np.float64)
-        self._count(1)
-        told = self.features.moments(weights, False, self.n_threads)[1]
-        return np.maximum(self._variances - told, 0)
 
     @cached_property
     def _variances(self) -> np.ndarray:

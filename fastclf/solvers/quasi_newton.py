@@ -267,15 +267,13 @@ class QuasiNewton:
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # As much is spent on preconditioners as on passes: at first after few passes and from few
-        # rows, then after twice as many and from twice as many rows. What is made shortly before
-        # the last iteration serves few passes.
+        # rows, then after twice as many and from twice as many rows.
         age = state.iteration - state.refreshed
-        left = (self.max_iter or 0) - state.iteration
         missing = state.preconditioner is None  # interrupted below
         young = age < max(state.wait, 1)
         if not missing and (young or (state.wait and state.contraction < _FAST)):
             return
-        n_rows = self._affordable(objective, min(age, left))
+        n_rows = self._affordable(objective, age)
         state.preconditioner = None  # two of them might not have room
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
