@@ -1,29 +1,31 @@
 """The inverse of a matrix of diagonal blocks, with the intercepts moved to the features' center.
 
-A block is that of K' classes, one after the other, each with its d coefficients and its intercept.
-Gradients and steps are (d + 1, C); before and after, each row is projected to a sum of 0 over the K
-classes of each problem, unless K = 1.
+A block is that of a class, or of all K of a problem, each with its d coefficients and then its
+intercept. Gradients and steps are (d + 1, C); before and after, each row is projected to a sum of 0
+over the K classes of each problem, unless K = 1.
 """
+
+import numpy as np
 
 from fastclf.kernels import cholesky
 from fastclf.kernels._jit import kernel
+from fastclf.kernels.arrays import copy
+from fastclf.kernels.diagonal import centre
 
 
 @kernel
 def gather(gradient, center, K, sides):
     """Write a gradient as the right-hand sides (C, d + 1)."""
     d = center.size
+    row = np.empty(gradient.shape[1])
     for j in range(d, -1, -1):
-        g = gradient[j]
-        middle = center[j] if j < d else 0.0
-        for first in range(0, g.size, K):
-            mean = 0.0
-            for c in range(first, first + K if K > 1 else first):
-                mean += g[c] / K
-            for c in range(first, first + K):
-                sides[c, j] = g[c] - mean
-                if j < d:
-                    sides[c, j] -= middle * sides[c, d]
+        copy(gradient[j], row)
+        if K > 1:
+            centre(row, K)
+        for c in range(row.size):
+            sides[c, j] = row[c]
+            if j < d:
+                sides[c, j] -= center[j] * sides[c, d]
 
 
 @kernel
@@ -50,9 +52,7 @@ def scatter(sides, center, K, step):
             sides[c, d] -= center[j] * sides[c, j]
     for j in range(d + 1):
         out = step[j]
-        for first in range(0, out.size, K):
-            mean = 0.0
-            for c in range(first, first + K if K > 1 else first):
-                mean += sides[c, j] / K
-            for c in range(first, first + K):
-                out[c] = sides[c, j] - mean
+        for c in range(out.size):
+            out[c] = sides[c, j]
+        if K > 1:
+            centre(out, K)

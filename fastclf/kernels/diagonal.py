@@ -9,8 +9,8 @@ TILE = 64
 
 
 @kernel
-def _centre(row, K):
-    # Make the sum over the K columns of each problem 0.
+def centre(row, K):
+    """Make the sum over the K columns of each problem 0, in place."""
     for first in range(0, row.size, K):
         mean = 0.0
         for c in range(first, first + K):
@@ -98,7 +98,7 @@ def apply(gradient, center, second, logits, ridge, K, out):
         strength[c] = ridge[c % C]
         top[c] = gradient[d, c]
     if K > 1:
-        _centre(top, K)
+        centre(top, K)
     low = out[d]
     for c in range(columns):
         top[c] *= inverse[c]
@@ -107,4 +107,4 @@ def apply(gradient, center, second, logits, ridge, K, out):
         _by_rows(gradient, center, second, inverse, strength, top, out)
     else:
         _by_tiles(gradient, center, second, inverse, strength, top, K, out)
-        _centre(low, K)
+        centre(low, K)

@@ -187,17 +187,11 @@ def _pass_by_blas(
 ) -> None:
     # The same as a kernel of the passes, with BLAS for both products, on blocks in cache. It
     # computes in the dtype of w.
-    step = min(_ROWS_OF_A_BLOCK, stop - start)
-    products, slopes = np.empty((2, step, b.size), w.dtype)
+    products, slopes = np.empty((2, min(_ROWS_OF_A_BLOCK, stop - start), b.size), w.dtype)
     part = np.empty_like(gw)
-    room = np.empty((step if w.dtype != X.dtype else 0, X.shape[1]), w.dtype)
     loss = target, weights, scale, pos_weight, parameters
-    for first in range(start, stop, step):
-        last = min(first + step, stop)
-        rows, z, g = X[first:last], products[: last - first], slopes[: last - first]
-        if w.dtype != X.dtype:
-            room[: last - first] = rows
-            rows = room[: last - first]
+    for first, last, rows in _blocks_in(w.dtype, X, start, stop, _ROWS_OF_A_BLOCK):
+        z, g = products[: last - first], slopes[: last - first]
         np.matmul(rows, w.T, out=z)
         kernel(z, order, *loss, w, b, first, last, values, g, gb)
         np.matmul(g.T, rows, out=part)
@@ -223,14 +217,25 @@ def _pass_over_copies(
 ) -> None:
     # The same as a kernel of the passes, on copies of some rows in the dtype of w.
     step = max(1, _COPIED // (TILE * X.shape[1])) * TILE
-    room = np.empty((min(step, stop - start), X.shape[1]), w.dtype)
-    for first in range(start, stop, step):
-        last = min(first + step, stop)
-        rows = room[: last - first]
-        copy(X[first:last].reshape(-1), rows.reshape(-1))
+    for first, last, rows in _blocks_in(w.dtype, X, start, stop, step):
         part = tuple(array[first:last] for array in target), weights[:, first:last]
         sums = values, gw, gb
         kernel(rows, order, *part, scale, pos_weight, parameters, w, b, 0, len(rows), *sums)
+
+
+def _blocks_in(
+    dtype: np.dtype, X: np.ndarray, start: int, stop: int, step: int
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    # Blocks of rows as (first, last, rows), in room that they share where X has another dtype.
+    step = min(step, stop - start)
+    room = np.empty((step if dtype != X.dtype else 0, X.shape[1]), dtype)
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        rows = X[first:last]
+        if dtype != X.dtype:
+            rows = room[: last - first]
+            copy(X[first:last].reshape(-1), rows.reshape(-1))
+        yield first, last, rows
 
 
 class CSRFeatures:

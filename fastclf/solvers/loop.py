@@ -150,6 +150,15 @@ _observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 
 
 @contextmanager
+def _setting(variable: ContextVar, value: Any) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+@contextmanager
 def observing(observer: Observer) -> Iterator[None]:
     """Have every fit in this context report its progress.
 
@@ -168,21 +177,15 @@ def observing(observer: Observer) -> Iterator[None]:
     >>> seen[0].solver
     'newton'
     """
-    token = _observer.set(observer)
-    try:
+    with _setting(_observer, observer):
         yield
-    finally:
-        _observer.reset(token)
 
 
 @contextmanager
 def unobserved() -> Iterator[None]:
     """Have no fit in this context report its progress: they are steps of another one."""
-    token = _observer.set(None)
-    try:
+    with _setting(_observer, None):
         yield
-    finally:
-        _observer.reset(token)
 
 
 @dataclass(frozen=True)
@@ -285,11 +288,8 @@ def keeping(keeper: Keeper) -> Iterator[None]:
     >>> latest.seconds > 0
     True
     """
-    token = _keeper.set([keeper])
-    try:
+    with _setting(_keeper, [keeper]):
         yield
-    finally:
-        _keeper.reset(token)
 
 
 class _BestSoFar:
