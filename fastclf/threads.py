@@ -54,7 +54,9 @@ def resolve_n_threads(n_threads: int | None) -> int:
     return int(n_threads)
 
 
-def chunks(n: int, work_per_row: float, most: int = _MAX_CHUNKS) -> list[tuple[int, int]]:
+def chunks(
+    n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
+) -> list[tuple[int, int]]:
     """Cut rows 0 to n into chunks, by their number and the work in each row alone.
 
     Parameters
@@ -65,6 +67,8 @@ def chunks(n: int, work_per_row: float, most: int = _MAX_CHUNKS) -> list[tuple[i
         Cost of a row, in nanoseconds or so.
     most : int
         Upper limit on the number of chunks, where each needs memory of its own.
+    tile : int
+        Rows that are worked on together: all chunks but the last are of whole tiles.
 
     Returns
     -------
@@ -76,10 +80,12 @@ def chunks(n: int, work_per_row: float, most: int = _MAX_CHUNKS) -> list[tuple[i
     [(0, 10)]
     >>> len(chunks(1_000_000, 100.0))
     64
+    >>> chunks(300, 1000.0, tile=128)
+    [(0, 128), (128, 256), (256, 300)]
     """
-    count = int(min(n * work_per_row // _SMALL, most, _MAX_CHUNKS, n))
-    count = max(count, 1)
-    bounds = [n * i // count for i in range(count + 1)]
+    tiles = -(-n // tile)
+    count = max(int(min(n * work_per_row // _SMALL, most, _MAX_CHUNKS, tiles)), 1)
+    bounds = [min(tiles * i // count * tile, n) for i in range(count + 1)]
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 

@@ -30,14 +30,16 @@ def cpus(request, monkeypatch):
     n=st.integers(0, 10**6),
     work=st.floats(0, 1e6),
     most=st.integers(1, 100),
+    tile=st.sampled_from([1, 2, 128]),
 )
-def test_chunks_cut_all_rows_in_order(n, work, most):
-    chunks = threads.chunks(n, work, most)
+def test_chunks_cut_all_rows_in_order(n, work, most, tile):
+    chunks = threads.chunks(n, work, most, tile)
     assert chunks[0][0] == 0 and chunks[-1][1] == n
     assert all(a[1] == b[0] for a, b in itertools.pairwise(chunks))
     assert len(chunks) <= min(most, 64)
     if n:
-        sizes = [stop - start for start, stop in chunks]
+        assert all(start % tile == 0 for start, _ in chunks)
+        sizes = [-(-(stop - start) // tile) for start, stop in chunks]
         assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
 
 

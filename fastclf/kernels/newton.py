@@ -21,9 +21,10 @@ from fastclf.kernels.arrays import copy, fill
 RUNNING, CONVERGED, STUCK = range(3)
 """What a step returns: that it was taken; that none was needed; that none will be better."""
 
-VALUE, NORM, LOWEST, SMALLEST, STALE, FIRST, PASSES = range(7)
+VALUE, NORM, LOWEST, SMALLEST, STALE, FIRST, EXPECTED, PASSES = range(8)
 """Places in ``numbers``, all 0 at first: the value and the largest entry of the gradient; what the
-next point is held against; the first step to try; and passes so far.
+next point is held against; the first step to try; the decrease that the last step promised; and
+passes so far.
 """
 
 NUMBERS = PASSES + 1
@@ -116,14 +117,20 @@ def _make_step(SIGMOID):
         n, d = X.shape
         K = w.shape[0]
         looks = numbers[PASSES] == 0.0
+        ending = False
         direction = np.zeros(w.shape)
         slopes = np.zeros(1)
         if not looks:
             # Features that differ by rounding alone are the same.
             jitter = _JITTER if X.itemsize == 8 else _JITTER_OF_SINGLE
             slopes[0] = _direct(gradient, blocks, strength, free, d + 1, jitter, direction)
-            if line_search.is_met(numbers[NORM], -0.5 * slopes[0], limits):
+            expected = -0.5 * slopes[0]
+            if line_search.is_met(numbers[NORM], expected, limits):
                 return CONVERGED
+            # If it brings as much as the last step did, will it be the last, and need no Hessian?
+            share = expected / max(expected, numbers[EXPECTED], 1e-300)
+            ending = line_search.is_met(np.sqrt(share) * numbers[NORM], share * expected, limits)
+            numbers[EXPECTED] = expected
         values = np.full(1, numbers[VALUE])
         trial_values = np.empty(1)
         trial_slopes = np.empty(1)
@@ -135,7 +142,7 @@ def _make_step(SIGMOID):
         origin = w.copy()
         trial = np.zeros(w.shape)
         trial_gradient = np.empty(gradient.shape)
-        trial_blocks = np.empty(blocks.shape)
+        trial_blocks = np.empty(blocks.shape)[: 0 if ending else len(blocks)]
         for _ in range(_MAX_EVALUATIONS):
             if not pending[0]:
                 break
@@ -178,7 +185,8 @@ def _make_step(SIGMOID):
                 numbers[VALUE] = trial_values[0]
                 copy(trial.reshape(-1), w.reshape(-1))
                 copy(trial_gradient.reshape(-1), gradient.reshape(-1))
-                copy(trial_blocks.reshape(-1), blocks.reshape(-1))
+                if not ending:
+                    copy(trial_blocks.reshape(-1), blocks.reshape(-1))
         numbers[NORM] = _norm(gradient, center)
         numbers[FIRST] = min(1.0, 2.0 * taken[0])
         lowest = numbers[LOWEST]

@@ -32,7 +32,7 @@ from fastclf.targets import Target
 _GRADIENT_SHARE = 0.08
 """Partial gradients of all chunks together may take this share of the memory of X."""
 
-_CHEAP = 2.0
+_CHEAP = 3.0
 """A pass that takes the Hessian along may cost so many without it."""
 
 

@@ -97,7 +97,7 @@ class NarrowPass:
             work += work_of_hessian(d, M, K, whole)
         most = max(2, _PARTIAL // (side * (C + count * side)))
         n = chosen.target.n_rows
-        pieces = threads.chunks(n, work, most)
+        pieces = threads.chunks(n, work, most, narrow.TILE)
         values = np.zeros((len(pieces), M))
         gradients = np.zeros((len(pieces), C, side))
         blocks = np.zeros((len(pieces), count, side, side))

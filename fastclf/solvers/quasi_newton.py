@@ -106,7 +106,8 @@ class QuasiNewtonState(OfProblems):
 
     ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
     ``smallest`` (M,) are the value and the gradient norm that the next point is held against, and
-    ``counts`` (M,) the steps that each took. While ``single``, passes compute in float32.
+    ``counts`` (M,) the steps that each took. While ``single``, passes compute in float32. While
+    ``ending``, no step is expected after this one, and no new preconditioner is worth its while.
     """
 
     point: np.ndarray
@@ -125,6 +126,7 @@ class QuasiNewtonState(OfProblems):
     scale: float
     counts: np.ndarray
     single: bool
+    ending: bool = False
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
@@ -221,8 +223,10 @@ class QuasiNewton:
         if state.single:
             assert objective.in_single is not None
             objective = objective.in_single
+        state.ending = self._ends(state, expected)
+        hessian = state.wait == 0 and not state.ending
         # A step that had to be cut is a hint for the next one.
-        found = search(objective, *start, direction, slopes, running, state.first, state.wait == 0)
+        found = search(objective, *start, direction, slopes, running, state.first, hessian)
         state.first = np.minimum(1.0, 2 * found.steps)
         state.norms = state.pairs.add(
             running, (state.point, state.gradient), (found.theta, found.gradient)
@@ -271,7 +275,8 @@ class QuasiNewton:
         age = state.iteration - state.refreshed
         missing = state.preconditioner is None  # interrupted below
         young = age < max(state.wait, 1)
-        if not missing and (young or (state.wait and state.contraction < _FAST)):
+        enough = state.contraction < _FAST if state.wait else state.ending
+        if not missing and (young or enough):
             return
         n_rows = self._affordable(objective, age)
         state.preconditioner = None  # two of them might not have room
@@ -281,6 +286,13 @@ class QuasiNewton:
             state.pairs.used = 0  # what they tell is older
         else:
             state.wait *= 2
+
+    def _ends(self, state: QuasiNewtonState, expected: np.ndarray) -> bool:
+        # Whether all are done after a step that brings as much as the last one did.
+        share = min(state.contraction, 1.0)
+        norms = np.sqrt(share) * state.norms[state.running]
+        left = share * expected[state.running]
+        return bool(self._stopping.is_met(norms, left, state.scale).all())
 
     def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
         state.running &= ~self._stopping.is_met(state.norms, expected, state.scale)
