@@ -7,19 +7,26 @@ chunk writes to a place of its own, and the caller adds the parts in order.
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
+from queue import SimpleQueue
 from typing import Any, TypeVar
+
+import numpy as np
 
 from fastclf.errors import InputError
 
 _SMALL = 1 << 15
 """Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
 
-_WORTH = 1 << 18
-"""Units of work that are worth waking another thread up for."""
+_WORTH = 1 << 16
+"""Units of work that are worth another thread, which may have to be woken up."""
+
+_PATIENCE = 2000
+"""Turns that an idle thread gives way to others before it sleeps, half a millisecond or so."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()
@@ -30,6 +37,9 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _inside_pool = threading.local()
+_wanted: deque["_Job"] = deque()  # a job for each helper that it could do with
+_idle = 0  # threads of the pool that are awake, or about to be, and have no job
+_calls = np.zeros(1, np.int64)  # how often helpers were asked for
 
 
 def available_cpus() -> int:
@@ -89,6 +99,24 @@ def chunks(
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
+class _Job:
+    """What threads do together: ``work`` is called by each of them, with True by the caller."""
+
+    def __init__(self, work: Callable[[bool], Any], turns: np.ndarray) -> None:
+        self.work = work
+        self.turns = turns
+        self.errors: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def help(self) -> None:
+        """Do it as a helper, and report an error or None."""
+        error = None
+        try:
+            self.work(False)
+        except BaseException as raised:
+            error = raised
+        self.errors.put(error)
+
+
 def run(
     task: Callable[[int], Any],
     count: int,
@@ -105,19 +133,17 @@ def run(
     count : int
     n_threads : int, optional
     work : float
-        Cost of all calls, in nanoseconds or so: no more threads are woken up than it is worth.
+        Cost of all calls, in nanoseconds or so: no more threads are asked than it is worth.
     """
-    workers = min(resolve_n_threads(n_threads), count)
-    if work < (workers - 1) * _WORTH:
-        workers = 1 + int(work // _WORTH)
-    if workers <= 1 or getattr(_inside_pool, "yes", False):
+    workers = _workers(count, n_threads, work)
+    if workers == 1:
         for i in range(count):
             task(i)
         return
     numbers = iter(range(count))
     failed = threading.Event()
 
-    def take_part() -> None:
+    def take_part(leads: bool) -> None:
         while not failed.is_set():
             i = next(numbers, None)  # atomic under the GIL
             if i is None:
@@ -128,18 +154,112 @@ def run(
                 failed.set()
                 raise
 
-    def work_in_pool() -> None:
-        _inside_pool.yes = True
-        take_part()
-
-    helpers = [_get_pool(workers - 1).submit(work_in_pool) for _ in range(workers - 1)]
+    sharing = _sharing()
+    job = _Job(take_part, sharing.new_turns())
+    started = 0
     try:
-        take_part()
+        _ask(job, workers - 1)
+        take_part(True)
     finally:
-        started = [helper for helper in helpers if not helper.cancel()]  # others woke up too late
-        wait(started)
-    for helper in started:
-        helper.result()
+        started = workers - 1 - _withdraw(job)
+        sharing.until_gone(job.turns, started, _PATIENCE)
+        errors = [job.errors.get() for _ in range(started)]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def share(
+    work_on: Callable[[np.ndarray, bool], Any],
+    pieces: int,
+    n_threads: int | None = None,
+    work: float = math.inf,
+) -> None:
+    """Call a compiled function that takes pieces of its work, on several threads at once.
+
+    It does so by :mod:`fastclf.kernels.sharing`: not even between pieces does anybody wait for
+    Python's lock.
+
+    Parameters
+    ----------
+    work_on : callable
+        Gets the counters of the call, and whether it is called by the caller's own thread.
+    pieces : int
+    n_threads : int, optional
+    work : float
+        Cost of all pieces, in nanoseconds or so: no more threads are asked than it is worth.
+    """
+    turns = _sharing().new_turns()
+    workers = _workers(pieces, n_threads, work)
+    if workers == 1:
+        work_on(turns, True)
+        return
+    job = _Job(lambda leads: work_on(turns, leads), turns)
+    try:
+        _ask(job, workers - 1)
+        work_on(turns, True)
+    finally:
+        _withdraw(job)
+
+
+def _workers(count: int, n_threads: int | None, work: float) -> int:
+    workers = min(resolve_n_threads(n_threads), count)
+    if work < (workers - 1) * _WORTH:
+        workers = 1 + int(work // _WORTH)
+    return 1 if getattr(_inside_pool, "yes", False) else max(workers, 1)
+
+
+def _ask(job: _Job, helpers: int) -> None:
+    # Threads that are idle come at once; others must be woken up.
+    global _idle
+    with _lock:
+        _wanted.extend([job] * helpers)
+        missing = max(len(_wanted) - _idle, 0)
+        _idle += missing
+        _calls[0] += 1
+    for _ in range(missing):
+        _get_pool(helpers).submit(_help)
+
+
+def _withdraw(job: _Job) -> int:
+    # How many helpers didn't come: they are still asleep, or busy elsewhere.
+    with _lock:
+        late = _wanted.count(job)
+        for _ in range(late):
+            _wanted.remove(job)
+    return late
+
+
+def _help() -> None:
+    # What a thread of the pool does: help as long as there are jobs, and go back to sleep a while
+    # after the last one.
+    global _idle
+    _inside_pool.yes = True
+    sharing = _sharing()
+    turns = sharing.new_turns()
+    while True:
+        with _lock:
+            job = _wanted.popleft() if _wanted else None
+            last = int(_calls[0])
+            _idle -= job is not None
+        if job is not None:
+            job.help()
+            turns = job.turns
+            del job
+            with _lock:
+                _idle += 1
+                last = int(_calls[0]) - bool(_wanted)
+        if not sharing.rest(turns, _calls, last, _PATIENCE):
+            with _lock:
+                if not _wanted:
+                    _idle -= 1
+                    return
+
+
+def _sharing() -> Any:
+    from fastclf.kernels import sharing  # Numba takes its time
+
+    return sharing
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -181,9 +301,11 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
 
 def _forget_pool() -> None:
     # A forked child has the pool's bookkeeping, but none of its threads.
-    global _pool, _lock
+    global _pool, _lock, _idle
     _pool = None
     _lock = threading.Lock()
+    _wanted.clear()
+    _idle = 0
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,9 +22,9 @@ FLOORS = {
     "fastclf.errors": 1,
     "fastclf.recycling": 1,
     "fastclf.schema": 1,
-    "fastclf.threads": 1,
     "fastclf.toml": 1,
     "fastclf.kernels": 2,
+    "fastclf.threads": 2,
     "fastclf.targets": 3,
     "fastclf.losses": 3,
     "fastclf.penalties": 3,
@@ -49,7 +49,7 @@ SAME_FLOOR = {
     ("fastclf.config", "fastclf.data"),  # [data] has the keys by which a file is read
     ("fastclf.losses", "fastclf.targets"),  # a loss reads which kind of target it has
     ("fastclf.schema", "fastclf.toml"),
-    ("fastclf.threads", "fastclf.errors"),
+    ("fastclf.threads", "fastclf.kernels"),  # threads wait for each other in compiled code
     ("fastclf.toml", "fastclf.errors"),
 }
 

@@ -23,6 +23,13 @@ def copy(source, out):
 
 
 @kernel
+def add(source, out):
+    """Add ``source`` to ``out``, both (m,)."""
+    for i in range(source.size):
+        out[i] += source[i]
+
+
+@kernel
 def fill_weights(weights, start, out):
     """Copy the weights from ``start`` on to ``out``, or repeat the one there is."""
     if weights.size == 1:

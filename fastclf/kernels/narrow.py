@@ -30,6 +30,7 @@ Arguments that both kernels share, n rows in all:
 
 import numpy as np
 
+from fastclf.kernels import sharing
 from fastclf.kernels._jit import kernel, primitive
 from fastclf.kernels.arrays import fill
 from fastclf.kernels.dense import row_of
@@ -202,6 +203,27 @@ def sigmoid(
         _backward(x, z, gradient)
 
 
+@kernel
+def share_sigmoid(
+    X, order, soft, weights, scale, pos_weight, w, center, pieces, turns, leads,
+    values, gradient, blocks,
+):  # fmt: skip
+    """Add up pieces (P, 2) of the rows by :func:`sigmoid`, with other threads that do the same.
+
+    The sums have a place for each piece. See :mod:`fastclf.kernels.sharing` for the others.
+    """
+    sharing.begin(turns, leads)
+    i = sharing.take(turns)
+    while i < len(pieces):
+        sigmoid(
+            X, order, soft, weights, scale, pos_weight, w, center, pieces[i, 0], pieces[i, 1],
+            values[i], gradient[i], blocks[i],
+        )  # fmt: skip
+        sharing.done(turns)
+        i = sharing.take(turns)
+    sharing.finish(turns, leads, len(pieces))
+
+
 @primitive
 def _log_sum(others, chosen):
     # One of all that are summed is 1. Not for reordering: others may be tiny beside it.
@@ -313,6 +335,27 @@ def softmax(
                     slope = -others[r] if yk[r] == 1.0 else pk[r] - yk[r]
                     pk[r] = weight[r] * slope
         _backward(x, z, gradient)
+
+
+@kernel
+def share_softmax(
+    X, order, codes, soft, smoothing, weights, scale, w, center, pieces, turns, leads,
+    values, gradient, blocks, pairs,
+):  # fmt: skip
+    """Add up pieces (P, 2) of the rows by :func:`softmax`, with other threads that do the same.
+
+    The sums have a place for each piece. See :mod:`fastclf.kernels.sharing` for the others.
+    """
+    sharing.begin(turns, leads)
+    i = sharing.take(turns)
+    while i < len(pieces):
+        softmax(
+            X, order, codes, soft, smoothing, weights, scale, w, center, pieces[i, 0],
+            pieces[i, 1], values[i], gradient[i], blocks[i], pairs,
+        )  # fmt: skip
+        sharing.done(turns)
+        i = sharing.take(turns)
+    sharing.finish(turns, leads, len(pieces))
 
 
 @kernel

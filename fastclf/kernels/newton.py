@@ -16,7 +16,7 @@ import numpy as np
 
 from fastclf.kernels import cholesky, line_search, narrow
 from fastclf.kernels._jit import kernel
-from fastclf.kernels.arrays import copy, fill
+from fastclf.kernels.arrays import add, copy, fill
 
 RUNNING, CONVERGED, STUCK = range(3)
 """What a step returns: that it was taken; that none was needed; that none will be better."""
@@ -27,10 +27,14 @@ next point is held against; the first step to try; the decrease that the last st
 passes so far.
 """
 
-NUMBERS = PASSES + 1
+ENDING, _START, _SLOPE, _LENGTH, _TAKEN, _TRIES = range(8, 14)
+"""Within a step: whether it is expected to be the last, so that no Hessian is worth its while; the
+value and the slope where it starts; the length that is tried; the one that was taken; and trials.
+"""
+
+NUMBERS = _TRIES + 1
 
 _MAX_EVALUATIONS = 25
-_JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -102,101 +106,140 @@ def _direct(gradient, blocks, strength, free, q, jitter, direction):
     return slope
 
 
+@kernel
+def _try(numbers, origin, direction, trial, values, gradients, blocks):
+    # Fill the next trial, and clear the sums of its pass.
+    for k in range(trial.shape[0]):
+        for j in range(trial.shape[1]):
+            trial[k, j] = origin[k, j] + numbers[_LENGTH] * direction[k, j]
+    fill(values.reshape(-1), 0.0)
+    fill(gradients.reshape(-1), 0.0)
+    fill(blocks.reshape(-1), 0.0)
+    numbers[PASSES] += 1.0
+    numbers[_TRIES] += 1.0
+
+
+@kernel
+def propose(model, limits, w, gradient, blocks, numbers, search, sums):
+    """Fill the first trial of a step, and return RUNNING; or CONVERGED or STUCK, without one.
+
+    At first the trial is where the point is. ``model`` is the tuple (strength, free, center,
+    jitter), and the rest as for the steps below; ``search`` is (origin, direction, trial), each
+    like ``w``, and ``sums`` (values (P, 1), gradients (P, K, side), blocks (P, pairs, side, side))
+    gets the sums of a pass over P pieces of the rows.
+    """
+    strength, free, center, jitter = model
+    origin, direction, trial = search
+    copy(w.reshape(-1), origin.reshape(-1))
+    fill(direction.reshape(-1), 0.0)
+    numbers[ENDING] = numbers[_TAKEN] = numbers[_TRIES] = numbers[_SLOPE] = 0.0
+    numbers[_START], numbers[_LENGTH] = numbers[VALUE], numbers[FIRST]
+    if numbers[PASSES] > 0.0:
+        q = center.size + 1
+        slope = _direct(gradient, blocks, strength, free, q, jitter, direction)
+        expected = -0.5 * slope
+        if line_search.is_met(numbers[NORM], expected, limits):
+            return CONVERGED
+        if not slope < 0.0:
+            return STUCK
+        # Will it be the last, if it brings as much as the one before did?
+        share = expected / max(expected, numbers[EXPECTED], 1e-300)
+        if line_search.is_met(np.sqrt(share) * numbers[NORM], share * expected, limits):
+            numbers[ENDING] = 1.0
+        numbers[EXPECTED], numbers[_SLOPE] = expected, slope
+    _try(numbers, origin, direction, trial, *sums)
+    return RUNNING
+
+
+@kernel
+def judge(model, w, gradient, blocks, numbers, search, sums):
+    """Move to the trial if it is good; fill another one and return True if it takes that."""
+    strength, free, center, _ = model
+    origin, direction, trial = search
+    values, gradients, trial_blocks = sums
+    d = center.size
+    g = gradients[0]
+    for i in range(1, len(values)):
+        values[0, 0] += values[i, 0]
+        add(gradients[i].reshape(-1), g.reshape(-1))
+        add(trial_blocks[i].reshape(-1), trial_blocks[0].reshape(-1))
+    square = 0.0
+    slope = np.zeros(1)
+    for k in range(len(g)):
+        for j in range(d):
+            square += trial[k, j] * trial[k, j]
+            g[k, j] += strength * trial[k, j]
+        if not free:
+            g[k, d] = 0.0
+        for j in range(d + 1):
+            slope[0] += direction[k, j] * g[k, j]
+    values[0, 0] += 0.5 * strength * square
+    pending, take = np.ones(1, np.bool_), np.ones(1, np.bool_)
+    if numbers[PASSES] == 1.0:
+        pending[0] = False
+        numbers[_TAKEN] = 1.0
+    else:
+        start, slopes = numbers[_START : _START + 1], numbers[_SLOPE : _SLOPE + 1]
+        length, taken = numbers[_LENGTH : _LENGTH + 1], numbers[_TAKEN : _TAKEN + 1]
+        line_search.judge(start, slopes, _EPS, values[0], slope, length, taken, pending, take)
+    if take[0]:
+        numbers[VALUE] = values[0, 0]
+        copy(trial.reshape(-1), w.reshape(-1))
+        copy(g.reshape(-1), gradient.reshape(-1))
+        if numbers[ENDING] == 0.0:
+            copy(trial_blocks[0].reshape(-1), blocks.reshape(-1))
+    if pending[0] and numbers[_TRIES] < _MAX_EVALUATIONS:
+        _try(numbers, origin, direction, trial, *sums)
+        return True
+    return False
+
+
+@kernel
+def conclude(center, limits, gradient, numbers):
+    """End a step, and return RUNNING or STUCK."""
+    looks = numbers[PASSES] == 1.0
+    numbers[NORM] = _norm(gradient, center)
+    numbers[FIRST] = min(1.0, 2.0 * numbers[_TAKEN])
+    lowest = numbers[LOWEST]
+    better = looks or line_search.improves(
+        numbers[VALUE], numbers[NORM], _EPS, lowest, numbers[SMALLEST]
+    )
+    numbers[LOWEST] = numbers[VALUE] if looks else min(lowest, numbers[VALUE])
+    numbers[SMALLEST] = numbers[NORM] if looks else min(numbers[SMALLEST], numbers[NORM])
+    numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0
+    patience = limits[4]
+    return STUCK if numbers[_TAKEN] == 0.0 or numbers[STALE] >= patience else RUNNING
+
+
 def _make_step(SIGMOID):
     @kernel
-    def step(data, strength, free, limits, w, gradient, blocks, numbers):
+    def step(data, model, limits, w, gradient, blocks, numbers):
         """Take a step, and return RUNNING, CONVERGED or STUCK; at first, only look around.
 
-        ``data`` is the tuple (X, order, codes, soft, weights, scale, pos_weight, smoothing,
-        center), ``strength`` that of the penalty; unless ``free`` the intercepts stay as they are.
-        ``limits`` is the tuple of :meth:`fastclf.solvers.stopping.Stopping.limits`. ``w`` and
-        ``gradient`` (K, side), ``blocks`` (P, side, side) and ``numbers`` are moved in place.
+        ``data`` is the tuple (X, order, codes, soft, weights, scale, pos_weight, smoothing), and
+        ``model`` (strength of the penalty, free, center, jitter): unless ``free`` the intercepts
+        stay as they are. ``limits`` are the tuple that the solver's stopping rule gives. ``w`` and
+        ``gradient`` (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are moved in place.
         """
-        X, order, codes, soft, weights, scale, pos_weight, smoothing, center = data
-        patience = limits[4]
-        n, d = X.shape
-        K = w.shape[0]
-        looks = numbers[PASSES] == 0.0
-        ending = False
-        direction = np.zeros(w.shape)
-        slopes = np.zeros(1)
-        if not looks:
-            # Features that differ by rounding alone are the same.
-            jitter = _JITTER if X.itemsize == 8 else _JITTER_OF_SINGLE
-            slopes[0] = _direct(gradient, blocks, strength, free, d + 1, jitter, direction)
-            expected = -0.5 * slopes[0]
-            if line_search.is_met(numbers[NORM], expected, limits):
-                return CONVERGED
-            # If it brings as much as the last step did, will it be the last, and need no Hessian?
-            share = expected / max(expected, numbers[EXPECTED], 1e-300)
-            ending = line_search.is_met(np.sqrt(share) * numbers[NORM], share * expected, limits)
-            numbers[EXPECTED] = expected
-        values = np.full(1, numbers[VALUE])
-        trial_values = np.empty(1)
-        trial_slopes = np.empty(1)
-        t = np.full(1, numbers[FIRST])
-        taken = np.zeros(1)
-        pending = np.ones(1, np.bool_)
-        pending[0] = looks or slopes[0] < 0.0
-        take = np.ones(1, np.bool_)
-        origin = w.copy()
-        trial = np.zeros(w.shape)
-        trial_gradient = np.empty(gradient.shape)
-        trial_blocks = np.empty(blocks.shape)[: 0 if ending else len(blocks)]
-        for _ in range(_MAX_EVALUATIONS):
-            if not pending[0]:
-                break
-            fill(trial_values, 0.0)
-            fill(trial_gradient.reshape(-1), 0.0)
-            fill(trial_blocks.reshape(-1), 0.0)
-            for k in range(K):
-                for j in range(d + 1):
-                    trial[k, j] = origin[k, j] + t[0] * direction[k, j]
-            sums = trial_values, trial_gradient, trial_blocks
+        X, order, codes, soft, weights, scale, pos_weight, smoothing = data
+        center = model[2]
+        search = np.empty(w.shape), np.empty(w.shape), np.empty(w.shape)
+        values, gradients = np.empty((1, 1)), np.empty(gradient.shape).reshape(1, *gradient.shape)
+        sums = values, gradients, np.empty(blocks.shape).reshape(1, *blocks.shape)
+        end = propose(model, limits, w, gradient, blocks, numbers, search, sums)
+        if end != RUNNING:
+            return end
+        trial, n = search[2], X.shape[0]
+        more = True
+        while more:
+            some = 0 if numbers[ENDING] > 0.0 else len(blocks)
+            place = trial, center, 0, n, values[0], gradients[0], sums[2][0, :some]
             if SIGMOID:
-                narrow.sigmoid(
-                    X, order, soft, weights, scale, pos_weight, trial, center, 0, n, *sums
-                )
+                narrow.sigmoid(X, order, soft, weights, scale, pos_weight, *place)
             else:
-                narrow.softmax(
-                    X, order, codes, soft, smoothing, weights, scale, trial, center, 0, n,
-                    *sums, True,
-                )  # fmt: skip
-            numbers[PASSES] += 1.0
-            square = 0.0
-            trial_slopes[0] = 0.0
-            for k in range(K):
-                for j in range(d):
-                    square += trial[k, j] * trial[k, j]
-                    trial_gradient[k, j] += strength * trial[k, j]
-                if not free:
-                    trial_gradient[k, d] = 0.0
-                for j in range(d + 1):
-                    trial_slopes[0] += direction[k, j] * trial_gradient[k, j]
-            trial_values[0] += 0.5 * strength * square
-            if looks:
-                pending[0] = False
-                taken[0] = 1.0
-            else:
-                line_search.judge(
-                    values, slopes, _EPS, trial_values, trial_slopes, t, taken, pending, take
-                )
-            if take[0]:
-                numbers[VALUE] = trial_values[0]
-                copy(trial.reshape(-1), w.reshape(-1))
-                copy(trial_gradient.reshape(-1), gradient.reshape(-1))
-                if not ending:
-                    copy(trial_blocks.reshape(-1), blocks.reshape(-1))
-        numbers[NORM] = _norm(gradient, center)
-        numbers[FIRST] = min(1.0, 2.0 * taken[0])
-        lowest = numbers[LOWEST]
-        better = looks or line_search.improves(
-            numbers[VALUE], numbers[NORM], _EPS, lowest, numbers[SMALLEST]
-        )
-        numbers[LOWEST] = numbers[VALUE] if looks else min(lowest, numbers[VALUE])
-        numbers[SMALLEST] = numbers[NORM] if looks else min(numbers[SMALLEST], numbers[NORM])
-        numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0
-        return STUCK if taken[0] == 0.0 or numbers[STALE] >= patience else RUNNING
+                narrow.softmax(X, order, codes, soft, smoothing, weights, scale, *place, True)
+            more = judge(model, w, gradient, blocks, numbers, search, sums)
+        return conclude(center, limits, gradient, numbers)
 
     return step
 

@@ -23,7 +23,7 @@ Arguments that all passes share, n rows in all:
 
 import numpy as np
 
-from fastclf.kernels import cross_entropy, dense, logits, sigmoid, sparse
+from fastclf.kernels import cross_entropy, dense, logits, sharing, sigmoid, sparse
 from fastclf.kernels._jit import kernel
 from fastclf.kernels.arrays import copy, fill, not_literal
 from fastclf.kernels.softmax import TILE
@@ -132,6 +132,30 @@ def _make_value_and_grad(KIND, STORAGE):
     return value_and_grad
 
 
+def _make_shared(value_and_grad):
+    @kernel
+    def share(
+        X, order, target, weights, scale, pos_weight, parameters, w, b, pieces, turns, leads,
+        values, gw, gb,
+    ):  # fmt: skip
+        """Add up pieces (P, 2) of the rows, with other threads that do the same.
+
+        The sums have a place for each piece. See :mod:`fastclf.kernels.sharing` for the others.
+        """
+        sharing.begin(turns, leads)
+        i = sharing.take(turns)
+        while i < len(pieces):
+            value_and_grad(
+                X, order, target, weights, scale, pos_weight, parameters, w, b,
+                pieces[i, 0], pieces[i, 1], values[i], gw[i], gb[i],
+            )  # fmt: skip
+            sharing.done(turns)
+            i = sharing.take(turns)
+        sharing.finish(turns, leads, len(pieces))
+
+    return share
+
+
 @kernel
 def _add_columns(losses, weights, scale, rows, values):
     K = values.size
@@ -225,6 +249,7 @@ def _make_hessian_product(KIND, STORAGE):
 
 _KINDS = range(5)
 DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, DENSE) for kind in _KINDS)
+SHARED_VALUE_AND_GRAD = tuple(_make_shared(function) for function in DENSE_VALUE_AND_GRAD)
 SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, SPARSE) for kind in _KINDS)
 LOGITS_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, LOGITS) for kind in _KINDS)
 DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, DENSE) for kind in _KINDS)

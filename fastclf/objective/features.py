@@ -41,16 +41,17 @@ class DenseFeatures:
         self.dtype = X.dtype
         self.entries = X.size
 
-    def pass_over(self, kind: int, n_columns: int, dtype: np.dtype) -> Callable:
+    def pass_over(self, kind: int, n_columns: int, dtype: np.dtype) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
 
-        It computes in a dtype, which may be another than that of X.
+        It computes in a dtype, which may be another than that of X. None where threads can share
+        a call of :data:`fastclf.kernels.passes.SHARED_VALUE_AND_GRAD`.
         """
         if n_columns >= _MANY_COLUMNS:
             return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
         if dtype != self.dtype:
             return partial(_pass_over_copies, passes.DENSE_VALUE_AND_GRAD[kind])
-        return passes.DENSE_VALUE_AND_GRAD[kind]
+        return None
 
     def gains_by_single(self, n_columns: int) -> bool:
         """Tell whether passes over so many columns are faster in float32, blocks of X copied."""

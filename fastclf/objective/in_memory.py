@@ -171,13 +171,22 @@ class InMemoryObjective:
         X, arguments = self.features.arrays, chosen.arguments(self._parameters)
         assert isinstance(self.features, DenseFeatures)
         kind = self.loss.kind(self.target)
-        value_and_grad = self.features.pass_over(kind, b.size, self.dtype)
+        one_piece = self.features.pass_over(kind, b.size, self.dtype)
+        if one_piece is None:
+            rows = np.array(pieces)
+            shared = passes.SHARED_VALUE_AND_GRAD[kind]
 
-        def task(i: int) -> None:
-            start, stop = pieces[i]
-            value_and_grad(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
+            def work_on(turns: np.ndarray, leads: bool) -> None:
+                shared(X, *arguments, w, b, rows, turns, leads, values, gw, gb)
 
-        threads.run(task, len(pieces), self.n_threads, work)
+            threads.share(work_on, len(pieces), self.n_threads, work)
+        else:
+
+            def task(i: int) -> None:
+                start, stop = pieces[i]
+                one_piece(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
+
+            threads.run(task, len(pieces), self.n_threads, work)
         return values.sum(axis=0), self._gather(gw, gb)
 
     def hessian_product(
@@ -320,7 +329,7 @@ class InMemoryObjective:
         """
         assert self._small is not None  # there is one problem
         before = point.passes
-        end = self._small.newton_step(point, self.penalty, limits)
+        end = self._small.newton_step(point, self.penalty, limits, self.n_threads)
         self._count(point.passes - before)
         return end
 

@@ -103,17 +103,19 @@ class NarrowPass:
         blocks = np.zeros((len(pieces), count, side, side))
         target, scale = chosen.target, chosen.scale
 
-        def task(i: int) -> None:
-            place = w, center, *pieces[i], values[i], gradients[i], blocks[i]
+        rows, sums = np.array(pieces), (values, gradients, blocks)
+
+        def work_on(turns: np.ndarray, leads: bool) -> None:
+            place = w, center, rows, turns, leads, *sums
             if self.kind == passes.SIGMOID:
-                narrow.sigmoid(
+                narrow.share_sigmoid(
                     X, order, target.soft, target.weights, scale, chosen.pos_weight, *place
                 )
             else:
                 labels = target.codes, target.soft, self.smoothing
-                narrow.softmax(X, order, *labels, target.weights, scale, *place, whole)
+                narrow.share_softmax(X, order, *labels, target.weights, scale, *place, whole)
 
-        threads.run(task, len(pieces), self.n_threads, n * work)
+        threads.share(work_on, len(pieces), self.n_threads, n * work)
         gradient = _total(gradients)[:, : d + 1].T.copy()
         gradient[:-1] += center[:, None] * gradient[-1]
         if not count:

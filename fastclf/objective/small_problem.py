@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from fastclf.kernels import newton, passes, proximal, proximal_columns
+from fastclf import threads
+from fastclf.kernels import narrow, newton, passes, proximal, proximal_columns
 from fastclf.losses import Loss
-from fastclf.objective import narrow
+from fastclf.objective import narrow as passes_of_rows
 from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.newton_point import NewtonPoint
@@ -17,6 +18,14 @@ from fastclf.penalties import Penalty
 
 _SMALL = 1_000_000
 """Nanoseconds of a pass up to which the calls between passes count."""
+
+_SHARED = 300_000
+"""Nanoseconds of a pass from which on several threads take it, between compiled calls."""
+
+_MOST_PIECES = 16
+
+_JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
+"""Shares of a Hessian's diagonal that keep it definite, for X in float64 and in float32."""
 
 _FEW = 128
 """Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
@@ -80,19 +89,63 @@ class SmallProblem:
 
     @property
     def _dense_work(self) -> float:
-        if not narrow.reads(self.features, self._kind):
+        if not passes_of_rows.reads(self.features, self._kind):
             return np.inf
         n, d = self.features.shape
         K = self.n_outputs
-        return n * (narrow.work_of_hessian(d, 1, K, whole=True) + narrow.work_of_pass(d, K))
+        hessian = passes_of_rows.work_of_hessian(d, 1, K, whole=True)
+        return n * (hessian + passes_of_rows.work_of_pass(d, K))
 
-    def newton_step(self, point: NewtonPoint, penalty: Penalty, limits: tuple[float, ...]) -> int:
+    def newton_step(
+        self,
+        point: NewtonPoint,
+        penalty: Penalty,
+        limits: tuple[float, ...],
+        n_threads: int | None,
+    ) -> int:
         """Move a point; see :meth:`fastclf.objective.protocol.Objective.newton_step`."""
-        step = newton.STEP_SIGMOID if self.loss.is_sigmoid else newton.STEP_SOFTMAX
-        strength = float(penalty.strength[0])
+        # Features that differ by rounding alone are the same.
+        jitter = _JITTER if self.features.dtype == np.float64 else _JITTER_OF_SINGLE
+        model = float(penalty.strength[0]), self.fit_intercept, point.center, jitter
         arrays = point.w, point.gradient, point.blocks, point.numbers
-        data = *self._data, point.center
-        return step(data, strength, self.fit_intercept, limits, *arrays)
+        if self._dense_work < _SHARED:
+            step = newton.STEP_SIGMOID if self.loss.is_sigmoid else newton.STEP_SOFTMAX
+            return step(self._data, model, limits, *arrays)
+        rows = self._pieces
+        search = np.empty((3, *point.w.shape))
+        values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *point.w.shape))
+        blocks = np.empty((len(rows), *point.blocks.shape))
+        nothing = np.empty((len(rows), 0, *point.blocks.shape[1:]))
+        state = *arrays, tuple(search), (values, gradients, blocks)
+        end = newton.propose(model, limits, *state)
+        if end != newton.RUNNING:
+            return end
+        more = True
+        while more:
+            wanted = nothing if point.numbers[newton.ENDING] else blocks
+            self._share(search[2], point.center, (values, gradients, wanted), n_threads)
+            more = newton.judge(model, *state)
+        return newton.conclude(point.center, limits, point.gradient, point.numbers)
+
+    def _share(self, w: np.ndarray, center: np.ndarray, sums: tuple, n_threads: int | None) -> None:
+        # A pass over all pieces of the rows, by several threads.
+        X, order, codes, soft, weights, scale, pos_weight, smoothing = self._data
+        rows = self._pieces
+
+        def work_on(turns: np.ndarray, leads: bool) -> None:
+            place = w, center, rows, turns, leads, *sums
+            if self.loss.is_sigmoid:
+                narrow.share_sigmoid(X, order, soft, weights, scale, pos_weight, *place)
+            else:
+                labels = codes, soft, smoothing
+                narrow.share_softmax(X, order, *labels, weights, scale, *place, True)
+
+        threads.share(work_on, len(rows), n_threads, self._dense_work)
+
+    @cached_property
+    def _pieces(self) -> np.ndarray:
+        n = self.features.shape[0]
+        return np.array(threads.chunks(n, self._dense_work / n, _MOST_PIECES, narrow.TILE))
 
     def settle(
         self,
