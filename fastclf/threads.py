@@ -313,15 +313,21 @@ if hasattr(os, "register_at_fork"):
 
 
 _blas_users = 0
-_blas_limit: Any = None
+_blas_before: list[int] = []  # the limits of all libraries that their users found
 
 
 @cache
-def _blas_controller() -> Any:
+def _blas_libraries() -> list[Any]:
     import scipy.linalg  # noqa: F401  what isn't loaded yet can't be limited: SciPy's own BLAS
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _limit_blas(limits: list[int]) -> None:
+    _release_blas()
+    for library, limit in zip(_blas_libraries(), limits, strict=True):
+        library.set_num_threads(limit)
 
 
 def _release_blas() -> None:
@@ -337,19 +343,17 @@ def _release_blas() -> None:
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Limit BLAS to one thread, process-wide, until the last of the nested users leaves."""
-    global _blas_users, _blas_limit
+    global _blas_users, _blas_before
     with _lock:
         if _blas_users == 0:
-            _release_blas()
-            _blas_limit = _blas_controller().limit(limits=1, user_api="blas")
+            _blas_before = [library.num_threads for library in _blas_libraries()]
+            _limit_blas([1] * len(_blas_before))
         _blas_users += 1
     try:
         yield
     finally:
         with _lock:
             _blas_users -= 1
-            if _blas_users == 0 and _blas_limit is not None:
+            if _blas_users == 0:
+                _limit_blas(_blas_before)
                 _release_blas()
-                _blas_limit.restore_original_limits()
-                _release_blas()
-                _blas_limit = None

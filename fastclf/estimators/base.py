@@ -242,6 +242,8 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     @property
     def _has_l1(self) -> bool:
         C, share = self._strength_and_share()
+        if isinstance(share, float | int) and not share:
+            return False
         return bool(np.any(share) and np.any(np.isfinite(C)))
 
     def _strength_and_share(self) -> tuple[Any, Any]:
@@ -281,8 +283,9 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         To be called by ``fit`` itself, so that warnings point to its caller. Only scikit-learn's
         callbacks see ``y`` and ``sample_weight``.
         """
-        seed = seed_from(self.random_state)
         solver = choice.named(self.solver)
+        draws = self.random_state is not None or hasattr(solver, "seed")
+        seed = seed_from(self.random_state) if draws else 0
         max_iter = getattr(solver, "max_iter", None)
         with tasks_of(
             self, self.max_iter if max_iter is None else max_iter, X, y, sample_weight

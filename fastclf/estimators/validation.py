@@ -25,15 +25,16 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             f"{type(estimator).__name__} takes a stream in the fit of LogisticRegression and "
             "MultiLabelLogisticRegression only; give an array here"
         )
-    X = validate_data(
-        estimator,
-        X,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        order="C",
-        ensure_all_finite=False,
-    )
+    if not _is_valid(estimator, X, reset):
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_all_finite=False,
+        )
     if scipy.sparse.issparse(X):
         try:
             X.check_format(full_check=True)  # kernels trust the indices
@@ -44,6 +45,21 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             X.sum_duplicates()
     _check_finite(X, type(estimator).__name__, getattr(estimator, "feature_names_in_", None))
     return X
+
+
+def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
+    # Whether an X without names is as it should be; with ``reset`` the estimator then knows of it.
+    # validate_data finds the same, and would give back X itself, but takes as long as a small fit.
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return False
+    if not (X.size and X.flags.c_contiguous):
+        return False
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return True
+    return not hasattr(estimator, "feature_names_in_") and X.shape[1] == estimator.n_features_in_
 
 
 def _check_finite(X: Any, name: str, feature_names: np.ndarray | None) -> None:

@@ -87,7 +87,7 @@ class SmallProblem:
     def _n_coefficients(self) -> int:
         return self.n_outputs * (self.features.shape[1] + 1)
 
-    @property
+    @cached_property
     def _dense_work(self) -> float:
         if not passes_of_rows.reads(self.features, self._kind):
             return np.inf
