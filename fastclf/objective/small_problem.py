@@ -16,7 +16,7 @@ from fastclf.objective.proximal_point import ProximalPoint
 from fastclf.objective.selection import NO_ORDER, Selection
 from fastclf.penalties import Penalty
 
-_SMALL = 1_000_000
+_SMALL = 2_000_000
 """Nanoseconds of a pass up to which the calls between passes count."""
 
 _SHARED = 300_000
@@ -27,7 +27,7 @@ _MOST_PIECES = 16
 _JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
 """Shares of a Hessian's diagonal that keep it definite, for X in float64 and in float32."""
 
-_FEW = 128
+_FEW = 160
 """Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK's."""
 
 _MOST_SETTLED = 400
