@@ -2,6 +2,9 @@
 
 Results never depend on the number of threads: the work is cut into chunks by its size alone, each
 chunk writes to a place of its own, and the caller adds the parts in order.
+
+A thread that has helped stays awake a while, in case it is asked again: waking up takes as long as
+a pass over a small X. It waits in :mod:`fastclf.kernels.sharing`.
 """
 
 import math

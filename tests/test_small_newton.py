@@ -10,6 +10,7 @@ from sklearn import datasets
 from sklearn.preprocessing import scale
 
 import fastclf
+from fastclf import threads
 from fastclf.losses import Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective, small_problem
 from fastclf.penalties import L2
@@ -41,6 +42,13 @@ def problem(
     columns = 1 if isinstance(loss, Sigmoid) else K
     penalty = L2(np.full(1, strength))
     return InMemoryObjective(X, Target(weights, **target), loss, columns, penalty, **arguments)
+
+
+@pytest.fixture(params=[np.inf, 0.0], ids=["one call", "shared passes"], autouse=True)
+def shared_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Steps that are one compiled call, and such whose passes several threads share."""
+    monkeypatch.setattr(small_problem, "_SHARED", request.param)
+    monkeypatch.setattr(threads, "_SMALL", 1)
 
 
 every_kind = pytest.mark.parametrize(
@@ -94,6 +102,25 @@ def test_it_takes_the_steps_of_newtons_method(kind: str):
     ratio = -(product * gradient).sum() / (gradient**2).sum()
     np.testing.assert_allclose(product, -ratio * gradient, atol=1e-9 * np.abs(gradient).max())
     assert ratio > 0.05
+
+
+@every_kind
+def test_threads_change_no_bit(kind: str):
+    thetas = [fit(problem(kind, n_threads=n_threads)).theta for n_threads in (1, 2, 5)]
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
+
+
+@every_kind
+def test_the_last_look_takes_no_hessian(kind: str):
+    objective = problem(kind)
+    last = fit(objective, tol=1e-6)
+    there = objective.newton_point(last.theta).blocks
+    assert not np.allclose(last.state.point.blocks, there, rtol=1e-12)  # that of the look before
+    np.testing.assert_allclose(last.state.point.blocks, there, atol=0.05 * np.abs(there).max())
+    first = fit(objective, max_iter=1)
+    there = objective.newton_point(first.theta).blocks
+    np.testing.assert_allclose(first.state.point.blocks, there, atol=1e-12 * np.abs(there).max())
 
 
 @every_kind

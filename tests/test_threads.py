@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastclf import threads
 from fastclf.errors import InputError
+from fastclf.kernels import sharing
 
 
 @pytest.fixture(params=[1, 2, 3, 8])
@@ -77,18 +79,24 @@ def test_no_more_threads_than_the_work_is_worth(monkeypatch):
         threads.run(lambda i: several.wait(timeout=0.2), 3, n_threads=4, work=1999)
 
 
-def test_nobody_waits_for_a_thread_that_is_late():
+@pytest.fixture
+def busy_pool():
+    """An event for which all threads of the pool wait."""
     pool = threads._get_pool(1)
     release = threading.Event()
     late = threading.Timer(30, release.set)
     late.start()
     busy = [pool.submit(release.wait) for _ in range(threads._pool_size)]
-    done = []
-    threads.run(done.append, 5, n_threads=2)
-    assert done == list(range(5)) and not release.is_set()
+    yield release
     release.set()
     late.cancel()
     assert all(task.result() for task in busy)
+
+
+def test_nobody_waits_for_a_thread_that_is_late(busy_pool):
+    done = []
+    threads.run(done.append, 5, n_threads=2)
+    assert done == list(range(5)) and not busy_pool.is_set()
 
 
 def test_one_thread_means_the_callers_own():
@@ -166,6 +174,75 @@ def test_many_callers_at_once(cpus):
 
     with ThreadPoolExecutor(8) as callers:
         assert list(callers.map(call, range(20))) == [1225.0 * caller for caller in range(20)]
+
+
+# Sharing
+
+
+def pieces_of(count, piece):
+    """What threads call to take pieces, as compiled functions do."""
+
+    def work_on(turns, leads):
+        sharing.begin(turns, leads)
+        while (i := sharing.take(turns)) < count:
+            piece(i)
+            sharing.done(turns)
+        sharing.finish(turns, leads, count)
+
+    return work_on
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+@pytest.mark.parametrize("n_threads", [None, 1, 2, 5])
+def test_every_piece_is_taken_once(count, n_threads, cpus):
+    for _ in range(20):
+        done = []
+        threads.share(pieces_of(count, done.append), count, n_threads)
+        assert sorted(done) == list(range(count))
+
+
+def test_all_threads_take_pieces():
+    meeting = threading.Barrier(3, timeout=30)
+    threads.share(pieces_of(3, lambda i: meeting.wait()), 3, n_threads=3)
+
+
+def test_no_piece_waits_for_a_thread_that_is_late(busy_pool):
+    done = []
+    threads.share(pieces_of(5, done.append), 5, n_threads=2)
+    assert done == list(range(5)) and not busy_pool.is_set()
+
+
+def test_an_exception_of_the_caller_is_raised(cpus):
+    def fails(turns, leads):
+        if leads:
+            raise Oops
+
+    with pytest.raises(Oops):
+        threads.share(fails, 5)
+    test_every_piece_is_taken_once(5, None, cpus)
+
+
+def test_many_callers_share_at_once(cpus):
+    def call(caller):
+        sums = np.zeros(50)
+
+        def piece(i):
+            sums[i] = caller * i
+
+        threads.share(pieces_of(50, piece), 50)
+        return sums.sum()
+
+    with ThreadPoolExecutor(8) as callers:
+        assert list(callers.map(call, range(20))) == [1225.0 * caller for caller in range(20)]
+
+
+def test_idle_threads_go_to_sleep_and_wake_up_again():
+    for _ in range(3):
+        test_all_threads_take_pieces()
+        deadline = time.monotonic() + 30
+        while threads._idle and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert threads._idle == 0 and not threads._wanted
 
 
 @pytest.mark.parametrize("n_threads", [0, -1, 1.5, "2", True, [1]])

@@ -28,6 +28,9 @@ helpers that came, and that are out of the way again.
 _BEFORE_HELPING = 30
 """Turns after a call in which the caller gets to work, and lets go of Python's lock."""
 
+_BEFORE_LEAVING = 200
+"""Turns after the last piece in which helpers need Python's lock to get out of the way."""
+
 
 def new_turns() -> np.ndarray:
     """Return the counters of a call."""
@@ -95,9 +98,14 @@ def begin(turns, leads):
 @kernel
 def finish(turns, leads, pieces):
     """End it: the caller waits until all pieces are done, and its helpers out of its way."""
-    if leads:
-        while _load(turns, _DONE) < pieces or _load(turns, _WENT) < _load(turns, _CAME):
-            _pause()
+    if not leads:
+        return
+    while _load(turns, _DONE) < pieces:
+        _pause()
+    for _ in range(_BEFORE_LEAVING):
+        if _load(turns, _WENT) >= _load(turns, _CAME):
+            break
+        _pause()
 
 
 @kernel

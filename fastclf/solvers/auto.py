@@ -45,10 +45,9 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
 
     Matrices have room if they take less than 16 MB and a tenth of X. Where a tenth of the rows has
     five for each of the K (d + 1) coefficients, the fit starts from a solution on them, or on 200
-    for each coefficient. With at most 128 coefficients and passes of a millisecond Newton's steps
-    are compiled as a whole; more than 16 labels of sparse data, and labels of a small dense X (up
-    to 131,072 entries for each, 2 million in all) go in blocks. The dtype, C and tol don't change
-    which is fastest, only how many steps it takes; the measurements are in
+    for each coefficient. With at most 160 coefficients and passes of two milliseconds Newton's
+    steps are compiled; more than 16 labels of sparse data, and labels of a small dense X (up to
+    131,072 entries for each, 2 million in all) go in blocks. The dtype, C and tol don't change which is fastest, only how many steps it takes; the measurements are in
     ``docs/benchmarks/solvers.md``.
     """
     n, d = objective.n_rows, objective.n_features

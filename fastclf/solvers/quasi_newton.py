@@ -223,7 +223,7 @@ class QuasiNewton:
         if state.single:
             assert objective.in_single is not None
             objective = objective.in_single
-        state.ending = self._ends(state, expected)
+        state.ending = self._ends(objective, state, expected)
         hessian = state.wait == 0 and not state.ending
         # A step that had to be cut is a hint for the next one.
         found = search(objective, *start, direction, slopes, running, state.first, hessian)
@@ -287,8 +287,11 @@ class QuasiNewton:
         else:
             state.wait *= 2
 
-    def _ends(self, state: QuasiNewtonState, expected: np.ndarray) -> bool:
-        # Whether all are done after a step that brings as much as the last one did.
+    def _ends(self, objective: Objective, state: QuasiNewtonState, expected: np.ndarray) -> bool:
+        # Whether all are done after a step that brings as much as the last one did. Nothing is
+        # known of the first one, but the optimum of a sample is near.
+        if state.iteration == 0 and not self._has_sample(objective):
+            return False
         share = min(state.contraction, 1.0)
         norms = np.sqrt(share) * state.norms[state.running]
         left = share * expected[state.running]
