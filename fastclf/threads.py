@@ -181,7 +181,7 @@ def share(
     """Call a compiled function that takes pieces of its work, on several threads at once.
 
     It does so by :mod:`fastclf.kernels.sharing`: not even between pieces does anybody wait for
-    Python's lock.
+    Python's lock. The exception of any thread is raised.
 
     Parameters
     ----------
@@ -203,6 +203,10 @@ def share(
         work_on(turns, True)
     finally:
         _withdraw(job)
+    if not _sharing().is_complete(turns, pieces):
+        while (error := job.errors.get()) is None:
+            pass
+        raise error
 
 
 def _workers(count: int, n_threads: int | None, work: float) -> int:
@@ -239,8 +243,8 @@ def _help() -> None:
     global _idle
     _inside_pool.yes = True
     sharing = _sharing()
-    turns = sharing.new_turns()
     while True:
+        turns = sharing.new_turns()
         with _lock:
             job = _wanted.popleft() if _wanted else None
             last = int(_calls[0])

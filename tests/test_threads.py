@@ -222,6 +222,20 @@ def test_an_exception_of_the_caller_is_raised(cpus):
     test_every_piece_is_taken_once(5, None, cpus)
 
 
+def test_an_exception_of_a_helper_is_raised():
+    caller = threading.get_ident()
+    both = threading.Barrier(2, timeout=30)
+
+    def piece(i):
+        both.wait()
+        if threading.get_ident() != caller:
+            raise Oops
+
+    with pytest.raises(Oops):
+        threads.share(pieces_of(2, piece), 2, n_threads=2)
+    test_all_threads_take_pieces()
+
+
 def test_many_callers_share_at_once(cpus):
     def call(caller):
         sums = np.zeros(50)

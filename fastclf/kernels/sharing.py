@@ -101,11 +101,20 @@ def finish(turns, leads, pieces):
     if not leads:
         return
     while _load(turns, _DONE) < pieces:
+        gone = _load(turns, _WENT) >= _load(turns, _CAME)
+        if gone and _load(turns, _DONE) < pieces:  # a helper failed
+            return
         _pause()
     for _ in range(_BEFORE_LEAVING):
         if _load(turns, _WENT) >= _load(turns, _CAME):
             break
         _pause()
+
+
+@kernel
+def is_complete(turns, pieces):
+    """Tell whether all pieces are done."""
+    return _load(turns, _DONE) >= pieces
 
 
 @kernel

@@ -47,7 +47,8 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
     five for each of the K (d + 1) coefficients, the fit starts from a solution on them, or on 200
     for each coefficient. With at most 160 coefficients and passes of two milliseconds Newton's
     steps are compiled; more than 16 labels of sparse data, and labels of a small dense X (up to
-    131,072 entries for each, 2 million in all) go in blocks. The dtype, C and tol don't change which is fastest, only how many steps it takes; the measurements are in
+    131,072 entries for each, 2 million in all) go in blocks. The dtype, C and tol don't change
+    which is fastest, only how many steps it takes; the measurements are in
     ``docs/benchmarks/solvers.md``.
     """
     n, d = objective.n_rows, objective.n_features
