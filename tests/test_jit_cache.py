@@ -1,6 +1,8 @@
 """The compilation cache: keyed by the whole package, and never a reason to fail."""
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastclf
+from fastclf import kernels
 from fastclf.kernels import _jit
 
 PACKAGE = Path(fastclf.__file__).parent
@@ -190,3 +193,15 @@ def test_the_policy(cache_folder):
     for flags in (_jit.CONTRACT, _jit.REDUCTIONS, options["fastmath"]):
         assert not {"nnan", "ninf", "fast", "arcp"} & set(flags)
     assert np.isnan(compiled()(np.nan))
+
+
+def test_no_kernel_closes_over_a_function():
+    """It would be compiled anew in every process."""
+    seen = 0
+    for module in pkgutil.iter_modules(kernels.__path__, "fastclf.kernels."):
+        for value in vars(importlib.import_module(module.name)).values():
+            for kernel in value if isinstance(value, tuple) else (value,):
+                cells = getattr(getattr(kernel, "py_func", None), "__closure__", None) or ()
+                seen += len(cells)
+                assert not any(callable(cell.cell_contents) for cell in cells), kernel
+    assert seen > 10

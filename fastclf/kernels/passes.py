@@ -132,7 +132,8 @@ def _make_value_and_grad(KIND, STORAGE):
     return value_and_grad
 
 
-def _make_shared(value_and_grad):
+def _make_shared(KIND):
+    # It doesn't close over the function that it calls: that would be compiled in every process.
     @kernel
     def share(
         X, order, target, weights, scale, pos_weight, parameters, w, b, pieces, turns, leads,
@@ -145,10 +146,18 @@ def _make_shared(value_and_grad):
         sharing.begin(turns, leads)
         i = sharing.take(turns)
         while i < len(pieces):
-            value_and_grad(
-                X, order, target, weights, scale, pos_weight, parameters, w, b,
-                pieces[i, 0], pieces[i, 1], values[i], gw[i], gb[i],
-            )  # fmt: skip
+            start, stop = pieces[i, 0], pieces[i, 1]
+            head = X, order, target, weights, scale, pos_weight, parameters, w, b, start, stop
+            if KIND == SOFTMAX_HARD:
+                _SOFTMAX_HARD(*head, values[i], gw[i], gb[i])
+            if KIND == SOFTMAX_SOFT:
+                _SOFTMAX_SOFT(*head, values[i], gw[i], gb[i])
+            if KIND == SOFTMAX_DISTILLED:
+                _SOFTMAX_DISTILLED(*head, values[i], gw[i], gb[i])
+            if KIND == SIGMOID:
+                _SIGMOID(*head, values[i], gw[i], gb[i])
+            if KIND == SIGMOID_DISTILLED:
+                _SIGMOID_DISTILLED(*head, values[i], gw[i], gb[i])
             sharing.done(turns)
             i = sharing.take(turns)
         sharing.finish(turns, leads, len(pieces))
@@ -249,7 +258,10 @@ def _make_hessian_product(KIND, STORAGE):
 
 _KINDS = range(5)
 DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, DENSE) for kind in _KINDS)
-SHARED_VALUE_AND_GRAD = tuple(_make_shared(function) for function in DENSE_VALUE_AND_GRAD)
+_SOFTMAX_HARD, _SOFTMAX_SOFT, _SOFTMAX_DISTILLED, _SIGMOID, _SIGMOID_DISTILLED = (
+    DENSE_VALUE_AND_GRAD
+)
+SHARED_VALUE_AND_GRAD = tuple(_make_shared(kind) for kind in _KINDS)
 SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, SPARSE) for kind in _KINDS)
 LOGITS_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, LOGITS) for kind in _KINDS)
 DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, DENSE) for kind in _KINDS)
