@@ -101,21 +101,10 @@ class NarrowPass:
         values = np.zeros((len(pieces), M))
         gradients = np.zeros((len(pieces), C, side))
         blocks = np.zeros((len(pieces), count, side, side))
-        target, scale = chosen.target, chosen.scale
-
-        rows, sums = np.array(pieces), (values, gradients, blocks)
-
-        def work_on(turns: np.ndarray, leads: bool) -> None:
-            place = w, center, rows, turns, leads, *sums
-            if self.kind == passes.SIGMOID:
-                narrow.share_sigmoid(
-                    X, order, target.soft, target.weights, scale, chosen.pos_weight, *place
-                )
-            else:
-                labels = target.codes, target.soft, self.smoothing
-                narrow.share_softmax(X, order, *labels, target.weights, scale, *place, whole)
-
-        threads.share(work_on, len(pieces), self.n_threads, n * work)
+        data = X, order, chosen, self.smoothing
+        sums = values, gradients, blocks
+        softmax = self.kind != passes.SIGMOID
+        share(data, softmax, w, center, np.array(pieces), sums, whole, self.n_threads, n * work)
         gradient = _total(gradients)[:, : d + 1].T.copy()
         gradient[:-1] += center[:, None] * gradient[-1]
         if not count:
@@ -127,6 +116,38 @@ class NarrowPass:
         # Features in float32 that differ by rounding alone must not look different.
         hessian = Hessian(center.astype(np.float64), matrices.astype(X.dtype, copy=False))
         return _total(values), gradient, hessian
+
+
+def share(
+    data: tuple,
+    softmax: bool,
+    w: np.ndarray,
+    center: np.ndarray,
+    rows: np.ndarray,
+    sums: tuple,
+    whole: bool,
+    n_threads: int | None,
+    work: float,
+) -> None:
+    """Add up pieces (P, 2) of the rows at w, as the kernels hold it, on several threads.
+
+    ``data`` is (X, order, selection, smoothing), and ``sums`` (values (P, M), gradients
+    (P, C, side), blocks (P, pairs or columns, side, side)), all zeros at first.
+    """
+    X, order, chosen, smoothing = data
+    target, scale = chosen.target, chosen.scale
+
+    def work_on(turns: np.ndarray, leads: bool) -> None:
+        place = w, center, rows, turns, leads, *sums
+        if softmax:
+            labels = target.codes, target.soft, smoothing
+            narrow.share_softmax(X, order, *labels, target.weights, scale, *place, whole)
+        else:
+            narrow.share_sigmoid(
+                X, order, target.soft, target.weights, scale, chosen.pos_weight, *place
+            )
+
+    threads.share(work_on, len(rows), n_threads, work)
 
 
 def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:

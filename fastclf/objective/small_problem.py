@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import narrow, newton, passes, proximal, proximal_columns
+from fastclf.kernels import newton, passes, proximal, proximal_columns
+from fastclf.kernels.narrow import TILE
 from fastclf.losses import Loss
-from fastclf.objective import narrow as passes_of_rows
+from fastclf.objective import narrow
 from fastclf.objective.columns_point import ColumnsPoint
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.newton_point import NewtonPoint
@@ -89,12 +90,12 @@ class SmallProblem:
 
     @cached_property
     def _dense_work(self) -> float:
-        if not passes_of_rows.reads(self.features, self._kind):
+        if not narrow.reads(self.features, self._kind):
             return np.inf
         n, d = self.features.shape
         K = self.n_outputs
-        hessian = passes_of_rows.work_of_hessian(d, 1, K, whole=True)
-        return n * (hessian + passes_of_rows.work_of_pass(d, K))
+        hessian = narrow.work_of_hessian(d, 1, K, whole=True)
+        return n * (hessian + narrow.work_of_pass(d, K))
 
     def newton_step(
         self,
@@ -116,36 +117,23 @@ class SmallProblem:
         values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *point.w.shape))
         blocks = np.empty((len(rows), *point.blocks.shape))
         nothing = np.empty((len(rows), 0, *point.blocks.shape[1:]))
+        data = self.features.canonical, NO_ORDER, self.selection, self.loss.parameters[0]
         state = *arrays, tuple(search), (values, gradients, blocks)
         end = newton.propose(model, limits, *state)
         if end != newton.RUNNING:
             return end
         more = True
         while more:
-            wanted = nothing if point.numbers[newton.ENDING] else blocks
-            self._share(search[2], point.center, (values, gradients, wanted), n_threads)
+            sums = values, gradients, nothing if point.numbers[newton.ENDING] else blocks
+            place = search[2], point.center, rows, sums, True
+            narrow.share(data, not self.loss.is_sigmoid, *place, n_threads, self._dense_work)
             more = newton.judge(model, *state)
         return newton.conclude(point.center, limits, point.gradient, point.numbers)
-
-    def _share(self, w: np.ndarray, center: np.ndarray, sums: tuple, n_threads: int | None) -> None:
-        # A pass over all pieces of the rows, by several threads.
-        X, order, codes, soft, weights, scale, pos_weight, smoothing = self._data
-        rows = self._pieces
-
-        def work_on(turns: np.ndarray, leads: bool) -> None:
-            place = w, center, rows, turns, leads, *sums
-            if self.loss.is_sigmoid:
-                narrow.share_sigmoid(X, order, soft, weights, scale, pos_weight, *place)
-            else:
-                labels = codes, soft, smoothing
-                narrow.share_softmax(X, order, *labels, weights, scale, *place, True)
-
-        threads.share(work_on, len(rows), n_threads, self._dense_work)
 
     @cached_property
     def _pieces(self) -> np.ndarray:
         n = self.features.shape[0]
-        return np.array(threads.chunks(n, self._dense_work / n, _MOST_PIECES, narrow.TILE))
+        return np.array(threads.chunks(n, self._dense_work / n, _MOST_PIECES, TILE))
 
     def settle(
         self,
