@@ -24,6 +24,7 @@ from fastclf.encoded import (
     DateColumn,
     NumericColumn,
     Prepared,
+    as_dates,
     as_numbers,
     positions,
     scaled,
@@ -39,6 +40,7 @@ __all__ = [
     "Encoder",
     "NumericColumn",
     "Prepared",
+    "as_dates",
     "as_numbers",
 ]
 
