@@ -329,3 +329,35 @@ def test_names_match_exactly_but_for_booleans():
     assert matched_names(["1"], ["true", "True", "false"]) is None  # which one?
     assert matched_names([], ["yes"]) == {}
     assert exact_numbers(np.array([True])).values.dtype == np.float64
+
+
+def with_flags(path: Path, flags: list) -> Path:
+    return write(path, b=flags, x=np.arange(N) % 7 * 1.0, y=["p", "q"] * (N // 2))
+
+
+def test_a_run_of_booleans_takes_all_their_spellings(tmp_path: Path):
+    flags = [i % 4 in (0, 3) for i in range(N)]
+    path, _ = trained(tmp_path, with_flags(tmp_path / "t.parquet", flags))
+    told = set()
+    for words in (("false", "true"), ("False", "True"), ("FALSE", "TRUE"), ("0", "1")):
+        for suffix in (".csv", ".arrow"):
+            data = with_flags(tmp_path / f"other{suffix}", [words[flag] for flag in flags])
+            for command in (["evaluate", path, "--data", data, "--json"], ["predict", path, data]):
+                result = run(*command)
+                assert result.exit_code == 0 and "warning" not in result.stderr
+                told.add(result.stdout)
+    assert len(told) == 2  # the figures, and the predictions
+
+
+def test_columns_of_which_no_category_is_known_are_warned_of(tmp_path: Path):
+    flags = [i % 4 in (0, 3) for i in range(N)]
+    path, warned = trained(tmp_path, with_flags(tmp_path / "t.parquet", flags))
+    assert warned == ""
+    data = with_flags(tmp_path / "other.csv", ["yes" if flag else "no" for flag in flags])
+    for command in (["evaluate", path, "--data", data], ["predict", path, data]):
+        result = run(*command)
+        assert result.exit_code == 0
+        assert result.stderr.startswith('warning: column "b": the model knows none of its values')
+        assert '"no", "yes"; it knows false, true; ' in result.stderr
+    known = with_flags(tmp_path / "other.csv", ["yes"] * (N - 1) + ["true"])
+    assert "warning" not in run("predict", path, known).stderr
