@@ -1,7 +1,9 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
 import sys
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +204,8 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
     from fastclf.runs.reevaluation import evaluate_run
     from fastclf.runs.tables import metrics_table, print_tables
 
-    found = evaluate_run(open_run(run), data)
+    with _warnings_told():
+        found = evaluate_run(open_run(run), data)
     if as_json:
         click.echo(to_json(found.as_json()))
     elif quiet:
@@ -258,15 +261,16 @@ def predict(
         if verbose:
             click.echo(f"{rows} rows in {seconds:.2f} s", err=True)
 
-    done = predict_file(
-        open_predictor(run),
-        sys.stdin.buffer if str(input) == "-" else input,
-        output or sys.stdout.buffer,
-        format=format,
-        columns=columns.split(","),
-        keep=keep,
-        observe=observe,
-    )
+    with _warnings_told():
+        done = predict_file(
+            open_predictor(run),
+            sys.stdin.buffer if str(input) == "-" else input,
+            output or sys.stdout.buffer,
+            format=format,
+            columns=columns.split(","),
+            keep=keep,
+            observe=observe,
+        )
     if not quiet:
         click.echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
@@ -362,6 +366,16 @@ def warmup(quiet: bool) -> None:
             click.echo(f"{problem}: {seconds:.2f} s")
     if not quiet:
         click.echo(f"ready in {total:.1f} s")
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Print each warning for users in one line, after the block."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    _warn(dict.fromkeys(str(one.message) for one in caught))
 
 
 def _warn(lines: Iterable[str]) -> None:

@@ -21,10 +21,20 @@ from sklearn.datasets import load_svmlight_file
 
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
+from fastclf.data.svmlight_labels import whole_labels
 from fastclf.data.tables import Format
 from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
 from fastclf.errors import DataError, located
-from fastclf.table import Categories, Column, Lists, Numbers, Table, check_columns, listed
+from fastclf.table import (
+    Categories,
+    Column,
+    Lists,
+    Numbers,
+    Table,
+    check_columns,
+    exact_numbers,
+    listed,
+)
 
 _MOST_FEATURES = 20_000_000  # each has a name; a larger index is a mistake in the file
 _PARTS = ("data", "indices", "indptr", "shape")  # of a CSR matrix
@@ -223,14 +233,18 @@ def _load_svmlight(
     if beside is not None:
         return _dataset(path.stem, X, beside, names)
     if not multilabel:
-        return _dataset(path.stem, X, array_targets(target, None, options), names)
+        codes = target
+        if (np.abs(target) >= 2**53).any():
+            codes = whole_labels(path)
+        return _dataset(path.stem, X, array_targets(codes, None, options), names)
     codes = np.array([label for labels in target for label in labels], dtype=np.float64)
     offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in target])]).astype(np.int64)
-    wrong = ~(np.abs(codes) < 2**53) | (codes != np.floor(codes))
+    wrong = ~np.isfinite(codes) | (codes != np.floor(codes))
     if wrong.any():
         row = int(np.searchsorted(offsets, wrong.argmax(), side="right"))
         raise DataError(f"row {row}: the label {codes[wrong][0]:g}, and labels are whole numbers")
-    distinct, flat = np.unique(codes.astype(np.int64), return_inverse=True)
+    codes = whole_labels(path) if (np.abs(codes) >= 2**53).any() else codes.astype(np.int64)
+    distinct, flat = np.unique(codes, return_inverse=True)
     lists = Lists(offsets, flat, tuple(map(str, distinct.tolist())))
     known = None if like is None else like.class_names
     wanted = options.model_copy(update={"target_kind": "label_lists"})
@@ -315,7 +329,7 @@ def _column(values: np.ndarray) -> Column:
         names, codes = np.unique(values.astype(str), return_inverse=True)
         codes = np.where(names == "", -1, np.arange(len(names)))[codes]
         return Categories(codes.astype(np.int32), tuple(names.tolist()))
-    return Numbers(values.astype(np.float64))
+    return exact_numbers(values)
 
 
 def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from fastclf import dates
 from fastclf.table import Categories, Lists, Numbers, Table
 
 _NAME_OF_ID = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$")
@@ -29,6 +30,8 @@ class ColumnFacts:
         The range of numbers.
     is_identifier : bool
         Whether it seems to name rows, which tells nothing of others.
+    is_date : bool
+        Whether all categories are dates.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ColumnFacts:
     low: float | None = None
     high: float | None = None
     is_identifier: bool = False
+    is_date: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -52,7 +56,8 @@ class ColumnFacts:
             if self.distinct:
                 text = f"numbers from {self.low:g} to {self.high:g}"
         else:
-            text = f"{self.distinct:,} {'labels' if self.kind == 'lists' else 'categories'}"
+            names = "dates" if self.is_date else "categories"
+            text = f"{self.distinct:,} {'labels' if self.kind == 'lists' else names}"
         return f"{text}, {self.missing:,} missing" if self.missing else text
 
 
@@ -90,7 +95,16 @@ def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
     if isinstance(column, Categories):
         count = len(np.unique(column.codes[column.codes >= 0]))
         tells_apart = n >= _MANY_ROWS and count > _OWN * (n - missing)
-        return ColumnFacts(name, "categories", n, missing, count, is_identifier=tells_apart)
+        is_date = count > 0 and all(map(dates.is_date, column.names))
+        return ColumnFacts(
+            name,
+            "categories",
+            n,
+            missing,
+            count,
+            is_identifier=tells_apart and not is_date,
+            is_date=is_date,
+        )
     values = column.values[~column.missing]
     distinct = np.unique(values)
     if not len(distinct):

@@ -10,7 +10,7 @@ from fastclf.data.arrays import load_arrays
 from fastclf.data.beside import read_targets_beside
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact
 from fastclf.data.targets import (
     Targets,
     check_rows,
@@ -98,7 +98,7 @@ def _load_table(
         known = like.features.columns.items()
         text |= {name for name, column in known if not isinstance(column, Numbers)}
         text &= set(file.names)
-    table = file.read(wanted, text)
+    table = read_exact(file, wanted, [*targets, *split_by], text)
     if not table.n_rows:
         raise DataError("has no rows")
     found = beside or read_targets(
@@ -190,4 +190,6 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
             f'the class "{unknown[0]}" isn\'t among those to train on, '
             f"{listed(dataset.class_names)}; leave such rows out"
         )
+    if dataset.y.dtype.kind in "iu":  # integers of two kinds would be compared as floats
+        test = replace(test, y=test.y.astype(dataset.y.dtype))
     return replace(test, class_names=dataset.class_names)

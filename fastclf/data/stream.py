@@ -242,7 +242,7 @@ class Stream:
             if missing.any() and not self.several_targets:  # of some labels nothing may be known
                 row = first + int(missing.argmax()) + 1
                 raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
-        y = np.stack(targets, axis=1) if self.several_targets else _labels(targets[0])
+        y = np.stack(targets, axis=1) if self.several_targets else _labels(self.path, targets[0])
         weights = None if self._weight is None else piece.column(self._weight)
         return y, weights
 
@@ -320,8 +320,9 @@ class Stream:
         self.feature_names = features if self._encoder is None else self._encoder.feature_names
         numeric = [name for name in (*features, *others) if name not in text]
         single = False
+        parts.text = text
         if parts.schema is None:
-            parts.numbers, parts.text = numeric, text
+            parts.numbers = numeric
         else:
             numbers = files.number_columns(parts.schema)
             for name in numeric:
@@ -382,9 +383,14 @@ def _check_columns(path: Path, key: str, listed: Sequence[str], names: Sequence[
         raise DataError(f"{path}: {key}: {problem}") from None
 
 
-def _labels(values: np.ndarray) -> np.ndarray:
+def _labels(path: Path, values: np.ndarray) -> np.ndarray:
     # Whole numbers are integers, however the file holds them.
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        if (np.abs(values) >= 2**53).any():
+            raise DataError(
+                f"{path}: labels from 2^53 on are rounded as they are read; save them as integers "
+                "in Parquet or Arrow files, or as text"
+            )
         return values.astype(np.int64)
     return values
 

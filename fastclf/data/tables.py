@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
-from fastclf.table import Table, check_columns
+from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is_rounded
 
 if TYPE_CHECKING:
     from fastclf.data.columnar import ColumnarFile
@@ -137,6 +137,27 @@ def read_table(
     for names in (columns or (), categorical):
         check_columns(names, file.names)
     return file.read(columns, categorical)
+
+
+def read_exact(
+    file: "TextFile | ColumnarFile",
+    columns: Sequence[str],
+    exact: Collection[str],
+    text: Collection[str] = (),
+) -> Table:
+    """Read some columns of an open file; whole numbers of those of ``exact`` keep all digits.
+
+    They are integers, or the names of categories where integers can't hold them.
+    """
+    table = file.read(columns, text)
+    rounded = [name for name in columns if name in exact and is_rounded(table.columns[name])]
+    if not rounded:
+        return table
+    found = dict(table.columns)
+    for name, column in file.read(rounded, rounded).columns.items():
+        if isinstance(column, Categories):
+            found[name] = as_whole_numbers(column) or found[name]
+    return Table(found, table.rows)
 
 
 def stream_table(

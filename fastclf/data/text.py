@@ -71,7 +71,7 @@ class TextFile:
         """
         wanted = list(self.names if columns is None else columns)
         with arrow_errors(self.path):
-            table = to_table(self._whole(wanted, self._guess(wanted, text)))
+            table = to_table(self._whole(wanted, self._guess(wanted, text)), nulls=NULLS)
         for name in set(wanted) - set(text):
             column = table.columns[name]
             if isinstance(column, Categories):
@@ -106,7 +106,7 @@ class TextFile:
             except pa.ArrowInvalid as problem:
                 return problem  # its row is known when the rows before it are
             starts = range(0, whole.num_rows, batch_rows)
-            return [to_table(whole.slice(start, batch_rows), start + 1) for start in starts]
+            return [to_table(whole.slice(start, batch_rows), start + 1, NULLS) for start in starts]
 
         done = 0
         with arrow_errors(self.path), self._after_names() as file:

@@ -12,10 +12,12 @@ from rich.text import Text
 
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
+from fastclf.data.columns import many_dates
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
 from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
+from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import choose
@@ -227,6 +229,8 @@ def _of_column(column: Numbers | Categories | Lists) -> int:
 
 
 def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
+    if isinstance(parts.preparation, Encoder):
+        yield from many_dates(parts.preparation)
     if isinstance(dataset.features, Table):
         facts = column_facts(dataset.features)
         constant = [column.name for column in facts if column.is_constant]

@@ -14,6 +14,7 @@ import tomlkit
 
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
+from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import ColumnFacts, column_facts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
@@ -308,7 +309,13 @@ def _table_facts(
         options["drop"] = drop
         notes["data.drop"] = "columns with a value of its own in nearly every row tell nothing"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
-    most = max((facts.distinct for facts in kept if facts.kind == "categories"), default=0)
+    dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
+    if dates:
+        options["dates"] = "parts"
+        notes["data.dates"] = f"{listed(dates)} would be a category for each date"
+    most = max(
+        (f.distinct for f in kept if f.kind == "categories" and f.name not in dates), default=0
+    )
     if most > MANY_CATEGORIES:
         options["min_frequency"] = RARE
         notes["data.min_frequency"] = f"there is a column of {most:,} categories"

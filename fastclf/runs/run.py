@@ -11,6 +11,7 @@ from rich.console import Console
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
+from fastclf.data.columns import warn_of_dates
 from fastclf.data.streams import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
@@ -226,6 +227,7 @@ def _fit_in_memory(
 ) -> _Outcome:
     """Fit to rows in memory; keep the model and what it is worth in the directory of the run."""
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
+    warn_of_dates(parts.preparation)
     estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
     X, y = parts.prepared(parts.train.X), parts.train.y
     files.check()

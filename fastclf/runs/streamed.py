@@ -13,6 +13,7 @@ from fastclf import threads
 from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
+from fastclf.data.columns import date_columns, warn_of_dates
 from fastclf.data.files import feature_columns
 from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
@@ -102,13 +103,15 @@ def open_stream(table: DataTable) -> StreamedData:
         delimiter=table.delimiter,
     )
     tally = IndicatorTally() if stream.several_targets else LabelTally()
+    dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
     found = EncoderTally(
         columns,
-        categorical,
+        categorical - dates,
         scale=table.scale,
         impute=table.impute,
         min_frequency=table.min_frequency,
         dtype=table.dtype,
+        dates=dates,
     )
     digest = hashlib.sha256()
     n = 0
@@ -127,6 +130,7 @@ def open_stream(table: DataTable) -> StreamedData:
             if column.name not in table.categorical:
                 column.check()
         encoder = found.encoder()
+    warn_of_dates(encoder)
     names: tuple[str, ...]
     task: Task = "multilabel"
     if isinstance(tally, IndicatorTally):
@@ -156,6 +160,13 @@ def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder
         for name in columns
     ]
     return Encoder(tuple(kinds), dtype)
+
+
+def _dates(stream: Stream, table: DataTable) -> set[str]:
+    """Return the columns that are dates in the first rows."""
+    with naming(stream.path):
+        first = next(stream.tables_in_order(), None)
+    return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
 
 
 def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:
