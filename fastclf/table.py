@@ -13,6 +13,11 @@ from fastclf.errors import DataError, nearest
 SHOWN_NAMES = 20  # as many names of columns as a message lists
 SHOWN_LETTERS = 60  # as much of a value
 
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "1.0"), "true"),
+    **dict.fromkeys(("false", "0", "0.0"), "false"),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
@@ -206,6 +211,42 @@ def twice(names: Sequence[str]) -> str | None:
             return name
         seen.add(name)
     return None
+
+
+def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] | None:
+    """Return which of the known names each of some names stands for.
+
+    Names match that are the same. Where the known ones are true and false, in whatever case, their
+    other spellings match too: True, TRUE, 1 and 1.0 is one, False, FALSE, 0 and 0.0 the other.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names that were found, such as the labels of a file.
+    known : iterable of str
+        Names that a model knows.
+
+    Returns
+    -------
+    dict of str to str, or None
+        The known name of each name that has one; None if there are names, and none has one.
+
+    Examples
+    --------
+    >>> from fastclf.table import matched_names
+    >>> matched_names(["FALSE", "1"], ["false", "true"])
+    {'FALSE': 'false', '1': 'true'}
+    >>> matched_names(["yes", "Yes"], ["no", "yes"]), matched_names(["No"], ["no", "yes"])
+    ({'yes': 'yes'}, None)
+    """
+    found, exact = list(names), dict.fromkeys(known)
+    by_word = {name.lower(): name for name in exact}
+    if by_word and len(by_word) == len(exact) and by_word.keys() <= {"false", "true"}:
+        words = {name: _BOOLEANS.get(name.lower(), "") for name in found}
+        matches = {name: by_word[word] for name, word in words.items() if word in by_word}
+    else:
+        matches = {name: name for name in found if name in exact}
+    return matches if matches or not found else None
 
 
 def category_names(values: np.ndarray) -> list[str]:
