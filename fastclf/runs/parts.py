@@ -1,5 +1,6 @@
 """The rows of a run: read, split, and made ready for the fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class Part:
         What a teacher said of each row, where that is known.
     weights : ndarray of shape (n,), optional
         How much each row counts in a fit; None for all alike.
+    rows : ndarray of shape (n,), optional
+        The number of each row in its file, for messages.
     """
 
     X: Any
@@ -46,6 +49,7 @@ class Part:
     is_soft: bool = False
     told: np.ndarray | None = None
     weights: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -125,7 +129,24 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
-    return without_others(dataset, table)
+    dataset = without_others(dataset, table)
+    check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
+    return dataset
+
+
+def check_two_classes(source: str, names: Sequence[str]) -> None:
+    """Refuse data of which one class alone is known; of labels one is enough.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two names.
+    """
+    if len(names) < 2:
+        raise DataError(
+            f"{source}: all rows are of one class, {listed(names)}, so there is nothing to be told "
+            "apart; add rows of another class, or name another column with data.target"
+        )
 
 
 def without_others(dataset: Dataset, table: DataTable) -> Dataset:
@@ -159,30 +180,7 @@ def split_and_prepare(
     """
     if not isinstance(dataset.features, Table):
         dataset = _in_dtype(dataset, table.dtype)
-    if dataset.test is not None:
-        train, test = dataset, dataset.test
-    else:
-        train_rows, test_rows = split_rows(
-            dataset,
-            test_size=table.test_size,
-            stratify=table.stratify,
-            seed=seed,
-            split_kind=table.split_kind,
-        )
-        train, test = dataset.take(train_rows), dataset.take(test_rows)
-    held_out = None
-    if calibrate is not None:
-        train_rows, held_out_rows = split_rows(
-            train,
-            test_size=calibrate.validation_fraction,
-            stratify=table.stratify,
-            seed=seed,
-            split_kind=table.split_kind,
-            key="calibrate.validation_fraction",
-        )
-        train, held_out = train.take(train_rows), train.take(held_out_rows)
-        _check_classes(train, held_out)
-    _check_classes(train, test)
+    train, test, held_out = _split(dataset, table, seed, calibrate)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
     source = table.path or dataset.name
@@ -209,8 +207,39 @@ def split_and_prepare(
     )
 
 
+def _split(
+    dataset: Dataset, table: DataTable, seed: int, calibrate: CalibrateTable | None
+) -> tuple[Dataset, Dataset, Dataset | None]:
+    """Return the rows to train on, to test on, and to calibrate on where the recipe says so."""
+    if dataset.test is not None:
+        train, test = dataset, dataset.test
+    else:
+        train_rows, test_rows = split_rows(
+            dataset,
+            test_size=table.test_size,
+            stratify=table.stratify,
+            seed=seed,
+            split_kind=table.split_kind,
+        )
+        train, test = dataset.take(train_rows), dataset.take(test_rows)
+    held_out = None
+    if calibrate is not None:
+        train_rows, held_out_rows = split_rows(
+            train,
+            test_size=calibrate.validation_fraction,
+            stratify=table.stratify,
+            seed=seed,
+            split_kind=table.split_kind,
+            key="calibrate.validation_fraction",
+        )
+        train, held_out = train.take(train_rows), train.take(held_out_rows)
+        _check_classes(train, held_out)
+    _check_classes(train, test)
+    return train, test, held_out
+
+
 def _part(rows: Dataset) -> Part:
-    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights)
+    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights, rows.rows)
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:

@@ -112,7 +112,7 @@ def _predictions(
     for part in parts:
         nothing = False
         with naming(source):
-            logits = model.decision_function(part.X)
+            logits = model.decision_function(part.X, first_row=part.first)
         yield _of_logits(model, logits, columns, part.kept)
     if nothing:  # but the names of the columns, which a file without rows has too
         shape = (0,) if model.task == "binary" else (0, model.theta.shape[1])
