@@ -100,6 +100,11 @@ class LinearModel:
         """The number of features d."""
         return self.theta.shape[0] - 1
 
+    @property
+    def column_names(self) -> tuple[str, ...] | None:
+        """The names of the raw columns, where they are known."""
+        return self.feature_names if self.encoder is None else self.encoder.column_names
+
     def decision_function(
         self, X: Any, n_threads: int | None = None, first_row: int = 1
     ) -> np.ndarray:
