@@ -15,14 +15,14 @@ class Entry(NamedTuple):
     row, column : int
         Where it is, counted from 0.
     value : float
-    count : int
+    total : int
         How many such entries there are.
     """
 
     row: int
     column: int
     value: float
-    count: int
+    total: int
 
     def described(self, first_row: int, names: Sequence[str] | None) -> str:
         """Return its row and column, and what it is.

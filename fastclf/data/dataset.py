@@ -68,6 +68,12 @@ class Dataset:
         return np.arange(1, self.n_rows + 1) if self.numbers is None else self.numbers
 
     @property
+    def all_left_out(self) -> dict[str, int]:
+        """Why rows were left out, and how many, with those of ``test``."""
+        of_test = {} if self.test is None else self.test.left_out
+        return self.left_out | {f"to test on {why}": count for why, count in of_test.items()}
+
+    @property
     def n_rows(self) -> int:
         """The number of rows, without those of ``test``."""
         return self.y.shape[0]

@@ -72,7 +72,7 @@ def _check_finite(X: Any, name: str, feature_names: np.ndarray | None) -> None:
         where += f" ({feature_names[found.column]!r})"
     kind = "NaN" if np.isnan(found.value) else "infinity"
     raise InputError(
-        f"Input X contains {kind}: {found.count} entries, the first in {where}. {name} needs "
+        f"Input X contains {kind}: {found.total} entries, the first in {where}. {name} needs "
         "finite numbers: drop or impute them, e.g. with sklearn.impute.SimpleImputer."
     )
 

@@ -123,10 +123,10 @@ def teach(
     else:
 
         def known(part: Part) -> KnownTeacher:
+            assert part.told is not None  # columns or a file were read with the data
             said = _probabilities(part.told, table.teacher_kind, names, part.rows)
             return KnownTeacher(said, labels)
 
-        assert parts.train.told is not None  # columns or a file were read with the data
         of_train = known(parts.train)
         of_test = None if parts.test.told is None else known(parts.test)
     distilled = _distilled(table, FrozenEstimator(of_train), student)

@@ -1,6 +1,6 @@
 """The rows of a run: read, split, and made ready for the fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,11 @@ def without_others(dataset: Dataset, table: DataTable) -> Dataset:
         with located("data.classes"):
             return dataset.keep_classes(table.classes)
     return dataset
+
+
+def told_left_out(counts: Mapping[str, int]) -> list[str]:
+    """Return sentences of rows that are left out, from their numbers by reason."""
+    return [f"left out: {n:,} row{'s' * (n > 1)} {why}" for why, n in counts.items()]
 
 
 def split_and_prepare(
