@@ -124,7 +124,8 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         if found is None:
             raise
         dataset, options, notes = found
-    check_two_classes(str(file), dataset.class_names)
+    if dataset.y.ndim == 1:
+        check_two_classes(str(file), dataset.class_names)
     dataset = without_single_rows(file, dataset, options, notes)
     columns = _table_facts(dataset, options, notes)
     values = {

@@ -130,12 +130,13 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
     dataset = without_others(dataset, table)
-    check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
+    if dataset.y.ndim == 1:
+        check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
     return dataset
 
 
 def check_two_classes(source: str, names: Sequence[str]) -> None:
-    """Refuse data of which one class alone is known; of labels one is enough.
+    """Refuse rows with one label each that are all of one class.
 
     Raises
     ------
@@ -185,37 +186,6 @@ def split_and_prepare(
     """
     if not isinstance(dataset.features, Table):
         dataset = _in_dtype(dataset, table.dtype)
-    train, test, held_out = _split(dataset, table, seed, calibrate)
-    preparation: Affine | Encoder | None
-    feature_names = dataset.feature_names
-    source = table.path or dataset.name
-    with located(source):
-        if isinstance(train.features, Table):
-            preparation = fit_encoder(
-                train.features,
-                scale=table.scale,
-                impute=table.impute,
-                min_frequency=table.min_frequency,
-                dtype=table.dtype,
-            )
-            feature_names = preparation.feature_names
-        else:
-            preparation = fit_scaling(train.features, table.scale)
-    return Parts(
-        source,
-        _part(train),
-        _part(test),
-        preparation,
-        feature_names,
-        dataset.class_names if dataset.y.ndim == 2 else None,
-        None if held_out is None else _part(held_out),
-    )
-
-
-def _split(
-    dataset: Dataset, table: DataTable, seed: int, calibrate: CalibrateTable | None
-) -> tuple[Dataset, Dataset, Dataset | None]:
-    """Return the rows to train on, to test on, and to calibrate on where the recipe says so."""
     if dataset.test is not None:
         train, test = dataset, dataset.test
     else:
@@ -240,7 +210,30 @@ def _split(
         train, held_out = train.take(train_rows), train.take(held_out_rows)
         _check_classes(train, held_out)
     _check_classes(train, test)
-    return train, test, held_out
+    preparation: Affine | Encoder | None
+    feature_names = dataset.feature_names
+    source = table.path or dataset.name
+    with located(source):
+        if isinstance(train.features, Table):
+            preparation = fit_encoder(
+                train.features,
+                scale=table.scale,
+                impute=table.impute,
+                min_frequency=table.min_frequency,
+                dtype=table.dtype,
+            )
+            feature_names = preparation.feature_names
+        else:
+            preparation = fit_scaling(train.features, table.scale)
+    return Parts(
+        source,
+        _part(train),
+        _part(test),
+        preparation,
+        feature_names,
+        dataset.class_names if dataset.y.ndim == 2 else None,
+        None if held_out is None else _part(held_out),
+    )
 
 
 def _part(rows: Dataset) -> Part:
