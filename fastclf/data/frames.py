@@ -118,7 +118,8 @@ def _is_missing(item: Any) -> bool:
 
 
 def _without_arrow(name: str, values: Any) -> Column:
-    array = np.asarray(values)
+    is_list = isinstance(values, list | tuple)  # which may hold text and NaN
+    array = np.asarray(values, dtype=object if is_list else None)
     kind = array.dtype.kind
     if kind == "O":
         present = [item for item in array.tolist() if not _is_missing(item)]
