@@ -15,7 +15,7 @@ _HOMES = {
     "MultiLabelLogisticRegressionCV": "fastclf.estimators.multilabel_cross_validated",
     "DistilledClassifier": "fastclf.estimators.distilled",
     "TemperatureScaler": "fastclf.estimators.calibration",
-    "load": "fastclf.estimators.persistence",
+    "load": "fastclf.runs.loading",
     "functional": "fastclf.functional",
     "solvers": "fastclf.solvers",
 }
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fastclf.estimators.logistic import LogisticRegression
     from fastclf.estimators.multilabel import MultiLabelLogisticRegression
     from fastclf.estimators.multilabel_cross_validated import MultiLabelLogisticRegressionCV
-    from fastclf.estimators.persistence import load
+    from fastclf.runs.loading import load
 
 
 def __getattr__(name: str) -> Any:

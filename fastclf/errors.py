@@ -62,6 +62,10 @@ def located(place: object, once: bool = False) -> Iterator[None]:
 
 
 def nearest(word: str, choices: list[str]) -> str:
-    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing."""
-    matches = difflib.get_close_matches(word, choices, n=1)
-    return f" (did you mean {matches[0]}?)" if matches else ""
+    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing.
+
+    Upper and lower case are the same.
+    """
+    lower = {choice.casefold(): choice for choice in reversed(choices)}
+    matches = difflib.get_close_matches(word.casefold(), list(lower), n=1)
+    return f" (did you mean {lower[matches[0]]}?)" if matches else ""

@@ -20,6 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
+from fastclf.finite import first_not_finite
 from fastclf.kernels import passes
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
@@ -99,7 +100,14 @@ class LinearModel:
         """The number of features d."""
         return self.theta.shape[0] - 1
 
-    def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+    @property
+    def column_names(self) -> tuple[str, ...] | None:
+        """The names of the raw columns, where they are known."""
+        return self.feature_names if self.encoder is None else self.encoder.column_names
+
+    def decision_function(
+        self, X: Any, n_threads: int | None = None, first_row: int = 1
+    ) -> np.ndarray:
         """Return the logits, divided by the temperature: (n,) for two classes, (n, C) otherwise.
 
         Parameters
@@ -108,15 +116,18 @@ class LinearModel:
             Finite numbers, or a table of raw columns. With an encoder a matrix stands for the raw
             columns too, which then must all be numeric.
         n_threads : int, optional
+        first_row : int
+            The number of a matrix's first row in its file, for messages; a table knows its own.
 
         Raises
         ------
         InputError
-            If X has another number of columns.
+            If X has another number of columns, or holds NaN or infinity.
         DataError
             If a table can't be encoded.
         """
-        X = _floats(self._features(X))
+        rows_of_file = X.rows if isinstance(X, Table) else None
+        X = _floats(self._features(X, first_row))
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise InputError(
                 f"X must have shape (n, {self.n_features}), the features of this model; "
@@ -134,9 +145,29 @@ class LinearModel:
             rows(start, stop, logits[start:stop])
 
         threads.run(task, len(pieces), n_threads)
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(logits.sum())
+        if not finite:  # of rows that aren't finite the logits aren't either
+            self._check_finite(X, logits, first_row if rows_of_file is None else rows_of_file)
         if self.temperature != 1:
             logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
+
+    def _check_finite(self, X: Any, logits: np.ndarray, rows: int | np.ndarray) -> None:
+        """Refuse features that aren't finite, or so large that their logits aren't."""
+        found = first_not_finite(X.tocsr() if scipy.sparse.issparse(X) else X)
+        if found is not None:
+            first = rows if isinstance(rows, int) else int(rows[found.row]) - found.row
+            where = found.described(first, self.feature_names)
+            raise InputError(f"{where}; correct it, or leave the row out")
+        bad = ~np.isfinite(logits).all(axis=1)
+        if bad.any() and np.isfinite(self.theta).all():
+            at = int(bad.argmax())
+            row = rows + at if isinstance(rows, int) else int(rows[at])
+            raise InputError(
+                f"row {row}: its values are so large that its logits aren't finite; correct them, "
+                "or scale the features before the fit"
+            )
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
         """Return what writes the logits of some rows, which are scaled and converted in cache."""
@@ -161,7 +192,7 @@ class LinearModel:
         b = self.theta[-1].astype(dtype)
         return lambda start, stop, out: passes.decision_sparse(arrays, w, b, start, stop, out)
 
-    def _features(self, X: Any) -> Any:
+    def _features(self, X: Any, first_row: int) -> Any:
         if isinstance(X, Table):
             if self.encoder is not None:
                 return self.encoder.apply(X)
@@ -185,7 +216,7 @@ class LinearModel:
                 f"X must have shape (n, {len(names)}), the columns of this model; got {X.shape}"
             )
         columns = {name: Numbers(values) for name, values in zip(names, X.T, strict=True)}
-        return self.encoder.apply(Table(columns))
+        return self.encoder.apply(Table(columns, np.arange(first_row, first_row + len(X))))
 
     def predict_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Return the probabilities of all classes, (n, K), or of all labels, (n, L)."""
@@ -376,7 +407,13 @@ class LinearModel:
 def _floats(X: Any) -> Any:
     if not scipy.sparse.issparse(X):
         X = np.asarray(X)
-    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    if X.dtype in (np.float32, np.float64):
+        return X
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"X must hold numbers, got dtype {X.dtype}: {reason}") from None
 
 
 def _metadata(content: bytes) -> dict[str, str]:

@@ -26,6 +26,7 @@ FLOORS = {
     "fastclf.toml": 1,
     "fastclf.kernels": 2,
     "fastclf.threads": 2,
+    "fastclf.finite": 3,
     "fastclf.targets": 3,
     "fastclf.losses": 3,
     "fastclf.penalties": 3,

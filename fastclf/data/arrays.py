@@ -25,6 +25,7 @@ from fastclf.data.svmlight_labels import whole_labels
 from fastclf.data.tables import Format
 from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
 from fastclf.errors import DataError, located
+from fastclf.finite import first_not_finite
 from fastclf.table import (
     Categories,
     Column,
@@ -122,11 +123,15 @@ def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
         told = told[:, None]
     with located(path):
         told = _checked(told, name).astype(np.float64)
-    features = dataset.features
-    rows = features.rows - 1 if isinstance(features, Table) else np.arange(dataset.n_rows)
+    rows = dataset.rows - 1
     if len(told) <= rows.max() or (len(rows) == rows.max() + 1 and len(told) != len(rows)):
         raise DataError(f"{path}: has {len(told)} rows, and the data have {rows.max() + 1}")
-    return told[rows]
+    told = told[rows]
+    found = first_not_finite(told)
+    if found is not None:
+        where = found.described(int(dataset.rows[found.row]) - found.row, None)
+        raise DataError(f"{path}: {where} in what the teacher says; correct it")
+    return told
 
 
 def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -249,7 +254,7 @@ def _load_svmlight(
     known = None if like is None else like.class_names
     wanted = options.model_copy(update={"target_kind": "label_lists"})
     found = read_targets(Table({"labels": lists}), wanted, known)
-    return Dataset(path.stem, X, found.y, names, found.class_names)
+    return _dataset(path.stem, X, found, names)
 
 
 def _dataset(
@@ -261,23 +266,46 @@ def _dataset(
     weights: np.ndarray | None = None,
 ) -> Dataset:
     check_rows(found, X.shape[0])
-    features = X
-    if not scipy.sparse.issparse(X) and X.dtype.kind == "f" and X.size and np.isnan(X.min()):
-        columns = zip(feature_names, X.T, strict=True)  # a table's missing values are filled in
-        features = Table({name: Numbers(np.ascontiguousarray(values)) for name, values in columns})
     dataset = Dataset(
         name,
-        features,
+        X,
         found.y if found.kept is None else np.empty(X.shape[0]),
         feature_names,
         found.class_names,
         is_soft=found.is_soft,
         groups=groups,
         weights=weights,
+        left_out=found.left_out,
     )
     if found.kept is not None:
         dataset = replace(dataset.take(found.kept), y=found.y)
-    return dataset if found.weights is None else replace(dataset, weights=found.weights)
+    if found.weights is not None:
+        dataset = replace(dataset, weights=found.weights)
+    return replace(dataset, features=_finite(dataset))
+
+
+def _finite(dataset: Dataset) -> Any:
+    """Return a data set's matrix, or a table of its columns where values are missing.
+
+    Those of a table are filled in.
+
+    Raises
+    ------
+    DataError
+        If a number is infinite, or one is missing in a sparse matrix; it names row and column.
+    """
+    X, names, rows = dataset.features, dataset.feature_names, dataset.rows
+    found = first_not_finite(X)
+    if found is None:
+        return X
+    sparse = scipy.sparse.issparse(X)
+    wrong = found if sparse else first_not_finite(X, allow_nan=True)
+    if wrong is not None:
+        remedy = "correct it, or make X dense if it is to be filled in" if sparse else "correct it"
+        raise DataError(f"{wrong.described(int(rows[wrong.row]) - wrong.row, names)}; {remedy}")
+    columns = zip(names, X.T, strict=True)
+    table = {name: Numbers(np.ascontiguousarray(values)) for name, values in columns}
+    return Table(table, rows)
 
 
 def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileOptions) -> Targets:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ class Dataset:
         What a teacher said of each row, where columns were named for that.
     weights : ndarray of shape (n,), optional
         How much each row counts in a fit, where that is known.
+    numbers : ndarray of shape (n,), optional
+        The number of each row in its file, where features are a matrix and rows of the file were
+        left out.
+    left_out : dict of str to int
+        Why rows of the data were left out, and how many.
     """
 
     name: str
@@ -52,6 +57,21 @@ class Dataset:
     test: "Dataset | None" = None
     told: np.ndarray | None = None
     weights: np.ndarray | None = None
+    numbers: np.ndarray | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The number of each row in its file (n,), from 1 on; for messages."""
+        if isinstance(self.features, Table):
+            return self.features.rows
+        return np.arange(1, self.n_rows + 1) if self.numbers is None else self.numbers
+
+    @property
+    def all_left_out(self) -> dict[str, int]:
+        """Why rows were left out, and how many, with those of ``test``."""
+        of_test = {} if self.test is None else self.test.left_out
+        return self.left_out | {f"to test on {why}": count for why, count in of_test.items()}
 
     @property
     def n_rows(self) -> int:
@@ -85,6 +105,7 @@ class Dataset:
             groups=None if self.groups is None else self.groups[rows],
             told=None if self.told is None else self.told[rows],
             weights=None if self.weights is None else self.weights[rows],
+            numbers=None if isinstance(features, Table) else self.rows[rows],
             test=None,
         )
 
@@ -115,7 +136,7 @@ class Dataset:
                 f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels: '
                 f"{listed(self.class_names)}"
             )
-        return self.keep_classes(others)
+        return self._of_classes(others, f'with the label "{label}" (data.ignore_index)')
 
     def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
         """Return the rows of some classes only.
@@ -138,14 +159,22 @@ class Dataset:
                 )
         if len(set(names)) < 2:
             raise DataError(f"data.classes names one class only, {names[0]}; name two or more")
+        others = [name for name in self.class_names if name not in names]
+        return self._of_classes(names, f"of other classes, {listed(others)} (data.classes)")
+
+    def _of_classes(self, names: Sequence[str], others: str) -> "Dataset":
+        """Return the rows of some classes, and tell of the others."""
         kept = np.isin(self.y.astype(str), names)
-        test = self.test
+        test, n_others = self.test, int((~kept).sum())
         if test is not None:
-            test = test.take(np.isin(test.y.astype(str), names))
+            kept_test = np.isin(test.y.astype(str), names)
+            n_others += int((~kept_test).sum())
+            test = test.take(kept_test)
         return replace(
             self.take(kept),
             class_names=tuple(name for name in self.class_names if name in names),
             test=test,
+            left_out={**self.left_out, **({others: n_others} if n_others else {})},
         )
 
 

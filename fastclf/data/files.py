@@ -9,6 +9,7 @@ import numpy as np
 from fastclf.data.arrays import load_arrays
 from fastclf.data.beside import read_targets_beside
 from fastclf.data.dataset import Dataset
+from fastclf.data.labels import matched_labels
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table, read_exact
 from fastclf.data.targets import (
@@ -18,8 +19,9 @@ from fastclf.data.targets import (
     row_weights,
     target_columns,
 )
-from fastclf.errors import DataError, located
-from fastclf.preprocessing import Encoder
+from fastclf.errors import DataError, located, nearest
+from fastclf.finite import first_not_finite
+from fastclf.preprocessing import as_numbers
 from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
 
 
@@ -122,8 +124,9 @@ def _load_table(
         found.class_names,
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
-        told=Encoder.of_numbers(teacher_columns).apply(table) if teacher_columns else None,
+        told=_told(table, teacher_columns) if teacher_columns else None,
         weights=weights,
+        left_out=found.left_out,
     )
 
 
@@ -149,6 +152,22 @@ def feature_columns(
     if not kept:
         raise DataError(f"no column is left to be a feature; there are {listed(names)}")
     return kept
+
+
+def _told(table: Table, names: Sequence[str]) -> np.ndarray:
+    """Return the columns of what a teacher says, finite numbers (n, K)."""
+    columns = []
+    for name in names:
+        column = table.columns[name]
+        if isinstance(column, Lists):
+            raise DataError(f'teacher_columns: column "{name}" holds lists; name others')
+        columns.append(as_numbers(name, column, table.rows).values.astype(np.float64))
+    told = np.stack(columns, axis=1)
+    found = first_not_finite(told)
+    if found is not None:
+        where = found.described(int(table.rows[found.row]) - found.row, names)
+        raise DataError(f"teacher_columns: {where}; correct it, or drop the row")
+    return told
 
 
 def _groups(table: Table, name: str | None) -> np.ndarray | None:
@@ -182,14 +201,26 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
                 f"{listed(dataset.class_names)}"
             )
         return test
-    if dataset.y.dtype.kind == "U" and test.y.dtype.kind != "U":
-        test = replace(test, y=test.y.astype(str))
-    unknown = sorted(set(map(str, np.unique(test.y))) - set(dataset.class_names))
-    if unknown:
+    y = labels_to_test(test.y, dataset.class_names)
+    known = dataset.labels  # in the order of their names
+    order = {name: code for code, name in enumerate(dataset.class_names)}
+    names, codes = np.unique(y, return_inverse=True)
+    y = known[[order[name] for name in names.tolist()]][codes]
+    return replace(test, y=y, class_names=dataset.class_names)
+
+
+def labels_to_test(y: np.ndarray, known: Sequence[str]) -> np.ndarray:
+    """Return the labels of rows to test on, called as those to train on.
+
+    Raises
+    ------
+    DataError
+        If one isn't among those.
+    """
+    found = matched_labels(y, known)
+    for name, count in found.strange.items():
         raise DataError(
-            f'the class "{unknown[0]}" isn\'t among those to train on, '
-            f"{listed(dataset.class_names)}; leave such rows out"
+            f'the class "{name}"{nearest(name, list(known))} isn\'t among those to train on, '
+            f"{listed(known)}; leave its rows out, or correct them ({count} of {len(y)})"
         )
-    if dataset.y.dtype.kind in "iu":  # integers of two kinds would be compared as floats
-        test = replace(test, y=test.y.astype(dataset.y.dtype))
-    return replace(test, class_names=dataset.class_names)
+    return found.y

@@ -29,10 +29,13 @@ class Rows:
         What a model takes.
     kept : mapping of str to Categories
         Other columns, as text.
+    first : int
+        The number of the first row in the file.
     """
 
     X: Any
     kept: Mapping[str, Categories] = field(default_factory=dict)
+    first: int = 1
 
 
 def stream_rows(
@@ -77,11 +80,13 @@ def stream_rows(
         else:
             parts = _slices(load_matrix(source, kind, model.feature_names), batch_rows)
         target = None if options is None else options.target
+        first = 1
         for X in parts:
             # A column that was the target is in the way here, where columns have no names.
             if isinstance(target, int) and X.shape[1] == model.n_features + 1:
                 X = np.delete(X, target, axis=1)
-            yield Rows(X)
+            yield Rows(X, first=first)
+            first += X.shape[0]
 
 
 def _format(source: Path | BinaryIO, options: FileOptions | None) -> Any:

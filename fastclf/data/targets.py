@@ -54,6 +54,13 @@ class Targets:
     weights: np.ndarray | None = None
 
     @property
+    def left_out(self) -> dict[str, int]:
+        """Why rows were left out, and how many."""
+        if self.kept is None:
+            return {}
+        return {'without a target (data.missing_target = "drop")': int((~self.kept).sum())}
+
+    @property
     def n_rows_of_file(self) -> int:
         """The number of rows in the file, with those that aren't there."""
         return len(self.y if self.kept is None else self.kept)

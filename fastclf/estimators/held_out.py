@@ -159,7 +159,9 @@ class _Known(LinearModel):
 
     logits: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
-    def decision_function(self, X: Any, n_threads: int | None = None) -> np.ndarray:
+    def decision_function(
+        self, X: Any, n_threads: int | None = None, first_row: int = 1
+    ) -> np.ndarray:
         """Return the logits."""
         return self.logits[:, 0] if self.task == "binary" else self.logits
 

@@ -1,7 +1,6 @@
-"""Loading a saved model as the estimator that it came from."""
+"""From the plain data of a saved model to the estimator that it came from."""
 
-import os
-from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 
@@ -17,47 +16,33 @@ _ESTIMATORS: dict[str, type[LinearClassifier]] = {
 }
 
 
-def load(path: str | os.PathLike[str]) -> LinearClassifier:
-    """Load a fitted estimator from a file that ``save`` or a run wrote.
+def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
+    """Return the fitted estimator that a model came from.
 
-    It makes the same predictions and has the same ``classes_`` and dtypes; its parameters are the
-    defaults. A distilled classifier comes back as its student. The scaling of a run becomes part of
-    the coefficients, which are then those of raw features, and so does a temperature; a model that
-    encodes the columns of a table comes back as an estimator of the encoded features.
+    It predicts the same bits. None where the model does more than an estimator: where it encodes
+    columns, changes features first, or divides by a temperature.
 
     Parameters
     ----------
-    path : path-like
-
-    Returns
-    -------
-    LogisticRegression or MultiLabelLogisticRegression
+    model : LinearModel
+    source : path-like
+        Its file, for messages.
 
     Raises
     ------
     ModelFileError
-        If the file can't be read, is damaged, or holds something else.
-
-    Examples
-    --------
-    >>> import tempfile, os
-    >>> import fastclf
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
-    >>> fastclf.LogisticRegression().fit(X, y).save(path)
-    >>> fastclf.load(path).predict(X[:3])
-    array([0, 0, 0])
+        If the file names no estimator that we have, or one that has no such models.
     """
-    model = LinearModel.load(path)
     name = model.metadata.get("estimator")
     kind = _ESTIMATORS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ModelFileError(f"{path}: holds an unknown estimator {name!r}")
+        raise ModelFileError(f"{source}: holds an unknown estimator {name!r}")
     if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
-        raise ModelFileError(f"{path}: holds a {model.task} model as a {name}")
+        raise ModelFileError(f"{source}: holds a {model.task} model as a {name}")
+    if model.encoder is not None or model.preprocessing is not None or model.temperature != 1:
+        return None
     estimator = kind()
-    estimator._store_theta(_for_raw_features(model), model.theta.dtype)
+    estimator._store_theta(model.theta, model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
@@ -67,13 +52,3 @@ def load(path: str | os.PathLike[str]) -> LinearClassifier:
         estimator.threshold_ = np.asarray(model.threshold)
         estimator.top_k = model.top_k
     return estimator
-
-
-def _for_raw_features(model: LinearModel) -> np.ndarray:
-    if model.preprocessing is None:
-        return model.theta / model.theta.dtype.type(model.temperature)
-    shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
-    theta = model.theta.astype(np.float64) / model.temperature
-    theta[:-1] /= scale[:, None]
-    theta[-1] -= shift @ theta[:-1]
-    return theta

@@ -10,6 +10,7 @@ import numpy as np
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.estimators.problem import Massless, Problem
+from fastclf.finite import first_not_finite
 from fastclf.objective.shuffling import through_buffer
 from fastclf.targets import Target
 
@@ -176,15 +177,9 @@ def _some(part: tuple, mask: np.ndarray) -> tuple:
 def _check(
     X: np.ndarray, weights: np.ndarray | None, before: int, names: tuple[str, ...] | None
 ) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(X.sum())
-    if not finite:
-        bad = ~np.isfinite(X)
-        if bad.any():
-            row, column = (int(i) for i in np.unravel_index(bad.argmax(), X.shape))
-            name = f"column {column}" if names is None else f'column "{names[column]}"'
-            kind = "a missing value" if np.isnan(X[row, column]) else "an infinite number"
-            raise InputError(f"row {before + row + 1}, {name}: {kind}; fill it in or drop the row")
+    found = first_not_finite(X)
+    if found is not None:
+        raise InputError(f"{found.described(before + 1, names)}; fill it in or drop the row")
     if weights is not None:
         wrong = ~(np.isfinite(weights) & (weights >= 0))
         if wrong.any():

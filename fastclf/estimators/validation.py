@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from fastclf.errors import InputError
 from fastclf.estimators.streams import is_stream
+from fastclf.finite import first_not_finite
 
 
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
@@ -63,26 +64,15 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
 
 
 def _check_finite(X: Any, name: str, feature_names: np.ndarray | None) -> None:
-    values = X.data if scipy.sparse.issparse(X) else X
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    bad = ~np.isfinite(values)
-    if not bad.any():  # a sum of finite numbers may overflow
+    found = first_not_finite(X)
+    if found is None:
         return
-    if scipy.sparse.issparse(X):
-        position = int(bad.argmax())
-        row = int(np.searchsorted(X.indptr, position, side="right")) - 1
-        column, value = int(X.indices[position]), X.data[position]
-    else:
-        row, column = (int(i) for i in np.unravel_index(bad.argmax(), X.shape))
-        value = X[row, column]
-    where = f"row {row}, column {column}"
+    where = f"row {found.row}, column {found.column}"
     if feature_names is not None:
-        where += f" ({feature_names[column]!r})"
-    kind = "NaN" if np.isnan(value) else "infinity"
+        where += f" ({feature_names[found.column]!r})"
+    kind = "NaN" if np.isnan(found.value) else "infinity"
     raise InputError(
-        f"Input X contains {kind}: {int(bad.sum())} entries, the first in {where}. {name} needs "
+        f"Input X contains {kind}: {found.total} entries, the first in {where}. {name} needs "
         "finite numbers: drop or impute them, e.g. with sklearn.impute.SimpleImputer."
     )
 

@@ -71,6 +71,8 @@ class Plan:
         The rows of each class or label to train on and to test on; of distributions their weight.
     missing : dict of str to int
         Missing values of the columns that have such.
+    left_out : dict of str to int
+        Why rows are left out, and how many.
     solver : str
         The one of the recipe, or what "auto" means here.
     megabytes : float
@@ -92,6 +94,7 @@ class Plan:
     storage: str
     classes: dict[str, list[float]]
     missing: dict[str, int]
+    left_out: dict[str, int]
     solver: str
     megabytes: float
     seconds: float
@@ -155,6 +158,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         storage=f"{'sparse' if shape.is_sparse else 'dense'} {X.dtype}",
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
+        left_out=dataset.all_left_out,
         solver=solver,
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
@@ -181,6 +185,9 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
         "memory": f"about {plan.megabytes:.2g} MB",
         "time": f"{took}; the first fit compiles for some seconds more",
     }
+    if plan.left_out:
+        texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
+        rows = {"model": rows.pop("model"), "left out": "; ".join(texts), **rows}
     grid = Grid.grid(padding=(0, 2))
     for key, text in rows.items():
         grid.add_row(key, Text(text))

@@ -20,7 +20,7 @@ from fastclf.runs.build import build_teachers
 from fastclf.runs.directory import MODEL
 from fastclf.runs.evaluation import Evaluation, Metrics, evaluate, judge
 from fastclf.runs.parts import Part, Parts
-from fastclf.table import listed
+from fastclf.table import listed, matched_names
 
 
 class KnownTeacher(ClassifierMixin, BaseEstimator):
@@ -122,12 +122,13 @@ def teach(
         of_train, of_test = ask(parts.train), ask(parts.test)
     else:
 
-        def known(told: np.ndarray) -> KnownTeacher:
-            return KnownTeacher(_probabilities(told, table.teacher_kind, names), labels)
+        def known(part: Part) -> KnownTeacher:
+            assert part.told is not None  # columns or a file were read with the data
+            said = _probabilities(part.told, table.teacher_kind, names, part.rows)
+            return KnownTeacher(said, labels)
 
-        assert parts.train.told is not None  # columns or a file were read with the data
-        told = parts.test.told
-        of_train, of_test = known(parts.train.told), None if told is None else known(told)
+        of_train = known(parts.train)
+        of_test = None if parts.test.told is None else known(parts.test)
     distilled = _distilled(table, FrozenEstimator(of_train), student)
     distilled.fit(X, parts.train.y, parts.train.weights)
     return _teaching(distilled, of_test, parts)
@@ -161,19 +162,22 @@ def _load_run(path: Path) -> LinearModel:
 def _said_by(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray:
     """Return a model's probabilities of the classes in our order."""
     known = [str(label) for label in model.classes.tolist()]
-    if model.task == "multilabel" or sorted(known) != sorted(names):
+    ours = matched_names(known, names) or {}
+    same = len(known) == len(names) and sorted(ours.values()) == sorted(names)
+    if model.task == "multilabel" or not same:
         raise DataError(
             f"distill.teacher_run: the classes of that run are {listed(known)}, and those of the "
             f"data {listed(names)}"
         )
-    return model.predict_proba(part.X)[:, [known.index(name) for name in names]]
+    place = {ours[name]: code for code, name in enumerate(known)}
+    return model.predict_proba(part.X)[:, [place[name] for name in names]]
 
 
-def _probabilities(told: np.ndarray, kind: str, names: Sequence[str]) -> np.ndarray:
-    """Return a teacher's logits or probabilities as probabilities (n, K)."""
-    if not np.isfinite(told).all():
-        row = int((~np.isfinite(told)).any(axis=1).argmax()) + 1
-        raise DataError(f"what the teacher says is missing or infinite, first in row {row}")
+def _probabilities(told: np.ndarray, kind: str, names: Sequence[str], rows: Any) -> np.ndarray:
+    """Return a teacher's logits or probabilities as probabilities (n, K).
+
+    The number of each row in its file is in ``rows`` (n,).
+    """
     if told.shape[1] == 1 and len(names) == 2:
         of_second = told[:, 0]
         is_share = kind != "logits" and bool(((of_second >= 0) & (of_second <= 1)).all())
@@ -189,10 +193,10 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str]) -> np.ndar
     if kind == "logits" or (kind == "auto" and wrong.any()):
         return F.softmax(told)
     if wrong.any():
-        row = int(wrong.argmax())
+        at = int(wrong.argmax())
         raise DataError(
-            f"row {row + 1} of what the teacher says isn't a distribution, its sum is "
-            f"{sums[row]:.6g}; set distill.teacher_kind to logits if that is what it is"
+            f"row {rows[at]} of what the teacher says isn't a distribution, its sum is "
+            f"{sums[at]:.6g}; set distill.teacher_kind to logits if that is what it is"
         )
     return told / sums[:, None]
 

@@ -22,6 +22,8 @@ from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.build import KINDS
 from fastclf.runs.directory import write_file
+from fastclf.runs.draft_split import choose_split, without_single_rows
+from fastclf.runs.parts import check_two_classes, told_left_out
 from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
@@ -123,6 +125,9 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         if found is None:
             raise
         dataset, options, notes = found
+    if dataset.y.ndim == 1:
+        check_two_classes(str(file), dataset.class_names)
+    dataset = without_single_rows(file, dataset, options, notes)
     columns = _table_facts(dataset, options, notes)
     values = {
         "name": dataset.name,
@@ -141,8 +146,13 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         if _differ_in_size(dataset.features):
             values["data.scale"] = "standard"
             notes["data.scale"] = "features differ in size; sparse ones are divided, not shifted"
-    _split(dataset, values, notes)
-    facts = (_size(file, dataset, columns), _classes(dataset, options), *_columns(columns, options))
+    choose_split(file, dataset, values, notes)
+    facts = (
+        _size(file, dataset, columns),
+        *(f"{line[0].upper()}{line[1:]}." for line in told_left_out(dataset.all_left_out)),
+        _classes(dataset, options),
+        *_columns(columns, options),
+    )
     return Draft(values, facts, notes)
 
 
@@ -351,24 +361,12 @@ def _otherwise(
             continue
         if dataset.y.ndim == 2 and dataset.y.shape[1] > 1:
             return dataset, chosen, told
-    return None
-
-
-def _split(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -> None:
-    """Change how rows are split where the default can't be."""
-    default = Recipe.model_fields["data"].annotation
-    assert default is not None
-    if dataset.test is not None or dataset.y.ndim == 2 and not dataset.is_soft:
-        return
-    labels, counts = np.unique(dataset.hard_labels, return_counts=True)
-    test_rows = np.ceil(dataset.n_rows * default.model_fields["test_size"].default)
-    if counts.min() < 2 and not dataset.is_soft and (counts >= 2).sum() >= 2:
-        values["data.classes"] = labels[counts >= 2].tolist()
-        alone = listed([str(label) for label in labels[counts < 2].tolist()])
-        notes["data.classes"] = f"without {alone}, of which there is one row only"
-    elif counts.min() < 2 or test_rows < len(labels):
-        values["data.stratify"] = False
-        notes["data.stratify"] = "there are too few rows for that"
+    chosen = {**options, "missing_target": "drop"}
+    told = {**notes, "data.missing_target": "some rows have no target"}
+    try:
+        return load_file(file, FileOptions.model_validate(chosen)), chosen, told
+    except DataError:
+        return None
 
 
 def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:

@@ -1,5 +1,6 @@
 """The rows of a run: read, split, and made ready for the fit."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Part:
         What a teacher said of each row, where that is known.
     weights : ndarray of shape (n,), optional
         How much each row counts in a fit; None for all alike.
+    rows : ndarray of shape (n,), optional
+        The number of each row in its file, for messages.
     """
 
     X: Any
@@ -47,6 +50,7 @@ class Part:
     is_soft: bool = False
     told: np.ndarray | None = None
     weights: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -126,7 +130,25 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
-    return without_others(dataset, table)
+    dataset = without_others(dataset, table)
+    if dataset.y.ndim == 1:
+        check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
+    return dataset
+
+
+def check_two_classes(source: str, names: Sequence[str]) -> None:
+    """Refuse rows with one label each that are all of one class.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two names.
+    """
+    if len(names) < 2:
+        raise DataError(
+            f"{source}: all rows are of one class, {listed(names)}, so there is nothing to be told "
+            "apart; add rows of another class, or name another column with data.target"
+        )
 
 
 def without_others(dataset: Dataset, table: DataTable) -> Dataset:
@@ -144,6 +166,11 @@ def without_others(dataset: Dataset, table: DataTable) -> Dataset:
         with located("data.classes"):
             return dataset.keep_classes(table.classes)
     return dataset
+
+
+def told_left_out(counts: Mapping[str, int]) -> list[str]:
+    """Return sentences of rows that are left out, from their numbers by reason."""
+    return [f"left out: {n:,} row{'s' * (n > 1)} {why}" for why, n in counts.items()]
 
 
 def split_and_prepare(
@@ -219,7 +246,7 @@ def _dates(rows: Table, table: DataTable) -> list[str]:
 
 
 def _part(rows: Dataset) -> Part:
-    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights)
+    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights, rows.rows)
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:

@@ -115,7 +115,7 @@ def _predictions(
         nothing = False
         unmatched.see(part.X)
         with naming(source):
-            logits = model.decision_function(part.X)
+            logits = model.decision_function(part.X, first_row=part.first)
         yield _of_logits(model, logits, columns, part.kept)
     unmatched.warn()
     if nothing:  # but the names of the columns, which a file without rows has too

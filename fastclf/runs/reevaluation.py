@@ -10,9 +10,10 @@ import numpy as np
 from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_card, load_file
 from fastclf.data.cards import FileSource, read_card
+from fastclf.data.labels import matched_labels, strange_names
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of
-from fastclf.errors import DataError, RunError
+from fastclf.errors import DataError, RunError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import (
     EVALUATION,
@@ -24,7 +25,7 @@ from fastclf.runs.directory import (
 from fastclf.runs.distillation import beside_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import Part, read_dataset, split_and_prepare
-from fastclf.table import Table, check_columns, listed
+from fastclf.table import Table, check_columns, listed, matched_names
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ class Reevaluation:
         "train" and "test", or the name of other data.
     path : Path
         ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory.
+    warnings : tuple of str
+        Which labels of other data the model doesn't know.
     """
 
     parts: dict[str, Evaluation]
     path: Path
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what is saved."""
@@ -61,8 +65,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
     Raises
     ------
     FastclfError
-        If the run's own data have changed, or others can't be read or don't fit the model, or the
-        figures can't be written.
+        If the run's own data have changed, or others can't be read or don't fit the model, or none
+        of their labels is one that it knows, or the figures can't be written.
     """
     if data is None:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
@@ -72,10 +76,11 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
             kept = dataset.y.astype(str) != str(run.recipe.data.ignore_index)
             dataset = dataset.take(kept)
         with naming(data):
-            part = Part(dataset.features, _targets(dataset, run.model), dataset.is_soft)
-            judged = evaluate(run.model, part)
+            y, warnings = _targets(dataset, run.model)
+            judged = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
-        found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
+        path = run.path / f"evaluation-{name}.json"
+        found = Reevaluation({dataset.name: judged}, path, tuple(warnings))
     remedy = "copy the run to a place that can be written, and evaluate the copy"
     write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found
@@ -133,8 +138,8 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
     return load_file(path, FileOptions.model_validate(options))
 
 
-def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
-    """Return a data set's targets with columns in the order of the model's classes."""
+def _targets(dataset: Dataset, model: LinearModel) -> tuple[np.ndarray, list[str]]:
+    """Return a data set's targets in terms of the model's classes, and warnings of others."""
     _check_features(dataset, model)
     several = model.task == "multilabel"
     if several != (dataset.task == "multilabel"):
@@ -142,17 +147,26 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
         raise DataError(
             f"it has {kinds[not several]} a row, and the model predicts {kinds[several]}"
         )
-    if dataset.y.ndim == 1:
-        return dataset.y
     names = [str(name) for name in model.classes.tolist()]
-    strange = [name for name in dataset.class_names if name not in names]
-    if strange:
+    if dataset.y.ndim == 1:
+        found = matched_labels(dataset.y, names)
+        return found.y, found.warnings()
+    matches = matched_names(dataset.class_names, names) or {}
+    strange = [name for name in dataset.class_names if name not in matches]
+    what = "label" if several else "class"
+    if strange and not (several and matches):  # of a distribution nothing can be left out
         raise DataError(
-            f'the model knows no class or label "{strange[0]}"; it knows {listed(names)}'
+            f'the model knows no {what} "{strange[0]}"{nearest(strange[0], names)}; it knows '
+            f"{listed(names)}"
         )
     y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
-    y[:, [names.index(name) for name in dataset.class_names]] = dataset.y
-    return y
+    own = [j for j, name in enumerate(dataset.class_names) if name in matches]
+    y[:, [names.index(matches[dataset.class_names[j]]) for j in own]] = dataset.y[:, own]
+    if not strange:
+        return y, []
+    rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in enumerate(dataset.class_names)}
+    told = strange_names({name: rows[name] for name in strange}, names)
+    return y, [f"labels that the model doesn't know are left out: {told}; it knows {listed(names)}"]
 
 
 def _check_features(dataset: Dataset, model: LinearModel) -> None:

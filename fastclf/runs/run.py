@@ -35,7 +35,7 @@ from fastclf.runs.distillation import beside_teacher, compare, teach
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.inputs import Files
 from fastclf.runs.origin import Origin
-from fastclf.runs.parts import read_dataset, split_and_prepare
+from fastclf.runs.parts import read_dataset, split_and_prepare, told_left_out
 from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.watching import Watch, watching
@@ -192,6 +192,7 @@ def _run(
             data = open_stream(recipe.data)
         else:
             data = read_dataset(recipe.data, recipe.distill)
+            watch.tell(told_left_out(data.all_left_out))
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
         origin = _begin(recipe, data, directory, begun)
         if isinstance(data, StreamedData):
@@ -218,6 +219,8 @@ def _run(
         }
         if outcome.calibration is not None:
             summary["calibration"] = outcome.calibration
+        if isinstance(data, Dataset) and data.all_left_out:
+            summary["left_out"] = data.all_left_out
         _end(recipe, directory, summary, outcome.model)
     return RunResult(directory.path, outcome.model, summary, outcome.evaluations)
 

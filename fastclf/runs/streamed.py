@@ -14,16 +14,16 @@ from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.columns import date_columns, warn_of_dates
-from fastclf.data.files import feature_columns
+from fastclf.data.files import feature_columns, labels_to_test
 from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
 from fastclf.data.targets import target_columns
-from fastclf.errors import DataError
+from fastclf.errors import DataError, located
 from fastclf.estimators.streams import Rows
 from fastclf.estimators.tallies import IndicatorTally, LabelTally
 from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
-from fastclf.runs.parts import Part
+from fastclf.runs.parts import Part, check_two_classes
 from fastclf.table import Categories, Numbers, Table
 
 
@@ -139,11 +139,12 @@ def open_stream(table: DataTable) -> StreamedData:
     else:
         labels = tally.encoded()[0].classes
         names = tuple(map(str, labels.tolist()))
+        check_two_classes(table.path, names)
         task = "binary" if len(names) == 2 else "multiclass"
     return StreamedData(
         path.stem,
         stream.encoded(encoder),
-        _test_rows(table, encoder),
+        _test_rows(table, encoder, names),
         task,
         labels,
         names,
@@ -190,9 +191,12 @@ def _add_to(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | Non
         digest.update(np.ascontiguousarray(array).data)
 
 
-def _test_rows(table: DataTable, encoder: Encoder) -> Part:
+def _test_rows(table: DataTable, encoder: Encoder, names: Sequence[str]) -> Part:
     options = table.model_dump(include=set(FileOptions.model_fields))
     options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
     options |= {"categorical": encoder.categorical}
-    found = load_file(Path(str(table.test_path)), FileOptions.model_validate(options))
-    return Part(found.features, found.y, found.is_soft)
+    path = Path(str(table.test_path))
+    found = load_file(path, FileOptions.model_validate(options))
+    with located(path):
+        y = labels_to_test(found.y, names) if found.y.ndim == 1 else found.y
+    return Part(found.features, y, found.is_soft)

@@ -1,7 +1,7 @@
 """What hears a run while it goes on: its warnings, the steps of its fit, and Ctrl-C."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from time import perf_counter
@@ -72,6 +72,12 @@ class Watch:
             self.fit_seconds = perf_counter() - start + keeper.earlier_seconds
             self._earlier_warnings = keeper.earlier_warnings
 
+    def tell(self, lines: Iterable[str]) -> None:
+        """Show lines where progress is shown."""
+        for line in lines:
+            if self.console is not None:
+                self.console.out(line, highlight=False)
+
     def warnings(self) -> list[str]:
         """Return each warning once, on one line, with those before the run was stopped."""
         return list(dict.fromkeys([*self._earlier_warnings, *self._new_warnings()]))
@@ -96,8 +102,7 @@ class Watch:
         self.directory.rewind_metrics([asdict(progress) for progress in heard])
 
     def _tell_damaged(self, what: str) -> None:
-        if self.console is not None:  # at once, because it may cost hours
-            self.console.out(f"warning: {what}", highlight=False)
+        self.tell([f"warning: {what}"])  # at once, because it may cost hours
         warnings.warn(what, stacklevel=1)
 
     def _new_warnings(self) -> list[str]:

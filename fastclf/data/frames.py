@@ -1,0 +1,143 @@
+"""From columns in memory to a `fastclf.table.Table`: frames, Arrow data, and dicts of columns.
+
+They become what the same columns in a Parquet file become. Frames of pandas and dicts that hold
+numbers, text and booleans are read without pyarrow, too.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastclf.errors import DataError, located
+from fastclf.table import Categories, Column, Numbers, Table, check_columns, twice
+
+
+def is_frame(X: Any) -> bool:
+    """Tell whether X has named columns: a frame of pandas or polars, Arrow data, or a dict."""
+    return isinstance(X, Table) or _names(X) is not None
+
+
+def to_table(X: Any, columns: Sequence[str]) -> Table:
+    """Return some columns of a frame as a table, whose rows count from 1.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars, pyarrow Table or RecordBatch, dict of columns, or Table
+        It may have others, too, and in any order.
+    columns : sequence of str
+
+    Raises
+    ------
+    DataError
+        If a column isn't there or can't be read, or columns differ in length.
+
+    Examples
+    --------
+    >>> from fastclf.data.frames import to_table
+    >>> table = to_table({"city": ["Rome", None], "age": [31, 45], "id": [7, 8]}, ["age", "city"])
+    >>> table.columns["age"].values.tolist(), table.columns["city"].missing.tolist()
+    ([31.0, 45.0], [False, True])
+    """
+    if isinstance(X, Table):
+        return X.select(columns)
+    names = _names(X)
+    if names is None:
+        raise DataError(f"needs named columns, as a frame has them, got {type(X).__name__}")
+    check_columns(columns, names)
+    if name := twice([name for name in names if name in columns]):
+        raise DataError(f'two columns are named "{name}"; rename one')
+    places = {name: i for i, name in enumerate(names)}
+    return Table({name: _column(name, _values(X, name, places[name])) for name in columns})
+
+
+def _names(X: Any) -> list[str] | None:
+    if isinstance(X, Mapping):
+        return [str(name) for name in X]
+    names = getattr(X, "column_names", None)  # of Arrow data
+    if names is None:
+        names = getattr(X, "columns", None)
+    if names is None or callable(names):
+        return None
+    return [str(name) for name in names]
+
+
+def _values(X: Any, name: str, place: int) -> Any:
+    if isinstance(X, Mapping):
+        return list(X.values())[place]
+    if hasattr(X, "iloc"):  # pandas, whose names need not be text
+        return X.iloc[:, place]
+    if hasattr(X, "get_column"):  # polars
+        return X.get_column(name)
+    if hasattr(X, "column"):
+        return X.column(place)
+    raise DataError(f"{type(X).__name__} has no columns that can be read; give a DataFrame")
+
+
+def _column(name: str, values: Any) -> Column:
+    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        raise DataError(f'column "{name}" must hold a value for each row, got {values!r:.60}')
+    if len(getattr(values, "shape", (0,))) != 1:
+        raise DataError(f'column "{name}" must have one dimension, got shape {values.shape}')
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return _without_arrow(name, values)
+    from fastclf.data import arrow
+
+    with located(f'column "{name}"'):
+        array = _as_arrow(values, pa)
+    return arrow.to_table(pa.table({name: array})).columns[name]
+
+
+def _as_arrow(values: Any, pa: Any) -> Any:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if hasattr(values, "to_arrow"):
+        return values.to_arrow()
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return pa.array(_texts(values), pa.string())  # of several types: as a text file has them
+
+
+def _texts(values: Any) -> list[str | None]:
+    items = list(values)
+    if any(isinstance(item, list | tuple | dict | set | np.ndarray) for item in items):
+        raise DataError("holds lists or the like; give one number or text in each row")
+    return [
+        None if missing else str(item).lower() if isinstance(item, bool | np.bool_) else str(item)
+        for item, missing in zip(items, map(_is_missing, items), strict=True)
+    ]
+
+
+def _is_missing(item: Any) -> bool:
+    if item is None or type(item).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(item, float | np.floating) and bool(np.isnan(item))
+
+
+def _without_arrow(name: str, values: Any) -> Column:
+    is_list = isinstance(values, list | tuple)  # which may hold text and NaN
+    array = np.asarray(values, dtype=object if is_list else None)
+    kind = array.dtype.kind
+    if kind == "O":
+        present = [item for item in array.tolist() if not _is_missing(item)]
+        if all(isinstance(item, bool | np.bool_ | str) for item in present):
+            kind = "U"
+        elif all(isinstance(item, int | float | np.number) for item in present):
+            numbers = [np.nan if _is_missing(item) else float(item) for item in array.tolist()]
+            array, kind = np.array(numbers), "f"
+    if kind in "iuf":
+        single = kind == "f" and array.dtype.itemsize <= 4
+        return Numbers(array.astype(np.float32 if single else np.float64))
+    if kind not in "bU":
+        raise DataError(
+            f'column "{name}" holds {getattr(values, "dtype", array.dtype)}; convert it to numbers '
+            "or text, or install pyarrow: pip install 'fastclf[data]'"
+        )
+    texts = np.array([(text or "").strip() for text in _texts(array.tolist())], dtype=object)
+    found = sorted(set(texts.tolist()) - {""})
+    position = {text: code for code, text in enumerate(found)}
+    codes = np.array([position.get(text, -1) for text in texts.tolist()], dtype=np.int32)
+    return Categories(codes, tuple(found))

@@ -1,0 +1,76 @@
+"""The first entry of a matrix that isn't a finite number, for every place where rows come in."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+
+class Entry(NamedTuple):
+    """An entry of a matrix that is NaN or infinite.
+
+    Parameters
+    ----------
+    row, column : int
+        Where it is, counted from 0.
+    value : float
+    total : int
+        How many such entries there are.
+    """
+
+    row: int
+    column: int
+    value: float
+    total: int
+
+    def described(self, first_row: int, names: Sequence[str] | None) -> str:
+        """Return its row and column, and what it is.
+
+        Parameters
+        ----------
+        first_row : int
+            The number of the matrix's first row in its file.
+        names : sequence of str, optional
+            Names of the columns.
+        """
+        column = f"column {self.column}" if names is None else f'column "{names[self.column]}"'
+        kind = "a missing value" if np.isnan(self.value) else "an infinite number"
+        return f"row {first_row + self.row}, {column}: {kind}"
+
+
+def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
+    """Return the first entry of a matrix that isn't finite, or None.
+
+    The sum of all entries tells whether there is one, so that usually X is read once.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, d)
+    allow_nan : bool
+        Whether NaN passes as finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.finite import first_not_finite
+    >>> X = np.array([[1.0, 2.0], [np.nan, np.inf]])
+    >>> first_not_finite(X[:1]), first_not_finite(X).described(1, ["a", "b"])
+    (None, 'row 2, column "a": a missing value')
+    """
+    values = X.data if scipy.sparse.issparse(X) else X
+    if values.dtype.kind != "f":
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return None
+    bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
+    count = int(np.count_nonzero(bad))
+    if not count:  # a sum of finite numbers may overflow
+        return None
+    position = int(bad.argmax())
+    if scipy.sparse.issparse(X):
+        row = int(np.searchsorted(X.indptr, position, side="right")) - 1
+        return Entry(row, int(X.indices[position]), float(X.data[position]), count)
+    row, column = (int(i) for i in np.unravel_index(position, X.shape))
+    return Entry(row, column, float(X[row, column]), count)

@@ -1,0 +1,334 @@
+"""Loading a saved model in Python: as the estimator that it was, or as one of raw columns."""
+
+import os
+import warnings
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+
+from fastclf.errors import InputError, ModelFileError, RunError
+from fastclf.estimators.base import LinearClassifier
+from fastclf.estimators.encoding import indicators, most_probable
+from fastclf.estimators.multilabel import subset_accuracy
+from fastclf.estimators.persistence import as_estimator
+from fastclf.linear_model import LinearModel
+
+
+def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
+    """Load a fitted model from a file that ``save`` wrote, or from a run of the command line.
+
+    It makes the same predictions, bit for bit, and has the same ``classes_`` and dtypes. A run
+    comes back as a :class:`LoadedClassifier`, which takes the raw columns that ``fastclf predict``
+    takes, and so does any model that encodes columns, scales features or divides by a temperature.
+    Others come back as the estimator that they were, with default parameters; a distilled
+    classifier as its student.
+
+    Parameters
+    ----------
+    path : path-like
+        A model file, or the directory of a run.
+
+    Returns
+    -------
+    LoadedClassifier, LogisticRegression or MultiLabelLogisticRegression
+
+    Raises
+    ------
+    ModelFileError
+        If the file can't be read, is damaged, or holds something else; or the directory isn't that
+        of a complete run.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> import fastclf
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> fastclf.LogisticRegression().fit(X, y).save(path)
+    >>> fastclf.load(path).predict(X[:3])
+    array([0, 0, 0])
+    """
+    if Path(path).is_dir():
+        return LoadedClassifier(_of_run(Path(path)))
+    model = LinearModel.load(path)
+    return as_estimator(model, path) or LoadedClassifier(model)
+
+
+def _of_run(path: Path) -> LinearModel:
+    from fastclf.runs.directory import open_run
+
+    try:
+        return open_run(path).model
+    except RunError as problem:
+        reason = str(problem).removeprefix(f"{path}: ")
+        raise ModelFileError(f"{path}: can't be read: {reason}") from None
+
+
+class LoadedClassifier(ClassifierMixin, BaseEstimator):
+    """A fitted linear model that takes raw rows: frames, dicts of columns, or matrices.
+
+    `fastclf.load` makes it. Columns are found by name, in any order, and others are ignored; they
+    are encoded as in training. A matrix stands for the raw columns in their order, which then must
+    all be numeric.
+
+    Parameters
+    ----------
+    model : LinearModel
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,) or (L,)
+        The classes, or the labels.
+    n_features_in_ : int
+        The number of raw columns.
+    feature_names_in_ : ndarray of str
+        The raw columns, where their names are known.
+    encoded_feature_names_ : ndarray of str of shape (d,)
+        The features that the raw columns become, as ``city=Paris``, where names are known.
+    coef_ : ndarray of shape (1, d), (K, d) or (L, d)
+        The coefficients of these features. Where features aren't encoded but only scaled, those of
+        the raw features.
+    intercept_ : ndarray of shape (1,), (K,) or (L,)
+    threshold_ : ndarray of shape (L,)
+        With several labels: one is predicted where its probability is larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.linear_model import LinearModel
+    >>> from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
+    >>> from fastclf.runs.loading import LoadedClassifier
+    >>> city = CategoricalColumn("city", ("Bonn", "Rome"))
+    >>> encoder = Encoder((NumericColumn("age", fill=40.0, shift=40.0, scale=10.0), city))
+    >>> theta, classes = np.array([[1.0], [2.0], [-2.0], [0.0]]), np.array(["no", "yes"])
+    >>> clf = LoadedClassifier(LinearModel(theta, "binary", classes, encoder=encoder))
+    >>> clf.predict({"city": ["Bonn", "Rome"], "age": [30, None], "id": [1, 2]}).tolist()
+    ['yes', 'no']
+    >>> clf.encoded_feature_names_.tolist()
+    ['age', 'city=Bonn', 'city=Rome']
+    """
+
+    def __init__(self, model: LinearModel) -> None:
+        self.model = model
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Return the task, the number of columns and the classes."""
+        names = ", ".join(map(str, self.classes_[:10].tolist()))
+        more = ", ..." if len(self.classes_) > 10 else ""
+        what = f"{self.model.task}, {self.n_features_in_} columns, classes {names}{more}"
+        return f"<{type(self).__name__}: {what}>"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that it is fitted."""
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the classifier can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.model.encoder is None
+        tags.input_tags.string = self.model.encoder is not None
+        tags.input_tags.allow_nan = self.model.encoder is not None
+        tags.classifier_tags.multi_label = self.model.task == "multilabel"
+        tags.classifier_tags.multi_class = self.model.task == "multiclass"
+        return tags
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes (K,), or the labels (L,)."""
+        return self.model.classes
+
+    @property
+    def n_features_in_(self) -> int:
+        """The number of raw columns."""
+        encoder = self.model.encoder
+        return self.model.n_features if encoder is None else len(encoder.column_names)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The raw columns."""
+        return np.array(self._known(self.model.column_names, "names of columns"), dtype=object)
+
+    @property
+    def encoded_feature_names_(self) -> np.ndarray:
+        """The features that the raw columns become (d,)."""
+        encoder = self.model.encoder
+        names = self.model.feature_names if encoder is None else encoder.feature_names
+        return np.array(self._known(names, "names of features"), dtype=object)
+
+    @property
+    def threshold_(self) -> np.ndarray:
+        """The probabilities (L,) beyond which labels are predicted."""
+        return self._known(self.model.threshold, "thresholds")
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """The coefficients (1, d), (K, d) or (L, d) of the features."""
+        return np.ascontiguousarray(self._theta()[:-1].T)
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        """The intercepts (1,), (K,) or (L,)."""
+        return self._theta()[-1]
+
+    def fit(self, X: Any, y: Any = None) -> "LoadedClassifier":
+        """Refuse to be fitted: the model is as it was loaded.
+
+        Parameters
+        ----------
+        X, y : object
+            Anything.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(
+            "a loaded model can't be fitted again; fit a LogisticRegression, or train a new run; "
+            "in scikit-learn's meta-estimators wrap it in sklearn.frozen.FrozenEstimator"
+        )
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of each row.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
+            pandas, polars and pyarrow will do.
+
+        Returns
+        -------
+        ndarray of shape (n,) for two classes, (n, K) or (n, L) otherwise
+
+        Raises
+        ------
+        InputError
+            If X is a matrix of another number of columns, or holds what can't be used.
+        DataError
+            If a column isn't there, or can't be encoded; it names the row, counted from 1.
+        """
+        return self.model.decision_function(self._rows(X))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        return self.model.predict_proba(self._rows(X))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return logarithms of probabilities, exact where those round to 0 or 1.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
+
+        Returns
+        -------
+        ndarray of shape (n, K) or (n, L)
+        """
+        return self.model.predict_log_proba(self._rows(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row, or the indicators of the labels.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, L)
+        """
+        return self.model.predict(self._rows(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; with several labels the share of rows that are right in all.
+
+        Labels are matched by name, as ``fastclf evaluate`` does: True is "true". Of distributions
+        the most probable class counts.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
+        y : array-like of shape (n,), (n, K) or (n, L)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        DataError
+            If no label is a class of the model; there is a warning where some aren't.
+        """
+        from fastclf.data.labels import matched_labels
+
+        predicted = self.predict(X)
+        if predicted.ndim == 2:
+            values = indicators(y)[0]
+            if values.shape != predicted.shape:
+                raise InputError(f"y must have shape {predicted.shape}, got {values.shape}")
+            return subset_accuracy(values, predicted, sample_weight)
+        names = self.classes_.astype(str)
+        labels = np.asarray(most_probable(y, names)).ravel()
+        found = matched_labels(labels, names.tolist())
+        for warning in found.warnings():
+            warnings.warn(warning, UserWarning, stacklevel=2)
+        return float(accuracy_score(found.y, predicted.astype(str), sample_weight=sample_weight))
+
+    def linear_model(self) -> LinearModel:
+        """Return the model as plain data.
+
+        Returns
+        -------
+        LinearModel
+        """
+        return self.model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file that :func:`fastclf.load` reads; the same as it was.
+
+        Parameters
+        ----------
+        path : path-like
+            Usually ends in ``.safetensors``; replaced in one step.
+
+        Raises
+        ------
+        ModelFileError
+            If the file can't be written.
+        """
+        self.model.save(path)
+
+    def _rows(self, X: Any) -> Any:
+        from fastclf.data.frames import is_frame, to_table
+
+        names = self.model.column_names
+        return to_table(X, names) if names is not None and is_frame(X) else X
+
+    def _theta(self) -> np.ndarray:
+        model = self.model
+        theta = model.theta.astype(np.float64) / model.temperature
+        if model.preprocessing is not None:
+            shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
+            theta[:-1] /= scale[:, None]
+            theta[-1] -= shift @ theta[:-1]
+        return theta.astype(model.theta.dtype)
+
+    def _known(self, value: Any, what: str) -> Any:
+        if value is None:
+            raise AttributeError(f"this model has no {what}")
+        return value
