@@ -34,7 +34,8 @@ SPARSE_BELOW = 0.2  # of the features are not 0
 
 MANY_DATES = 20  # as categories of their own they tell nothing of other dates
 
-_BLOCK = 64  # columns that are fitted at a time
+_BLOCK = 64  # columns that are fitted at a time, more of few rows
+_TOGETHER = 1 << 18  # values of columns that are fitted at a time
 
 
 def fit_encoder(
@@ -168,8 +169,9 @@ def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
     names = [name for name, column in table.columns.items() if isinstance(column, Numbers)]
     fitted: dict[str, NumericColumn] = {}
     alike = True
-    for start in range(0, len(names), _BLOCK):
-        block = names[start : start + _BLOCK]
+    together = max(_BLOCK, _TOGETHER // max(table.n_rows, 1))
+    for start in range(0, len(names), together):
+        block = names[start : start + together]
         X = np.stack([_finite(name, table) for name in block], axis=1)
         if impute == "none":
             fill: list[float | None] = [None] * len(block)

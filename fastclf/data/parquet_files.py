@@ -30,7 +30,7 @@ class ParquetFiles:
     Raises
     ------
     DataError
-        If one can't be read, or the types of a column don't go together.
+        If one can't be read, or has two columns of a name.
     """
 
     def __init__(self, path: Path, folders_are_columns: bool = True) -> None:
@@ -44,17 +44,19 @@ class ParquetFiles:
         for file, fragment in zip(self.files, self._fragments, strict=True):
             with arrow_errors(file):
                 self._own.append(fragment.physical_schema)
-            if name := twice(self._own[-1].names):
+                names = self._own[-1].names  # may be no UTF-8
+            if name := twice(names):
                 raise DataError(f'{file}: two columns are named "{name}"; rename one')
         in_files = {name for schema in self._own for name in schema.names}
         fields = self._dataset.schema
         self._of_folders = [field for field in fields if field.name not in in_files]
+        self._conflicts: dict[str, str] = {}
         self.schema = self._unified()
         self.names = tuple(self.schema.names)
         self._is_uniform = all(schema.equals(self._own[0]) for schema in self._own)
 
     def check(self, columns: Collection[str]) -> None:
-        """Refuse columns that some of the files lack.
+        """Refuse columns that some of the files lack, or that are of types that don't go together.
 
         Raises
         ------
@@ -63,6 +65,9 @@ class ParquetFiles:
         """
         if self._is_uniform:
             return
+        for name in columns:
+            if name in self._conflicts:
+                raise DataError(self._conflicts[name])
         of_folders = {field.name for field in self._of_folders}
         for file, schema in zip(self.files, self._own, strict=True):
             own = {*schema.names, *of_folders}
@@ -127,11 +132,13 @@ class ParquetFiles:
                 known = kinds.get(field.name, field.type)
                 kind = common_type(known, field.type)
                 if kind is None:
-                    raise DataError(
+                    self._conflicts.setdefault(
+                        field.name,
                         f'{file}: column "{field.name}" holds {field.type}, and {known} in other '
-                        "files of the folder; write it with one type"
+                        "files of the folder; write it with one type, or leave it out with "
+                        "data.drop",
                     )
-                kinds[field.name] = kind
+                kinds[field.name] = kind or known
         return pa.schema([*kinds.items(), *self._of_folders])
 
 

@@ -202,7 +202,7 @@ class ParquetParts:
     ) -> list[tuple[np.ndarray, Piece]]:
         path, metadata, group = self._groups[part]
         n = metadata.row_group(group).num_rows
-        if n == 0:
+        if n <= 0:
             return []
         length = -(-n // -(-n // wanted.most))  # of chunks that are about as long as each other
         X = [
@@ -213,13 +213,13 @@ class ParquetParts:
         with arrow_errors(path), parquet.ParquetFile(path, metadata=metadata) as file:
             for first in range(0, len(wanted.features), together):
                 names = list(wanted.features[first : first + together])
-                found = file.read_row_group(group, names).combine_chunks()
+                found = _group(file, group, names, n)
                 columns = [numbers_of(found.column(name).chunk(0)) for name in names]
                 for i, chunk in enumerate(X):
                     rows = slice(i * length, i * length + len(chunk))
                     _write(chunk, first, [column[rows] for column in columns])
                 del found, columns
-            others = file.read_row_group(group, list(wanted.others)).combine_chunks()
+            others = _group(file, group, list(wanted.others), n)
         pieces = [self._piece(batch, path) for batch in others.to_batches(length)]
         return list(zip(X, pieces, strict=True))
 
@@ -297,6 +297,15 @@ class ArrayParts:
         rows = slice(part * self._rows, (part + 1) * self._rows)
         X, y = self._arrays
         return np.array(X[rows], dtype=dtype, order="C"), np.array(y[rows])
+
+
+def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) -> pa.Table:
+    found = file.read_row_group(group, columns).combine_chunks()
+    if columns and found.num_rows != n:
+        raise ValueError(
+            f"a row group has {found.num_rows} rows, and says it had {n}; it is damaged"
+        )
+    return found
 
 
 def _mapped(path: Path) -> np.ndarray:

@@ -111,7 +111,7 @@ class TextFile:
         done = 0
         with arrow_errors(self.path), self._after_names() as file:
             pieces: Iterator[bytes] = (
-                piece for piece in line_pieces(file, _SAMPLE) if not piece.isspace()
+                piece for piece in line_pieces(file, self._block) if not piece.isspace()
             )
             if len(types) < len(wanted) and (first := next(pieces, b"")):
                 types |= self._guess_from(first, wanted, types)
