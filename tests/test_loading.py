@@ -137,6 +137,14 @@ def test_every_kind_of_frame(kind: str, folder: Path):
     assert np.array_equal(clf.predict(rows), labels)
 
 
+@pytest.mark.parametrize("null", ["?", "NA", " ", ""])
+def test_text_that_means_a_missing_value(null: str, folder: Path):
+    clf, frame = fastclf.load(run_of("two classes", folder)), people()
+    frame["age"] = [null if np.isnan(age) else str(age) for age in frame.age]
+    frame["city"] = frame.city.fillna(null)
+    assert np.array_equal(clf.predict_proba(frame), clf.predict_proba(people()))
+
+
 @pytest.mark.parametrize("kind", ["pandas of objects", "dict of arrays", "dict of lists"])
 def test_frames_are_read_without_pyarrow(kind: str, folder: Path, monkeypatch):
     clf, rows = fastclf.load(run_of("two classes", folder)), FRAMES[kind](people())

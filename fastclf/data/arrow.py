@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table
 
-NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")  # text that is a missing value
 _RELEASED = 8  # columns after which Arrow's memory goes back to the system
 _NO_FOOTER = ("magic bytes not found", "smaller than the minimum file footer")
 TEXT = pa.dictionary(pa.int32(), pa.string())

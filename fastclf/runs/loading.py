@@ -317,8 +317,12 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
     def _rows(self, X: Any) -> Any:
         from fastclf.data.frames import is_frame, to_table
 
-        names = self.model.column_names
-        return to_table(X, names) if names is not None and is_frame(X) else X
+        names, encoder = self.model.column_names, self.model.encoder
+        if names is None or not is_frame(X):
+            return X
+        kinds = () if encoder is None else encoder.columns
+        known = {kind.name: kind.categories for kind in kinds if hasattr(kind, "categories")}
+        return to_table(X, names, known)
 
     def _theta(self) -> np.ndarray:
         return theta_of_features(self.model).astype(self.model.theta.dtype)
