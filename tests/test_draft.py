@@ -2,16 +2,19 @@
 
 import re
 import tomllib
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from rich.console import Console
 from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
+from fastclf.runs.checking import check_recipe, print_plan
 from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
 from fastclf.runs.run import train
 from fastclf.toml import tables_in
@@ -247,3 +250,75 @@ def test_targets_that_cannot_be_used(targets: list[str], said: str, tmp_path: Pa
     with pytest.raises(FastclfError, match=said) as refused:
         draft_for_file(tmp_path / "people.csv", targets)
     assert "\n" not in str(refused.value)
+
+
+def classes_of(counts: dict[str, int]) -> np.ndarray:
+    return np.repeat(list(counts), list(counts.values()))
+
+
+def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
+    y = classes_of({"no": 40, "yes": 49, "yse": 1})
+    pd.DataFrame(X, columns=list("abcd")).assign(y=y).to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_for_file(tmp_path / "t.csv", folder=tmp_path)
+    assert draft.facts[:3] == (
+        "t.csv: 89 rows, 4 columns, 0 categorical, missing values in 0.",
+        "Left out: 1 row of other classes, yse (data.classes).",
+        "Classes of y: no (40), yes (49).",
+    )
+    recipe = written(tmp_path / "t.csv")
+    assert (recipe.model.kind, recipe.data.classes) == ("logistic", ("no", "yes"))
+    plan = check_recipe(recipe)
+    assert plan.left_out == {"of other classes, yse (data.classes)": 1}
+    console = Console(file=StringIO(), width=200)
+    print_plan(plan, console)
+    assert "left out  1 row of other classes, yse (data.classes)" in console.file.getvalue()
+    console = Console(file=StringIO(), width=200)
+    summary = train(recipe, tmp_path / "run", console).summary
+    first = console.file.getvalue().splitlines()[0]
+    assert first == "left out: 1 row of other classes, yse (data.classes)"
+    assert summary["left_out"] == plan.left_out
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"yes": 90}, "all rows are of one class, yes"),
+        ({"yes": 89, "yse": 1}, "of yse there is one row only, and without it"),
+    ],
+)
+def test_too_few_classes_are_refused(counts: dict[str, int], said: str, tmp_path: Path):
+    path = tmp_path / "t.csv"
+    pd.DataFrame(X, columns=list("abcd")).assign(y=classes_of(counts)).to_csv(path, index=False)
+    with pytest.raises(FastclfError, match=f"t.csv: {said}"):
+        draft_for_file(path)
+    if len(counts) == 1:
+        recipe = Recipe.model_validate({"name": "t", "data": {"path": str(path)}})
+        for act in (check_recipe, lambda recipe: train(recipe, tmp_path / "run")):
+            with pytest.raises(FastclfError, match=f"t.csv: {said}"):
+                act(recipe)
+
+
+def test_rows_without_a_label_are_left_out_and_told_of(tmp_path: Path):
+    y = classes_of({"no": 40, "": 5, "yes": 45})
+    pd.DataFrame(X, columns=list("abcd")).assign(y=y).to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_for_file(tmp_path / "t.csv", folder=tmp_path)
+    assert draft.facts[1] == 'Left out: 5 rows without a target (data.missing_target = "drop").'
+    recipe = written(tmp_path / "t.csv")
+    assert recipe.data.missing_target == "drop"
+    assert train(recipe, tmp_path / "run").summary["n_train"] == 63
+
+
+def test_few_rows_of_many_classes_train(tmp_path: Path):
+    y = [f"class {i // 2}" for i in range(20)]
+    pd.DataFrame(X[:20], columns=list("abcd")).assign(y=y).to_csv(tmp_path / "t.csv", index=False)
+    recipe = written(tmp_path / "t.csv")
+    assert (recipe.data.stratify, recipe.data.test_size) == (False, 0)
+    assert train(recipe, tmp_path / "run").summary["n_test"] == 0
+
+
+def test_values_that_cannot_be_used_are_seen_before_training(tmp_path: Path):
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=CODES)
+    frame.loc[7, "c"] = np.inf
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(FastclfError, match='t.csv: row 8, column "c": an infinite number'):
+        draft_for_file(tmp_path / "t.csv")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from fastclf.config import load_recipe
+from fastclf.config import Recipe, load_recipe
 from fastclf.data import FileOptions, load_card, load_file, read_table
 from fastclf.errors import ConfigError, DataError
 from fastclf.linear_model import LinearModel
@@ -308,3 +309,19 @@ def test_mistakes_in_the_data_table(recipe_of, assignment: str, said: str):
     assert str(refused.value).startswith(f"--set {assignment}")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_labels_of_a_test_file_match_in_all_spellings(stream: bool, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    frame["y"] = frame.a > 0
+    frame.to_parquet(tmp_path / "train.parquet")
+    data = {"path": str(tmp_path / "train.parquet"), "target": "y", "stream": stream}
+    data["test_path"] = str(tmp_path / "test.csv")
+    frame.to_csv(tmp_path / "test.csv", index=False)  # with True and False
+    found = train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / "run")
+    assert found.summary["metrics"]["test"]["accuracy"] > 0.9
+    frame.assign(y=np.where(frame.y, "yes", "no")).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(DataError, match=r"test.csv: the class \"no\" isn't among.*false, true"):
+        train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / "run2")

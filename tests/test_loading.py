@@ -137,6 +137,14 @@ def test_every_kind_of_frame(kind: str, folder: Path):
     assert np.array_equal(clf.predict(rows), labels)
 
 
+@pytest.mark.parametrize("null", ["?", "NA", " ", ""])
+def test_text_that_means_a_missing_value(null: str, folder: Path):
+    clf, frame = fastclf.load(run_of("two classes", folder)), people()
+    frame["age"] = [null if np.isnan(age) else str(age) for age in frame.age]
+    frame["city"] = frame.city.fillna(null)
+    assert np.array_equal(clf.predict_proba(frame), clf.predict_proba(people()))
+
+
 @pytest.mark.parametrize("kind", ["pandas of objects", "dict of arrays", "dict of lists"])
 def test_frames_are_read_without_pyarrow(kind: str, folder: Path, monkeypatch):
     clf, rows = fastclf.load(run_of("two classes", folder)), FRAMES[kind](people())
@@ -270,9 +278,11 @@ def test_a_temperature_of_an_estimator_comes_back(rng, tmp_path: Path):
     scaler.fit(X[40:], y[40:]).save(tmp_path / "m.safetensors")
     clf = fastclf.load(tmp_path / "m.safetensors")
     model = LinearModel.load(tmp_path / "m.safetensors")
+    assert isinstance(clf, fastclf.LogisticRegression)
+    np.testing.assert_allclose(clf.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+    clf, S = LoadedClassifier(model), scipy.sparse.csr_array(X)
     assert np.array_equal(clf.predict_proba(X), model.predict_proba(X))
     assert np.array_equal(clf.predict_proba(pd.DataFrame(X)), model.predict_proba(X))
-    S = scipy.sparse.csr_array(X)
     assert np.array_equal(clf.predict_proba(S), model.predict_proba(S))
     assert not hasattr(clf, "feature_names_in_")
 

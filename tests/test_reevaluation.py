@@ -128,3 +128,68 @@ def test_cards_that_do_not_fit(card: str, said: str, tmp_path: Path):
     run = trained(tmp_path, {"name": "iris"})
     with pytest.raises(DataError, match=said):
         evaluate_run(run, CARDS / f"{card}.toml")
+
+
+@pytest.fixture(scope="module")
+def booleans(tmp_path_factory) -> FinishedRun:
+    folder = tmp_path_factory.mktemp("booleans")
+    people(120, 0).assign(paid=lambda rows: rows.paid == "yes").to_parquet(
+        folder / "people.parquet"
+    )
+    return trained(folder, {"path": str(folder / "people.parquet"), "target": "paid"})
+
+
+@pytest.mark.parametrize(
+    "spelt", [("True", "False"), ("TRUE", "FALSE"), ("1", "0"), ("1.0", "0.0")]
+)
+def test_booleans_match_in_all_spellings(spelt: tuple[str, str], booleans: FinishedRun, tmp_path):
+    rows = people(120, 0)
+    rows["paid"] = np.where(rows.paid == "yes", *spelt)
+    rows.to_csv(tmp_path / "spelt.csv", index=False)
+    found = evaluate_run(booleans, tmp_path / "spelt.csv")
+    (judged,) = found.parts.values()
+    assert judged.metrics["accuracy"] > 0.8 and "log_loss" in judged.metrics
+    assert judged.tables["confusion_matrix"]["classes"] == ["false", "true"]
+    assert not found.warnings
+
+
+def test_labels_of_which_the_model_knows_none(run: FinishedRun, files: Path):
+    people(40, 1).assign(paid=lambda rows: rows.paid.str.title()).to_csv(files / "t.csv")
+    with pytest.raises(
+        DataError, match=r"t.csv: none of its labels is a class.*no, yes"
+    ) as refused:
+        evaluate_run(run, files / "t.csv")
+    assert '"Yes" (' in str(refused.value) and "(did you mean yes?)" in str(refused.value)
+    assert not list(run.path.glob("evaluation-*"))
+
+
+def test_labels_of_which_the_model_knows_some(run: FinishedRun, files: Path):
+    rows = people(40, 1)
+    rows.loc[:2, "paid"] = "Yes"
+    rows.to_csv(files / "t.csv")
+    found = evaluate_run(run, files / "t.csv")
+    (warning,) = found.warnings
+    assert warning.startswith("3 of 40 rows have a label that the model doesn't know")
+    assert '"Yes" (3 rows) (did you mean yes?)' in warning
+    (judged,) = found.parts.values()
+    assert judged.n_rows == 40
+
+
+def test_lists_with_labels_that_the_model_does_not_know(files: Path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    lists = [";".join(n for n, v in zip("xy", row, strict=True) if v > 0) for row in frame.values]
+    frame.assign(topics=lists).to_csv(files / "topics.csv", index=False)
+    data = {"path": str(files / "topics.csv"), "target": "topics", "label_separator": ";"}
+    run = trained(files, data)
+    expected = evaluate_run(run, files / "topics.csv").parts["topics"]
+    more = [f"{text};z" if i < 3 else text for i, text in enumerate(lists)]
+    frame.assign(topics=more).to_csv(files / "more.csv", index=False)
+    found = evaluate_run(run, files / "more.csv")
+    assert found.parts["more"].metrics == expected.metrics
+    assert found.warnings == (
+        'labels that the model doesn\'t know are left out: "z" (3 rows); it knows x, y',
+    )
+    frame.assign(topics="X").to_csv(files / "other.csv", index=False)
+    with pytest.raises(DataError, match=r'knows no label "X" .did you mean x'):
+        evaluate_run(run, files / "other.csv")

@@ -14,11 +14,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
+from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table, as_categories, exact_numbers
-
-NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
-"""Text that is a missing value in formats that have no other."""
 
 _RELEASED = 1 << 26  # bytes of columns after which Arrow's memory goes back to the system
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -4,11 +4,12 @@ They become what the same columns in a Parquet file become. Frames of pandas and
 numbers, text and booleans are read without pyarrow, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError, located
 from fastclf.table import Categories, Column, Numbers, Table, check_columns, twice
 
@@ -18,7 +19,9 @@ def is_frame(X: Any) -> bool:
     return isinstance(X, Table) or _names(X) is not None
 
 
-def to_table(X: Any, columns: Sequence[str]) -> Table:
+def to_table(
+    X: Any, columns: Sequence[str], known: Mapping[str, Collection[str]] | None = None
+) -> Table:
     """Return some columns of a frame as a table, whose rows count from 1.
 
     Parameters
@@ -26,6 +29,9 @@ def to_table(X: Any, columns: Sequence[str]) -> Table:
     X : DataFrame of pandas or polars, pyarrow Table or RecordBatch, dict of columns, or Table
         It may have others, too, and in any order.
     columns : sequence of str
+    known : dict of str to collection of str, optional
+        The categories that a model knows. Text such as "?" or "NA" is a missing value, as in a text
+        file, unless it is one of them.
 
     Raises
     ------
@@ -48,7 +54,19 @@ def to_table(X: Any, columns: Sequence[str]) -> Table:
     if name := twice([name for name in names if name in columns]):
         raise DataError(f'two columns are named "{name}"; rename one')
     places = {name: i for i, name in enumerate(names)}
-    return Table({name: _column(name, _values(X, name, places[name])) for name in columns})
+    known = known or {}
+    table = {name: _column(name, _values(X, name, places[name])) for name in columns}
+    return Table({name: _without_nulls(table[name], known.get(name, ())) for name in columns})
+
+
+def _without_nulls(column: Column, known: Collection[str]) -> Column:
+    if not isinstance(column, Categories):
+        return column
+    is_null = [name in NULLS and name not in known for name in column.names]
+    if not any(is_null):
+        return column
+    codes = np.where(np.array([*is_null, False])[column.codes], -1, column.codes)
+    return Categories(codes.astype(np.int32), column.names)
 
 
 def _names(X: Any) -> list[str] | None:

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from fastclf.data.arrow import NULLS, TEXT, arrow_errors, to_table
+from fastclf.data.arrow import TEXT, arrow_errors, to_table
+from fastclf.data.nulls import NULLS
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.text_columns import is_nearly_numeric, is_number
 from fastclf.errors import DataError

@@ -1,5 +1,6 @@
 """From the plain data of a saved model to the estimator that it came from."""
 
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ _ESTIMATORS: dict[str, type[LinearClassifier]] = {
 
 
 def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
-    """Return the fitted estimator that a model came from.
+    """Return the fitted estimator that a model came from, or None if it takes raw columns.
 
-    It predicts the same bits. None where the model does more than an estimator: where it encodes
-    columns, changes features first, or divides by a temperature.
+    It does where it encodes columns; or where it knows their names, and scales them or divides
+    logits by a temperature. Without names a scale and a temperature become part of the
+    coefficients.
 
     Parameters
     ----------
@@ -39,10 +41,11 @@ def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
         raise ModelFileError(f"{source}: holds an unknown estimator {name!r}")
     if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
         raise ModelFileError(f"{source}: holds a {model.task} model as a {name}")
-    if model.encoder is not None or model.preprocessing is not None or model.temperature != 1:
+    changed = model.preprocessing is not None or model.temperature != 1
+    if model.encoder is not None or (changed and model.feature_names is not None):
         return None
     estimator = kind()
-    estimator._store_theta(model.theta, model.theta.dtype)
+    estimator._store_theta(theta_of_features(model), model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
@@ -52,3 +55,15 @@ def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
         estimator.threshold_ = np.asarray(model.threshold)
         estimator.top_k = model.top_k
     return estimator
+
+
+def theta_of_features(model: LinearModel) -> np.ndarray:
+    """Return coefficients and intercepts (d + 1, C) with the temperature and the scale in them."""
+    if model.temperature == 1 and model.preprocessing is None:
+        return model.theta
+    theta = model.theta.astype(np.float64) / model.temperature
+    if model.preprocessing is not None:
+        shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
+        theta[:-1] /= scale[:, None]
+        theta[-1] -= shift @ theta[:-1]
+    return theta

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,20 @@ from fastclf.errors import InputError, ModelFileError, RunError
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import indicators, most_probable
 from fastclf.estimators.multilabel import subset_accuracy
-from fastclf.estimators.persistence import as_estimator
+from fastclf.estimators.persistence import as_estimator, theta_of_features
 from fastclf.linear_model import LinearModel
 
 
 def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
     """Load a fitted model from a file that ``save`` wrote, or from a run of the command line.
 
-    It makes the same predictions, bit for bit, and has the same ``classes_`` and dtypes. A run
-    comes back as a :class:`LoadedClassifier`, which takes the raw columns that ``fastclf predict``
-    takes, and so does any model that encodes columns, scales features or divides by a temperature.
-    Others come back as the estimator that they were, with default parameters; a distilled
-    classifier as its student.
+    It makes the same predictions, and has the same ``classes_`` and dtypes.
+
+    - A run comes back as a :class:`LoadedClassifier`, which takes the raw columns that ``fastclf
+      predict`` takes, and predicts the same bits. So does the model file of a run whose columns
+      are encoded or scaled, or whose probabilities are calibrated.
+    - Other files come back as the estimator that they were, with default parameters; a distilled
+      classifier as its student. A temperature becomes part of the coefficients.
 
     Parameters
     ----------
@@ -316,17 +317,15 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
     def _rows(self, X: Any) -> Any:
         from fastclf.data.frames import is_frame, to_table
 
-        names = self.model.column_names
-        return to_table(X, names) if names is not None and is_frame(X) else X
+        names, encoder = self.model.column_names, self.model.encoder
+        if names is None or not is_frame(X):
+            return X
+        kinds = () if encoder is None else encoder.columns
+        known = {kind.name: kind.categories for kind in kinds if hasattr(kind, "categories")}
+        return to_table(X, names, known)
 
     def _theta(self) -> np.ndarray:
-        model = self.model
-        theta = model.theta.astype(np.float64) / model.temperature
-        if model.preprocessing is not None:
-            shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
-            theta[:-1] /= scale[:, None]
-            theta[-1] -= shift @ theta[:-1]
-        return theta.astype(model.theta.dtype)
+        return theta_of_features(self.model).astype(self.model.theta.dtype)
 
     def _known(self, value: Any, what: str) -> Any:
         if value is None:
