@@ -17,7 +17,16 @@ import numpy as np
 import scipy.sparse
 
 from fastclf.errors import DataError
-from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns, shown
+from fastclf.table import (
+    Categories,
+    Lists,
+    Numbers,
+    Table,
+    as_categories,
+    check_columns,
+    number_of,
+    shown,
+)
 
 MISSING = "(missing)"  # the category of missing values
 OTHER = "(other)"  # the group of rare and unknown categories
@@ -362,7 +371,7 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     """
     if isinstance(column, Numbers):
         return column
-    values = np.array([_number(text) for text in column.names] + [np.nan])
+    values = np.array([number_of(text) for text in column.names] + [np.nan])
     is_text = np.array([np.isnan(value) for value in values.tolist()[:-1]] + [False])
     if is_text[column.codes].any():
         row = int(is_text[column.codes].argmax())
@@ -371,10 +380,3 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
             f'row {rows[row]}, column "{name}": {shown(text)} is not a number; correct it'
         )
     return Numbers(values[column.codes])
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan

@@ -4,7 +4,7 @@ Numbers stay numbers. Text, booleans, dates and times become categories, named a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,8 +44,10 @@ def _reason(problem: Exception) -> str:
     return reason
 
 
-def to_table(arrow: pa.Table, first_row: int = 1) -> Table:
+def to_table(arrow: pa.Table, first_row: int = 1, nulls: Collection[str] = ()) -> Table:
     """Return an Arrow table as ours; its first row has a number in the file.
+
+    Text that is one of ``nulls`` is a missing value, as in files that can't tell the two apart.
 
     Each of Arrow's columns can be freed as soon as it is converted, if nothing else holds it.
 
@@ -58,23 +60,23 @@ def to_table(arrow: pa.Table, first_row: int = 1) -> Table:
     columns: dict[str, Column] = {}
     for i, name in enumerate(arrow.column_names, 1):
         column, arrow = arrow.column(0), arrow.remove_column(0)
-        columns[name] = _column(name, column)
+        columns[name] = _column(name, column, nulls)
         del column
         if i % _RELEASED == 0:
             pa.default_memory_pool().release_unused()
     return Table(columns, rows)
 
 
-def categories(codes: np.ndarray, names: list[str]) -> Categories:
-    """Return categories whose names are stripped of blanks, free of `NULLS`, and in order."""
+def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ()) -> Categories:
+    """Return categories whose names are stripped of blanks, free of ``nulls``, and in order."""
     stripped = np.array([name.strip() for name in names] + [""], dtype=object)
-    distinct = sorted(set(stripped.tolist()) - set(NULLS))
+    distinct = sorted(set(stripped.tolist()) - {"", *nulls})
     position = {name: code for code, name in enumerate(distinct)}
     moved = np.array([position.get(name, -1) for name in stripped.tolist()], dtype=np.int32)
     return Categories(moved[codes], tuple(distinct))  # a code of -1 is the last, a missing value
 
 
-def _column(name: str, column: pa.ChunkedArray) -> Column:
+def _column(name: str, column: pa.ChunkedArray, nulls: Collection[str]) -> Column:
     kind = column.type
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         column, kind = column.cast(kind.value_type), kind.value_type
@@ -100,7 +102,7 @@ def _column(name: str, column: pa.ChunkedArray) -> Column:
         whole = whole.chunk(0)
     codes = whole.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     names = ["" if text is None else text for text in whole.dictionary.to_pylist()]
-    return categories(codes, names)
+    return categories(codes, names, nulls)
 
 
 def _is_text(kind: pa.DataType) -> bool:

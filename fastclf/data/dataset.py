@@ -40,6 +40,8 @@ class Dataset:
         What a teacher said of each row, where columns were named for that.
     weights : ndarray of shape (n,), optional
         How much each row counts in a fit, where that is known.
+    layout : Layout, optional
+        How the text is laid out that the rows were read from.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Dataset:
     test: "Dataset | None" = None
     told: np.ndarray | None = None
     weights: np.ndarray | None = None
+    layout: Any = None
 
     @property
     def n_rows(self) -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.files import feature_columns
+from fastclf.data.packed import stem
 from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
 from fastclf.data.targets import target_columns
@@ -24,6 +25,9 @@ from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.parts import Part
 from fastclf.table import Categories, Numbers, Table
+
+if TYPE_CHECKING:
+    from fastclf.data.text_layout import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,8 @@ class StreamedData:
     n_rows : int
     encoder : Encoder
     sha256 : str
+    layout : Layout, optional
+        How the text is laid out that the rows are read from.
     """
 
     name: str
@@ -55,6 +61,7 @@ class StreamedData:
     n_rows: int
     encoder: Encoder
     sha256: str
+    layout: "Layout | None"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -80,7 +87,13 @@ def open_stream(table: DataTable) -> StreamedData:
     """
     assert table.path is not None and table.test_path is not None  # the table says so
     path = Path(table.path)
-    file = open_table(path, format=table.format, header=table.header, delimiter=table.delimiter)
+    file = open_table(
+        path,
+        format=table.format,
+        header=table.header,
+        delimiter=table.delimiter,
+        decimal=table.decimal,
+    )
     targets = target_columns(file.names, table)
     several = table.target_kind == "indicators"
     if len(targets) > 1 and not several:
@@ -100,6 +113,7 @@ def open_stream(table: DataTable) -> StreamedData:
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
+        decimal=table.decimal,
     )
     tally = IndicatorTally() if stream.several_targets else LabelTally()
     found = EncoderTally(
@@ -137,7 +151,7 @@ def open_stream(table: DataTable) -> StreamedData:
         names = tuple(map(str, labels.tolist()))
         task = "binary" if len(names) == 2 else "multiclass"
     return StreamedData(
-        path.stem,
+        stem(path),
         stream.encoded(encoder),
         _test_rows(table, encoder),
         task,
@@ -146,6 +160,7 @@ def open_stream(table: DataTable) -> StreamedData:
         n,
         encoder,
         digest.hexdigest(),
+        getattr(file, "layout", None),
     )
 
 
