@@ -294,7 +294,7 @@ class Stream:
             parts = files.IpcParts(self.path)
         elif kind in DELIMITERS:
             header, delimiter, decimal = layout
-            wishes = Wishes(delimiter or DELIMITERS[kind], decimal, header)
+            wishes = Wishes(delimiter, decimal, header, of_format=DELIMITERS[kind])
             parts = files.TextParts(self.path, wishes)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})

@@ -123,7 +123,7 @@ def open_table(
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
-    return TextFile(source, Wishes(delimiter or DELIMITERS[kind], decimal, header, expected))
+    return TextFile(source, Wishes(delimiter, decimal, header, expected, DELIMITERS[kind]))
 
 
 def read_table(

@@ -57,12 +57,15 @@ class Wishes(NamedTuple):
     expected : collection of str, optional
         Columns that a file is to have, where others were read before it. Then the delimiter is the
         one that is given only if these columns are there, and the first rows' decimal mark counts.
+    of_format : str, optional
+        The delimiter of the format, where it has one and no other is given.
     """
 
     delimiter: str | None = None
     decimal: str | None = None
     header: bool | None = None
     expected: Collection[str] | None = None
+    of_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,20 @@ class Layout:
     delimiter, decimal : str
     start : int
         The bytes before the first row.
+    of_format : str
+        The delimiter that such a file has as a rule.
     """
 
     names: tuple[str, ...]
     delimiter: str
     decimal: str
     start: int
+    of_format: str = ","
 
-    def unusual(self, usual: str = ",") -> dict[str, str]:
+    def unusual(self) -> dict[str, str]:
         """Return the delimiter and the decimal mark where they aren't the usual ones, by key."""
         found = {}
-        if self.delimiter != usual:
+        if self.delimiter != self.of_format:
             found["delimiter"] = self.delimiter
         if self.decimal != ".":
             found["decimal"] = self.decimal
@@ -120,6 +126,7 @@ def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
         If it isn't text in UTF-8, is empty, or has a name twice.
     """
     _check_is_text(head)
+    wishes = wishes._replace(delimiter=wishes.delimiter or wishes.of_format)
     text = head.decode("utf-8", "surrogateescape")
     begin = len(_BOM) if text.startswith(_BOM) else 0
     if named := _SEP.match(text, begin):
@@ -207,7 +214,7 @@ def _layout(text: str, rows: list[Row], delimiter: str, wishes: Wishes) -> Layou
     if not named:
         names = [f"c{i}" for i in range(len(first))]
     start = rows[0].end if named else _begin(text)
-    return Layout(tuple(names), delimiter, decimal, _bytes(text[:start]))
+    return Layout(tuple(names), delimiter, decimal, _bytes(text[:start]), wishes.of_format or ",")
 
 
 def _begin(text: str) -> int:
@@ -255,9 +262,9 @@ def _check_names(text: str, begin: int, layout: Layout) -> None:
         if any("\udc80" <= letter <= "\udcff" for letter in name):
             lines = text[:begin].count("\n") + 1
             raise DataError(f"line {lines} isn't UTF-8 text; {as_utf8(name)}")
-    if name := twice(layout.names):
+    if (double := twice(layout.names)) is not None:
         raise DataError(
-            f'two columns are named "{name}"; rename one, or set data.header to false if the first '
+            f'two columns are named "{double}"; rename one, or set data.header to false if the first '
             "row isn't the names"
         )
 
