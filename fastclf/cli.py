@@ -55,7 +55,7 @@ def _delimiter(context: click.Context, option: click.Parameter, value: str | Non
 
     value = "\t" if value.lower() in ("tab", "\\t") else value
     if not is_delimiter(value):
-        raise click.BadParameter("must be one ASCII character, and not a quote or a line break")
+        raise click.BadParameter("must be one character in ASCII, and not a quote or a line break")
     return value
 
 

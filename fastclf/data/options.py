@@ -23,8 +23,8 @@ def _one_character(delimiter: str) -> str:
     if not is_delimiter(delimiter):
         raise mistake(
             "data.delimiter",
-            f"delimiter = {delimiter!r}: must be one ASCII character, and not a quote or a line "
-            "break",
+            f"delimiter = {delimiter!r}: must be one character in ASCII, and not a quote or a "
+            "line break",
         )
     return delimiter
 

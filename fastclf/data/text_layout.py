@@ -104,10 +104,11 @@ class Layout:
 
 
 class Row(NamedTuple):
-    """One row of text: its values, and where it ends."""
+    """One row of text: its values, where it ends, and whether its quotes are closed."""
 
     values: list[str]
     end: int
+    is_closed: bool = True
 
 
 def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
@@ -142,6 +143,8 @@ def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
         return None
     if not rows[delimiter]:
         raise DataError("is empty")
+    if not rows[delimiter][0].is_closed:
+        raise DataError("the first row: a quote opens a value and isn't closed; close it")
     _check_names(text, begin, layouts[delimiter])
     return layouts[delimiter]
 
@@ -161,6 +164,7 @@ def _rows(text: str, start: int, delimiter: str, whole: bool) -> Iterator[Row]:
         rf'(?:"([^"]*(?:""[^"]*)*)("?))?({other})({re.escape(delimiter)}|\r\n?|\n|\Z)'
     )
     values: list[str] = []
+    is_closed = True
     while start < len(text):
         found = value.match(text, start)
         assert found is not None  # every part of the pattern may be empty
@@ -169,10 +173,11 @@ def _rows(text: str, start: int, delimiter: str, whole: bool) -> Iterator[Row]:
         cut_off = start == len(text) and end != "\n" and not whole
         if cut_off or quoted is not None and not closed and not whole:
             return
+        is_closed = is_closed and (quoted is None or bool(closed))
         values.append(rest if quoted is None else quoted.replace('""', '"') + rest)
         if end != delimiter:
             if len(values) > 1 or values[0]:
-                yield Row(values, start)
+                yield Row(values, start, is_closed)
             values = []
     if values:  # the last value is empty, and nothing follows
         yield Row([*values, ""], start)
