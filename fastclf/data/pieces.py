@@ -41,7 +41,7 @@ def end_of_rows(text: bytes, delimiter: str) -> int:
     The text begins where a row does. Rows end with a line feed; or with a carriage return, if there
     is no line feed.
     """
-    quoted = _quoted(text, delimiter)
+    quoted = quoted_values(text, delimiter)
     end = _last_outside(text, b"\n", quoted, len(text))
     # A carriage return at the very end may be half of a line break.
     return end or _last_outside(text, b"\r", quoted, len(text) - 1)
@@ -63,7 +63,7 @@ def _value_in_quotes(delimiter: str) -> re.Pattern[bytes]:
     return re.compile(rb'"(?<![^%b\r\n]")[^"]*(?:""[^"]*)*("|\Z)' % before)
 
 
-def _quoted(text: bytes, delimiter: str) -> np.ndarray:
+def quoted_values(text: bytes, delimiter: str) -> np.ndarray:
     """Return where values in quotes begin and end, (2 q,), in order."""
     content = np.frombuffer(text, np.uint8)
     quotes = np.flatnonzero(content == ord('"'))

@@ -269,8 +269,8 @@ def _check_names(text: str, begin: int, layout: Layout) -> None:
             raise DataError(f"line {lines} isn't UTF-8 text; {as_utf8(name)}")
     if (double := twice(layout.names)) is not None:
         raise DataError(
-            f'two columns are named "{double}"; rename one, or set data.header to false if the first '
-            "row isn't the names"
+            f'two columns are named "{double}"; rename one, or set data.header to false if the '
+            "first row isn't the names"
         )
 
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from fastclf.data.arrow import NULLS
+from fastclf.data.pieces import quoted_values
 from fastclf.data.text_columns import has_leading_zero, is_number
 
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
@@ -54,21 +55,48 @@ def first_without_number(
     return None
 
 
-def may_have_leading_zeros(text: bytes, delimiter: str) -> bool:
-    """Tell whether a value in text may be a whole number with a 0 too many; if not, none is."""
+def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> set[int]:
+    """Return which columns may hold a whole number with a 0 too many; others don't.
+
+    Parameters
+    ----------
+    text : bytes
+        Whole rows.
+    delimiter : str
+    n_columns : int
+    """
     content = np.frombuffer(text, np.uint8)
-    zero = content[:-1] == ord("0")
-    zero &= _any_of(content[1:], _DIGITS)
-    places = np.flatnonzero(zero)
+    places = _leading_zeros(content, delimiter)
+    if n_columns == 1 or not len(places):
+        return {0} if len(places) else set()
+    delimiters = np.flatnonzero(content == ord(delimiter))
+    quoted = quoted_values(text, delimiter)
+    if len(quoted):
+        delimiters = delimiters[np.searchsorted(quoted, delimiters) % 2 == 0]
+    # Every row has one delimiter less than columns. After those of whole rows a place is in the
+    # last column, or after a line break in the first.
+    before = np.searchsorted(delimiters, places)
+    columns = before % (n_columns - 1)
+    at_edge = (columns == 0) & (before > 0)
+    breaks = np.flatnonzero((content == ord("\n")) | (content == ord("\r")))
+    last = delimiters[before[at_edge] - 1]
+    in_row = np.searchsorted(breaks, last) == np.searchsorted(breaks, places[at_edge])
+    columns[at_edge] = np.where(in_row, n_columns - 1, 0)
+    return set(np.unique(columns).tolist())
+
+
+def _leading_zeros(content: np.ndarray, delimiter: str) -> np.ndarray:
+    """Return where a 0 may begin a whole number of more digits."""
+    places = np.flatnonzero(content[:-1] == ord("0"))
+    places = places[_any_of(content[places + 1], _DIGITS)]
     ends = np.frombuffer(delimiter.encode() + b'\r\n "\t', np.uint8)
     before = content[places - 1]  # of the first byte it is the last, and doesn't count
     signed = (before == ord("+")) | (before == ord("-"))
     before = np.where(signed, content[places - 2], before)
-    begins = np.isin(before, ends) | (places == 0) | (signed & (places == 1))
-    places = places[begins]
+    places = places[np.isin(before, ends) | (places == 0) | (signed & (places == 1))]
     after = content[np.minimum(places + 2, len(content) - 1)]
     goes_on = np.isin(after, ends) | _any_of(after, _DIGITS) | (places + 2 == len(content))
-    return bool(goes_on.any())
+    return places[goes_on]
 
 
 def _any_of(content: np.ndarray, digits: bytes) -> np.ndarray:

@@ -11,7 +11,7 @@ from fastclf.data.arrow import NULLS, TEXT
 from fastclf.data.pieces import end_of_rows, open_quote
 from fastclf.data.text_columns import has_leading_zero, why_no_number
 from fastclf.data.text_layout import Layout
-from fastclf.data.text_numbers import as_floats, first_without_number, may_have_leading_zeros
+from fastclf.data.text_numbers import as_floats, columns_with_leading_zeros, first_without_number
 from fastclf.errors import DataError
 
 
@@ -81,10 +81,7 @@ class Parser:
             If they aren't text with delimiters.
         """
         self._check_quotes(rows)
-        zeros = not kinds.codes.isdisjoint(kinds.numbers)
-        if kinds.all_are_known and not (
-            zeros and may_have_leading_zeros(rows, self._layout.delimiter)
-        ):
+        if kinds.all_are_known and not self._finds_codes(rows, kinds):
             numbers = dict.fromkeys(kinds.numbers, pa.float64())
             try:
                 return Parsed(self._read(rows, kinds, numbers), {})
@@ -112,6 +109,15 @@ class Parser:
                 refuted[name] = wrong
                 columns[name] = text.dictionary_encode()
         return Parsed(pa.table(columns), refuted)
+
+    def _finds_codes(self, rows: bytes, kinds: Kinds) -> bool:
+        """Tell whether a leading zero may be in a column of numbers where it means text."""
+        asked = kinds.codes.intersection(kinds.numbers)
+        if not asked:
+            return False
+        names = self._layout.names
+        found = columns_with_leading_zeros(rows, self._layout.delimiter, len(names))
+        return not asked.isdisjoint(names[column] for column in found)
 
     def _read(self, rows: bytes, kinds: Kinds, types: dict[str, Any]) -> pa.Table:
         return arrow_csv.read_csv(
