@@ -49,6 +49,18 @@ def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def _delimiter(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return a delimiter; a tab has a name, because it is hard to type."""
+    if value is None:
+        return None
+    from fastclf.data.options import is_delimiter
+
+    value = "\t" if value.lower() in ("tab", "\\t") else value
+    if not is_delimiter(value):
+        raise click.BadParameter("must be one character in ASCII, and not a quote or a line break")
+    return value
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:
@@ -66,6 +78,17 @@ def main() -> None:
     "  [default: target, label, class or y]",
 )
 @click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    callback=_delimiter,
+    help="CSV: what is between two values, such as ';' or tab.  [default: as the first rows show]",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="CSV: the decimal mark.  [default: as the first rows show]",
+)
+@click.option(
     "-o",
     "--output",
     type=PATH,
@@ -76,7 +99,13 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Overwrite a recipe that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def init(
-    file: Path | None, targets: tuple[str, ...], output: Path, force: bool, quiet: bool
+    file: Path | None,
+    targets: tuple[str, ...],
+    delimiter: str | None,
+    decimal: str | None,
+    output: Path,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Write a complete, commented recipe for FILE, which trains as it stands.
 
@@ -84,7 +113,11 @@ def init(
     """
     from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
 
-    draft = draft_for_nothing() if file is None else draft_for_file(file, targets, output.parent)
+    text = {"delimiter": delimiter, "decimal": decimal}
+    given = {key: value for key, value in text.items() if value is not None}
+    draft = draft_for_nothing()
+    if file is not None:
+        draft = draft_for_file(file, targets, output.parent, given)
     if str(output) == "-":
         click.echo(recipe_text(draft, "recipe.toml"), nl=False)
         return

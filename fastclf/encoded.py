@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclf.dates import PARTS, date_parts
 from fastclf.errors import DataError
-from fastclf.table import Categories, Numbers, as_categories, matched_names, shown
+from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, shown
 
 MISSING = "(missing)"  # the category of missing values
 OTHER = "(other)"  # the group of rare and unknown categories
@@ -178,7 +178,7 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     """
     if isinstance(column, Numbers):
         return column
-    values = np.array([_number(text) for text in column.names] + [np.nan])
+    values = np.array([number_of(text) for text in column.names] + [np.nan])
     is_text = np.array([np.isnan(value) for value in values.tolist()[:-1]] + [False])
     if is_text[column.codes].any():
         row = int(is_text[column.codes].argmax())
@@ -218,10 +218,3 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
                 "a date as 2024-02-29 or 2024-02-29T12:30:00; correct it"
             )
     return values[texts.codes]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan

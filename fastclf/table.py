@@ -254,6 +254,16 @@ def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] 
     return matches if matches or not found else None
 
 
+def number_of(text: str) -> float:
+    """Return the number that some text is, or NaN; 1_000 is one to Python only."""
+    if "_" in text:
+        return np.nan
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
 def category_names(values: np.ndarray) -> list[str]:
     """Return how numbers are called as categories: 3.0 is "3", 0.5 is "0.5"."""
     return [

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table, as_categories, exact_numbers
 
@@ -53,6 +52,8 @@ def to_table(
     arrow: pa.Table, first_row: int = 1, nulls: Collection[str] = (), text: Collection[str] = ()
 ) -> Table:
     """Return an Arrow table as ours; its first row has a number in the file.
+
+    Text that is one of ``nulls`` is a missing value, as in files that can't tell the two apart.
 
     Each of Arrow's columns can be freed as soon as it is converted, if nothing else holds it.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclf.data.columns import check_part_names, date_column
 from fastclf.data.scaling import comparable
-from fastclf.data.text_columns import is_nearly_numeric, is_number
+from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
 from fastclf.dates import HOUR, PARTS
 from fastclf.errors import DataError
 from fastclf.linear_model import Affine
@@ -20,7 +20,7 @@ from fastclf.preprocessing import (
     as_dates,
     as_numbers,
 )
-from fastclf.table import Categories, Lists, Numbers, Table, as_categories, shown
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories
 
 MOST_NAMES = 1 << 20
 """Different values of a column of categories that are counted."""
@@ -168,8 +168,8 @@ class CategoryTally:
         if self._text is not None and is_nearly_numeric(self._counts):
             row, text = self._text
             raise DataError(
-                f'row {row}, column "{self.name}": {shown(text)} is not a number, and nearly all '
-                "other values there are; correct it, or name the column in data.categorical"
+                f'row {row}, column "{self.name}": '
+                + why_no_number(text, ", and nearly all values there are numbers")
             )
 
     def column(self, impute: str, min_frequency: int | float) -> CategoricalColumn:

@@ -71,8 +71,8 @@ class Stream:
         By default that of the suffix.
     header : bool, optional
         For text: whether its first row has the names of the columns.
-    delimiter : str, optional
-        For text: what is between two values.
+    delimiter, decimal : str, optional
+        For text: what is between two values, and the decimal mark; by default the first rows tell.
 
     Attributes
     ----------
@@ -119,6 +119,7 @@ class Stream:
         format: Format | None = None,
         header: bool | None = None,
         delimiter: str | None = None,
+        decimal: str | None = None,
     ) -> None:
         self.path = Path(path)
         if dtype not in (None, "float32", "float64"):
@@ -143,7 +144,8 @@ class Stream:
         else:
             if target_path is not None:
                 raise DataError(f"{self.path}: target_path goes with NPY files; name a target")
-            self._open_table(kind, target, columns, drop, header, delimiter, dtype, chunk_rows)
+            layout = header, delimiter, decimal
+            self._open_table(kind, target, columns, drop, layout, dtype, chunk_rows)
         self._stamps = self._stamped()
 
     def encoded(self, encoder: Encoder) -> "Stream":
@@ -265,8 +267,7 @@ class Stream:
         target: str | Sequence[str] | None,
         columns: Sequence[str] | None,
         drop: Sequence[str],
-        header: bool | None,
-        delimiter: str | None,
+        layout: tuple[bool | None, str | None, str | None],
         dtype: str | None,
         chunk_rows: int | None,
     ) -> None:
@@ -278,7 +279,7 @@ class Stream:
                 "run: pip install 'fastclf[data]'"
             ) from None
         from fastclf.data import stream_files as files
-        from fastclf.data.text import DELIMITERS
+        from fastclf.data.text_layout import DELIMITERS, Wishes
 
         if target is None:
             raise DataError(f"{self.path}: name the target column, or the target columns")
@@ -292,7 +293,9 @@ class Stream:
         elif kind == "arrow":
             parts = files.IpcParts(self.path)
         elif kind in DELIMITERS:
-            parts = files.TextParts(self.path, delimiter or DELIMITERS[kind], header)
+            header, delimiter, decimal = layout
+            wishes = Wishes(delimiter, decimal, header, of_format=DELIMITERS[kind])
+            parts = files.TextParts(self.path, wishes)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
             raise DataError(

@@ -13,6 +13,7 @@ from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_t
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.data.text import TextFile
+from fastclf.data.text_layout import Wishes
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
 from fastclf.table import Categories, Lists, Numbers, Table
@@ -255,10 +256,11 @@ class TextParts:
     count = 1
     schema = None
 
-    def __init__(self, path: Path, delimiter: str, header: bool | None) -> None:
+    def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
         self.files = [path]
-        self._file = TextFile(path, delimiter, header)
+        self._file = TextFile(path, wishes)
+        self._is_checked = False
         self.names = self._file.names
         self.numbers: Sequence[str] = ()
         self.text: Collection[str] = ()
@@ -267,8 +269,12 @@ class TextParts:
         """Yield the rows in pieces of at most so many."""
         numbers = [name for name in columns if name in self.numbers]
         text = [name for name in columns if name in self.text]
-        for table in self._file.batches(columns, numbers=numbers, text=text, batch_rows=most):
+        tables = self._file.batches(
+            columns, numbers=numbers, text=text, codes=not self._is_checked, batch_rows=most
+        )
+        for table in tables:
             yield TextPiece(table)
+        self._is_checked = True  # for leading zeros, in a pass over all rows
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the features of parts (m, d), one after another, and pieces with the others."""

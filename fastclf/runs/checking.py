@@ -13,7 +13,13 @@ from rich.text import Text
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
-from fastclf.data.facts import column_facts, constant_columns
+from fastclf.data.facts import (
+    column_facts,
+    constant_columns,
+    looks_like_amounts,
+    told_of_amounts,
+    told_of_identifiers,
+)
 from fastclf.errors import ConfigError
 from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
@@ -67,6 +73,8 @@ class Plan:
         As they were read, and after they are encoded.
     storage : str
         "dense" or "sparse", and the dtype.
+    text : str or None
+        What is between values of text, and the decimal mark, if not commas and a point.
     classes : dict of str to list
         The rows of each class or label to train on and to test on; of distributions their weight.
     missing : dict of str to int
@@ -92,6 +100,7 @@ class Plan:
     n_columns: int
     n_features: int
     storage: str
+    text: str | None
     classes: dict[str, list[float]]
     missing: dict[str, int]
     left_out: dict[str, int]
@@ -156,6 +165,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         n_columns=dataset.features.shape[1],
         n_features=shape.n_features,
         storage=f"{'sparse' if shape.is_sparse else 'dense'} {X.dtype}",
+        text=str(dataset.layout) if dataset.layout and dataset.layout.unusual() else None,
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
         left_out=dataset.all_left_out,
@@ -189,6 +199,8 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
         texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
         rows = {"model": rows.pop("model"), "left out": "; ".join(texts), **rows}
     grid = Grid.grid(padding=(0, 2))
+    if plan.text is not None:
+        rows["text"] = plan.text
     for key, text in rows.items():
         grid.add_row(key, Text(text))
     console.print(grid)
@@ -243,10 +255,9 @@ def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
         constant = [column.name for column in facts if column.is_constant]
         names = [column.name for column in facts if column.is_identifier]
         if names:
-            yield (
-                f"{listed(names)}: a value of its own in nearly every row, as of an identifier or "
-                "of free text; leave it out with data.drop"
-            )
+            yield told_of_identifiers(names)
+        if looks_like_amounts(dataset.y, len(dataset.class_names)):
+            yield told_of_amounts(len(dataset.class_names))
     else:
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
     if constant:

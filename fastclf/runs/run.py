@@ -32,6 +32,7 @@ from fastclf.runs.directory import (
     open_run,
 )
 from fastclf.runs.distillation import beside_teacher, compare, teach
+from fastclf.runs.doubts import doubts_of
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.inputs import Files
 from fastclf.runs.origin import Origin
@@ -193,7 +194,10 @@ def _run(
         else:
             data = read_dataset(recipe.data, recipe.distill)
             watch.tell(told_left_out(data.all_left_out))
-        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
+        layout = data.layout.unusual() if data.layout is not None else None
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data), layout)
+        for line in doubts_of(data):
+            warnings.warn(line, stacklevel=1)
         origin = _begin(recipe, data, directory, begun)
         if isinstance(data, StreamedData):
             outcome = _fit_stream(recipe, data, directory, files, watch)
