@@ -127,15 +127,14 @@ def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
         return ColumnFacts(name, "lists", n, missing, len(column.names))
     if isinstance(column, Categories):
         count = _distinct(column)
-        is_date = count > 0 and all(map(dates.is_date, column.names))
         return ColumnFacts(
             name,
             "categories",
             n,
             missing,
             count,
-            is_identifier=not is_date and _is_identifier(name, column),
-            is_date=is_date,
+            is_identifier=_is_identifier(name, column),
+            is_date=_is_dates(column),
         )
     values = column.values[~column.missing]
     distinct = np.unique(values)
@@ -151,12 +150,16 @@ def _distinct(column: Categories) -> int:
     return int((present > 0).sum())
 
 
+def _is_dates(column: Categories) -> bool:
+    return len(column.names) > 0 and all(map(dates.is_date, column.names))
+
+
 def _is_identifier(name: str, column: Numbers | Categories | Lists) -> bool:
     """Tell whether all values of a column differ, and it numbers the rows or is called so."""
     if len(column) < _MANY_ROWS or isinstance(column, Lists):
         return False
     if isinstance(column, Categories):
-        return _distinct(column) > _OWN * int((~column.missing).sum())
+        return _distinct(column) > _OWN * int((~column.missing).sum()) and not _is_dates(column)
     values = column.values
     if (np.diff(values) == 1).all() and float(values[0]).is_integer():
         return True
