@@ -79,9 +79,8 @@ class TextFile:
         while (parts := self._whole(kinds)) is None:
             pass
         table = to_table(_concatenated(parts, wanted), nulls=NULLS)
-        for name in set(wanted) - set(text):
-            column = table.columns[name]
-            if isinstance(column, Categories):
+        for name, column in table.columns.items():
+            if isinstance(column, Categories) and name not in text:
                 self._check_text(name, column)
         return table
 
