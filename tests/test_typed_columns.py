@@ -14,6 +14,7 @@ from pyarrow import ipc, parquet
 
 from fastclf.cli import main
 from fastclf.data import FileOptions, Stream, fit_encoder, load_file, read_table, stream_table
+from fastclf.data.arrow import arrow_errors
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.columns import date_columns
 from fastclf.dates import PARTS
@@ -163,6 +164,34 @@ def test_streams_have_all_digits(tmp_path: Path):
     path = write(tmp_path / "t.csv", x=np.arange(N) * 1.0, y=labels)
     with pytest.raises(DataError, match=r"t\.csv: labels from 2\^53 on are rounded"):
         list(Stream(path, "y").rows_in_order())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_run_with_large_integers_everywhere(tmp_path: Path, suffix: str):
+    large = (np.arange(N) % 4).astype(np.uint64) + np.uint64(2**63)
+    data = write(tmp_path / f"t{suffix}", c=pa.array(large), y=pa.array(large), x=np.ones(N))
+    path, _ = trained(tmp_path, data, categorical=["c"])
+    model = LinearModel.load(path / "model.safetensors")
+    assert model.classes.tolist() == [2**63 + i for i in range(4)]
+    assert model.encoder.columns[0].categories == tuple(str(2**63 + i) for i in range(4))
+    for command in (["evaluate", path, "--data", data, "--json"], ["evaluate", path, "--json"]):
+        result = run(*command)
+        assert result.exit_code == 0, result.stderr
+        figures = json.loads(result.stdout)
+        assert all(part["metrics"]["accuracy"] == 1 for part in figures.values())
+    for out in (tmp_path / "out.csv", tmp_path / "out.parquet", tmp_path / "out.npz"):
+        result = run("predict", path, data, "--keep", "c", "-o", out)
+        assert result.exit_code == 0, result.stderr
+    rows = [line.split(",")[:2] for line in (tmp_path / "out.csv").read_text().split()[1:]]
+    assert rows == [[str(number)] * 2 for number in large.tolist()]
+    if suffix == ".parquet":
+        (tmp_path / "s").mkdir()
+        again, _ = trained(
+            tmp_path / "s", data, categorical=["c"], stream=True, test_path=str(data), target="y"
+        )
+        other = LinearModel.load(again / "model.safetensors")
+        assert other.classes.tolist() == model.classes.tolist()
+        assert other.encoder == model.encoder
 
 
 # Missing values
@@ -494,6 +523,12 @@ def test_very_many_columns_take_no_more_time_each(tmp_path: Path):
         writer.write_table(table)
     found = read_table(tmp_path / "t.arrow")
     assert fit_encoder(found, scale="none").apply(found).shape == (2, d)
+
+
+def test_integers_of_128_bits_are_refused_with_a_remedy():
+    with pytest.raises(DataError, match="t.parquet: can't be read: a column holds integers of 128"):
+        with arrow_errors(Path("t.parquet")):  # as pyarrow says of what polars writes
+            raise pa.lib.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
 
 def test_what_arrow_cannot_convert_is_named(tmp_path: Path):

@@ -43,6 +43,11 @@ def _reason(problem: Exception) -> str:
         named = re.search(r"Could not read schema from '(.*?)'", reason)
         which = f"{named[1]} is" if named else "it is"
         return f"{which} cut short, or no Parquet file; make a new copy, or take it away"
+    if "more than 64 bits" in reason:
+        return (
+            "a column holds integers of 128 bits, which pyarrow can't read; save it as decimals, "
+            "as text, or as integers of 64 bits"
+        )
     if "orrupt" in reason:
         return f"{reason.rstrip('.')}; make a new copy"
     return reason

@@ -225,6 +225,8 @@ class ParquetParts:
         return list(zip(X, pieces, strict=True))
 
     def _piece(self, batch: pa.RecordBatch, path: Path) -> ArrowPiece:
+        with arrow_errors(path):
+            batch.validate(full=True)
         table = self._parquet.unified(pa.Table.from_batches([batch]), path)
         return ArrowPiece(table.combine_chunks().to_batches()[0], self.text)
 
