@@ -239,7 +239,6 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
 
     with _warnings_told():
         found = evaluate_run(open_run(run), data)
-    _warn(found.warnings)
     if as_json:
         click.echo(to_json(found.as_json()))
     elif quiet:

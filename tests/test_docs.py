@@ -25,8 +25,9 @@ def test_the_commands_of_the_tutorial_print_what_it_shows(tmp_path: Path):
     (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     binaries = tmp_path / "bin"
     binaries.mkdir()
-    (binaries / "fastclf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fastclf "$@"\n')
-    (binaries / "fastclf").chmod(0o755)
+    for name, options in (("fastclf", "-m fastclf"), ("python", "")):
+        (binaries / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {options} "$@"\n')
+        (binaries / name).chmod(0o755)
     environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"}
     blocks = BLOCK.findall((DOCS / "tutorial.md").read_text())
     assert [kind for kind, _ in blocks] == ["sh", "text"] * (len(blocks) // 2)

@@ -162,6 +162,31 @@ def test_models_in_memory():
         model.predict([["a", "b", "c"]])
 
 
+def test_numbers_that_single_precision_cannot_hold(tmp_path: Path):
+    frame = pd.DataFrame(spoilt(1e39), columns=["a", "b", "c"]).assign(y=Y)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for path in (tmp_path / "rows.csv", write(tmp_path, spoilt(1e39), "npz")):
+        with pytest.raises(
+            DataError, match='row 31, column ".*": an infinite number in single precision.*float64'
+        ):
+            train(recipe(path, dtype="float32", scale="none", test_size=0), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.inf, "an infinite number"), ("old", '"old" is not a number'), (None, "a missing value")],
+)
+def test_rows_of_a_table_to_test_on_are_seen_before_the_fit(value: Any, said: str, tmp_path: Path):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    test = frame.astype({"b": object})
+    test.loc[4, "b"] = value
+    test.to_csv(tmp_path / "test.csv", index=False)
+    wanted = recipe(tmp_path / "rows.csv", test_path=str(tmp_path / "test.csv"), impute="none")
+    with pytest.raises(DataError, match=f'row 5, column "b": {said}'):
+        check_recipe(wanted)
+
+
 @pytest.fixture
 def told(tmp_path: Path) -> np.ndarray:
     p = 1 / (1 + np.exp(-3 * X[:, 0]))
@@ -177,7 +202,7 @@ def test_answers_of_a_teacher(told: np.ndarray, tmp_path: Path):
 
     def run(distill: dict[str, Any]) -> Any:
         wanted = {"name": "test", "data": data, "distill": distill}
-        return train(Recipe.model_validate(wanted), tmp_path / "run")
+        return check_recipe(Recipe.model_validate(wanted))
 
     path = tmp_path / "told.npz"
     for value, said in ((np.nan, "a missing value"), (np.inf, "an infinite number")):

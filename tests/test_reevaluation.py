@@ -150,7 +150,6 @@ def test_booleans_match_in_all_spellings(spelt: tuple[str, str], booleans: Finis
     (judged,) = found.parts.values()
     assert judged.metrics["accuracy"] > 0.8 and "log_loss" in judged.metrics
     assert judged.tables["confusion_matrix"]["classes"] == ["false", "true"]
-    assert not found.warnings
 
 
 def test_labels_of_which_the_model_knows_none(run: FinishedRun, files: Path):
@@ -167,10 +166,11 @@ def test_labels_of_which_the_model_knows_some(run: FinishedRun, files: Path):
     rows = people(40, 1)
     rows.loc[:2, "paid"] = "Yes"
     rows.to_csv(files / "t.csv")
-    found = evaluate_run(run, files / "t.csv")
-    (warning,) = found.warnings
-    assert warning.startswith("3 of 40 rows have a label that the model doesn't know")
-    assert '"Yes" (3 rows) (did you mean yes?)' in warning
+    said = (
+        r"3 of 40 rows have a label that the model doesn't know.*\"Yes\" .3 rows. .did you mean yes"
+    )
+    with pytest.warns(UserWarning, match=said):
+        found = evaluate_run(run, files / "t.csv")
     (judged,) = found.parts.values()
     assert judged.n_rows == 40
 
@@ -185,11 +185,9 @@ def test_lists_with_labels_that_the_model_does_not_know(files: Path):
     expected = evaluate_run(run, files / "topics.csv").parts["topics"]
     more = [f"{text};z" if i < 3 else text for i, text in enumerate(lists)]
     frame.assign(topics=more).to_csv(files / "more.csv", index=False)
-    found = evaluate_run(run, files / "more.csv")
+    with pytest.warns(UserWarning, match=r'know are left out: "z" \(3 rows\); it knows x, y$'):
+        found = evaluate_run(run, files / "more.csv")
     assert found.parts["more"].metrics == expected.metrics
-    assert found.warnings == (
-        'labels that the model doesn\'t know are left out: "z" (3 rows); it knows x, y',
-    )
     frame.assign(topics="X").to_csv(files / "other.csv", index=False)
     with pytest.raises(DataError, match=r'knows no label "X" .did you mean x'):
         evaluate_run(run, files / "other.csv")

@@ -124,6 +124,11 @@ def _load_table(
     for name, column in features.columns.items():
         if isinstance(column, Lists):
             raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
+        if isinstance(column, Numbers):
+            found_infinite = first_not_finite(column.values[:, None], allow_nan=True)
+            if found_infinite is not None:
+                row = features.rows[found_infinite.row]
+                raise DataError(f'row {row}, column "{name}": an infinite number; correct it')
     return Dataset(
         stem(path),
         features,

@@ -1,5 +1,6 @@
 """Labels of one file in terms of those of another: a model's, or those to train on."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +30,8 @@ class Matched:
     known: tuple[str, ...]
     strange: dict[str, int]
 
-    def warnings(self) -> list[str]:
-        """Return what is to be said of the names that a model doesn't know.
+    def warn(self) -> None:
+        """Warn of the names that a model doesn't know.
 
         Raises
         ------
@@ -38,7 +39,7 @@ class Matched:
             If it knows none.
         """
         if not self.strange:
-            return []
+            return
         rows = sum(self.strange.values())
         names = strange_names(self.strange, self.known)
         if rows == len(self.y):
@@ -46,10 +47,11 @@ class Matched:
                 f"none of its labels is a class of the model, which knows {listed(self.known)}: "
                 f"{names}; write the labels as the model has them"
             )
-        return [
+        warnings.warn(
             f"{rows} of {len(self.y)} rows have a label that the model doesn't know, and so can't "
-            f"predict: {names}; it knows {listed(self.known)}"
-        ]
+            f"predict: {names}; it knows {listed(self.known)}",
+            stacklevel=3,
+        )
 
 
 def matched_labels(y: np.ndarray, known: Sequence[str]) -> Matched:

@@ -25,6 +25,7 @@ from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
+from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import choose
 from fastclf.table import Categories, Lists, Numbers, Table, listed
@@ -131,8 +132,12 @@ def check_recipe(recipe: Recipe) -> Plan:
     recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     build_estimator(recipe, dataset.labels, dataset.class_names)
+    if recipe.distill is not None:
+        check_labels(parts)
     if recipe.distill is not None and recipe.distill.teacher is not None:
         build_teachers(recipe)
+    elif recipe.distill is not None:
+        answers(recipe.distill, parts, dataset.labels, dataset.class_names)
     X = parts.prepared(parts.train.X)
     K = len(dataset.class_names)
     M = K if dataset.task == "multilabel" else 1

@@ -95,43 +95,71 @@ def teach(
     """
     table = recipe.distill
     assert table is not None
-    if parts.train.is_soft:
-        raise ConfigError(
-            "[distill] needs labels, and the target is a distribution, which a student is fitted "
-            "to anyway; leave out [distill]"
-        )
-    if table.teacher is not None:
-        teachers = build_teachers(recipe)
-        distilled = _distilled(table, teachers if len(teachers) > 1 else teachers[0], student)
-        try:
-            distilled.fit(X, parts.train.y, parts.train.weights)
-        except FastclfError:
-            raise
-        except (TypeError, ValueError) as problem:
-            reason = " ".join(str(problem).split())
-            key = "cv" if "n_splits" in reason else "teacher_params"
-            raise ConfigError(f"distill.{key}: {reason}") from None
-        return _teaching(distilled, distilled.teacher_, parts)
-    of_test: KnownTeacher | None
+    check_labels(parts)
+    if table.teacher is None:
+        of_train, of_test = answers(table, parts, labels, names)
+        distilled = _distilled(table, FrozenEstimator(of_train), student)
+        distilled.fit(X, parts.train.y, parts.train.weights)
+        return _teaching(distilled, of_test, parts)
+    teachers = build_teachers(recipe)
+    distilled = _distilled(table, teachers if len(teachers) > 1 else teachers[0], student)
+    try:
+        distilled.fit(X, parts.train.y, parts.train.weights)
+    except FastclfError:
+        raise
+    except (TypeError, ValueError) as problem:
+        reason = " ".join(str(problem).split())
+        key = "cv" if "n_splits" in reason else "teacher_params"
+        raise ConfigError(f"distill.{key}: {reason}") from None
+    return _teaching(distilled, distilled.teacher_, parts)
+
+
+def answers(
+    table: DistillTable, parts: Parts, labels: np.ndarray, names: Sequence[str]
+) -> tuple[KnownTeacher, KnownTeacher | None]:
+    """Return what a run, a file or columns say of the training rows, and of the test rows if known.
+
+    Parameters
+    ----------
+    table : DistillTable
+    parts : Parts
+    labels, names : ndarray and sequence of str
+        The classes, as they are in the data and as they are called.
+
+    Raises
+    ------
+    DataError
+        If what is said can't be used.
+    """
     if table.teacher_run is not None:
         model = _load_run(Path(table.teacher_run))
 
         def ask(part: Part) -> KnownTeacher:
             return KnownTeacher(_said_by(model, part, names), labels)
 
-        of_train, of_test = ask(parts.train), ask(parts.test)
-    else:
+        return ask(parts.train), ask(parts.test)
 
-        def known(part: Part) -> KnownTeacher:
-            assert part.told is not None  # columns or a file were read with the data
-            said = _probabilities(part.told, table.teacher_kind, names, part.rows)
-            return KnownTeacher(said, labels)
+    def known(part: Part) -> KnownTeacher:
+        assert part.told is not None  # columns or a file were read with the data
+        said = _probabilities(part.told, table.teacher_kind, names, part.rows)
+        return KnownTeacher(said, labels)
 
-        of_train = known(parts.train)
-        of_test = None if parts.test.told is None else known(parts.test)
-    distilled = _distilled(table, FrozenEstimator(of_train), student)
-    distilled.fit(X, parts.train.y, parts.train.weights)
-    return _teaching(distilled, of_test, parts)
+    return known(parts.train), None if parts.test.told is None else known(parts.test)
+
+
+def check_labels(parts: Parts) -> None:
+    """Refuse distributions for targets.
+
+    Raises
+    ------
+    ConfigError
+        If the targets are such.
+    """
+    if parts.train.is_soft:
+        raise ConfigError(
+            "[distill] needs labels, and the target is a distribution, which a student is fitted "
+            "to anyway; leave out [distill]"
+        )
 
 
 def _distilled(table: DistillTable, teacher: Any, student: LogisticRegression) -> Any:

@@ -1,7 +1,6 @@
 """Loading a saved model in Python: as the estimator that it was, or as one of raw columns."""
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -286,8 +285,7 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
         names = self.classes_.astype(str)
         labels = np.asarray(most_probable(y, names)).ravel()
         found = matched_labels(labels, names.tolist())
-        for warning in found.warnings():
-            warnings.warn(warning, UserWarning, stacklevel=2)
+        found.warn()
         return float(accuracy_score(found.y, predicted.astype(str), sample_weight=sample_weight))
 
     def linear_model(self) -> LinearModel:

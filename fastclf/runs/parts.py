@@ -20,6 +20,7 @@ from fastclf.data import (
 )
 from fastclf.data.columns import date_columns
 from fastclf.errors import DataError, located
+from fastclf.finite import first_not_finite
 from fastclf.linear_model import Affine, LinearModel
 from fastclf.preprocessing import Encoder
 from fastclf.table import Table, listed
@@ -102,8 +103,13 @@ class Parts:
         DataError
             If a value can't be encoded.
         """
-        with located(self.source):
-            return X if self.preparation is None else self.preparation.apply(X)
+        if self.preparation is None:
+            return X
+        with located(self.source), np.errstate(over="ignore"):
+            features = self.preparation.apply(X)
+            if isinstance(X, Table):
+                _check_precision(features, X.rows, self.feature_names)
+        return features
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
         """Return a model of prepared rows as one of rows as they were read, with all names."""
@@ -227,6 +233,12 @@ def split_and_prepare(
             feature_names = preparation.feature_names
         else:
             preparation = fit_scaling(train.features, table.scale)
+        if isinstance(preparation, Encoder) and (
+            dataset.test is not None or table.impute == "none"
+        ):
+            for others in (test, held_out):  # rather now than after the fit
+                if others is not None:
+                    preparation.apply(others.features)
     return Parts(
         source,
         _part(train),
@@ -251,7 +263,20 @@ def _part(rows: Dataset) -> Part:
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
     test = None if dataset.test is None else _in_dtype(dataset.test, dtype)
-    return replace(dataset, features=dataset.features.astype(dtype, copy=False), test=test)
+    with np.errstate(over="ignore"):
+        features = dataset.features.astype(dtype, copy=False)
+    if features is not dataset.features:
+        with located(dataset.name):
+            _check_precision(features, dataset.rows, dataset.feature_names)
+    return replace(dataset, features=features, test=test)
+
+
+def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse finite numbers that single precision can't hold."""
+    found = first_not_finite(X) if X.dtype == np.float32 else None
+    if found is not None:
+        where = found.described(int(rows[found.row]) - found.row, names)
+        raise DataError(f'{where} in single precision; correct it, or set data.dtype to "float64"')
 
 
 def _check_classes(train: Dataset, test: Dataset) -> None:

@@ -1,6 +1,7 @@
 """Judging a complete run again: on its own data, or on others."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,10 @@ class Reevaluation:
         "train" and "test", or the name of other data.
     path : Path
         ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory.
-    warnings : tuple of str
-        Which labels of other data the model doesn't know.
     """
 
     parts: dict[str, Evaluation]
     path: Path
-    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what is saved."""
@@ -67,7 +65,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
     ------
     FastclfError
         If the run's own data have changed, or others can't be read or don't fit the model, or none
-        of their labels is one that it knows, or the figures can't be written.
+        of their labels is one that it knows, or the figures can't be written. If it doesn't know
+        some of them, there is a warning.
     """
     if data is None:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
@@ -77,11 +76,10 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
             kept = dataset.y.astype(str) != str(run.recipe.data.ignore_index)
             dataset = dataset.take(kept)
         with naming(data):
-            y, warnings = _targets(dataset, run.model)
+            y = _targets(dataset, run.model)
             judged = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
-        path = run.path / f"evaluation-{name}.json"
-        found = Reevaluation({dataset.name: judged}, path, tuple(warnings))
+        found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
     remedy = "copy the run to a place that can be written, and evaluate the copy"
     write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found
@@ -155,8 +153,8 @@ def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str
     return {"delimiter": layout.delimiter, "decimal": layout.decimal}
 
 
-def _targets(dataset: Dataset, model: LinearModel) -> tuple[np.ndarray, list[str]]:
-    """Return a data set's targets in terms of the model's classes, and warnings of others."""
+def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
+    """Return a data set's targets in terms of the model's classes; warn of others."""
     _check_features(dataset, model)
     several = model.task == "multilabel"
     if several != (dataset.task == "multilabel"):
@@ -167,7 +165,8 @@ def _targets(dataset: Dataset, model: LinearModel) -> tuple[np.ndarray, list[str
     names = [str(name) for name in model.classes.tolist()]
     if dataset.y.ndim == 1:
         found = matched_labels(dataset.y, names)
-        return found.y, found.warnings()
+        found.warn()
+        return found.y
     matches = matched_names(dataset.class_names, names) or {}
     strange = [name for name in dataset.class_names if name not in matches]
     what = "label" if several else "class"
@@ -179,11 +178,15 @@ def _targets(dataset: Dataset, model: LinearModel) -> tuple[np.ndarray, list[str
     y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
     own = [j for j, name in enumerate(dataset.class_names) if name in matches]
     y[:, [names.index(matches[dataset.class_names[j]]) for j in own]] = dataset.y[:, own]
-    if not strange:
-        return y, []
-    rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in enumerate(dataset.class_names)}
-    told = strange_names({name: rows[name] for name in strange}, names)
-    return y, [f"labels that the model doesn't know are left out: {told}; it knows {listed(names)}"]
+    if strange:
+        places = enumerate(dataset.class_names)
+        rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in places if name in strange}
+        warnings.warn(
+            f"labels that the model doesn't know are left out: {strange_names(rows, names)}; it "
+            f"knows {listed(names)}",
+            stacklevel=3,
+        )
+    return y
 
 
 def _check_features(dataset: Dataset, model: LinearModel) -> None:
