@@ -15,6 +15,7 @@ from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.teachers import aligned
+from fastclf.functional.rounding import ROUNDING, off_sum
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teachers
 from fastclf.runs.directory import MODEL
@@ -185,7 +186,7 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str]) -> np.ndar
             f"{listed(names)}"
         )
     sums = told.sum(axis=1)
-    wrong = (told < 0).any(axis=1) | (np.abs(sums - 1) > 0.01)
+    wrong = (told < -ROUNDING).any(axis=1) | off_sum(sums)
     if kind == "logits" or (kind == "auto" and wrong.any()):
         return F.softmax(told)
     if wrong.any():
@@ -194,7 +195,7 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str]) -> np.ndar
             f"row {row + 1} of what the teacher says isn't a distribution, its sum is "
             f"{sums[row]:.6g}; set distill.teacher_kind to logits if that is what it is"
         )
-    return told / sums[:, None]
+    return np.maximum(told, 0) / sums[:, None]
 
 
 def beside_teacher(found: Evaluation, model: LinearModel, part: Part, told: np.ndarray) -> Any:
