@@ -236,7 +236,7 @@ def _ask(job: _Job, helpers: int) -> None:
         call = _Call()
         try:
             _get_pool(helpers).submit(_help, call)
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             _give_up_pool()
             with _lock:
                 # A thread of the pool may have taken up the call for which none was started.

@@ -130,9 +130,7 @@ def test_a_missing_label_is_named_with_its_row(name: str):
 def test_nullable_columns_without_missing_values(dtype: str):
     clf = LogisticRegression().fit(X, pd.Series([0, 1] * 6).astype(dtype))
     assert clf.classes_.tolist() == [0, 1]
-    assert clf.classes_.dtype.kind == {"b": "b", "B": "b", "F": "f"}.get(
-        dtype[0], clf.classes_.dtype.kind
-    )
+    assert clf.classes_.dtype.kind in "biuf"
 
 
 def test_missing_indicators_are_labels_of_which_nothing_is_known():

@@ -380,7 +380,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         objective = self._objective(
             X, problem, C=self._strength_and_share()[0] * incremental.weight / total
         )
-        theta = incremental.train(objective, self._theta())
+        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+            theta = incremental.train(objective, self._theta())
         if theta is None:
             raise overflow(*self._in_memory(X))
         self._store_theta(problem.centred(theta), self.coef_.dtype)

@@ -141,12 +141,13 @@ def check_total_weight(total: Any, dtype: Any, source: str) -> None:
         The arguments that they come from.
     """
     most = _MOST_IN_SINGLE if dtype == np.float32 else _MOST
+    total = np.atleast_1d(total)
     bad = ~((total <= most) & ((total >= 1 / most) | (total == 0)))
-    if np.any(bad):
+    if bad.any():
         raise InputError(
-            f"{source}: the weights of all rows sum to {np.atleast_1d(total)[bad][0]:.3g}, and "
-            f"must sum to a number from {1 / most:g} to {most:g}; divide the weights by their mean "
-            "and multiply C by it, which is the same problem"
+            f"{source}: the weights of all rows sum to {total[bad][0]:.3g}, and must sum to a "
+            f"number from {1 / most:g} to {most:g}; divide the weights by the largest of them, and "
+            "multiply C by it, which is the same problem"
         )
 
 
