@@ -81,13 +81,12 @@ def warn_of_no_use(solver: Any, stacklevel: int) -> None:
     chosen = named(solver)
     if chosen is not None and chosen.early_stopping is not None:
         return
-    remedy = "use solver=fastclf.solvers.Adam(early_stopping=5)"
-    if is_minibatch(solver):
-        remedy = f"use solver=fastclf.solvers.{type(chosen).__name__}(early_stopping=5)"
+    name = type(chosen).__name__ if is_minibatch(solver) else "Adam"
+    shown = repr(solver) if isinstance(solver, str) else type(chosen).__name__
     warnings.warn(
-        f"X_val and y_val have no influence on this fit, for solver={solver!r} doesn't stop early; "
-        f"their loss is in history_['validation_loss']. To stop where it is lowest {remedy}, or "
-        "the like; else leave them out",
+        f"X_val and y_val have no influence on this fit, for the solver, {shown}, doesn't stop "
+        "early; their loss is in history_['validation_loss']. To stop where it is lowest use e.g. "
+        f"solver=fastclf.solvers.{name}(early_stopping=5); else leave them out",
         UserWarning,
         stacklevel=stacklevel + 1,
     )
