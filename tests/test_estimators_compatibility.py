@@ -397,6 +397,7 @@ def test_weights_are_routed_through_pipelines_and_searches():
             GridSearchCV(LogisticRegression(), {"C": [1.0]}).fit(X, y, sample_weight=WEIGHTS)
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 def test_validation_rows_are_routed():
     with config_context(enable_metadata_routing=True):
         clf = LogisticRegression().set_fit_request(X_val=True, y_val=True)

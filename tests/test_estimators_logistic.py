@@ -565,6 +565,7 @@ def test_early_stopping_restores_the_best_epoch():
     np.testing.assert_allclose(-np.log(p).mean(), losses.min(), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 @pytest.mark.parametrize("solver", ["auto", EARLY])
 def test_given_validation_rows_never_train(solver: Any):
     absurd = (y[:30] + 1) % 3
@@ -594,6 +595,7 @@ def test_rows_split_off_never_train():
     assert not np.array_equal(one.history_["validation_loss"], other.history_["validation_loss"])
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 def test_validation_with_unsorted_class_names():
     named = frame(ONE_HOT, ["z", "m", "a"])
     names = np.array(["z", "m", "a"])[y]

@@ -64,6 +64,7 @@ def test_labels_of_text(ignored: str):
     assert exact(ignore_index="absent").fit(X, names).classes_.tolist() == ["a", "c", "d"]
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 def test_minibatches_skip_what_is_ignored():
     y = np.where(GONE, -1, Y)
     solver = Adam(batch_size=8)

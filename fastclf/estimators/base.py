@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.callbacks import CallbackSupportMixin, Tasks, tasks_of
+from fastclf.estimators.extremes import advice, overflow
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.separation import separated, without_optimum
 from fastclf.estimators.streams import RowStream, StreamedRows
@@ -23,15 +24,20 @@ from fastclf.estimators.validation import (
     fraction,
     natural_number,
     non_negative_number,
-    positive_number,
     seed_from,
+    strength_number,
     validate_features,
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize
+from fastclf.solvers.loop import NOT_FINITE
+from fastclf.solvers.optimality import far_from_optimum
 from fastclf.threads import resolve_n_threads
+
+STALLED = "stalled"
+"""The status of a fit that arithmetic ends far from the optimum."""
 
 
 class LinearClassifier(CallbackSupportMixin, BaseEstimator):
@@ -227,7 +233,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
     def _check_parameters(self) -> None:
-        positive_number(self.C, "C", allow_infinity=True)
+        strength_number(self.C, "C")
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
         non_negative_number(self.tol, "tol")
@@ -304,9 +310,12 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             if massless.present.any():
                 if validation is not None:
                     validation = validation[0], massless.restrict(validation[1])
-                result, path = self._minimize(
-                    X, massless, problem, theta, solver, seed, validation, tasks
-                )
+                with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+                    result, path = self._minimize(
+                        X, massless, problem, theta, solver, seed, validation, tasks
+                    )
+                if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
+                    raise overflow(*self._in_memory(X))
             self._store_theta(massless.expand(result.theta), X.dtype)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.history_ = {
@@ -327,6 +336,13 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
                 labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
                 warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)
                 return
+        if result.status == STALLED:
+            warnings.warn(
+                f"{type(self).__name__} stopped far from the optimum, for {X.dtype} arithmetic "
+                f"allows no further progress. {advice(*self._in_memory(X))}",
+                ConvergenceWarning,
+                stacklevel=stacklevel,
+            )
         if result.status == "max_iter":
             warnings.warn(
                 f"{compatibility.failure(self.solver, result.n_iter)}{type(self).__name__} stopped "
@@ -391,11 +407,19 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             observer=print_progress if self.verbose else None,
             after_step=after_step,
         )
+        status = result.status
+        if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
+            status = STALLED
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
         return (
-            replace(result, theta=full(result.theta), history=history),
+            replace(result, theta=full(result.theta), history=history, status=status),
             words + solver.path(objective),
         )
+
+    def _in_memory(self, X: Any) -> tuple[Any, Any]:
+        # X, None for a stream, and the names of its columns.
+        names = getattr(self, "feature_names_in_", None)
+        return (None if isinstance(X, StreamedRows) else X), names
 
     def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
         for name, value in _coefficients(theta, dtype).items():

@@ -21,6 +21,7 @@ from fastclf.estimators.encoding import (
     rows_that_count,
 )
 from fastclf.estimators.multilabel import subset_accuracy
+from fastclf.estimators.plain import plain
 from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
 from fastclf.estimators.validation import check_rows, validate_features, validate_sample_weight
@@ -114,6 +115,12 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if y is None:
             raise InputError("requires y to be passed, but the target y is None")
+        if self.cv is not None and (self.estimator is None or _is_fitted(self.estimator)):
+            what = "logits need" if self.estimator is None else "a fitted classifier needs"
+            raise InputError(
+                f"cv={self.cv!r} fits clones of a classifier that isn't fitted, and {what} none; "
+                "leave out cv, or give sklearn.base.clone(estimator)"
+            )
         self._labels = _has_labels(self.estimator)
         if not self._labels:
             X, y, sample_weight = _that_count(self.estimator, X, y, sample_weight)
@@ -374,7 +381,7 @@ def _finite(logits: np.ndarray) -> np.ndarray:
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:
     # The numbers 0 to K - 1 where y may be such; else what is in y must be all classes.
-    values = np.asarray(y)
+    values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return None
     found = np.unique(values)

@@ -13,7 +13,8 @@ from fastclf.estimators import compatibility, held_out, search
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.logistic import LogisticRegression
-from fastclf.estimators.paths import Paths, fit_paths, training_weights
+from fastclf.estimators.paths import Paths, training_weights
+from fastclf.estimators.plain import plain
 from fastclf.estimators.validation import (
     check_rows,
     class_weights,
@@ -219,8 +220,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         if ignored is not None:
             folds = search.without(folds, ignored)
         of_folds = training_weights(problem.target.weights[0], folds)
-        paths = fit_paths(X, problem, of_folds, grid, search.settings(self))
-        search.warn(paths, grid, self.classes_, self, stacklevel=3)
+        paths = search.fit_all(self, X, problem, of_folds, grid)
+        search.warn(paths, grid, self.classes_, self, X, stacklevel=3)
         own = None if sample_weight is None else weights
         scores = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
         self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
@@ -261,7 +262,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         """
         routed = search.routed(self, "score", sample_weight, params)
         check_is_fitted(self)
-        values = np.asarray(y)
+        values = plain(y)
         if values.ndim == 2 and values.shape[1] > 1:
             check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
@@ -271,6 +272,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
                 weights = routed.scorer.score.get("sample_weight")
                 return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
             y = self.classes_[_codes(encoded)]
+        else:
+            y = values
         parameters = routed.scorer.score
         if self.ignore_index is not None and values.ndim == 1:
             labels = encode(y, self.classes_, self.ignore_index)

@@ -147,6 +147,11 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"{type(self).__name__} needs at least two classes, but y holds only one class: "
                 f"{encoded.classes.tolist()[0]!r}"
             )
+        if teacher_logits is not None and self.cv is not None:
+            raise InputError(
+                f"cv={self.cv!r} fits teachers to folds, but teacher_logits are given; leave out "
+                "one of the two"
+            )
         teacher = None
         if teacher_logits is None:
             teacher, q, known = self._taught(X, encoded, sample_weight, temperature)

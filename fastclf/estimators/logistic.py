@@ -11,6 +11,7 @@ from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, encode, most_probable
+from fastclf.estimators.extremes import overflow
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
@@ -18,6 +19,7 @@ from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_amon
 from fastclf.estimators.validation import (
     check_alone,
     check_rows,
+    check_total_weight,
     class_weights,
     seed_from,
     validate_features,
@@ -180,6 +182,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         sample_weight : array-like of shape (n,), optional
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
+            says so.
 
         Returns
         -------
@@ -203,6 +207,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             of_class = self._of_classes(encoded, weights)
             problem = self._problem(encoded, weights, of_class, X.dtype)
         validation = self._validation(X_val, y_val)
+        if validation is not None:
+            choice.warn_of_no_use(self.solver, stacklevel=2)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         self._incremental = None  # partial_fit goes on from here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
@@ -254,9 +260,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         some: bool = False,
     ) -> Problem:
         # Rows that are only some of all may all have no weight.
-        weights = encoded.weigh(sample_weight, of_class)[None, :]
-        if not some and not weights.sum() > 0:
-            raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
+        with np.errstate(over="ignore"):
+            weights = encoded.weigh(sample_weight, of_class)[None, :]
+            total = weights.sum()
+        if not some:
+            if not total > 0:
+                raise InputError(
+                    "the weights of all rows are 0; check class_weight and sample_weight"
+                )
+            check_total_weight(total, dtype, "class_weight, sample_weight")
         eps = float(self.label_smoothing)
         K = len(encoded.classes)
         compatibility.check_classes(self.solver, K)
@@ -316,6 +328,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             If y holds a label that isn't among the classes, or X isn't finite.
         """
         self._check_parameters()
+        if choice.named(self.solver).early_stopping is not None:
+            raise InputError(
+                "early stopping needs a whole fit and doesn't work with partial_fit; set the "
+                "solver's early_stopping to None, and stop calling partial_fit when a score falls"
+            )
         if self.class_weight == "balanced":
             raise InputError(
                 "class_weight='balanced' needs all data at once and doesn't work with partial_fit; "
@@ -363,8 +380,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         objective = self._objective(
             X, problem, C=self._strength_and_share()[0] * incremental.weight / total
         )
-        theta = problem.centred(incremental.train(objective, self._theta()))
-        self._store_theta(theta, self.coef_.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+            theta = incremental.train(objective, self._theta())
+        if theta is None:
+            raise overflow(*self._in_memory(X))
+        self._store_theta(problem.centred(theta), self.coef_.dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 

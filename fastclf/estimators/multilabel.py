@@ -10,8 +10,10 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError, nearest
+from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
+from fastclf.estimators.plain import plain
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
 from fastclf.estimators.tallies import IndicatorTally
@@ -19,6 +21,7 @@ from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
     check_alone,
     check_rows,
+    check_total_weight,
     natural_number,
     validate_features,
     validate_sample_weight,
@@ -27,6 +30,9 @@ from fastclf.linear_model import Task
 from fastclf.losses import Sigmoid
 from fastclf.table import listed
 from fastclf.targets import Target, weighted_sums
+
+_LARGEST = 1e30
+"""Weight of a positive class: sums of losses must be finite in float32, too."""
 
 
 class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
@@ -140,6 +146,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             Weights of rows, or of each label in each row.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
+            says so.
 
         Returns
         -------
@@ -168,6 +176,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
+            choice.warn_of_no_use(self.solver, stacklevel=2)
         self._check_top_k(problem.n_columns)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         return self
@@ -194,7 +203,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         """
         predicted = self.predict(X)
         if self._one_label:
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
+            return accuracy_score(plain(y), predicted, sample_weight=sample_weight)
         return subset_accuracy(self._encode(predicted, y, known=True)[0], predicted, sample_weight)
 
     def tune_thresholds(
@@ -326,7 +335,10 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
                 )
             both = (positive > 0) & (positive < total)
             return np.where(both, (total - positive) / np.where(both, positive, 1), 1.0)
-        return _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
+        weights = _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
+        if (weights > _LARGEST).any():
+            raise InputError(f"pos_weight must be at most {_LARGEST:g}, got {weights.max():g}")
+        return weights
 
     def _thresholds(self, L: int) -> np.ndarray:
         thresholds = _one_for_each(self.threshold, self._label_names(L), "threshold", 0.5)
@@ -396,6 +408,8 @@ def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
             f"sample_weight must not be negative, NaN or infinite, but sample_weight[{row}, "
             f"{column}] is {weights[row, column]}"
         )
+    with np.errstate(over="ignore"):
+        check_total_weight(weights.sum(axis=0), X.dtype, "sample_weight")
     return weights
 
 

@@ -14,7 +14,8 @@ from fastclf.objective import InMemoryObjective, RowSpace
 from fastclf.penalties import L2, from_C
 from fastclf.solvers import Result, choose
 from fastclf.solvers.folds import follow
-from fastclf.solvers.loop import Observer
+from fastclf.solvers.loop import NOT_FINITE, Observer
+from fastclf.solvers.optimality import far_from_optimum
 
 _ROOM = 1 << 25
 """Entries that the weights of all labels in all folds may take; more folds have to wait."""
@@ -49,8 +50,8 @@ class Paths:
     coefs : ndarray of shape (F, r, c, C, d + 1)
         The coefficients of each of the C columns, the intercept last.
     n_iter : ndarray of shape (F, r, c)
-    unfinished : ndarray of shape (F, r, c)
-        Whether the limit on iterations ended the fits.
+    unfinished, stalled : ndarray of shape (F, r, c)
+        Whether the limit on iterations ended the fits, or arithmetic did, far from the optimum.
     massless : list of Massless
         What can't be fitted in each fold.
     passes : float
@@ -60,6 +61,7 @@ class Paths:
     coefs: np.ndarray
     n_iter: np.ndarray
     unfinished: np.ndarray
+    stalled: np.ndarray
     massless: list[Massless]
     passes: float
 
@@ -99,10 +101,16 @@ def fit_paths(
     """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
 
     Of labels that aren't all known, a mask ``known`` (n, L) tells where they are.
+
+    Raises
+    ------
+    FloatingPointError
+        If a fit ends where numbers aren't finite.
     """
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
-    n_iter, unfinished = np.zeros(shape, np.int32), np.zeros(shape, bool)
+    n_iter = np.zeros(shape, np.int32)
+    unfinished, stalled = np.zeros(shape, bool), np.zeros(shape, bool)
     massless = [
         Massless.find(_weighted(problem, row, known), settings.fit_intercept) for row in weights
     ]
@@ -116,7 +124,10 @@ def fit_paths(
         group = _Group.of(X, problem, weights, massless, members, settings, known)
         for r, l1_ratio in enumerate(grid.l1_ratios):
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
+                if result.status == NOT_FINITE:
+                    raise FloatingPointError
                 at = np.flatnonzero(places == c)
+                far = group.far_from_optimum(result, Cs[c], l1_ratio)
                 for i, f in enumerate(members):
                     theta = group.theta(result, i, squared=l1_ratio == 0)
                     if space is not None:
@@ -125,11 +136,14 @@ def fit_paths(
                     coefs[f, r, at] = theta.T
                     n_iter[f, r, at] = group.iterations(result, i)
                     unfinished[f, r, at] = result.status == "max_iter"
+                    stalled[f, r, at] = far[i]
         passes += group.objective.passes + group.reference.passes
     for f, lacking in enumerate(massless):
         if not lacking.present.any():
             coefs[f] = lacking.expand(np.zeros((coefs.shape[-1], 0))).T
-    return Paths(coefs, n_iter, unfinished, massless, passes)
+    if not np.isfinite(coefs).all():
+        raise FloatingPointError
+    return Paths(coefs, n_iter, unfinished, stalled, massless, passes)
 
 
 def _weighted(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> Problem:
@@ -207,6 +221,14 @@ class _Group:
         solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
         return follow(self.objective, self.reference, penalties, solver, some.observer)
+
+    def far_from_optimum(self, result: Result, C: float, l1_ratio: float) -> np.ndarray:
+        """Return a mask of the folds that arithmetic ended far from the optimum for C."""
+        G = self.reference.n_problems
+        if result.status != "precision":
+            return np.zeros(self.objective.n_problems // G, bool)
+        objective = self.objective.with_penalty(from_C(C, l1_ratio, self.objective.total_weight))
+        return far_from_optimum(objective, result.theta, self.settings.tol).reshape(-1, G).any(1)
 
     def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""

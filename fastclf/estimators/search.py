@@ -21,13 +21,15 @@ from sklearn.utils.validation import _check_method_params
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import print_progress
+from fastclf.estimators.extremes import advice, overflow
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.paths import Grid, Paths, Settings
+from fastclf.estimators.paths import Grid, Paths, Settings, fit_paths
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import (
     fraction,
     natural_number,
     non_negative_number,
-    positive_number,
+    strength_number,
 )
 from fastclf.threads import resolve_n_threads
 
@@ -71,7 +73,7 @@ def _Cs(Cs: Any) -> np.ndarray:
         if natural_number(Cs, "Cs") < 1:
             raise InputError(f"Cs must be an integer >= 1 or a list of numbers, got {Cs!r}")
         return np.logspace(-4, 4, int(Cs))
-    values = [positive_number(C, "each of Cs", allow_infinity=True) for C in Cs]
+    values = [strength_number(C, "each of Cs") for C in Cs]
     if not values:
         raise InputError("Cs is empty; give at least one number, or how many to try")
     return np.array(values)
@@ -185,7 +187,9 @@ def best(scores: np.ndarray) -> tuple[int, int]:
     return int(r), int(c)
 
 
-def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklevel: int) -> None:
+def warn(
+    paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, X: Any, stacklevel: int
+) -> None:
     """Say which classes or labels folds lack, and which fits didn't converge, once for each."""
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():
@@ -195,6 +199,16 @@ def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklev
             f"in some folds there is no weight on one side of {listed}, so nothing can be learned "
             "there: the coefficients are 0 and the intercept is that of the smoothed rate",
             UserWarning,
+            stacklevel=stacklevel,
+        )
+    if paths.stalled.any():
+        Cs = grid.Cs[paths.stalled.any(axis=(0, 1))]
+        names = getattr(estimator, "feature_names_in_", None)
+        warnings.warn(
+            f"{type(estimator).__name__} stopped far from the optimum, where {X.dtype} arithmetic "
+            f"allows no further progress, at C = {', '.join(f'{C:g}' for C in Cs)}. "
+            f"{advice(X, names)}",
+            ConvergenceWarning,
             stacklevel=stacklevel,
         )
     if paths.unfinished.any():
@@ -207,6 +221,28 @@ def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklev
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
+
+
+def fit_all(
+    estimator: Any,
+    X: Any,
+    problem: Problem,
+    weights: np.ndarray,
+    grid: Grid,
+    known: np.ndarray | None = None,
+) -> Paths:
+    """Fit the paths of all folds; see :func:`fastclf.estimators.paths.fit_paths`.
+
+    Raises
+    ------
+    InputError
+        If numbers of X are too large; it names their columns.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+            return fit_paths(X, problem, weights, grid, settings(estimator), known)
+    except FloatingPointError:
+        raise overflow(X, getattr(estimator, "feature_names_in_", None)) from None
 
 
 def scorer_of(scoring: Any, default: str) -> Any:

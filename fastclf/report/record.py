@@ -10,6 +10,7 @@ ENDS = {
     "early_stopping": "stopped early: the validation loss no longer fell",
     "max_iter": "stopped at the most steps that the recipe allows",
     "precision": "stopped where arithmetic allows no further progress",
+    "stalled": "stopped far from the optimum, where arithmetic allows no further progress",
     "stopped": "stopped on request",
 }
 
