@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
+from settled import LogisticRegressionCV
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.naive_bayes import GaussianNB
@@ -14,7 +15,6 @@ from sklearn.preprocessing import scale
 from fastclf import (
     DistilledClassifier,
     LogisticRegression,
-    LogisticRegressionCV,
     TemperatureScaler,
 )
 from fastclf.config import Recipe, load_recipe

@@ -152,9 +152,20 @@ def most_probable(y: Any, classes: np.ndarray) -> Any:
     return classes[values.argmax(axis=1)]
 
 
+def shape_of(y: Any) -> tuple[int, ...]:
+    """Return the shape of y, be it sparse or an array-like that NumPy's asarray alone takes."""
+    return y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+
+
+def is_table(y: Any) -> bool:
+    """Tell whether y has several columns."""
+    shape = shape_of(y)
+    return len(shape) == 2 and shape[1] > 1
+
+
 def rows_that_count(y: Any, ignore: Any) -> np.ndarray | None:
     """Return the numbers of the rows whose label isn't the one to ignore; None for all rows."""
-    if ignore is None or (np.ndim(y) == 2 and np.shape(y)[1] > 1):
+    if ignore is None or is_table(y):
         return None
     encoded = encode(y, ignore=ignore)
     assert isinstance(encoded, Labels)  # y has a single column

@@ -12,7 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError, nearest
 from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
+from fastclf.estimators.encoding import (
+    Labels,
+    check_names,
+    column_names,
+    encode,
+    indicators,
+    shape_of,
+)
 from fastclf.estimators.plain import plain
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
@@ -81,6 +88,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     """
 
     _saved_as = "MultiLabelLogisticRegression"
+    _one_label = False
 
     def __init__(
         self,
@@ -282,7 +290,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         check_rows(X, y)
         if scipy.sparse.issparse(y) and y.shape[1] == 1:
             y = y.toarray().ravel()
-        shape = y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+        shape = shape_of(y)
         if len(shape) == 2 and shape[1] != 1:
             values, names = indicators(y)
             if known and (self._one_label or len(names) != len(self.classes_)):
@@ -345,6 +353,11 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         if (thresholds > 1).any():
             raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
         return thresholds
+
+    def _threshold(self) -> np.ndarray:
+        # Labels whose coefficients were set by hand have the parameter's.
+        known = super()._threshold()
+        return self._thresholds(len(self.coef_)) if known is None else known
 
     def _label_names(self, L: int) -> list[Any]:
         # Of two classes the second one is the label.

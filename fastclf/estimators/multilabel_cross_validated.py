@@ -70,6 +70,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     __metadata_request__score = {"sample_weight": UNUSED}
 
     _saved_as = "MultiLabelLogisticRegression"
+    _one_label = False
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             can't be used.
         """
         routed = search.routed(self, "fit", sample_weight, params)
-        grid = search.check_parameters(self)
+        grid = search.check_parameters(self, self.l1_ratios)
         X = validate_features(self, X, reset=True)
         single = self._single()
         values, self.classes_ = single._encode(X, y)
@@ -243,6 +244,14 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
 
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
+
+    def _threshold(self) -> np.ndarray:
+        known = super()._threshold()
+        if known is not None:
+            return known
+        single = self._single()
+        single.classes_ = self.classes_
+        return single._thresholds(len(self.classes_))
 
     def _check_scoring(self) -> None:
         if self.scoring not in (None, search.LIKELIHOOD) and not self.per_label:

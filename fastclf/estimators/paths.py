@@ -8,6 +8,7 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
+from fastclf.estimators.intercept_column import InterceptColumn
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective, RowSpace
@@ -31,7 +32,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Settings:
-    """What all fits have in common; ``solver`` is None to choose by the problem."""
+    """What all fits have in common; ``solver`` is None to choose by the problem.
+
+    An ``intercept_column`` stands in for an intercept that is penalised; ``fit_intercept`` is then
+    False.
+    """
 
     fit_intercept: bool
     solver: Any
@@ -39,6 +44,7 @@ class Settings:
     max_iter: int
     n_threads: int | None
     observer: Observer | None = None
+    intercept_column: InterceptColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ def fit_paths(
     massless = [
         Massless.find(_weighted(problem, row, known), settings.fit_intercept) for row in weights
     ]
+    column = settings.intercept_column
+    X = X if column is None else column.rows(X)
     squared = not grid.l1_ratios.any()  # and so the penalty doesn't ask which way features lie
     space = RowSpace.of(X) if settings.solver is None and squared else None
     if space is not None:  # no entry of a vector is larger than its norm
@@ -132,6 +140,8 @@ def fit_paths(
                     theta = group.theta(result, i, squared=l1_ratio == 0)
                     if space is not None:
                         theta = space.expand(theta)
+                    if column is not None:
+                        theta = column.expand(theta)
                     theta = massless[f].expand(theta[:, massless[f].present[group.present]])
                     coefs[f, r, at] = theta.T
                     n_iter[f, r, at] = group.iterations(result, i)

@@ -20,12 +20,14 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.base import print_progress
 from fastclf.estimators.extremes import advice, overflow
 from fastclf.estimators.held_out import Scores, score_models
+from fastclf.estimators.intercept_column import InterceptColumn
 from fastclf.estimators.paths import Grid, Paths, Settings, fit_paths
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.progress import print_progress
 from fastclf.estimators.validation import (
+    boolean,
     fraction,
     natural_number,
     non_negative_number,
@@ -39,8 +41,8 @@ LIKELIHOOD = "neg_log_loss"
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
-def check_parameters(estimator: Any) -> Grid:
-    """Check the parameters of an estimator, and return its grid.
+def check_parameters(estimator: Any, l1_ratios: Any) -> Grid:
+    """Check the parameters of an estimator, and return the grid of its Cs and of ``l1_ratios``.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def check_parameters(estimator: Any) -> Grid:
     """
     fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
     natural_number(estimator.max_iter, "max_iter")
+    boolean(estimator.fit_intercept, "fit_intercept")
+    boolean(estimator.refit, "refit")
     non_negative_number(estimator.tol, "tol")
     resolve_n_threads(estimator.n_threads)
     choice.named(estimator.solver)
@@ -57,8 +61,7 @@ def check_parameters(estimator: Any) -> Grid:
             f"solver={estimator.solver!r} trains on minibatches, whose results are too rough to "
             "compare penalties by; use an exact one, e.g. 'auto'"
         )
-    own = compatibility.shares(getattr(estimator, "penalty", None), estimator.l1_ratios)
-    grid = Grid(_Cs(estimator.Cs), _l1_ratios(own))
+    grid = Grid(_Cs(estimator.Cs), _l1_ratios(l1_ratios))
     for l1_ratio in grid.l1_ratios:
         compatibility.check_solver(
             estimator.solver, grid.Cs.max(), float(l1_ratio), getattr(estimator, "dual", False)
@@ -69,31 +72,34 @@ def check_parameters(estimator: Any) -> Grid:
 
 
 def _Cs(Cs: Any) -> np.ndarray:
-    if np.ndim(Cs) == 0:
+    if np.asarray(Cs).ndim == 0:
         if natural_number(Cs, "Cs") < 1:
             raise InputError(f"Cs must be an integer >= 1 or a list of numbers, got {Cs!r}")
         return np.logspace(-4, 4, int(Cs))
-    values = [strength_number(C, "each of Cs") for C in Cs]
+    values = [strength_number(C, "each of Cs") for C in np.asarray(Cs)]
     if not values:
         raise InputError("Cs is empty; give at least one number, or how many to try")
     return np.array(values)
 
 
 def _l1_ratios(l1_ratios: Any) -> np.ndarray:
-    if np.ndim(l1_ratios) != 1 or len(l1_ratios) == 0:
+    values = np.asarray(l1_ratios)
+    if values.ndim != 1 or values.size == 0:
         raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
-    return np.array([fraction(ratio, "each of l1_ratios") for ratio in l1_ratios])
+    return np.array([fraction(ratio, "each of l1_ratios") for ratio in values])
 
 
 def settings(estimator: Any) -> Settings:
     """Return what all fits of an estimator have in common."""
+    column = InterceptColumn.of(estimator)
     return Settings(
-        estimator.fit_intercept,
+        estimator.fit_intercept and column is None,
         choice.named(estimator.solver),
         estimator.tol,
         estimator.max_iter,
         estimator.n_threads,
         print_progress if estimator.verbose else None,
+        column,
     )
 
 
@@ -117,6 +123,7 @@ def routed(estimator: Any, method: str, sample_weight: Any, params: dict[str, An
     Without metadata routing that is nothing but the sample weights, to the scorer.
     """
     _raise_for_params(params, estimator, method)
+    sample_weight = None if sample_weight is None else np.asarray(sample_weight)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     if _routing_enabled():
         if method == "fit":

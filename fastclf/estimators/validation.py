@@ -69,7 +69,10 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
         return True
-    return not hasattr(estimator, "feature_names_in_") and X.shape[1] == estimator.n_features_in_
+    if hasattr(estimator, "feature_names_in_"):
+        return False
+    # Coefficients that were set by hand come without it, and tell the number of features later.
+    return X.shape[1] == getattr(estimator, "n_features_in_", X.shape[1])
 
 
 def _refuse_dates(X: Any) -> None:
@@ -149,6 +152,15 @@ def check_rows(X: Any, y: Any) -> None:
         check_consistent_length(X, y)
 
 
+def check_two_classes(classes: np.ndarray, name: str) -> None:
+    """Refuse a y of a single class, in scikit-learn's words."""
+    if len(classes) < 2:
+        raise InputError(
+            "This solver needs samples of at least 2 classes in the data, but the data contains "
+            f"only one class: {classes.tolist()[0]!r}; give {name} rows of a second class"
+        )
+
+
 def check_alone(y: Any, sample_weight: Any) -> None:
     """Refuse what a stream has with it."""
     for name, value in (("y", y), ("sample_weight", sample_weight)):
@@ -199,6 +211,12 @@ def fraction(value: Any, name: str, below_one: bool = False) -> float:
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def boolean(value: Any, name: str) -> None:
+    """Refuse what is neither True nor False: a word such as "False" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, got {value!r}")
 
 
 def natural_number(value: Any, name: str) -> int:
