@@ -6,7 +6,6 @@ ever executed.
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors.numpy import save as save_tensors
 
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
+from fastclf.files import replacing
 from fastclf.kernels import passes
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
@@ -277,7 +277,12 @@ class LinearModel:
                 "use strings, integers, floats or booleans as labels"
             )
         content = save_tensors(tensors, metadata={"fastclf": json.dumps(text)})
-        _replace(Path(path), content)
+        path = Path(path)
+        try:
+            with replacing(path) as file:
+                file.write(content)
+        except OSError as error:
+            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LinearModel":
@@ -383,22 +388,3 @@ def _metadata(content: bytes) -> dict[str, str]:
     # A safetensors file begins with the length of its JSON header; load_tensors has checked both.
     length = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + length])["__metadata__"]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-        raise

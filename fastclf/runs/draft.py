@@ -20,7 +20,7 @@ from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest
 from fastclf.runs.build import KINDS
-from fastclf.runs.directory import write_file
+from fastclf.runs.files import write_output
 from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
@@ -76,9 +76,9 @@ def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
     RunError
         If there is one already, and it isn't to be overwritten; or it can't be written.
     """
-    if path.exists() and not overwrite:
+    if path.is_file() and not overwrite:
         raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
-    write_file(path, recipe_text(draft, str(path)), "name another place with --output")
+    write_output(path, recipe_text(draft, str(path)), "name another place with --output")
 
 
 def draft_for_nothing() -> Draft:
