@@ -11,6 +11,7 @@ import click
 
 from fastclf import __version__
 from fastclf.errors import FastclfError, InputError, printable
+from fastclf.files import DISK_IS_FULL
 
 PATH = click.Path(path_type=Path)
 
@@ -50,9 +51,10 @@ class Commands(click.Group):
 
 def _fail(error: OSError) -> NoReturn:
     """End with a line about what the system can't do."""
+    lost = _drop_output()
     place = error.filename
-    if place is None:
-        place = "standard output" if _drop_output() else "a file"
+    if place is None:  # what writes files has told already that a disk is full
+        place = "standard output" if lost or error.errno in DISK_IS_FULL else "a file"
     _echo(f"fastclf: error: {place}: {error.strerror or error}", err=True)
     sys.exit(2)
 

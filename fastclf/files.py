@@ -74,14 +74,13 @@ def writing_output(path: Path) -> Iterator[BinaryIO]:
     OSError
         If it can't be written.
     """
-    try:
-        there = os.stat(path)
-    except FileNotFoundError:
-        there = None
-    if there is not None and _is_standard_output(there):
+    if not is_stream(path):
+        with replacing(Path(os.path.realpath(path))) as new:
+            yield new
+    elif _is_standard_output(os.stat(path)):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-    elif there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
+    else:
         file: BinaryIO = open(path, "wb")
         try:
             yield file
@@ -90,9 +89,23 @@ def writing_output(path: Path) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 file.close()
             raise
-    else:
-        with replacing(Path(os.path.realpath(path))) as new:
-            yield new
+
+
+def is_stream(path: Path) -> bool:
+    """Tell whether a path is standard output, a pipe or a device: a place that isn't replaced.
+
+    Raises
+    ------
+    OSError
+        If the system can't tell, because the path is too long, for example.
+    """
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return False
+    if _is_standard_output(there):
+        return True
+    return not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode)
 
 
 def _temporary(path: Path) -> BinaryIO:

@@ -37,6 +37,10 @@ Key = tuple[str | int, ...]
 _TAGS = ("kind", "name")  # by which the members of a union of tables are told apart
 
 
+AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""For a tuple that is one of several kinds of value: pydantic before 2.11 refuses lists for it."""
+
+
 def filled_in(key: str, value: str) -> BeforeValidator:
     """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
     return BeforeValidator(

@@ -104,7 +104,7 @@ def _column(name: str, column: pa.ChunkedArray) -> Column:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view"
 
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import shutil
-import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 import numpy as np
 
 from fastclf.errors import DataError, InputError
-from fastclf.files import DISK_IS_FULL, writing_output
+from fastclf.files import DISK_IS_FULL, is_stream, writing_output
 from fastclf.table import Categories
 
 Format = Literal["csv", "jsonl", "parquet", "npz"]
@@ -93,7 +92,7 @@ def format_of_output(path: Path) -> Format:
         If it means none.
     """
     if path.suffix.lower() not in SUFFIXES:
-        if not path.suffix and _is_pipe_or_device(path):
+        if not path.suffix and is_stream(path):
             return "csv"
         raise DataError(
             f'{path}: the suffix "{path.suffix}" tells no format of predictions; use one of '
@@ -152,6 +151,7 @@ def writing_predictions(
         yield writer
         with _file_errors(place):
             writer.close()
+            file.flush()
             stack.close()
 
 
@@ -397,14 +397,6 @@ def _as_text(cell: str) -> str:
     except ValueError:
         return f"'{cell}"
     return cell
-
-
-def _is_pipe_or_device(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _need_pyarrow(format: str) -> None:
