@@ -1,6 +1,7 @@
 """A first recipe: complete, commented, and fit for the data that it is for."""
 
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from fastclf.data.facts import ColumnFacts, column_facts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import DataError, InputError, RunError, nearest
+from fastclf.errors import DataError, InputError, RunError, nearest, printable
 from fastclf.runs.build import KINDS
 from fastclf.runs.files import write_output
 from fastclf.schema import descriptions
@@ -124,7 +125,7 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         dataset, options, notes = found
     columns = _table_facts(dataset, options, notes)
     values = {
-        "name": dataset.name,
+        "name": re.sub(r"[/\\\x00-\x1f]+", "-", dataset.name).lstrip(".")[:100] or "run",
         "data.path": os.path.relpath(file, folder),
         **{f"data.{key}": value for key, value in options.items()},
         "model.kind": KINDS[dataset.task],
@@ -155,10 +156,12 @@ def recipe_text(draft: Draft, path: str) -> str:
     path : str
         What the file is called, for the command at its top.
     """
-    lines = [f"# fastclf train --config {path}", "#"]
+    lines = [f"# fastclf train --config {_one_line(path)}", "#"]
     for fact in draft.facts:
         indent = " " * (len(fact) - len(fact.lstrip()) + 2) if fact.startswith(" ") else ""
-        lines += [f"# {line}" for line in textwrap.wrap(fact, WIDTH, subsequent_indent=indent)]
+        lines += [
+            f"# {line}" for line in textwrap.wrap(_one_line(fact), WIDTH, subsequent_indent=indent)
+        ]
     tables = {}
     for key, info in Recipe.model_fields.items():
         members = tables_in(info.annotation)
@@ -234,8 +237,13 @@ def _default(table: type[Keys], key: str) -> Any:
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(text, WIDTH):
+    for line in textwrap.wrap(_one_line(text), WIDTH):
         yield f"# {line}"
+
+
+def _one_line(text: str) -> str:
+    # A comment of TOML may hold no control characters, and ends with its line.
+    return printable(text.replace("\n", " "))
 
 
 def _toml(value: Any) -> str:
