@@ -6,7 +6,6 @@ ever executed.
 
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
+from fastclf.files import replacing
 from fastclf.finite import first_not_finite
 from fastclf.kernels import passes
 from fastclf.preprocessing import Encoder
@@ -320,7 +320,12 @@ class LinearModel:
             content = save_tensors(tensors, metadata=metadata)
         except (SafetensorError, ValueError) as error:
             raise ModelFileError(f"{path}: this model can't be saved: {error}") from None
-        _replace(Path(path), content)
+        path = Path(path)
+        try:
+            with replacing(path) as file:
+                file.write(content)
+        except OSError as error:
+            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LinearModel":
@@ -453,22 +458,3 @@ def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
         value = zlib.crc32(f"{name}:{array.dtype}:{array.shape}".encode(), value)
         value = zlib.crc32(np.ascontiguousarray(array), value)
     return f"{value:08x}"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-        raise
