@@ -100,7 +100,7 @@ def test_a_file_like_another_may_be_laid_out_otherwise(written):
         ("a;b\n1.5;2\n", ";", "."),
         ("b,a\n1.5,2\n", ",", "."),
         ("b\ta\n1,5\t2\n", "\t", ","),
-        ("a,x\n1,2\n", ";", ","),  # it has no b, however it is cut
+        ("a,x\n1,2\n", ",", ","),  # it has no b, however it is cut
     ):
         layout = open_table(written(text), **known).layout
         assert (layout.delimiter, layout.decimal) == (delimiter, decimal), text

@@ -138,7 +138,7 @@ def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
     layouts = {key: _layout(text, found, key, wishes) for key, found in rows.items() if found}
     if wishes.expected is not None:
         fits = [key for key in layouts if set(wishes.expected) <= {*layouts[key].names}]
-        delimiter = (fits or [wishes.delimiter or delimiter])[0]
+        delimiter = (fits or [delimiter])[0]
     if len(rows[delimiter]) < 2 and not whole:
         return None
     if not rows[delimiter]:
