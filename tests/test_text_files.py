@@ -256,3 +256,9 @@ def test_what_is_no_text_is_named(written, content: bytes, said: str):
 def test_text_in_utf8(written, begin: str):
     assert plain(read_table(written(f"{begin}größe,b\n1,é\n"))) == {"größe": [1], "b": ["é"]}
     assert plain(read_table(written(f"{begin}1,2\n3,4\n"))) == {"c0": [1, 3], "c1": [2, 4]}
+
+
+def test_rows_without_values_are_rows(written, monkeypatch):
+    monkeypatch.setattr("fastclf.data.text._SAMPLE", 4)
+    path = written("a\tb\n1\tx\n\t\n\n \t \n2\ty\n\n")
+    assert plain(read_table(path)) == {"a": [1, None, None, 2], "b": ["x", None, None, "y"]}

@@ -174,7 +174,7 @@ class TextFile:
             pieces: Iterator[bytes] = (
                 piece
                 for piece in line_pieces(file, _SAMPLE, self.layout.delimiter)
-                if not piece.isspace()
+                if piece.strip(b"\r\n")
             )
             first = map(parse, islice(pieces, 1))
             for part in chain(first, in_order(parse, pieces, resolve_n_threads(None))):

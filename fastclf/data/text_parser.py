@@ -145,7 +145,7 @@ class Parser:
             return
         before = rows[: end_of_rows(rows[:opening], self._layout.delimiter)]
         row = 1
-        if before and not before.isspace():
+        if before.strip(b"\r\n"):
             name = self._layout.names[0]
             kinds = Kinds([name], set(), set(), set())
             row += self._read(before, kinds, {name: pa.binary()}).num_rows
