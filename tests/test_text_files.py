@@ -262,3 +262,10 @@ def test_rows_without_values_are_rows(written, monkeypatch):
     monkeypatch.setattr("fastclf.data.text._SAMPLE", 4)
     path = written("a\tb\n1\tx\n\t\n\n \t \n2\ty\n\n")
     assert plain(read_table(path)) == {"a": [1, None, None, 2], "b": ["x", None, None, "y"]}
+
+
+def test_a_stream_can_be_read_whole_where_later_rows_refute_a_guess(monkeypatch):
+    monkeypatch.setattr("fastclf.data.text._SAMPLE", 16)
+    text = b"a,b\n" + b"1,2\n" * 20 + b"x,007\n"
+    found = plain(read_table(io.BytesIO(text)))
+    assert found == {"a": ["1"] * 20 + ["x"], "b": ["2"] * 20 + ["007"]}

@@ -104,10 +104,8 @@ class Parser:
             text, codes = columns[name], name in kinds.codes
             columns[name] = as_floats(text, decimal, codes)
             if columns[name] is None:
-                wrong = first_without_number(text, decimal, codes)
-                assert wrong is not None  # both follow the same rule
-                refuted[name] = wrong
                 columns[name] = text.dictionary_encode()
+                refuted[name] = first_without_number(text, decimal, codes)
         return Parsed(pa.table(columns), refuted)
 
     def _finds_codes(self, rows: bytes, kinds: Kinds) -> bool:
