@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclf.data.facts import column_facts, constant_columns
+from fastclf.data.facts import column_facts, constant_columns, identifiers
 from fastclf.table import Categories, Lists, Numbers, Table
 
 N = 30
@@ -40,6 +40,10 @@ def test_facts_are_told_in_words(name: str, column, text: str):
         ("row", numbers(range(N)), True),
         ("customer_id", numbers(np.random.default_rng(0).permutation(N)), True),
         ("customerID", categories([f"c{i}" for i in range(N)]), True),
+        ("c0", numbers(np.random.default_rng(0).permutation(N)), True),
+        ("Unnamed: 0", numbers(np.random.default_rng(0).permutation(2 * N)[:N]), True),
+        ("c0", numbers(np.arange(N) // 2), False),
+        ("c0", numbers([*range(N - 1), np.nan]), False),
         ("valid", numbers(np.random.default_rng(0).permutation(N)), False),
         ("income", numbers(np.arange(N) * 1.5), False),
         ("income", numbers(np.arange(N) * 7), False),
@@ -48,8 +52,10 @@ def test_facts_are_told_in_words(name: str, column, text: str):
     ],
 )
 def test_identifiers_are_recognised(name: str, column, expected: bool):
-    (facts,) = column_facts(Table({name: column}))
+    table = Table({name: column})
+    (facts,) = column_facts(table)
     assert facts.is_identifier == expected
+    assert identifiers(table) == [name] * expected
 
 
 @pytest.mark.parametrize(

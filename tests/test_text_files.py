@@ -100,7 +100,7 @@ def test_a_file_like_another_may_be_laid_out_otherwise(written):
         ("a;b\n1.5;2\n", ";", "."),
         ("b,a\n1.5,2\n", ",", "."),
         ("b\ta\n1,5\t2\n", "\t", ","),
-        ("a,x\n1,2\n", ";", ","),  # it has no b, however it is cut
+        ("a,x\n1,2\n", ",", ","),  # it has no b, however it is cut
     ):
         layout = open_table(written(text), **known).layout
         assert (layout.delimiter, layout.decimal) == (delimiter, decimal), text
@@ -256,3 +256,16 @@ def test_what_is_no_text_is_named(written, content: bytes, said: str):
 def test_text_in_utf8(written, begin: str):
     assert plain(read_table(written(f"{begin}größe,b\n1,é\n"))) == {"größe": [1], "b": ["é"]}
     assert plain(read_table(written(f"{begin}1,2\n3,4\n"))) == {"c0": [1, 3], "c1": [2, 4]}
+
+
+def test_rows_without_values_are_rows(written, monkeypatch):
+    monkeypatch.setattr("fastclf.data.text._SAMPLE", 4)
+    path = written("a\tb\n1\tx\n\t\n\n \t \n2\ty\n\n")
+    assert plain(read_table(path)) == {"a": [1, None, None, 2], "b": ["x", None, None, "y"]}
+
+
+def test_a_stream_can_be_read_whole_where_later_rows_refute_a_guess(monkeypatch):
+    monkeypatch.setattr("fastclf.data.text._SAMPLE", 16)
+    text = b"a,b\n" + b"1,2\n" * 20 + b"x,007\n"
+    found = plain(read_table(io.BytesIO(text)))
+    assert found == {"a": ["1"] * 20 + ["x"], "b": ["2"] * 20 + ["007"]}

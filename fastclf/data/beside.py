@@ -25,7 +25,8 @@ def read_targets_beside(options: FileOptions) -> Targets | None:
         if kind in TABLES:
             file = open_table(path)
             names = file.names if options.target is None else target_columns(file.names, options)
-            return read_targets(read_exact(file, list(names), names), options)
+            text = names if options.label_separator is not None else ()
+            return read_targets(read_exact(file, list(names), names, text), options)
         if kind == "svmlight":
             raise DataError("targets are in NPY, NPZ or a file of columns, not in svmlight")
         return array_targets(*read_target_array(path, options.target), options)

@@ -8,6 +8,10 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 
+from fastclf.errors import DataError
+
+_LONGEST_ROW = 1 << 30  # bytes; pyarrow takes blocks of up to 2 GB
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -16,6 +20,11 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
     r"""Yield a file in pieces of about ``size`` bytes that end where a row of CSV ends.
 
     A line break between quotes ends no row. The last piece ends with the file.
+
+    Raises
+    ------
+    DataError
+        If a row doesn't end within 1 GB.
 
     Examples
     --------
@@ -31,6 +40,8 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
         if end:
             yield whole[:end]
         held = whole[end:]
+        if len(held) > _LONGEST_ROW:
+            raise DataError("a row is longer than 1 GB; is a quote not closed?")
     if held:
         yield held
 

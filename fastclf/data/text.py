@@ -7,8 +7,9 @@ the parser, which then needs no copy of the text to change its mind; where a lat
 guess, a file is read again with that column as text.
 """
 
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+import io
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -61,7 +62,7 @@ class TextFile:
                 self.layout, _ = self._begin(file, wishes)
         else:
             with unpacking_errors(self.path):
-                self._rest = unpacked_stream(source)
+                self._rest: BinaryIO = unpacked_stream(source)
                 self.layout, self._begun = self._begin(self._rest, wishes)
         self.names = self.layout.names
 
@@ -76,6 +77,8 @@ class TextFile:
         """
         wanted = list(self.names if columns is None else columns)
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
+        if not isinstance(self.path, Path):  # which may be needed twice
+            self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
         while (parts := self._whole(kinds)) is None:
             pass
         table = to_table(_concatenated(parts, wanted), nulls=NULLS)
@@ -150,17 +153,19 @@ class TextFile:
 
     def _whole(self, kinds: Kinds) -> list[pa.Table] | None:
         """Return all rows; None where a column isn't what it was taken for, which is then known."""
-        tables = []
-        with closing(self._parts(kinds)) as parts:
-            for part in parts:
-                if not kinds.numbers.isdisjoint(part.refuted):
-                    kinds.numbers.difference_update(part.refuted)
-                    kinds.text.update(part.refuted)
-                    return None
+        tables: list[pa.Table] = []
+        wrong: set[str] = set()
+        for part in self._parts(kinds):
+            wrong |= kinds.numbers.intersection(part.refuted)
+            if wrong:
+                tables.clear()
+            else:
                 tables.append(part.table)
-        return tables
+        kinds.numbers.difference_update(wrong)
+        kinds.text.update(wrong)
+        return None if wrong else tables
 
-    def _parts(self, kinds: Kinds) -> Generator[Parsed, None, None]:
+    def _parts(self, kinds: Kinds) -> Iterator[Parsed]:
         """Yield all rows; what the first of them say of columns is written into ``kinds``."""
         parser = Parser(self.layout)
 
@@ -175,7 +180,7 @@ class TextFile:
             pieces: Iterator[bytes] = (
                 piece
                 for piece in line_pieces(file, _SAMPLE, self.layout.delimiter)
-                if not piece.isspace()
+                if piece.strip(b"\r\n")
             )
             first = map(parse, islice(pieces, 1))
             for part in chain(first, in_order(parse, pieces, resolve_n_threads(None))):

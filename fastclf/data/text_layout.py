@@ -14,7 +14,7 @@ A first line such as ``sep=;``, which Excel writes and reads, names the delimite
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from fastclf.data.nulls import NULLS
@@ -28,6 +28,7 @@ DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}
 SNIFFED = (",", ";", "\t", "|")
 
 _ROWS = 50  # by which delimiters are compared
+_MORE_ROWS = 1000  # by which decimal marks are
 _AGREEING = 0.9  # of them, with as many values as the first, where some rows are wrong
 _SEP = re.compile(r'"?sep=([^"\r\n])"?(\r\n?|\n|\Z)', re.IGNORECASE)
 _WITH_COMMA = re.compile(r"[+-]?[\d.]*,\d+(?:[eE][+-]?\d+)?")
@@ -133,12 +134,15 @@ def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
     if named := _SEP.match(text, begin):
         begin = named.end()
         wishes = wishes._replace(delimiter=named[1])
-    rows = {delimiter: [*_rows(text, begin, delimiter, whole)] for delimiter in _candidates(wishes)}
-    delimiter = _chosen({key: found[:_ROWS] for key, found in rows.items()})
+    rows = {
+        delimiter: [*islice(_rows(text, begin, delimiter, whole), _ROWS)]
+        for delimiter in _candidates(wishes)
+    }
+    delimiter = _chosen(rows)
     layouts = {key: _layout(text, found, key, wishes) for key, found in rows.items() if found}
     if wishes.expected is not None:
         fits = [key for key in layouts if set(wishes.expected) <= {*layouts[key].names}]
-        delimiter = (fits or [wishes.delimiter or delimiter])[0]
+        delimiter = (fits or [delimiter])[0]
     if len(rows[delimiter]) < 2 and not whole:
         return None
     if not rows[delimiter]:
@@ -146,7 +150,8 @@ def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
     if not rows[delimiter][0].is_closed:
         raise DataError("the first row: a quote opens a value and isn't closed; close it")
     _check_names(text, begin, layouts[delimiter])
-    return layouts[delimiter]
+    more = [*islice(_rows(text, begin, delimiter, whole), _MORE_ROWS)]
+    return _layout(text, more, delimiter, wishes)
 
 
 def _candidates(wishes: Wishes) -> Sequence[str]:

@@ -41,10 +41,8 @@ def _cast(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
     return text.cast(pa.float64())
 
 
-def first_without_number(
-    column: pa.ChunkedArray, decimal: str, codes: bool
-) -> tuple[int, str] | None:
-    """Return the first row, from 1, whose text is no number, and its value."""
+def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> tuple[int, str]:
+    """Return the first row, from 1, whose text is no number, and its value; there is one."""
     for start in range(0, len(column), _BLOCK):
         for row, value in enumerate(column.slice(start, _BLOCK).to_pylist(), start + 1):
             text = "" if value is None else value.strip()
@@ -52,7 +50,7 @@ def first_without_number(
                 if not codes or not has_leading_zero(text):
                     continue
             return row, text
-    return None
+    return 1, str(column[0])  # which only Arrow doesn't take for a number
 
 
 def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> set[int]:

@@ -105,10 +105,8 @@ class Parser:
             text, codes = columns[name], name in kinds.codes
             columns[name] = as_floats(text, decimal, codes)
             if columns[name] is None:
-                wrong = first_without_number(text, decimal, codes)
-                assert wrong is not None  # both follow the same rule
-                refuted[name] = wrong
                 columns[name] = text.dictionary_encode()
+                refuted[name] = first_without_number(text, decimal, codes)
         return Parsed(pa.table(columns), refuted)
 
     def _finds_codes(self, rows: bytes, kinds: Kinds) -> bool:
@@ -146,7 +144,7 @@ class Parser:
             return
         before = rows[: end_of_rows(rows[:opening], self._layout.delimiter)]
         row = 1
-        if before and not before.isspace():
+        if before.strip(b"\r\n"):
             name = self._layout.names[0]
             kinds = Kinds([name], set(), set(), set())
             row += self._read(before, kinds, {name: pa.binary()}).num_rows
