@@ -1,7 +1,9 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
 import sys
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,18 @@ def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def _delimiter(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return a delimiter; a tab has a name, because it is hard to type."""
+    if value is None:
+        return None
+    from fastclf.data.options import is_delimiter
+
+    value = "\t" if value.lower() in ("tab", "\\t") else value
+    if not is_delimiter(value):
+        raise click.BadParameter("must be one character in ASCII, and not a quote or a line break")
+    return value
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:
@@ -64,6 +78,17 @@ def main() -> None:
     "  [default: target, label, class or y]",
 )
 @click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    callback=_delimiter,
+    help="CSV: what is between two values, such as ';' or tab.  [default: as the first rows show]",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="CSV: the decimal mark.  [default: as the first rows show]",
+)
+@click.option(
     "-o",
     "--output",
     type=PATH,
@@ -74,7 +99,13 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Overwrite a recipe that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def init(
-    file: Path | None, targets: tuple[str, ...], output: Path, force: bool, quiet: bool
+    file: Path | None,
+    targets: tuple[str, ...],
+    delimiter: str | None,
+    decimal: str | None,
+    output: Path,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Write a complete, commented recipe for FILE, which trains as it stands.
 
@@ -82,7 +113,11 @@ def init(
     """
     from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
 
-    draft = draft_for_nothing() if file is None else draft_for_file(file, targets, output.parent)
+    text = {"delimiter": delimiter, "decimal": decimal}
+    given = {key: value for key, value in text.items() if value is not None}
+    draft = draft_for_nothing()
+    if file is not None:
+        draft = draft_for_file(file, targets, output.parent, given)
     if str(output) == "-":
         click.echo(recipe_text(draft, "recipe.toml"), nl=False)
         return
@@ -202,7 +237,8 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
     from fastclf.runs.reevaluation import evaluate_run
     from fastclf.runs.tables import metrics_table, print_tables
 
-    found = evaluate_run(open_run(run), data)
+    with _warnings_told():
+        found = evaluate_run(open_run(run), data)
     if as_json:
         click.echo(to_json(found.as_json()))
     elif quiet:
@@ -258,15 +294,16 @@ def predict(
         if verbose:
             click.echo(f"{rows} rows in {seconds:.2f} s", err=True)
 
-    done = predict_file(
-        open_predictor(run),
-        sys.stdin.buffer if str(input) == "-" else input,
-        output or sys.stdout.buffer,
-        format=format,
-        columns=columns.split(","),
-        keep=keep,
-        observe=observe,
-    )
+    with _warnings_told():
+        done = predict_file(
+            open_predictor(run),
+            sys.stdin.buffer if str(input) == "-" else input,
+            output or sys.stdout.buffer,
+            format=format,
+            columns=columns.split(","),
+            keep=keep,
+            observe=observe,
+        )
     if not quiet:
         click.echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
@@ -362,6 +399,16 @@ def warmup(quiet: bool) -> None:
             click.echo(f"{problem}: {seconds:.2f} s")
     if not quiet:
         click.echo(f"ready in {total:.1f} s")
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Print each warning for users in one line, after the block."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    _warn(dict.fromkeys(str(one.message) for one in caught))
 
 
 def _warn(lines: Iterable[str]) -> None:

@@ -207,7 +207,7 @@ class LinearModel:
         if self.encoder.categorical:
             raise InputError(
                 f"this model encodes raw columns ({', '.join(self.encoder.categorical)} are "
-                "categories), and so needs a table, not a matrix"
+                "categories or dates), and so needs a table, not a matrix"
             )
         X = X.toarray() if scipy.sparse.issparse(X) else _floats(X)
         names = self.encoder.column_names

@@ -2,13 +2,13 @@
 
 A numeric column is one feature, ``(value - shift) / scale``, with ``fill`` for a missing value. A
 column of categories is one feature of 0 or 1 for each category that was kept, and one more for the
-group of rare ones where there is such a group.
+group of rare ones where there is such a group. A column of dates is a number for each of its parts.
 
 Columns are found by name: their order doesn't matter, and others are ignored. A category that
 wasn't kept is one of the rare group, or has 0 in all features where there is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,76 +16,35 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from fastclf.dates import PARTS
+from fastclf.encoded import (
+    MISSING,
+    OTHER,
+    CategoricalColumn,
+    DateColumn,
+    NumericColumn,
+    Prepared,
+    as_dates,
+    as_numbers,
+    positions,
+    scaled,
+)
 from fastclf.errors import DataError
-from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns, shown
+from fastclf.table import Lists, Table, check_columns
 
-MISSING = "(missing)"  # the category of missing values
-OTHER = "(other)"  # the group of rare and unknown categories
+__all__ = [
+    "MISSING",
+    "OTHER",
+    "CategoricalColumn",
+    "DateColumn",
+    "Encoder",
+    "NumericColumn",
+    "Prepared",
+    "as_dates",
+    "as_numbers",
+]
 
-_BOOLEANS = {"false", "true"}
 _BLOCK = 1024  # rows that are written at a time, so that lines of the matrix stay in cache
-
-
-@dataclass(frozen=True)
-class NumericColumn:
-    """How a numeric column becomes a feature.
-
-    Parameters
-    ----------
-    name : str
-    fill : float or None
-        What a missing value is taken for; None makes it an error.
-    shift, scale : float
-        The feature is ``(value - shift) / scale``.
-    """
-
-    name: str
-    fill: float | None = None
-    shift: float = 0.0
-    scale: float = 1.0
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The names of its features."""
-        return (self.name,)
-
-
-@dataclass(frozen=True)
-class CategoricalColumn:
-    """How a column of categories becomes features of 0 and 1.
-
-    Parameters
-    ----------
-    name : str
-    categories : tuple of str
-        Those with a feature of their own.
-    other : bool
-        Whether there is one more feature, for all other categories.
-    fill : str or None
-        The category that a missing value is taken for; None makes it an error.
-    """
-
-    name: str
-    categories: tuple[str, ...]
-    other: bool = False
-    fill: str | None = MISSING
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The names of its features."""
-        kept = tuple(f"{self.name}={category}" for category in self.categories)
-        return (*kept, f"{self.name}={OTHER}") if self.other else kept
-
-    def positions(self, names: Sequence[str]) -> np.ndarray:
-        """Return which of the features stands for each of some names, or -1 for none.
-
-        Where the categories are true and false, upper case doesn't matter.
-        """
-        boolean = set(self.categories) <= _BOOLEANS | {MISSING}
-        position = {category: i for i, category in enumerate(self.categories)}
-        unknown = len(self.categories) if self.other else -1
-        spelt = [name.lower() if boolean else name for name in names]
-        return np.array([position.get(name, unknown) for name in spelt], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -94,7 +53,7 @@ class Encoder:
 
     Parameters
     ----------
-    columns : tuple of NumericColumn or CategoricalColumn
+    columns : tuple of NumericColumn, CategoricalColumn or DateColumn
         In the order of the features.
     dtype : {"float32", "float64"}
         In what precision the features are.
@@ -116,7 +75,7 @@ class Encoder:
     [[0.0, 0.0, 0.0, 1.0], [-1.0, 0.0, 1.0, 0.0]]
     """
 
-    columns: tuple[NumericColumn | CategoricalColumn, ...]
+    columns: tuple[Prepared, ...]
     dtype: str = "float64"
     sparse: bool = False
 
@@ -142,9 +101,9 @@ class Encoder:
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """The names of the raw columns that are categories."""
+        """The names of the raw columns that are text: categories and dates."""
         return tuple(
-            column.name for column in self.columns if isinstance(column, CategoricalColumn)
+            column.name for column in self.columns if not isinstance(column, NumericColumn)
         )
 
     def apply(self, table: Table) -> Any:
@@ -166,7 +125,7 @@ class Encoder:
             or one is missing where nothing was fitted to stand for it.
         """
         check_columns(self.column_names, table.names)
-        parts = [self._part(column, table) for column in self.columns]
+        parts = [part for column in self.columns for part in self._parts(column, table)]
         return self._sparse(parts, table.n_rows) if self.sparse else self._dense(parts, len(table))
 
     def apply_in_place(self, X: np.ndarray) -> None:
@@ -188,18 +147,21 @@ class Encoder:
             X -= shift.astype(X.dtype)
             X /= scale.astype(X.dtype)
 
-    def _part(
-        self, column: NumericColumn | CategoricalColumn, table: Table
-    ) -> tuple[bool, np.ndarray]:
-        """Return whether a column is numeric, and its values or the positions of its ones."""
+    def _parts(self, column: Prepared, table: Table) -> list[tuple[bool, np.ndarray]]:
+        """Return whether a column is numeric, and its values or the positions of its ones.
+
+        A column of dates has several such parts.
+        """
         raw = table.columns[column.name]
         if isinstance(raw, Lists):
             raise DataError(
                 f'column "{column.name}" holds lists, which can\'t be features; drop it'
             )
         if isinstance(column, NumericColumn):
-            return True, _scaled(column, raw, table.rows)
-        return False, _positions(column, raw, table.rows)
+            return [(True, scaled(column, raw, table.rows))]
+        if isinstance(column, DateColumn):
+            return [(True, values) for values in column.features(raw, table.rows)]
+        return [(False, positions(column, raw, table.rows))]
 
     def _dense(self, parts: list[tuple[bool, np.ndarray]], n: int) -> np.ndarray:
         X = np.zeros((n, self.n_features), self.dtype)
@@ -234,29 +196,27 @@ class Encoder:
         )
 
     def _starts(self) -> list[int]:
-        widths = [len(column.feature_names) for column in self.columns]
+        widths: list[int] = []
+        for column in self.columns:
+            width = len(column.feature_names)
+            widths += [1] * width if isinstance(column, DateColumn) else [width]
         return np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()[:-1]
 
     def to_data(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the encoder as arrays and as values that JSON can hold."""
-        numeric = [column for column in self.columns if isinstance(column, NumericColumn)]
+        numeric = [
+            part
+            for column in self.columns
+            if not isinstance(column, CategoricalColumn)
+            for part in (column.parts if isinstance(column, DateColumn) else (column,))
+        ]
         fill = [np.nan if column.fill is None else column.fill for column in numeric]
         arrays = {
             "encoder.fill": np.array(fill, np.float64),
             "encoder.shift": np.array([column.shift for column in numeric], np.float64),
             "encoder.scale": np.array([column.scale for column in numeric], np.float64),
         }
-        columns = [
-            {"name": column.name}
-            if isinstance(column, NumericColumn)
-            else {
-                "name": column.name,
-                "categories": list(column.categories),
-                "other": column.other,
-                "fill": column.fill,
-            }
-            for column in self.columns
-        ]
+        columns = [_described(column) for column in self.columns]
         return arrays, {"columns": columns, "dtype": self.dtype, "sparse": self.sparse}
 
     @classmethod
@@ -272,109 +232,57 @@ class Encoder:
             raise ValueError(f"features of dtype {values['dtype']!r}")
         fills, shifts, scales = (arrays[f"encoder.{name}"] for name in ("fill", "shift", "scale"))
         listed = values["columns"]
-        count = sum("categories" not in column for column in listed)
+        count = sum(
+            len(column["parts"]) if "parts" in column else "categories" not in column
+            for column in listed
+        )
         for array in (fills, shifts, scales):
             if array.shape != (count,) or array.dtype != np.float64:
                 raise ValueError(f"{array.shape} {array.dtype} for {count} numeric columns")
         if np.isinf(fills).any() or not np.isfinite([shifts, scales]).all() or not scales.all():
             raise ValueError("a fill value, shift or scale that can't be used")
         numbers = iter(zip(fills.tolist(), shifts.tolist(), scales.tolist(), strict=True))
-        columns: list[NumericColumn | CategoricalColumn] = []
+        columns: list[Prepared] = []
         for column in listed:
             name = _text(column["name"])
             if "categories" in column:
                 names = tuple(_text(category) for category in column["categories"])
                 fill = None if column["fill"] is None else _text(column["fill"])
                 columns.append(CategoricalColumn(name, names, bool(column["other"]), fill))
+            elif "parts" in column:
+                parts = tuple(_text(part) for part in column["parts"])
+                if not parts or not set(parts) <= set(PARTS):
+                    raise ValueError(f"a date of the parts {parts}")
+                columns.append(DateColumn(name, tuple(_number_column(p, numbers) for p in parts)))
             else:
-                number, shift, scale = next(numbers)
-                columns.append(
-                    NumericColumn(name, None if np.isnan(number) else number, shift, scale)
-                )
+                columns.append(_number_column(name, numbers))
             if len(set(columns[-1].feature_names)) != len(columns[-1].feature_names):
-                raise ValueError(f"a category of {name!r} twice")
+                raise ValueError(f"a category or a part of {name!r} twice")
         if len({column.name for column in columns}) != len(columns):
             raise ValueError("two columns of one name")
         return cls(tuple(columns), values["dtype"], bool(values["sparse"]))
+
+
+def _described(column: Prepared) -> dict[str, Any]:
+    """Return what of a column isn't in arrays."""
+    if isinstance(column, CategoricalColumn):
+        return {
+            "name": column.name,
+            "categories": list(column.categories),
+            "other": column.other,
+            "fill": column.fill,
+        }
+    if isinstance(column, DateColumn):
+        return {"name": column.name, "parts": [part.name for part in column.parts]}
+    return {"name": column.name}
+
+
+def _number_column(name: str, numbers: Iterator[tuple[float, float, float]]) -> NumericColumn:
+    fill, shift, scale = next(numbers)
+    return NumericColumn(name, None if np.isnan(fill) else fill, shift, scale)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} where a name should be")
     return value
-
-
-def _scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
-    values = as_numbers(column.name, raw, rows).values
-    finite = np.isfinite(values)
-    if not finite.all():
-        infinite = np.isinf(values)
-        if infinite.any():
-            row = rows[infinite.argmax()]
-            raise DataError(f'row {row}, column "{column.name}": an infinite number; correct it')
-        if column.fill is None:
-            raise DataError(_unfilled(column.name, rows[(~finite).argmax()]))
-        values = np.where(finite, values, column.fill)
-    return values if column.shift == 0 and column.scale == 1 else _affine(values, column)
-
-
-def _affine(values: np.ndarray, column: NumericColumn) -> np.ndarray:
-    return (values.astype(np.float64, copy=False) - column.shift) / column.scale
-
-
-def _positions(
-    column: CategoricalColumn, raw: Numbers | Categories, rows: np.ndarray
-) -> np.ndarray:
-    categories = as_categories(raw)
-    missing = categories.missing
-    names = list(categories.names)
-    if column.fill is None:
-        if missing.any():
-            raise DataError(_unfilled(column.name, rows[missing.argmax()]))
-        names.append(MISSING)
-    else:
-        names.append(column.fill)
-    return column.positions(names)[categories.codes]  # -1 is the last
-
-
-def _unfilled(name: str, row: int) -> str:
-    return (
-        f'row {row}, column "{name}": a missing value, and nothing stands for it; fill it in, or '
-        "train with data.impute set to mean, median, most_frequent or zero"
-    )
-
-
-def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Numbers:
-    """Return a column as numbers, if the names of its categories are numbers.
-
-    Parameters
-    ----------
-    name : str
-        The column's name.
-    column : Numbers or Categories
-    rows : ndarray of shape (n,)
-        The number of each row in its file.
-
-    Raises
-    ------
-    DataError
-        If there is other text; it names the first row.
-    """
-    if isinstance(column, Numbers):
-        return column
-    values = np.array([_number(text) for text in column.names] + [np.nan])
-    is_text = np.array([np.isnan(value) for value in values.tolist()[:-1]] + [False])
-    if is_text[column.codes].any():
-        row = int(is_text[column.codes].argmax())
-        text = column.names[column.codes[row]]
-        raise DataError(
-            f'row {rows[row]}, column "{name}": {shown(text)} is not a number; correct it'
-        )
-    return Numbers(values[column.codes])
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan

@@ -3,6 +3,7 @@
 It is what a fitted `fastclf.preprocessing.Encoder` turns into the features of a linear model.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from fastclf.errors import DataError, nearest
 
 SHOWN_NAMES = 20  # as many names of columns as a message lists
 SHOWN_LETTERS = 60  # as much of a value
+
+_EXACT = 2**53  # up to which float64 holds every whole number
+_WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
 
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "1.0"), "true"),
@@ -26,7 +30,8 @@ class Numbers:
     Parameters
     ----------
     values : ndarray of shape (n,)
-        In float32 or float64; NaN is a missing value.
+        In float32 or float64, where NaN is a missing value; or int64 or uint64, where none is
+        missing and some are beyond the 2^53 up to which a float holds every whole number.
     """
 
     values: np.ndarray
@@ -249,11 +254,63 @@ def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] 
     return matches if matches or not found else None
 
 
+def number_of(text: str) -> float:
+    """Return the number that some text is, or NaN; 1_000 is one to Python only."""
+    if "_" in text:
+        return np.nan
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
 def category_names(values: np.ndarray) -> list[str]:
     """Return how numbers are called as categories: 3.0 is "3", 0.5 is "0.5"."""
     return [
         str(int(value)) if float(value).is_integer() else str(value) for value in values.tolist()
     ]
+
+
+def exact_numbers(values: np.ndarray) -> Numbers:
+    """Return numbers as a column: integers that float64 can't hold stay such.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.table import exact_numbers
+    >>> exact_numbers(np.array([1, 2], np.int32)).values
+    array([1., 2.])
+    >>> exact_numbers(np.array([2**60 + 1, 2])).values.tolist()
+    [1152921504606846977, 2]
+    """
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        low, high = int(values.min()), int(values.max())
+        if low < -_EXACT or high > _EXACT:
+            return Numbers(values.astype(np.uint64 if high >= 2**63 else np.int64, copy=False))
+    return Numbers(values.astype(np.float64))
+
+
+def is_rounded(column: Column) -> bool:
+    """Tell whether a column of floats may have had whole numbers that a float can't hold."""
+    if not isinstance(column, Numbers) or column.values.dtype.kind != "f":
+        return False
+    return bool((np.abs(column.values) >= _EXACT).any())
+
+
+def as_whole_numbers(column: Categories) -> Column | None:
+    """Return text that is whole numbers as such; None if there is other text.
+
+    Where some are missing, or need more than 64 bits, no array holds them, and they stay text.
+    """
+    if not all(map(_WHOLE.fullmatch, column.names)):
+        return None
+    numbers = [int(name) for name in column.names]
+    if not numbers or column.missing.any():
+        return column
+    for dtype in (np.int64, np.uint64):
+        if np.iinfo(dtype).min <= min(numbers) and max(numbers) <= np.iinfo(dtype).max:
+            return Numbers(np.array(numbers, dtype)[column.codes])
+    return column
 
 
 def as_categories(column: Numbers | Categories) -> Categories:

@@ -19,6 +19,7 @@ FILES = {
 }
 FLOORS = {
     "fastclf": 0,  # the lazy front door, which anyone may ask for the version
+    "fastclf.dates": 1,
     "fastclf.errors": 1,
     "fastclf.recycling": 1,
     "fastclf.schema": 1,
@@ -33,6 +34,7 @@ FLOORS = {
     "fastclf.objective": 4,
     "fastclf.solvers": 5,
     "fastclf.table": 5,
+    "fastclf.encoded": 5,
     "fastclf.preprocessing": 5,
     "fastclf.linear_model": 5,
     "fastclf.estimators": 6,
@@ -44,6 +46,8 @@ FLOORS = {
     "fastclf.__main__": 10,
 }
 SAME_FLOOR = {
+    ("fastclf.encoded", "fastclf.table"),
+    ("fastclf.preprocessing", "fastclf.encoded"),
     ("fastclf.preprocessing", "fastclf.table"),
     ("fastclf.linear_model", "fastclf.preprocessing"),  # a saved model holds its encoder
     ("fastclf.linear_model", "fastclf.table"),

@@ -15,7 +15,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
+from fastclf import (
+    DistilledClassifier,
+    LogisticRegression,
+    MultiLabelLogisticRegression,
+    functional,
+)
 
 X, y = load_iris(return_X_y=True)
 RNG = np.random.default_rng(0)
@@ -345,16 +350,11 @@ def test_fits_after_a_fork():
 NO_CACHE = """
 import joblib
 import numpy as np
-from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV
-from fastclf import LogisticRegression
+from fastclf import functional
 
-X, y = load_iris(return_X_y=True)
-search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, n_jobs=2)
 with joblib.parallel_backend("loky", n_jobs=2):
-    search.fit(X, y)
-clf = search.best_estimator_
-print(clf.coef_.tolist())
+    found = joblib.Parallel()(joblib.delayed(functional.sigmoid)(np.array([x])) for x in (0.5, 1.5))
+print(np.concatenate(found).tolist())
 """
 
 
@@ -362,12 +362,14 @@ print(clf.coef_.tolist())
 def test_processes_with_a_cache_directory_that_cannot_be_written(kind: str, tmp_path: Any):
     folder = tmp_path / "cache"
     if kind == "read-only":
+        if os.access("/", os.W_OK):
+            pytest.skip("nothing is read-only for the superuser")
         folder.mkdir()
         folder.chmod(0o500)
     else:
         (tmp_path / "file").write_text("")
         folder = tmp_path / "file" / "cache"  # stops the superuser, too
     environment = {"NUMBA_CACHE_DIR": str(folder), "JOBLIB_TEMP_FOLDER": str(tmp_path)}
-    expected = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(X, y)
-    coef = run_script(NO_CACHE, **environment)
-    assert coef.strip() == str(expected.best_estimator_.coef_.tolist())
+    # One small kernel is enough: how a kernel is cached doesn't depend on which it is.
+    found = run_script(NO_CACHE, **environment)
+    assert found.strip() == str(functional.sigmoid(np.array([0.5, 1.5])).tolist())

@@ -2,6 +2,8 @@
 
 import random
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +272,23 @@ def test_damaged_files(start: int, runs: Path, tmp_path: Path):
 @pytest.mark.slow
 def test_many_damaged_files(runs: Path, tmp_path: Path):
     assert check_files(runs, tmp_path, range(100, 2000)) > 200
+
+
+def check_columns(folder: Path, start: int, stop: int) -> int:
+    script = Path(__file__).with_name("damaged_columns.py")
+    command = [sys.executable, str(script), str(folder), str(start), str(stop)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-3000:]}"
+    return int(done.stdout)
+
+
+def test_damaged_columnar_files_never_crash(tmp_path: Path):
+    assert check_columns(tmp_path, 0, 60) > 20
+
+
+@pytest.mark.slow
+def test_many_damaged_columnar_files(tmp_path: Path):
+    assert check_columns(tmp_path, 60, 6000) > 2000
 
 
 def test_the_recipes_that_are_damaged_were_right():

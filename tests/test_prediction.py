@@ -185,8 +185,14 @@ def test_parts_are_no_larger_than_asked(matrices):
         ("a.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01"), "can't be read"),
         ("a.npz", lambda path: np.savez(path, Z=np.zeros(3)), "has no X, dense or as .* it has Z"),
         ("a.npz", lambda path: path.write_bytes(b"PK"), "can't be read"),
-        ("a.svm", lambda path: path.write_text("1 1:a\n"), "line 1: could not convert"),
-        ("a.txt.gz", lambda path: path.write_text("1"), 'the suffix ".gz" tells no format'),
+        (
+            "a.svm",
+            lambda path: path.write_text("1 1:a\n"),
+            'line 1: "1:a": the value isn\'t a number',
+        ),
+        ("a.txt.gz", lambda path: path.write_text("1"), "isn't packed by gzip"),
+        ("a.npy.gz", lambda path: path.write_text("1"), "npy can't be read from a packed file"),
+        ("a.gz", lambda path: path.write_text("1"), 'the suffix "" tells no format'),
     ],
 )
 def test_matrices_that_cannot_be_used(name: str, write, said: str, matrices):

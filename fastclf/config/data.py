@@ -45,6 +45,10 @@ class DataTable(FileOptions):
         What a missing value in a table is taken for; "none" makes it an error.
     min_frequency : int or float
         Categories in fewer rows than that, or in a smaller part of them, are one feature together.
+    dates : {"categories", "parts"}
+        What columns of dates and time stamps become, in text such as 2024-02-29 or
+        2024-02-29T12:30:00: a category for each value; or numbers: year, month, weekday (0 for
+        Monday), hour where there are times, and days since 1970.
     dtype : {"float32", "float64"}
         In what precision the model is fitted.
     stream : bool
@@ -64,6 +68,7 @@ class DataTable(FileOptions):
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
     impute: Literal["mean", "median", "most_frequent", "zero", "none"] = "mean"
     min_frequency: Count | Fraction = 1
+    dates: Literal["categories", "parts"] = "categories"
     dtype: Literal["float32", "float64"] = "float64"
     stream: bool = False
 

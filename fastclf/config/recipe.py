@@ -1,7 +1,7 @@
 """The whole recipe: its tables together, from TOML and as a JSON schema."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,8 +136,15 @@ class Recipe(Table):
             )
         return self
 
-    def with_kind(self, kind: str) -> "Recipe":
-        """Return the recipe with a kind of model in place of "auto".
+    def with_kind(self, kind: str, layout: Mapping[str, str] | None = None) -> "Recipe":
+        """Return the recipe with what follows from the data.
+
+        Parameters
+        ----------
+        kind : str
+            The kind of model, in place of "auto".
+        layout : mapping of str to str, optional
+            Keys of ``[data]`` that say how text is laid out, as was seen in it.
 
         Raises
         ------
@@ -145,8 +152,11 @@ class Recipe(Table):
             If another table doesn't go with it.
         """
         values = self.model_dump()
+        values["model"] |= {"kind": kind}
+        if self.data.path is not None:
+            values["data"] |= layout or {}
         try:
-            return Recipe.model_validate({**values, "model": {**values["model"], "kind": kind}})
+            return Recipe.model_validate(values)
         except ValidationError as problems:
             raise ConfigError(f"{self.name}: {problems.errors()[0]['msg']}") from None
 

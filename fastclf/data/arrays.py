@@ -21,11 +21,23 @@ from sklearn.datasets import load_svmlight_file
 
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
+from fastclf.data.packed import opened, stem
+from fastclf.data.svmlight_labels import whole_labels
+from fastclf.data.svmlight_lines import bad_line
 from fastclf.data.tables import Format
 from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
 from fastclf.errors import DataError, located
 from fastclf.finite import first_not_finite
-from fastclf.table import Categories, Column, Lists, Numbers, Table, check_columns, listed
+from fastclf.table import (
+    Categories,
+    Column,
+    Lists,
+    Numbers,
+    Table,
+    check_columns,
+    exact_numbers,
+    listed,
+)
 
 _MOST_FEATURES = 20_000_000  # each has a name; a larger index is a mistake in the file
 _PARTS = ("data", "indices", "indptr", "shape")  # of a CSR matrix
@@ -58,7 +70,7 @@ def load_arrays(
     DataError
         If it can't be read, or a value can't be used.
     """
-    for key in ("drop", "columns", "categorical", "header", "delimiter"):
+    for key in ("drop", "columns", "categorical", "header", "delimiter", "decimal"):
         if getattr(options, key) != FileOptions.model_fields[key].default:
             raise DataError(f"{key} goes with files of named columns, not with {format}")
     if options.split_by is not None and format != "npz":
@@ -226,21 +238,25 @@ def _load_svmlight(
     X = scipy.sparse.csr_array(X[:, first : first + d])
     names = tuple(str(i) for i in range(first, first + d))
     if beside is not None:
-        return _dataset(path.stem, X, beside, names)
+        return _dataset(stem(path), X, beside, names)
     if not multilabel:
-        return _dataset(path.stem, X, array_targets(target, None, options), names)
+        codes = target
+        if (np.abs(target) >= 2**53).any():
+            codes = whole_labels(path)
+        return _dataset(stem(path), X, array_targets(codes, None, options), names)
     codes = np.array([label for labels in target for label in labels], dtype=np.float64)
     offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in target])]).astype(np.int64)
-    wrong = ~(np.abs(codes) < 2**53) | (codes != np.floor(codes))
+    wrong = ~np.isfinite(codes) | (codes != np.floor(codes))
     if wrong.any():
         row = int(np.searchsorted(offsets, wrong.argmax(), side="right"))
         raise DataError(f"row {row}: the label {codes[wrong][0]:g}, and labels are whole numbers")
-    distinct, flat = np.unique(codes.astype(np.int64), return_inverse=True)
+    codes = whole_labels(path) if (np.abs(codes) >= 2**53).any() else codes.astype(np.int64)
+    distinct, flat = np.unique(codes, return_inverse=True)
     lists = Lists(offsets, flat, tuple(map(str, distinct.tolist())))
     known = None if like is None else like.class_names
     wanted = options.model_copy(update={"target_kind": "label_lists"})
     found = read_targets(Table({"labels": lists}), wanted, known)
-    return _dataset(path.stem, X, found, names)
+    return _dataset(stem(path), X, found, names)
 
 
 def _dataset(
@@ -343,7 +359,7 @@ def _column(values: np.ndarray) -> Column:
         names, codes = np.unique(values.astype(str), return_inverse=True)
         codes = np.where(names == "", -1, np.arange(len(names)))[codes]
         return Categories(codes.astype(np.int32), tuple(names.tolist()))
-    return Numbers(values.astype(np.float64))
+    return exact_numbers(values)
 
 
 def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:
@@ -421,7 +437,7 @@ def _feature_names(arrays: Mapping[str, np.ndarray], X: Any) -> tuple[str, ...]:
 
 def _is_multilabel(path: Path) -> bool:
     """Return whether the first line with labels has several, or a later one of the first."""
-    with _reading(path), open(path, "rb") as file:
+    with _reading(path), opened(path) as file:
         for _, line in zip(range(1000), file, strict=False):
             labels = line.split(b"#")[0].split()[:1]
             if labels and b"," in labels[0]:
@@ -431,12 +447,14 @@ def _is_multilabel(path: Path) -> bool:
 
 def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
     """Return the features, by the indices in the file, and the targets."""
-    with _reading(path), warnings.catch_warnings():
+    with _reading(path), warnings.catch_warnings(), opened(path) as file:
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
-            X, y = load_svmlight_file(str(path), multilabel=multilabel, zero_based=True)
+            X, y = load_svmlight_file(file, multilabel=multilabel, zero_based=True)
+        except DataError:
+            raise
         except (ValueError, OverflowError) as problem:
-            raise DataError(f"line {_bad_line(path, multilabel)}: {problem}") from None
+            raise DataError(bad_line(path, multilabel) or str(problem)) from None
     if X.shape[0] == 0:
         raise DataError("has no rows")
     if X.shape[1] > _MOST_FEATURES:
@@ -447,30 +465,6 @@ def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
 def _first_index(X: Any) -> int:
     """Return 1 if no row has a feature 0, else 0."""
     return int(X.nnz > 0 and X.indices.min() > 0)
-
-
-def _bad_line(path: Path, multilabel: bool) -> int:
-    """Return the number of the first line that isn't svmlight."""
-    number = 0
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            words = line.split(b"#")[0].split()
-            try:
-                if words and not (multilabel and b":" in words[0]):
-                    [float(label) for label in words[0].split(b",")]
-                pairs = [word.split(b":") for word in words if b":" in word]
-                indices = [int(index) for index, _ in pairs if index != b"qid"]
-                [float(value) for _, value in pairs]
-                plain = [word for word in words[1:] if b":" not in word]
-                if plain or indices != sorted(set(indices)) or not _fits(indices):
-                    return number
-            except ValueError:
-                return number
-    return number
-
-
-def _fits(indices: list[int]) -> bool:
-    return all(0 <= index < 2**31 for index in indices)
 
 
 @contextmanager

@@ -1,22 +1,26 @@
 """From Arrow's columns to those of a `fastclf.table.Table`, and from its errors to ours.
 
-Numbers stay numbers. Text, booleans, dates and times become categories, named as they are written.
+Numbers stay numbers; durations and times of day are numbers of seconds. Text, booleans, dates and
+time stamps become categories, named as they are written. Text of no letters is a missing value.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute
 
-from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError
-from fastclf.table import Categories, Column, Lists, Numbers, Table
+from fastclf.table import Categories, Column, Lists, Numbers, Table, as_categories, exact_numbers
 
-_RELEASED = 8  # columns after which Arrow's memory goes back to the system
+_RELEASED = 1 << 26  # bytes of columns after which Arrow's memory goes back to the system
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NO_FOOTER = ("magic bytes not found", "smaller than the minimum file footer")
+_SINGLE = (pa.float16(), pa.float32())
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -39,15 +43,33 @@ def _reason(problem: Exception) -> str:
         named = re.search(r"Could not read schema from '(.*?)'", reason)
         which = f"{named[1]} is" if named else "it is"
         return f"{which} cut short, or no Parquet file; make a new copy, or take it away"
+    if "more than 64 bits" in reason:
+        return (
+            "a column holds integers of 128 bits, which pyarrow can't read; save it as decimals, "
+            "as text, or as integers of 64 bits"
+        )
     if "orrupt" in reason:
         return f"{reason.rstrip('.')}; make a new copy"
     return reason
 
 
-def to_table(arrow: pa.Table, first_row: int = 1) -> Table:
+def to_table(
+    arrow: pa.Table, first_row: int = 1, nulls: Collection[str] = (), text: Collection[str] = ()
+) -> Table:
     """Return an Arrow table as ours; its first row has a number in the file.
 
+    Text that is one of ``nulls`` is a missing value, as in files that can't tell the two apart.
+
     Each of Arrow's columns can be freed as soon as it is converted, if nothing else holds it.
+
+    Parameters
+    ----------
+    arrow : pyarrow.Table
+    first_row : int
+    nulls : collection of str
+        Text that is a missing value, besides the empty one.
+    text : collection of str
+        Columns that are categories even if they hold numbers, whose names have all digits.
 
     Raises
     ------
@@ -55,76 +77,145 @@ def to_table(arrow: pa.Table, first_row: int = 1) -> Table:
         If a column has a type that can be neither a feature nor a target.
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
+    names, waiting = arrow.column_names, arrow.columns[::-1]
+    del arrow
     columns: dict[str, Column] = {}
-    for i, name in enumerate(arrow.column_names, 1):
-        column, arrow = arrow.column(0), arrow.remove_column(0)
-        columns[name] = _column(name, column)
-        del column
-        if i % _RELEASED == 0:
+    converted = 0
+    for name in names:
+        columns[name] = _named(name, waiting.pop(), nulls, name in text)
+        converted += 8 * len(rows)
+        if converted > _RELEASED:
             pa.default_memory_pool().release_unused()
+            converted = 0
     return Table(columns, rows)
 
 
-def categories(codes: np.ndarray, names: list[str]) -> Categories:
-    """Return categories whose names are stripped of blanks, free of `NULLS`, and in order."""
+def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ()) -> Categories:
+    """Return categories whose names are stripped of blanks, in order.
+
+    Those that are then empty, or one of ``nulls``, are missing values.
+    """
     stripped = np.array([name.strip() for name in names] + [""], dtype=object)
-    distinct = sorted(set(stripped.tolist()) - set(NULLS))
+    distinct = sorted(set(stripped.tolist()) - {"", *nulls})
     position = {name: code for code, name in enumerate(distinct)}
     moved = np.array([position.get(name, -1) for name in stripped.tolist()], dtype=np.int32)
     return Categories(moved[codes], tuple(distinct))  # a code of -1 is the last, a missing value
 
 
-def _column(name: str, column: pa.ChunkedArray) -> Column:
-    kind = column.type
-    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
-        column, kind = column.cast(kind.value_type), kind.value_type
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether a type of Arrow's is one of numbers."""
+    return (
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_duration(kind)
+        or pa.types.is_time(kind)
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a type of Arrow's is text."""
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def numbers_of(values: pa.Array) -> np.ndarray:
+    """Return numbers as an array, with NaN for what is missing; durations and times in seconds."""
+    kind = values.type
     if pa.types.is_null(kind):
-        return Numbers(np.full(len(column), np.nan))
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        return _numbers(column)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return _lists(name, column)
-    if pa.types.is_temporal(kind) or pa.types.is_boolean(kind):
-        column = column.cast(pa.string())
-        kind = column.type
-    if not (pa.types.is_dictionary(kind) or _is_text(kind)):
+        return np.full(len(values), np.nan)
+    if pa.types.is_decimal(kind):
+        values = values.cast(pa.float64())
+    elif pa.types.is_duration(kind) or pa.types.is_time(kind):
+        counts = values.view(pa.int32() if pa.types.is_time32(kind) else pa.int64())
+        return (
+            counts.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            / _PER_SECOND[kind.unit]
+        )
+    return values.to_numpy(zero_copy_only=False)
+
+
+def rounds(values: pa.Array) -> bool:
+    """Tell whether floats would round whole numbers that an array of integers can't hold either."""
+    kind = values.type
+    if not (pa.types.is_decimal(kind) or pa.types.is_integer(kind) and values.null_count):
+        return False
+    extremes = [value for value in compute.min_max(values).as_py().values() if value is not None]
+    return any(abs(value) >= 2**53 for value in extremes)
+
+
+def _named(name: str, column: pa.ChunkedArray, nulls: Collection[str], as_text: bool) -> Column:
+    kind = column.type
+    try:
+        return _column(column, nulls, as_text)
+    except (pa.ArrowException, TypeError):
         raise DataError(
             f'column "{name}" holds {kind}, which can\'t be read; leave it out with data.drop'
-        )
-    if not pa.types.is_dictionary(kind):
-        column = column.cast(pa.large_string()).dictionary_encode()
+        ) from None
+
+
+def _column(column: pa.ChunkedArray, nulls: Collection[str], as_text: bool) -> Column:
+    kind = column.type
+    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if as_text and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        return _exact_categories(column)
+    is_time = pa.types.is_temporal(kind) and (as_text or not is_number(kind))
+    if pa.types.is_null(kind) or is_number(kind) and not is_time:
+        return as_categories(_numbers(column)) if as_text else _numbers(column)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _lists(column)
+    if is_time or pa.types.is_boolean(kind):
+        column = column.cast(pa.string())
+    elif not (pa.types.is_dictionary(kind) or is_text(kind)):
+        raise TypeError
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.large_string())
+    codes, names = _coded(column)
+    return categories(codes, ["" if name is None else name for name in names], nulls)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
+    """Return codes, -1 for what is missing, and what they stand for."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
     whole = column.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         if whole.num_chunks == 0:
-            return Categories(np.empty(0, np.int32), ())
+            return np.empty(0, np.int64), []
         whole = whole.chunk(0)
     codes = whole.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    names = ["" if text is None else text for text in whole.dictionary.to_pylist()]
-    return categories(codes, names)
+    return codes, whole.dictionary.to_pylist()
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+def _exact_categories(column: pa.ChunkedArray) -> Categories:
+    """Return integers or decimals as categories, named by all their digits, in order of size."""
+    codes, values = _coded(column)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    moved = np.full(len(values) + 1, -1, np.int32)
+    moved[order] = np.arange(len(values))
+    return Categories(moved[codes], tuple(_digits(values[i]) for i in order))
+
+
+def _digits(value: int | Decimal) -> str:
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:
-    single = column.type in (pa.float16(), pa.float32())
-    values = np.empty(len(column), np.float32 if single else np.float64)
+    kind = column.type
+    if kind in (pa.int64(), pa.uint64()) and column.null_count == 0 and len(column):
+        return exact_numbers(column.to_numpy())
+    values = np.empty(len(column), np.float32 if kind in _SINGLE else np.float64)
     start = 0
     for chunk in column.chunks:
-        if pa.types.is_decimal(chunk.type):
-            chunk = chunk.cast(pa.float64())
-        values[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        values[start : start + len(chunk)] = numbers_of(chunk)
         start += len(chunk)
     return Numbers(values)
 
 
-def _lists(name: str, column: pa.ChunkedArray) -> Lists:
-    rows = column.to_pylist()
-    try:
-        flat = [str(item) for row in rows for item in row or ()]
-    except TypeError:
-        raise DataError(f'column "{name}" holds {column.type}; leave it out') from None
+def _lists(column: pa.ChunkedArray) -> Lists:
+    rows = [[str(item) for item in row or () if item is not None] for row in column.to_pylist()]
+    flat = [item for row in rows for item in row]
     distinct, codes = np.unique(np.array(flat, dtype=str), return_inverse=True)
-    offsets = np.concatenate([[0], np.cumsum([len(row or ()) for row in rows])]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     return Lists(offsets, codes.astype(np.int32), tuple(distinct.tolist()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastclf.data.arrays import array_targets, read_target_array
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact
 from fastclf.data.targets import Targets, read_targets, target_columns
 from fastclf.errors import DataError, located
 
@@ -25,7 +25,7 @@ def read_targets_beside(options: FileOptions) -> Targets | None:
         if kind in TABLES:
             file = open_table(path)
             names = file.names if options.target is None else target_columns(file.names, options)
-            return read_targets(file.read(list(names)), options)
+            return read_targets(read_exact(file, list(names), names), options)
         if kind == "svmlight":
             raise DataError("targets are in NPY, NPZ or a file of columns, not in svmlight")
         return array_targets(*read_target_array(path, options.target), options)

@@ -1,12 +1,14 @@
 """Fitting an encoder in one pass: what `fastclf.data.columns` finds, of rows in parts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from fastclf.data.columns import check_part_names, date_column
 from fastclf.data.scaling import comparable
-from fastclf.data.text_columns import is_nearly_numeric, is_number
+from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
+from fastclf.dates import HOUR, PARTS
 from fastclf.errors import DataError
 from fastclf.linear_model import Affine
 from fastclf.preprocessing import (
@@ -14,9 +16,11 @@ from fastclf.preprocessing import (
     CategoricalColumn,
     Encoder,
     NumericColumn,
+    Prepared,
+    as_dates,
     as_numbers,
 )
-from fastclf.table import Categories, Lists, Numbers, Table, as_categories, shown
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories
 
 MOST_NAMES = 1 << 20
 """Different values of a column of categories that are counted."""
@@ -164,8 +168,8 @@ class CategoryTally:
         if self._text is not None and is_nearly_numeric(self._counts):
             row, text = self._text
             raise DataError(
-                f'row {row}, column "{self.name}": {shown(text)} is not a number, and nearly all '
-                "other values there are; correct it, or name the column in data.categorical"
+                f'row {row}, column "{self.name}": '
+                + why_no_number(text, ", and nearly all values there are numbers")
             )
 
     def column(self, impute: str, min_frequency: int | float) -> CategoricalColumn:
@@ -201,6 +205,8 @@ class EncoderTally:
         Categories in fewer rows, or in a smaller part of them, are one feature together.
     dtype : {"float32", "float64"}
         In what precision the features are.
+    dates : collection of str
+        Those of ``columns`` whose parts are features.
 
     Examples
     --------
@@ -225,16 +231,28 @@ class EncoderTally:
         impute: str = "mean",
         min_frequency: int | float = 1,
         dtype: str = "float64",
+        dates: Collection[str] = (),
     ) -> None:
         self.columns = tuple(columns)
         self._impute, self._min_frequency, self._dtype = impute, min_frequency, dtype
-        numeric = [name for name in columns if name not in set(categorical)]
-        self.numbers = NumberTally(numeric, scale, impute)
-        self.categories = [CategoryTally(name) for name in columns if name in set(categorical)]
+        self._timed = {name: False for name in columns if name in dates}  # is there an hour?
+        others = {*categorical, *dates}
+        self._numeric = [name for name in columns if name not in others]
+        parts = [f"{name}.{part}" for name in self._timed for part in PARTS]
+        for name in self._timed:
+            check_part_names(name, PARTS, columns)
+        self.numbers = NumberTally([*self._numeric, *parts], scale, impute)
+        self.categories = [
+            CategoryTally(name) for name in columns if name in {*categorical} - {*dates}
+        ]
 
     def add(self, table: Table) -> None:
         """Count the rows of a table."""
-        parts = [_numbers(name, table) for name in self.numbers.names]
+        parts = [_numbers(name, table) for name in self._numeric]
+        for name in self._timed:
+            dates = as_dates(name, _no_lists(name, table), table.rows)
+            self._timed[name] |= bool((dates[:, HOUR] > 0).any())
+            parts += list(dates.T)
         if parts:
             self.numbers.add(np.stack(parts, axis=1))
         for tally in self.categories:
@@ -248,9 +266,13 @@ class EncoderTally:
         DataError
             If categories would become too many features.
         """
-        columns: dict[str, NumericColumn | CategoricalColumn] = {}
+        columns: dict[str, Prepared] = {}
         if self.numbers.names:
-            columns |= self.numbers.columns()
+            numeric = self.numbers.columns()
+            columns |= numeric
+            for name, timed in self._timed.items():
+                parts = [part for part in PARTS if timed or part != "hour"]
+                columns[name] = date_column(name, parts, numeric)
         for tally in self.categories:
             columns[tally.name] = tally.column(self._impute, self._min_frequency)
         encoder = Encoder(tuple(columns[name] for name in self.columns), self._dtype)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import dataset as arrow_dataset
-from pyarrow import ipc
 
 from fastclf.data.arrow import arrow_errors, to_table
+from fastclf.data.ipc_files import IpcFile
+from fastclf.data.parquet_files import ParquetFiles
 from fastclf.errors import DataError
-from fastclf.table import Numbers, Table, as_categories, twice
+from fastclf.table import Table, twice
 
 
 class ColumnarFile:
@@ -28,11 +28,10 @@ class ColumnarFile:
 
     def __init__(self, path: Path, format: str) -> None:
         self.path = path
-        with arrow_errors(path):
-            if not path.exists():
-                raise FileNotFoundError(path)
-            self._dataset = self._open(format)
-            self.names = tuple(self._dataset.schema.names)
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+        self._file = ParquetFiles(path) if format == "parquet" else IpcFile(path)
+        self.names = self._file.names
         if not self.names:
             raise DataError(f"{path}: has no columns")
         if name := twice(self.names):
@@ -48,7 +47,7 @@ class ColumnarFile:
         """
         wanted = list(self.names if columns is None else columns)
         with arrow_errors(self.path):
-            return _with_text(to_table(_valid(self._dataset.to_table(columns=wanted))), text)
+            return to_table(self._whole(wanted), text=text)
 
     def batches(
         self,
@@ -62,30 +61,26 @@ class ColumnarFile:
         wanted = list(self.names if columns is None else columns)
         row = 1
         with arrow_errors(self.path):
-            for batch in self._dataset.to_batches(columns=wanted, batch_size=batch_rows):
-                if batch.num_rows:
-                    part = _valid(pa.Table.from_batches([batch]))
-                    yield _with_text(to_table(part, row), text)
-                    row += batch.num_rows
+            for part in self._parts(wanted, batch_rows):
+                if part.num_rows:
+                    yield to_table(part, row, text=text)
+                    row += part.num_rows
 
-    def _open(self, format: str) -> arrow_dataset.Dataset:
-        if format == "parquet":
-            return arrow_dataset.dataset(self.path, format="parquet", partitioning="hive")
-        try:
-            return arrow_dataset.dataset(self.path, format="ipc")
-        except pa.ArrowInvalid:  # the stream format has no footer
-            with pa.OSFile(str(self.path)) as file:
-                return arrow_dataset.InMemoryDataset(ipc.open_stream(file).read_all())
+    def _whole(self, columns: list[str]) -> pa.Table:
+        if isinstance(self._file, ParquetFiles):
+            return _valid(self._file.read(columns))
+        schema = pa.schema([self._file.schema.field(name) for name in columns])
+        return pa.Table.from_batches(self._file.batches(columns), schema)
+
+    def _parts(self, columns: list[str], batch_rows: int) -> Iterator[pa.Table]:
+        if isinstance(self._file, ParquetFiles):
+            yield from map(_valid, self._file.batches(columns, batch_rows))
+            return
+        for batch in self._file.batches(columns):
+            for start in range(0, batch.num_rows, batch_rows):
+                yield pa.Table.from_batches([batch.slice(start, batch_rows)])
 
 
 def _valid(table: pa.Table) -> pa.Table:
-    table.validate(full=True)  # an Arrow file is taken into memory as it is, its offsets too
+    table.validate(full=True)
     return table
-
-
-def _with_text(table: Table, text: Collection[str]) -> Table:
-    columns = {
-        name: as_categories(column) if name in text and isinstance(column, Numbers) else column
-        for name, column in table.columns.items()
-    }
-    return Table(columns, table.rows)

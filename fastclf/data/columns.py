@@ -2,10 +2,13 @@
 
 - A missing number is taken for its column's mean, median or most frequent value, or for 0.
 - A missing category is a category of its own, or with "most_frequent" the most frequent one.
+- Dates that are to be taken apart are a number for each part, imputed and scaled as others are.
 - Numbers are scaled as `fastclf.data.scaling` says, categories are not.
 - The features are a CSR matrix where there are many of them, most 0.
 """
 
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +16,26 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 from fastclf.data.scaling import comparable, fit_scaling
+from fastclf.dates import HOUR, PARTS, is_date
 from fastclf.errors import DataError
-from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
+from fastclf.preprocessing import (
+    MISSING,
+    CategoricalColumn,
+    DateColumn,
+    Encoder,
+    NumericColumn,
+    Prepared,
+    as_dates,
+)
 from fastclf.table import Categories, Numbers, Table
 
 SPARSE_FROM = 500  # features; below, dense matrices are small and fitted sooner
 SPARSE_BELOW = 0.2  # of the features are not 0
 
-_BLOCK = 64  # columns that are fitted at a time
+MANY_DATES = 20  # as categories of their own they tell nothing of other dates
+
+_BLOCK = 64  # columns that are fitted at a time, more of few rows
+_TOGETHER = 1 << 18  # values of columns that are fitted at a time
 
 
 def fit_encoder(
@@ -30,6 +45,7 @@ def fit_encoder(
     impute: str = "mean",
     min_frequency: int | float = 1,
     dtype: str = "float64",
+    dates: Collection[str] = (),
 ) -> Encoder:
     """Return the encoder of the training rows ``table``.
 
@@ -45,6 +61,8 @@ def fit_encoder(
         Categories in fewer rows, or in a smaller part of them, are one feature together.
     dtype : {"float32", "float64"}
         In what precision the features are.
+    dates : collection of str
+        Columns of dates whose parts are features; the hour is one if a date has a time.
 
     Raises
     ------
@@ -65,12 +83,85 @@ def fit_encoder(
     encoded = {
         name: _categorical(name, column, impute, min_frequency)
         for name, column in table.columns.items()
-        if isinstance(column, Categories)
+        if isinstance(column, Categories) and name not in dates
     }
-    numeric = _numeric(table, scale, impute)
-    columns = tuple(numeric.get(name) or encoded[name] for name in table.names)
+    parts = {name: _parts(name, table) for name in dates}
+    numbers = {name: c for name, c in table.columns.items() if isinstance(c, Numbers)}
+    for name, found in parts.items():
+        check_part_names(name, found, table.names)
+        numbers |= {f"{name}.{part}": column for part, column in found.items()}
+    numeric = _numeric(Table(numbers, table.rows), scale, impute)
+    columns: tuple[Prepared, ...] = tuple(
+        date_column(name, list(parts[name]), numeric)
+        if name in parts
+        else numeric.get(name) or encoded[name]
+        for name in table.names
+    )
     d = sum(len(column.feature_names) for column in columns)
     return Encoder(columns, dtype, d >= SPARSE_FROM and len(columns) < SPARSE_BELOW * d)
+
+
+def date_columns(table: Table) -> list[str]:
+    """Return the names of the columns of text in which every value is a date.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.data.columns import date_columns
+    >>> from fastclf.table import Categories, Table
+    >>> codes = np.array([0, 1], np.int32)
+    >>> day, other = (Categories(codes, ("2024-02-29", last)) for last in ("2024-03-01", "never"))
+    >>> date_columns(Table({"day": day, "other": other}))
+    ['day']
+    """
+    return [
+        name
+        for name, column in table.columns.items()
+        if isinstance(column, Categories) and column.names and all(map(is_date, column.names))
+    ]
+
+
+def many_dates(encoder: Encoder) -> Iterator[str]:
+    """Yield a warning for each column of many dates that are categories, with what to do."""
+    for column in encoder.columns:
+        if isinstance(column, CategoricalColumn) and len(column.categories) > MANY_DATES:
+            if all(is_date(name) for name in column.categories if name != MISSING):
+                yield (
+                    f'column "{column.name}": {len(column.categories):,} dates are a category '
+                    'each, which tells nothing of others; set data.dates to "parts" for numbers '
+                    "such as the year"
+                )
+
+
+def warn_of_dates(preparation: object) -> None:
+    """Warn of what :func:`many_dates` finds, if an encoder prepares the rows."""
+    for line in many_dates(preparation) if isinstance(preparation, Encoder) else ():
+        warnings.warn(line, stacklevel=2)
+
+
+def check_part_names(name: str, parts: Iterable[str], others: Collection[str]) -> None:
+    """Refuse a column that is named like a part of a date."""
+    for part in parts:
+        if f"{name}.{part}" in others:
+            raise DataError(
+                f'column "{name}.{part}" is named like a part of the dates in "{name}"; rename one'
+            )
+
+
+def date_column(
+    name: str, parts: Sequence[str], numeric: Mapping[str, NumericColumn]
+) -> DateColumn:
+    """Return a column of dates whose parts were fitted as numbers, by their features' names."""
+    return DateColumn(name, tuple(replace(numeric[f"{name}.{p}"], name=p) for p in parts))
+
+
+def _parts(name: str, table: Table) -> dict[str, Numbers]:
+    """Return the parts of a column of dates, by name."""
+    column = table.columns[name]
+    assert isinstance(column, Categories)  # others are no dates
+    values = as_dates(name, column, table.rows)
+    timed = (values[:, HOUR] > 0).any()
+    return {part: Numbers(values[:, i]) for i, part in enumerate(PARTS) if timed or part != "hour"}
 
 
 def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
@@ -78,8 +169,9 @@ def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
     names = [name for name, column in table.columns.items() if isinstance(column, Numbers)]
     fitted: dict[str, NumericColumn] = {}
     alike = True
-    for start in range(0, len(names), _BLOCK):
-        block = names[start : start + _BLOCK]
+    together = max(_BLOCK, _TOGETHER // max(table.n_rows, 1))
+    for start in range(0, len(names), together):
+        block = names[start : start + together]
         X = np.stack([_finite(name, table) for name in block], axis=1)
         if impute == "none":
             fill: list[float | None] = [None] * len(block)

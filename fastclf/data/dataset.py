@@ -40,6 +40,8 @@ class Dataset:
         What a teacher said of each row, where columns were named for that.
     weights : ndarray of shape (n,), optional
         How much each row counts in a fit, where that is known.
+    layout : Layout, optional
+        How the text is laid out that the rows were read from.
     numbers : ndarray of shape (n,), optional
         The number of each row in its file, where features are a matrix and rows of the file were
         left out.
@@ -57,6 +59,7 @@ class Dataset:
     test: "Dataset | None" = None
     told: np.ndarray | None = None
     weights: np.ndarray | None = None
+    layout: Any = None
     numbers: np.ndarray | None = None
     left_out: dict[str, int] = field(default_factory=dict)
 

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastclf.table import Categories, Lists, Numbers, Table
+from fastclf import dates
+from fastclf.table import Categories, Lists, Numbers, Table, listed
 
-_NAME_OF_ID = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$")
+_NAME_OF_ID = re.compile(
+    r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$"
+    r"|^c0$|^Unnamed: ?0|^__index_level_\d+__$"  # what the index of a frame is called in a file
+)
 _MANY_ROWS = 20  # fewer rows may well differ in each value of a feature
 _OWN = 0.9  # a column where so large a share of the values are different tells rows apart
+_MANY_CLASSES = 20  # more whole numbers may well be amounts
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class ColumnFacts:
         The range of numbers.
     is_identifier : bool
         Whether it seems to name rows, which tells nothing of others.
+    is_date : bool
+        Whether all categories are dates.
     """
 
     name: str
@@ -39,6 +46,7 @@ class ColumnFacts:
     low: float | None = None
     high: float | None = None
     is_identifier: bool = False
+    is_date: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -52,7 +60,8 @@ class ColumnFacts:
             if self.distinct:
                 text = f"numbers from {self.low:g} to {self.high:g}"
         else:
-            text = f"{self.distinct:,} {'labels' if self.kind == 'lists' else 'categories'}"
+            names = "dates" if self.is_date else "categories"
+            text = f"{self.distinct:,} {'labels' if self.kind == 'lists' else names}"
         return f"{text}, {self.missing:,} missing" if self.missing else text
 
 
@@ -82,27 +91,78 @@ def constant_columns(X: Any) -> Iterator[int]:
         yield from (start + np.flatnonzero(np.asarray(low == high))).tolist()
 
 
+def identifiers(table: Table) -> list[str]:
+    """Return the columns that seem to name rows, which tells nothing of others.
+
+    It sorts only those that may well be such, and so takes little time.
+    """
+    return [name for name, column in table.columns.items() if _is_identifier(name, column)]
+
+
+def looks_like_amounts(y: np.ndarray, n_classes: int) -> bool:
+    """Tell whether labels (n,) of a file of columns may be amounts, which are no classes."""
+    return y.ndim == 1 and y.dtype.kind in "iu" and n_classes > _MANY_CLASSES
+
+
+def told_of_amounts(n_classes: int) -> str:
+    """Return what is to be thought of when labels look like amounts."""
+    return (
+        f"the target has {n_classes} different whole numbers, and each becomes a class; if they "
+        "are amounts, such as ages or prices, make a few groups of them first"
+    )
+
+
+def told_of_identifiers(names: list[str]) -> str:
+    """Return what is wrong with columns that name rows."""
+    return (
+        f"{listed(names)}: a value of its own in nearly every row, as of an identifier, an index "
+        "or free text; leave it out with data.drop"
+    )
+
+
 def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
     n = len(column)
     missing = int(column.missing.sum())
     if isinstance(column, Lists):
         return ColumnFacts(name, "lists", n, missing, len(column.names))
     if isinstance(column, Categories):
-        count = len(np.unique(column.codes[column.codes >= 0]))
-        tells_apart = n >= _MANY_ROWS and count > _OWN * (n - missing)
-        return ColumnFacts(name, "categories", n, missing, count, is_identifier=tells_apart)
+        count = _distinct(column)
+        return ColumnFacts(
+            name,
+            "categories",
+            n,
+            missing,
+            count,
+            is_identifier=_is_identifier(name, column),
+            is_date=_is_dates(column),
+        )
     values = column.values[~column.missing]
     distinct = np.unique(values)
     if not len(distinct):
         return ColumnFacts(name, "numbers", n, missing, 0)
-    tells_apart = n >= _MANY_ROWS and len(distinct) == n and _counts(name, values, distinct)
+    tells_apart = _is_identifier(name, column)
     low, high = float(distinct[0]), float(distinct[-1])
     return ColumnFacts(name, "numbers", n, missing, len(distinct), low, high, tells_apart)
 
 
-def _counts(name: str, values: np.ndarray, distinct: np.ndarray) -> bool:
-    """Tell whether different numbers number the rows, or are called so."""
-    if not np.array_equal(distinct, np.floor(distinct)):
+def _distinct(column: Categories) -> int:
+    present = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+    return int((present > 0).sum())
+
+
+def _is_dates(column: Categories) -> bool:
+    return len(column.names) > 0 and all(map(dates.is_date, column.names))
+
+
+def _is_identifier(name: str, column: Numbers | Categories | Lists) -> bool:
+    """Tell whether all values of a column differ, and it numbers the rows or is called so."""
+    if len(column) < _MANY_ROWS or isinstance(column, Lists):
         return False
-    in_order = np.array_equal(values, distinct) and distinct[-1] - distinct[0] == len(values) - 1
-    return bool(in_order or _NAME_OF_ID.search(name))
+    if isinstance(column, Categories):
+        return _distinct(column) > _OWN * int((~column.missing).sum()) and not _is_dates(column)
+    values = column.values
+    if (np.diff(values) == 1).all() and float(values[0]).is_integer():
+        return True
+    if not _NAME_OF_ID.search(name) or not np.array_equal(values, np.floor(values)):
+        return False
+    return len(np.unique(values)) == len(values)

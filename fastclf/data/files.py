@@ -11,7 +11,8 @@ from fastclf.data.beside import read_targets_beside
 from fastclf.data.dataset import Dataset
 from fastclf.data.labels import matched_labels
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.packed import stem
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact
 from fastclf.data.targets import (
     Targets,
     check_rows,
@@ -81,7 +82,12 @@ def _load_table(
     beside: Targets | None,
 ) -> Dataset:
     file = open_table(
-        path, format=options.format, header=options.header, delimiter=options.delimiter
+        path,
+        format=options.format,
+        header=options.header,
+        delimiter=options.delimiter,
+        decimal=options.decimal,
+        expected=None if like is None else like.feature_names,
     )
     targets = () if beside is not None else target_columns(file.names, options)
     if like is None:
@@ -96,11 +102,13 @@ def _load_table(
             check_columns(columns, file.names)
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
+    if options.label_separator is not None:
+        text |= set(targets)  # "1,2" is no number there
     if like is not None and isinstance(like.features, Table):
         known = like.features.columns.items()
         text |= {name for name, column in known if not isinstance(column, Numbers)}
         text &= set(file.names)
-    table = file.read(wanted, text)
+    table = read_exact(file, wanted, [*targets, *split_by], text)
     if not table.n_rows:
         raise DataError("has no rows")
     found = beside or read_targets(
@@ -122,7 +130,7 @@ def _load_table(
                 row = features.rows[found_infinite.row]
                 raise DataError(f'row {row}, column "{name}": an infinite number; correct it')
     return Dataset(
-        path.stem,
+        stem(path),
         features,
         found.y,
         tuple(names),
@@ -132,6 +140,7 @@ def _load_table(
         told=_told(table, teacher_columns) if teacher_columns else None,
         weights=weights,
         left_out=found.left_out,
+        layout=getattr(file, "layout", None),
     )
 
 

@@ -14,11 +14,17 @@ def _in_folder(path: str, info: ValidationInfo) -> str:
     return str((folder / path).resolve())
 
 
+def is_delimiter(text: str) -> bool:
+    """Tell whether some text can be between two values of a CSV file."""
+    return len(text) == 1 and text.isascii() and text not in '\n\r"\0'
+
+
 def _one_character(delimiter: str) -> str:
-    if len(delimiter) != 1 or delimiter in '\n\r"':
+    if not is_delimiter(delimiter):
         raise mistake(
             "data.delimiter",
-            f'delimiter = "{delimiter!r}": must be one character, and not a quote or a line break',
+            f"delimiter = {delimiter!r}: must be one character in ASCII, and not a quote or a "
+            "line break",
         )
     return delimiter
 
@@ -41,7 +47,10 @@ class FileOptions(Table):
         CSV: whether the first row names the columns. By default it does unless it has numbers only;
         without names the columns are c0, c1 and so on.
     delimiter : str, optional
-        CSV: the character between two values; by default a comma, and a tab in TSV.
+        CSV: the character between two values; by default the comma, semicolon, tab or | that the
+        first rows show, and a tab in TSV.
+    decimal : {".", ","}, optional
+        CSV: the decimal mark; by default a comma if numbers in the first rows have one.
     target : str, int or list of them, optional
         The column that is to be predicted, by name or by index (-1 is the last), or several
         columns. By default the one that is named target, label, class or y.
@@ -85,6 +94,7 @@ class FileOptions(Table):
     format: Format | None = None
     header: bool | None = None
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None
+    decimal: Literal[".", ","] | None = None
     target: (
         str | int | Annotated[tuple[str | int, ...], Strict(False), Field(min_length=1)] | None
     ) = None

@@ -1,33 +1,91 @@
 """Text in pieces of whole lines, which several threads work on, in order."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
+import numpy as np
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def line_pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[bytes]:
     r"""Yield a file in pieces of about ``size`` bytes that end where a row of CSV ends.
 
-    An end of a line between quotes is none of a row: an odd number of quotes comes before it.
+    A line break between quotes ends no row. The last piece ends with the file.
 
     Examples
     --------
     >>> import io
     >>> from fastclf.data.pieces import line_pieces
-    >>> list(line_pieces(io.BytesIO(b'a,b\n1,"x\ny"\n2,z\n'), 6))
-    [b'a,b\n1,"x\ny"\n', b'2,z\n']
+    >>> list(line_pieces(io.BytesIO(b'a,b\n1,"x\ny"\n2,z\n'), 12))
+    [b'a,b\n', b'1,"x\ny"\n2,z\n']
     """
-    while piece := file.read(size):
-        lines = [piece, file.readline()]
-        open_quote = sum(line.count(b'"') for line in lines) % 2
-        while open_quote and (line := file.readline()):
-            lines.append(line)
-            open_quote ^= line.count(b'"') % 2
-        yield b"".join(lines)
+    held = b""
+    while block := file.read(max(size, len(held))):
+        whole = held + block
+        end = end_of_rows(whole, delimiter)
+        if end:
+            yield whole[:end]
+        held = whole[end:]
+    if held:
+        yield held
+
+
+def end_of_rows(text: bytes, delimiter: str) -> int:
+    """Return where the last row that ends in some text ends, or 0 if none does.
+
+    The text begins where a row does. Rows end with a line feed; or with a carriage return, if there
+    is no line feed.
+    """
+    quoted = quoted_values(text, delimiter)
+    end = _last_outside(text, b"\n", quoted, len(text))
+    # A carriage return at the very end may be half of a line break.
+    return end or _last_outside(text, b"\r", quoted, len(text) - 1)
+
+
+def open_quote(text: bytes, delimiter: str) -> int | None:
+    """Return where a quote opens that isn't closed, in text that begins where a row does."""
+    if text.count(b'"') % 2 == 0:
+        return None
+    for found in _value_in_quotes(delimiter).finditer(text):
+        if not found[1]:
+            return found.start()
+    return None
+
+
+def _value_in_quotes(delimiter: str) -> re.Pattern[bytes]:
+    # A quote opens a value where the value begins; elsewhere it is a character like others.
+    before = re.escape(delimiter.encode())
+    return re.compile(rb'"(?<![^%b\r\n]")[^"]*(?:""[^"]*)*("|\Z)' % before)
+
+
+def quoted_values(text: bytes, delimiter: str) -> np.ndarray:
+    """Return where values in quotes begin and end, (2 q,), in order."""
+    content = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(content == ord('"'))
+    opening = quotes[::2]
+    before = content[opening - 1]
+    begins = (before == ord(delimiter[0])) if delimiter.isascii() else np.zeros(len(before), bool)
+    begins |= (before == ord("\n")) | (before == ord("\r")) | (before == ord('"')) | (opening == 0)
+    if begins.all():  # so every second quote closes a value, or is the first of a pair in one
+        return quotes
+    found = _value_in_quotes(delimiter).finditer(text)
+    ends = [(match.start(), match.end() - 1 if match[1] else len(text)) for match in found]
+    return np.array(ends, np.int64).ravel()
+
+
+def _last_outside(text: bytes, line_end: bytes, quoted: np.ndarray, stop: int) -> int:
+    """Return the position after the last line end outside of quotes, before ``stop``, or 0."""
+    while (at := text.rfind(line_end, 0, stop)) >= 0:
+        before = int(np.searchsorted(quoted, at))
+        if before % 2 == 0:
+            return at + len(line_end)
+        stop = int(quoted[before - 1])
+    return 0
 
 
 def in_order(

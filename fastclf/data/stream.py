@@ -71,8 +71,8 @@ class Stream:
         By default that of the suffix.
     header : bool, optional
         For text: whether its first row has the names of the columns.
-    delimiter : str, optional
-        For text: what is between two values.
+    delimiter, decimal : str, optional
+        For text: what is between two values, and the decimal mark; by default the first rows tell.
 
     Attributes
     ----------
@@ -119,6 +119,7 @@ class Stream:
         format: Format | None = None,
         header: bool | None = None,
         delimiter: str | None = None,
+        decimal: str | None = None,
     ) -> None:
         self.path = Path(path)
         if dtype not in (None, "float32", "float64"):
@@ -143,7 +144,8 @@ class Stream:
         else:
             if target_path is not None:
                 raise DataError(f"{self.path}: target_path goes with NPY files; name a target")
-            self._open_table(kind, target, columns, drop, header, delimiter, dtype, chunk_rows)
+            layout = header, delimiter, decimal
+            self._open_table(kind, target, columns, drop, layout, dtype, chunk_rows)
         self._stamps = self._stamped()
 
     def encoded(self, encoder: Encoder) -> "Stream":
@@ -242,7 +244,7 @@ class Stream:
             if missing.any() and not self.several_targets:  # of some labels nothing may be known
                 row = first + int(missing.argmax()) + 1
                 raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
-        y = np.stack(targets, axis=1) if self.several_targets else _labels(targets[0])
+        y = np.stack(targets, axis=1) if self.several_targets else _labels(self.path, targets[0])
         weights = None if self._weight is None else piece.column(self._weight)
         return y, weights
 
@@ -265,8 +267,7 @@ class Stream:
         target: str | Sequence[str] | None,
         columns: Sequence[str] | None,
         drop: Sequence[str],
-        header: bool | None,
-        delimiter: str | None,
+        layout: tuple[bool | None, str | None, str | None],
         dtype: str | None,
         chunk_rows: int | None,
     ) -> None:
@@ -278,7 +279,7 @@ class Stream:
                 "run: pip install 'fastclf[data]'"
             ) from None
         from fastclf.data import stream_files as files
-        from fastclf.data.text import DELIMITERS
+        from fastclf.data.text_layout import DELIMITERS, Wishes
 
         if target is None:
             raise DataError(f"{self.path}: name the target column, or the target columns")
@@ -292,7 +293,9 @@ class Stream:
         elif kind == "arrow":
             parts = files.IpcParts(self.path)
         elif kind in DELIMITERS:
-            parts = files.TextParts(self.path, delimiter or DELIMITERS[kind], header)
+            header, delimiter, decimal = layout
+            wishes = Wishes(delimiter, decimal, header, of_format=DELIMITERS[kind])
+            parts = files.TextParts(self.path, wishes)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
             raise DataError(
@@ -320,8 +323,9 @@ class Stream:
         self.feature_names = features if self._encoder is None else self._encoder.feature_names
         numeric = [name for name in (*features, *others) if name not in text]
         single = False
+        parts.text = text
         if parts.schema is None:
-            parts.numbers, parts.text = numeric, text
+            parts.numbers = numeric
         else:
             numbers = files.number_columns(parts.schema)
             for name in numeric:
@@ -382,9 +386,14 @@ def _check_columns(path: Path, key: str, listed: Sequence[str], names: Sequence[
         raise DataError(f"{path}: {key}: {problem}") from None
 
 
-def _labels(values: np.ndarray) -> np.ndarray:
+def _labels(path: Path, values: np.ndarray) -> np.ndarray:
     # Whole numbers are integers, however the file holds them.
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        if (np.abs(values) >= 2**53).any():
+            raise DataError(
+                f"{path}: labels from 2^53 on are rounded as they are read; save them as integers "
+                "in Parquet or Arrow files, or as text"
+            )
         return values.astype(np.int64)
     return values
 

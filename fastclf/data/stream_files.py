@@ -6,12 +6,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import dataset as arrow_dataset
-from pyarrow import ipc, parquet
+from pyarrow import parquet
 
 from fastclf import threads
-from fastclf.data.arrow import arrow_errors, to_table
+from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
+from fastclf.data.ipc_files import IpcFile
+from fastclf.data.parquet_files import ParquetFiles
 from fastclf.data.text import TextFile
+from fastclf.data.text_layout import Wishes
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
 from fastclf.table import Categories, Lists, Numbers, Table
@@ -94,24 +96,25 @@ def matrices_of(
 class ArrowPiece:
     """Rows of an Arrow record batch."""
 
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._batch = batch
+    def __init__(self, batch: pa.RecordBatch | pa.Table, text: Collection[str] = ()) -> None:
+        self._batch, self._text = batch, text
         self.n_rows = batch.num_rows
 
     def matrix(self, names: Sequence[str], dtype: np.dtype) -> np.ndarray:
         """Return numeric columns as X (m, d); a missing value is NaN."""
-        return _matrix([_numbers(self._batch.column(name)) for name in names], dtype)
+        return _matrix([numbers_of(self._batch.column(name)) for name in names], dtype)
 
     def column(self, name: str) -> np.ndarray:
         """Return a column (m,): numbers, with NaN, or text, with "" for what is missing."""
         values = self._batch.column(name)
-        if _is_number(values.type):
-            return _numbers(values)
+        if is_number(values.type) or pa.types.is_null(values.type):
+            return numbers_of(values)
         return _text(to_table(pa.table({name: values})), name)
 
     def table(self, first_row: int) -> Table:
         """Return all columns, for an encoder."""
-        return to_table(pa.Table.from_batches([self._batch]), first_row)
+        text = [name for name in self._text if rounds(self._batch.column(name))]
+        return to_table(pa.Table.from_batches([self._batch]), first_row, text=text)
 
 
 class TextPiece:
@@ -143,34 +146,16 @@ class ParquetParts:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with arrow_errors(path):
-            found = arrow_dataset.dataset(path, format="parquet")
-            self.schema = found.schema
-            self.files = [Path(name) for name in found.files]
+        self.text: Collection[str] = ()
+        self._parquet = ParquetFiles(path, folders_are_columns=False)
+        self.schema, self.files = self._parquet.schema, self._parquet.files
+        self.check = self._parquet.check
         self._groups = []
-        self._lacking: dict[str, Path] = {}
         for file in self.files:
             with arrow_errors(file):
                 metadata = parquet.read_metadata(file)
-                own = set(metadata.schema.to_arrow_schema().names)
             self._groups += [(file, metadata, i) for i in range(metadata.num_row_groups)]
-            self._lacking.update({name: file for name in self.schema.names if name not in own})
         self.count = len(self._groups)
-
-    def check(self, columns: Sequence[str]) -> None:
-        """Refuse columns that some of the files lack.
-
-        Raises
-        ------
-        DataError
-            If there is one.
-        """
-        for name in columns:
-            if name in self._lacking:
-                raise DataError(
-                    f'{self._lacking[name]}: there is no column "{name}", which other files of the '
-                    "folder have; write it there, or leave it out with data.drop"
-                )
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
@@ -183,7 +168,7 @@ class ParquetParts:
                 batches = file.iter_batches(_DECODED, row_groups=[group], columns=list(columns))
                 for batch in batches:
                     for start in range(0, batch.num_rows, most):
-                        yield ArrowPiece(batch.slice(start, most))
+                        yield self._piece(batch.slice(start, most), path)
             pa.default_memory_pool().release_unused()
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
@@ -218,7 +203,7 @@ class ParquetParts:
     ) -> list[tuple[np.ndarray, Piece]]:
         path, metadata, group = self._groups[part]
         n = metadata.row_group(group).num_rows
-        if n == 0:
+        if n <= 0:
             return []
         length = -(-n // -(-n // wanted.most))  # of chunks that are about as long as each other
         X = [
@@ -229,15 +214,21 @@ class ParquetParts:
         with arrow_errors(path), parquet.ParquetFile(path, metadata=metadata) as file:
             for first in range(0, len(wanted.features), together):
                 names = list(wanted.features[first : first + together])
-                found = file.read_row_group(group, names).combine_chunks()
-                columns = [_numbers(found.column(name).chunk(0)) for name in names]
+                found = _group(file, group, names, n)
+                columns = [numbers_of(found.column(name).chunk(0)) for name in names]
                 for i, chunk in enumerate(X):
                     rows = slice(i * length, i * length + len(chunk))
                     _write(chunk, first, [column[rows] for column in columns])
                 del found, columns
-            others = file.read_row_group(group, list(wanted.others)).combine_chunks()
-        pieces = [ArrowPiece(batch) for batch in others.to_batches(length)]
+            others = _group(file, group, list(wanted.others), n)
+        pieces = [self._piece(batch, path) for batch in others.to_batches(length)]
         return list(zip(X, pieces, strict=True))
+
+    def _piece(self, batch: pa.RecordBatch, path: Path) -> ArrowPiece:
+        with arrow_errors(path):
+            batch.validate(full=True)
+        table = self._parquet.unified(pa.Table.from_batches([batch]), path)
+        return ArrowPiece(table.combine_chunks().to_batches()[0], self.text)
 
 
 class IpcParts:
@@ -246,30 +237,15 @@ class IpcParts:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files = [path]
-        with arrow_errors(path), pa.OSFile(str(path)) as file:
-            try:
-                reader: Any = ipc.open_file(file)
-                self.count = reader.num_record_batches
-                self._is_file = True
-            except pa.ArrowInvalid:  # the stream format has no footer
-                file.seek(0)
-                reader = ipc.open_stream(file)
-                self.count = 1
-                self._is_file = False
-            self.schema = reader.schema
+        self.text: Collection[str] = ()
+        self._file = IpcFile(path)
+        self.schema, self.count = self._file.schema, self._file.count
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most so many."""
-        with arrow_errors(self.path), pa.OSFile(str(self.path)) as file:
-            if self._is_file:
-                batches: Any = [ipc.open_file(file).get_batch(part)]
-            else:
-                batches = ipc.open_stream(file)
-            for batch in batches:
-                batch = batch.select(list(columns))
-                batch.validate(full=True)
-                for start in range(0, batch.num_rows, most):
-                    yield ArrowPiece(batch.slice(start, most))
+        for batch in self._file.read(part, columns):
+            for start in range(0, batch.num_rows, most):
+                yield ArrowPiece(batch.slice(start, most), self.text)
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the features of parts (m, d), one after another, and pieces with the others."""
@@ -282,10 +258,11 @@ class TextParts:
     count = 1
     schema = None
 
-    def __init__(self, path: Path, delimiter: str, header: bool | None) -> None:
+    def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
         self.files = [path]
-        self._file = TextFile(path, delimiter, header)
+        self._file = TextFile(path, wishes)
+        self._is_checked = False
         self.names = self._file.names
         self.numbers: Sequence[str] = ()
         self.text: Collection[str] = ()
@@ -294,8 +271,12 @@ class TextParts:
         """Yield the rows in pieces of at most so many."""
         numbers = [name for name in columns if name in self.numbers]
         text = [name for name in columns if name in self.text]
-        for table in self._file.batches(columns, numbers=numbers, text=text, batch_rows=most):
+        tables = self._file.batches(
+            columns, numbers=numbers, text=text, codes=not self._is_checked, batch_rows=most
+        )
+        for table in tables:
             yield TextPiece(table)
+        self._is_checked = True  # for leading zeros, in a pass over all rows
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the features of parts (m, d), one after another, and pieces with the others."""
@@ -326,22 +307,21 @@ class ArrayParts:
         return np.array(X[rows], dtype=dtype, order="C"), np.array(y[rows])
 
 
+def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) -> pa.Table:
+    found = file.read_row_group(group, columns).combine_chunks()
+    if columns and found.num_rows != n:
+        raise ValueError(
+            f"a row group has {found.num_rows} rows, and says it had {n}; it is damaged"
+        )
+    return found
+
+
 def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
         reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
         raise DataError(f"{path}: can't be read: {reason}") from None
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
-
-
-def _numbers(values: pa.Array) -> np.ndarray:
-    if pa.types.is_decimal(values.type):
-        values = values.cast(pa.float64())
-    return values.to_numpy(zero_copy_only=False)
 
 
 def _matrix(columns: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
@@ -386,4 +366,4 @@ def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any
 def number_columns(schema: pa.Schema) -> dict[str, bool]:
     """Return which columns hold numbers, and whether single precision holds them."""
     small = (pa.float32(), pa.float16(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16())
-    return {field.name: field.type in small for field in schema if _is_number(field.type)}
+    return {field.name: field.type in small for field in schema if is_number(field.type)}

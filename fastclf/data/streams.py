@@ -123,6 +123,8 @@ def _table_rows(
         format=kind,
         header=options.header if options is not None and is_text else None,
         delimiter=options.delimiter if options is not None and is_text else None,
+        decimal=options.decimal if options is not None and is_text else None,
+        expected=(*encoder.column_names, *keep),
     )
     check_columns((*encoder.column_names, *keep), file.names)
     text = {*encoder.categorical, *keep}

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from fastclf.data.packed import PACKED
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
-from fastclf.table import Table, check_columns
+from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is_rounded
 
 if TYPE_CHECKING:
     from fastclf.data.columnar import ColumnarFile
@@ -36,6 +37,8 @@ SUFFIXES: dict[str, Format] = {
     ".libsvm": "svmlight",
 }
 TABLES = ("csv", "tsv", "parquet", "arrow")
+UNPACKED: tuple[Format, ...] = ("csv", "tsv", "svmlight")
+"""The formats that are read from packed files, too, such as rows.csv.gz."""
 
 
 def format_of(path: Path, given: Format | None = None) -> Format:
@@ -54,6 +57,14 @@ def format_of(path: Path, given: Format | None = None) -> Format:
     if path.is_dir():
         return "parquet"
     suffix = path.suffix.lower()
+    packed = suffix in PACKED
+    if packed:
+        suffix = Path(path.stem).suffix.lower()
+    if packed and suffix in SUFFIXES and SUFFIXES[suffix] not in UNPACKED:
+        raise DataError(
+            f"{path}: {SUFFIXES[suffix]} can't be read from a packed file; unpack it; packed files "
+            f"are {', '.join(UNPACKED)}"
+        )
     if suffix not in SUFFIXES:
         raise DataError(
             f'{path}: the suffix "{suffix}" tells no format; set data.format, or use one of '
@@ -68,6 +79,8 @@ def open_table(
     format: Format | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
+    decimal: str | None = None,
+    expected: Collection[str] | None = None,
 ) -> "TextFile | ColumnarFile":
     """Return a file of columns, whose names are known and whose rows are still to be read.
 
@@ -80,8 +93,12 @@ def open_table(
     header : bool, optional
         For text: whether its first row has the names of the columns; by default it has unless it
         holds numbers alone.
-    delimiter : str, optional
-        For text: what is between two values; by default a comma, or a tab in TSV.
+    delimiter, decimal : str, optional
+        For text: what is between two values, and the decimal mark; by default what the first rows
+        say, and a tab in TSV.
+    expected : collection of str, optional
+        For text: columns that it is to have, as another file had. ``delimiter`` and ``decimal`` are
+        then those of the other file, and count unless this file is written otherwise.
 
     Raises
     ------
@@ -96,7 +113,8 @@ def open_table(
             "run: pip install 'fastclf[data]'"
         ) from None
     from fastclf.data.columnar import ColumnarFile
-    from fastclf.data.text import DELIMITERS, TextFile
+    from fastclf.data.text import TextFile
+    from fastclf.data.text_layout import DELIMITERS, Wishes
 
     kind = format_of(source, format) if isinstance(source, Path) else format or "csv"
     if kind in ("parquet", "arrow"):
@@ -105,7 +123,7 @@ def open_table(
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
-    return TextFile(source, delimiter or DELIMITERS[kind], header)
+    return TextFile(source, Wishes(delimiter, decimal, header, expected, DELIMITERS[kind]))
 
 
 def read_table(
@@ -116,12 +134,13 @@ def read_table(
     format: Format | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
+    decimal: str | None = None,
 ) -> Table:
     """Read a file of columns.
 
     Parameters
     ----------
-    source, format, header, delimiter
+    source, format, header, delimiter, decimal
         As for `open_table`.
     columns : sequence of str, optional
         The columns to read; by default all.
@@ -133,10 +152,31 @@ def read_table(
     DataError
         If it can't be read; the message names the file, and where it can the row and the column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter)
+    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
     for names in (columns or (), categorical):
         check_columns(names, file.names)
     return file.read(columns, categorical)
+
+
+def read_exact(
+    file: "TextFile | ColumnarFile",
+    columns: Sequence[str],
+    exact: Collection[str],
+    text: Collection[str] = (),
+) -> Table:
+    """Read some columns of an open file; whole numbers of those of ``exact`` keep all digits.
+
+    They are integers, or the names of categories where integers can't hold them.
+    """
+    table = file.read(columns, text)
+    rounded = [name for name in columns if name in exact and is_rounded(table.columns[name])]
+    if not rounded:
+        return table
+    found = dict(table.columns)
+    for name, column in file.read(rounded, rounded).columns.items():
+        if isinstance(column, Categories):
+            found[name] = as_whole_numbers(column) or found[name]
+    return Table(found, table.rows)
 
 
 def stream_table(
@@ -148,12 +188,13 @@ def stream_table(
     format: Format | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
+    decimal: str | None = None,
 ) -> Iterator[Table]:
     """Read a file of columns in parts, in memory that doesn't grow with the file.
 
     Parameters
     ----------
-    source, format, header, delimiter
+    source, format, header, delimiter, decimal
         As for `open_table`.
     encoder : Encoder, optional
         Says which columns are numbers and which are categories; otherwise the first rows say it.
@@ -167,7 +208,7 @@ def stream_table(
     DataError
         If it can't be read; the message names the file, and where it can the row and the column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter)
+    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
     text = encoder.categorical if encoder else ()
     numbers = [name for name in encoder.column_names if name not in text] if encoder else ()
     if columns is not None:

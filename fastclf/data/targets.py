@@ -217,15 +217,17 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
         present, codes = np.unique(column.codes, return_inverse=True)
         names = np.array(column.names)[present]
         return names[codes], tuple(names.tolist())
-    values = column.values
-    whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
-    if not whole.all():
-        row = table.rows[(~whole).argmax()]
-        raise DataError(
-            f'row {row}, column "{name}": {values[~whole][0]} can\'t be a class: classes are text '
-            "or whole numbers; name another column in data.target"
-        )
-    y = values.astype(np.int64)
+    y = column.values
+    if y.dtype.kind == "f":
+        whole = (y == np.floor(y)) & (np.abs(y) < 2**53)
+        if not whole.all():
+            row = table.rows[(~whole).argmax()]
+            raise DataError(
+                f'row {row}, column "{name}": {y[~whole][0]} can\'t be a class: classes are text '
+                "or whole numbers, and those from 2^53 on integers; name another column in "
+                "data.target"
+            )
+        y = y.astype(np.int64)
     return y, tuple(map(str, np.unique(y).tolist()))
 
 

@@ -307,7 +307,8 @@ def _arrow(part: Predictions, join: bool = False) -> Any:
         names = pa.array(column.names, pa.string())
         arrays[name] = names.take(pa.array(column.codes, mask=column.codes < 0))
     if part.codes is not None:
-        classes = pa.array(_plain(part.classes).tolist())
+        unsigned = pa.uint64() if part.classes.dtype.kind == "u" else None  # may need all 64 bits
+        classes = pa.array(_plain(part.classes).tolist(), unsigned)
         if part.has_label_lists:
             arrays["labels"] = _label_lists(part.codes, classes.cast(pa.string()), join)
         else:

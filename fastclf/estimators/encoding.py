@@ -122,13 +122,15 @@ def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if labels.dtype.kind in "iu" and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if high - low < 2 * labels.size:
-            offsets = (labels - labels.dtype.type(low)).astype(np.intp)
+            # Differences of small integers may be too large for their own dtype.
+            wide = labels if labels.dtype.itemsize == 8 else labels.astype(np.int64)
+            offsets = (wide - wide.dtype.type(low)).astype(np.intp)
             present = np.bincount(offsets) > 0
             found = np.flatnonzero(present)
             if 2 * found.size > labels.size:
                 check_classification_targets(labels)
             codes = offsets if present.all() else (np.cumsum(present) - 1)[offsets]
-            return (found + low).astype(labels.dtype), codes
+            return (found.astype(wide.dtype) + wide.dtype.type(low)).astype(labels.dtype), codes
     check_classification_targets(labels)
     found, codes = np.unique(labels, return_inverse=True)
     return found, codes.astype(np.intp)

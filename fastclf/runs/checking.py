@@ -12,10 +12,18 @@ from rich.text import Text
 
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
-from fastclf.data.facts import column_facts, constant_columns
+from fastclf.data.columns import many_dates
+from fastclf.data.facts import (
+    column_facts,
+    constant_columns,
+    looks_like_amounts,
+    told_of_amounts,
+    told_of_identifiers,
+)
 from fastclf.errors import ConfigError
 from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
+from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
@@ -66,6 +74,8 @@ class Plan:
         As they were read, and after they are encoded.
     storage : str
         "dense" or "sparse", and the dtype.
+    text : str or None
+        What is between values of text, and the decimal mark, if not commas and a point.
     classes : dict of str to list
         The rows of each class or label to train on and to test on; of distributions their weight.
     missing : dict of str to int
@@ -91,6 +101,7 @@ class Plan:
     n_columns: int
     n_features: int
     storage: str
+    text: str | None
     classes: dict[str, list[float]]
     missing: dict[str, int]
     left_out: dict[str, int]
@@ -159,6 +170,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         n_columns=dataset.features.shape[1],
         n_features=shape.n_features,
         storage=f"{'sparse' if shape.is_sparse else 'dense'} {X.dtype}",
+        text=str(dataset.layout) if dataset.layout and dataset.layout.unusual() else None,
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
         left_out=dataset.all_left_out,
@@ -192,6 +204,8 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
         texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
         rows = {"model": rows.pop("model"), "left out": "; ".join(texts), **rows}
     grid = Grid.grid(padding=(0, 2))
+    if plan.text is not None:
+        rows["text"] = plan.text
     for key, text in rows.items():
         grid.add_row(key, Text(text))
     console.print(grid)
@@ -239,15 +253,16 @@ def _of_column(column: Numbers | Categories | Lists) -> int:
 
 
 def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
+    if isinstance(parts.preparation, Encoder):
+        yield from many_dates(parts.preparation)
     if isinstance(dataset.features, Table):
         facts = column_facts(dataset.features)
         constant = [column.name for column in facts if column.is_constant]
         names = [column.name for column in facts if column.is_identifier]
         if names:
-            yield (
-                f"{listed(names)}: a value of its own in nearly every row, as of an identifier or "
-                "of free text; leave it out with data.drop"
-            )
+            yield told_of_identifiers(names)
+        if looks_like_amounts(dataset.y, len(dataset.class_names)):
+            yield told_of_amounts(len(dataset.class_names))
     else:
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
     if constant:

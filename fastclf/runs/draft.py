@@ -14,7 +14,8 @@ import tomlkit
 
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
-from fastclf.data.facts import ColumnFacts, column_facts
+from fastclf.data.columns import MANY_DATES
+from fastclf.data.facts import ColumnFacts, column_facts, looks_like_amounts, told_of_amounts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
@@ -89,7 +90,12 @@ def draft_for_nothing() -> Draft:
     return Draft({"name": "iris", "data.name": "iris"}, facts)
 
 
-def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path()) -> Draft:
+def draft_for_file(
+    file: Path,
+    targets: Sequence[str] = (),
+    folder: Path = Path(),
+    text: Mapping[str, str] | None = None,
+) -> Draft:
     """Return a recipe for a data file, after a look at it.
 
     Parameters
@@ -101,6 +107,8 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         -1, or for NPY the file of the targets. By default the column that has a usual name.
     folder : Path
         Where the recipe will be.
+    text : mapping of str to str, optional
+        The delimiter and the decimal mark of text; by default what its first rows show.
 
     Raises
     ------
@@ -108,12 +116,12 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         If the file can't be read, or what is to be predicted can't be.
     """
     kind = format_of(file)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(text or {})
     notes: dict[str, str] = {}
     if len(targets) == 1 and targets[0].endswith(".npy"):
         options["target_path"] = targets[0]
     elif kind in TABLES:
-        options["target"] = _target(file, targets)
+        options["target"] = _target(file, targets, options)
         notes |= _look_at_lists(file, options)
     elif targets:
         options["target"] = _few([_index(target) for target in targets])
@@ -124,6 +132,11 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
         if found is None:
             raise
         dataset, options, notes = found
+    if dataset.layout is not None:
+        for key, value in dataset.layout.unusual().items():
+            if key not in options:
+                options[key] = value
+                notes[f"data.{key}"] = "as the first rows show"
     if dataset.y.ndim == 1:
         check_two_classes(str(file), dataset.class_names)
     dataset = without_single_rows(file, dataset, options, notes)
@@ -149,6 +162,7 @@ def draft_for_file(file: Path, targets: Sequence[str] = (), folder: Path = Path(
     facts = (
         _size(file, dataset, columns),
         *(f"{line[0].upper()}{line[1:]}." for line in told_left_out(dataset.all_left_out)),
+        *_warnings(dataset),
         _classes(dataset, options),
         *_columns(columns, options),
     )
@@ -252,9 +266,9 @@ def _toml(value: Any) -> str:
     return tomlkit.item(value).as_string() if value != {} else "{}"
 
 
-def _target(file: Path, targets: Sequence[str]) -> Any:
+def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
     """Return the target columns that are named, matched or usual."""
-    names = open_table(file).names
+    names = open_table(file, delimiter=text.get("delimiter"), decimal=text.get("decimal")).names
     if not targets:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
         if len(usual) != 1:
@@ -290,7 +304,7 @@ def _look_at_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
     """Add the separator of lists of labels to the options, if the target seems to hold such."""
     if isinstance(options["target"], list):
         return {}
-    opened = open_table(file)
+    opened = open_table(file, delimiter=options.get("delimiter"), decimal=options.get("decimal"))
     with naming(file):
         columns = target_columns(opened.names, FileOptions.model_validate(options))
     (values,) = opened.read(columns).columns.values()
@@ -318,7 +332,13 @@ def _table_facts(
         options["drop"] = drop
         notes["data.drop"] = "columns with a value of its own in nearly every row tell nothing"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
-    most = max((facts.distinct for facts in kept if facts.kind == "categories"), default=0)
+    dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
+    if dates:
+        options["dates"] = "parts"
+        notes["data.dates"] = f"{listed(dates)} would be a category for each date"
+    most = max(
+        (f.distinct for f in kept if f.kind == "categories" and f.name not in dates), default=0
+    )
     if most > MANY_CATEGORIES:
         options["min_frequency"] = RARE
         notes["data.min_frequency"] = f"there is a column of {most:,} categories"
@@ -367,9 +387,19 @@ def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
     if columns:
         categorical = sum(facts.kind == "categories" for facts in columns)
         incomplete = sum(facts.missing > 0 for facts in columns)
-        return f"{text}, {categorical} categorical, missing values in {incomplete}."
+        text += f", {categorical} categorical, missing values in {incomplete}"
+        if dataset.layout is not None and dataset.layout.unusual():
+            text += f"; {dataset.layout}"
+        return f"{text}."
     dense = isinstance(dataset.features, np.ndarray)
     return f"{text}, a {'dense' if dense else 'sparse'} matrix of {dataset.features.dtype}."
+
+
+def _warnings(dataset: Dataset) -> Iterator[str]:
+    if isinstance(dataset.features, Table) and looks_like_amounts(
+        dataset.y, len(dataset.class_names)
+    ):
+        yield f"Warning: {told_of_amounts(len(dataset.class_names))}."
 
 
 def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:

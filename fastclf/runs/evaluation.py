@@ -17,6 +17,7 @@ from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
 from fastclf.runs.curves import threshold_curves
 from fastclf.runs.parts import Part
+from fastclf.runs.unmatched import Unmatched
 
 Metrics = dict[str, float]
 
@@ -82,6 +83,9 @@ def evaluate(model: LinearModel, part: Part) -> Evaluation:
     """Return what a model is worth on some rows."""
     if len(part.y) == 0:
         return Evaluation(0)
+    unmatched = Unmatched(model.encoder)
+    unmatched.see(part.X)
+    unmatched.warn()
     logits = model.decision_function(part.X)
     codes = model.decide(logits)
     predicted = codes if model.task == "multilabel" else model.classes[codes]

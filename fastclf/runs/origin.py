@@ -75,11 +75,17 @@ class Origin:
         return asdict(self)
 
     def completed(self, recipe: Recipe) -> Recipe:
-        """Return a recipe with the kind of model that this one had, if that follows from data."""
+        """Return a recipe with what followed from the data: kind of model, layout of text."""
         kind = self.recipe.get("model.kind")
-        if recipe.model.kind == "auto" and isinstance(kind, str):
-            return recipe.with_kind(kind)
-        return recipe
+        if recipe.model.kind != "auto" or not isinstance(kind, str):
+            kind = recipe.model.kind
+        seen = {key: self.recipe.get(f"data.{key}") for key in ("delimiter", "decimal")}
+        layout = {
+            key: value
+            for key, value in seen.items()
+            if getattr(recipe.data, key) is None and isinstance(value, str)
+        }
+        return recipe.with_kind(kind, layout)
 
     def check_recipe(self, path: Path, recipe: Recipe) -> None:
         """Check that a recipe is the one that the run in ``path`` began with.

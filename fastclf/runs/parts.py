@@ -18,6 +18,7 @@ from fastclf.data import (
     read_answers,
     split_rows,
 )
+from fastclf.data.columns import date_columns
 from fastclf.errors import DataError, located
 from fastclf.finite import first_not_finite
 from fastclf.linear_model import Affine, LinearModel
@@ -227,6 +228,7 @@ def split_and_prepare(
                 impute=table.impute,
                 min_frequency=table.min_frequency,
                 dtype=table.dtype,
+                dates=_dates(train.features, table),
             )
             feature_names = preparation.feature_names
         else:
@@ -246,6 +248,13 @@ def split_and_prepare(
         dataset.class_names if dataset.y.ndim == 2 else None,
         None if held_out is None else _part(held_out),
     )
+
+
+def _dates(rows: Table, table: DataTable) -> list[str]:
+    """Return the columns of dates that are to be taken apart."""
+    if table.dates != "parts":
+        return []
+    return [name for name in date_columns(rows) if name not in table.categorical]
 
 
 def _part(rows: Dataset) -> Part:

@@ -14,6 +14,7 @@ from fastclf.data.writers import Format, Predictions, format_of_output, writing_
 from fastclf.errors import InputError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import open_run
+from fastclf.runs.unmatched import Unmatched
 from fastclf.table import Categories
 
 COLUMNS = ("label", "probabilities")
@@ -109,11 +110,14 @@ def _predictions(
     model = predictor.model
     parts = stream_rows(source, model, options=predictor.data, keep=keep, batch_rows=batch_rows)
     nothing = True
+    unmatched = Unmatched(model.encoder)
     for part in parts:
         nothing = False
+        unmatched.see(part.X)
         with naming(source):
             logits = model.decision_function(part.X, first_row=part.first)
         yield _of_logits(model, logits, columns, part.kept)
+    unmatched.warn()
     if nothing:  # but the names of the columns, which a file without rows has too
         shape = (0,) if model.task == "binary" else (0, model.theta.shape[1])
         none = {name: Categories(np.empty(0, np.int32), ()) for name in keep}

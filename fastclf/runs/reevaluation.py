@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fastclf.data import Dataset, FileOptions, load_card, load_file
 from fastclf.data.cards import FileSource, read_card
 from fastclf.data.labels import matched_labels, strange_names
 from fastclf.data.streams import naming
-from fastclf.data.tables import TABLES, format_of
+from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, RunError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import (
@@ -133,7 +134,23 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
     if model.encoder is not None and format_of(path) in TABLES:
         options["columns"] = model.encoder.column_names
         options["categorical"] = model.encoder.categorical
+        options |= _layout_of(path, own, model.encoder.column_names)
     return load_file(path, FileOptions.model_validate(options))
+
+
+def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str, str]:
+    """Return the delimiter and the decimal mark of a file, which may not be those of the run's."""
+    file = open_table(
+        path,
+        header=own.header,
+        delimiter=own.delimiter,
+        decimal=own.decimal,
+        expected=columns,
+    )
+    layout = getattr(file, "layout", None)
+    if layout is None:
+        return {}
+    return {"delimiter": layout.delimiter, "decimal": layout.decimal}
 
 
 def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from fastclf.config import MINIBATCH_RULES
 from fastclf.errors import RunError
 from fastclf.linear_model import LinearModel
-from fastclf.preprocessing import NumericColumn
 from fastclf.report.comparison import comparison_page
 from fastclf.report.facts import Model, RunFacts
 from fastclf.report.page import report_page
@@ -122,11 +121,7 @@ def describe(model: LinearModel) -> Model:
     columns: tuple[str, ...] = ()
     if model.encoder is not None:
         columns = model.encoder.column_names
-        scaled = any(
-            column.scale != 1
-            for column in model.encoder.columns
-            if isinstance(column, NumericColumn)
-        )
+        scaled = bool((model.encoder.to_data()[0]["encoder.scale"] != 1).any())
     return Model.model_validate(
         {
             "strongest": strongest,

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
+from fastclf.data.columns import warn_of_dates
 from fastclf.data.streams import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
@@ -31,6 +32,7 @@ from fastclf.runs.directory import (
     open_run,
 )
 from fastclf.runs.distillation import beside_teacher, compare, teach
+from fastclf.runs.doubts import doubts_of
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.inputs import Files
 from fastclf.runs.origin import Origin
@@ -192,7 +194,10 @@ def _run(
         else:
             data = read_dataset(recipe.data, recipe.distill)
             watch.tell(told_left_out(data.all_left_out))
-        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data))
+        layout = data.layout.unusual() if data.layout is not None else None
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data), layout)
+        for line in doubts_of(data):
+            warnings.warn(line, stacklevel=1)
         origin = _begin(recipe, data, directory, begun)
         if isinstance(data, StreamedData):
             outcome = _fit_stream(recipe, data, directory, files, watch)
@@ -229,6 +234,7 @@ def _fit_in_memory(
 ) -> _Outcome:
     """Fit to rows in memory; keep the model and what it is worth in the directory of the run."""
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
+    warn_of_dates(parts.preparation)
     estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
     X, y = parts.prepared(parts.train.X), parts.train.y
     files.check()

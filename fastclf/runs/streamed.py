@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from fastclf import threads
 from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
+from fastclf.data.columns import date_columns, warn_of_dates
 from fastclf.data.files import feature_columns, labels_to_test
+from fastclf.data.packed import stem
 from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
 from fastclf.data.targets import target_columns
@@ -24,6 +26,9 @@ from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.parts import Part, check_two_classes
 from fastclf.table import Categories, Numbers, Table
+
+if TYPE_CHECKING:
+    from fastclf.data.text_layout import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ class StreamedData:
     n_rows : int
     encoder : Encoder
     sha256 : str
+    layout : Layout, optional
+        How the text is laid out that the rows are read from.
     """
 
     name: str
@@ -55,6 +62,7 @@ class StreamedData:
     n_rows: int
     encoder: Encoder
     sha256: str
+    layout: "Layout | None"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -80,7 +88,13 @@ def open_stream(table: DataTable) -> StreamedData:
     """
     assert table.path is not None and table.test_path is not None  # the table says so
     path = Path(table.path)
-    file = open_table(path, format=table.format, header=table.header, delimiter=table.delimiter)
+    file = open_table(
+        path,
+        format=table.format,
+        header=table.header,
+        delimiter=table.delimiter,
+        decimal=table.decimal,
+    )
     targets = target_columns(file.names, table)
     several = table.target_kind == "indicators"
     if len(targets) > 1 and not several:
@@ -100,15 +114,18 @@ def open_stream(table: DataTable) -> StreamedData:
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
+        decimal=table.decimal,
     )
     tally = IndicatorTally() if stream.several_targets else LabelTally()
+    dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
     found = EncoderTally(
         columns,
-        categorical,
+        categorical - dates,
         scale=table.scale,
         impute=table.impute,
         min_frequency=table.min_frequency,
         dtype=table.dtype,
+        dates=dates,
     )
     digest = hashlib.sha256()
     n = 0
@@ -127,6 +144,7 @@ def open_stream(table: DataTable) -> StreamedData:
             if column.name not in table.categorical:
                 column.check()
         encoder = found.encoder()
+    warn_of_dates(encoder)
     names: tuple[str, ...]
     task: Task = "multilabel"
     if isinstance(tally, IndicatorTally):
@@ -138,7 +156,7 @@ def open_stream(table: DataTable) -> StreamedData:
         check_two_classes(table.path, names)
         task = "binary" if len(names) == 2 else "multiclass"
     return StreamedData(
-        path.stem,
+        stem(path),
         stream.encoded(encoder),
         _test_rows(table, encoder, names),
         task,
@@ -147,6 +165,7 @@ def open_stream(table: DataTable) -> StreamedData:
         n,
         encoder,
         digest.hexdigest(),
+        getattr(file, "layout", None),
     )
 
 
@@ -157,6 +176,13 @@ def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder
         for name in columns
     ]
     return Encoder(tuple(kinds), dtype)
+
+
+def _dates(stream: Stream, table: DataTable) -> set[str]:
+    """Return the columns that are dates in the first rows."""
+    with naming(stream.path):
+        first = next(stream.tables_in_order(), None)
+    return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
 
 
 def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:

@@ -1,0 +1,36 @@
+"""Labels of svmlight files with all their digits, where floats would round them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fastclf.data.packed import opened
+from fastclf.errors import DataError
+
+
+def whole_labels(path: Path) -> np.ndarray:
+    """Return all labels of a file in a row, as int64, or as uint64 where there are larger ones.
+
+    Raises
+    ------
+    DataError
+        If one isn't written as a whole number, or needs more than 64 bits.
+    """
+    labels: list[int] = []
+    rows = 0
+    with opened(path) as file:
+        for line in file:
+            words = line.split(b"#")[0].split()
+            rows += bool(words)
+            if words and b":" not in words[0]:  # else a row without labels
+                try:
+                    labels += [int(label) for label in words[0].split(b",") if label]
+                except ValueError:
+                    raise DataError(
+                        f"row {rows}: the label {words[0].decode(errors='replace')}, and among "
+                        "labels from 2^53 on all must be written as whole numbers"
+                    ) from None
+    try:
+        return np.array(labels, np.int64 if max(labels) < 2**63 else np.uint64)
+    except OverflowError:
+        raise DataError("a label needs more than 64 bits; number the classes from 0") from None

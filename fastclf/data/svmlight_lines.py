@@ -1,0 +1,46 @@
+"""What is wrong with lines that should be svmlight."""
+
+from pathlib import Path
+
+from fastclf.data.packed import opened
+from fastclf.table import shown
+
+
+def bad_line(path: Path, multilabel: bool) -> str:
+    """Return what is wrong with the first line that isn't svmlight, or nothing."""
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            if reason := _no_svmlight(line.split(b"#")[0].split(), multilabel):
+                return f"line {number}: {reason}"
+    return ""
+
+
+def _no_svmlight(words: list[bytes], multilabel: bool) -> str:
+    """Return why a line is no label with pairs of an index and a value, or nothing."""
+    before = -1
+    for i, word in enumerate(words):
+        text = shown(word.decode("utf-8", "replace"))
+        index, colon, value = word.partition(b":")
+        if i == 0 and not (multilabel and colon):
+            labels = word.split(b",") if multilabel else [word]
+            if not all(map(_is_number, labels)):
+                return f"{text} is no label; labels are numbers"
+        elif not colon:
+            return f"{text} is no pair of an index and a value, like 3:0.5"
+        elif not _is_number(value):
+            return f"{text}: the value isn't a number"
+        elif index != b"qid":
+            if not index.isdigit() or int(index) >= 2**31:
+                return f"{text}: the index isn't a whole number from 0 to {2**31 - 1}"
+            if int(index) <= before:
+                return f"{text}: indices of a line are sorted and unique, and {before} is before it"
+            before = int(index)
+    return ""
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""How single raw columns become features: numbers, categories, and dates, as plain data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastclf.dates import PARTS, date_parts
+from fastclf.errors import DataError
+from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, shown
+
+MISSING = "(missing)"  # the category of missing values
+OTHER = "(other)"  # the group of rare and unknown categories
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """How a numeric column becomes a feature.
+
+    Parameters
+    ----------
+    name : str
+    fill : float or None
+        What a missing value is taken for; None makes it an error.
+    shift, scale : float
+        The feature is ``(value - shift) / scale``.
+    """
+
+    name: str
+    fill: float | None = None
+    shift: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of its features."""
+        return (self.name,)
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """How a column of categories becomes features of 0 and 1.
+
+    Parameters
+    ----------
+    name : str
+    categories : tuple of str
+        Those with a feature of their own.
+    other : bool
+        Whether there is one more feature, for all other categories.
+    fill : str or None
+        The category that a missing value is taken for; None makes it an error.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    other: bool = False
+    fill: str | None = MISSING
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of its features."""
+        kept = tuple(f"{self.name}={category}" for category in self.categories)
+        return (*kept, f"{self.name}={OTHER}") if self.other else kept
+
+    def positions(self, names: Sequence[str]) -> np.ndarray:
+        """Return which of the features stands for each of some names, or -1 for none.
+
+        Names match as `fastclf.table.matched_names` says.
+        """
+        position = {category: i for i, category in enumerate(self.categories)}
+        unknown = len(self.categories) if self.other else -1
+        matched = self.matched(names) or {}
+        return np.array(
+            [position.get(matched.get(name, name), unknown) for name in names], dtype=np.int64
+        )
+
+    def matched(self, names: Sequence[str]) -> dict[str, str] | None:
+        """Return the category of each name that is one; None if there are names, and none is."""
+        return matched_names(names, [name for name in self.categories if name != MISSING])
+
+
+@dataclass(frozen=True)
+class DateColumn:
+    """How a column of dates becomes features: a number for each of some parts.
+
+    Parameters
+    ----------
+    name : str
+    parts : tuple of NumericColumn
+        How the values of a part become a feature; their names are in `fastclf.dates.PARTS`.
+    """
+
+    name: str
+    parts: tuple[NumericColumn, ...]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of its features, such as ``joined.year``."""
+        return tuple(f"{self.name}.{part.name}" for part in self.parts)
+
+    def features(self, raw: Numbers | Categories, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the features (n,) of dates.
+
+        Raises
+        ------
+        DataError
+            If some text is no date, or a date is missing where nothing stands for it.
+        """
+        values = as_dates(self.name, raw, rows)
+        return [
+            _filled(replace(part, name=self.name), values[:, PARTS.index(part.name)], rows)
+            for part in self.parts
+        ]
+
+
+Prepared = NumericColumn | CategoricalColumn | DateColumn
+
+
+def scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
+    """Return the feature (n,) of a column of numbers."""
+    return _filled(column, as_numbers(column.name, raw, rows).values, rows)
+
+
+def _filled(column: NumericColumn, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(values)
+    if not finite.all():
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = rows[infinite.argmax()]
+            raise DataError(f'row {row}, column "{column.name}": an infinite number; correct it')
+        if column.fill is None:
+            raise DataError(_unfilled(column.name, rows[(~finite).argmax()]))
+        values = np.where(finite, values, column.fill)
+    return values if column.shift == 0 and column.scale == 1 else _affine(values, column)
+
+
+def _affine(values: np.ndarray, column: NumericColumn) -> np.ndarray:
+    return (values.astype(np.float64, copy=False) - column.shift) / column.scale
+
+
+def positions(column: CategoricalColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
+    """Return which feature of a column of categories is 1 in each row (n,), or -1 for none."""
+    categories = as_categories(raw)
+    missing = categories.missing
+    names = list(categories.names)
+    if column.fill is None:
+        if missing.any():
+            raise DataError(_unfilled(column.name, rows[missing.argmax()]))
+        names.append(MISSING)
+    else:
+        names.append(column.fill)
+    return column.positions(names)[categories.codes]  # -1 is the last
+
+
+def _unfilled(name: str, row: int) -> str:
+    return (
+        f'row {row}, column "{name}": a missing value, and nothing stands for it; fill it in, or '
+        "train with data.impute set to mean, median, most_frequent or zero"
+    )
+
+
+def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Numbers:
+    """Return a column as numbers, if the names of its categories are numbers.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    column : Numbers or Categories
+    rows : ndarray of shape (n,)
+        The number of each row in its file.
+
+    Raises
+    ------
+    DataError
+        If there is other text; it names the first row.
+    """
+    if isinstance(column, Numbers):
+        return column
+    values = np.array([number_of(text) for text in column.names] + [np.nan])
+    is_text = np.array([np.isnan(value) for value in values.tolist()[:-1]] + [False])
+    if is_text[column.codes].any():
+        row = int(is_text[column.codes].argmax())
+        text = column.names[column.codes[row]]
+        raise DataError(
+            f'row {rows[row]}, column "{name}": {shown(text)} is not a number; correct it'
+        )
+    return Numbers(values[column.codes])
+
+
+def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
+    """Return the parts of a column of dates (n, 5), as `fastclf.dates.PARTS` names them.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    column : Numbers or Categories
+        Dates as text; what is missing has NaN for all parts.
+    rows : ndarray of shape (n,)
+        The number of each row in its file.
+
+    Raises
+    ------
+    DataError
+        If there is other text; it names the first row.
+    """
+    texts = as_categories(column)
+    values = date_parts([*texts.names, ""])
+    wrong = np.isnan(values[:-1, 0])
+    if wrong.any():
+        strange = np.append(wrong, False)[texts.codes]
+        if strange.any():
+            row = int(strange.argmax())
+            raise DataError(
+                f'row {rows[row]}, column "{name}": {shown(texts.names[texts.codes[row]])} is not '
+                "a date as 2024-02-29 or 2024-02-29T12:30:00; correct it"
+            )
+    return values[texts.codes]
