@@ -1,16 +1,18 @@
 """The command line. Each command imports what it needs, so that ``--help`` stays quick."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NoReturn, cast
 
 import click
 
 from fastclf import __version__
-from fastclf.errors import FastclfError
+from fastclf.errors import FastclfError, InputError, printable
+from fastclf.files import DISK_IS_FULL
 
 PATH = click.Path(path_type=Path)
 
@@ -18,20 +20,78 @@ PATH = click.Path(path_type=Path)
 class Commands(click.Group):
     """The commands, with the exit statuses of all of them.
 
-    0 is success, 2 a mistake of the user's (one line on stderr says which), 130 Ctrl-C.
+    0 is success, 2 a mistake of the user's or a file that can't be read or written (one line on
+    stderr says which), 1 a standard output that was closed early, 130 Ctrl-C.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command; what a terminal can't show, and what can't be written, is no crash."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # characters that its encoding lacks become escapes
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # but that of a closed pipe, which click has dealt with
+            _fail(error)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn errors raised on purpose into one line."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
         except FastclfError as error:
-            message = " ".join(str(error).splitlines())  # which may quote more than a line
-            click.echo(f"fastclf: error: {message}", err=True)
+            _echo(f"fastclf: error: {error}", err=True)
+            _drop_output()
             ctx.exit(2)
         except KeyboardInterrupt as interrupt:
-            click.echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
+            _echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
             ctx.exit(130)
+
+
+def _fail(error: OSError) -> NoReturn:
+    """End with a line about what the system can't do."""
+    lost = _drop_output()
+    place = error.filename
+    if place is None:  # what writes files has told already that a disk is full
+        place = "standard output" if lost or error.errno in DISK_IS_FULL else "a file"
+    _echo(f"fastclf: error: {place}: {error.strerror or error}", err=True)
+    sys.exit(2)
+
+
+def _drop_output() -> bool:
+    """Forget what standard output doesn't take, so that Python doesn't try again at its end.
+
+    Returns
+    -------
+    bool
+        Whether there was such.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    except AttributeError:
+        pass  # there is none
+    return False
+
+
+def _echo(text: str, err: bool = False) -> None:
+    if not err:
+        click.echo(printable(text), file=sys.stdout)
+        return
+    with suppress(OSError):  # what can't be told doesn't stop the work
+        click.echo(printable(text), file=sys.stderr)
+
+
+def _echo_path(path: Path) -> None:
+    if sys.stdout is not None and sys.stdout.isatty():
+        _echo(str(path))
+    else:  # the very bytes, which a script may need
+        click.echo(os.fsencode(path))
 
 
 def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
@@ -118,14 +178,14 @@ def init(
     draft = draft_for_nothing()
     if file is not None:
         draft = draft_for_file(file, targets, output.parent, given)
-    if str(output) == "-":
-        click.echo(recipe_text(draft, "recipe.toml"), nl=False)
+    if str(output) in ("-", "/dev/stdout"):
+        click.echo(recipe_text(draft, "recipe.toml").encode(), nl=False)
         return
     write_recipe(draft, output, overwrite=force)
     if not quiet:
         for fact in draft.facts:
-            click.echo(fact)
-        click.echo(f"saved in {output}; next: fastclf check --config {output}")
+            _echo(fact)
+        _echo(f"saved in {output}; next: fastclf check --config {output}")
 
 
 @main.command()
@@ -142,18 +202,17 @@ def check(
     config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
 ) -> None:
     """Do everything but train, and tell what would happen."""
-    from rich.console import Console
-
     from fastclf.config import load_recipe
     from fastclf.runs.checking import check_recipe, print_plan
     from fastclf.runs.directory import to_json
+    from fastclf.runs.terminal import Terminal
 
     plan = check_recipe(load_recipe(config, assignments))
     _warn(plan.warnings)
     if as_json:
-        click.echo(to_json(plan.as_json()))
+        _echo(to_json(plan.as_json()))
     elif not quiet:
-        print_plan(plan, Console(), verbose)
+        print_plan(plan, Terminal(), verbose)
 
 
 @main.command()
@@ -192,33 +251,32 @@ def train(
     Ctrl-C stops at the next iteration or slice of an epoch, and keeps where that was; a second one
     stops at once.
     """
-    from rich.console import Console
-
     from fastclf.runs.directory import is_complete, to_json, what_is_kept
     from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
     from fastclf.runs.summary import print_summary
     from fastclf.runs.tables import print_tables
+    from fastclf.runs.terminal import Terminal
 
     recipe, path = choose(config, assignments, out, stopped)
     was_complete = stopped is not None and is_complete(stopped)
-    console = None if quiet else Console(stderr=True)
+    console = None if quiet else Terminal(stderr=True)
     try:
         result = (train_recipe if stopped is None else resume)(recipe, path, console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(what_is_kept(path)) from None
     if was_complete:
-        click.echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
+        _echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
     _warn(result.summary["warnings"])
     if as_json:
-        click.echo(to_json({"path": str(result.path), **result.summary}))
+        _echo(to_json({"path": str(result.path), **result.summary}))
     elif quiet:
-        click.echo(result.path)
+        _echo_path(result.path)
     else:
-        print_summary(result.path, result.summary, Console())
+        print_summary(result.path, result.summary, Terminal())
         if verbose and result.evaluations:
             part = "test" if "test" in result.evaluations else "train"
-            print_tables(result.evaluations[part].tables, Console())
+            print_tables(result.evaluations[part].tables, Terminal())
 
 
 @main.command()
@@ -231,23 +289,22 @@ def train(
 @output("Print where the figures are saved only.", "Print a table of the classes or labels too.")
 def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
     """Judge the model of RUN, a run directory, and save the figures in it."""
-    from rich.console import Console
-
     from fastclf.runs.directory import open_run, to_json
     from fastclf.runs.reevaluation import evaluate_run
     from fastclf.runs.tables import metrics_table, print_tables
+    from fastclf.runs.terminal import Terminal
 
     with _warnings_told():
         found = evaluate_run(open_run(run), data)
     if as_json:
-        click.echo(to_json(found.as_json()))
+        _echo(to_json(found.as_json()))
     elif quiet:
-        click.echo(found.path)
+        _echo_path(found.path)
     else:
-        Console().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
+        Terminal().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
         if verbose:
-            print_tables([*found.parts.values()][-1].tables, Console())
-        click.echo(f"saved in {found.path}")
+            print_tables([*found.parts.values()][-1].tables, Terminal())
+        _echo(f"saved in {found.path}")
 
 
 @main.command()
@@ -272,6 +329,11 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
     metavar="COLUMN",
     help="Pass on a column of the input, such as an id. May be given again.",
 )
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the predictions.")
 @click.option("-v", "--verbose", is_flag=True, help="Print each part that is written.")
 def predict(
@@ -281,6 +343,7 @@ def predict(
     format: Any,
     columns: str,
     keep: tuple[str, ...],
+    escape_formulas: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -290,22 +353,26 @@ def predict(
     """
     from fastclf.runs.prediction import open_predictor, predict_file
 
+    if output is not None and str(output) == "-":
+        output = None
+
     def observe(rows: int, seconds: float) -> None:
         if verbose:
-            click.echo(f"{rows} rows in {seconds:.2f} s", err=True)
+            _echo(f"{rows} rows in {seconds:.2f} s", err=True)
 
     with _warnings_told():
         done = predict_file(
             open_predictor(run),
-            sys.stdin.buffer if str(input) == "-" else input,
-            output or sys.stdout.buffer,
+            _standard_input() if str(input) == "-" else input,
+            output or _standard_output(format),
             format=format,
             columns=columns.split(","),
             keep=keep,
+            escape_formulas=escape_formulas,
             observe=observe,
         )
     if not quiet:
-        click.echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
+        _echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
 
 @main.command()
@@ -321,7 +388,7 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 
     path = write_report(open_run(run), output)
     if not quiet:
-        click.echo(f"saved in {path}")
+        _echo(f"saved in {path}")
 
 
 @main.command()
@@ -334,20 +401,19 @@ def compare(
     runs: tuple[Path, ...], html: Path | None, quiet: bool, verbose: bool, as_json: bool
 ) -> None:
     """Show in what runs differ, and their metrics; the best of each is bold."""
-    from rich.console import Console
-
     from fastclf.runs.comparison import NOT_SAME_DATA, compare_runs, print_comparison
     from fastclf.runs.directory import to_json
     from fastclf.runs.reporting import write_comparison
+    from fastclf.runs.terminal import Terminal
 
     comparison = compare_runs(runs)
     if not comparison.same_data:
         _warn([NOT_SAME_DATA])
     if as_json:
-        click.echo(to_json(comparison.as_json()))
+        _echo(to_json(comparison.as_json()))
     else:
         keys = {} if quiet else comparison.recipe if verbose else comparison.differences
-        print_comparison(comparison, keys, Console())
+        print_comparison(comparison, keys, Terminal())
     if html is not None:
         write_comparison(comparison, html)
 
@@ -360,21 +426,20 @@ def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> 
 
     Without FOLDER the cards are those in ./datasets, if there are any.
     """
-    from rich.console import Console
-
     from fastclf.data.catalogue import find_datasets
     from fastclf.runs.directory import to_json
     from fastclf.runs.listing import print_datasets
+    from fastclf.runs.terminal import Terminal
 
     entries, problems = find_datasets(folder)
     _warn(problems)
     if as_json:
-        click.echo(to_json([entry.as_json() for entry in entries]))
+        _echo(to_json([entry.as_json() for entry in entries]))
     elif quiet:
         for entry in entries:
-            click.echo(entry.name)
+            _echo(entry.name)
     else:
-        print_datasets(entries, Console(), verbose)
+        print_datasets(entries, Terminal(), verbose)
 
 
 @main.command()
@@ -383,7 +448,7 @@ def schema() -> None:
     from fastclf.config import recipe_schema
     from fastclf.runs.directory import to_json
 
-    click.echo(to_json(recipe_schema()))
+    _echo(to_json(recipe_schema()))
 
 
 @main.command()
@@ -396,9 +461,27 @@ def warmup(quiet: bool) -> None:
     for problem, seconds in warm_up():
         total += seconds
         if not quiet:
-            click.echo(f"{problem}: {seconds:.2f} s")
+            _echo(f"{problem}: {seconds:.2f} s")
     if not quiet:
-        click.echo(f"ready in {total:.1f} s")
+        _echo(f"ready in {total:.1f} s")
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name a file")
+    return sys.stdin.buffer
+
+
+def _standard_output(format: str | None) -> BinaryIO:
+    if sys.stdout is None:
+        raise InputError("standard output is closed; name a file with -o")
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer
+    if format in ("parquet", "npz"):
+        raise InputError(f"{format} can't be shown on a terminal; name a file with -o")
+    from fastclf.runs.terminal import TextOutput
+
+    return cast(BinaryIO, TextOutput())
 
 
 @contextmanager
@@ -413,4 +496,4 @@ def _warnings_told() -> Iterator[None]:
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(f"warning: {' '.join(line.splitlines())}", err=True)
+        _echo(f"warning: {' '.join(line.splitlines())}", err=True)

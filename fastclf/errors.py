@@ -17,15 +17,33 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LINE_ENDS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters as escapes, so that a terminal doesn't obey them.
+
+    Tabs and ends of lines stay. Signs that turn the direction of writing, and bytes of a path that
+    aren't text, are escaped, too.
+
+    Examples
+    --------
+    >>> from fastclf.errors import printable
+    >>> print(printable("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 class FastclfError(Exception):
     """Base of all errors raised on purpose; its message names the culprit and the remedy.
 
-    It is one line, whatever the data hold that it quotes.
+    It is one line that can be printed, whatever the data hold that it quotes.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", message))
+        super().__init__(printable(_LINE_ENDS.sub(" ", message)))
 
 
 class InputError(FastclfError, ValueError):

@@ -6,7 +6,7 @@ ever executed.
 
 import json
 import os
-import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from safetensors.numpy import save as save_tensors
 
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
+from fastclf.files import replacing
 from fastclf.finite import first_not_finite
 from fastclf.kernels import passes
 from fastclf.preprocessing import Encoder
@@ -276,7 +277,8 @@ class LinearModel:
         Raises
         ------
         ModelFileError
-            If the classes are of a kind that the format can't hold, or the file can't be written.
+            If the classes are of a kind that the format can't hold, numbers are such that no model
+            would be loaded, or the file can't be written.
         """
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
@@ -297,7 +299,7 @@ class LinearModel:
         if self.encoder is not None:
             arrays, text["encoder"] = self.encoder.to_data()
             tensors |= arrays
-        if self.classes.dtype.kind in "biuf":
+        if self.classes.dtype.kind in "biuf" and self.classes.dtype.itemsize <= 8:
             tensors["classes"] = np.ascontiguousarray(self.classes)
         elif all(isinstance(name, str) for name in self.classes.tolist()):
             text["classes"] = self.classes.tolist()
@@ -305,10 +307,25 @@ class LinearModel:
         else:
             raise ModelFileError(
                 f"classes of dtype {self.classes.dtype} can't be saved; "
-                "use strings, integers, floats or booleans as labels"
+                "use strings, integers, floats of up to 64 bits or booleans as labels"
             )
-        content = save_tensors(tensors, metadata={"fastclf": json.dumps(text)})
-        _replace(Path(path), content)
+        tensors = {
+            name: array.astype(array.dtype.newbyteorder("="), copy=False)
+            for name, array in tensors.items()
+        }
+        written = json.dumps(text)
+        try:
+            self._from_parts(tensors, json.loads(written))
+            metadata = {"fastclf": written, "crc32": _checksum(tensors, written)}
+            content = save_tensors(tensors, metadata=metadata)
+        except (SafetensorError, ValueError) as error:
+            raise ModelFileError(f"{path}: this model can't be saved: {error}") from None
+        path = Path(path)
+        try:
+            with replacing(path) as file:
+                file.write(content)
+        except OSError as error:
+            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LinearModel":
@@ -326,8 +343,10 @@ class LinearModel:
             raise ModelFileError(f"{path}: can't be read: {error.strerror}") from None
         try:
             tensors = load_tensors(content)
-            text = json.loads(_metadata(content)["fastclf"])
-            model = cls._from_parts(tensors, text)
+            metadata = _metadata(content)
+            if metadata.get("crc32") not in (None, _checksum(tensors, metadata["fastclf"])):
+                raise ValueError("its checksum is another one")
+            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
         except (
             SafetensorError,
             KeyError,
@@ -369,13 +388,24 @@ class LinearModel:
             task == "binary" and columns > 1
         ):
             raise ValueError(f"{columns} columns for a {task} task")
-        if task == "multilabel" and (threshold is None or threshold.shape != (columns,)):
-            raise ValueError("threshold missing or of a wrong shape")
+        if task == "multilabel" and threshold is None:
+            raise ValueError("no threshold for a multilabel task")
+        if threshold is not None:
+            if task == "multiclass" or threshold.shape != (columns,):
+                raise ValueError(f"a threshold of shape {threshold.shape} for a {task} task")
+            if not ((threshold >= 0) & (threshold <= 1)).all():
+                raise ValueError("a threshold outside [0, 1]")
         if (shift is None) != (scale is None):
             raise ValueError("shift without scale, or scale without shift")
         for array in (shift, scale):
-            if array is not None and array.shape != (d,):
-                raise ValueError(f"preprocessing of shape {array.shape} for {d} features")
+            if array is not None and (array.shape != (d,) or array.dtype.kind != "f"):
+                raise ValueError(
+                    f"preprocessing of shape {array.shape} and {array.dtype} for {d} features"
+                )
+        if shift is not None and not np.isfinite(shift).all():
+            raise ValueError("a shift that is not finite")
+        if scale is not None and not ((scale > 0) & (scale < np.inf)).all():
+            raise ValueError("a scale that is not a positive number")
         if names is not None and len(names) != d:
             raise ValueError(f"{len(names)} feature names for {d} features")
         described = text.get("encoder")
@@ -383,7 +413,7 @@ class LinearModel:
         if encoder is not None and encoder.n_features != d:
             raise ValueError(f"an encoder of {encoder.n_features} features for {d} features")
         temperature = text.get("temperature", 1.0)
-        if not isinstance(temperature, float) or not 0 < temperature < np.inf:
+        if not isinstance(temperature, float) or not 1e-30 <= temperature <= 1e30:
             raise ValueError(f"a temperature of {temperature!r}")
         top_k = text.get("top_k")
         if top_k is not None and (
@@ -422,20 +452,9 @@ def _metadata(content: bytes) -> dict[str, str]:
     return json.loads(content[8 : 8 + length])["__metadata__"]
 
 
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise ModelFileError(f"{path}: can't be written: {error.strerror}") from None
-        raise
+def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
+    value = zlib.crc32(text.encode())
+    for name, array in sorted(tensors.items()):
+        value = zlib.crc32(f"{name}:{array.dtype}:{array.shape}".encode(), value)
+        value = zlib.crc32(np.ascontiguousarray(array), value)
+    return f"{value:08x}"

@@ -10,6 +10,7 @@ a pass over a small X. It waits in :mod:`fastclf.kernels.sharing`.
 import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -31,6 +32,9 @@ _WORTH = 1 << 16
 _PATIENCE = 2000
 """Turns that an idle thread gives way to others before it sleeps, half a millisecond or so."""
 
+_PAUSE = 1.0
+"""Seconds without a try to start a thread after one couldn't be started."""
+
 _MAX_CHUNKS = 64
 _END: Any = object()
 
@@ -42,6 +46,7 @@ _pool_size = 0
 _inside_pool = threading.local()
 _wanted: deque["_Job"] = deque()  # a job for each helper that it could do with
 _idle = 0  # threads of the pool that are awake, or about to be, and have no job
+_next_try = -math.inf  # the time from which on threads may be asked for
 _calls = np.zeros(1, np.int64)  # how often helpers were asked for
 
 
@@ -217,15 +222,28 @@ def _workers(count: int, n_threads: int | None, work: float) -> int:
 
 
 def _ask(job: _Job, helpers: int) -> None:
-    # Threads that are idle come at once; others must be woken up.
-    global _idle
+    # Threads that are idle come at once; others must be woken up, or started. Where none can be,
+    # as when the interpreter shuts down, or at a limit of the system, the caller works alone.
+    global _idle, _next_try
     with _lock:
         _wanted.extend([job] * helpers)
         missing = max(len(_wanted) - _idle, 0)
+        if missing and time.monotonic() < _next_try:
+            missing = 0
         _idle += missing
         _calls[0] += 1
-    for _ in range(missing):
-        _get_pool(helpers).submit(_help)
+    for woken in range(missing):
+        call = _Call()
+        try:
+            _get_pool(helpers).submit(_help, call)
+        except (RuntimeError, MemoryError):
+            _give_up_pool()
+            with _lock:
+                # A thread of the pool may have taken up the call for which none was started.
+                _idle -= missing - woken - call.is_taken
+                call.is_taken = True
+                _next_try = time.monotonic() + _PAUSE
+            return
 
 
 def _withdraw(job: _Job) -> int:
@@ -237,10 +255,20 @@ def _withdraw(job: _Job) -> int:
     return late
 
 
-def _help() -> None:
+class _Call:
+    """A call of a thread of the pool, which is answered once."""
+
+    is_taken = False
+
+
+def _help(call: _Call) -> None:
     # What a thread of the pool does: help as long as there are jobs, and go back to sleep a while
     # after the last one.
     global _idle
+    with _lock:
+        if call.is_taken:
+            return
+        call.is_taken = True
     _inside_pool.yes = True
     sharing = _sharing()
     while True:
@@ -284,7 +312,11 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1, thread_name_prefix="fastclf-ahead") as reader:
-        waiting = reader.submit(next, iterator, _END)
+        try:
+            waiting = reader.submit(next, iterator, _END)
+        except RuntimeError:  # no thread can be started
+            yield from iterator
+            return
         try:
             while (item := waiting.result()) is not _END:
                 waiting = reader.submit(next, iterator, _END)
@@ -306,10 +338,20 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
         return _pool
 
 
+def _give_up_pool() -> None:
+    # Its threads end when they have done what they were asked for.
+    global _pool
+    with _lock:
+        pool, _pool = _pool, None
+    if pool is not None:
+        pool.shutdown(wait=False)
+
+
 def _forget_pool() -> None:
     # A forked child has the pool's bookkeeping, but none of its threads.
-    global _pool, _lock, _idle
+    global _pool, _lock, _idle, _next_try
     _pool = None
+    _next_try = -math.inf
     _lock = threading.Lock()
     _wanted.clear()
     _idle = 0

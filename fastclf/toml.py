@@ -37,6 +37,10 @@ Key = tuple[str | int, ...]
 _TAGS = ("kind", "name")  # by which the members of a union of tables are told apart
 
 
+AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""For a tuple that is one of several kinds of value: pydantic before 2.11 refuses lists for it."""
+
+
 def filled_in(key: str, value: str) -> BeforeValidator:
     """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
     return BeforeValidator(
@@ -84,18 +88,25 @@ class Document:
     @classmethod
     def read(cls, path: Path, error: type[FastclfError]) -> "Document":
         """Read and parse the file at ``path``."""
+        text = ""
         try:
-            text = path.read_text(encoding="utf-8")
-            return cls(path, error, text, tomllib.loads(text))
+            text = path.read_text(encoding="utf-8-sig")
+            values = tomllib.loads(text)
         except FileNotFoundError:
             siblings = [sibling.name for sibling in path.parent.glob("*.toml")]
             raise error(f"{path}: no such file{nearest(path.name, siblings)}") from None
         except OSError as problem:
             raise error(f"{path}: can't be read: {problem.strerror}") from None
         except UnicodeDecodeError:
-            raise error(f"{path}: isn't UTF-8 text, as TOML must be") from None
+            raise _not_utf8(path, error) from None
         except (ValueError, RecursionError) as problem:  # bad syntax, a huge number, deep nesting
+            if "\0" in text:
+                raise _not_utf8(path, error) from None
             raise error(f"{path}: not valid TOML: {problem}") from None
+        document = cls(path, error, text, values)
+        for key, wrong in _too_large(values):
+            raise error(f"{document._place(key)}: {wrong}")
+        return document
 
     def override(self, assignment: str) -> "Document":
         """Return a copy with ``"a.b=value"`` applied.
@@ -112,6 +123,8 @@ class Document:
         except (ValueError, RecursionError):
             parsed = {}
         value = parsed["value"] if parsed.keys() == {"value"} else text
+        for _, wrong in _too_large(value, (dotted,)):
+            raise self.error(f"--set {dotted}=...: {wrong}")
 
         *tables, last = dotted.split(".")
         values = table = dict(self.values)
@@ -192,6 +205,23 @@ class Document:
                 if dotted == wanted or dotted.startswith(f"{wanted}."):
                     return place
         return str(self.path)
+
+
+def _not_utf8(path: Path, error: type[FastclfError]) -> FastclfError:
+    return error(f"{path}: isn't UTF-8 text, as TOML must be; save it as UTF-8")
+
+
+def _too_large(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
+    """Yield the keys of integers that are too large for a float, and what is wrong, in words."""
+    if isinstance(value, int) and value.bit_length() > 1023:
+        dotted = ".".join(map(str, key))
+        yield key, f"{dotted}: an integer of {value.bit_length()} bits is too large"
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _too_large(inner, (*key, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _too_large(inner, (*key, number))
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:

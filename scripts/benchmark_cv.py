@@ -35,7 +35,7 @@ def solve(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
         models[name] = new().fit(X, y)
 
     contenders = {
-        "fastclf": fastclf.LogisticRegressionCV,
+        "fastclf": partial(fastclf.LogisticRegressionCV, use_legacy_attributes=False),
         "scikit-learn": partial(LogisticRegressionCV, use_legacy_attributes=False),
     }
     seconds = alternate(

@@ -5,11 +5,13 @@ LogisticRegression and LogisticRegressionCV stand for fastclf's classes here. co
 the tests that don't apply, each with its reason. A failure of any other test gives exit status 1.
 Most of those that scikit-learn skips need other array libraries; with SCIPY_ARRAY_API=1 in the
 environment those of NumPy's arrays are run.
+
+With --all the other test files of scikit-learn that name LogisticRegression are run in the same
+way. A difference is a test that fails on fastclf's classes and passes on scikit-learn's own, which
+are tried on each test that fails. One without a reason in conformance.toml gives exit status 1.
 """
 
 import argparse
-import importlib.util
-import os
 import sys
 import tomllib
 from collections import Counter
@@ -21,18 +23,17 @@ import pytest
 import sklearn
 from rich.console import Console
 from rich.table import Table
-from sklearn import linear_model
 
-import fastclf
+sys.path.insert(0, str(Path(__file__).parent))
+from _conformance import ROOT, Outcome, outcomes, patch, run
 
-MODULE = "sklearn.linear_model.tests.test_logistic"
-NAMES = ("LogisticRegression", "LogisticRegressionCV")
+MODULE = "sklearn/linear_model/tests/test_logistic.py"
 LIST = Path(__file__).with_suffix(".toml")
 
 
 @dataclass
 class Entry:
-    """Tests that don't apply: patterns of their names, and why."""
+    """Tests, or files, that don't apply: patterns of their names, and why."""
 
     tests: list[str]
     reason: str
@@ -76,23 +77,10 @@ class Conformance:
             self.outcomes[name] = report.outcome
 
 
-def read_list() -> list[Entry]:
-    """Return the list in conformance.toml."""
+def read_list(kind: str) -> list[Entry]:
+    """Return the entries of a kind in conformance.toml."""
     table = tomllib.loads(LIST.read_text())
-    return [Entry(**entry) for entry in table["deselected"]]
-
-
-def run(plugin: Conformance, options: list[str]) -> None:
-    """Run the tests with fastclf's classes under the names of scikit-learn's."""
-    sys.dont_write_bytecode = True  # nothing is written beside an installed package
-    spec = importlib.util.find_spec(MODULE)
-    assert spec is not None and spec.origin is not None
-    root = Path(sklearn.__file__).parents[1]
-    for name in NAMES:
-        setattr(linear_model, name, getattr(fastclf, name))
-    arguments = ["-c", os.devnull, f"--rootdir={root}", "-p", "no:cacheprovider", "-q"]
-    arguments += ["--disable-warnings", "--no-header"]
-    pytest.main([*arguments, *options, spec.origin], plugins=[plugin])
+    return [Entry(**entry) for entry in table.get(kind, [])]
 
 
 def table_of(plugin: Conformance) -> Table:
@@ -113,23 +101,6 @@ def table_of(plugin: Conformance) -> Table:
     return table
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--all", action="store_true", help="run the deselected tests, too, and name those that pass"
-    )
-    parser.add_argument("--only", metavar="EXPRESSION", help="run some tests, as pytest's -k does")
-    given = parser.parse_args(arguments)
-    plugin = Conformance(read_list(), given.all)
-    run(plugin, ["-k", given.only] if given.only else [])
-    console = Console()
-    console.print(table_of(plugin))
-    complaints = problems(plugin, whole=given.only is None)
-    for line in [*needless(plugin), *complaints]:
-        console.out(line, highlight=False)
-    return 1 if complaints else 0
-
-
 def needless(plugin: Conformance) -> list[str]:
     """Return a line for each test that is deselected and passes."""
     return [
@@ -148,13 +119,113 @@ def problems(plugin: Conformance, whole: bool) -> list[str]:
     ]
     if not plugin.outcomes:
         lines.append(f"{MODULE}: no test was run")
-    for entry in plugin.entries if whole else []:
-        lines += [
-            f"{LIST.name}: {pattern}: there is no such test"
-            for pattern in entry.tests
-            if not any(Entry([pattern], "").covers(name) for name in entry.found)
-        ]
+    return [*lines, *(unknown(plugin.entries, "there is no such test") if whole else [])]
+
+
+def unknown(entries: list[Entry], complaint: str) -> list[str]:
+    """Return a line for each pattern of a list that nothing was found for."""
+    return [
+        f"{LIST.name}: {pattern}: {complaint}"
+        for entry in entries
+        for pattern in entry.tests
+        if not any(Entry([pattern], "").covers(name) for name in entry.found)
+    ]
+
+
+def other_files(left_out: list[Entry]) -> list[str]:
+    """Return the test files besides test_logistic.py that name the class, less some."""
+    found = []
+    for path in sorted((ROOT / "sklearn").rglob("test_*.py")):
+        name = str(path.relative_to(ROOT))
+        if name == MODULE or "LogisticRegression" not in path.read_text():
+            continue
+        entry = next((entry for entry in left_out if entry.covers(name)), None)
+        if entry is None:
+            found.append(name)
+        else:
+            entry.found.append(name)
+    return found
+
+
+def differences(
+    ours: dict[str, Outcome], theirs: dict[str, Outcome], entries: list[Entry]
+) -> list[str]:
+    """Sort the tests that fail with our classes and pass with theirs among the entries.
+
+    A line is returned for each that no entry covers.
+    """
+    lines = []
+    for name, (result, message) in ours.items():
+        if result != "failed" or theirs.get(name, Outcome("passed")).result == "failed":
+            continue
+        entry = next((entry for entry in entries if entry.covers(name)), None)
+        if entry is None:
+            lines.append(f"differs: {name}: {message}")
+        else:
+            entry.found.append(name)
     return lines
+
+
+def check_others(console: Console, only: str | None) -> list[str]:
+    """Run the other test files, print a table, and return a line for each complaint."""
+    left_out, entries = read_list("left_out"), read_list("difference")
+    options = ["-k", only] if only else []
+    files = other_files(left_out)
+    ours = outcomes(files, "fastclf", options)
+    failed = [name for name, outcome in ours.items() if outcome.result == "failed"]
+    functions = sorted({name.partition("[")[0] for name in failed})
+    theirs = outcomes(functions, "scikit-learn", []) if functions else {}
+    lines = differences(ours, theirs, entries)
+    counts = Counter(outcome.result for outcome in ours.values())
+    explained = sum(len(entry.found) for entry in entries)
+    table = Table(title=f"{len(files)} other test files of scikit-learn {sklearn.__version__}")
+    table.add_column("tests", justify="right")
+    table.add_column("outcome")
+    table.add_row(str(counts["passed"]), "passed")
+    table.add_row(str(counts["skipped"]), "skipped by scikit-learn")
+    same = len(failed) - explained - len(lines)
+    table.add_row(str(same), "failed, with scikit-learn's classes, too")
+    table.add_row(str(len(lines)), "differ, without a reason")
+    for entry in entries:
+        table.add_row(str(len(entry.found)), f"differ: {entry.reason}")
+    for entry in left_out:
+        table.add_row("", f"files left out: {', '.join(entry.found)}: {entry.reason}")
+    console.print(table)
+    if only is None:
+        lines += unknown(entries, "there is no such difference")
+        lines += unknown(left_out, "there is no such file")
+    return lines
+
+
+def check_module(console: Console, only: str | None, also_deselected: bool) -> list[str]:
+    """Run test_logistic.py, print a table, and return a line for each complaint."""
+    plugin = Conformance(read_list("deselected"), also_deselected)
+    patch()
+    run([str(ROOT / MODULE)], ["-k", only] if only else [], plugin)
+    console.print(table_of(plugin))
+    for line in needless(plugin):
+        console.out(line, highlight=False)
+    return problems(plugin, whole=only is None)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", action="store_true", help="run the other test files instead")
+    parser.add_argument(
+        "--deselected",
+        action="store_true",
+        help="run the deselected tests, too, and name those that pass",
+    )
+    parser.add_argument("--only", metavar="EXPRESSION", help="run some tests, as pytest's -k does")
+    given = parser.parse_args(arguments)
+    console = Console()
+    if given.all:
+        complaints = check_others(console, given.only)
+    else:
+        complaints = check_module(console, given.only, given.deselected)
+    for line in complaints:
+        console.out(line, highlight=False)
+    return 1 if complaints else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,18 @@
 """Fixtures and settings that all tests share."""
 
+from functools import partialmethod
+from inspect import signature
+
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from fastclf import threads
+
+if "mix_stderr" in signature(CliRunner).parameters:  # click before 8.2 mixes the two streams
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)
+    Result.output = property(lambda self: self.stdout + self.stderr)
 
 settings.register_profile(
     "default",

@@ -21,6 +21,7 @@ FLOORS = {
     "fastclf": 0,  # the lazy front door, which anyone may ask for the version
     "fastclf.dates": 1,
     "fastclf.errors": 1,
+    "fastclf.files": 1,
     "fastclf.recycling": 1,
     "fastclf.schema": 1,
     "fastclf.toml": 1,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from settled import LogisticRegressionCV
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +25,6 @@ from sklearn.preprocessing import scale
 import fastclf
 from fastclf import (
     LogisticRegression,
-    LogisticRegressionCV,
     MultiLabelLogisticRegression,
     MultiLabelLogisticRegressionCV,
 )

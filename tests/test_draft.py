@@ -59,6 +59,17 @@ def test_without_a_file_every_key_is_there_with_its_default():
             assert above.startswith("# ") and not above.endswith(" there are:"), f"{name}.{key}"
 
 
+def test_names_with_control_characters_are_names(tmp_path: Path):
+    names = ["a\x00x", "b\x1b[31m", "c\nseed = 7", "d\re"]
+    content = frame().rename(columns=dict(zip("abcd", names, strict=True)))
+    content["class"] = np.array(["low", "m\x00\n[data]", "high"])[CODES]
+    content.to_parquet(tmp_path / "odd\n.parquet")
+    recipe = written(tmp_path / "odd\n.parquet", "class")
+    assert recipe.seed == 0
+    model = train(recipe, tmp_path / "run").model
+    assert set(names) < set(model.encoder.column_names)
+
+
 def test_keys_behind_a_hash_have_the_defaults_of_the_code():
     text = recipe_text(draft_for_nothing(), "recipe.toml")
     recipe = tomllib.loads(text)

@@ -210,6 +210,7 @@ HOLDERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("name", HOLDERS)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
+from settled import LogisticRegressionCV
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.naive_bayes import GaussianNB
@@ -14,7 +15,6 @@ from sklearn.preprocessing import scale
 from fastclf import (
     DistilledClassifier,
     LogisticRegression,
-    LogisticRegressionCV,
     TemperatureScaler,
 )
 from fastclf.config import Recipe, load_recipe
@@ -64,6 +64,7 @@ def test_labels_of_text(ignored: str):
     assert exact(ignore_index="absent").fit(X, names).classes_.tolist() == ["a", "c", "d"]
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 def test_minibatches_skip_what_is_ignored():
     y = np.where(GONE, -1, Y)
     solver = Adam(batch_size=8)

@@ -70,6 +70,21 @@ def test_an_edit_in_another_file_is_never_answered_by_old_code(tmp_path):
     assert run(tmp_path, **cache)[0] == 0.5
 
 
+@pytest.mark.parametrize("locators", ["UserProvidedCacheLocator", "InTreeCacheLocator"])
+def test_the_stamp_holds_for_locators_that_the_environment_names(locators, tmp_path):
+    kernels = copy_of_the_package(tmp_path)
+    environment = {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "NUMBA_CACHE_LOCATOR_CLASSES": locators,
+    }
+    assert run(tmp_path, **environment) == [0.5, 0, 1]
+    primitives = kernels / "primitives.py"
+    last_step = "    p = p + 1.0\n"
+    primitives.write_text(primitives.read_text().replace(last_step, "    p = p + 3.0\n"))
+    assert run(tmp_path, **environment) == [0.25, 0, 1]
+    assert run(tmp_path, **environment) == [0.25, 1, 0]
+
+
 def test_where_no_directory_can_be_written_kernels_are_compiled_without_a_cache(tmp_path):
     kernels = copy_of_the_package(tmp_path)
     in_the_way = tmp_path / "file"  # a file where a directory is wanted stops the superuser, too

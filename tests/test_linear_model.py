@@ -215,6 +215,9 @@ TEXT = {
     "classes_dtype": "str",
 }
 THETA = np.zeros((3, 3))
+ONES = np.ones(2)
+with np.errstate(divide="ignore"):
+    INFINITE = ONES / 0.0
 
 
 def file_of(tensors: dict[str, np.ndarray], text: Any) -> bytes:
@@ -269,6 +272,26 @@ HOSTILE = {
         {"theta": THETA, "threshold": np.ones(2)}, {**TEXT, "task": "multilabel"}
     ),
     "shift of three": file_of({"theta": THETA, "shift": np.ones(3), "scale": np.ones(3)}, TEXT),
+    "threshold of NaN": file_of(
+        {"theta": THETA, "threshold": np.full(3, np.nan)}, {**TEXT, "task": "multilabel"}
+    ),
+    "threshold above 1": file_of(
+        {"theta": THETA, "threshold": np.full(3, 1.5)}, {**TEXT, "task": "multilabel"}
+    ),
+    "empty threshold": file_of(
+        {"theta": THETA[:, :1], "classes": np.arange(2), "threshold": np.empty(0)},
+        {**TEXT, "task": "binary"},
+    ),
+    "threshold of classes": file_of({"theta": THETA, "threshold": np.ones(3)}, TEXT),
+    "shift of NaN": file_of({"theta": THETA, "shift": np.ones(2) * np.nan, "scale": ONES}, TEXT),
+    "shift of infinity": file_of({"theta": THETA, "shift": INFINITE, "scale": ONES}, TEXT),
+    "scale of NaN": file_of({"theta": THETA, "shift": ONES, "scale": ONES * np.nan}, TEXT),
+    "scale of 0": file_of({"theta": THETA, "shift": ONES, "scale": 0 * ONES}, TEXT),
+    "negative scale": file_of({"theta": THETA, "shift": ONES, "scale": -ONES}, TEXT),
+    "scale of integers": file_of({"theta": THETA, "shift": ONES, "scale": ONES.astype(int)}, TEXT),
+    "temperature of NaN": file_of({"theta": THETA}, {**TEXT, "temperature": np.nan}),
+    "temperature of 0": file_of({"theta": THETA}, {**TEXT, "temperature": 0.0}),
+    "tiny temperature": file_of({"theta": THETA}, {**TEXT, "temperature": 1e-300}),
     "shift alone": file_of({"theta": THETA, "shift": np.ones(2)}, TEXT),
     "one name": file_of({"theta": THETA}, {**TEXT, "feature_names": ["a"]}),
     "an encoder that is a list": file_of({"theta": THETA}, {**TEXT, "encoder": []}),
@@ -331,6 +354,33 @@ def test_a_damaged_byte_is_noticed_or_harmless(
     except ModelFileError:
         return
     clf.linear_model().predict(X[:, : clf.n_features_in_])
+
+
+def test_one_damaged_bit_of_an_array_or_a_name_is_noticed(tmp_path: Path):
+    path = tmp_path / "m"
+    model(classes=CLASSES["str"]).save(path)
+    content = path.read_bytes()
+    for position in (content.index(b"bc"), len(content) - 1, len(content) - 20):
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError, match="checksum"):
+            LinearModel.load(path)
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path):
+    broken = {
+        "not finite": model(theta=np.full((3, 3), np.nan)),
+        "float128|longdouble|Unknown dtype": model(theta=np.ones((3, 3), np.longdouble)),
+        "scale": model(preprocessing=Affine(np.ones(D), np.zeros(D))),
+        "64 bits": model(classes=np.arange(3, dtype=np.longdouble)),
+    }
+    for message, one in broken.items():
+        if "64" in message and np.dtype(np.longdouble).itemsize == 8:
+            continue
+        with pytest.raises(ModelFileError, match=message):
+            one.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_paths_that_cannot_be_read_or_written(tmp_path: Path):

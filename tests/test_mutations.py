@@ -1,13 +1,18 @@
-"""Recipes and data files that were damaged at random: they work, or one line says what is wrong."""
+"""Recipes, data and runs that were damaged at random: they work, or one line says what is wrong."""
 
+import json
+import math
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -289,6 +294,134 @@ def test_damaged_columnar_files_never_crash(tmp_path: Path):
 @pytest.mark.slow
 def test_many_damaged_columnar_files(tmp_path: Path):
     assert check_columns(tmp_path, 60, 6000) > 2000
+
+
+VALUES: list[Any] = [
+    *(None, True, -1, 0, 0.5, 10**400, math.nan, math.inf, "", "x\x1b[31m\x00", "\ud800"),
+    *([], [1, "a"], {}, {"a": 1}, [[]], "9" * 400),
+]
+
+
+def places(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the keys of all that JSON holds, however deep."""
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    return [where, *(place for key, item in inner for place in places(item, (*where, key)))]
+
+
+def damaged_json(chance: random.Random, text: str) -> str:
+    """Return JSON with some of its values changed, moved or left out."""
+    whole = [json.loads(text)]
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        *way, last = chance.choice(places(whole)[1:])
+        table: Any = whole
+        for key in way:
+            table = table[key]
+        kind = chance.randrange(6)
+        if kind == 0 and way:
+            del table[last]
+        elif kind == 1 and isinstance(table, dict):
+            table[chance.choice([*table, "more", "n_train", "metrics"])] = table.pop(last)
+        elif kind == 2:
+            place = chance.choice(places(whole))
+            other: Any = whole
+            for key in place:
+                other = other[key]
+            table[last] = json.loads(json.dumps(other))
+        else:
+            table[last] = chance.choice(VALUES)
+    return json.dumps(whole[0])
+
+
+def damaged_lines(chance: random.Random, text: str) -> str:
+    lines = text.splitlines()
+    place = chance.randrange(len(lines))
+    lines[place] = damaged_json(chance, lines[place])
+    return "\n".join(lines) + "\n"
+
+
+def damaged_model(chance: random.Random, content: bytes) -> bytes:
+    """Return a model file whose JSON or whose arrays have changed, or any of its bytes."""
+    kind = chance.randrange(3)
+    if kind == 0:
+        return damaged_bytes(chance, content)
+    size = int.from_bytes(content[:8], "little")
+    header, arrays = json.loads(content[8 : 8 + size]), bytearray(content[8 + size :])
+    if kind == 1:
+        told = header["__metadata__"]["fastclf"]
+        header["__metadata__"]["fastclf"] = damaged_json(chance, told)
+    else:
+        for _ in range(chance.choice([1, 4, 40])):
+            start = chance.randrange(len(arrays) // 8) * 8
+            number = chance.choice([math.nan, math.inf, 0.0, -1e300, 1e300, 5e-324])
+            arrays[start : start + 8] = np.float64(number).tobytes()
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(arrays)
+
+
+COMMANDS: dict[str, list[list[str]]] = {
+    "summary.json": [
+        ["compare", "{run}", "{run}"],
+        ["compare", "{run}", "--json"],
+        ["report", "{run}", "-o", "{run}/page.html"],
+        ["train", "--resume", "{run}"],
+        ["evaluate", "{run}"],
+    ],
+    "evaluation.json": [
+        ["report", "{run}", "-o", "{run}/page.html"],
+        ["compare", "{run}", "{run}", "--html", "{run}/page.html"],
+    ],
+    "model.safetensors": [
+        ["predict", "{run}", "{data}", "-q"],
+        ["report", "{run}", "-o", "{run}/page.html"],
+    ],
+}
+COMMANDS["metrics.jsonl"] = COMMANDS["evaluation.json"]
+
+
+def check_runs(runs: Path, folder: Path, name: str, seeds: range) -> int:
+    """Damage a file of a run for each seed; return how many commands refuse it."""
+    wrong = 0
+    for seed in seeds:
+        chance = random.Random(f"{name} {seed}")
+        data = chance.choice(sorted(FILES))
+        run = folder / "run"
+        shutil.copytree(runs / data, run)
+        content = (run / name).read_bytes()
+        if name == "model.safetensors":
+            content = damaged_model(chance, content)
+        elif chance.random() < 0.1:
+            content = damaged_bytes(chance, content)
+        elif name == "metrics.jsonl":
+            content = damaged_lines(chance, content.decode()).encode()
+        else:
+            content = damaged_json(chance, content.decode()).encode()
+        (run / name).write_bytes(content)
+        for words in COMMANDS[name]:
+            arguments = [
+                word.format(run=run, data=ROOT / "datasets" / FILES[data]["path"]) for word in words
+            ]
+            done = CliRunner().invoke(main, arguments)
+            line = told(done, f"{name} of {data}, seed {seed}: {arguments[0]}")
+            assert "\x1b" not in done.stdout
+            wrong += bool(line)
+            assert not line or str(run) in line, f"{name}, seed {seed}: {line}"
+        shutil.rmtree(run)
+    return wrong
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_damaged_runs(name: str, runs: Path, tmp_path: Path):
+    assert check_runs(runs, tmp_path, name, range(12)) > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_many_damaged_runs(name: str, runs: Path, tmp_path: Path):
+    assert check_runs(runs, tmp_path, name, range(12, 500)) > 50
 
 
 def test_the_recipes_that_are_damaged_were_right():

@@ -172,6 +172,7 @@ def test_warm_starts_go_on_from_the_optimum(estimator: Any, y: Any, Y: Any):
     np.testing.assert_allclose(clf.coef_, before, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:X_val and y_val have no influence")
 @every_target
 def test_rows_to_validate_on_are_projected(estimator: Any, y: Any, Y: Any):
     held = np.random.default_rng(1).normal(size=(7, D))

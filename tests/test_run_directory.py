@@ -1,16 +1,18 @@
 """Reading a run directory: complete runs open, all else is told in one line."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastclf.config import Recipe
+from fastclf.config import Recipe, load_recipe
 from fastclf.errors import RunError
-from fastclf.runs.directory import open_run, to_json
-from fastclf.runs.run import train
+from fastclf.runs.directory import new_run, old_run, open_run, to_json
+from fastclf.runs.reevaluation import evaluate_run
+from fastclf.runs.run import resume, train
 
 
 @pytest.fixture
@@ -26,6 +28,14 @@ def test_a_complete_run_opens(run: Path):
     assert opened.model.n_features == 4
 
 
+def summary_has(**values: object) -> Callable[[Path], object]:
+    def spoil(run: Path) -> None:
+        path = run / "summary.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -35,6 +45,15 @@ def test_a_complete_run_opens(run: Path):
         (lambda run: (run / "summary.json").write_text("[1]"), "isn't the summary of a run"),
         (lambda run: (run / "summary.json").write_text("{"), "isn't the summary of a run"),
         (lambda run: (run / "summary.json").write_bytes(b"\xff"), "isn't the summary of a run"),
+        (
+            summary_has(n_train="many"),
+            "summary.json: n_train: .*valid integer; train",
+        ),
+        (summary_has(metrics={"test": [1]}), "summary.json: metrics.test: "),
+        (summary_has(metrics={"test": {"accuracy": "good"}}), "metrics.test.accuracy: "),
+        (summary_has(metrics={"test": {"accuracy": 10**400}}), "metrics.test.accuracy: "),
+        (summary_has(fit_seconds="long"), "fit_seconds: "),
+        (summary_has(calibration={"n_rows": 3}), "calibration.before: "),
         (lambda run: (run / "config.toml").write_text("seed = 'a'"), "config.toml:1: seed"),
         (lambda run: (run / "model.safetensors").write_bytes(b"1234"), "not a model file"),
     ],
@@ -60,3 +79,61 @@ def test_json_is_laid_out_by_rows():
     assert json.loads(text) == value
     assert "    [1, 2],\n" in text
     assert to_json(np.pi) == json.dumps(np.pi)
+
+
+def test_what_a_summary_lacks_is_named(run: Path):
+    path = run / "summary.json"
+    path.write_text(json.dumps({"metrics": json.loads(path.read_text())["metrics"]}))
+    with pytest.raises(RunError, match="summary.json: data_sha256 is missing; train the run again"):
+        evaluate_run(open_run(run))
+    with pytest.raises(RunError, match="summary.json: name is missing"):
+        resume(load_recipe(run / "config.toml"), run)
+
+
+def begun(path: Path) -> Path:
+    """The directory of a run that was stopped as soon as it had begun."""
+    with pytest.raises(KeyboardInterrupt), new_run(path) as directory:
+        directory.write_config('[data]\nname = "iris"\n')
+        directory.write_metrics({"iteration": 1})
+        raise KeyboardInterrupt
+    return path
+
+
+@pytest.mark.parametrize("name", [".lock", "metrics.jsonl", "checkpoint"])
+def test_links_in_the_directory_are_not_written_through(name: str, tmp_path: Path):
+    run, elsewhere = begun(tmp_path / "run"), tmp_path / "elsewhere"
+    if name == "checkpoint":
+        elsewhere.mkdir()
+        (elsewhere / "00000001.json").write_text("precious")
+    else:
+        elsewhere.write_text("precious")
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(elsewhere)
+    with pytest.raises(RunError, match=f"run/{name}: is a link.* remove it"):
+        resume(load_recipe(run / "config.toml"), run)
+    kept = elsewhere / "00000001.json" if name == "checkpoint" else elsewhere
+    assert kept.read_text() == "precious"
+
+
+def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path):
+    run = begun(tmp_path / "run")
+    (run / ".summary.json.0123abcd.partial").write_text("{")
+    with old_run(run):
+        pass
+    assert sorted(path.name for path in run.iterdir()) == ["config.toml", "metrics.jsonl"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_directory_that_is_gone_under_way_ends_the_run(replaced: bool, tmp_path: Path):
+    path = tmp_path / "run"
+    with pytest.raises(RunError, match="was removed or replaced while the run"):
+        with new_run(path) as directory:
+            directory.write_metrics({"iteration": 1})
+            shutil.rmtree(path)
+            if replaced:
+                path.mkdir()
+                (path / "metrics.jsonl").write_text("another's")
+            directory.write_metrics({"iteration": 2})
+    assert path.exists() == replaced
+    if replaced:
+        assert [file.read_text() for file in path.iterdir()] == ["another's"]

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import tomlkit
 from scipy.special import softmax
+from settled import LogisticRegressionCV
 
-from fastclf import LogisticRegression, LogisticRegressionCV
+from fastclf import LogisticRegression
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.errors import ConfigError, DataError

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, feather, ipc, parquet
+from settled import SETTLED
 
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
 from fastclf.data import Stream, stream_files
@@ -272,7 +273,7 @@ def test_what_streams_are_not_for(tmp_path: Path):
     with pytest.raises(InputError, match="several target columns"):
         MultiLabelLogisticRegression().fit(source)
     with pytest.raises(InputError, match="takes a stream in the fit of"):
-        LogisticRegressionCV().fit(source, y)
+        LogisticRegressionCV(**SETTLED).fit(source, y)
     with pytest.raises(InputError, match="takes a stream in the fit of"):
         LogisticRegression().fit(X, y).predict(source)
 

@@ -1,5 +1,6 @@
 """The pool, its chunks, and the limit on BLAS threads."""
 
+import concurrent.futures.thread
 import itertools
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import ThreadpoolController
 
-from fastclf import threads
+from fastclf import LogisticRegression, threads
+from fastclf.data.pieces import in_order
 from fastclf.errors import InputError
 from fastclf.kernels import sharing
 
@@ -423,3 +425,84 @@ with threads.single_threaded_blas():
     assert set(blas()) <= {1}, blas()
 """
     )
+
+
+# Where no thread can be started
+
+
+START = threading.Thread.start
+
+
+def starting_only(count: int):
+    """Return a `Thread.start` that lets so many threads start, and no more."""
+    left = itertools.repeat(None, count)
+
+    def start(thread: threading.Thread) -> None:
+        if next(left, 0) == 0:
+            raise RuntimeError("can't start new thread")
+        START(thread)
+
+    return start
+
+
+@pytest.fixture
+def fresh_pool(monkeypatch):
+    """A pool that has no threads yet, for as many CPUs as some machines have."""
+    monkeypatch.setattr(threads, "available_cpus", lambda: 4)
+    monkeypatch.setattr(threads, "_pool", None)
+    monkeypatch.setattr(threads, "_next_try", -np.inf)
+    until_idle()
+    yield
+    threads._give_up_pool()
+
+
+def until_idle():
+    for _ in range(1000):
+        if threads._idle == 0:
+            return
+        time.sleep(0.01)
+    assert threads._idle == 0
+
+
+def helpers(count: int = 40) -> set[str]:
+    """Return the names of the threads that took part in a run."""
+    names = []
+
+    def task(i: int) -> None:
+        names.append(threading.current_thread().name)
+        time.sleep(0.001)
+
+    threads.run(task, count, 4)
+    assert len(names) == count
+    return set(names)
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_where_threads_cannot_be_started_fewer_do_the_work(started, fresh_pool, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", starting_only(started))
+    for _ in range(3):
+        assert len(helpers()) <= started + 1
+    assert not threads._wanted
+    until_idle()
+    # Later they can, and are asked for again.
+    monkeypatch.setattr(threading.Thread, "start", START)
+    monkeypatch.setattr(threads, "_next_try", -np.inf)
+    assert len(helpers()) > 1
+    until_idle()
+
+
+def test_after_the_interpreter_began_to_shut_down(fresh_pool, monkeypatch):
+    monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)
+    assert helpers() == {threading.current_thread().name}
+    assert list(threads.ahead(range(5))) == [0, 1, 2, 3, 4]
+    assert list(in_order(abs, [1, -2, 3], 2)) == [1, 2, 3]
+    assert not threads._wanted and threads._idle == 0
+
+
+def test_a_fit_without_threads_has_the_same_bits(fresh_pool, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(20_000, 30))
+    y = X[:, 0] + X[:, 1] ** 2 > 1
+    expected = LogisticRegression().fit(X, y).coef_
+    threads._give_up_pool()
+    monkeypatch.setattr(threading.Thread, "start", starting_only(0))
+    assert np.array_equal(LogisticRegression().fit(X, y).coef_, expected)

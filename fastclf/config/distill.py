@@ -4,14 +4,14 @@ import importlib
 import inspect
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from sklearn.base import ClassifierMixin
 
 from fastclf.config.fields import Positive, UpTo1, default_of
 from fastclf.data.options import FilePath, Names
 from fastclf.errors import nearest
 from fastclf.estimators.distilled import DistilledClassifier
-from fastclf.toml import Table, mistake
+from fastclf.toml import AS_TUPLE, Table, mistake
 
 # Named by module, because importing all of them takes longer than most runs.
 TEACHERS = {
@@ -73,8 +73,8 @@ class DistillTable(Table):
         Annotated[str, AfterValidator(_known_teacher)]
         | Annotated[
             tuple[Annotated[str, AfterValidator(_known_teacher)], ...],
-            Strict(False),
             Field(min_length=2),
+            AS_TUPLE,
         ]
         | None
     ) = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
 
 from fastclf.data.tables import Format
-from fastclf.toml import Table, mistake
+from fastclf.toml import AS_TUPLE, Table, mistake
 
 
 def _in_folder(path: str, info: ValidationInfo) -> str:
@@ -95,9 +95,9 @@ class FileOptions(Table):
     header: bool | None = None
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None
     decimal: Literal[".", ","] | None = None
-    target: (
-        str | int | Annotated[tuple[str | int, ...], Strict(False), Field(min_length=1)] | None
-    ) = None
+    target: str | int | Annotated[tuple[str | int, ...], Field(min_length=1), AS_TUPLE] | None = (
+        None
+    )
     target_path: FilePath | None = None
     target_kind: TargetKind = "auto"
     target_temperature: Annotated[float, Field(gt=0)] = 1.0

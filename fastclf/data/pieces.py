@@ -108,7 +108,12 @@ def in_order(
     with ThreadPoolExecutor(n_threads) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
+                try:
+                    waiting.append(pool.submit(work, item))
+                except RuntimeError:  # no thread can be started
+                    while waiting:
+                        yield waiting.popleft().result()
+                    yield work(item)
                 if len(waiting) > n_threads:
                     yield waiting.popleft().result()
             while waiting:

@@ -12,6 +12,7 @@ import numpy as np
 from fastclf import functional
 from fastclf.data.options import FileOptions
 from fastclf.errors import DataError, located
+from fastclf.functional.rounding import ROUNDING, off_sum
 from fastclf.table import (
     Categories,
     Column,
@@ -26,7 +27,6 @@ from fastclf.table import (
 USUAL_NAMES = ("target", "label", "class", "y")
 
 _FLAGS = {"true", "false", "0", "1"}
-_TOLERANCE = 0.01  # by which the printed probabilities of a row may miss a sum of 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +237,7 @@ def _indicators(table: Table) -> np.ndarray:
     for name, column in table.columns.items():
         values = _as_flags(column)
         if values is None and isinstance(column, Numbers) and not _outside(column).any():
-            values = column.values.astype(np.float64)
+            values = np.clip(column.values.astype(np.float64), 0, 1)
         if values is None:
             row = table.rows[_first_other(column)]
             raise DataError(
@@ -250,7 +250,7 @@ def _indicators(table: Table) -> np.ndarray:
 
 
 def _outside(column: Numbers) -> np.ndarray:
-    return (column.values < 0) | (column.values > 1)
+    return (column.values < -ROUNDING) | (column.values > 1 + ROUNDING)
 
 
 def _as_flags(column: Column) -> np.ndarray | None:
@@ -279,6 +279,8 @@ def _distributions(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return probabilities (n, K) from probabilities, counts or logits; and the votes of counts."""
     P = _numbers(table)
+    if kind == "distribution":
+        P[(P < 0) & (P >= -ROUNDING)] = 0
     what = {"distribution": "probabilities", "counts": "numbers of votes"}.get(kind, "logits")
     wrong = ~np.isfinite(P).all(axis=1)
     if kind != "logits":
@@ -296,7 +298,7 @@ def _distributions(
     sums = P.sum(axis=1)
     if kind == "counts":
         return P / sums[:, None], sums
-    wrong = np.abs(sums - 1) > _TOLERANCE
+    wrong = off_sum(sums)
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(

@@ -1,25 +1,25 @@
 """Predictions as files: CSV, JSON lines, Parquet and NPZ.
 
-They are written in parts, in memory that doesn't grow with their number, into a temporary file that
-takes its place at the end. All but NPZ are written through pyarrow, which is in the extra ``data``.
+They are written in parts, in memory that doesn't grow with their number; a regular file appears
+when all are written. All but NPZ are written through pyarrow, which is in the extra ``data``.
 """
 
 import csv
 import io
 import json
-import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from fastclf.errors import DataError
+from fastclf.errors import DataError, InputError
+from fastclf.files import DISK_IS_FULL, is_stream, writing_output
 from fastclf.table import Categories
 
 Format = Literal["csv", "jsonl", "parquet", "npz"]
@@ -33,6 +33,8 @@ SUFFIXES: dict[str, Format] = {
     ".npz": "npz",
 }
 SEPARATOR = ";"  # between the labels of a row, in CSV
+FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+"""How a cell begins that a spreadsheet program may take for a formula."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ class Writer(Protocol):
 
 
 def format_of_output(path: Path) -> Format:
-    """Return the format that the suffix of a path means.
+    """Return the format that the suffix of a path means; CSV for a pipe or a device without one.
 
     Raises
     ------
@@ -90,6 +92,8 @@ def format_of_output(path: Path) -> Format:
         If it means none.
     """
     if path.suffix.lower() not in SUFFIXES:
+        if not path.suffix and is_stream(path):
+            return "csv"
         raise DataError(
             f'{path}: the suffix "{path.suffix}" tells no format of predictions; use one of '
             f"{', '.join(SUFFIXES)}, or name it with --format"
@@ -98,19 +102,27 @@ def format_of_output(path: Path) -> Format:
 
 
 @contextmanager
-def writing_predictions(target: Path | BinaryIO, format: Format) -> Iterator[Writer]:
+def writing_predictions(
+    target: Path | BinaryIO, format: Format, escape_formulas: bool = False
+) -> Iterator[Writer]:
     """Give what writes predictions to a file, which appears when the block ends well.
 
     Parameters
     ----------
     target : Path or binary file
-        A stream, such as standard output, is written as the predictions come.
+        A stream, such as standard output, is written as the predictions come, and so are pipes
+        and devices.
     format : {"csv", "jsonl", "parquet", "npz"}
+    escape_formulas : bool
+        Whether text that a spreadsheet program may take for a formula has an apostrophe put before
+        it. Only for CSV.
 
     Raises
     ------
     DataError
         If the file can't be written, or pyarrow isn't installed.
+    InputError
+        If formulas are to be escaped in another format than CSV.
 
     Examples
     --------
@@ -127,26 +139,38 @@ def writing_predictions(target: Path | BinaryIO, format: Format) -> Iterator[Wri
     """
     if format != "npz":
         _need_pyarrow(format)
-    if not isinstance(target, Path):
-        with _abandoning(WRITERS[format](target)) as writer:
-            yield writer
+    if escape_formulas and format != "csv":
+        raise InputError(f"--escape-formulas is for CSV; leave it out for {format}")
+    place = target if isinstance(target, Path) else "standard output"
+    with ExitStack() as stack:
+        with _file_errors(place):
+            output = writing_output(target) if isinstance(target, Path) else nullcontext(target)
+            file = stack.enter_context(output)
+        writer = _Checked(WRITERS[format](file), place, escape_formulas)
+        stack.callback(writer.abandon)
+        yield writer
+        with _file_errors(place):
             writer.close()
-        return
-    temporary = target.with_name(f".{target.name}.partial")
-    with _file_errors(target):
-        file = open(temporary, "wb")
-    try:
-        with file, _abandoning(WRITERS[format](file)) as writer:
-            yield writer
-            with _file_errors(target):
-                writer.close()
-                file.flush()
-                os.fsync(file.fileno())
-        with _file_errors(target):
-            os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            file.flush()
+            stack.close()
+
+
+class _Checked:
+    """A writer that tells in one line why its file can't be written."""
+
+    def __init__(self, writer: Writer, place: object, escape_formulas: bool) -> None:
+        self._writer = writer
+        self._place = place
+        self._escape_formulas = escape_formulas
+        self.close = writer.close
+
+    def write(self, part: Predictions) -> None:
+        with _file_errors(self._place):
+            self._writer.write(_without_formulas(part) if self._escape_formulas else part)
+
+    def abandon(self) -> None:
+        with suppress(OSError):  # after a failure to write, which was told before
+            self._writer.abandon()
 
 
 class CSVWriter:
@@ -277,7 +301,8 @@ class _Growing:
 
     def append(self, array: np.ndarray) -> None:
         self._length += len(array)
-        self.file.write(np.ascontiguousarray(array, self._dtype).data)
+        with _file_errors(f"{tempfile.gettempdir()} (TMPDIR)"):
+            self.file.write(np.ascontiguousarray(array, self._dtype).data)
 
     def store(self, archive: zipfile.ZipFile, name: str) -> None:
         shape = (self._length, *self._tail)
@@ -353,6 +378,28 @@ def _plain(classes: np.ndarray) -> np.ndarray:
     return classes.astype(str) if classes.dtype.kind == "O" else classes
 
 
+def _without_formulas(part: Predictions) -> Predictions:
+    """Return predictions whose text a spreadsheet program doesn't take for formulas."""
+    kept = {
+        _as_text(name): Categories(column.codes, tuple(map(_as_text, column.names)))
+        for name, column in part.kept.items()
+    }
+    classes = part.classes
+    if classes.dtype.kind not in "biuf":
+        classes = np.array([_as_text(str(name)) for name in classes.tolist()])
+    return replace(part, classes=classes, kept=kept)
+
+
+def _as_text(cell: str) -> str:
+    if not cell.startswith(FORMULA_STARTS):
+        return cell
+    try:
+        float(cell)  # such as -5
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
 def _need_pyarrow(format: str) -> None:
     try:
         import pyarrow  # noqa: F401
@@ -364,16 +411,13 @@ def _need_pyarrow(format: str) -> None:
 
 
 @contextmanager
-def _abandoning(writer: Writer) -> Iterator[Writer]:
-    try:
-        yield writer
-    finally:
-        writer.abandon()
-
-
-@contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
+def _file_errors(place: object) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:
+        raise  # who reads has enough
     except OSError as problem:
-        raise DataError(f"{path}: can't be written: {problem.strerror or problem}") from None
+        remedy = "; make room there" if problem.errno in DISK_IS_FULL else ""
+        raise DataError(
+            f"{place}: can't be written: {problem.strerror or problem}{remedy}"
+        ) from None

@@ -1,7 +1,6 @@
 """What the linear estimators share: from a problem to fitted attributes, and prediction."""
 
 import os
-import sys
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -10,28 +9,37 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.callbacks import CallbackSupportMixin, Tasks, tasks_of
-from fastclf.estimators.problem import Massless, Problem
-from fastclf.estimators.separation import separated, without_optimum
+from fastclf.estimators.extremes import advice, overflow
+from fastclf.estimators.intercept_column import InterceptColumn
+from fastclf.estimators.onnx import refusal
+from fastclf.estimators.problem import Massless, Problem, split_off
+from fastclf.estimators.progress import print_progress
+from fastclf.estimators.separation import told_apart, without_optimum
 from fastclf.estimators.streams import RowStream, StreamedRows
 from fastclf.estimators.validation import (
+    boolean,
     fraction,
     natural_number,
     non_negative_number,
-    positive_number,
     seed_from,
+    strength_number,
     validate_features,
 )
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace, StreamedObjective
 from fastclf.penalties import from_C
-from fastclf.solvers import Progress, Result, choose, minimize
+from fastclf.solvers import Result, choose, minimize
+from fastclf.solvers.loop import NOT_FINITE
+from fastclf.solvers.optimality import far_from_optimum
 from fastclf.threads import resolve_n_threads
+
+STALLED = "stalled"
+"""The status of a fit that arithmetic ends far from the optimum."""
 
 
 class LinearClassifier(CallbackSupportMixin, BaseEstimator):
@@ -55,6 +63,8 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     feature_names_in_: np.ndarray
     intercept_: np.ndarray
     _saved_as: str
+
+    onnx_converter = refusal
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with ``deep`` also those of a solver object.
@@ -171,13 +181,18 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         LinearModel
         """
         check_is_fitted(self)
-        theta = np.vstack([self._dense_coef().T, np.atleast_1d(self.intercept_)[None, :]])
         names = getattr(self, "feature_names_in_", None)
+        task, theta = self._task(), self._theta()
+        columns = 1 if task == "binary" else len(self.classes_)
+        if theta.shape[1] != columns:
+            raise InputError(
+                f"coef_ must have shape ({columns}, d) for these classes_, got {self.coef_.shape}"
+            )
         return LinearModel(
-            theta=np.ascontiguousarray(theta),
-            task=self._task(),
+            theta=theta,
+            task=task,
             classes=self.classes_,
-            threshold=getattr(self, "threshold_", None),
+            threshold=self._threshold(),
             top_k=getattr(self, "top_k", None),
             feature_names=None if names is None else tuple(str(name) for name in names),
             metadata={"estimator": self._saved_as},
@@ -199,14 +214,17 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         self.linear_model().save(path)
 
     def sparsify(self) -> "LinearClassifier":
-        """Turn ``coef_`` into a CSR array, which takes less memory where most of it is zero.
+        """Turn ``coef_`` into CSR form, which takes less memory where most of it is zero.
+
+        It is of the class that scikit-learn's own ``sparsify`` gives: a CSR matrix, or a CSR array
+        where its configuration asks for arrays.
 
         Returns
         -------
         self
         """
-        check_is_fitted(self)
-        self.coef_ = scipy.sparse.csr_array(self.coef_)
+        check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before sparsifying.")
+        self.coef_ = compatibility.sparse_like_scikit_learn(scipy.sparse.csr_array(self.coef_))
         return self
 
     def densify(self) -> "LinearClassifier":
@@ -216,20 +234,25 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         -------
         self
         """
-        check_is_fitted(self)
+        check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before densifying.")
         self.coef_ = self._dense_coef()
         return self
 
     def _dense_coef(self) -> np.ndarray:
         return self.coef_.toarray() if scipy.sparse.issparse(self.coef_) else self.coef_
 
+    def _threshold(self) -> np.ndarray | None:
+        return getattr(self, "threshold_", None)
+
     def _task(self) -> Task:
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
     def _check_parameters(self) -> None:
-        positive_number(self.C, "C", allow_infinity=True)
+        strength_number(self.C, "C")
         fraction(self.label_smoothing, "label_smoothing", below_one=True)
         natural_number(self.max_iter, "max_iter")
+        boolean(self.fit_intercept, "fit_intercept")
+        boolean(self.warm_start, "warm_start")
         non_negative_number(self.tol, "tol")
         C, l1_ratio = self._strength_and_share()
         fraction(l1_ratio, "l1_ratio")
@@ -246,6 +269,10 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             return False
         return bool(np.any(share) and np.any(np.isfinite(C)))
 
+    @property
+    def _has_free_intercept(self) -> bool:
+        return self.fit_intercept and InterceptColumn.of(self) is None
+
     def _strength_and_share(self) -> tuple[Any, Any]:
         # C, and the share of the L1 penalty; numbers, or one for each label.
         return self.C, 0.0 if self.l1_ratio is None else self.l1_ratio
@@ -259,7 +286,8 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         if isinstance(X, StreamedRows):
             about = total, X.found.center, X.resident
             return StreamedObjective(X, *what, *about, self.fit_intercept, self.n_threads)
-        return InMemoryObjective(X, problem.target, *what, self.fit_intercept, self.n_threads)
+        how = self._has_free_intercept, self.n_threads
+        return InMemoryObjective(X, problem.target, *what, *how)
 
     def _takes_stream(self, stream: RowStream, n_features: int) -> None:
         """Set what a stream tells of its features."""
@@ -296,17 +324,20 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
                         "early stopping can't split rows off a stream; give X_val and y_val, or "
                         "set early_stopping to None"
                     )
-                X, problem, validation = _split_off(X, problem, solver.validation_fraction, seed)
-            massless = Massless.find(problem, self.fit_intercept)
+                X, problem, validation = split_off(X, problem, solver.validation_fraction, seed)
+            massless = Massless.find(problem, self._has_free_intercept)
             massless.warn(self.classes_, stacklevel=4)
             theta = self._initial_theta(X.shape[1], problem.n_columns)[:, massless.present]
             result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
             if massless.present.any():
                 if validation is not None:
                     validation = validation[0], massless.restrict(validation[1])
-                result, path = self._minimize(
-                    X, massless, problem, theta, solver, seed, validation, tasks
-                )
+                with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+                    result, path = self._minimize(
+                        X, massless, problem, theta, solver, seed, validation, tasks
+                    )
+                if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
+                    raise overflow(*self._in_memory(X))
             self._store_theta(massless.expand(result.theta), X.dtype)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.history_ = {
@@ -322,11 +353,18 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     ) -> None:
         free = np.isinf(self._strength_and_share()[0])
         if free.any():
-            apart = free & _separated(X, massless, problem, result.theta)
+            apart = free & told_apart(X, massless, problem, result.theta)
             if apart.any():
                 labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
                 warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)
                 return
+        if result.status == STALLED:
+            warnings.warn(
+                f"{type(self).__name__} stopped far from the optimum, for {X.dtype} arithmetic "
+                f"allows no further progress. {advice(*self._in_memory(X))}",
+                ConvergenceWarning,
+                stacklevel=stacklevel,
+            )
         if result.status == "max_iter":
             warnings.warn(
                 f"{compatibility.failure(self.solver, result.n_iter)}{type(self).__name__} stopped "
@@ -351,14 +389,23 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
         dtype, tol, words = X.dtype, self.tol, ""
         problem = massless.restrict(problem)
-        space = None
+        space, column = None, InterceptColumn.of(self)
         if isinstance(X, StreamedRows):
             X = X.restricted(massless)
             if self._has_l1:
                 raise InputError(
                     "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
                 )
-        elif solver is None and not self._has_l1:
+            if column is not None:
+                raise InputError(
+                    f"solver={self.solver!r} penalises the intercept, for which it needs all rows "
+                    "in memory; use solver='auto' to fit a stream"
+                )
+        if column is not None:
+            X, theta = column.rows(X), column.reduce(theta)
+            if validation is not None:
+                validation = column.rows(validation[0]), validation[1]
+        if solver is None and not self._has_l1 and not isinstance(X, StreamedRows):
             space = RowSpace.of(X)
         if space is not None:
             X, theta = space.rows, space.reduce(theta)
@@ -369,20 +416,22 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
 
         def full(theta: np.ndarray) -> np.ndarray:
             theta = problem.centred(theta, squared=not self._has_l1)
-            return theta if space is None else space.expand(theta)
+            theta = theta if space is None else space.expand(theta)
+            return theta if column is None else column.expand(theta)
 
         def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
             return _coefficients(massless.expand(full(theta)), dtype)
 
+        objective = self._objective(X, problem)
+        solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
         after_step = None
         if tasks is not None:
+            tasks.iteration_name = compatibility.iteration_name(self.solver, solver)
             tasks.begin_iteration(lambda: attributes(theta))
 
             def after_step(state: Any) -> bool:
                 return tasks.end_iteration(lambda: attributes(state.theta()))
 
-        objective = self._objective(X, problem)
-        solver = choice.complete(solver or choose(objective), tol, self.max_iter, seed)
         result = minimize(
             objective,
             theta,
@@ -391,11 +440,19 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             observer=print_progress if self.verbose else None,
             after_step=after_step,
         )
+        status = result.status
+        if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
+            status = STALLED
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
         return (
-            replace(result, theta=full(result.theta), history=history),
+            replace(result, theta=full(result.theta), history=history, status=status),
             words + solver.path(objective),
         )
+
+    def _in_memory(self, X: Any) -> tuple[Any, Any]:
+        # X, None for a stream, and the names of its columns.
+        names = getattr(self, "feature_names_in_", None)
+        return (None if isinstance(X, StreamedRows) else X), names
 
     def _store_theta(self, theta: np.ndarray, dtype: np.dtype) -> None:
         for name, value in _coefficients(theta, dtype).items():
@@ -404,11 +461,19 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     def _initial_theta(self, n_features: int, n_columns: int) -> np.ndarray:
         coef = getattr(self, "coef_", None)
         if self.warm_start and coef is not None and coef.shape == (n_columns, n_features):
-            return self._theta()
+            return self._start()
         return np.zeros((n_features + 1, n_columns))
 
     def _theta(self) -> np.ndarray:
-        theta = np.vstack([self._dense_coef().T, self.intercept_[None, :]]).astype(np.float64)
+        # From the attributes, which users may have set by hand.
+        coef = np.atleast_2d(self._dense_coef())
+        theta = np.vstack([coef.T, np.broadcast_to(self.intercept_, len(coef))[None, :]])
+        floats = theta.dtype in (np.float32, np.float64)
+        return np.ascontiguousarray(theta, dtype=None if floats else np.float64)
+
+    def _start(self) -> np.ndarray:
+        # Where a warm start begins.
+        theta = self._theta().astype(np.float64)
         if not self.fit_intercept:
             theta[-1] = 0
         return theta
@@ -420,50 +485,3 @@ def _coefficients(theta: np.ndarray, dtype: np.dtype) -> dict[str, np.ndarray]:
         "coef_": np.ascontiguousarray(theta[:-1].T, dtype=dtype),
         "intercept_": theta[-1].astype(dtype),
     }
-
-
-def _separated(X: Any, massless: Massless, problem: Problem, theta: np.ndarray) -> np.ndarray:
-    # Which columns, or whether the one softmax, has its rows told apart by theta.
-    problem = massless.restrict(problem)
-    if not isinstance(X, StreamedRows):
-        return separated(X, problem, theta)
-    apart = np.ones(1, bool)
-    for rows, target in X.restricted(massless).in_order():
-        apart = apart & separated(rows, replace(problem, target=target), theta)
-        if not apart.any():
-            break
-    return apart
-
-
-def _split_off(
-    X: Any, problem: Problem, share: float, seed: int
-) -> tuple[Any, Problem, tuple[Any, Problem]]:
-    # Rows to train on, and rows to validate on.
-    rows = np.flatnonzero(
-        problem.target.weights.any(axis=0)
-    )  # a row without weight is as good as none
-    strata = problem.target.strata
-    strata = None if strata is None else strata[rows]
-    if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:
-        strata = None
-    try:
-        train, held_out = train_test_split(
-            rows, test_size=share, random_state=seed, stratify=strata
-        )
-    except ValueError as error:
-        raise InputError(
-            f"early stopping can't split off validation rows: {error} Use more rows, another "
-            "validation_fraction, or X_val and y_val"
-        ) from None
-    return X[train], problem.rows(train), (X[held_out], problem.rows(held_out))
-
-
-def print_progress(progress: Progress) -> None:
-    """Print a line for a step of a fit."""
-    line = f"{progress.solver} {progress.iteration}/{progress.max_iter}"
-    line += f"  objective {progress.objective:.6g}"
-    if progress.gradient_norm is not None:
-        line += f"  gradient {progress.gradient_norm:.2e}"
-    if progress.validation_loss is not None:
-        line += f"  validation {progress.validation_loss:.6g}"
-    print(line, file=sys.stdout, flush=True)

@@ -19,11 +19,18 @@ from fastclf.estimators.encoding import (
     indicators,
     most_probable,
     rows_that_count,
+    shape_of,
 )
 from fastclf.estimators.multilabel import subset_accuracy
+from fastclf.estimators.plain import plain
 from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
-from fastclf.estimators.validation import check_rows, validate_features, validate_sample_weight
+from fastclf.estimators.validation import (
+    check_rows,
+    check_two_classes,
+    validate_features,
+    validate_sample_weight,
+)
 from fastclf.functional import log_sigmoid, log_softmax, sigmoid, softmax
 from fastclf.linear_model import LinearModel
 
@@ -114,6 +121,12 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if y is None:
             raise InputError("requires y to be passed, but the target y is None")
+        if self.cv is not None and (self.estimator is None or _is_fitted(self.estimator)):
+            what = "logits need" if self.estimator is None else "a fitted classifier needs"
+            raise InputError(
+                f"cv={self.cv!r} fits clones of a classifier that isn't fitted, and {what} none; "
+                "leave out cv, or give sklearn.base.clone(estimator)"
+            )
         self._labels = _has_labels(self.estimator)
         if not self._labels:
             X, y, sample_weight = _that_count(self.estimator, X, y, sample_weight)
@@ -153,10 +166,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         estimator = clone(self.estimator)
         check_rows(X, y)
         encoded = encode(y)
-        if len(encoded.classes) < 2:
-            raise InputError(
-                f"{type(self).__name__} needs at least two classes, but y holds only one class"
-            )
+        check_two_classes(encoded.classes, type(self).__name__)
         weights = _weights(sample_weight, X)
         if isinstance(encoded, Distributions):
             own, codes = encoded.p, encoded.p.argmax(axis=1)
@@ -177,7 +187,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "on other rows"
             )
         self.estimator_ = self.estimator
-        if np.ndim(y) == 1:
+        if len(shape_of(y)) == 1:
             encoded = encode(y, self.estimator.classes_)
             assert isinstance(encoded, Labels)  # y has a single column
             values = encoded.codes[:, None]
@@ -274,7 +284,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         float
         """
         check_is_fitted(self)
-        if self._labels and np.ndim(y) == 2:
+        if self._labels and len(shape_of(y)) == 2:
             values, predicted = indicators(y)[0], self.predict(X)
             if values.shape != predicted.shape:
                 raise InputError(f"y must have shape {predicted.shape}, got {values.shape}")
@@ -374,7 +384,7 @@ def _finite(logits: np.ndarray) -> np.ndarray:
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:
     # The numbers 0 to K - 1 where y may be such; else what is in y must be all classes.
-    values = np.asarray(y)
+    values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return None
     found = np.unique(values)

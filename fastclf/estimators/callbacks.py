@@ -20,7 +20,7 @@ class Tasks:
     """The task of a fit, and that of the iteration that is under way.
 
     An iteration is seen when it ends, and then the next one begins; so one is always left over,
-    which ends with nothing done.
+    which ends with nothing done. The tasks of iterations have the name ``iteration_name``.
     """
 
     def __init__(self, estimator: Any, fit: Any, data: dict[str, Any]) -> None:
@@ -28,6 +28,7 @@ class Tasks:
         self._fit = fit
         self._data = data
         self._iteration: Any = None
+        self.iteration_name = "iteration"
 
     def begin(self) -> None:
         """Begin the fit."""
@@ -35,7 +36,7 @@ class Tasks:
 
     def begin_iteration(self, fitted: Callable[[], dict[str, Any]]) -> None:
         """Begin an iteration from an estimator with the attributes that ``fitted`` returns."""
-        self._iteration = self._fit.subcontext(task_name="iteration")
+        self._iteration = self._fit.subcontext(task_name=self.iteration_name)
         self._iteration.call_on_fit_task_begin(
             estimator=self._estimator, reconstruction_attributes=fitted, **self._data
         )

@@ -1,6 +1,7 @@
 """From the ``solver=`` of an estimator to a solver with all its numbers."""
 
 import dataclasses
+import warnings
 from typing import Any
 
 from fastclf.errors import InputError
@@ -67,6 +68,28 @@ def check_l1(solver: Any) -> None:
             f"solver {type(solver).__name__} can't fit an L1 penalty: with l1_ratio > 0 use "
             "'auto', 'proximal', 'saga' or 'liblinear'; or set l1_ratio=0"
         )
+
+
+def warn_of_no_use(solver: Any, stacklevel: int) -> None:
+    """Warn if a solver makes no use of rows to validate on.
+
+    Parameters
+    ----------
+    stacklevel : int
+        1 for a warning that points to the caller.
+    """
+    chosen = named(solver)
+    if chosen is not None and chosen.early_stopping is not None:
+        return
+    name = type(chosen).__name__ if is_minibatch(solver) else "Adam"
+    shown = repr(solver) if isinstance(solver, str) else type(chosen).__name__
+    warnings.warn(
+        f"X_val and y_val have no influence on this fit, for the solver, {shown}, doesn't stop "
+        "early; their loss is in history_['validation_loss']. To stop where it is lowest use e.g. "
+        f"solver=fastclf.solvers.{name}(early_stopping=5); else leave them out",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def with_changes(solver: Any, changes: dict[str, Any]) -> Any:

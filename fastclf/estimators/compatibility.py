@@ -3,14 +3,24 @@
 A name of scikit-learn's solvers has its limits, too, so that what is refused there is refused here.
 """
 
+import inspect
 import warnings
+from collections.abc import Callable
+from functools import cache
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from fastclf.errors import InputError
-from fastclf.estimators.validation import fraction, positive_number
+from fastclf.estimators import choice
+from fastclf.estimators.validation import fraction
+
+try:
+    from sklearn.utils._sparse import _align_api_if_sparse
+except ImportError:  # before scikit-learn 1.9 it knows no sparse arrays of its own
+    _align_api_if_sparse = scipy.sparse.csr_matrix
 
 UNSET = "deprecated"
 """Scikit-learn's default for ``penalty``: C and l1_ratio tell it."""
@@ -28,9 +38,122 @@ _FAILURES = {
 """How scikit-learn's warnings begin, by which users' filters know them."""
 
 
+_PENALTY_DEPRECATED = (
+    "'penalty' was deprecated in version 1.8 and will be removed in 1.10 of scikit-learn"
+)
+
+
 def failure(solver: Any, n_iter: int) -> str:
     """Return how the warning of a fit that hasn't converged begins; empty for our own solvers."""
     return _FAILURES.get(solver, "").format(n_iter=n_iter) if isinstance(solver, str) else ""
+
+
+def iteration_name(given: Any, solver: Any) -> str:
+    """Return the name of the callbacks' task that an iteration is.
+
+    Callbacks written for scikit-learn know it as "lbfgs-iter", so it is that for "auto" and for all
+    of scikit-learn's names, whatever the solver behind them. Others name themselves.
+    """
+    if isinstance(given, str) and (given == "auto" or given in _FAILURES):
+        return "lbfgs-iter"
+    return f"{type(solver).__name__.lower()}-iter"
+
+
+class OfMinibatchSolvers:
+    """A method that an estimator has if its solver trains on minibatches.
+
+    Otherwise its absence has the words of an attribute that there never was, and the reason.
+    """
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.__wrapped__ = self._method = method
+        self.__doc__ = method.__doc__
+
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        """Return the method, bound to an estimator that has it."""
+        if estimator is None:
+            return self._method
+        if not choice.is_minibatch(estimator.solver):
+            name = self._method.__name__
+            raise AttributeError(
+                f"{owner.__name__!r} object has no attribute {name!r}: it needs a minibatch solver "
+                f"('sgd', 'adam' or 'adamw'), not {estimator.solver!r}"
+            )
+        return self._method.__get__(estimator, owner)
+
+
+def in_its_precision(X: Any, solver: Any) -> Any:
+    """Return the features in float64 for liblinear, which computes in nothing else."""
+    is_liblinear = isinstance(solver, str) and solver == "liblinear"
+    return X.astype(np.float64, copy=False) if is_liblinear else X
+
+
+def sparse_like_scikit_learn(coef: scipy.sparse.csr_array) -> Any:
+    """Return coefficients as a CSR matrix or array, whichever scikit-learn would give."""
+    return _align_api_if_sparse(coef)
+
+
+ANNOUNCED = "warn"
+"""Scikit-learn's default of a parameter whose default will change: the old one, and a warning."""
+
+_LEGACY: dict[str, Any] = {"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}
+"""What such a parameter stood for before its change was announced, and does until it comes."""
+
+_ANNOUNCEMENTS = {
+    "l1_ratios": (
+        "The default value for l1_ratios will change from None to (0.0,) in version 1.10 of "
+        "scikit-learn, and here with it. To avoid this warning, explicitly set a value, "
+        "e.g. l1_ratios=(0,)."
+    ),
+    "scoring": (
+        "The default value of the parameter 'scoring' will change from None, i.e. accuracy, to "
+        "'neg_log_loss' in version 1.11 of scikit-learn, and here with it. To silence this "
+        "warning, explicitly set the scoring parameter: scoring='neg_log_loss' for the new, "
+        "scoring='accuracy' or scoring=None for the old default."
+    ),
+    "use_legacy_attributes": (
+        "The fitted attributes of LogisticRegressionCV will be simplified in scikit-learn 1.10 to "
+        "remove redundancy, and here with it. Set use_legacy_attributes=False to enable the new "
+        "behavior now, or True to silence this warning while keeping the old one."
+    ),
+}
+"""The beginnings are scikit-learn's, by which users' filters know them."""
+
+
+@cache
+def _defaults_of_scikit_learn() -> dict[str, Any]:
+    # Of the installed LogisticRegressionCV. The private module is what a patched name leaves alone.
+    from sklearn.linear_model._logistic import LogisticRegressionCV
+
+    parameters = inspect.signature(LogisticRegressionCV).parameters
+    return {name: parameter.default for name, parameter in parameters.items()}
+
+
+def _is_announced(value: Any) -> bool:
+    return isinstance(value, str) and value == ANNOUNCED
+
+
+def stands_for(name: str, value: Any) -> Any:
+    """Return what a parameter of LogisticRegressionCV stands for.
+
+    A value that was left out, :data:`ANNOUNCED`, is the default of the installed scikit-learn.
+    """
+    if not _is_announced(value):
+        return value
+    default = _defaults_of_scikit_learn().get(name, ANNOUNCED)
+    return _LEGACY[name] if _is_announced(default) else default
+
+
+def announce(name: str, value: Any, stacklevel: int) -> None:
+    """Warn that the default of a parameter will change, if it was left out and scikit-learn does.
+
+    Parameters
+    ----------
+    stacklevel : int
+        1 for warnings that point to the caller.
+    """
+    if _is_announced(value) and _is_announced(_defaults_of_scikit_learn().get(name)):
+        warnings.warn(_ANNOUNCEMENTS[name], FutureWarning, stacklevel=stacklevel + 1)
 
 
 def strength_and_share(penalty: Any, C: float, l1_ratio: float | None) -> tuple[float, float]:
@@ -60,15 +183,16 @@ def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> Non
         raise InputError("l1_ratio must be specified when penalty is elasticnet, got None")
     elif penalty == UNSET:
         warnings.warn(
-            "'l1_ratio=None' was deprecated in scikit-learn 1.8; use l1_ratio=0",
+            "'l1_ratio=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
+            "scikit-learn. Use l1_ratio=0 instead.",
             FutureWarning,
             stacklevel=stacklevel,
         )
     if penalty == UNSET:
         return
     warnings.warn(
-        f"'penalty' was deprecated in scikit-learn 1.8; in place of penalty={penalty!r} use "
-        "C=np.inf for none, l1_ratio=0 for 'l2', 1 for 'l1', and a number between for 'elasticnet'",
+        f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use C=np.inf for none, l1_ratio=0 "
+        "for 'l2', 1 for 'l1', and a number between for 'elasticnet'",
         FutureWarning,
         stacklevel=stacklevel,
     )
@@ -91,6 +215,8 @@ def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> Non
 
 def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
     """Do the same for several L1 ratios, None of which scikit-learn takes for 0."""
+    announce("l1_ratios", l1_ratios, stacklevel + 1)
+    left_out, l1_ratios = _is_announced(l1_ratios), stands_for("l1_ratios", l1_ratios)
     if penalty not in ("l1", "l2", "elasticnet", UNSET):
         raise InputError(
             f"penalty must be 'l1', 'l2' or 'elasticnet', got {penalty!r}; leave it out, and give "
@@ -100,11 +226,14 @@ def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
         raise InputError("l1_ratios must be specified when penalty is elasticnet, got None")
     if penalty != UNSET:
         message = (
-            f"'penalty' was deprecated in scikit-learn 1.8; in place of penalty={penalty!r} use "
-            "l1_ratios=(0,) for 'l2', (1,) for 'l1', and numbers between for 'elasticnet'"
+            f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use l1_ratios=(0,) for 'l2', "
+            "(1,) for 'l1', and numbers between for 'elasticnet'"
         )
-    elif l1_ratios is None:
-        message = "'l1_ratios=None' was deprecated in scikit-learn 1.8; use l1_ratios=(0,)"
+    elif l1_ratios is None and not left_out:
+        message = (
+            "'l1_ratios=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
+            "scikit-learn. Use l1_ratios=(0,) instead."
+        )
     else:
         return
     warnings.warn(message, FutureWarning, stacklevel=stacklevel + 1)
@@ -112,6 +241,7 @@ def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
 
 def shares(penalty: Any, l1_ratios: Any) -> Any:
     """Return the L1 ratios that scikit-learn's ``penalty`` and they mean together."""
+    l1_ratios = stands_for("l1_ratios", l1_ratios)
     return {"l1": (1.0,), "l2": (0.0,)}.get(penalty, (0.0,) if l1_ratios is None else l1_ratios)
 
 
@@ -156,16 +286,15 @@ def check_classes(solver: Any, n_classes: int) -> None:
         )
 
 
-def check_without_effect(intercept_scaling: Any, n_jobs: Any, stacklevel: int) -> None:
-    """Check parameters that change nothing here."""
-    positive_number(intercept_scaling, "intercept_scaling")
+def check_n_jobs(n_jobs: Any, stacklevel: int) -> None:
+    """Check a parameter that changes nothing here, and say so."""
     if n_jobs is None:
         return
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral):
         raise InputError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     warnings.warn(
-        f"'n_jobs' has no effect, as in scikit-learn since 1.8; got n_jobs={n_jobs}. The number of "
-        "threads is n_threads, and all CPUs by default",
+        "'n_jobs' has no effect since 1.8 and will be removed in 1.10 of scikit-learn; got "
+        f"n_jobs={n_jobs}. The number of threads is n_threads, and all CPUs by default",
         FutureWarning,
         stacklevel=stacklevel + 1,
     )

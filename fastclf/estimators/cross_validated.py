@@ -13,14 +13,19 @@ from fastclf.estimators import compatibility, held_out, search
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.logistic import LogisticRegression
-from fastclf.estimators.paths import Paths, fit_paths, training_weights
+from fastclf.estimators.paths import Paths, training_weights
+from fastclf.estimators.plain import plain
 from fastclf.estimators.validation import (
+    boolean,
     check_rows,
+    check_two_classes,
     class_weights,
     positive_number,
     validate_features,
     validate_sample_weight,
 )
+
+_LEGACY = "use_legacy_attributes"
 
 
 class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
@@ -36,7 +41,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
     l1_ratios : array-like of shape (r,), or None
         Shares of the L1 penalty to try with each of them. None is 0, and legacy attributes then
-        lack that axis.
+        lack that axis. Left out it is the default of the installed scikit-learn.
     fit_intercept : bool
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
@@ -48,7 +53,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     scoring : str, callable or None
         Any scorer of scikit-learn, for labels. None is the accuracy for labels, and for
         distributions "neg_log_loss", which is minus the cross-entropy there; other scorers see the
-        most probable class of a distribution.
+        most probable class of a distribution. Left out it is the default of the installed
+        scikit-learn, which is None before its version 1.11.
     solver : str or object of :mod:`fastclf.solvers`
         An exact one.
     tol : float
@@ -66,9 +72,12 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         Print a line for each iteration.
     use_legacy_attributes : bool
         Give ``C_``, ``l1_ratio_``, ``scores_``, ``coefs_paths_`` and ``n_iter_`` the shapes that
-        they had in scikit-learn before its version 1.10.
+        they had in scikit-learn before its version 1.10. Left out it is the default of the
+        installed scikit-learn, which is True before that version; 1.8 and 1.9 warn of the change,
+        and so does `fit`.
     penalty, dual, intercept_scaling
-        As for :class:`fastclf.LogisticRegression`.
+        As for :class:`fastclf.LogisticRegression`. Scikit-learn forgets the last one in its final
+        fit of all rows; here all fits have it.
     ignore_index : label, optional
         As for :class:`fastclf.LogisticRegression`.
     n_jobs : int, optional
@@ -80,13 +89,18 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     coef_ : ndarray of shape (1, d) for two classes, else (K, d)
     intercept_ : ndarray of shape (1,) or (K,)
     C_, l1_ratio_ : float
-        The best ones; without `refit` the means over the folds.
+        The best ones; without `refit` the means over the folds. With `use_legacy_attributes` an
+        ndarray that repeats it for each class, (1,) for two.
     Cs_ : ndarray of shape (c,)
     l1_ratios_ : ndarray of shape (r,)
+        Holds None alone if `l1_ratios` is None.
     scores_ : ndarray of shape (folds, r, c)
+        With `use_legacy_attributes` a dict of (folds, c, r) by class, of two by the second.
     coefs_paths_ : ndarray of shape (folds, r, c, 1 or K, d + 1)
-        The coefficients of each fit, its intercept last, if there is one.
+        The coefficients of each fit, its intercept last, if there is one. With
+        `use_legacy_attributes` a dict of (folds, c, r, d + 1) by class.
     n_iter_ : ndarray of shape (folds, r, c)
+        With `use_legacy_attributes` of shape (1, folds, c, r).
     history_ : dict of str to ndarray
         That of the last fit, and "path_passes": how many times all others together read X.
     n_features_in_ : int
@@ -98,7 +112,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     >>> from sklearn.preprocessing import scale
     >>> from fastclf import LogisticRegressionCV
     >>> X, y = load_wine(return_X_y=True)
-    >>> clf = LogisticRegressionCV(Cs=5, cv=3).fit(scale(X), y)
+    >>> settings = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}
+    >>> clf = LogisticRegressionCV(Cs=5, cv=3, **settings).fit(scale(X), y)
     >>> clf.C_, clf.scores_.shape
     (1.0, (3, 1, 5))
     """
@@ -116,12 +131,12 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self,
         Cs: Any = 10,
         *,
-        l1_ratios: Any = (0.0,),
+        l1_ratios: Any = compatibility.ANNOUNCED,
         fit_intercept: bool = True,
         cv: Any = None,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
-        scoring: Any = None,
+        scoring: Any = compatibility.ANNOUNCED,
         solver: Any = "auto",
         tol: float = 1e-4,
         max_iter: int = 100,
@@ -129,7 +144,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         random_state: Any = None,
         n_threads: int | None = None,
         verbose: int = 0,
-        use_legacy_attributes: bool = False,
+        use_legacy_attributes: Any = compatibility.ANNOUNCED,
         penalty: Any = compatibility.UNSET,
         dual: bool = False,
         intercept_scaling: float = 1.0,
@@ -161,6 +176,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = self.solver != "liblinear"
         return tags
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -195,17 +211,19 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         """
         routed = search.routed(self, "fit", sample_weight, params)
         compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=2)
+        compatibility.announce(_LEGACY, self.use_legacy_attributes, stacklevel=2)
+        legacy = compatibility.stands_for(_LEGACY, self.use_legacy_attributes)
+        boolean(legacy, _LEGACY)
         positive_number(self.intercept_scaling, "intercept_scaling")
-        grid = search.check_parameters(self)
+        grid = search.check_parameters(self, compatibility.shares(self.penalty, self.l1_ratios))
         X = validate_features(self, X, reset=True)
+        X = compatibility.in_its_precision(X, self.solver)
         check_rows(X, y)
         encoded = encode(y, ignore=self.ignore_index)
         weights = validate_sample_weight(sample_weight, X)
-        if len(encoded.classes) < 2:
-            raise InputError(
-                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
-                f"{encoded.classes.tolist()[0]!r}"
-            )
+        check_two_classes(encoded.classes, type(self).__name__)
+        if isinstance(encoded, Labels):
+            compatibility.announce("scoring", self.scoring, stacklevel=2)
         self.classes_ = encoded.classes
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
         single = self._single()
@@ -219,8 +237,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         if ignored is not None:
             folds = search.without(folds, ignored)
         of_folds = training_weights(problem.target.weights[0], folds)
-        paths = fit_paths(X, problem, of_folds, grid, search.settings(self))
-        search.warn(paths, grid, self.classes_, self, stacklevel=3)
+        paths = search.fit_all(self, X, problem, of_folds, grid)
+        search.warn(paths, grid, self.classes_, self, X, stacklevel=3)
         own = None if sample_weight is None else weights
         scores = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
         self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
@@ -242,6 +260,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             self.history_ = {}
         self.history_["path_passes"] = np.array(paths.passes)
         self._set_paths(scores, paths)
+        if legacy:
+            self._set_legacy()
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
@@ -261,16 +281,18 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         """
         routed = search.routed(self, "score", sample_weight, params)
         check_is_fitted(self)
-        values = np.asarray(y)
+        values = plain(y)
         if values.ndim == 2 and values.shape[1] > 1:
             check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
             assert isinstance(encoded, Distributions)
-            if self.scoring in (None, search.LIKELIHOOD):
+            if self._scoring in (None, search.LIKELIHOOD):
                 logits = self.decision_function(X).reshape(len(values), 1, -1)
                 weights = routed.scorer.score.get("sample_weight")
                 return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
             y = self.classes_[_codes(encoded)]
+        else:
+            y = values
         parameters = routed.scorer.score
         if self.ignore_index is not None and values.ndim == 1:
             labels = encode(y, self.classes_, self.ignore_index)
@@ -284,8 +306,12 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
                 X, y = _safe_indexing(X, kept), _safe_indexing(values, kept)
         return self._get_scorer()(self, X, y, **parameters)
 
+    @property
+    def _scoring(self) -> Any:
+        return compatibility.stands_for("scoring", self.scoring)
+
     def _get_scorer(self) -> Any:
-        return search.scorer_of(self.scoring, "accuracy")
+        return search.scorer_of(self._scoring, "accuracy")
 
     def _single(self) -> LogisticRegression:
         # What fits all rows in the end, from the mean of the folds.
@@ -296,6 +322,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             tol=self.tol,
             max_iter=self.max_iter,
             warm_start=True,
+            intercept_scaling=self.intercept_scaling,
             random_state=self.random_state,
             n_threads=self.n_threads,
             verbose=self.verbose,
@@ -313,9 +340,9 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     ) -> np.ndarray:
         # (F, r, c)
         codes, soft = _codes(encoded), encoded.p if isinstance(encoded, Distributions) else None
-        likelihood = soft is not None and self.scoring in (None, search.LIKELIHOOD)
+        likelihood = soft is not None and self._scoring in (None, search.LIKELIHOOD)
         scorer = held_out.with_classes(self._get_scorer(), self.classes_)
-        if self.scoring is not None:
+        if self._scoring is not None:
             weights = params.get("sample_weight")
         view = held_out.LogisticView(n_threads=self.n_threads)
         view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
@@ -323,7 +350,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
             if soft is not None and likelihood:
                 return held_out.log_likelihood(soft[test], own)
-            if self.scoring in (None, "accuracy"):
+            if self._scoring in (None, "accuracy"):
                 return held_out.accuracy(codes[test], own)
             return held_out.by_scorer(scorer, view, rows, labels[test], parameters)
 
@@ -331,21 +358,26 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
 
     def _set_paths(self, scores: np.ndarray, paths: Paths) -> None:
         coefs = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
-        if not self.use_legacy_attributes:
-            self.coefs_paths_, self.scores_, self.n_iter_ = coefs, scores, paths.n_iter
-            return
-        # For each class the same scores; C before the L1 ratio.
+        self.coefs_paths_, self.scores_, self.n_iter_ = coefs, scores, paths.n_iter
+        if self._has_no_l1_ratios:
+            self.l1_ratios_ = np.array([None])
+
+    @property
+    def _has_no_l1_ratios(self) -> bool:
+        return compatibility.stands_for("l1_ratios", self.l1_ratios) is None
+
+    def _set_legacy(self) -> None:
+        # For each class the same scores; C before the L1 ratio, if that has an axis at all.
         names = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
-        by_class = np.moveaxis(coefs, (3, 2), (0, 2))
-        self.coefs_paths_ = dict(zip(names, by_class, strict=True))
-        self.scores_ = {name: scores.swapaxes(1, 2) for name in names}
-        self.n_iter_ = paths.n_iter.swapaxes(1, 2)[None]
-        if self.l1_ratios is None:  # then there was no axis of L1 ratios
-            self.coefs_paths_ = {name: a[:, :, 0] for name, a in self.coefs_paths_.items()}
-            self.scores_ = {name: a[:, :, 0] for name, a in self.scores_.items()}
-            self.n_iter_ = self.n_iter_[..., 0]
-        best = self.C_, self.l1_ratio_
-        self.C_, self.l1_ratio_ = (np.full(len(names), one) for one in best)
+        scores, coefs = self.scores_.swapaxes(1, 2), np.moveaxis(self.coefs_paths_, (3, 2), (0, 2))
+        n_iter, l1_ratio = self.n_iter_.swapaxes(1, 2), self.l1_ratio_
+        if self._has_no_l1_ratios:
+            scores, coefs, n_iter = scores[:, :, 0], coefs[:, :, :, 0], n_iter[:, :, 0]
+            l1_ratio = None if self.refit else 0.0
+        self.scores_ = {name: scores for name in names}
+        self.coefs_paths_ = dict(zip(names, coefs, strict=True))
+        self.n_iter_ = n_iter[None]
+        self.C_, self.l1_ratio_ = (np.array([one] * len(names)) for one in (self.C_, l1_ratio))
 
 
 def _codes(encoded: Labels | Distributions) -> np.ndarray:

@@ -11,10 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators.encoding import Distributions, Labels, encode
 from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.onnx import refusal
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.teachers import aligned, cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.validation import (
     check_rows,
+    check_two_classes,
     class_weights,
     fraction,
     positive_number,
@@ -73,6 +75,8 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> bool(clf.score(X, y) > 0.9)
     True
     """
+
+    onnx_converter = refusal
 
     def __init__(
         self,
@@ -142,10 +146,12 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             if teacher_logits is not None:
                 check_consistent_length(teacher_logits, y)
                 teacher_logits = _safe_indexing(teacher_logits, rows)
-        if encoded is not None and len(encoded.classes) < 2:
+        if encoded is not None:
+            check_two_classes(encoded.classes, type(self).__name__)
+        if teacher_logits is not None and self.cv is not None:
             raise InputError(
-                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
-                f"{encoded.classes.tolist()[0]!r}"
+                f"cv={self.cv!r} fits teachers to folds, but teacher_logits are given; leave out "
+                "one of the two"
             )
         teacher = None
         if teacher_logits is None:

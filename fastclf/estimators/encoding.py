@@ -9,6 +9,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf.errors import InputError
+from fastclf.estimators.plain import plain
+from fastclf.functional.rounding import ROUNDING, SUM_TOLERANCE, off_sum, with_sum_one
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
     Raises
     ------
     InputError
-        If a label is unknown, or a row isn't a distribution; or where rows are to be ignored, and
-        all are, or y holds distributions.
+        If a label is missing or unknown, or a row isn't a distribution; or where rows are to be
+        ignored, and all are, or y holds distributions.
     ValueError
         If y holds continuous values.
     """
@@ -81,7 +83,7 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
         raise InputError(
             "y is sparse; give labels or dense distributions, or use MultiLabelLogisticRegression"
         )
-    values = np.asarray(y)
+    values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         if ignore is not None:
             raise InputError(
@@ -89,10 +91,7 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
                 "such rows, or give them a sample_weight of 0"
             )
         return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
-    labels = values if values.ndim == 1 else column_or_1d(y, warn=True)
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        row = int((~np.isfinite(labels)).argmax())
-        raise InputError(f"y holds NaN or infinity, first in row {row}; drop such rows")
+    labels = values if values.ndim == 1 else column_or_1d(values, warn=True)
     found, codes = _distinct(labels)
     ignored = None
     no_class = np.array([ignore is not None and label == ignore for label in found.tolist()], bool)
@@ -144,18 +143,29 @@ def most_probable(y: Any, classes: np.ndarray) -> Any:
     InputError
         If y has columns of other classes.
     """
-    values = np.asarray(y)
+    values = plain(y)
     if values.ndim != 2 or values.shape[1] == 1:
-        return y
+        return values
     if values.shape[1] != len(classes):
         raise InputError(f"y has {values.shape[1]} columns, but there are {len(classes)} classes")
     check_names(column_names(y), classes)
     return classes[values.argmax(axis=1)]
 
 
+def shape_of(y: Any) -> tuple[int, ...]:
+    """Return the shape of y, be it sparse or an array-like that NumPy's asarray alone takes."""
+    return y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+
+
+def is_table(y: Any) -> bool:
+    """Tell whether y has several columns."""
+    shape = shape_of(y)
+    return len(shape) == 2 and shape[1] > 1
+
+
 def rows_that_count(y: Any, ignore: Any) -> np.ndarray | None:
     """Return the numbers of the rows whose label isn't the one to ignore; None for all rows."""
-    if ignore is None or (np.ndim(y) == 2 and np.shape(y)[1] > 1):
+    if ignore is None or is_table(y):
         return None
     encoded = encode(y, ignore=ignore)
     assert isinstance(encoded, Labels)  # y has a single column
@@ -199,20 +209,23 @@ def _rows(values: np.ndarray) -> np.ndarray:
         raise InputError(f"a 2-D y must hold a distribution in each row, got dtype {values.dtype}")
     p = _contiguous_floats(values)
     if not (p >= 0).all():
-        row, column = (int(i) for i in np.argwhere(~(p >= 0))[0])
-        raise InputError(
-            f"a 2-D y must hold distributions, but y[{row}, {column}] is {p[row, column]}; "
-            "probabilities are not negative or NaN"
-        )
+        wrong = ~(p >= -ROUNDING)
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            raise InputError(
+                f"a 2-D y must hold distributions, but y[{row}, {column}] is {p[row, column]}; "
+                "probabilities are not negative or NaN"
+            )
+        p = np.maximum(p, p.dtype.type(0))
     sums = p.sum(axis=1, dtype=np.float64)
-    tolerance = 1e-5 if p.dtype == np.float32 else 1e-8
-    bad = ~(np.abs(sums - 1) <= tolerance)
+    bad = off_sum(sums)
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"a 2-D y must hold distributions, but row {row} of y sums to {sums[row]:.6g}: {remedy}"
+            f"a 2-D y must hold distributions, which sum to 1 within {SUM_TOLERANCE}, but row "
+            f"{row} of y sums to {sums[row]:.6g}: {remedy}"
         )
-    return p
+    return with_sum_one(p, sums)
 
 
 def _contiguous_floats(values: np.ndarray) -> np.ndarray:
@@ -230,7 +243,7 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
         If an entry is outside [0, 1].
     """
     names = column_names(y)
-    dense = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    dense = y.toarray() if scipy.sparse.issparse(y) else plain(y, labels=False)
     if dense.shape[1] == 0:
         raise InputError("y has no columns: it needs one for each label")
     if dense.dtype.kind not in "biuf":
@@ -238,11 +251,14 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
     values = _contiguous_floats(dense)
     outside = (values < 0) | (values > 1)
     if outside.any():
-        row, column = (int(i) for i in np.argwhere(outside)[0])
-        raise InputError(
-            f"y must hold indicators in [0, 1], or NaN where nothing is known, but y[{row}, "
-            f"{column}] is {values[row, column]}"
-        )
+        outside = (values < -ROUNDING) | (values > 1 + ROUNDING)
+        if outside.any():
+            row, column = (int(i) for i in np.argwhere(outside)[0])
+            raise InputError(
+                f"y must hold indicators in [0, 1], or NaN where nothing is known, but y[{row}, "
+                f"{column}] is {values[row, column]}; give 0 and 1, or probabilities"
+            )
+        values = np.clip(values, 0, 1)
     if names is not None and all(isinstance(name, str) for name in names):
         return values, np.asarray(list(names))
     return values, np.arange(values.shape[1])

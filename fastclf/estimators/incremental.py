@@ -6,6 +6,7 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.objective import Curvature
+from fastclf.solvers.loop import NOT_FINITE
 from fastclf.solvers.minibatch import Minibatch, MinibatchState
 
 
@@ -27,10 +28,11 @@ class Incremental:
         self.moments: Curvature | None = None
         self.state: MinibatchState | None = None
 
-    def train(self, objective: Any, theta: np.ndarray) -> np.ndarray:
+    def train(self, objective: Any, theta: np.ndarray) -> np.ndarray | None:
         """Run one epoch over a part; return the new theta (d + 1, C). The first starts from theta.
 
-        ``weight``, the total of all parts, must count this one already.
+        ``weight``, the total of all parts, must count this one already. None is for a part whose
+        features are too large, which is as if it had never come.
         """
         share = float(objective.total_weight.mean()) / self.weight
         old = self.state
@@ -41,10 +43,13 @@ class Incremental:
         moments = objective.curvature(full=False)
         if self.moments is not None:
             moments = self.moments.joined(moments, min(share, 1.0))
-        self.moments = moments
         if old is not None:
             theta = old.raw(old.u, old.u0)
-        state = self.solver.start(objective, theta, self.moments)
+        state = self.solver.start(objective, theta, moments)
+        if state.status == NOT_FINITE:
+            self.weight -= float(objective.total_weight.mean())
+            return None
+        self.moments = moments
         if old is not None:
             _carry_over(old, state)
         epoch = state.iteration

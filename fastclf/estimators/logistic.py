@@ -4,13 +4,19 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, encode, most_probable
+from fastclf.estimators.encoding import (
+    Distributions,
+    Labels,
+    encode,
+    is_table,
+    most_probable,
+)
+from fastclf.estimators.extremes import overflow
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
@@ -18,7 +24,10 @@ from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_amon
 from fastclf.estimators.validation import (
     check_alone,
     check_rows,
+    check_total_weight,
+    check_two_classes,
     class_weights,
+    positive_number,
     seed_from,
     validate_features,
     validate_sample_weight,
@@ -28,20 +37,12 @@ from fastclf.losses import Sigmoid, Softmax
 from fastclf.targets import Target
 
 
-def _has_minibatch_solver(estimator: "LogisticRegression") -> bool:
-    if not choice.is_minibatch(estimator.solver):
-        raise AttributeError(
-            f"partial_fit needs a minibatch solver ('sgd', 'adam' or 'adamw'), "
-            f"not {estimator.solver!r}"
-        )
-    return True
-
-
 class LogisticRegression(ClassifierMixin, LinearClassifier):
     """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
 
     Minimises ``Σ w_i loss_i / Σ w_i + ((1 - r) ‖W‖² / 2 + r ‖W‖₁) / (C Σ w_i)``, r the `l1_ratio`
-    and the intercepts unpenalised, as scikit-learn's class of the same name does.
+    and the intercepts unpenalised, as scikit-learn's class of the same name does; see
+    `intercept_scaling` for the exception.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     dual : bool
         True only with ``solver="liblinear"``, as in scikit-learn; the solution is the same.
     intercept_scaling : float
-        Without effect: the intercept is never penalised.
+        With ``solver="liblinear"`` alone the intercept b is penalised, too, as there: by
+        ``b² / (2 s²)``, or by ``|b| / s`` with an L1 penalty, s the `intercept_scaling`. X is
+        copied then. Without effect otherwise.
     n_jobs : int, optional
         Without effect, as in scikit-learn; see n_threads.
     ignore_index : label, optional
@@ -178,8 +181,12 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             Labels, or a distribution over classes in each row: its columns are the classes 0 to
             K - 1, or the names of the columns of a frame.
         sample_weight : array-like of shape (n,), optional
+            Negative ones, which scikit-learn takes, are refused: with them the objective isn't
+            convex, may have no minimum, and two solvers needn't agree.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
+            says so.
 
         Returns
         -------
@@ -197,12 +204,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             X, problem = self._survey(X)
         else:
             X = validate_features(self, X, reset=True)
+            X = compatibility.in_its_precision(X, self.solver)
             check_rows(X, y)
             encoded = encode(y, ignore=self.ignore_index)
             weights = validate_sample_weight(sample_weight, X)
             of_class = self._of_classes(encoded, weights)
             problem = self._problem(encoded, weights, of_class, X.dtype)
         validation = self._validation(X_val, y_val)
+        if validation is not None:
+            choice.warn_of_no_use(self.solver, stacklevel=2)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         self._incremental = None  # partial_fit goes on from here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
@@ -210,11 +220,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
 
     def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
         # The weight of each class; sets the classes.
-        if len(encoded.classes) < 2:
-            raise InputError(
-                f"{type(self).__name__} needs at least two classes, but y holds only one class: "
-                f"{encoded.classes.tolist()[0]!r}"
-            )
+        check_two_classes(encoded.classes, type(self).__name__)
         self.classes_ = encoded.classes
         return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
 
@@ -239,7 +245,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
 
     def _check_parameters(self) -> None:
         compatibility.check_penalty(self.penalty, self.C, self.l1_ratio, stacklevel=3)
-        compatibility.check_without_effect(self.intercept_scaling, self.n_jobs, stacklevel=3)
+        positive_number(self.intercept_scaling, "intercept_scaling")
+        compatibility.check_n_jobs(self.n_jobs, stacklevel=3)
         super()._check_parameters()
 
     def _strength_and_share(self) -> tuple[float, float]:
@@ -254,9 +261,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         some: bool = False,
     ) -> Problem:
         # Rows that are only some of all may all have no weight.
-        weights = encoded.weigh(sample_weight, of_class)[None, :]
-        if not some and not weights.sum() > 0:
-            raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
+        with np.errstate(over="ignore"):
+            weights = encoded.weigh(sample_weight, of_class)[None, :]
+            total = weights.sum()
+        if not some:
+            if not total > 0:
+                raise InputError(
+                    "the weights of all rows are 0; check class_weight and sample_weight"
+                )
+            check_total_weight(total, dtype, "class_weight, sample_weight")
         eps = float(self.label_smoothing)
         K = len(encoded.classes)
         compatibility.check_classes(self.solver, K)
@@ -288,7 +301,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         )
         return X_val, problem
 
-    @available_if(_has_minibatch_solver)
+    @compatibility.OfMinibatchSolvers
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "LogisticRegression":
@@ -316,6 +329,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             If y holds a label that isn't among the classes, or X isn't finite.
         """
         self._check_parameters()
+        if choice.named(self.solver).early_stopping is not None:
+            raise InputError(
+                "early stopping needs a whole fit and doesn't work with partial_fit; set the "
+                "solver's early_stopping to None, and stop calling partial_fit when a score falls"
+            )
         if self.class_weight == "balanced":
             raise InputError(
                 "class_weight='balanced' needs all data at once and doesn't work with partial_fit; "
@@ -323,8 +341,10 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             )
         known = getattr(self, "classes_", None)
         first = known is None
-        X = validate_features(self, X, reset=first)
+        X = validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
         check_rows(X, y)
+        if not first and self.coef_.shape[-1] != X.shape[1]:  # which was set by hand
+            raise InputError(f"X has {X.shape[1]} features, and coef_ has {self.coef_.shape[-1]}")
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if known is not None and not np.array_equal(given, known):
@@ -363,8 +383,11 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         objective = self._objective(
             X, problem, C=self._strength_and_share()[0] * incremental.weight / total
         )
-        theta = problem.centred(incremental.train(objective, self._theta()))
-        self._store_theta(theta, self.coef_.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+            theta = incremental.train(objective, self._start())
+        if theta is None:
+            raise overflow(*self._in_memory(X))
+        self._store_theta(problem.centred(theta), self.coef_.dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 
@@ -382,7 +405,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         float
         """
         check_is_fitted(self)
-        soft = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        soft = is_table(y)
         y = most_probable(y, self.classes_)
         if self.ignore_index is not None and not soft:
             encoded = encode(y, self.classes_, self.ignore_index)

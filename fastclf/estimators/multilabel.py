@@ -10,8 +10,17 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError, nearest
+from fastclf.estimators import choice
 from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Labels, check_names, column_names, encode, indicators
+from fastclf.estimators.encoding import (
+    Labels,
+    check_names,
+    column_names,
+    encode,
+    indicators,
+    shape_of,
+)
+from fastclf.estimators.plain import plain
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
 from fastclf.estimators.tallies import IndicatorTally
@@ -19,6 +28,7 @@ from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
     check_alone,
     check_rows,
+    check_total_weight,
     natural_number,
     validate_features,
     validate_sample_weight,
@@ -27,6 +37,9 @@ from fastclf.linear_model import Task
 from fastclf.losses import Sigmoid
 from fastclf.table import listed
 from fastclf.targets import Target, weighted_sums
+
+_LARGEST = 1e30
+"""Weight of a positive class: sums of losses must be finite in float32, too."""
 
 
 class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
@@ -75,6 +88,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     """
 
     _saved_as = "MultiLabelLogisticRegression"
+    _one_label = False
 
     def __init__(
         self,
@@ -140,6 +154,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             Weights of rows, or of each label in each row.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
+            says so.
 
         Returns
         -------
@@ -168,6 +184,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X_val = validate_features(self, X_val, reset=False)
             held_out = self._encode(X_val, y_val, known=True)[0]
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
+            choice.warn_of_no_use(self.solver, stacklevel=2)
         self._check_top_k(problem.n_columns)
         self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
         return self
@@ -194,7 +211,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         """
         predicted = self.predict(X)
         if self._one_label:
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
+            return accuracy_score(plain(y), predicted, sample_weight=sample_weight)
         return subset_accuracy(self._encode(predicted, y, known=True)[0], predicted, sample_weight)
 
     def tune_thresholds(
@@ -273,7 +290,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         check_rows(X, y)
         if scipy.sparse.issparse(y) and y.shape[1] == 1:
             y = y.toarray().ravel()
-        shape = y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+        shape = shape_of(y)
         if len(shape) == 2 and shape[1] != 1:
             values, names = indicators(y)
             if known and (self._one_label or len(names) != len(self.classes_)):
@@ -326,13 +343,21 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
                 )
             both = (positive > 0) & (positive < total)
             return np.where(both, (total - positive) / np.where(both, positive, 1), 1.0)
-        return _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
+        weights = _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
+        if (weights > _LARGEST).any():
+            raise InputError(f"pos_weight must be at most {_LARGEST:g}, got {weights.max():g}")
+        return weights
 
     def _thresholds(self, L: int) -> np.ndarray:
         thresholds = _one_for_each(self.threshold, self._label_names(L), "threshold", 0.5)
         if (thresholds > 1).any():
             raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
         return thresholds
+
+    def _threshold(self) -> np.ndarray:
+        # Labels whose coefficients were set by hand have the parameter's.
+        known = super()._threshold()
+        return self._thresholds(len(self.coef_)) if known is None else known
 
     def _label_names(self, L: int) -> list[Any]:
         # Of two classes the second one is the label.
@@ -396,6 +421,8 @@ def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
             f"sample_weight must not be negative, NaN or infinite, but sample_weight[{row}, "
             f"{column}] is {weights[row, column]}"
         )
+    with np.errstate(over="ignore"):
+        check_total_weight(weights.sum(axis=0), X.dtype, "sample_weight")
     return weights
 
 

@@ -11,7 +11,7 @@ from fastclf.errors import InputError
 from fastclf.estimators import held_out, search
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
-from fastclf.estimators.paths import Paths, fit_paths, training_weights
+from fastclf.estimators.paths import Paths, training_weights
 from fastclf.estimators.problem import Massless
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 from fastclf.linear_model import Task
@@ -70,6 +70,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     __metadata_request__score = {"sample_weight": UNUSED}
 
     _saved_as = "MultiLabelLogisticRegression"
+    _one_label = False
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             can't be used.
         """
         routed = search.routed(self, "fit", sample_weight, params)
-        grid = search.check_parameters(self)
+        grid = search.check_parameters(self, self.l1_ratios)
         X = validate_features(self, X, reset=True)
         single = self._single()
         values, self.classes_ = single._encode(X, y)
@@ -165,15 +166,9 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         of_split = self.classes_[on[:, 0]] if self._one_label else on
         folds = search.split(self.cv, X, of_split, routed.splitter.split)
         self._check_held_out(known, weights, folds)
-        paths = fit_paths(
-            X,
-            problem,
-            training_weights(weights, folds),
-            grid,
-            search.settings(self),
-            None if known.all() else known,
-        )
-        search.warn(paths, grid, self.classes_, self, stacklevel=3)
+        of_folds = training_weights(weights, folds)
+        paths = search.fit_all(self, X, problem, of_folds, grid, None if known.all() else known)
+        search.warn(paths, grid, self.classes_, self, X, stacklevel=3)
         own = None if sample_weight is None else weights
         scores = self._scores(X, values, on, own, folds, paths, routed.scorer.score)
         self.scores_ = scores if self.per_label else scores[..., 0]
@@ -249,6 +244,14 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
 
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
+
+    def _threshold(self) -> np.ndarray:
+        known = super()._threshold()
+        if known is not None:
+            return known
+        single = self._single()
+        single.classes_ = self.classes_
+        return single._thresholds(len(self.classes_))
 
     def _check_scoring(self) -> None:
         if self.scoring not in (None, search.LIKELIHOOD) and not self.per_label:

@@ -8,13 +8,15 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
+from fastclf.estimators.intercept_column import InterceptColumn
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective, RowSpace
 from fastclf.penalties import L2, from_C
 from fastclf.solvers import Result, choose
 from fastclf.solvers.folds import follow
-from fastclf.solvers.loop import Observer
+from fastclf.solvers.loop import NOT_FINITE, Observer
+from fastclf.solvers.optimality import far_from_optimum
 
 _ROOM = 1 << 25
 """Entries that the weights of all labels in all folds may take; more folds have to wait."""
@@ -30,7 +32,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Settings:
-    """What all fits have in common; ``solver`` is None to choose by the problem."""
+    """What all fits have in common; ``solver`` is None to choose by the problem.
+
+    An ``intercept_column`` stands in for an intercept that is penalised; ``fit_intercept`` is then
+    False.
+    """
 
     fit_intercept: bool
     solver: Any
@@ -38,6 +44,7 @@ class Settings:
     max_iter: int
     n_threads: int | None
     observer: Observer | None = None
+    intercept_column: InterceptColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class Paths:
     coefs : ndarray of shape (F, r, c, C, d + 1)
         The coefficients of each of the C columns, the intercept last.
     n_iter : ndarray of shape (F, r, c)
-    unfinished : ndarray of shape (F, r, c)
-        Whether the limit on iterations ended the fits.
+    unfinished, stalled : ndarray of shape (F, r, c)
+        Whether the limit on iterations ended the fits, or arithmetic did, far from the optimum.
     massless : list of Massless
         What can't be fitted in each fold.
     passes : float
@@ -60,6 +67,7 @@ class Paths:
     coefs: np.ndarray
     n_iter: np.ndarray
     unfinished: np.ndarray
+    stalled: np.ndarray
     massless: list[Massless]
     passes: float
 
@@ -99,13 +107,21 @@ def fit_paths(
     """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
 
     Of labels that aren't all known, a mask ``known`` (n, L) tells where they are.
+
+    Raises
+    ------
+    FloatingPointError
+        If a fit ends where numbers aren't finite.
     """
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
-    n_iter, unfinished = np.zeros(shape, np.int32), np.zeros(shape, bool)
+    n_iter = np.zeros(shape, np.int32)
+    unfinished, stalled = np.zeros(shape, bool), np.zeros(shape, bool)
     massless = [
         Massless.find(_weighted(problem, row, known), settings.fit_intercept) for row in weights
     ]
+    column = settings.intercept_column
+    X = X if column is None else column.rows(X)
     squared = not grid.l1_ratios.any()  # and so the penalty doesn't ask which way features lie
     space = RowSpace.of(X) if settings.solver is None and squared else None
     if space is not None:  # no entry of a vector is larger than its norm
@@ -116,20 +132,28 @@ def fit_paths(
         group = _Group.of(X, problem, weights, massless, members, settings, known)
         for r, l1_ratio in enumerate(grid.l1_ratios):
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
+                if result.status == NOT_FINITE:
+                    raise FloatingPointError
                 at = np.flatnonzero(places == c)
+                far = group.far_from_optimum(result, Cs[c], l1_ratio)
                 for i, f in enumerate(members):
                     theta = group.theta(result, i, squared=l1_ratio == 0)
                     if space is not None:
                         theta = space.expand(theta)
+                    if column is not None:
+                        theta = column.expand(theta)
                     theta = massless[f].expand(theta[:, massless[f].present[group.present]])
                     coefs[f, r, at] = theta.T
                     n_iter[f, r, at] = group.iterations(result, i)
                     unfinished[f, r, at] = result.status == "max_iter"
+                    stalled[f, r, at] = far[i]
         passes += group.objective.passes + group.reference.passes
     for f, lacking in enumerate(massless):
         if not lacking.present.any():
             coefs[f] = lacking.expand(np.zeros((coefs.shape[-1], 0))).T
-    return Paths(coefs, n_iter, unfinished, massless, passes)
+    if not np.isfinite(coefs).all():
+        raise FloatingPointError
+    return Paths(coefs, n_iter, unfinished, stalled, massless, passes)
 
 
 def _weighted(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> Problem:
@@ -207,6 +231,14 @@ class _Group:
         solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
         return follow(self.objective, self.reference, penalties, solver, some.observer)
+
+    def far_from_optimum(self, result: Result, C: float, l1_ratio: float) -> np.ndarray:
+        """Return a mask of the folds that arithmetic ended far from the optimum for C."""
+        G = self.reference.n_problems
+        if result.status != "precision":
+            return np.zeros(self.objective.n_problems // G, bool)
+        objective = self.objective.with_penalty(from_C(C, l1_ratio, self.objective.total_weight))
+        return far_from_optimum(objective, result.theta, self.settings.tol).reshape(-1, G).any(1)
 
     def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""

@@ -2,9 +2,12 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
+from fastclf.errors import InputError
 from fastclf.losses import Loss, Sigmoid
 from fastclf.targets import Target, weighted_sums
 
@@ -130,3 +133,32 @@ class Massless:
         on, off = self.mass[:, ~self.present]
         full[-1, ~self.present] = np.log((on + 0.5) / (off + 0.5))
         return full
+
+
+def split_off(
+    X: Any, problem: Problem, share: float, seed: int
+) -> tuple[Any, Problem, tuple[Any, Problem]]:
+    """Return rows to train on with their problem, and rows to validate on with theirs.
+
+    Raises
+    ------
+    InputError
+        If there are too few rows.
+    """
+    rows = np.flatnonzero(
+        problem.target.weights.any(axis=0)
+    )  # a row without weight is as good as none
+    strata = problem.target.strata
+    strata = None if strata is None else strata[rows]
+    if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:
+        strata = None
+    try:
+        train, held_out = train_test_split(
+            rows, test_size=share, random_state=seed, stratify=strata
+        )
+    except ValueError as error:
+        raise InputError(
+            f"early stopping can't split off validation rows: {error} Use more rows, another "
+            "validation_fraction, or X_val and y_val"
+        ) from None
+    return X[train], problem.rows(train), (X[held_out], problem.rows(held_out))

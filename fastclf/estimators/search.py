@@ -20,14 +20,18 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.base import print_progress
+from fastclf.estimators.extremes import advice, overflow
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.paths import Grid, Paths, Settings
+from fastclf.estimators.intercept_column import InterceptColumn
+from fastclf.estimators.paths import Grid, Paths, Settings, fit_paths
+from fastclf.estimators.problem import Problem
+from fastclf.estimators.progress import print_progress
 from fastclf.estimators.validation import (
+    boolean,
     fraction,
     natural_number,
     non_negative_number,
-    positive_number,
+    strength_number,
 )
 from fastclf.threads import resolve_n_threads
 
@@ -37,8 +41,8 @@ LIKELIHOOD = "neg_log_loss"
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
-def check_parameters(estimator: Any) -> Grid:
-    """Check the parameters of an estimator, and return its grid.
+def check_parameters(estimator: Any, l1_ratios: Any) -> Grid:
+    """Check the parameters of an estimator, and return the grid of its Cs and of ``l1_ratios``.
 
     Raises
     ------
@@ -47,6 +51,8 @@ def check_parameters(estimator: Any) -> Grid:
     """
     fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
     natural_number(estimator.max_iter, "max_iter")
+    boolean(estimator.fit_intercept, "fit_intercept")
+    boolean(estimator.refit, "refit")
     non_negative_number(estimator.tol, "tol")
     resolve_n_threads(estimator.n_threads)
     choice.named(estimator.solver)
@@ -55,8 +61,7 @@ def check_parameters(estimator: Any) -> Grid:
             f"solver={estimator.solver!r} trains on minibatches, whose results are too rough to "
             "compare penalties by; use an exact one, e.g. 'auto'"
         )
-    own = compatibility.shares(getattr(estimator, "penalty", None), estimator.l1_ratios)
-    grid = Grid(_Cs(estimator.Cs), _l1_ratios(own))
+    grid = Grid(_Cs(estimator.Cs), _l1_ratios(l1_ratios))
     for l1_ratio in grid.l1_ratios:
         compatibility.check_solver(
             estimator.solver, grid.Cs.max(), float(l1_ratio), getattr(estimator, "dual", False)
@@ -67,31 +72,34 @@ def check_parameters(estimator: Any) -> Grid:
 
 
 def _Cs(Cs: Any) -> np.ndarray:
-    if np.ndim(Cs) == 0:
+    if np.asarray(Cs).ndim == 0:
         if natural_number(Cs, "Cs") < 1:
             raise InputError(f"Cs must be an integer >= 1 or a list of numbers, got {Cs!r}")
         return np.logspace(-4, 4, int(Cs))
-    values = [positive_number(C, "each of Cs", allow_infinity=True) for C in Cs]
+    values = [strength_number(C, "each of Cs") for C in np.asarray(Cs)]
     if not values:
         raise InputError("Cs is empty; give at least one number, or how many to try")
     return np.array(values)
 
 
 def _l1_ratios(l1_ratios: Any) -> np.ndarray:
-    if np.ndim(l1_ratios) != 1 or len(l1_ratios) == 0:
+    values = np.asarray(l1_ratios)
+    if values.ndim != 1 or values.size == 0:
         raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
-    return np.array([fraction(ratio, "each of l1_ratios") for ratio in l1_ratios])
+    return np.array([fraction(ratio, "each of l1_ratios") for ratio in values])
 
 
 def settings(estimator: Any) -> Settings:
     """Return what all fits of an estimator have in common."""
+    column = InterceptColumn.of(estimator)
     return Settings(
-        estimator.fit_intercept,
+        estimator.fit_intercept and column is None,
         choice.named(estimator.solver),
         estimator.tol,
         estimator.max_iter,
         estimator.n_threads,
         print_progress if estimator.verbose else None,
+        column,
     )
 
 
@@ -115,6 +123,7 @@ def routed(estimator: Any, method: str, sample_weight: Any, params: dict[str, An
     Without metadata routing that is nothing but the sample weights, to the scorer.
     """
     _raise_for_params(params, estimator, method)
+    sample_weight = None if sample_weight is None else np.asarray(sample_weight)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     if _routing_enabled():
         if method == "fit":
@@ -185,7 +194,9 @@ def best(scores: np.ndarray) -> tuple[int, int]:
     return int(r), int(c)
 
 
-def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklevel: int) -> None:
+def warn(
+    paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, X: Any, stacklevel: int
+) -> None:
     """Say which classes or labels folds lack, and which fits didn't converge, once for each."""
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():
@@ -195,6 +206,16 @@ def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklev
             f"in some folds there is no weight on one side of {listed}, so nothing can be learned "
             "there: the coefficients are 0 and the intercept is that of the smoothed rate",
             UserWarning,
+            stacklevel=stacklevel,
+        )
+    if paths.stalled.any():
+        Cs = grid.Cs[paths.stalled.any(axis=(0, 1))]
+        names = getattr(estimator, "feature_names_in_", None)
+        warnings.warn(
+            f"{type(estimator).__name__} stopped far from the optimum, where {X.dtype} arithmetic "
+            f"allows no further progress, at C = {', '.join(f'{C:g}' for C in Cs)}. "
+            f"{advice(X, names)}",
+            ConvergenceWarning,
             stacklevel=stacklevel,
         )
     if paths.unfinished.any():
@@ -207,6 +228,28 @@ def warn(paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, stacklev
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
+
+
+def fit_all(
+    estimator: Any,
+    X: Any,
+    problem: Problem,
+    weights: np.ndarray,
+    grid: Grid,
+    known: np.ndarray | None = None,
+) -> Paths:
+    """Fit the paths of all folds; see :func:`fastclf.estimators.paths.fit_paths`.
+
+    Raises
+    ------
+    InputError
+        If numbers of X are too large; it names their columns.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+            return fit_paths(X, problem, weights, grid, settings(estimator), known)
+    except FloatingPointError:
+        raise overflow(X, getattr(estimator, "feature_names_in_", None)) from None
 
 
 def scorer_of(scoring: Any, default: str) -> Any:

@@ -10,16 +10,34 @@ so narrow that the solver stops before it has told the rows beside it apart, and
 some are told apart while the others stay where they are (quasi-complete separation).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastclf.estimators.problem import Problem
+from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.streams import StreamedRows
 from fastclf.targets import Target
 
 _ROWS = 4096
 _ROUNDING = 1e-10
 """Of a row's products, what a margin must exceed to be no error of rounding."""
+
+
+def told_apart(X: Any, massless: Massless, problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """Return the same mask as :func:`separated`, of rows in memory or of a stream.
+
+    It is of the columns that are present.
+    """
+    problem = massless.restrict(problem)
+    if not isinstance(X, StreamedRows):
+        return separated(X, problem, theta)
+    apart = np.ones(1, bool)
+    for rows, target in X.restricted(massless).in_order():
+        apart = apart & separated(rows, replace(problem, target=target), theta)
+        if not apart.any():
+            break
+    return apart
 
 
 def separated(X: Any, problem: Problem, theta: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from fastclf.errors import InputError
 from fastclf.estimators.teachers import two_columns
 from fastclf.functional import softmax
 
@@ -44,10 +45,16 @@ def best_temperature(
     0.75
     """
     z = logits.astype(np.float64)
-    z -= z.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        z -= z.max(axis=1, keepdims=True)
     share = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
     expected = np.einsum("i,ik,ik->", share, targets, z)  # 0 or less
     size = share @ np.abs(z).max(axis=1)
+    if not np.isfinite(size):
+        raise InputError(
+            f"logits are as large as {np.abs(logits).max():.3g}, too large to be divided by a "
+            "temperature; scale the features of the classifier"
+        )
     rounding = 1e-12 * size
     if not expected < -rounding or not share @ z.mean(axis=1) < expected - rounding:
         return None

@@ -14,6 +14,12 @@ from fastclf.errors import InputError
 from fastclf.estimators.streams import is_stream
 from fastclf.finite import first_not_finite
 
+_DATES = ("Date", "Datetime", "Duration", "Time")
+"""How the names of such types begin in polars."""
+
+_MOST, _MOST_IN_SINGLE = 1e100, 1e30
+"""The largest sum of weights, and one over the smallest: their products must be finite, too."""
+
 
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     """Return X as a C-contiguous float32 or float64 array or CSR matrix of finite numbers.
@@ -27,6 +33,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             "MultiLabelLogisticRegression only; give an array here"
         )
     if not _is_valid(estimator, X, reset):
+        _refuse_dates(X)
         X = validate_data(
             estimator,
             X,
@@ -36,6 +43,8 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             order="C",
             ensure_all_finite=False,
         )
+    if X.dtype not in (np.float64, np.float32):  # sparse columns of a frame
+        X = X.astype(np.float64)
     if scipy.sparse.issparse(X):
         try:
             X.check_format(full_check=True)  # kernels trust the indices
@@ -60,7 +69,30 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
         return True
-    return not hasattr(estimator, "feature_names_in_") and X.shape[1] == estimator.n_features_in_
+    if hasattr(estimator, "feature_names_in_"):
+        return False
+    # Coefficients that were set by hand come without it, and tell the number of features later.
+    return X.shape[1] == getattr(estimator, "n_features_in_", X.shape[1])
+
+
+def _refuse_dates(X: Any) -> None:
+    # As numbers they would be nanoseconds since 1970, or days, by their unit.
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is None:
+        found = getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M")
+        where = "X"
+    else:
+        columns = [
+            str(name)
+            for name, dtype in zip(X.columns, dtypes, strict=True)
+            if getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith(_DATES)
+        ]
+        found, where = bool(columns), f"column {', '.join(columns[:5])} of X"
+    if found:
+        raise InputError(
+            f"{where} holds dates or times, which are no features; make numbers of them, e.g. the "
+            "year, the day of the week, or the days since a date"
+        )
 
 
 def _check_finite(X: Any, name: str, feature_names: np.ndarray | None) -> None:
@@ -82,9 +114,34 @@ def validate_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     if sample_weight is None:
         return np.ones(X.shape[0])
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weights.sum() > 0:
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not total > 0:
         raise InputError("sample_weight is 0 for every row; at least one must be positive")
+    check_total_weight(total, getattr(X, "dtype", None), "sample_weight")
     return weights
+
+
+def check_total_weight(total: Any, dtype: Any, source: str) -> None:
+    """Refuse sums of weights that arithmetic in a dtype can't take; ones of 0 are left to others.
+
+    Parameters
+    ----------
+    total : float or ndarray
+    dtype : dtype
+        That of X.
+    source : str
+        The arguments that they come from.
+    """
+    most = _MOST_IN_SINGLE if dtype == np.float32 else _MOST
+    total = np.atleast_1d(total)
+    bad = ~((total <= most) & ((total >= 1 / most) | (total == 0)))
+    if bad.any():
+        raise InputError(
+            f"{source}: the weights of all rows sum to {total[bad][0]:.3g}, and must sum to a "
+            f"number from {1 / most:g} to {most:g}; divide the weights by the largest of them, and "
+            "multiply C by it, which is the same problem"
+        )
 
 
 def check_rows(X: Any, y: Any) -> None:
@@ -93,6 +150,15 @@ def check_rows(X: Any, y: Any) -> None:
         raise InputError("requires y to be passed, but the target y is None")
     if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # it takes its time
         check_consistent_length(X, y)
+
+
+def check_two_classes(classes: np.ndarray, name: str) -> None:
+    """Refuse a y of a single class, in scikit-learn's words."""
+    if len(classes) < 2:
+        raise InputError(
+            "This solver needs samples of at least 2 classes in the data, but the data contains "
+            f"only one class: {classes.tolist()[0]!r}; give {name} rows of a second class"
+        )
 
 
 def check_alone(y: Any, sample_weight: Any) -> None:
@@ -106,14 +172,34 @@ def positive_number(value: Any, name: str, allow_infinity: bool = False) -> floa
     """Return a number > 0."""
     if not _is_real(value) or not value > 0 or (not allow_infinity and not value < np.inf):
         raise InputError(f"{name} must be a positive number, got {value!r}")
-    return float(value)
+    return _as_float(value, name)
 
 
 def non_negative_number(value: Any, name: str) -> float:
     """Return a number >= 0."""
     if not _is_real(value) or not value >= 0:
         raise InputError(f"{name} must be a number >= 0, got {value!r}")
-    return float(value)
+    return _as_float(value, name)
+
+
+def strength_number(C: Any, name: str) -> float:
+    """Return a C > 0, or infinity; refuse one so small that its inverse isn't a number."""
+    value = positive_number(C, name, allow_infinity=True)
+    if value < 1 / _MOST:
+        raise InputError(
+            f"{name} must be at least {1 / _MOST:g}, got {C!r}; already such a penalty leaves no "
+            "coefficient other than 0"
+        )
+    return value
+
+
+def _as_float(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(
+            f"{name} is larger than floats can be; use np.inf for no limit, or a smaller number"
+        ) from None
 
 
 def fraction(value: Any, name: str, below_one: bool = False) -> float:
@@ -125,6 +211,12 @@ def fraction(value: Any, name: str, below_one: bool = False) -> float:
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def boolean(value: Any, name: str) -> None:
+    """Refuse what is neither True nor False: a word such as "False" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, got {value!r}")
 
 
 def natural_number(value: Any, name: str) -> int:
@@ -157,8 +249,10 @@ def class_weights(class_weight: Any, classes: np.ndarray, mass: np.ndarray) -> n
         return weights
     if not isinstance(class_weight, Mapping):
         raise InputError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
-    if any(not weight >= 0 for weight in class_weight.values()):
-        raise InputError(f"class_weight must not be negative, got {dict(class_weight)!r}")
+    if any(not 0 <= weight < np.inf for weight in class_weight.values()):
+        raise InputError(
+            f"class_weight must not be negative, NaN or infinite, got {dict(class_weight)!r}"
+        )
     return compute_class_weight(dict(class_weight), classes=classes, y=classes)
 
 

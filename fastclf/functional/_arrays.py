@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike
 
 from fastclf import threads
 from fastclf.errors import InputError
+from fastclf.functional.rounding import ROUNDING
 from fastclf.kernels.arrays import for_reading
+
+_LARGEST_CODE = np.iinfo(np.intp).max
 
 _ENTRY = 1.0
 """Nanoseconds or so that a kernel spends on an entry."""
@@ -54,18 +57,30 @@ def _extreme(extreme: Callable[[np.ndarray], Any], values: np.ndarray) -> Any:
 
 def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
     p = floats(p, name)
-    if p.size and not (_extreme(np.min, p) >= 0 and _extreme(np.max, p) <= 1):
-        bad = np.argwhere(~((p >= 0) & (p <= 1)))[0]
-        index = tuple(int(i) for i in bad)
-        raise InputError(f"{name} must lie in [0, 1], got {p[index]} at index {index}")
-    return p
+    if not p.size:
+        return p
+    low, high = _extreme(np.min, p), _extreme(np.max, p)
+    if low >= 0 and high <= 1:
+        return p
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        return np.asarray(np.clip(p, 0, 1))
+    index = _first(~((p >= -ROUNDING) & (p <= 1 + ROUNDING)))
+    raise InputError(
+        f"{name} must lie in [0, 1], got {p[index]} at index {index}; give probabilities, which "
+        "softmax or sigmoid make of logits"
+    )
 
 
 def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndarray:
     p = as_logits(p, name)
-    if p.size and not _extreme(np.min, p) >= 0:
-        index = tuple(int(i) for i in np.argwhere(~(p >= 0))[0])
-        raise InputError(f"{name} must not be negative or NaN, got {p[index]} at index {index}")
+    if p.size and not (low := _extreme(np.min, p)) >= 0:
+        if not low >= -ROUNDING:
+            index = _first(~(p >= -ROUNDING))
+            raise InputError(
+                f"{name} must not be negative or NaN, got {p[index]} at index {index}; give "
+                "probabilities, which softmax makes of logits"
+            )
+        p = np.maximum(p, p.dtype.type(0))
     if positive_sum and not (p.sum(axis=-1) > 0).all():
         row = np.argwhere(~(p.sum(axis=-1) > 0))[0]
         raise InputError(
@@ -74,10 +89,21 @@ def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.nd
     return p
 
 
+def _first(bad: np.ndarray) -> tuple[int, ...]:
+    # The index of the first entry of a mask.
+    return tuple(int(i) for i in np.argwhere(bad)[0])
+
+
 def class_codes(
     labels: np.ndarray, n_classes: int, ignore_index: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     # The classes as flat intp, and a mask of the ignored ones (whose code is then 0) or None.
+    if labels.dtype.kind == "u" and labels.size and _extreme(np.max, labels) > _LARGEST_CODE:
+        # As intp they would be negative, and one of them the class to ignore.
+        at = int((labels.reshape(-1) > _LARGEST_CODE).argmax())
+        raise InputError(
+            f"y must hold classes 0 to {n_classes - 1}, got {labels.flat[at]} at row {at}"
+        )
     codes = np.ascontiguousarray(labels, dtype=np.intp).reshape(-1)
     # A negative class is a huge one when read as unsigned, so one pass sees both ends.
     if not codes.size or _extreme(np.max, codes.view(np.uintp)) < n_classes:

@@ -24,6 +24,7 @@ from fastclf.functional._arrays import (
     result_array,
     run_sum,
 )
+from fastclf.functional.rounding import SUM_TOLERANCE, off_sum, with_sum_one
 from fastclf.functional.transforms import softmax
 from fastclf.kernels import cross_entropy as _softmax_loss
 from fastclf.kernels import sigmoid as _sigmoid
@@ -472,8 +473,12 @@ def distillation_loss_with_grad(
 
 def _log_probabilities(p: ArrayLike) -> np.ndarray:
     p = as_probabilities(p, "logits (as probabilities)")
-    sums = as_logits(p, "logits (as probabilities)").sum(axis=-1)
-    if not np.allclose(sums, 1, rtol=0, atol=1e-8 if p.dtype == np.float64 else 1e-5):
-        raise InputError("with from_logits=False each row must sum to 1; divide it by its sum")
+    sums = as_logits(p, "logits (as probabilities)").sum(axis=-1, dtype=np.float64)
+    off = off_sum(sums)
+    if off.any():
+        raise InputError(
+            f"with from_logits=False each row must sum to 1 within {SUM_TOLERANCE}, and one sums "
+            f"to {sums[off][0]:.6g}; divide it by its sum"
+        )
     with np.errstate(divide="ignore"):
-        return np.log(p)
+        return np.log(with_sum_one(p, sums))

@@ -14,6 +14,7 @@ from fastclf.functional._arrays import (
     log_base,
     real_array,
 )
+from fastclf.functional.rounding import ROUNDING
 
 
 def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
@@ -41,6 +42,7 @@ def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
     1.5
     """
     p = as_distribution(p, "p", positive_sum=False)
+    p = np.where((p > 1) & (p <= 1 + ROUNDING), p.dtype.type(1), p)
     return (scipy.special.entr(p).sum(axis=-1) / p.dtype.type(log_base(base)))[()]
 
 

@@ -12,15 +12,18 @@
 * The cache is Numba's own, but keyed by the content of *all* files of this package: Numba looks
   only at the file that holds a function, and would answer an edit of a callee with old code.
   Where no cache can be written, or an entry can't be read, the kernel is compiled afresh.
+* With ``NUMBA_DISABLE_JIT=1`` nothing is compiled, for debugging: kernels are the functions that
+  they were made of, and intrinsics their Python twins.
 """
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import caching
 
 CONTRACT = frozenset({"contract"})
@@ -38,18 +41,15 @@ def package_stamp(folder: Path = Path(__file__).parent) -> str:
     return digest.hexdigest()
 
 
-class _StampedByPackage:
-    def get_source_stamp(self) -> str:
-        return package_stamp()
-
-
 class _KernelCacheImpl(caching.CompileResultCacheImpl):
     # NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache directory: Numba's
-    # first three locators, with nothing changed but the stamp.
-    _locator_classes = [
-        type(locator.__name__, (_StampedByPackage, locator), {})
-        for locator in caching.CompileResultCacheImpl._locator_classes[:3]
-    ]
+    # first three locators, or those that NUMBA_CACHE_LOCATOR_CLASSES names, with nothing changed
+    # but the stamp.
+    _locator_classes = caching.CompileResultCacheImpl._locator_classes[:3]
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        self._locator.get_source_stamp = package_stamp
 
 
 class _KernelCache(caching.FunctionCache):
@@ -77,6 +77,8 @@ class _KernelCache(caching.FunctionCache):
 
 
 def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
+    if numba.config.DISABLE_JIT:
+        return _interpreted(function)
     dispatcher = numba.njit(
         nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=True
     )(function)
@@ -85,6 +87,27 @@ def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
     except RuntimeError:  # no directory can be written: keep Numba's null cache
         pass
     return dispatcher
+
+
+def _interpreted(function: Callable) -> Callable:
+    # Compiled code divides by zero and overflows in silence.
+    @wraps(function)
+    def quiet(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return quiet
+
+
+def twin(function: Callable) -> Callable:
+    """Return a decorator for intrinsics: where nothing is compiled ``function`` takes their place.
+
+    Parameters
+    ----------
+    function : callable
+        Does the same in Python.
+    """
+    return lambda intrinsic: function if numba.config.DISABLE_JIT else intrinsic
 
 
 def primitive(function: Callable) -> Any:

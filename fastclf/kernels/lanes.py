@@ -14,6 +14,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastclf.kernels import twins
+from fastclf.kernels._jit import twin
+
 LANES = 16
 """Problems of a block."""
 
@@ -157,6 +160,7 @@ def sweep(body: Callable) -> Any:
         places in the tuple, and the totals.
     """
 
+    @twin(twins.sweep(body, LANES))
     @intrinsic
     def over_rows(typing_context, rows, lanes, totals):
         def generate(context, builder, signature, arguments):
@@ -186,6 +190,7 @@ _TOGETHER = 4
 
 
 def _make_add_products(triangular: bool) -> Any:
+    @twin(twins.add_products(triangular))
     @intrinsic
     def add_products(typing_context, X, first, rows, w, z):
         """Add rows of X, times w (d + 1, LANES) without its last row, to z (rows, LANES).
@@ -223,6 +228,7 @@ def _make_add_products(triangular: bool) -> Any:
 
 
 def _make_add_outer_products(triangular: bool) -> Any:
+    @twin(twins.add_outer_products(triangular))
     @intrinsic
     def add_outer_products(typing_context, X, first, rows, g, gradient):
         """Add rows of X, times g (rows, LANES), to the gradient of w; see `add_products`."""

@@ -23,7 +23,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from fastclf.kernels._jit import CONTRACT
+from fastclf.kernels import twins
+from fastclf.kernels._jit import CONTRACT, twin
 
 _OPTIONS = {"fastmath": set(CONTRACT), "error_model": "numpy", "nogil": True}
 
@@ -142,12 +143,12 @@ def _log1p64(u):
 
 def exp(x):
     """Return e**x; 0 below the range of the type and inf above it."""
-    raise NotImplementedError("for compiled callers only")
+    return np.exp(x)  # where nothing is compiled
 
 
 def log1p(u):
     """Return log(1 + u) for u >= 0, below 2**100 in float32 and 2**1000 in float64."""
-    raise NotImplementedError("for compiled callers only")
+    return np.log1p(u)  # where nothing is compiled
 
 
 @overload(exp, jit_options=_OPTIONS)
@@ -160,6 +161,7 @@ def _choose_log1p(u):
     return {types.float32: _log1p32, types.float64: _log1p64}.get(u)
 
 
+@twin(twins.maximum)
 @intrinsic
 def maximum(typing_context, a, b):
     """Return the larger of two numbers of one type; unspecified if one is NaN.
@@ -182,6 +184,7 @@ def maximum(typing_context, a, b):
     return a(a, b), generate
 
 
+@twin(twins.prefetch)
 @intrinsic
 def prefetch(typing_context, row):
     """Ask for a row, a contiguous 1-D array, ahead of its use.

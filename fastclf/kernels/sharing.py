@@ -15,7 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastclf.kernels._jit import kernel
+from fastclf.kernels import twins
+from fastclf.kernels._jit import kernel, twin
 
 CAN_WAIT = hasattr(os, "sched_yield")
 """Whether the system has what threads give way by; on others they don't wait for calls."""
@@ -41,6 +42,7 @@ def _pointer(context, builder, kind, array, index):
     return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
 
+@twin(twins.load)
 @intrinsic
 def _load(typing_context, counters, i):
     # What another thread wrote; a plain load would be moved out of the loop that waits for it.
@@ -51,6 +53,7 @@ def _load(typing_context, counters, i):
     return types.int64(counters, types.intp), generate
 
 
+@twin(twins.increase)
 @intrinsic
 def _increase(typing_context, counters, i):
     # Add 1 and return what it was, with nothing in between.
@@ -61,6 +64,7 @@ def _increase(typing_context, counters, i):
     return types.int64(counters, types.intp), generate
 
 
+@twin(twins.give_way)
 @intrinsic
 def _give_way(typing_context):
     def generate(context, builder, signature, arguments):

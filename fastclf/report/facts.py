@@ -2,18 +2,32 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
 
 from fastclf.report.wording import count
 
 Figure = float | None
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Facts(BaseModel):
     """Facts of a file; keys that a report doesn't show are left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+def first_mistake(problem: ValidationError) -> tuple[str, str]:
+    """Return the dotted key of the first mistake in a file, and what is wrong there."""
+    first = problem.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 class NameRow(Facts):
@@ -87,13 +101,17 @@ class Judged(Facts):
     threshold_curves: ThresholdCurves | None = None
 
 
+class Evaluations(RootModel[dict[str, Judged]]):
+    """What ``evaluation.json`` holds: figures of parts of the data, by their names."""
+
+
 class Calibration(Facts):
     """What calibration on rows that were split off has changed."""
 
-    n_rows: Count = 0
+    n_rows: Count
     temperature: FiniteFloat | None = None
-    before: dict[str, Figure] = {}
-    after: dict[str, Figure] = {}
+    before: dict[str, Figure]
+    after: dict[str, Figure]
 
 
 class Summary(Facts):

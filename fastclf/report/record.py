@@ -1,8 +1,11 @@
 """The sections of a report that tell what the run was: its data, its recipe, its time."""
 
+import math
+
 from fastclf.report.facts import RunFacts
 from fastclf.report.layout import Section, facts_list, scrolled, section
 from fastclf.report.markup import Markup, element
+from fastclf.report.training import series
 from fastclf.report.wording import count, seconds
 
 ENDS = {
@@ -10,6 +13,7 @@ ENDS = {
     "early_stopping": "stopped early: the validation loss no longer fell",
     "max_iter": "stopped at the most steps that the recipe allows",
     "precision": "stopped where arithmetic allows no further progress",
+    "stalled": "stopped far from the optimum, where arithmetic allows no further progress",
     "stopped": "stopped on request",
 }
 
@@ -51,19 +55,18 @@ def recipe(facts: RunFacts) -> Section | None:
 def timing(facts: RunFacts) -> Section | None:
     """Return how long the fit took, how it ended, and with which versions."""
     summary = facts.summary
-    last = facts.steps[-1] if facts.steps else {}
-    passes = last.get("passes")
+    passes = (series(facts.steps, "passes") or [math.nan])[-1]
     took = summary.fit_seconds
     steps = summary.n_iter
     unit = "epochs" if facts.minibatch else "iterations"
     speed = None
-    if isinstance(passes, int | float) and took and summary.n_train:
+    if math.isfinite(passes) and took and summary.n_train:
         speed = f"{count(passes * summary.n_train / took)} a second"
     known = facts_list(
         (
             ("fit", None if took is None else seconds(took)),
             (unit, None if steps is None else count(steps)),
-            ("passes over the rows", f"{passes:.4g}" if isinstance(passes, int | float) else None),
+            ("passes over the rows", f"{passes:.4g}" if math.isfinite(passes) else None),
             ("rows read", speed),
             (f"an {unit[:-1]}", seconds(took / steps) if took and steps else None),
             ("end", ENDS.get(summary.status, summary.status)),

@@ -49,11 +49,16 @@ def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
 
 def series(steps: Steps, key: str) -> list[float]:
     """Return a figure of each step, NaN where it is missing or isn't a number."""
-    values = (step.get(key) for step in steps)
-    return [
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-        for value in values
-    ]
+    return [_number(step.get(key)) for step in steps]
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # JSON may hold any integer
+        return math.nan
 
 
 def numbers(steps: Steps) -> list[float]:

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
-from rich.text import Text
 
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
@@ -207,7 +207,7 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
     if plan.text is not None:
         rows["text"] = plan.text
     for key, text in rows.items():
-        grid.add_row(key, Text(text))
+        grid.add_row(key, escape(text))
     console.print(grid)
 
 

@@ -18,11 +18,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from fastclf.files import LEFT_OVER
 from fastclf.runs.files import write_file, writing
 
 _FORMAT = 1
 _NAME = re.compile(r"(\d{8})\.(safetensors|json)")
-_LEFT_OVER = re.compile(r"\.\d{8}\.(safetensors|json)\.partial")
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ class Checkpoints:
                 if number not in kept:
                     self._path(number, suffix).unlink(missing_ok=True)
                     self._scores.pop(number, None)
-            for name in filter(_LEFT_OVER.fullmatch, self._names()):
-                (self.folder / name).unlink(missing_ok=True)
+            for left_over in self.folder.glob(LEFT_OVER):  # by a process that was killed
+                left_over.unlink(missing_ok=True)
 
     def _files(self) -> list[tuple[int, str]]:
         found = map(_NAME.fullmatch, self._names())

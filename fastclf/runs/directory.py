@@ -12,7 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO, FileIO
@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
+from fastclf.files import LEFT_OVER
 from fastclf.linear_model import LinearModel
+from fastclf.report.facts import Summary, first_mistake
 from fastclf.runs.checkpoint import Checkpoints
-from fastclf.runs.files import write_file, writing
+from fastclf.runs.files import open_in_place, refuse_link, write_file, writing
 from fastclf.runs.lock import LOCK, locked
 
 CHECKPOINT = "checkpoint"
@@ -56,11 +59,6 @@ class RunDirectory:
     metrics: FileIO
 
     @property
-    def model_path(self) -> Path:
-        """Where the model is to be saved."""
-        return self.path / MODEL
-
-    @property
     def origin_path(self) -> Path:
         """Where it is kept what the run began with."""
         return self.path / CHECKPOINT / ORIGIN
@@ -75,12 +73,33 @@ class RunDirectory:
             self.origin_path.parent.mkdir(exist_ok=True)
         write_file(self.origin_path, to_json(origin) + "\n")
 
+    def check(self) -> None:
+        """Check that the directory is still there, and the one that this run made.
+
+        Raises
+        ------
+        RunError
+            If it, or its ``metrics.jsonl``, was removed or replaced.
+        """
+        try:
+            there = os.stat(self.path / METRICS, follow_symlinks=False)
+            is_ours = os.path.samestat(os.fstat(self.metrics.fileno()), there)
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise RunError(
+                f"{self.path / METRICS}: was removed or replaced while the run was under way, so "
+                "nothing more can be kept there; train again"
+            )
+
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""
+        self.check()
         write_file(self.path / CONFIG, text)
 
     def write_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``; another process can read it at once."""
+        self.check()
         with writing(self.path / METRICS):
             data = _line(line)
             while data:  # a disk that is nearly full takes a part, and then tells why not more
@@ -100,6 +119,7 @@ class RunDirectory:
 
     def write_evaluation(self, parts: dict[str, Any]) -> None:
         """Write the figures and tables of each part of the data."""
+        self.check()
         write_file(self.path / EVALUATION, to_json(parts))
 
     def write_answers(self, told: np.ndarray) -> None:
@@ -108,8 +128,14 @@ class RunDirectory:
         np.savez_compressed(file, test=told)
         write_file(self.path / ANSWERS, file.getvalue())
 
+    def write_model(self, model: LinearModel) -> None:
+        """Write the model."""
+        self.check()
+        model.save(self.path / MODEL)
+
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``, which marks the run as complete."""
+        self.check()
         write_file(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
 
 
@@ -133,6 +159,18 @@ class FinishedRun:
     recipe: Recipe
     summary: dict[str, Any]
     model: LinearModel
+
+    def fact(self, key: str) -> Any:
+        """Return what the summary says of ``key``.
+
+        Raises
+        ------
+        RunError
+            If it says nothing.
+        """
+        if self.summary.get(key) is None:
+            raise RunError(f"{self.path / SUMMARY}: {key} is missing; train the run again")
+        return self.summary[key]
 
 
 def open_run(path: Path) -> FinishedRun:
@@ -170,7 +208,7 @@ def read_answers_of(run: FinishedRun) -> np.ndarray | None:
     path = run.path / ANSWERS
     if not path.is_file():
         return None
-    shape = run.summary["n_test"], len(run.model.classes)
+    shape = run.fact("n_test"), len(run.model.classes)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             told = arrays["test"]
@@ -187,9 +225,15 @@ def read_answers_of(run: FinishedRun) -> np.ndarray | None:
 def _read_summary(path: Path) -> dict[str, Any]:
     try:
         summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
-        if not all(isinstance(part, dict) for part in summary["metrics"].values()):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        Summary.model_validate(summary, strict=True)
+        if "metrics" not in summary:
+            raise ValueError
+    except ValidationError as problem:
+        key, what = first_mistake(problem)
+        if not key:
+            raise RunError(f"{path / SUMMARY}: isn't the summary of a run") from None
+        raise RunError(f"{path / SUMMARY}: {key}: {what}; train the run again") from None
+    except (ValueError, RecursionError):
         raise RunError(f"{path / SUMMARY}: isn't the summary of a run") from None
     except OSError as problem:
         raise RunError(f"{path / SUMMARY}: can't be read: {problem.strerror}") from None
@@ -244,13 +288,16 @@ def new_run(path: Path) -> Iterator[RunDirectory]:
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
         _refuse_if_used(path)  # another run may have been quicker
-        try:
-            with _metrics(path) as metrics:
-                yield RunDirectory(path, metrics)
-        except BaseException:
-            if not _can_go_on(path):
-                _remove(path, is_new)
-            raise
+        with _metrics(path) as metrics:
+            directory = RunDirectory(path, metrics)
+            try:
+                yield directory
+            except BaseException:
+                with suppress(RunError):  # the directory may be another's by now
+                    directory.check()
+                    if not _can_go_on(path):
+                        _remove(path, is_new)
+                raise
 
 
 @contextmanager
@@ -265,7 +312,12 @@ def old_run(path: Path) -> Iterator[RunDirectory]:
         If it isn't such a directory, or another process uses it, or it can't be written.
     """
     check_is_run(path)
+    if (path / CHECKPOINT).is_symlink():
+        refuse_link(path / CHECKPOINT)
     with locked(path), _metrics(path) as metrics:
+        for left_over in path.glob(LEFT_OVER):  # by a process that was killed
+            with suppress(OSError):
+                left_over.unlink()
         yield RunDirectory(path, metrics)
 
 
@@ -330,9 +382,8 @@ def _remove(path: Path, is_new: bool) -> None:
 
 
 def _metrics(path: Path) -> FileIO:
-    with writing(path / METRICS):
-        descriptor = os.open(path / METRICS, os.O_RDWR | os.O_CREAT, 0o644)
-        return FileIO(descriptor, "r+")  # without a buffer that could fail when it is closed
+    # Without a buffer, which could fail when it is closed.
+    return FileIO(open_in_place(path / METRICS), "r+")
 
 
 def _line(values: dict[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.teachers import aligned
+from fastclf.functional.rounding import ROUNDING, off_sum
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teachers
 from fastclf.runs.directory import MODEL
@@ -217,7 +218,7 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str], rows: Any)
             f"{listed(names)}"
         )
     sums = told.sum(axis=1)
-    wrong = (told < 0).any(axis=1) | (np.abs(sums - 1) > 0.01)
+    wrong = (told < -ROUNDING).any(axis=1) | off_sum(sums)
     if kind == "logits" or (kind == "auto" and wrong.any()):
         return F.softmax(told)
     if wrong.any():
@@ -226,7 +227,7 @@ def _probabilities(told: np.ndarray, kind: str, names: Sequence[str], rows: Any)
             f"row {rows[at]} of what the teacher says isn't a distribution, its sum is "
             f"{sums[at]:.6g}; set distill.teacher_kind to logits if that is what it is"
         )
-    return told / sums[:, None]
+    return np.maximum(told, 0) / sums[:, None]
 
 
 def beside_teacher(found: Evaluation, model: LinearModel, part: Part, told: np.ndarray) -> Any:

@@ -1,6 +1,7 @@
 """A first recipe: complete, commented, and fit for the data that it is for."""
 
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +20,10 @@ from fastclf.data.facts import ColumnFacts, column_facts, looks_like_amounts, to
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import DataError, InputError, RunError, nearest
+from fastclf.errors import DataError, InputError, RunError, nearest, printable
 from fastclf.runs.build import KINDS
-from fastclf.runs.directory import write_file
 from fastclf.runs.draft_split import choose_split, without_single_rows
+from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, told_left_out
 from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
@@ -79,9 +80,9 @@ def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
     RunError
         If there is one already, and it isn't to be overwritten; or it can't be written.
     """
-    if path.exists() and not overwrite:
+    if path.is_file() and not overwrite:
         raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
-    write_file(path, recipe_text(draft, str(path)), "name another place with --output")
+    write_output(path, recipe_text(draft, str(path)), "name another place with --output")
 
 
 def draft_for_nothing() -> Draft:
@@ -142,7 +143,7 @@ def draft_for_file(
     dataset = without_single_rows(file, dataset, options, notes)
     columns = _table_facts(dataset, options, notes)
     values = {
-        "name": dataset.name,
+        "name": re.sub(r"[/\\\x00-\x1f]+", "-", dataset.name).lstrip(".")[:100] or "run",
         "data.path": os.path.relpath(file, folder),
         **{f"data.{key}": value for key, value in options.items()},
         "model.kind": KINDS[dataset.task],
@@ -179,10 +180,12 @@ def recipe_text(draft: Draft, path: str) -> str:
     path : str
         What the file is called, for the command at its top.
     """
-    lines = [f"# fastclf train --config {path}", "#"]
+    lines = [f"# fastclf train --config {_one_line(path)}", "#"]
     for fact in draft.facts:
         indent = " " * (len(fact) - len(fact.lstrip()) + 2) if fact.startswith(" ") else ""
-        lines += [f"# {line}" for line in textwrap.wrap(fact, WIDTH, subsequent_indent=indent)]
+        lines += [
+            f"# {line}" for line in textwrap.wrap(_one_line(fact), WIDTH, subsequent_indent=indent)
+        ]
     tables = {}
     for key, info in Recipe.model_fields.items():
         members = tables_in(info.annotation)
@@ -258,8 +261,13 @@ def _default(table: type[Keys], key: str) -> Any:
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(text, WIDTH):
+    for line in textwrap.wrap(_one_line(text), WIDTH):
         yield f"# {line}"
+
+
+def _one_line(text: str) -> str:
+    # A comment of TOML may hold no control characters, and ends with its line.
+    return printable(text.replace("\n", " "))
 
 
 def _toml(value: Any) -> str:

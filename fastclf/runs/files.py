@@ -1,14 +1,15 @@
-"""Files that are replaced in one step: who reads one finds the old content or the new."""
+"""Writing the files of a run, with one line about what went wrong."""
 
-import errno
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from fastclf.errors import RunError
+from fastclf.files import DISK_IS_FULL, replacing, writing_output
 
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _ELSEWHERE = "name another place with --out"
 
 
@@ -18,7 +19,9 @@ def write_file(path: Path, content: str | bytes, remedy: str = _ELSEWHERE) -> No
     Parameters
     ----------
     path : Path
+        A symbolic link there is replaced, not followed.
     content : str or bytes
+        Text is written as UTF-8.
     remedy : str
         What the user can do where it can't be written, unless the disk is full.
 
@@ -27,20 +30,17 @@ def write_file(path: Path, content: str | bytes, remedy: str = _ELSEWHERE) -> No
     RunError
         If it can't be written. One that was there before is as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.partial")
-    with writing(path, remedy):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
+    with writing(path, remedy), replacing(path) as file:
+        file.write(_encoded(content))
+
+
+def write_output(path: Path, content: str | bytes, remedy: str) -> None:
+    """Write a file that the user named, which may be a link, a pipe or a device.
+
+    Parameters and errors are those of `write_file`.
+    """
+    with writing(path, remedy), writing_output(path) as file:
+        file.write(_encoded(content))
 
 
 @contextmanager
@@ -50,20 +50,50 @@ def writing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[None]:
     Raises
     ------
     RunError
-        In place of any OSError.
+        In place of any OSError but that of a pipe whose reader has gone.
     """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as problem:
-        remedy = "make room there" if problem.errno in _FULL else remedy
+        remedy = "make room there" if problem.errno in DISK_IS_FULL else remedy
         raise RunError(f"{path}: can't be written: {problem.strerror}; {remedy}") from None
 
 
-def _sync_folder(path: Path) -> None:
-    # So that the new name survives a crash of the system, too. Not every system has it.
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def open_in_place(path: Path) -> int:
+    """Open a file of a run directory for reading and writing, made if it isn't there.
+
+    Returns
+    -------
+    int
+        The descriptor.
+
+    Raises
+    ------
+    RunError
+        If the file is linked to another place, which would be changed too, or can't be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    if path.is_symlink():
+        refuse_link(path)
+    with writing(path):
+        descriptor = os.open(path, flags, 0o666)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        refuse_link(path)
+    return descriptor
+
+
+def refuse_link(path: Path) -> NoReturn:
+    """Raise the error that what is in a run directory belongs to another place, too."""
+    raise RunError(
+        f"{path}: is a link or not a regular file, so that writing to it would change another "
+        "place; remove it, or copy the run without links"
+    )
+
+
+def _encoded(content: str | bytes) -> bytes:
+    # A path may have bytes that aren't UTF-8: in text they are shown as escapes.
+    return content if isinstance(content, bytes) else content.encode(errors="backslashreplace")

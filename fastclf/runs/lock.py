@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastclf.errors import RunError
-from fastclf.runs.files import writing
+from fastclf.runs.files import open_in_place, writing
 
 LOCK = ".lock"
 
@@ -23,7 +23,7 @@ def locked(path: Path) -> Iterator[None]:
     Raises
     ------
     RunError
-        If another process holds it, or it can't be written.
+        If another process holds it, or its file is a link or can't be written.
 
     Examples
     --------
@@ -43,8 +43,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> int:
     while True:
-        with writing(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_in_place(path)
         if not _try_to_lock(descriptor):
             who = _holder(descriptor)
             os.close(descriptor)

@@ -45,6 +45,7 @@ def predict_file(
     format: Format | None = None,
     columns: Sequence[str] = COLUMNS,
     keep: Sequence[str] = (),
+    escape_formulas: bool = False,
     batch_rows: int = BATCH_ROWS,
     observe: Callable[[int, float], None] = lambda rows, seconds: None,
 ) -> int:
@@ -64,6 +65,9 @@ def predict_file(
         "label", "probabilities" or both.
     keep : sequence of str
         Columns of ``source`` that are passed on as text.
+    escape_formulas : bool
+        Whether text that a spreadsheet program may take for a formula has an apostrophe put before
+        it; only for CSV.
     batch_rows : int
         Rows of a part.
     observe : callable
@@ -83,7 +87,7 @@ def predict_file(
     if format is None:
         format = format_of_output(target) if isinstance(target, Path) else "csv"
     done = 0
-    with writing_predictions(target, format) as writer:
+    with writing_predictions(target, format, escape_formulas) as writer:
         for part in _predictions(predictor, source, columns, keep, batch_rows):
             writer.write(part)
             done += part.n_rows

@@ -94,13 +94,13 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
         )
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     fingerprint = dataset.fingerprint()
-    if fingerprint != run.summary["data_sha256"]:
-        held_out = run.summary.get("calibration", {}).get("n_rows", 0)
-        then = f"{run.summary['n_train'] + held_out + run.summary['n_test']} rows"
+    if fingerprint != run.fact("data_sha256"):
+        held_out = (run.summary.get("calibration") or {}).get("n_rows", 0)
+        then = f"{run.fact('n_train') + held_out + run.fact('n_test')} rows"
         rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
         raise RunError(
             f"{run.path}: the data have changed since the run: then {then} with sha256 "
-            f"{run.summary['data_sha256'][:12]}..., now {rows} with {fingerprint[:12]}...; give "
+            f"{run.fact('data_sha256')[:12]}..., now {rows} with {fingerprint[:12]}...; give "
             "back the old data, or name the new with --data"
         )
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)

@@ -1,7 +1,8 @@
 """The report of a run, ``report.html``: made from the files of its directory, and one of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,18 @@ from fastclf.config import MINIBATCH_RULES
 from fastclf.errors import RunError
 from fastclf.linear_model import LinearModel
 from fastclf.report.comparison import comparison_page
-from fastclf.report.facts import Model, RunFacts
+from fastclf.report.facts import Evaluations, Judged, Model, RunFacts, first_mistake
 from fastclf.report.page import report_page
 from fastclf.runs.comparison import NOT_SAME_DATA, Comparison
 from fastclf.runs.directory import (
-    CONFIG,
     EVALUATION,
     METRICS,
     REPORT,
-    SUMMARY,
     FinishedRun,
     open_run,
-    write_file,
 )
 from fastclf.runs.evaluation import LOWER_IS_BETTER
+from fastclf.runs.files import write_file, write_output
 from fastclf.toml import to_toml
 
 MOST_FEATURES = 10
@@ -48,11 +47,13 @@ def write_report(run: FinishedRun, path: Path | None = None) -> Path:
     RunError
         If a file of the run is damaged, or the report can't be written.
     """
-    path = path or run.path / REPORT
-    write_file(
-        path, report_page(run_facts(run), LOWER_IS_BETTER), "name another place with --output"
-    )
-    return path
+    page = report_page(run_facts(run), LOWER_IS_BETTER)
+    remedy = "name another place with --output"
+    if path is not None:
+        write_output(path, page, remedy)
+        return path
+    write_file(run.path / REPORT, page, remedy)
+    return run.path / REPORT
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -72,7 +73,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         LOWER_IS_BETTER,
         "" if comparison.same_data else NOT_SAME_DATA,
     )
-    write_file(path, page, "name another place with --html")
+    write_output(path, page, "name another place with --html")
 
 
 def run_facts(run: FinishedRun) -> RunFacts:
@@ -92,15 +93,19 @@ def run_facts(run: FinishedRun) -> RunFacts:
         "model": describe(run.model),
         "minibatch": run.recipe.solver.name in MINIBATCH_RULES,
     }
-    try:
+    with _checking(run.path):
         return RunFacts.model_validate(facts)
+
+
+@contextmanager
+def _checking(path: Path) -> Iterator[None]:
+    """Turn what is wrong with the content of a file into one line."""
+    try:
+        yield
     except ValidationError as problem:
-        first = problem.errors()[0]
-        place = [str(key) for key in first["loc"]]
-        file = {"summary": SUMMARY, "parts": EVALUATION, "steps": METRICS}.get(place[0], CONFIG)
+        key, what = first_mistake(problem)
         raise RunError(
-            f"{run.path / file}: {'.'.join(place[1:])}: {first['msg']}; judge the run again with "
-            "fastclf evaluate, or train it again"
+            f"{path}: {key}: {what}; judge the run again with fastclf evaluate, or train it again"
         ) from None
 
 
@@ -160,18 +165,20 @@ def _steps(path: Path) -> list[dict[str, Any]]:
     return steps
 
 
-def _parts(folder: Path) -> dict[str, Any]:
+def _parts(folder: Path) -> dict[str, Judged]:
     """Return the figures of the run's own data, and then those of others."""
-    parts: dict[str, Any] = {}
+    parts: dict[str, Judged] = {}
     for path in (folder / EVALUATION, *sorted(folder.glob("evaluation-*.json"))):
         if path.exists():
             try:
-                parts |= _table(_read(path))
+                judged = _table(_read(path))
             except ValueError:
                 raise RunError(
                     f"{path}: isn't an evaluation; remove it, and judge the run again with "
                     "fastclf evaluate"
                 ) from None
+            with _checking(path):
+                parts |= Evaluations.model_validate(judged).root
     return parts
 
 

@@ -39,6 +39,7 @@ from fastclf.runs.origin import Origin
 from fastclf.runs.parts import read_dataset, split_and_prepare, told_left_out
 from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
+from fastclf.runs.summary import TOLD
 from fastclf.runs.watching import Watch, watching
 from fastclf.toml import to_toml
 
@@ -100,6 +101,8 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         if begun is not None:
             begun.check_recipe(path, begun.completed(recipe))
         run = open_run(path)
+        for key in TOLD:
+            run.fact(key)
         return RunResult(path, run.model, run.summary, {})
     with old_run(path) as directory:
         begun = Origin.read(directory.origin_path)
@@ -251,7 +254,7 @@ def _fit_in_memory(
     if recipe.calibrate is not None:
         assert parts.held_out is not None  # it was split off
         model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
-    model.save(directory.model_path)
+    directory.write_model(model)
     rows = {"train": parts.train, "test": parts.test}
     found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
     if teaching is not None and teaching.told is not None:
@@ -276,7 +279,7 @@ def _fit_stream(
         fitted = estimator.fit(data.stream)
     files.check()
     model = data.for_raw_rows(fitted.linear_model())
-    model.save(directory.model_path)
+    directory.write_model(model)
     found = {"test": evaluate(model, data.test)}
     sizes = data.n_rows, len(data.test), len(data.feature_names)
     return _Outcome(fitted, model, *sizes, found, _keep(found, directory))

@@ -6,11 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
 from fastclf.runs.tables import metrics_table
+
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False}
+TOLD = (
+    "name",
+    "kind",
+    "solver",
+    "classes",
+    "n_train",
+    "n_test",
+    "n_iter",
+    "fit_seconds",
+    "warnings",
+)
+"""Keys of a summary that `print_summary` needs, and those of warnings."""
 
 
 def versions() -> dict[str, str]:
@@ -30,24 +43,25 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
         f"{summary['n_train']} training rows, {summary['n_test']} test rows"
     )
     end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
-    console.print(Text(title), soft_wrap=True)
+    console.print(title, soft_wrap=True, **PLAIN)
     parts = {name: figures for name, figures in summary["metrics"].items() if name != "student"}
     console.print(metrics_table(parts))
-    if "calibration" in summary:
-        console.print(Text(_calibration(summary["calibration"])), soft_wrap=True)
-    console.print(Text(end), soft_wrap=True)
+    if summary.get("calibration") is not None:
+        console.print(_calibration(summary["calibration"]), soft_wrap=True, **PLAIN)
+    console.print(end, soft_wrap=True, **PLAIN)
 
 
 def _calibration(facts: dict[str, Any]) -> str:
     """Return a line about what rows that were held out decided."""
-    decided = [f"temperature {facts['temperature']:.4g}"] if "temperature" in facts else []
+    temperature = facts.get("temperature")
+    decided = [] if temperature is None else [f"temperature {temperature:.4g}"]
     shown = ["log_loss", "cross_entropy", "ece"]
     if "thresholds" in facts:
         decided.append("thresholds of the labels")
         shown.append("macro_f1")
     changes = [
-        f"{name} from {value:.4f} to {facts['after'][name]:.4f}"
-        for name, value in facts["before"].items()
-        if name in shown
+        f"{name} from {before:.4f} to {after:.4f}"
+        for name, before in facts["before"].items()
+        if name in shown and None not in (before, after := facts["after"].get(name))
     ]
     return f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *changes])}"

@@ -90,7 +90,8 @@ class LabelBlocksState(OfProblems):
             self.iteration = int(np.concatenate(running).min())
             return
         self.iteration = int(self.counts.max())
-        unfinished = self.norms > self.stopping.tol
+        # A label that is stuck where it starts has numbers that aren't finite.
+        unfinished = ~(self.norms <= self.stopping.tol) | (self.stuck & (self.counts == 0))
         if not (unfinished & ~self.stuck).any():
             self.status = "precision" if unfinished.any() else "converged"
 
@@ -133,7 +134,7 @@ class LabelBlocksState(OfProblems):
         # Directions are float32 in blocks; what that is too little for takes Newton steps, from
         # the start: where this ended may be far along directions in which the objective is flat.
         tol = self.stopping.tol
-        labels = np.flatnonzero(self.stuck & (self.norms > tol))
+        labels = np.flatnonzero(self.stuck & ~(self.norms <= tol))
         if labels.size == 0:
             return
         part = objective.part(None, labels, objective.n_threads)

@@ -56,6 +56,9 @@ class Progress:
 
 Observer = Callable[[Progress], None]
 
+NOT_FINITE = "not finite"
+"""The status of a fit whose coefficients, objective or gradient aren't finite."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -66,7 +69,7 @@ class Result:
     theta : ndarray of shape (d + 1, M * K)
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
-        "early_stopping"; or "stopped" by who asked for it after a step.
+        "early_stopping"; "stopped" by who asked for it after a step; or :data:`NOT_FINITE`.
     n_iter : int
         Iterations or epochs.
     counts : ndarray of shape (M,)
@@ -423,9 +426,12 @@ def minimize(
                 status = "early_stopping"
         if keeper is not None:
             keeper.look(state.iteration, take)
+    found = best.theta if best.theta is not None else state.theta()
+    if status == "running":
+        status = _at_the_end(state, solver)
     return Result(
-        theta=best.theta if best.theta is not None else state.theta(),
-        status=_at_the_end(state, solver) if status == "running" else status,
+        theta=found,
+        status=status if _is_finite(state, found) else NOT_FINITE,
         n_iter=state.iteration,
         history=_columns(history),
         state=state,
@@ -449,6 +455,15 @@ def _at_the_end(state: State, solver: Solver) -> str:
     if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
         return "converged"
     return "max_iter"
+
+
+def _is_finite(state: State, theta: np.ndarray) -> bool:
+    # Stopping rules compare, and NaN passes some comparisons.
+    gradient = getattr(state, "gradient", None)
+    if gradient is not None and not np.isfinite(gradient).all():
+        return False
+    known = state.iteration > 0 or gradient is not None  # of minibatches the value comes later
+    return bool(np.isfinite(theta).all()) and not (known and not np.isfinite(state.objective))
 
 
 _COLUMNS = (

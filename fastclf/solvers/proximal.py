@@ -286,7 +286,7 @@ class Proximal:
             point[rows, columns] = descent.theta
             state.expected[m] = descent.expected
             limited[m] = features is not None
-            state.stuck[m] = descent.end == STUCK and descent.norm > self._tol
+            state.stuck[m] = descent.end == STUCK and not descent.norm <= self._tol
             if not limited[m]:
                 state.running[m] = descent.end == RUNNING
                 state.values[m], state.norms[m] = descent.value, descent.norm
@@ -413,7 +413,7 @@ class Proximal:
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
         # On all features, once problem m is solved on a working set.
-        if state.norms[m] > self._tol:
+        if not state.norms[m] <= self._tol:
             return bool(state.stuck[m])
         columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
         promises = _promises(objective, state, m)
@@ -421,7 +421,7 @@ class Proximal:
         return bool(state.expected[m] + promises.sum() <= self.negligible * state.scale)
 
     def _finish(self, state: ProximalState) -> None:
-        state.status = "precision" if (state.norms > self._tol).any() else "converged"
+        state.status = "converged" if (state.norms <= self._tol).all() else "precision"
 
     def _has_sample(self, objective: Objective) -> bool:
         return self.sample >= _ENOUGH * (objective.n_features + 1) * objective.n_outputs

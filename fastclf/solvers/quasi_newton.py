@@ -300,7 +300,7 @@ class QuasiNewton:
     def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
         state.running &= ~self._stopping.is_met(state.norms, expected, state.scale)
         if not state.running.any():
-            unfinished = state.stuck & (state.norms > self._stopping.tol)
+            unfinished = state.stuck & ~(state.norms <= self._stopping.tol)  # NaN isn't small
             state.status = "precision" if unfinished.any() else "converged"
 
     def _direct(

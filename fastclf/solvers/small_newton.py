@@ -44,6 +44,11 @@ class SmallNewtonState:
         return self.point.theta()
 
     @property
+    def gradient(self) -> np.ndarray:
+        """The gradient about the center (K, d + 1), whose norm knows nothing of NaN."""
+        return self.point.gradient[:, : self.point.center.size + 1]
+
+    @property
     def objective(self) -> float:
         """The value."""
         return self.point.value

@@ -1,0 +1,52 @@
+"""Whether a point at which a solver could get no further is near the optimum at all."""
+
+import numpy as np
+
+from fastclf.objective import Objective
+
+EXTREME = 1e15
+"""Features from which on float64 knows nothing of one of usual size beside them."""
+
+_ROUNDED = 100.0
+"""How many times the spacing of floats a gradient may be off, in units of the features."""
+
+
+def far_from_optimum(objective: Objective, theta: np.ndarray, tol: float) -> np.ndarray:
+    r"""Return a mask (M,) of the problems whose gradient says that theta isn't their optimum.
+
+    The gradient has the units of the features, and so has its rounding: where these are large,
+    a gradient far above ``tol`` may be as small as arithmetic allows. So it is taken about the
+    center c of the features and held against their deviations :math:`s_j`,
+
+    .. math:: |g_j - c_j g_0| > \max(tol, \sqrt\epsilon) s_j + 100 \epsilon (|c_j| + s_j),
+
+    and under an L1 penalty the violation of optimality takes its place. Gradients of features that
+    deviate by 1e15 and more, or aren't finite, are far from the optimum in any case.
+
+    Parameters
+    ----------
+    objective : Objective
+    theta : ndarray of shape (d + 1, M K)
+    tol : float
+        The largest entry of the gradient that is small in any case.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient = objective.value_and_grad(theta)[1]
+        curvature = objective.curvature(full=False)
+        center, spread = curvature.center.astype(np.float64), np.sqrt(curvature.second)
+        l1 = np.repeat(objective.penalty.l1, objective.n_outputs)
+        about_center = gradient[:-1] - center[:, None] * gradient[-1]
+        norms = np.vstack([_violations(about_center, theta[:-1], l1), np.abs(gradient[-1])])
+        plain = np.vstack([_violations(gradient[:-1], theta[:-1], l1), np.abs(gradient[-1])])
+        eps = float(np.finfo(objective.dtype).eps)
+        size, middle = np.append(spread, 1.0), np.append(np.abs(center), 0.0)
+        limits = max(tol, np.sqrt(eps)) * size + _ROUNDED * eps * (middle + size)
+        near = (norms <= limits[:, None]) & (size < EXTREME)[:, None]
+    far = ~(near | (plain <= tol))
+    return far.reshape(len(theta), objective.n_problems, -1).any(axis=(0, 2))
+
+
+def _violations(gradient: np.ndarray, w: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+    # The least entry of the subdifferential, which is the gradient without an L1 penalty.
+    at_zero = np.maximum(np.abs(gradient) - strengths, 0)
+    return np.where(w == 0, at_zero, np.abs(gradient + np.sign(w) * strengths))
