@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
+from fastclf.errors import InputError
+
 
 class Entry(NamedTuple):
     """An entry of a matrix that is NaN or infinite.
@@ -74,3 +76,33 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
         return Entry(row, int(X.indices[position]), float(X.data[position]), count)
     row, column = (int(i) for i in np.unravel_index(position, X.shape))
     return Entry(row, column, float(X[row, column]), count)
+
+
+def check_logits(X: Any, logits: np.ndarray, rows: np.ndarray, names: Sequence[str] | None) -> None:
+    """Refuse features that aren't finite, or so large that their logits aren't.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, d)
+    logits : ndarray of shape (n, C)
+        Some of them aren't finite.
+    rows : ndarray of shape (n,)
+        The number of each row in its file.
+    names : sequence of str, optional
+        Names of the features.
+
+    Raises
+    ------
+    InputError
+        If one is found; it names the row and the feature.
+    """
+    found = first_not_finite(X.tocsr() if scipy.sparse.issparse(X) else X)
+    if found is not None:
+        where = found.described(int(rows[found.row]) - found.row, names)
+        raise InputError(f"{where}; correct it, or leave the row out")
+    bad = ~np.isfinite(logits).all(axis=1)
+    if bad.any():  # a sum of finite logits may overflow
+        raise InputError(
+            f"row {rows[int(bad.argmax())]}: its values are so large that its logits aren't "
+            "finite; correct them, or scale the features before the fit"
+        )

@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_tensors
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.files import replacing
-from fastclf.finite import first_not_finite
+from fastclf.finite import check_logits
 from fastclf.kernels import passes
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
@@ -127,7 +127,7 @@ class LinearModel:
         DataError
             If a table can't be encoded.
         """
-        rows_of_file = X.rows if isinstance(X, Table) else None
+        in_file = X.rows if isinstance(X, Table) else None
         X = _floats(self._features(X, first_row))
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise InputError(
@@ -148,27 +148,12 @@ class LinearModel:
         threads.run(task, len(pieces), n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(logits.sum())
-        if not finite:  # of rows that aren't finite the logits aren't either
-            self._check_finite(X, logits, first_row if rows_of_file is None else rows_of_file)
+        if not finite and np.isfinite(self.theta).all():  # a row is as finite as its logits
+            numbers = np.arange(first_row, first_row + n) if in_file is None else in_file
+            check_logits(X, logits, numbers, self.feature_names)
         if self.temperature != 1:
             logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
-
-    def _check_finite(self, X: Any, logits: np.ndarray, rows: int | np.ndarray) -> None:
-        """Refuse features that aren't finite, or so large that their logits aren't."""
-        found = first_not_finite(X.tocsr() if scipy.sparse.issparse(X) else X)
-        if found is not None:
-            first = rows if isinstance(rows, int) else int(rows[found.row]) - found.row
-            where = found.described(first, self.feature_names)
-            raise InputError(f"{where}; correct it, or leave the row out")
-        bad = ~np.isfinite(logits).all(axis=1)
-        if bad.any() and np.isfinite(self.theta).all():
-            at = int(bad.argmax())
-            row = rows + at if isinstance(rows, int) else int(rows[at])
-            raise InputError(
-                f"row {row}: its values are so large that its logits aren't finite; correct them, "
-                "or scale the features before the fit"
-            )
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
         """Return what writes the logits of some rows, which are scaled and converted in cache."""

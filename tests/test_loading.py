@@ -99,7 +99,8 @@ def predicted(run: Path, source: Path) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", RUNS)
 def test_a_frame_gets_the_bits_of_the_command_line(name: str, folder: Path):
     run = run_of(name, folder)
-    labels, p = predicted(run, folder / "people.parquet")
+    labels, p = predicted(run, folder / "people.csv")  # which has True, where the frame is boolean
+    assert np.array_equal(predicted(run, folder / "people.parquet")[1], p)
     frame = people()
     for path in (run, run / "model.safetensors"):
         clf = fastclf.load(path)
@@ -135,6 +136,39 @@ def test_every_kind_of_frame(kind: str, folder: Path):
     clf = fastclf.load(run)
     assert np.array_equal(clf.predict_proba(rows), p)
     assert np.array_equal(clf.predict(rows), labels)
+
+
+def test_categories_of_numbers_keep_their_digits(tmp_path: Path, rng):
+    frame = pd.DataFrame({"a": rng.normal(size=90), "code": 2**53 + rng.integers(0, 3, 90)})
+    frame["y"] = np.where(frame.code == 2**53 + 1, "odd", "even")
+    frame.to_parquet(tmp_path / "rows.parquet")
+    data = {"path": str(tmp_path / "rows.parquet"), "target": "y", "categorical": ["code"]}
+    train(Recipe.model_validate({"name": "codes", "data": data}), tmp_path / "run")
+    _, p = predicted(tmp_path / "run", tmp_path / "rows.parquet")
+    clf = fastclf.load(tmp_path / "run")
+    assert clf.score(frame, frame.y) == 1
+    for rows in (frame, pl.from_pandas(frame), frame.astype({"code": "Int64"}), frame.astype(str)):
+        assert np.array_equal(clf.predict_proba(rows), p)
+
+
+def test_dates_are_taken_apart(tmp_path: Path, rng):
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, 90), unit="D")
+    frame = pd.DataFrame({"joined": days.strftime("%Y-%m-%d"), "a": rng.normal(size=90)})
+    frame["y"] = np.where(days.year == 2024, "old", "new")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    data = {"path": str(tmp_path / "rows.csv"), "target": "y", "dates": "parts"}
+    train(Recipe.model_validate({"name": "dates", "data": data}), tmp_path / "run")
+    _, p = predicted(tmp_path / "run", tmp_path / "rows.csv")
+    clf = fastclf.load(tmp_path / "run")
+    for rows in (frame, frame.assign(joined=days), frame.assign(joined=days.date)):
+        assert np.array_equal(clf.predict_proba(rows), p)
+    assert "joined.year" in clf.encoded_feature_names_
+
+
+def test_columns_of_which_no_value_is_known(folder: Path):
+    clf = fastclf.load(run_of("two classes", folder))
+    with pytest.warns(UserWarning, match='column "city": the model knows none of its values'):
+        clf.predict(people().assign(city="bonn"))
 
 
 @pytest.mark.parametrize("null", ["?", "NA", " ", ""])

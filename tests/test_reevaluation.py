@@ -175,6 +175,17 @@ def test_labels_of_which_the_model_knows_some(run: FinishedRun, files: Path):
     assert judged.n_rows == 40
 
 
+def test_rows_that_are_left_out_are_told_of(files: Path):
+    rows = people(120, 0)
+    rows.loc[5:7, "paid"] = None
+    rows.to_csv(files / "t.csv", index=False)
+    data = {"path": str(files / "t.csv"), "target": "paid", "missing_target": "drop"}
+    run = trained(files, data)
+    with pytest.warns(UserWarning, match="left out: 3 rows without a target"):
+        (judged,) = evaluate_run(run, files / "t.csv").parts.values()
+    assert judged.n_rows == 117
+
+
 def test_lists_with_labels_that_the_model_does_not_know(files: Path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from fastclf.data.arrays import array_targets, read_target_array
+from fastclf.data.array_targets import array_targets
+from fastclf.data.arrays import read_target_array
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table, read_exact
 from fastclf.data.targets import Targets, read_targets, target_columns

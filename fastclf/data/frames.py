@@ -11,7 +11,7 @@ import numpy as np
 
 from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError, located
-from fastclf.table import Categories, Column, Numbers, Table, check_columns, twice
+from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
 
 
 def is_frame(X: Any) -> bool:
@@ -30,8 +30,8 @@ def to_table(
         It may have others, too, and in any order.
     columns : sequence of str
     known : dict of str to collection of str, optional
-        The categories that a model knows. Text such as "?" or "NA" is a missing value, as in a text
-        file, unless it is one of them.
+        Columns that are categories even if they hold numbers, and what a model knows of them. Text
+        such as "?" or "NA" is a missing value, as in a text file, unless it is known.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def to_table(
         raise DataError(f'two columns are named "{name}"; rename one')
     places = {name: i for i, name in enumerate(names)}
     known = known or {}
-    table = {name: _column(name, _values(X, name, places[name])) for name in columns}
+    table = {name: _column(name, _values(X, name, places[name]), name in known) for name in columns}
     return Table({name: _without_nulls(table[name], known.get(name, ())) for name in columns})
 
 
@@ -92,7 +92,7 @@ def _values(X: Any, name: str, place: int) -> Any:
     raise DataError(f"{type(X).__name__} has no columns that can be read; give a DataFrame")
 
 
-def _column(name: str, values: Any) -> Column:
+def _column(name: str, values: Any, as_text: bool) -> Column:
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
         raise DataError(f'column "{name}" must hold a value for each row, got {values!r:.60}')
     if len(getattr(values, "shape", (0,))) != 1:
@@ -105,7 +105,8 @@ def _column(name: str, values: Any) -> Column:
 
     with located(f'column "{name}"'):
         array = _as_arrow(values, pa)
-    return arrow.to_table(pa.table({name: array})).columns[name]
+    text = (name,) if as_text else ()
+    return arrow.to_table(pa.table({name: array}), text=text).columns[name]
 
 
 def _as_arrow(values: Any, pa: Any) -> Any:
@@ -146,9 +147,10 @@ def _without_arrow(name: str, values: Any) -> Column:
         elif all(isinstance(item, int | float | np.number) for item in present):
             numbers = [np.nan if _is_missing(item) else float(item) for item in array.tolist()]
             array, kind = np.array(numbers), "f"
-    if kind in "iuf":
-        single = kind == "f" and array.dtype.itemsize <= 4
-        return Numbers(array.astype(np.float32 if single else np.float64))
+    if kind in "iu":
+        return exact_numbers(array)
+    if kind == "f":
+        return Numbers(array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64))
     if kind not in "bU":
         raise DataError(
             f'column "{name}" holds {getattr(values, "dtype", array.dtype)}; convert it to numbers '

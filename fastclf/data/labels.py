@@ -78,6 +78,7 @@ def matched_labels(y: np.ndarray, known: Sequence[str]) -> Matched:
 def strange_names(counts: dict[str, int], known: Sequence[str]) -> str:
     """Return names that aren't known, with their rows, and which known ones they are near to."""
     most = sorted(counts, key=lambda name: -counts[name])[:_SHOWN]
-    told = [f"{shown(name)} ({counts[name]} rows){nearest(name, list(known))}" for name in most]
+    rows = {name: f"{counts[name]} row{'s' * (counts[name] != 1)}" for name in most}
+    told = [f"{shown(name)} ({rows[name]}){nearest(name, list(known))}" for name in most]
     more = len(counts) - len(most)
     return ", ".join(told) + (f" and {more} more" if more else "")

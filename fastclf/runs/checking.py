@@ -138,7 +138,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         build_teachers(recipe)
     elif recipe.distill is not None:
         answers(recipe.distill, parts, dataset.labels, dataset.class_names)
-    X = parts.prepared(parts.train.X)
+    X = parts.for_fit()
     K = len(dataset.class_names)
     M = K if dataset.task == "multilabel" else 1
     total = np.full(M, float(X.shape[0]))

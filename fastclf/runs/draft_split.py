@@ -66,7 +66,7 @@ def choose_split(
     keys = {key.removeprefix("data."): values[key] for key in values if key.startswith("data.")}
     table = DataTable.model_validate({**keys, "path": str(file)})
     try:
-        split_and_prepare(dataset, table, SEED)
+        split_and_prepare(dataset, table, SEED).for_fit()
     except DataError:
         if "data.stratify" not in values:
             raise

@@ -14,6 +14,7 @@ from fastclf.estimators.encoding import indicators, most_probable
 from fastclf.estimators.multilabel import subset_accuracy
 from fastclf.estimators.persistence import as_estimator, theta_of_features
 from fastclf.linear_model import LinearModel
+from fastclf.runs.unmatched import Unmatched
 
 
 def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
@@ -318,9 +319,15 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
         names, encoder = self.model.column_names, self.model.encoder
         if names is None or not is_frame(X):
             return X
-        kinds = () if encoder is None else encoder.columns
-        known = {kind.name: kind.categories for kind in kinds if hasattr(kind, "categories")}
-        return to_table(X, names, known)
+        known = {}
+        if encoder is not None:
+            columns = {column.name: column for column in encoder.columns}
+            known = {name: getattr(columns[name], "categories", ()) for name in encoder.categorical}
+        table = to_table(X, names, known)
+        unmatched = Unmatched(encoder)
+        unmatched.see(table)
+        unmatched.warn()
+        return table
 
     def _theta(self) -> np.ndarray:
         return theta_of_features(self.model).astype(self.model.theta.dtype)

@@ -95,6 +95,23 @@ class Parts:
         held_out = 0 if self.held_out is None else len(self.held_out)
         return len(self.train) + held_out + len(self.test)
 
+    def for_fit(self) -> Any:
+        """Return the training rows as the estimators see them.
+
+        The other rows of a table are encoded, too: rather than after the fit, what is wrong with
+        them is told before.
+
+        Raises
+        ------
+        DataError
+            If a value can't be encoded.
+        """
+        X = self.prepared(self.train.X)
+        for part in (self.held_out, self.test):
+            if part is not None and isinstance(part.X, Table):
+                self.prepared(part.X)
+        return X
+
     def prepared(self, X: Any) -> Any:
         """Return rows as the estimators see them.
 
@@ -233,12 +250,6 @@ def split_and_prepare(
             feature_names = preparation.feature_names
         else:
             preparation = fit_scaling(train.features, table.scale)
-        if isinstance(preparation, Encoder) and (
-            dataset.test is not None or table.impute == "none"
-        ):
-            for others in (test, held_out):  # rather now than after the fit
-                if others is not None:
-                    preparation.apply(others.features)
     return Parts(
         source,
         _part(train),

@@ -26,7 +26,7 @@ from fastclf.runs.directory import (
 )
 from fastclf.runs.distillation import beside_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
-from fastclf.runs.parts import Part, read_dataset, split_and_prepare
+from fastclf.runs.parts import Part, read_dataset, split_and_prepare, told_left_out
 from fastclf.table import Table, check_columns, listed, matched_names
 
 
@@ -72,9 +72,10 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
     else:
         dataset = _read(run.recipe.data, run.model, data)
+        for line in told_left_out(dataset.left_out):
+            warnings.warn(line, stacklevel=2)
         if str(run.recipe.data.ignore_index) in dataset.class_names:
-            kept = dataset.y.astype(str) != str(run.recipe.data.ignore_index)
-            dataset = dataset.take(kept)
+            dataset = dataset.ignoring(str(run.recipe.data.ignore_index))
         with naming(data):
             y = _targets(dataset, run.model)
             judged = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))

@@ -239,7 +239,7 @@ def _fit_in_memory(
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     warn_of_dates(parts.preparation)
     estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
-    X, y = parts.prepared(parts.train.X), parts.train.y
+    X, y = parts.for_fit(), parts.train.y
     files.check()
     with watch.fit(len(y)):
         teaching = None
