@@ -414,7 +414,7 @@ def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
     value = zlib.crc32(text.encode())
     for name, array in sorted(tensors.items()):
         value = zlib.crc32(f"{name}:{array.dtype}:{array.shape}".encode(), value)
-        value = zlib.crc32(np.ascontiguousarray(array), value)
+        value = zlib.crc32(np.ascontiguousarray(array).data, value)
     return f"{value:08x}"
 
 
