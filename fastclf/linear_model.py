@@ -308,9 +308,9 @@ class LinearModel:
         try:
             tensors = load_tensors(content)
             metadata = _metadata(content)
+            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
             if metadata.get("crc32") not in (None, _checksum(tensors, metadata["fastclf"])):
                 raise ValueError("its checksum is another one")
-            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
         except (
             SafetensorError,
             KeyError,
