@@ -329,9 +329,9 @@ class LinearModel:
         try:
             tensors = load_tensors(content)
             metadata = _metadata(content)
+            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
             if metadata.get("crc32") not in (None, _checksum(tensors, metadata["fastclf"])):
                 raise ValueError("its checksum is another one")
-            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
         except (
             SafetensorError,
             KeyError,
@@ -441,5 +441,5 @@ def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
     value = zlib.crc32(text.encode())
     for name, array in sorted(tensors.items()):
         value = zlib.crc32(f"{name}:{array.dtype}:{array.shape}".encode(), value)
-        value = zlib.crc32(np.ascontiguousarray(array), value)
+        value = zlib.crc32(np.ascontiguousarray(array).data, value)
     return f"{value:08x}"

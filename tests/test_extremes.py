@@ -14,7 +14,8 @@ from fastclf import (
     MultiLabelLogisticRegression,
     TemperatureScaler,
 )
-from fastclf.errors import InputError
+from fastclf.data.scaling import fit_scaling
+from fastclf.errors import DataError, InputError
 from fastclf.losses import Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
@@ -176,3 +177,10 @@ def test_logits_too_large_for_a_temperature():
     z = np.array([[LARGEST, -LARGEST], [0.0, 1.0]])
     with pytest.raises(InputError, match="too large to be divided by a temperature"):
         TemperatureScaler().fit(z, [0, 1])
+
+
+def test_columns_too_large_to_be_scaled_are_named():
+    with pytest.raises(DataError, match='column "c": 1.8e.308 is too large a number to be scaled'):
+        fit_scaling(with_(LARGEST, 2), "standard", "abcd")
+    with pytest.raises(DataError, match="column 2: "):
+        fit_scaling(with_(LARGEST, 2), "auto")

@@ -179,7 +179,7 @@ def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
             imputer = _imputer(impute).fit(X)
             fill = [float(value) for value in imputer.statistics_]
             X = imputer.transform(X)
-        scaling = fit_scaling(X, "standard" if scale == "auto" else scale)
+        scaling = fit_scaling(X, "standard" if scale == "auto" else scale, block)
         alike = alike and scaling is not None and comparable(scaling)
         shifts = np.zeros(len(block)) if scaling is None else scaling.shift
         scales = np.ones(len(block)) if scaling is None else scaling.scale

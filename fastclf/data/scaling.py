@@ -13,16 +13,18 @@ A sparse matrix stays sparse, so nothing is shifted: "standard" divides by the s
 "minmax" by the largest absolute value, and "auto" is "none".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
+from fastclf.errors import DataError
 from fastclf.linear_model import Affine
 
 
-def fit_scaling(X: Any, method: str) -> Affine | None:
+def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affine | None:
     """Return the scaling of the training rows ``X``, or None where they stay as they are.
 
     Parameters
@@ -31,9 +33,30 @@ def fit_scaling(X: Any, method: str) -> Affine | None:
         The training rows, and only they.
     method : {"auto", "standard", "minmax", "none"}
         See the module.
+    names : sequence of str, optional
+        Those of the columns, for errors.
+
+    Raises
+    ------
+    DataError
+        If numbers of a column are so large that its scale is no number.
     """
     if method == "none":
         return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaling = _fitted(X, method)
+    if scaling is not None and not np.isfinite([scaling.shift, scaling.scale]).all():
+        column = int((~np.isfinite([scaling.shift, scaling.scale])).any(axis=0).argmax())
+        values = X[:, [column]]
+        name = str(column) if names is None else f'"{names[column]}"'
+        raise DataError(
+            f"column {name}: {abs(values).max():.3g} is too large a number to be scaled; such "
+            "numbers often stand for an infinite or a missing value, so correct or drop them"
+        )
+    return scaling
+
+
+def _fitted(X: Any, method: str) -> Affine | None:
     if scipy.sparse.issparse(X):
         return _sparse_scaling(X, method)
     if method == "minmax":

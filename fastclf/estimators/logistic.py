@@ -94,7 +94,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     n_iter_ : ndarray of shape (1,)
     history_ : dict of str to ndarray
         One entry an iteration or epoch: "objective", "gradient_norm" or "learning_rate",
-        "validation_loss", "seconds", "passes"; and "solver" and "status", why it stopped.
+        "validation_loss", "seconds", "passes"; and "solver" and "status", why it stopped:
+        "converged", "precision" where arithmetic allows no better point near the optimum, "stalled"
+        where it doesn't far from it, with a warning, "max_iter" or "early_stopping".
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
 
@@ -179,7 +181,8 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             A stream, such as `fastclf.data.Stream`, has y and weights with it.
         y : array-like of shape (n,) or (n, K)
             Labels, or a distribution over classes in each row: its columns are the classes 0 to
-            K - 1, or the names of the columns of a frame.
+            K - 1, or the names of the columns of a frame. Rows that sum to 1 within 0.01 are
+            divided by their sums.
         sample_weight : array-like of shape (n,), optional
             Negative ones, which scikit-learn takes, are refused: with them the objective isn't
             convex, may have no minimum, and two solvers needn't agree.
@@ -195,8 +198,9 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         Raises
         ------
         ValueError
-            If X isn't finite, y has another length or a single class, a row of a 2-D y isn't a
-            distribution, or a parameter can't be used.
+            If X isn't finite, y has another length, a missing label or a single class, a row of a
+            2-D y isn't a distribution, a parameter can't be used, or numbers are so large that the
+            fit overflows.
         """
         self._check_parameters()
         if is_stream(X):

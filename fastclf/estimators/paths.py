@@ -238,7 +238,8 @@ class _Group:
         if result.status != "precision":
             return np.zeros(self.objective.n_problems // G, bool)
         objective = self.objective.with_penalty(from_C(C, l1_ratio, self.objective.total_weight))
-        return far_from_optimum(objective, result.theta, self.settings.tol).reshape(-1, G).any(1)
+        far = far_from_optimum(objective, result.theta, self.settings.tol)
+        return np.asarray(far.reshape(-1, G).any(axis=1))
 
     def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""

@@ -210,11 +210,11 @@ def warn(
         )
     if paths.stalled.any():
         Cs = grid.Cs[paths.stalled.any(axis=(0, 1))]
-        names = getattr(estimator, "feature_names_in_", None)
+        sizes = advice(X, getattr(estimator, "feature_names_in_", None))
         warnings.warn(
             f"{type(estimator).__name__} stopped far from the optimum, where {X.dtype} arithmetic "
             f"allows no further progress, at C = {', '.join(f'{C:g}' for C in Cs)}. "
-            f"{advice(X, names)}",
+            f"{sizes}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

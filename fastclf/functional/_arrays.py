@@ -73,14 +73,15 @@ def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
 
 def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.ndarray:
     p = as_logits(p, name)
-    if p.size and not (low := _extreme(np.min, p)) >= 0:
+    low = _extreme(np.min, p) if p.size else 0.0
+    if not low >= 0:
         if not low >= -ROUNDING:
             index = _first(~(p >= -ROUNDING))
             raise InputError(
                 f"{name} must not be negative or NaN, got {p[index]} at index {index}; give "
                 "probabilities, which softmax makes of logits"
             )
-        p = np.maximum(p, p.dtype.type(0))
+        p = np.asarray(np.maximum(p, p.dtype.type(0)))
     if positive_sum and not (p.sum(axis=-1) > 0).all():
         row = np.argwhere(~(p.sum(axis=-1) > 0))[0]
         raise InputError(

@@ -54,7 +54,8 @@ def cross_entropy(
     Parameters
     ----------
     logits : array-like of shape (..., K)
-        Logits, or with ``from_logits=False`` probabilities that sum to 1.
+        Logits, or with ``from_logits=False`` probabilities. These sum to 1 within 0.01, and are
+        divided by their sum.
     y : array-like of shape (...) or (..., K)
         Integer classes, or a distribution for each row, of any sum.
     weight : array-like of shape (K,), optional
@@ -473,7 +474,8 @@ def distillation_loss_with_grad(
 
 def _log_probabilities(p: ArrayLike) -> np.ndarray:
     p = as_probabilities(p, "logits (as probabilities)")
-    sums = as_logits(p, "logits (as probabilities)").sum(axis=-1, dtype=np.float64)
+    p = as_logits(p, "logits (as probabilities)")
+    sums = np.asarray(p.sum(axis=-1, dtype=np.float64))
     off = off_sum(sums)
     if off.any():
         raise InputError(

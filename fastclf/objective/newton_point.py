@@ -48,8 +48,13 @@ class NewtonPoint:
 
     @property
     def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
+        """The largest absolute entry of the gradient; NaN doesn't count."""
         return float(self.numbers[newton.NORM])
+
+    @property
+    def gradient_about_center(self) -> np.ndarray:
+        """The gradient with the intercepts at the center (K, d + 1)."""
+        return self.gradient[:, : self.center.size + 1]
 
     @property
     def passes(self) -> float:

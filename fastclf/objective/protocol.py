@@ -237,7 +237,11 @@ class NewtonPoint(Protocol):
 
     @property
     def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
+        """The largest absolute entry of the gradient; NaN doesn't count."""
+
+    @property
+    def gradient_about_center(self) -> np.ndarray:
+        """The gradient in ``(w, b + c @ w)`` for a center c of the features, (K, d + 1)."""
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now, (d + 1, K)."""

@@ -45,8 +45,8 @@ class SmallNewtonState:
 
     @property
     def gradient(self) -> np.ndarray:
-        """The gradient about the center (K, d + 1), whose norm knows nothing of NaN."""
-        return self.point.gradient[:, : self.point.center.size + 1]
+        """The gradient about the center of the features (K, d + 1)."""
+        return self.point.gradient_about_center
 
     @property
     def objective(self) -> float:
