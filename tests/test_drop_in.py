@@ -172,6 +172,15 @@ def test_parts_go_on_from_coefficients_set_by_hand():
     assert np.array_equal(clf.partial_fit(X, y).coef_, other.coef_)
 
 
+@pytest.mark.parametrize("solver", ["auto", "adam"])
+def test_nothing_begins_at_what_is_not_finite(solver: str):
+    clf = LogisticRegression(solver=solver, random_state=0, warm_start=True).fit(X, y)
+    clf.coef_[0, 0] = np.nan
+    for method in (clf.fit, *([clf.partial_fit] if solver == "adam" else [])):
+        with pytest.raises(InputError, match="holds NaN or infinity; set warm_start=False"):
+            method(X, y)
+
+
 def test_labels_set_by_hand():
     fitted = MultiLabelLogisticRegression().fit(X, np.eye(3)[y])
     for kind in (MultiLabelLogisticRegression, MultiLabelLogisticRegressionCV):

@@ -158,5 +158,23 @@ def test_the_list_of_tests_that_do_not_apply_is_held_against_the_tests():
         "conformance.toml: test_c[y*: there is no such test",
     ]
     assert script["problems"](plugin([], False), whole=True) == [
-        "sklearn.linear_model.tests.test_logistic: no test was run"
+        "sklearn/linear_model/tests/test_logistic.py: no test was run"
+    ]
+
+
+def test_differences_of_other_test_files_need_a_reason():
+    script = runpy.run_path(str(SCRIPTS / "conformance.py"))
+    entry, outcome = script["Entry"], script["Outcome"]
+    listed = entry(["a.py::test_a", "a.py::test_gone"], "a reason")
+    ours = {
+        "a.py::test_a[1]": outcome("failed", "why"),
+        "a.py::test_b": outcome("failed", "why"),
+        "a.py::test_c": outcome("failed", "why"),
+        "a.py::test_d": outcome("passed"),
+    }
+    theirs = {"a.py::test_b": outcome("passed"), "a.py::test_c": outcome("failed")}
+    assert script["differences"](ours, theirs, [listed]) == ["differs: a.py::test_b: why"]
+    assert listed.found == ["a.py::test_a[1]"]
+    assert script["unknown"]([listed], "there is no such difference") == [
+        "conformance.toml: a.py::test_gone: there is no such difference"
     ]

@@ -28,7 +28,7 @@ from fastclf.errors import DataError, located
 from fastclf.table import Categories, Table
 from fastclf.threads import resolve_n_threads
 
-_SAMPLE = 1 << 22  # bytes of a piece; of the first the kinds of columns are guessed
+_SAMPLE = 1 << 22  # bytes of a piece, at least; of the first the kinds of columns are guessed
 _HEAD = 1 << 16  # bytes in which the layout is looked for
 _LONGEST_HEAD = 1 << 28
 
@@ -59,12 +59,15 @@ class TextFile:
         wishes = wishes or Wishes()
         if isinstance(source, Path):
             with arrow_errors(source), opened(source) as file:
-                self.layout, _ = self._begin(file, wishes)
+                self.layout, head = self._begin(file, wishes)
         else:
             with unpacking_errors(self.path):
                 self._rest: BinaryIO = unpacked_stream(source)
-                self.layout, self._begun = self._begin(self._rest, wishes)
+                self.layout, head = self._begin(self._rest, wishes)
+            self._begun = head
         self.names = self.layout.names
+        longest = 8 * len(head) if len(head) > _HEAD else 0  # long rows come in long pieces
+        self._piece = max(_SAMPLE, longest)
 
     def read(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Table:
         """Return some columns, or all; those of ``text`` as categories even if they are numbers.
@@ -179,7 +182,7 @@ class TextFile:
         with arrow_errors(self.path), located(self.path, once=True), self._after_names() as file:
             pieces: Iterator[bytes] = (
                 piece
-                for piece in line_pieces(file, _SAMPLE, self.layout.delimiter)
+                for piece in line_pieces(file, self._piece, self.layout.delimiter)
                 if piece.strip(b"\r\n")
             )
             first = map(parse, islice(pieces, 1))

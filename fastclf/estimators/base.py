@@ -474,6 +474,11 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     def _start(self) -> np.ndarray:
         # Where a warm start begins.
         theta = self._theta().astype(np.float64)
+        if not np.isfinite(theta).all():
+            raise InputError(
+                "Floating-point under-/overflow: coef_ or intercept_, where this fit is to begin, "
+                "holds NaN or infinity; set warm_start=False, or fit a new estimator"
+            )
         if not self.fit_intercept:
             theta[-1] = 0
         return theta

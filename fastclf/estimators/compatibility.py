@@ -114,7 +114,8 @@ _ANNOUNCEMENTS = {
     "use_legacy_attributes": (
         "The fitted attributes of LogisticRegressionCV will be simplified in scikit-learn 1.10 to "
         "remove redundancy, and here with it. Set use_legacy_attributes=False to enable the new "
-        "behavior now, or True to silence this warning while keeping the old one."
+        "behavior now, or True to silence this warning while keeping the old one. The default "
+        "value of use_legacy_attributes will change from True to False in scikit-learn 1.10."
     ),
 }
 """The beginnings are scikit-learn's, by which users' filters know them."""

@@ -314,14 +314,14 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         return search.scorer_of(self._scoring, "accuracy")
 
     def _single(self) -> LogisticRegression:
-        # What fits all rows in the end, from the mean of the folds.
+        # What fits all rows in the end, from the mean of the folds, or as liblinear does from zero.
         return LogisticRegression(
             fit_intercept=self.fit_intercept,
             label_smoothing=self.label_smoothing,
             solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
-            warm_start=True,
+            warm_start=self.solver != "liblinear",
             intercept_scaling=self.intercept_scaling,
             random_state=self.random_state,
             n_threads=self.n_threads,

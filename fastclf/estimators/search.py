@@ -72,21 +72,21 @@ def check_parameters(estimator: Any, l1_ratios: Any) -> Grid:
 
 
 def _Cs(Cs: Any) -> np.ndarray:
-    if np.asarray(Cs).ndim == 0:
-        if natural_number(Cs, "Cs") < 1:
+    given = np.asarray(Cs)
+    if given.ndim == 0:
+        if isinstance(Cs, bool) or not hasattr(Cs, "__index__") or Cs < 1:
             raise InputError(f"Cs must be an integer >= 1 or a list of numbers, got {Cs!r}")
         return np.logspace(-4, 4, int(Cs))
-    values = [strength_number(C, "each of Cs") for C in np.asarray(Cs)]
-    if not values:
+    if not given.size:
         raise InputError("Cs is empty; give at least one number, or how many to try")
-    return np.array(values)
+    return np.array([strength_number(C, "each of Cs") for C in given.tolist()])
 
 
 def _l1_ratios(l1_ratios: Any) -> np.ndarray:
     values = np.asarray(l1_ratios)
     if values.ndim != 1 or values.size == 0:
         raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
-    return np.array([fraction(ratio, "each of l1_ratios") for ratio in values])
+    return np.array([fraction(ratio, "each of l1_ratios") for ratio in values.tolist()])
 
 
 def settings(estimator: Any) -> Settings:
