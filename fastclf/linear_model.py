@@ -276,6 +276,12 @@ class LinearModel:
                 f"classes of dtype {self.classes.dtype} can't be saved; "
                 "use strings, integers, floats or booleans as labels"
             )
+        try:
+            _check_is_text(text)
+        except UnicodeEncodeError as error:
+            raise ModelFileError(
+                f"a name that isn't Unicode text can't be saved: {error}"
+            ) from None
         content = save_tensors(tensors, metadata={"fastclf": json.dumps(text)})
         path = Path(path)
         try:
@@ -301,6 +307,7 @@ class LinearModel:
         try:
             tensors = load_tensors(content)
             text = json.loads(_metadata(content)["fastclf"])
+            _check_is_text(text)
             model = cls._from_parts(tensors, text)
         except (
             SafetensorError,
@@ -382,6 +389,11 @@ def _floats(X: Any) -> Any:
     if not scipy.sparse.issparse(X):
         X = np.asarray(X)
     return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+
+
+def _check_is_text(value: Any) -> None:
+    # JSON may hold halves of characters, which nothing else can write.
+    json.dumps(value, ensure_ascii=False).encode()
 
 
 def _metadata(content: bytes) -> dict[str, str]:
