@@ -78,7 +78,7 @@ class Conformance:
 
 def read_list() -> list[Entry]:
     """Return the list in conformance.toml."""
-    table = tomllib.loads(LIST.read_text())
+    table = tomllib.loads(LIST.read_text(encoding="utf-8"))
     return [Entry(**entry) for entry in table["deselected"]]
 
 
