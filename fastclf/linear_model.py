@@ -348,6 +348,7 @@ class LinearModel:
 
     @classmethod
     def _from_parts(cls, tensors: dict[str, np.ndarray], text: dict[str, Any]) -> "LinearModel":
+        _check_is_text(text)
         if text["format"] not in range(1, _FORMAT + 1):
             raise ValueError(f"format {text['format']!r}, but this version reads up to {_FORMAT}")
         classes = tensors.get("classes")
@@ -429,6 +430,13 @@ def _floats(X: Any) -> Any:
     except (TypeError, ValueError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"X must hold numbers, got dtype {X.dtype}: {reason}") from None
+
+
+def _check_is_text(value: Any) -> None:
+    try:  # JSON may hold halves of characters, which nothing else can write
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a name that isn't Unicode text: {error}") from None
 
 
 def _metadata(content: bytes) -> dict[str, str]:

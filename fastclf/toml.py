@@ -16,7 +16,7 @@ import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from fastclf.errors import FastclfError, nearest
+from fastclf.errors import ConfigError, FastclfError, nearest
 
 
 class Table(BaseModel):
@@ -57,8 +57,20 @@ def to_toml(table: Table) -> str:
     """Return a table with all its defaults as TOML; reading that gives an equal table.
 
     A key that is None is left out: TOML has no null, and absence means the same.
+
+    Raises
+    ------
+    ConfigError
+        If a value, such as a path, holds bytes that aren't text: TOML can't hold it.
     """
-    return tomlkit.dumps(table.model_dump(mode="json", exclude_none=True))
+    values = table.model_dump(mode="json", exclude_none=True)
+    for key, leaf in _leaves(values):
+        if isinstance(leaf, str) and re.search("[\ud800-\udfff]", leaf):
+            raise ConfigError(
+                f"{'.'.join(map(str, key))} = {ascii(leaf)}: isn't text in the encoding of this "
+                "locale; rename it, or set PYTHONUTF8=1"
+            )
+    return tomlkit.dumps(values)
 
 
 @dataclass(frozen=True)
@@ -211,17 +223,24 @@ def _not_utf8(path: Path, error: type[FastclfError]) -> FastclfError:
     return error(f"{path}: isn't UTF-8 text, as TOML must be; save it as UTF-8")
 
 
-def _too_large(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
-    """Yield the keys of integers that are too large for a float, and what is wrong, in words."""
-    if isinstance(value, int) and value.bit_length() > 1023:
-        dotted = ".".join(map(str, key))
-        yield key, f"{dotted}: an integer of {value.bit_length()} bits is too large"
-    elif isinstance(value, dict):
+def _leaves(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Yield all values in tables and lists, with their keys."""
+    if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _too_large(inner, (*key, name))
+            yield from _leaves(inner, (*key, name))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _too_large(inner, (*key, number))
+            yield from _leaves(inner, (*key, number))
+    else:
+        yield key, value
+
+
+def _too_large(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
+    """Yield the keys of integers that are too large for a float, and what is wrong, in words."""
+    for place, leaf in _leaves(value, key):
+        if isinstance(leaf, int) and leaf.bit_length() > 1023:
+            dotted = ".".join(map(str, place))
+            yield place, f"{dotted}: an integer of {leaf.bit_length()} bits is too large"
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:

@@ -167,14 +167,14 @@ def write(
     contents = {"title": title, "environment": facts, "rows": rows}
     if details is not None:
         contents["details"] = details
-    (out / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
+    (out / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
     columns = list(rows[0]) if rows else []
     lines = [f"# {title}", "", note, "", f"`{facts.pop('command')}`", ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(cell(row[column]) for column in columns) + " |" for row in rows]
     lines += ["", ", ".join(f"{key} {value}" for key, value in facts.items()) + ".", ""]
     text = "\n".join(lines)
-    (out / f"{name}.md").write_text(text)
+    (out / f"{name}.md").write_text(text, encoding="utf-8")
     if show:
         print(text)
 

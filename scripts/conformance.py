@@ -79,7 +79,7 @@ class Conformance:
 
 def read_list(kind: str) -> list[Entry]:
     """Return the entries of a kind in conformance.toml."""
-    table = tomllib.loads(LIST.read_text())
+    table = tomllib.loads(LIST.read_text(encoding="utf-8"))
     return [Entry(**entry) for entry in table.get(kind, [])]
 
 

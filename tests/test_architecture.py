@@ -143,6 +143,17 @@ def test_nothing_is_ever_executed_from_data(module: str):
     assert "pickle" not in used or module == "fastclf.kernels._jit"
 
 
+@pytest.mark.parametrize("module", FILES)
+def test_text_files_are_utf_8_in_any_locale(module: str):
+    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            binary = any("b" in ast.unparse(mode) for mode in node.args[1:2])
+            told = binary or any(keyword.arg == "encoding" for keyword in node.keywords)
+            is_text = name in ("read_text", "write_text") or ast.unparse(node.func) == "open"
+            assert told or not is_text, f"{module}:{node.lineno}"
+
+
 PUBLIC = {
     "DistilledClassifier",
     "LogisticRegression",

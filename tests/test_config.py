@@ -186,6 +186,32 @@ def test_distillation_needs_one_label_a_row(recipe_file: Path):
     assert "[distill] needs one label a row" in said
 
 
+def test_a_byte_order_mark_is_no_mistake(recipe_file: Path):
+    plain = load_recipe(recipe_file)
+    recipe_file.write_text(RECIPE, encoding="utf-8-sig")
+    assert load_recipe(recipe_file) == plain
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        recipe_file.write_text(RECIPE, encoding=encoding)
+        assert "recipe.toml: isn't UTF-8 text, as TOML must be; save it as" in refusal(recipe_file)
+
+
+def test_integers_that_no_number_can_hold(recipe_file: Path):
+    large = f"1{400 * '0'}"
+    said = refusal(recipe_file, f"model.C={large}")
+    assert said == "--set model.C=...: model.C: an integer of 1329 bits is too large"
+    recipe_file.write_text(RECIPE.replace("2.0", f"-{large}"))
+    said = refusal(recipe_file)
+    assert said.endswith("recipe.toml:8: model.C: an integer of 1329 bits is too large")
+    recipe_file.write_text(RECIPE)
+    assert "solver.batch_size = 1" in refusal(recipe_file, f"solver.batch_size={10**20}")
+
+
+def test_a_path_that_is_no_text_is_not_written_back():
+    recipe = Recipe.model_validate({"name": "x", "data": {"path": "\udcff.csv", "target": "a"}})
+    with pytest.raises(ConfigError, match=r"data.path = .*udcff.csv': isn't text.*PYTHONUTF8=1"):
+        to_toml(recipe)
+
+
 def test_files_that_cannot_be_read(recipe_file: Path):
     folder = recipe_file.parent
     assert refusal(folder / "recip.toml").endswith("no such file (did you mean recipe.toml?)")

@@ -401,6 +401,18 @@ def test_classes_that_a_file_cannot_hold(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_that_are_no_text_are_refused(tmp_path: Path):
+    model = LinearModel(np.zeros((2, 1)), "binary", np.array(["a", "\ud800"]))
+    with pytest.raises(ModelFileError, match="isn't Unicode text can't be saved"):
+        model.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+    LinearModel(np.zeros((2, 1)), "binary", np.array(["a", "b"])).save(tmp_path / "model")
+    content = (tmp_path / "model").read_bytes()
+    (tmp_path / "model").write_bytes(content.replace(b'\\"b\\"]', b'\\"\\\\ud8"', 1))
+    with pytest.raises(ModelFileError, match="not a model file of fastclf, or a damaged one"):
+        LinearModel.load(tmp_path / "model")
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "m"
     model().save(path)

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import resource
+import signal
 import zipfile
 from pathlib import Path
 
@@ -162,3 +164,51 @@ def test_without_pyarrow_there_is_npz(tmp_path: Path, monkeypatch, rng):
     with writing_predictions(tmp_path / "out.npz", "npz") as writer:
         writer.write(some(rng))
     assert zipfile.is_zipfile(tmp_path / "out.npz")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(
+    format: str, tmp_path: Path, monkeypatch, rng
+):
+    path = tmp_path / f"out.{format}"
+    path.write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with (
+            pytest.raises(DataError, match="can't be written: File too large; make room there"),
+            writing_predictions(path, format) as writer,
+        ):
+            for _ in range(10):
+                writer.write(some(rng, 1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_formulas_are_escaped_on_demand(rng):
+    names = ("=1+1", "+x", "-5", "-x", "@a", "\tb", "a=b", "＝c", "1e3")
+    kept = {"=k": Categories(np.arange(9, dtype=np.int32), names)}
+    part = some(rng, 9, kept=kept, probabilities=None, classes=np.array(["=a", "b", "-1"]))
+    file = io.BytesIO()
+    with writing_predictions(file, "csv", escape_formulas=True) as writer:
+        writer.write(part)
+    header, *rows = csv.reader(io.StringIO(file.getvalue().decode()))
+    assert header == ["'=k", "label"]
+    wanted = ["'=1+1", "'+x", "-5", "'-x", "'@a", "'\tb", "a=b", "'＝c", "1e3"]
+    assert [row[0] for row in rows] == wanted
+    assert {row[1] for row in rows} <= {"'=a", "b", "-1"}
+    numbers = Predictions(np.array([-1, 1]), np.array([0]), None)
+    file = io.BytesIO()
+    with writing_predictions(file, "csv", escape_formulas=True) as writer:
+        writer.write(numbers)
+    assert file.getvalue() == b"label\n-1\n"
+
+
+def test_a_column_name_with_nul_in_an_archive(rng):
+    kept = {"a\x00x": CITY, "a\x00y": CITY}
+    with np.load(io.BytesIO(written("npz", some(rng, kept=kept)))) as archive:
+        assert {"a\\x00x", "a\\x00y"} < set(archive)

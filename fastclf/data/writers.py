@@ -307,6 +307,7 @@ class _Growing:
     def store(self, archive: zipfile.ZipFile, name: str) -> None:
         shape = (self._length, *self._tail)
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        name = name.replace("\0", "\\x00")  # at which a name in an archive would end
         entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same bits for the same rows
         with archive.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array_header_1_0(file, header)
