@@ -329,6 +329,17 @@ def test_a_run_with_dates_predicts_from_every_format(tmp_path: Path):
     assert encoders[0].feature_names == encoders[1].feature_names
 
 
+def test_dates_that_are_categories_match_however_they_are_written(tmp_path: Path):
+    data = dated(tmp_path / "t.parquet")
+    path, _ = trained(tmp_path, data)
+    predicted = [run("predict", path, data)]
+    for other in (dated(tmp_path / "t.csv"), dated(tmp_path / "text.arrow", True)):
+        predicted.append(run("predict", path, other))
+    assert len({result.stdout for result in predicted}) == 1
+    column = CategoricalColumn("d", ("2024-02-29 00:00:00.000000", "(missing)"), other=True)
+    assert column.positions(["2024-02-29", "2024-02-28", "(missing)"]).tolist() == [0, 2, 1]
+
+
 def test_many_dates_as_categories_are_warned_of(tmp_path: Path):
     data = dated(tmp_path / "t.csv")
     _, warned = trained(tmp_path, data)
