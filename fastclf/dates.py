@@ -27,7 +27,7 @@ def is_date(text: str) -> bool:
     >>> [is_date(text) for text in ("2024-02-29", "2024-02-29 12:30", "2023-02-29", "20240229")]
     [True, True, False, False]
     """
-    return _parsed(text) is not None
+    return moment(text) is not None
 
 
 def date_parts(texts: Iterable[str]) -> np.ndarray:
@@ -41,23 +41,32 @@ def date_parts(texts: Iterable[str]) -> np.ndarray:
     >>> date_parts(["2024-02-29T12:30:00Z"]).tolist()
     [[2024.0, 2.0, 3.0, 12.5, 19782.520833333332]]
     """
-    rows = [_numbers(_parsed(text)) for text in texts]
+    rows = [_numbers(moment(text)) for text in texts]
     return np.array(rows, np.float64).reshape(len(rows), len(PARTS))
 
 
-def _parsed(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """Return what a date or a time stamp says of the clock and the calendar; None of other text.
+
+    Examples
+    --------
+    >>> from fastclf.dates import moment
+    >>> moment("2024-02-29") == moment("2024-02-29 00:00:00.000")
+    True
+    """
     if _ISO.fullmatch(text) is None:
         return None
     try:
-        return datetime.fromisoformat(text[:10] + text[10:].replace(" ", "T", 1).replace(" ", ""))
+        written = text[:10] + text[10:].replace(" ", "T", 1).replace(" ", "")
+        return datetime.fromisoformat(written).replace(tzinfo=None)
     except ValueError:
         return None  # such as the 30th of February
 
 
-def _numbers(moment: datetime | None) -> tuple[float, ...]:
-    if moment is None:
+def _numbers(date: datetime | None) -> tuple[float, ...]:
+    if date is None:
         return (np.nan,) * len(PARTS)
-    seconds = 60 * moment.minute + moment.second + moment.microsecond / 1e6
-    hour = moment.hour + seconds / 3600
-    days = moment.toordinal() - _EPOCH + hour / 24
-    return moment.year, moment.month, moment.weekday(), hour, days
+    seconds = 60 * date.minute + date.second + date.microsecond / 1e6
+    hour = date.hour + seconds / 3600
+    days = date.toordinal() - _EPOCH + hour / 24
+    return date.year, date.month, date.weekday(), hour, days

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastclf.dates import PARTS, date_parts
+from fastclf.dates import PARTS, date_parts, is_date, moment
 from fastclf.errors import DataError
 from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, shown
 
@@ -66,7 +66,7 @@ class CategoricalColumn:
     def positions(self, names: Sequence[str]) -> np.ndarray:
         """Return which of the features stands for each of some names, or -1 for none.
 
-        Names match as `fastclf.table.matched_names` says.
+        Names match as `fastclf.table.matched_names` says, and dates however they are written.
         """
         position = {category: i for i, category in enumerate(self.categories)}
         unknown = len(self.categories) if self.other else -1
@@ -77,7 +77,13 @@ class CategoricalColumn:
 
     def matched(self, names: Sequence[str]) -> dict[str, str] | None:
         """Return the category of each name that is one; None if there are names, and none is."""
-        return matched_names(names, [name for name in self.categories if name != MISSING])
+        known = [name for name in self.categories if name != MISSING]
+        matches = matched_names(names, known) or {}
+        if known and len(matches) < len(names) and all(map(is_date, known)):
+            by_moment = {moment(name): name for name in known}
+            dates = {name: moment(name) for name in names if name not in matches}
+            matches |= {name: by_moment[date] for name, date in dates.items() if date in by_moment}
+        return matches if matches or not names else None
 
 
 @dataclass(frozen=True)

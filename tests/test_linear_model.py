@@ -403,7 +403,7 @@ def test_classes_that_a_file_cannot_hold(tmp_path: Path):
 
 def test_names_that_are_no_text_are_refused(tmp_path: Path):
     model = LinearModel(np.zeros((2, 1)), "binary", np.array(["a", "\ud800"]))
-    with pytest.raises(ModelFileError, match="isn't Unicode text can't be saved"):
+    with pytest.raises(ModelFileError, match="can't be saved: a name that isn't Unicode text"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
     LinearModel(np.zeros((2, 1)), "binary", np.array(["a", "b"])).save(tmp_path / "model")

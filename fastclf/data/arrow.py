@@ -33,7 +33,9 @@ def arrow_errors(path: Path | str) -> Iterator[None]:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError) as problem:
         if isinstance(problem, DataError):
-            raise
+            if str(problem).startswith(str(path)):
+                raise
+            raise DataError(f"{path}: {problem}") from None
         raise DataError(f"{path}: can't be read: {_reason(problem)}") from None
 
 

@@ -26,6 +26,8 @@ class ParquetFiles:
     schema : pyarrow.Schema
         All columns of all files, each with a type that holds what the files have.
     names : tuple of str
+    is_uniform : bool
+        Whether all files have the same columns of the same types.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class ParquetFiles:
         self._conflicts: dict[str, str] = {}
         self.schema = self._unified()
         self.names = tuple(self.schema.names)
-        self._is_uniform = all(schema.equals(self._own[0]) for schema in self._own)
+        self.is_uniform = all(schema.equals(self._own[0]) for schema in self._own)
 
     def check(self, columns: Collection[str]) -> None:
         """Refuse columns that some of the files lack, or that are of types that don't go together.
@@ -63,7 +65,7 @@ class ParquetFiles:
         DataError
             If there is one.
         """
-        if self._is_uniform:
+        if self.is_uniform:
             return
         for name in columns:
             if name in self._conflicts:
@@ -80,7 +82,7 @@ class ParquetFiles:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns of all files."""
-        if self._is_uniform:
+        if self.is_uniform:
             return self._dataset.to_table(columns=columns)
         self.check(columns)
         tables = []
@@ -92,7 +94,7 @@ class ParquetFiles:
 
     def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[pa.Table]:
         """Yield some columns of all files, in parts of at most so many rows."""
-        if self._is_uniform:
+        if self.is_uniform:
             for batch in self._dataset.to_batches(columns=columns, batch_size=batch_rows):
                 yield pa.Table.from_batches([batch])
             return
@@ -106,6 +108,8 @@ class ParquetFiles:
 
     def unified(self, table: pa.Table, file: Path) -> pa.Table:
         """Return rows of a file with the types that the columns have in all of them."""
+        if self.is_uniform:
+            return table
         columns = {}
         for name, column in zip(table.column_names, table.columns, strict=True):
             kind = self.schema.field(name).type

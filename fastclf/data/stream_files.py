@@ -227,6 +227,8 @@ class ParquetParts:
     def _piece(self, batch: pa.RecordBatch, path: Path) -> ArrowPiece:
         with arrow_errors(path):
             batch.validate(full=True)
+        if self._parquet.is_uniform:
+            return ArrowPiece(batch, self.text)
         table = self._parquet.unified(pa.Table.from_batches([batch]), path)
         return ArrowPiece(table.combine_chunks().to_batches()[0], self.text)
 
