@@ -45,7 +45,7 @@ class Numbers:
         """Which values are missing, (n,)."""
         return np.isnan(self.values)
 
-    def take(self, rows: np.ndarray) -> "Numbers":
+    def take(self, rows: np.ndarray | slice) -> "Numbers":
         """Return the column at some rows (m,)."""
         return Numbers(self.values[rows])
 
@@ -74,7 +74,7 @@ class Categories:
         """Which values are missing, (n,)."""
         return self.codes < 0
 
-    def take(self, rows: np.ndarray) -> "Categories":
+    def take(self, rows: np.ndarray | slice) -> "Categories":
         """Return the column at some rows (m,)."""
         return Categories(self.codes[rows], self.names)
 
@@ -106,7 +106,7 @@ class Lists:
         """Which rows have no names, (n,)."""
         return np.diff(self.offsets) == 0
 
-    def take(self, rows: np.ndarray) -> "Lists":
+    def take(self, rows: np.ndarray | slice) -> "Lists":
         """Return the column at some rows (m,), given as indices or as a mask."""
         kept = np.arange(len(self))[rows].tolist()
         parts = [self.codes[self.offsets[i] : self.offsets[i + 1]] for i in kept]
@@ -162,8 +162,8 @@ class Table:
         """The numbers of rows and columns."""
         return self.n_rows, len(self.columns)
 
-    def take(self, rows: np.ndarray) -> "Table":
-        """Return some rows, given as indices or as a mask."""
+    def take(self, rows: np.ndarray | slice) -> "Table":
+        """Return some rows, given as indices, as a mask or as a slice, which copies nothing."""
         taken = {name: column.take(rows) for name, column in self.columns.items()}
         return Table(taken, self.rows[rows])
 

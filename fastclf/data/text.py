@@ -123,10 +123,10 @@ class TextFile:
             for name, (row, value) in part.refuted.items():
                 if name in kinds.numbers:
                     raise not_a_number(name, row, value).in_file(self.path, done)
-            for start in range(0, part.table.num_rows, batch_rows):
-                piece = part.table.slice(start, batch_rows)
-                yield to_table(piece, done + start + 1, NULLS)
-            done += part.table.num_rows
+            table = to_table(part.table, done + 1, NULLS)
+            for start in range(0, table.n_rows, batch_rows):
+                yield table.take(slice(start, start + batch_rows))
+            done += table.n_rows
 
     def _begin(self, file: BinaryIO, wishes: Wishes) -> tuple[Layout, bytes]:
         """Return the layout of the text, and what was read to see it."""
