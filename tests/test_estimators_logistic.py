@@ -538,13 +538,10 @@ def test_predicting_before_fitting_and_with_other_features():
             getattr(LogisticRegression(), method)(*(["m"] if method == "save" else [X, y]))
 
 
-@pytest.mark.parametrize(
-    "name", ["lbfgs", "newton-cg", "newton-cholesky", "liblinear", "sag", "saga"]
-)
+@pytest.mark.parametrize("name", ["lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"])
 def test_names_of_scikit_learn_reach_the_optimum(name: str):
-    target = BINARY if name == "liblinear" else y
-    expected = exact().fit(X, target)
-    coef = exact(solver=name).fit(X, target).coef_
+    expected = exact().fit(X, y)
+    coef = exact(solver=name).fit(X, y).coef_
     np.testing.assert_allclose(coef, expected.coef_, atol=1e-6)
 
 
@@ -669,7 +666,7 @@ def test_partial_fit_rules():
     clf = LogisticRegression(solver="adam", random_state=0)
     with pytest.raises(ValueError, match="classes must be given in the first call"):
         clf.partial_fit(X, y)
-    with pytest.raises(ValueError, match="at least 2 classes.*only one class"):
+    with pytest.raises(ValueError, match="at least two classes"):
         clf.partial_fit(X, np.zeros(150), classes=[0])
     with pytest.raises(ValueError, match=r"unknown label 2 in row 100.*\[0, 1\]"):
         clf.partial_fit(X, y, classes=[0, 1])
