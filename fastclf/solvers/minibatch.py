@@ -18,7 +18,7 @@ from fastclf.objective import Curvature
 from fastclf.solvers import schedules
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.loop import NOT_FINITE
-from fastclf.solvers.optimality import EXTREME
+from fastclf.solvers.optimality import warn_of_extremes
 from fastclf.solvers.schedules import Schedule
 
 _SLICE_WORK = 3e8
@@ -246,16 +246,8 @@ class Minibatch:
             seed=self.seed or 0,
             values=np.zeros(objective.n_problems),
         )
-        if not np.isfinite(scale).all():
-            state.status = NOT_FINITE
-        elif (scale >= EXTREME).any():
-            warnings.warn(
-                f"column {scale.argmax()} of the features has a standard deviation of "
-                f"{scale.max():.3g}: such numbers often stand for an infinite or a missing value, "
-                "e.g. after np.nan_to_num; drop or replace them, or scale the columns",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        state.status = "running" if np.isfinite(scale).all() else NOT_FINITE
+        warn_of_extremes(scale)
         return state
 
     def step(self, objective: Any, state: MinibatchState) -> None:

@@ -1,6 +1,9 @@
 """Whether a point at which a solver could get no further is near the optimum at all."""
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from fastclf.objective import Objective
 
@@ -44,6 +47,19 @@ def far_from_optimum(objective: Objective, theta: np.ndarray, tol: float) -> np.
         near = (norms <= limits[:, None]) & (size < EXTREME)[:, None]
     far = ~(near | (plain <= tol))
     return far.reshape(len(theta), objective.n_problems, -1).any(axis=(0, 2))
+
+
+def warn_of_extremes(deviations: np.ndarray) -> None:
+    """Warn of the feature that deviates most, if arithmetic knows little of others beside it."""
+    if not (deviations >= EXTREME).any():
+        return
+    warnings.warn(
+        f"column {deviations.argmax()} of the features has a standard deviation of "
+        f"{deviations.max():.3g}: such numbers often stand for an infinite or a missing value, "
+        "e.g. after np.nan_to_num; drop or replace them, or scale the columns",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
 
 
 def _violations(gradient: np.ndarray, w: np.ndarray, strengths: np.ndarray) -> np.ndarray:
