@@ -164,7 +164,7 @@ def refusal_of_test(path: Path, test: Path) -> str:
         ("1 1:2\nno 1:1\n", "line 2: "),
         ("1 1:2\n0 -5:1\n", "line 2: "),
         ("1 1:2\n0 1:a\n", "line 2: "),
-        ("1 1:2\n0 1:\n", "line 2: \"1:\": the value isn't a number"),
+        ("1 1:2\n0 1:\n", 'line 2: "1:": the value isn\'t a number'),
         ("0.5 1:2\n0 1:1\n", "0.5 can't be a class"),
         ("1 1:2\n1 999999999999:2\n", 'line 2: "999999999999:2": the index isn\'t'),
         ("1 999999999:2\n", "has a feature 999999999, and 20000000 are the most"),
