@@ -301,8 +301,9 @@ class LinearModel:
         written = json.dumps(text)
         try:
             self._from_parts(tensors, json.loads(written))
-            metadata = {"fastclf": written, "crc32": _checksum(tensors, written)}
-            content = save_tensors(tensors, metadata=metadata)
+            # The order of two keys beside each other would differ from one process to another.
+            written = json.dumps({**text, "crc32": _checksum(tensors, written)})
+            content = save_tensors(tensors, metadata={"fastclf": written})
         except (SafetensorError, ValueError) as error:
             raise ModelFileError(f"{path}: this model can't be saved: {error}") from None
         path = Path(path)
@@ -328,9 +329,10 @@ class LinearModel:
             raise ModelFileError(f"{path}: can't be read: {error.strerror}") from None
         try:
             tensors = load_tensors(content)
-            metadata = _metadata(content)
-            model = cls._from_parts(tensors, json.loads(metadata["fastclf"]))
-            if metadata.get("crc32") not in (None, _checksum(tensors, metadata["fastclf"])):
+            text = json.loads(_metadata(content)["fastclf"])
+            checksum = text.pop("crc32", None)  # earlier files have none
+            model = cls._from_parts(tensors, text)
+            if checksum not in (None, _checksum(tensors, json.dumps(text))):
                 raise ValueError("its checksum is another one")
         except (
             SafetensorError,
