@@ -22,7 +22,7 @@ CODES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
 
 
 def frame() -> pd.DataFrame:
-    found = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    found = pd.DataFrame(X.copy(), columns=["a", "b", "c", "d"])
     found["city"] = np.array(["Bonn", "Oslo", None], dtype=object)[CODES]
     found["class"] = np.array(["low", "mid", "high"])[CODES]
     found.loc[::7, "c"] = np.nan
