@@ -25,7 +25,7 @@ CODES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
 
 
 def frame() -> pd.DataFrame:
-    found = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    found = pd.DataFrame(X.copy(), columns=["a", "b", "c", "d"])
     found["city"] = np.array(["Bonn", "Oslo", None], dtype=object)[CODES]
     found["class"] = np.array(["low", "mid", "high"])[CODES]
     found.loc[::7, "c"] = np.nan
@@ -133,7 +133,7 @@ def test_sparse_features_of_different_size_are_scaled(factor: float, scale: str,
 
 
 def test_counts_of_words_stay_as_they_are(tmp_path: Path):
-    counts = scipy.sparse.random_array((90, 200), density=0.02, rng=0, format="csr").ceil()
+    counts = scipy.sparse.random_array((90, 200), density=0.02, random_state=0, format="csr").ceil()
     counts.data[:5] = 5000
     dump_svmlight_file(counts, CODES, str(tmp_path / "words.svm"))
     recipe = written(tmp_path / "words.svm")

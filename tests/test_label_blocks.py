@@ -24,7 +24,7 @@ L = 2 * LANES + 3
 def sparse_data(n: int = 150, d: int = 30, seed: int = 0) -> tuple[Any, np.ndarray]:
     """Rows, and labels from rare ones to frequent ones; each has both classes."""
     rng = np.random.default_rng(seed)
-    X = scipy.sparse.random_array((n, d), density=0.2, format="csr", rng=rng)
+    X = scipy.sparse.random_array((n, d), density=0.2, format="csr", random_state=rng)
     Z = X @ (4 * rng.normal(size=(d, L))) + rng.normal(size=(n, L)) + np.linspace(-3, 2, L)
     Y = (Z > 0).astype(float)
     Y[0], Y[1] = 0, 1

@@ -386,7 +386,9 @@ def test_arrays_may_be_read_only_and_are_not_copied():
 )
 def test_many_sparse_features_go_by_columns(kind: str, n: int, d: int, columns: int, dtype: type):
     rng = np.random.default_rng(1)
-    X = scipy.sparse.random_array((n, d), density=0.01, format="csr", rng=rng).astype(dtype)
+    X = scipy.sparse.random_array((n, d), density=0.01, format="csr", random_state=rng).astype(
+        dtype
+    )
     P = rng.dirichlet(np.ones(columns), n)
     weights = rng.uniform(0.5, 2, (1, n))
     target = {
