@@ -6,7 +6,6 @@ ever executed.
 
 import json
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.files import replacing
 from fastclf.finite import check_logits
 from fastclf.kernels import passes
+from fastclf.model_file import check_is_text, pack, unpack
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
 from fastclf.targets import for_kernels
@@ -298,13 +295,10 @@ class LinearModel:
             name: array.astype(array.dtype.newbyteorder("="), copy=False)
             for name, array in tensors.items()
         }
-        written = json.dumps(text)
         try:
-            self._from_parts(tensors, json.loads(written))
-            # The order of two keys beside each other would differ from one process to another.
-            written = json.dumps({**text, "crc32": _checksum(tensors, written)})
-            content = save_tensors(tensors, metadata={"fastclf": written})
-        except (SafetensorError, ValueError) as error:
+            self._from_parts(tensors, json.loads(json.dumps(text)))
+            content = pack(tensors, text)
+        except ValueError as error:
             raise ModelFileError(f"{path}: this model can't be saved: {error}") from None
         path = Path(path)
         try:
@@ -328,20 +322,11 @@ class LinearModel:
         except OSError as error:
             raise ModelFileError(f"{path}: can't be read: {error.strerror}") from None
         try:
-            tensors = load_tensors(content)
-            text = json.loads(_metadata(content)["fastclf"])
-            checksum = text.pop("crc32", None)  # earlier files have none
+            tensors, text, is_intact = unpack(content)
             model = cls._from_parts(tensors, text)
-            if checksum not in (None, _checksum(tensors, json.dumps(text))):
+            if not is_intact:
                 raise ValueError("its checksum is another one")
-        except (
-            SafetensorError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelFileError(
                 f"{path}: not a model file of fastclf, or a damaged one ({error}); "
                 "write it again with save()"
@@ -350,7 +335,7 @@ class LinearModel:
 
     @classmethod
     def _from_parts(cls, tensors: dict[str, np.ndarray], text: dict[str, Any]) -> "LinearModel":
-        _check_is_text(text)
+        check_is_text(text)
         if text["format"] not in range(1, _FORMAT + 1):
             raise ValueError(f"format {text['format']!r}, but this version reads up to {_FORMAT}")
         classes = tensors.get("classes")
@@ -432,24 +417,3 @@ def _floats(X: Any) -> Any:
     except (TypeError, ValueError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"X must hold numbers, got dtype {X.dtype}: {reason}") from None
-
-
-def _check_is_text(value: Any) -> None:
-    try:  # JSON may hold halves of characters, which nothing else can write
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"a name that isn't Unicode text: {error}") from None
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    # A safetensors file begins with the length of its JSON header; load_tensors has checked both.
-    length = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + length])["__metadata__"]
-
-
-def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
-    value = zlib.crc32(text.encode())
-    for name, array in sorted(tensors.items()):
-        value = zlib.crc32(f"{name}:{array.dtype}:{array.shape}".encode(), value)
-        value = zlib.crc32(np.ascontiguousarray(array).data, value)
-    return f"{value:08x}"

@@ -22,6 +22,7 @@ FLOORS = {
     "fastclf.dates": 1,
     "fastclf.errors": 1,
     "fastclf.files": 1,
+    "fastclf.model_file": 1,
     "fastclf.recycling": 1,
     "fastclf.schema": 1,
     "fastclf.toml": 1,

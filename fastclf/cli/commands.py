@@ -1,97 +1,23 @@
-"""The command line. Each command imports what it needs, so that ``--help`` stays quick."""
+"""The commands. Each imports what it needs, so that ``--help`` stays quick."""
 
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any
 
 import click
 
 from fastclf import __version__
-from fastclf.errors import FastclfError, InputError, printable
-from fastclf.files import DISK_IS_FULL
+from fastclf.cli.shell import (
+    Commands,
+    echo,
+    echo_path,
+    print_warnings,
+    printing_warnings,
+    standard_input,
+    standard_output,
+)
 
 PATH = click.Path(path_type=Path)
-
-
-class Commands(click.Group):
-    """The commands, with the exit statuses of all of them.
-
-    0 is success, 2 a mistake of the user's or a file that can't be read or written (one line on
-    stderr says which), 1 a standard output that was closed early, 130 Ctrl-C.
-    """
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command; what a terminal can't show, and what can't be written, is no crash."""
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # characters that its encoding lacks become escapes
-                stream.reconfigure(errors="backslashreplace")
-        try:
-            return super().main(*args, **kwargs)
-        except OSError as error:  # but that of a closed pipe, which click has dealt with
-            _fail(error)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn errors raised on purpose into one line."""
-        try:
-            result = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-            return result
-        except FastclfError as error:
-            _echo(f"fastclf: error: {error}", err=True)
-            _drop_output()
-            ctx.exit(2)
-        except KeyboardInterrupt as interrupt:
-            _echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
-            ctx.exit(130)
-
-
-def _fail(error: OSError) -> NoReturn:
-    """End with a line about what the system can't do."""
-    lost = _drop_output()
-    place = error.filename
-    if place is None:  # what writes files has told already that a disk is full
-        place = "standard output" if lost or error.errno in DISK_IS_FULL else "a file"
-    _echo(f"fastclf: error: {place}: {error.strerror or error}", err=True)
-    sys.exit(2)
-
-
-def _drop_output() -> bool:
-    """Forget what standard output doesn't take, so that Python doesn't try again at its end.
-
-    Returns
-    -------
-    bool
-        Whether there was such.
-    """
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    except AttributeError:
-        pass  # there is none
-    return False
-
-
-def _echo(text: str, err: bool = False) -> None:
-    if not err:
-        click.echo(printable(text), file=sys.stdout)
-        return
-    with suppress(OSError):  # what can't be told doesn't stop the work
-        click.echo(printable(text), file=sys.stderr)
-
-
-def _echo_path(path: Path) -> None:
-    if sys.stdout is not None and sys.stdout.isatty():
-        _echo(str(path))
-    else:  # the very bytes, which a script may need
-        click.echo(os.fsencode(path))
 
 
 def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
@@ -184,8 +110,8 @@ def init(
     write_recipe(draft, output, overwrite=force)
     if not quiet:
         for fact in draft.facts:
-            _echo(fact)
-        _echo(f"saved in {output}; next: fastclf check --config {output}")
+            echo(fact)
+        echo(f"saved in {output}; next: fastclf check --config {output}")
 
 
 @main.command()
@@ -208,9 +134,9 @@ def check(
     from fastclf.runs.terminal import Terminal
 
     plan = check_recipe(load_recipe(config, assignments))
-    _warn(plan.warnings)
+    print_warnings(plan.warnings)
     if as_json:
-        _echo(to_json(plan.as_json()))
+        echo(to_json(plan.as_json()))
     elif not quiet:
         print_plan(plan, Terminal(), verbose)
 
@@ -266,12 +192,12 @@ def train(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(what_is_kept(path)) from None
     if was_complete:
-        _echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
-    _warn(result.summary["warnings"])
+        echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
+    print_warnings(result.summary["warnings"])
     if as_json:
-        _echo(to_json({"path": str(result.path), **result.summary}))
+        echo(to_json({"path": str(result.path), **result.summary}))
     elif quiet:
-        _echo_path(result.path)
+        echo_path(result.path)
     else:
         print_summary(result.path, result.summary, Terminal())
         if verbose and result.evaluations:
@@ -294,17 +220,17 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
     from fastclf.runs.tables import metrics_table, print_tables
     from fastclf.runs.terminal import Terminal
 
-    with _warnings_told():
+    with printing_warnings():
         found = evaluate_run(open_run(run), data)
     if as_json:
-        _echo(to_json(found.as_json()))
+        echo(to_json(found.as_json()))
     elif quiet:
-        _echo_path(found.path)
+        echo_path(found.path)
     else:
         Terminal().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
         if verbose:
             print_tables([*found.parts.values()][-1].tables, Terminal())
-        _echo(f"saved in {found.path}")
+        echo(f"saved in {found.path}")
 
 
 @main.command()
@@ -358,13 +284,13 @@ def predict(
 
     def observe(rows: int, seconds: float) -> None:
         if verbose:
-            _echo(f"{rows} rows in {seconds:.2f} s", err=True)
+            echo(f"{rows} rows in {seconds:.2f} s", err=True)
 
-    with _warnings_told():
+    with printing_warnings():
         done = predict_file(
             open_predictor(run),
-            _standard_input() if str(input) == "-" else input,
-            output or _standard_output(format),
+            standard_input() if str(input) == "-" else input,
+            output or standard_output(format),
             format=format,
             columns=columns.split(","),
             keep=keep,
@@ -372,7 +298,7 @@ def predict(
             observe=observe,
         )
     if not quiet:
-        _echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
+        echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
 
 @main.command()
@@ -388,7 +314,7 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 
     path = write_report(open_run(run), output)
     if not quiet:
-        _echo(f"saved in {path}")
+        echo(f"saved in {path}")
 
 
 @main.command()
@@ -408,9 +334,9 @@ def compare(
 
     comparison = compare_runs(runs)
     if not comparison.same_data:
-        _warn([NOT_SAME_DATA])
+        print_warnings([NOT_SAME_DATA])
     if as_json:
-        _echo(to_json(comparison.as_json()))
+        echo(to_json(comparison.as_json()))
     else:
         keys = {} if quiet else comparison.recipe if verbose else comparison.differences
         print_comparison(comparison, keys, Terminal())
@@ -432,12 +358,12 @@ def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> 
     from fastclf.runs.terminal import Terminal
 
     entries, problems = find_datasets(folder)
-    _warn(problems)
+    print_warnings(problems)
     if as_json:
-        _echo(to_json([entry.as_json() for entry in entries]))
+        echo(to_json([entry.as_json() for entry in entries]))
     elif quiet:
         for entry in entries:
-            _echo(entry.name)
+            echo(entry.name)
     else:
         print_datasets(entries, Terminal(), verbose)
 
@@ -448,7 +374,7 @@ def schema() -> None:
     from fastclf.config import recipe_schema
     from fastclf.runs.directory import to_json
 
-    _echo(to_json(recipe_schema()))
+    echo(to_json(recipe_schema()))
 
 
 @main.command()
@@ -461,39 +387,6 @@ def warmup(quiet: bool) -> None:
     for problem, seconds in warm_up():
         total += seconds
         if not quiet:
-            _echo(f"{problem}: {seconds:.2f} s")
+            echo(f"{problem}: {seconds:.2f} s")
     if not quiet:
-        _echo(f"ready in {total:.1f} s")
-
-
-def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
-        raise InputError("standard input is closed; name a file")
-    return sys.stdin.buffer
-
-
-def _standard_output(format: str | None) -> BinaryIO:
-    if sys.stdout is None:
-        raise InputError("standard output is closed; name a file with -o")
-    if not sys.stdout.isatty():
-        return sys.stdout.buffer
-    if format in ("parquet", "npz"):
-        raise InputError(f"{format} can't be shown on a terminal; name a file with -o")
-    from fastclf.runs.terminal import TextOutput
-
-    return cast(BinaryIO, TextOutput())
-
-
-@contextmanager
-def _warnings_told() -> Iterator[None]:
-    """Print each warning for users in one line, after the block."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        yield
-    _warn(dict.fromkeys(str(one.message) for one in caught))
-
-
-def _warn(lines: Iterable[str]) -> None:
-    for line in lines:
-        _echo(f"warning: {' '.join(line.splitlines())}", err=True)
+        echo(f"ready in {total:.1f} s")

@@ -1,0 +1,131 @@
+"""What all commands share: their exit statuses, what they print, and standard input and output."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, cast
+
+import click
+
+from fastclf.errors import FastclfError, InputError, printable
+from fastclf.files import DISK_IS_FULL
+
+
+class Commands(click.Group):
+    """The commands, with the exit statuses of all of them.
+
+    0 is success, 2 a mistake of the user's or a file that can't be read or written (one line on
+    stderr says which), 1 a standard output that was closed early, 130 Ctrl-C.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command without a crash on what can't be shown or written."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(
+                stream, "reconfigure"
+            ):  # print characters that its encoding lacks as escapes
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # click itself deals with a closed pipe
+            _fail(error)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn errors raised on purpose into one line."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
+        except FastclfError as error:
+            echo(f"fastclf: error: {error}", err=True)
+            _drop_output()
+            ctx.exit(2)
+        except KeyboardInterrupt as interrupt:
+            echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
+            ctx.exit(130)
+
+
+def _fail(error: OSError) -> NoReturn:
+    """Print an error of the system in one line, and exit."""
+    lost = _drop_output()
+    place = error.filename
+    if place is None:  # a full disk under a file has been reported with its name
+        place = "standard output" if lost or error.errno in DISK_IS_FULL else "a file"
+    echo(f"fastclf: error: {place}: {error.strerror or error}", err=True)
+    sys.exit(2)
+
+
+def _drop_output() -> bool:
+    """Drop text that can't be written to standard output, or Python tries again when it exits.
+
+    Returns
+    -------
+    bool
+        Whether there was such text.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    except AttributeError:
+        pass  # there is no standard output
+    return False
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print a line with control characters as escapes; without error where stderr is closed."""
+    if not err:
+        click.echo(printable(text), file=sys.stdout)
+        return
+    with suppress(OSError):  # a message that can't be printed doesn't stop the work
+        click.echo(printable(text), file=sys.stderr)
+
+
+def echo_path(path: Path) -> None:
+    """Print a path: for people as text, for scripts as its bytes."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        echo(str(path))
+    else:
+        click.echo(os.fsencode(path))
+
+
+def standard_input() -> BinaryIO:
+    """Return the binary file that standard input is."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name a file")
+    return sys.stdin.buffer
+
+
+def standard_output(format: str | None) -> BinaryIO:
+    """Return a binary file for predictions; on a terminal it prints text, and refuses others."""
+    if sys.stdout is None:
+        raise InputError("standard output is closed; name a file with -o")
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer
+    if format in ("parquet", "npz"):
+        raise InputError(f"{format} can't be shown on a terminal; name a file with -o")
+    from fastclf.runs.terminal import TextOutput
+
+    return cast(BinaryIO, TextOutput())
+
+
+@contextmanager
+def printing_warnings() -> Iterator[None]:
+    """Print each warning for users in one line, after the block."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    print_warnings(dict.fromkeys(str(one.message) for one in caught))
+
+
+def print_warnings(lines: Iterable[str]) -> None:
+    """Print each warning in one line."""
+    for line in lines:
+        echo(f"warning: {' '.join(line.splitlines())}", err=True)
