@@ -1,25 +1,23 @@
 """What the linear estimators share: from a problem to fitted attributes, and prediction."""
 
 import os
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
 from fastclf.estimators.callbacks import CallbackSupportMixin, Tasks, tasks_of
-from fastclf.estimators.extremes import advice, overflow
+from fastclf.estimators.ending import STALLED, warn_of_ending
+from fastclf.estimators.extremes import overflow
 from fastclf.estimators.intercept_column import InterceptColumn
 from fastclf.estimators.onnx import refusal
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.progress import print_progress
-from fastclf.estimators.separation import told_apart, without_optimum
 from fastclf.estimators.streams import RowStream, StreamedRows
 from fastclf.estimators.validation import (
     boolean,
@@ -34,12 +32,9 @@ from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Result, choose, minimize
-from fastclf.solvers.loop import NOT_FINITE
+from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.optimality import far_from_optimum
 from fastclf.threads import resolve_n_threads
-
-STALLED = "stalled"
-"""The status of a fit that arithmetic ends far from the optimum."""
 
 
 class LinearClassifier(CallbackSupportMixin, BaseEstimator):
@@ -346,34 +341,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
                 "status": np.array(result.status),
             }
         if massless.present.any() and not choice.is_minibatch(self.solver):
-            self._warn_of_the_end(X, massless, problem, result, stacklevel=4)
-
-    def _warn_of_the_end(
-        self, X: Any, massless: Massless, problem: Problem, result: Result, stacklevel: int
-    ) -> None:
-        free = np.isinf(self._strength_and_share()[0])
-        if free.any():
-            apart = free & told_apart(X, massless, problem, result.theta)
-            if apart.any():
-                labels = self.classes_[massless.present][apart] if len(apart) > 1 else None
-                warnings.warn(without_optimum(labels), ConvergenceWarning, stacklevel=stacklevel)
-                return
-        if result.status == STALLED:
-            warnings.warn(
-                f"{type(self).__name__} stopped far from the optimum, for {X.dtype} arithmetic "
-                f"allows no further progress. {advice(*self._in_memory(X))}",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
-        if result.status == "max_iter":
-            warnings.warn(
-                f"{compatibility.failure(self.solver, result.n_iter)}{type(self).__name__} stopped "
-                f"after {result.n_iter} iterations, before its gradient was within tol={self.tol}: "
-                "increase max_iter; or scale the features, or lower C, either of which makes the "
-                "problem easier; or increase tol if less precision is enough",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
+            warn_of_ending(self, X, massless, problem, result, stacklevel=3)
 
     def _minimize(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.objective import Curvature
-from fastclf.solvers.loop import NOT_FINITE
+from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.minibatch import Minibatch, MinibatchState
 
 

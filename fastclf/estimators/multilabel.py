@@ -28,7 +28,7 @@ from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
     check_alone,
     check_rows,
-    check_total_weight,
+    label_weights,
     natural_number,
     validate_features,
     validate_sample_weight,
@@ -175,7 +175,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             X = validate_features(self, X, reset=True)
             values, self.classes_ = self._encode(X, y)
             self._one_label = values.shape[1] == 1
-            problem = self._problem(values, _weights(sample_weight, X, values.shape[1]))
+            problem = self._problem(values, label_weights(sample_weight, X, values.shape[1]))
         self.threshold_ = self._thresholds(problem.n_columns)
         validation = None
         if (X_val is None) != (y_val is None):
@@ -406,24 +406,6 @@ def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
         return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
     rows = weights if weights.ndim == 2 else weights[:, None]
     return np.ascontiguousarray((rows * ~unknown).T), np.where(unknown, 0, values)
-
-
-def _weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
-    # Of rows (n,), or of each label in each row (n, L).
-    given = None if sample_weight is None else np.asarray(sample_weight)
-    if given is None or given.shape != (X.shape[0], L) or L == 1:
-        return validate_sample_weight(sample_weight, X)
-    weights = given.astype(np.float64)
-    wrong = ~(np.isfinite(weights) & (weights >= 0))
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(
-            f"sample_weight must not be negative, NaN or infinite, but sample_weight[{row}, "
-            f"{column}] is {weights[row, column]}"
-        )
-    with np.errstate(over="ignore"):
-        check_total_weight(weights.sum(axis=0), X.dtype, "sample_weight")
-    return weights
 
 
 def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> np.ndarray:

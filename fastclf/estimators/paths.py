@@ -14,8 +14,9 @@ from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective, RowSpace
 from fastclf.penalties import L2, from_C
 from fastclf.solvers import Result, choose
+from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.folds import follow
-from fastclf.solvers.loop import NOT_FINITE, Observer
+from fastclf.solvers.loop import Observer
 from fastclf.solvers.optimality import far_from_optimum
 
 _ROOM = 1 << 25

@@ -122,6 +122,30 @@ def validate_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     return weights
 
 
+def label_weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
+    """Return weights of rows (n,), or of each label in each row (n, L), in float64.
+
+    Raises
+    ------
+    InputError
+        If one is negative or not finite, or their sums are out of range.
+    """
+    given = None if sample_weight is None else np.asarray(sample_weight)
+    if given is None or given.shape != (X.shape[0], L) or L == 1:
+        return validate_sample_weight(sample_weight, X)
+    weights = given.astype(np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise InputError(
+            f"sample_weight must not be negative, NaN or infinite, but sample_weight[{row}, "
+            f"{column}] is {weights[row, column]}"
+        )
+    with np.errstate(over="ignore"):
+        check_total_weight(weights.sum(axis=0), X.dtype, "sample_weight")
+    return weights
+
+
 def check_total_weight(total: Any, dtype: Any, source: str) -> None:
     """Refuse sums of weights that arithmetic in a dtype can't take; ones of 0 are left to others.
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastclf import threads
 from fastclf.errors import InputError
-from fastclf.functional.rounding import ROUNDING
+from fastclf.functional.rounding import ROUNDING, SUM_TOLERANCE, off_sum, with_sum_one
 from fastclf.kernels.arrays import for_reading
 
 _LARGEST_CODE = np.iinfo(np.intp).max
@@ -88,6 +88,20 @@ def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.nd
             f"{name} must have a positive sum in each row; row {row.tolist()} has none"
         )
     return p
+
+
+def log_probabilities(p: ArrayLike, name: str) -> np.ndarray:
+    p = as_probabilities(p, name)
+    p = as_logits(p, name)
+    sums = np.asarray(p.sum(axis=-1, dtype=np.float64))
+    off = off_sum(sums)
+    if off.any():
+        raise InputError(
+            f"with from_logits=False each row must sum to 1 within {SUM_TOLERANCE}, and one sums "
+            f"to {sums[off][0]:.6g}; divide it by its sum"
+        )
+    with np.errstate(divide="ignore"):
+        return np.log(with_sum_one(p, sums))
 
 
 def _first(bad: np.ndarray) -> tuple[int, ...]:

@@ -19,12 +19,12 @@ from fastclf.functional._arrays import (
     entry_weights,
     floats,
     fraction,
+    log_probabilities,
     positive_temperature,
     real_array,
     result_array,
     run_sum,
 )
-from fastclf.functional.rounding import SUM_TOLERANCE, off_sum, with_sum_one
 from fastclf.functional.transforms import softmax
 from fastclf.kernels import cross_entropy as _softmax_loss
 from fastclf.kernels import sigmoid as _sigmoid
@@ -89,7 +89,7 @@ def cross_entropy(
     0.7269
     """
     if not from_logits:
-        logits = _log_probabilities(logits)
+        logits = log_probabilities(logits, "logits (as probabilities)")
     z = as_logits(logits, "logits")
     return _cross_entropy(
         z,
@@ -470,17 +470,3 @@ def distillation_loss_with_grad(
         out=(gradient.reshape(rows.shape),),
     )  # fmt: skip
     return (value if n else float("nan")), gradient
-
-
-def _log_probabilities(p: ArrayLike) -> np.ndarray:
-    p = as_probabilities(p, "logits (as probabilities)")
-    p = as_logits(p, "logits (as probabilities)")
-    sums = np.asarray(p.sum(axis=-1, dtype=np.float64))
-    off = off_sum(sums)
-    if off.any():
-        raise InputError(
-            f"with from_logits=False each row must sum to 1 within {SUM_TOLERANCE}, and one sums "
-            f"to {sums[off][0]:.6g}; divide it by its sum"
-        )
-    with np.errstate(divide="ignore"):
-        return np.log(with_sum_one(p, sums))

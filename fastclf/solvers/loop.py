@@ -15,6 +15,7 @@ import numpy as np
 
 from fastclf.errors import FastclfError
 from fastclf.objective import Objective
+from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
 from fastclf.threads import single_threaded_blas
 
 
@@ -56,9 +57,6 @@ class Progress:
 
 Observer = Callable[[Progress], None]
 
-NOT_FINITE = "not finite"
-"""The status of a fit whose coefficients, objective or gradient aren't finite."""
-
 
 @dataclass(frozen=True)
 class Result:
@@ -69,7 +67,8 @@ class Result:
     theta : ndarray of shape (d + 1, M * K)
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
-        "early_stopping"; "stopped" by who asked for it after a step; or :data:`NOT_FINITE`.
+        "early_stopping"; "stopped" by who asked for it after a step; or
+        :data:`fastclf.solvers.ending.NOT_FINITE`.
     n_iter : int
         Iterations or epochs.
     counts : ndarray of shape (M,)
@@ -428,10 +427,10 @@ def minimize(
             keeper.look(state.iteration, take)
     found = best.theta if best.theta is not None else state.theta()
     if status == "running":
-        status = _at_the_end(state, solver)
+        status = at_the_end(state, solver)
     return Result(
         theta=found,
-        status=status if _is_finite(state, found) else NOT_FINITE,
+        status=status if is_finite(state, found) else NOT_FINITE,
         n_iter=state.iteration,
         history=_columns(history),
         state=state,
@@ -448,22 +447,6 @@ def _the_keeper() -> Keeper | None:
     # Taken out of the context, so that no other fit finds it.
     waiting = _keeper.get()
     return waiting.pop() if waiting else None
-
-
-def _at_the_end(state: State, solver: Solver) -> str:
-    # A solver may go on below its tolerance for a better objective; then the limit is no failure.
-    if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
-        return "converged"
-    return "max_iter"
-
-
-def _is_finite(state: State, theta: np.ndarray) -> bool:
-    # Stopping rules compare, and NaN passes some comparisons.
-    gradient = getattr(state, "gradient", None)
-    if gradient is not None and not np.isfinite(gradient).all():
-        return False
-    known = state.iteration > 0 or gradient is not None  # of minibatches the value comes later
-    return bool(np.isfinite(theta).all()) and not (known and not np.isfinite(state.objective))
 
 
 _COLUMNS = (

@@ -17,7 +17,7 @@ from fastclf.kernels import minibatch as kernels
 from fastclf.objective import Curvature
 from fastclf.solvers import schedules
 from fastclf.solvers.checks import check_integer, check_limits
-from fastclf.solvers.loop import NOT_FINITE
+from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.optimality import warn_of_extremes
 from fastclf.solvers.schedules import Schedule
 

@@ -1,0 +1,30 @@
+"""How a fit has ended that ran out of steps, or whose numbers aren't finite."""
+
+from typing import Any
+
+import numpy as np
+
+NOT_FINITE = "not finite"
+"""The status of a fit whose coefficients, objective or gradient aren't finite."""
+
+
+def at_the_end(state: Any, solver: Any) -> str:
+    """Return the status of a fit that has done all steps.
+
+    A solver may go on below its tolerance for a better objective; then the limit is no failure.
+    """
+    if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
+        return "converged"
+    return "max_iter"
+
+
+def is_finite(state: Any, theta: np.ndarray) -> bool:
+    """Tell whether theta, and the objective and gradient where they are known, are finite.
+
+    Stopping rules don't: they compare, and NaN passes some comparisons.
+    """
+    gradient = getattr(state, "gradient", None)
+    if gradient is not None and not np.isfinite(gradient).all():
+        return False
+    known = state.iteration > 0 or gradient is not None  # minibatch solvers compute it later
+    return bool(np.isfinite(theta).all()) and not (known and not np.isfinite(state.objective))
