@@ -185,13 +185,7 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     if isinstance(column, Numbers):
         return column
     values = np.array([number_of(text) for text in column.names] + [np.nan])
-    is_text = np.array([np.isnan(value) for value in values.tolist()[:-1]] + [False])
-    if is_text[column.codes].any():
-        row = int(is_text[column.codes].argmax())
-        text = column.names[column.codes[row]]
-        raise DataError(
-            f'row {rows[row]}, column "{name}": {shown(text)} is not a number; correct it'
-        )
+    _refuse(name, column, np.isnan(values[:-1]), rows, "a number")
     return Numbers(values[column.codes])
 
 
@@ -215,12 +209,16 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
     texts = as_categories(column)
     values = date_parts([*texts.names, ""])
     wrong = np.isnan(values[:-1, 0])
-    if wrong.any():
-        strange = np.append(wrong, False)[texts.codes]
-        if strange.any():
-            row = int(strange.argmax())
-            raise DataError(
-                f'row {rows[row]}, column "{name}": {shown(texts.names[texts.codes[row]])} is not '
-                "a date as 2024-02-29 or 2024-02-29T12:30:00; correct it"
-            )
+    _refuse(name, texts, wrong, rows, "a date as 2024-02-29 or 2024-02-29T12:30:00")
     return values[texts.codes]
+
+
+def _refuse(name: str, column: Categories, wrong: np.ndarray, rows: np.ndarray, kind: str) -> None:
+    """Raise an error for the first row whose text is one of the wrong ones, given as a mask."""
+    if not wrong.any():
+        return
+    in_rows = np.append(wrong, False)[column.codes]  # -1, a missing value, is the last
+    if in_rows.any():
+        row = int(in_rows.argmax())
+        text = shown(column.names[column.codes[row]])
+        raise DataError(f'row {rows[row]}, column "{name}": {text} is not {kind}; correct it')

@@ -26,19 +26,19 @@ class Entry(NamedTuple):
     value: float
     total: int
 
-    def described(self, first_row: int, names: Sequence[str] | None) -> str:
+    def described(self, row: int, names: Sequence[str] | None = None) -> str:
         """Return its row and column, and what it is.
 
         Parameters
         ----------
-        first_row : int
-            The number of the matrix's first row in its file.
+        row : int
+            The number of its row in the file.
         names : sequence of str, optional
             Names of the columns.
         """
         column = f"column {self.column}" if names is None else f'column "{names[self.column]}"'
         kind = "a missing value" if np.isnan(self.value) else "an infinite number"
-        return f"row {first_row + self.row}, {column}: {kind}"
+        return f"row {row}, {column}: {kind}"
 
 
 def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
@@ -57,7 +57,7 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     >>> import numpy as np
     >>> from fastclf.finite import first_not_finite
     >>> X = np.array([[1.0, 2.0], [np.nan, np.inf]])
-    >>> first_not_finite(X[:1]), first_not_finite(X).described(1, ["a", "b"])
+    >>> first_not_finite(X[:1]), first_not_finite(X).described(2, ["a", "b"])
     (None, 'row 2, column "a": a missing value')
     """
     values = X.data if scipy.sparse.issparse(X) else X
@@ -98,7 +98,7 @@ def check_logits(X: Any, logits: np.ndarray, rows: np.ndarray, names: Sequence[s
     """
     found = first_not_finite(X.tocsr() if scipy.sparse.issparse(X) else X)
     if found is not None:
-        where = found.described(int(rows[found.row]) - found.row, names)
+        where = found.described(rows[found.row], names)
         raise InputError(f"{where}; correct it, or leave the row out")
     bad = ~np.isfinite(logits).all(axis=1)
     if bad.any():  # a sum of finite logits may overflow

@@ -129,7 +129,7 @@ def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
     told = told[rows]
     found = first_not_finite(told)
     if found is not None:
-        where = found.described(int(dataset.rows[found.row]) - found.row, None)
+        where = found.described(dataset.rows[found.row])
         raise DataError(f"{path}: {where} in what the teacher says; correct it")
     return told
 
@@ -302,7 +302,7 @@ def _finite(dataset: Dataset) -> Any:
     wrong = found if sparse else first_not_finite(X, allow_nan=True)
     if wrong is not None:
         remedy = "correct it, or make X dense if it is to be filled in" if sparse else "correct it"
-        raise DataError(f"{wrong.described(int(rows[wrong.row]) - wrong.row, names)}; {remedy}")
+        raise DataError(f"{wrong.described(rows[wrong.row], names)}; {remedy}")
     columns = zip(names, X.T, strict=True)
     table = {name: Numbers(np.ascontiguousarray(values)) for name, values in columns}
     return Table(table, rows)

@@ -1,7 +1,7 @@
 """From Arrow's columns to those of a `fastclf.table.Table`, and from its errors to ours.
 
 Numbers stay numbers; durations and times of day are numbers of seconds. Text, booleans, dates and
-time stamps become categories, named as they are written. Text of no letters is a missing value.
+time stamps become categories, named as they are written. Empty text is a missing value.
 """
 
 import re

@@ -26,6 +26,8 @@ class ColumnarFile:
         If it can't be read.
     """
 
+    layout = None  # which only text has
+
     def __init__(self, path: Path, format: str) -> None:
         self.path = path
         if not path.exists():

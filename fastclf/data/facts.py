@@ -104,16 +104,16 @@ def looks_like_amounts(y: np.ndarray, n_classes: int) -> bool:
     return y.ndim == 1 and y.dtype.kind in "iu" and n_classes > _MANY_CLASSES
 
 
-def told_of_amounts(n_classes: int) -> str:
-    """Return what is to be thought of when labels look like amounts."""
+def amounts_warning(n_classes: int) -> str:
+    """Return a warning that labels look like amounts."""
     return (
         f"the target has {n_classes} different whole numbers, and each becomes a class; if they "
         "are amounts, such as ages or prices, make a few groups of them first"
     )
 
 
-def told_of_identifiers(names: list[str]) -> str:
-    """Return what is wrong with columns that name rows."""
+def identifiers_warning(names: list[str]) -> str:
+    """Return a warning that columns seem to name rows."""
     return (
         f"{listed(names)}: a value of its own in nearly every row, as of an identifier, an index "
         "or free text; leave it out with data.drop"

@@ -125,10 +125,10 @@ def _load_table(
         if isinstance(column, Lists):
             raise DataError(f'column "{name}" holds lists; leave it out with data.drop')
         if isinstance(column, Numbers):
-            found_infinite = first_not_finite(column.values[:, None], allow_nan=True)
-            if found_infinite is not None:
-                row = features.rows[found_infinite.row]
-                raise DataError(f'row {row}, column "{name}": an infinite number; correct it')
+            infinite = first_not_finite(column.values[:, None], allow_nan=True)
+            if infinite is not None:
+                where = infinite.described(features.rows[infinite.row], [name])
+                raise DataError(f"{where}; correct it")
     return Dataset(
         stem(path),
         features,
@@ -140,7 +140,7 @@ def _load_table(
         told=_told(table, teacher_columns) if teacher_columns else None,
         weights=weights,
         left_out=found.left_out,
-        layout=getattr(file, "layout", None),
+        layout=file.layout,
     )
 
 
@@ -179,7 +179,7 @@ def _told(table: Table, names: Sequence[str]) -> np.ndarray:
     told = np.stack(columns, axis=1)
     found = first_not_finite(told)
     if found is not None:
-        where = found.described(int(table.rows[found.row]) - found.row, names)
+        where = found.described(table.rows[found.row], names)
         raise DataError(f"teacher_columns: {where}; correct it, or drop the row")
     return told
 

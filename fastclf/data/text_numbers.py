@@ -14,31 +14,31 @@ _DIGITS = b"0123456789"
 
 
 def as_floats(column: pa.ChunkedArray, decimal: str, codes: bool) -> pa.ChunkedArray | None:
-    """Return text as float64, blanks and missing values taken away, or None if some isn't a number.
+    """Return text as float64, with nulls for missing values; None if some text is no number.
 
-    With ``codes`` one with a leading zero isn't.
+    Blanks around a number don't count. With ``codes`` text with a leading zero is no number.
     """
-    for text in (column, None):
-        if text is None:
-            text = compute.utf8_trim_whitespace(column)
-            missing = compute.is_in(text, value_set=pa.array(NULLS))
-            text = compute.if_else(missing, pa.scalar(None, pa.string()), text)
-        try:
-            found = _cast(text, decimal)
-        except pa.ArrowInvalid:
-            continue
-        if codes and compute.any(compute.match_substring_regex(text, _LEADING_ZERO)).as_py():
+    text, found = column, _cast(column, decimal)
+    if found is None:
+        text = compute.utf8_trim_whitespace(column)
+        missing = compute.is_in(text, value_set=pa.array(NULLS))
+        text = compute.if_else(missing, pa.scalar(None, pa.string()), text)
+        found = _cast(text, decimal)
+    if codes and found is not None:
+        if compute.any(compute.match_substring_regex(text, _LEADING_ZERO)).as_py():
             return None
-        return found
-    return None
+    return found
 
 
-def _cast(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+def _cast(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray | None:
     if decimal != ".":
         if compute.any(compute.match_substring(text, ".")).as_py():
-            raise pa.ArrowInvalid("a point isn't the decimal mark")
+            return None
         text = compute.replace_substring(text, decimal, ".")
-    return text.cast(pa.float64())
+    try:
+        return text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What to say of a fit whose numbers leave the range of floats, or most of their precision."""
+"""Errors and advice for fits whose features are too large for floating-point arithmetic."""
 
 from typing import Any
 

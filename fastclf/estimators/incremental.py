@@ -31,8 +31,8 @@ class Incremental:
     def train(self, objective: Any, theta: np.ndarray) -> np.ndarray | None:
         """Run one epoch over a part; return the new theta (d + 1, C). The first starts from theta.
 
-        ``weight``, the total of all parts, must count this one already. None is for a part whose
-        features are too large, which is as if it had never come.
+        ``weight``, the total of all parts, must count this one already. If the features of a part
+        are too large it returns None, and the state is as before.
         """
         share = float(objective.total_weight.mean()) / self.weight
         old = self.state

@@ -18,10 +18,10 @@ _ESTIMATORS: dict[str, type[LinearClassifier]] = {
 
 
 def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
-    """Return the fitted estimator that a model came from, or None if it takes raw columns.
+    """Return the fitted estimator that a model came from, or None if the model takes raw columns.
 
-    It does where it encodes columns; or where it knows their names, and scales them or divides
-    logits by a temperature. Without names a scale and a temperature become part of the
+    A model takes raw columns if it has an encoder; or if it has names of features, and a scaling
+    or a temperature. Without names the scaling and the temperature become part of the
     coefficients.
 
     Parameters

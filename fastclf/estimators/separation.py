@@ -25,10 +25,7 @@ _ROUNDING = 1e-10
 
 
 def told_apart(X: Any, massless: Massless, problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """Return the same mask as :func:`separated`, of rows in memory or of a stream.
-
-    It is of the columns that are present.
-    """
+    """Return the mask of :func:`separated` for the columns present, of an array or a stream."""
     problem = massless.restrict(problem)
     if not isinstance(X, StreamedRows):
         return separated(X, problem, theta)

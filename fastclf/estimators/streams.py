@@ -179,7 +179,9 @@ def _check(
 ) -> None:
     found = first_not_finite(X)
     if found is not None:
-        raise InputError(f"{found.described(before + 1, names)}; fill it in or drop the row")
+        raise InputError(
+            f"{found.described(before + found.row + 1, names)}; fill it in or drop the row"
+        )
     if weights is not None:
         wrong = ~(np.isfinite(weights) & (weights >= 0))
         if wrong.any():

@@ -13,19 +13,14 @@ from rich.table import Table as Grid
 from fastclf.config import AutoSolver, MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
-from fastclf.data.facts import (
-    column_facts,
-    constant_columns,
-    looks_like_amounts,
-    told_of_amounts,
-    told_of_identifiers,
-)
+from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
 from fastclf.objective.label_blocks import blocks_pay
 from fastclf.penalties import Penalty, from_C
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.distillation import answers, check_labels
+from fastclf.runs.doubts import doubts_of
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import choose
 from fastclf.table import Categories, Lists, Numbers, Table, listed
@@ -255,14 +250,10 @@ def _of_column(column: Numbers | Categories | Lists) -> int:
 def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
     if isinstance(parts.preparation, Encoder):
         yield from many_dates(parts.preparation)
+    yield from doubts_of(dataset)
     if isinstance(dataset.features, Table):
         facts = column_facts(dataset.features)
         constant = [column.name for column in facts if column.is_constant]
-        names = [column.name for column in facts if column.is_identifier]
-        if names:
-            yield told_of_identifiers(names)
-        if looks_like_amounts(dataset.y, len(dataset.class_names)):
-            yield told_of_amounts(len(dataset.class_names))
     else:
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
     if constant:

@@ -1,18 +1,18 @@
-"""What looks wrong with data that can be trained on."""
+"""Warnings about data that can be trained on, but look like a mistake."""
 
 from fastclf.data import Dataset
 from fastclf.data.facts import (
+    amounts_warning,
     identifiers,
+    identifiers_warning,
     looks_like_amounts,
-    told_of_amounts,
-    told_of_identifiers,
 )
 from fastclf.runs.streamed import StreamedData
 from fastclf.table import Table
 
 
 def doubts_of(data: Dataset | StreamedData) -> list[str]:
-    """Return what is to be thought of; of rows that aren't in memory by those to test on."""
+    """Return warnings about features and labels; of a stream the features are those to test on."""
     if isinstance(data, StreamedData):
         features, y = data.test.X, data.labels
     else:
@@ -21,7 +21,7 @@ def doubts_of(data: Dataset | StreamedData) -> list[str]:
         return []
     doubts = []
     if names := identifiers(features):
-        doubts.append(told_of_identifiers(names))
+        doubts.append(identifiers_warning(names))
     if data.task != "multilabel" and looks_like_amounts(y, len(data.class_names)):
-        doubts.append(told_of_amounts(len(data.class_names)))
+        doubts.append(amounts_warning(len(data.class_names)))
     return doubts

@@ -16,7 +16,7 @@ import tomlkit
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
-from fastclf.data.facts import ColumnFacts, column_facts, looks_like_amounts, told_of_amounts
+from fastclf.data.facts import ColumnFacts, amounts_warning, column_facts, looks_like_amounts
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
@@ -24,7 +24,7 @@ from fastclf.errors import DataError, InputError, RunError, nearest, printable
 from fastclf.runs.build import KINDS
 from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
-from fastclf.runs.parts import check_two_classes, told_left_out
+from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
@@ -162,7 +162,7 @@ def draft_for_file(
     choose_split(file, dataset, values, notes)
     facts = (
         _size(file, dataset, columns),
-        *(f"{line[0].upper()}{line[1:]}." for line in told_left_out(dataset.all_left_out)),
+        *(f"{line[0].upper()}{line[1:]}." for line in left_out_lines(dataset.all_left_out)),
         *_warnings(dataset),
         _classes(dataset, options),
         *_columns(columns, options),
@@ -407,7 +407,7 @@ def _warnings(dataset: Dataset) -> Iterator[str]:
     if isinstance(dataset.features, Table) and looks_like_amounts(
         dataset.y, len(dataset.class_names)
     ):
-        yield f"Warning: {told_of_amounts(len(dataset.class_names))}."
+        yield f"Warning: {amounts_warning(len(dataset.class_names))}."
 
 
 def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:

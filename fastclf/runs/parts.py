@@ -191,8 +191,8 @@ def without_others(dataset: Dataset, table: DataTable) -> Dataset:
     return dataset
 
 
-def told_left_out(counts: Mapping[str, int]) -> list[str]:
-    """Return sentences of rows that are left out, from their numbers by reason."""
+def left_out_lines(counts: Mapping[str, int]) -> list[str]:
+    """Return a line for each reason for which rows are left out, from their numbers by reason."""
     return [f"left out: {n:,} row{'s' * (n > 1)} {why}" for why, n in counts.items()]
 
 
@@ -286,7 +286,7 @@ def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
     """Refuse finite numbers that single precision can't hold."""
     found = first_not_finite(X) if X.dtype == np.float32 else None
     if found is not None:
-        where = found.described(int(rows[found.row]) - found.row, names)
+        where = found.described(rows[found.row], names)
         raise DataError(f'{where} in single precision; correct it, or set data.dtype to "float64"')
 
 

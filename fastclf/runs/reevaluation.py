@@ -26,7 +26,7 @@ from fastclf.runs.directory import (
 )
 from fastclf.runs.distillation import beside_teacher
 from fastclf.runs.evaluation import Evaluation, evaluate
-from fastclf.runs.parts import Part, read_dataset, split_and_prepare, told_left_out
+from fastclf.runs.parts import Part, left_out_lines, read_dataset, split_and_prepare
 from fastclf.table import Table, check_columns, listed, matched_names
 
 
@@ -72,7 +72,7 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
     else:
         dataset = _read(run.recipe.data, run.model, data)
-        for line in told_left_out(dataset.left_out):
+        for line in left_out_lines(dataset.left_out):
             warnings.warn(line, stacklevel=2)
         if str(run.recipe.data.ignore_index) in dataset.class_names:
             dataset = dataset.ignoring(str(run.recipe.data.ignore_index))
@@ -148,10 +148,9 @@ def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str
         decimal=own.decimal,
         expected=columns,
     )
-    layout = getattr(file, "layout", None)
-    if layout is None:
+    if file.layout is None:
         return {}
-    return {"delimiter": layout.delimiter, "decimal": layout.decimal}
+    return {"delimiter": file.layout.delimiter, "decimal": file.layout.decimal}
 
 
 def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:

@@ -36,10 +36,10 @@ from fastclf.runs.doubts import doubts_of
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.inputs import Files
 from fastclf.runs.origin import Origin
-from fastclf.runs.parts import read_dataset, split_and_prepare, told_left_out
+from fastclf.runs.parts import left_out_lines, read_dataset, split_and_prepare
 from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
-from fastclf.runs.summary import TOLD
+from fastclf.runs.summary import REPORTED
 from fastclf.runs.watching import Watch, watching
 from fastclf.toml import to_toml
 
@@ -101,7 +101,7 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         if begun is not None:
             begun.check_recipe(path, begun.completed(recipe))
         run = open_run(path)
-        for key in TOLD:
+        for key in REPORTED:
             run.fact(key)
         return RunResult(path, run.model, run.summary, {})
     with old_run(path) as directory:
@@ -196,7 +196,7 @@ def _run(
             data = open_stream(recipe.data)
         else:
             data = read_dataset(recipe.data, recipe.distill)
-            watch.tell(told_left_out(data.all_left_out))
+            watch.tell(left_out_lines(data.all_left_out))
         layout = data.layout.unusual() if data.layout is not None else None
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data), layout)
         for line in doubts_of(data):

@@ -165,7 +165,7 @@ def open_stream(table: DataTable) -> StreamedData:
         n,
         encoder,
         digest.hexdigest(),
-        getattr(file, "layout", None),
+        file.layout,
     )
 
 

@@ -12,7 +12,7 @@ from fastclf.config import MINIBATCH_RULES
 from fastclf.runs.tables import metrics_table
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False}
-TOLD = (
+REPORTED = (
     "name",
     "kind",
     "solver",
@@ -23,7 +23,7 @@ TOLD = (
     "fit_seconds",
     "warnings",
 )
-"""Keys of a summary that `print_summary` needs, and those of warnings."""
+"""Keys that a summary must have to be printed."""
 
 
 def versions() -> dict[str, str]:
