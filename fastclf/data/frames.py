@@ -11,6 +11,7 @@ import numpy as np
 
 from fastclf.data.nulls import NULLS
 from fastclf.errors import DataError, located
+from fastclf.estimators.plain import is_missing
 from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
 
 
@@ -126,14 +127,8 @@ def _texts(values: Any) -> list[str | None]:
         raise DataError("holds lists or the like; give one number or text in each row")
     return [
         None if missing else str(item).lower() if isinstance(item, bool | np.bool_) else str(item)
-        for item, missing in zip(items, map(_is_missing, items), strict=True)
+        for item, missing in zip(items, map(is_missing, items), strict=True)
     ]
-
-
-def _is_missing(item: Any) -> bool:
-    if item is None or type(item).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(item, float | np.floating) and bool(np.isnan(item))
 
 
 def _without_arrow(name: str, values: Any) -> Column:
@@ -141,11 +136,11 @@ def _without_arrow(name: str, values: Any) -> Column:
     array = np.asarray(values, dtype=object if is_list else None)
     kind = array.dtype.kind
     if kind == "O":
-        present = [item for item in array.tolist() if not _is_missing(item)]
+        present = [item for item in array.tolist() if not is_missing(item)]
         if all(isinstance(item, bool | np.bool_ | str) for item in present):
             kind = "U"
         elif all(isinstance(item, int | float | np.number) for item in present):
-            numbers = [np.nan if _is_missing(item) else float(item) for item in array.tolist()]
+            numbers = [np.nan if is_missing(item) else float(item) for item in array.tolist()]
             array, kind = np.array(numbers), "f"
     if kind in "iu":
         return exact_numbers(array)
