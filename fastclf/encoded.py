@@ -214,7 +214,7 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
 
 
 def _refuse(name: str, column: Categories, wrong: np.ndarray, rows: np.ndarray, kind: str) -> None:
-    """Raise an error for the first row whose text is one of the wrong ones, given as a mask."""
+    """Refuse a column in which a row holds one of the names that the mask calls wrong."""
     if not wrong.any():
         return
     in_rows = np.append(wrong, False)[column.codes]  # -1, a missing value, is the last

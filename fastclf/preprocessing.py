@@ -264,7 +264,7 @@ class Encoder:
 
 
 def _described(column: Prepared) -> dict[str, Any]:
-    """Return what of a column isn't in arrays."""
+    """Return the description of a column, without its numbers, which are in arrays."""
     if isinstance(column, CategoricalColumn):
         return {
             "name": column.name,

@@ -235,7 +235,9 @@ class EncoderTally:
     ) -> None:
         self.columns = tuple(columns)
         self._impute, self._min_frequency, self._dtype = impute, min_frequency, dtype
-        self._timed = {name: False for name in columns if name in dates}  # is there an hour?
+        self._timed = {
+            name: False for name in columns if name in dates
+        }  # whether a date has a time
         others = {*categorical, *dates}
         self._numeric = [name for name in columns if name not in others]
         parts = [f"{name}.{part}" for name in self._timed for part in PARTS]

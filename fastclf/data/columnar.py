@@ -26,7 +26,7 @@ class ColumnarFile:
         If it can't be read.
     """
 
-    layout = None  # which only text has
+    layout = None  # only text has one
 
     def __init__(self, path: Path, format: str) -> None:
         self.path = path

@@ -103,7 +103,7 @@ def _load_table(
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
     if options.label_separator is not None:
-        text |= set(targets)  # "1,2" is no number there
+        text |= set(targets)  # such as "1,2", which must not become a number
     if like is not None and isinstance(like.features, Table):
         known = like.features.columns.items()
         text |= {name for name, column in known if not isinstance(column, Numbers)}

@@ -14,7 +14,7 @@ _SHOWN = 5  # strange names that a message tells of
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Labels, called as they are known.
+    """Labels under the names that are known.
 
     Attributes
     ----------

@@ -278,7 +278,7 @@ class TextParts:
         )
         for table in tables:
             yield TextPiece(table)
-        self._is_checked = True  # for leading zeros, in a pass over all rows
+        self._is_checked = True  # a whole pass has looked for leading zeros
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the features of parts (m, d), one after another, and pieces with the others."""

@@ -80,7 +80,7 @@ class TextFile:
         """
         wanted = list(self.names if columns is None else columns)
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
-        if not isinstance(self.path, Path):  # which may be needed twice
+        if not isinstance(self.path, Path):  # a stream can't be read twice
             self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
         while (parts := self._whole(kinds)) is None:
             pass

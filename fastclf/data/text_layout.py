@@ -238,7 +238,7 @@ def _bytes(text: str) -> int:
 
 
 def _decimal_mark(rows: list[list[str]], delimiter: str) -> str | None:
-    """Return the mark that some columns of numbers have, and none has the other."""
+    """Return the decimal mark of the columns of numbers; None if they have none, or both."""
     marks = set()
     for values in zip_longest(*rows, fillvalue=""):
         cells = [cell for cell in map(str.strip, values) if not _GROUPS.fullmatch(cell)]

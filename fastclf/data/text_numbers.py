@@ -42,7 +42,7 @@ def _cast(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray | None:
 
 
 def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> tuple[int, str]:
-    """Return the first row, from 1, whose text is no number, and its value; there is one."""
+    """Return the number, from 1, and the text of the first row that holds no number."""
     for start in range(0, len(column), _BLOCK):
         for row, value in enumerate(column.slice(start, _BLOCK).to_pylist(), start + 1):
             text = "" if value is None else value.strip()
@@ -50,11 +50,11 @@ def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> 
                 if not codes or not has_leading_zero(text):
                     continue
             return row, text
-    return 1, str(column[0])  # which only Arrow doesn't take for a number
+    return 1, str(column[0])  # only Arrow refuses this one
 
 
 def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> set[int]:
-    """Return which columns may hold a whole number with a 0 too many; others don't.
+    """Return the columns that may hold a whole number with a leading zero.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> s
 
 
 def _leading_zeros(content: np.ndarray, delimiter: str) -> np.ndarray:
-    """Return where a 0 may begin a whole number of more digits."""
+    """Return the places of zeros that may begin a whole number of several digits."""
     places = np.flatnonzero(content[:-1] == ord("0"))
     places = places[_any_of(content[places + 1], _DIGITS)]
     ends = np.frombuffer(delimiter.encode() + b'\r\n "\t', np.uint8)
-    before = content[places - 1]  # of the first byte it is the last, and doesn't count
+    before = content[places - 1]  # for the first byte this is the last one, which isn't used
     signed = (before == ord("+")) | (before == ord("-"))
     before = np.where(signed, content[places - 2], before)
     places = places[np.isin(before, ends) | (places == 0) | (signed & (places == 1))]

@@ -156,7 +156,7 @@ def writing_predictions(
 
 
 class _Checked:
-    """A writer that tells in one line why its file can't be written."""
+    """A writer whose error says in one line why its file can't be written."""
 
     def __init__(self, writer: Writer, place: object, escape_formulas: bool) -> None:
         self._writer = writer
@@ -169,7 +169,7 @@ class _Checked:
             self._writer.write(_without_formulas(part) if self._escape_formulas else part)
 
     def abandon(self) -> None:
-        with suppress(OSError):  # after a failure to write, which was told before
+        with suppress(OSError):  # a failure to write was reported before
             self._writer.abandon()
 
 
@@ -307,7 +307,7 @@ class _Growing:
     def store(self, archive: zipfile.ZipFile, name: str) -> None:
         shape = (self._length, *self._tail)
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        name = name.replace("\0", "\\x00")  # at which a name in an archive would end
+        name = name.replace("\0", "\\x00")  # a name in an archive would end there
         entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same bits for the same rows
         with archive.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array_header_1_0(file, header)
@@ -416,7 +416,7 @@ def _file_errors(place: object) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # who reads has enough
+        raise  # the reader has closed the pipe
     except OSError as problem:
         remedy = "; make room there" if problem.errno in DISK_IS_FULL else ""
         raise DataError(

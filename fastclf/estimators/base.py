@@ -327,7 +327,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
             if massless.present.any():
                 if validation is not None:
                     validation = validation[0], massless.restrict(validation[1])
-                with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+                with np.errstate(over="ignore", invalid="ignore"):  # checked below
                     result, path = self._minimize(
                         X, massless, problem, theta, solver, seed, validation, tasks
                     )

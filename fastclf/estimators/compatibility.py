@@ -83,7 +83,7 @@ class OfMinibatchSolvers:
 
 
 def in_its_precision(X: Any, solver: Any) -> Any:
-    """Return the features in float64 for liblinear, which computes in nothing else."""
+    """Return the features, for liblinear in float64, its only precision."""
     is_liblinear = isinstance(solver, str) and solver == "liblinear"
     return X.astype(np.float64, copy=False) if is_liblinear else X
 
@@ -123,7 +123,7 @@ _ANNOUNCEMENTS = {
 
 @cache
 def _defaults_of_scikit_learn() -> dict[str, Any]:
-    # Of the installed LogisticRegressionCV. The private module is what a patched name leaves alone.
+    # From the private module: somebody may have put another class under the public name.
     from sklearn.linear_model._logistic import LogisticRegressionCV
 
     parameters = inspect.signature(LogisticRegressionCV).parameters

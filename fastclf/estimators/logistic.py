@@ -387,7 +387,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         objective = self._objective(
             X, problem, C=self._strength_and_share()[0] * incremental.weight / total
         )
-        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             theta = incremental.train(objective, self._start())
         if theta is None:
             raise overflow(*self._in_memory(X))

@@ -93,7 +93,7 @@ def _of_numbers(entries: list[Any], kinds: set[type]) -> np.ndarray:
 
 
 def _lost(values: np.ndarray) -> bool:
-    # Whether what came from a list may be what it isn't: NaN or numbers as text, large integers as
+    # Whether an array of a list may have lost its types: NaN or numbers become text, large integers
     # floats.
     if values.dtype.kind == "f":
         return bool(values.size and np.abs(values).max() >= _LARGE)
@@ -121,7 +121,7 @@ def is_missing(entry: Any) -> bool:
         return True
     try:
         return bool(entry != entry)
-    except TypeError:  # pandas.NA doesn't even know whether it is itself
+    except TypeError:  # pandas.NA has no truth value
         return True
     except ValueError:  # an array
         return False

@@ -145,9 +145,7 @@ def split_off(
     InputError
         If there are too few rows.
     """
-    rows = np.flatnonzero(
-        problem.target.weights.any(axis=0)
-    )  # a row without weight is as good as none
+    rows = np.flatnonzero(problem.target.weights.any(axis=0))  # those with weight
     strata = problem.target.strata
     strata = None if strata is None else strata[rows]
     if strata is not None and np.bincount(strata).min(initial=2, where=np.bincount(strata) > 0) < 2:

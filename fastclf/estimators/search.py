@@ -246,7 +246,7 @@ def fit_all(
         If numbers of X are too large; it names their columns.
     """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # it is found below
+        with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
             return fit_paths(X, problem, weights, grid, settings(estimator), known)
     except FloatingPointError:
         raise overflow(X, getattr(estimator, "feature_names_in_", None)) from None

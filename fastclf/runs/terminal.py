@@ -32,7 +32,7 @@ class Terminal(Console):
 
 
 class _Forgiving:
-    """Standard error, on which nothing depends: where it can't be written, work goes on."""
+    """Standard error; what can't be written to it is dropped, and work goes on."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)

@@ -12,7 +12,7 @@ _SHOWN = 5  # values that a warning shows
 
 
 class Unmatched:
-    """Looks at raw rows, in parts, for columns of which no value so far is one that a model knows.
+    """Finds columns, in rows that come in parts, none of whose values a model knows.
 
     Parameters
     ----------
