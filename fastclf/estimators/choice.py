@@ -54,6 +54,11 @@ def is_minibatch(solver: Any) -> bool:
     return kind is not None and issubclass(kind, Minibatch)
 
 
+def is_liblinear(solver: Any) -> bool:
+    """Tell whether a solver is scikit-learn's "liblinear"."""
+    return isinstance(solver, str) and solver == "liblinear"
+
+
 def check_l1(solver: Any) -> None:
     """Refuse a name or an object of a solver that knows no L1 penalty.
 

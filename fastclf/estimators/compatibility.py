@@ -84,8 +84,7 @@ class OfMinibatchSolvers:
 
 def in_its_precision(X: Any, solver: Any) -> Any:
     """Return the features, for liblinear in float64, its only precision."""
-    is_liblinear = isinstance(solver, str) and solver == "liblinear"
-    return X.astype(np.float64, copy=False) if is_liblinear else X
+    return X.astype(np.float64, copy=False) if choice.is_liblinear(solver) else X
 
 
 def sparse_like_scikit_learn(coef: scipy.sparse.csr_array) -> Any:
@@ -253,7 +252,7 @@ def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
     """
     if dual not in (True, False):
         raise InputError(f"dual must be True or False, got {dual!r}")
-    if dual and solver != "liblinear":
+    if dual and not choice.is_liblinear(solver):
         raise InputError(
             f"Solver {solver} supports only dual=False, got dual={dual}; leave dual out, for both "
             "problems have the same solution"
@@ -265,12 +264,12 @@ def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
             f"Solver {solver} supports only 'l2' or None penalties, got l1_ratio={l1_ratio}; "
             "use solver='auto' or 'saga'"
         )
-    if solver == "liblinear" and 0 < l1_ratio < 1:
+    if choice.is_liblinear(solver) and 0 < l1_ratio < 1:
         raise InputError(
             f"Only 'saga' solver supports elasticnet penalty, got solver={solver}. "
             "Use solver='auto' or 'saga'"
         )
-    if solver == "liblinear" and C == np.inf:
+    if choice.is_liblinear(solver) and C == np.inf:
         raise InputError(
             "C=np.inf as well as penalty=None is not supported for the liblinear solver; "
             "use solver='auto'"
@@ -279,7 +278,7 @@ def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
 
 def check_classes(solver: Any, n_classes: int) -> None:
     """Refuse three and more classes for liblinear, which fits one class against the rest."""
-    if solver == "liblinear" and n_classes > 2:
+    if choice.is_liblinear(solver) and n_classes > 2:
         raise InputError(
             "Only binary classification is supported. The 'liblinear' solver does not support "
             f"multiclass classification (y has {n_classes} classes); use solver='auto', or "

@@ -9,7 +9,7 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import compatibility, held_out, search
+from fastclf.estimators import choice, compatibility, held_out, search
 from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
 from fastclf.estimators.logistic import LogisticRegression
@@ -176,7 +176,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = self.solver != "liblinear"
+        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
         return tags
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -321,7 +321,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
-            warm_start=self.solver != "liblinear",
+            warm_start=not choice.is_liblinear(self.solver),
             intercept_scaling=self.intercept_scaling,
             random_state=self.random_state,
             n_threads=self.n_threads,

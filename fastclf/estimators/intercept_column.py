@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-NAME = "liblinear"
+from fastclf.estimators import choice
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class InterceptColumn:
     @classmethod
     def of(cls, estimator: Any) -> "InterceptColumn | None":
         """Return the column that an estimator's solver asks for; None for a free intercept."""
-        solver = estimator.solver
-        if not isinstance(solver, str) or solver != NAME or not estimator.fit_intercept:
+        if not choice.is_liblinear(estimator.solver) or not estimator.fit_intercept:
             return None
         return cls(float(getattr(estimator, "intercept_scaling", 1.0)))
 

@@ -161,7 +161,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = self.solver != "liblinear"
+        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
         return tags
 
     def fit(
