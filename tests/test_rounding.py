@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from settled import LogisticRegressionCV
 
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
 from fastclf import functional as F
@@ -66,7 +67,7 @@ def test_every_estimator_divides_rows_by_their_sums(K: int):
     q = P[:, :K] / P[:, :K].sum(axis=1, keepdims=True)
     for clf in (
         LogisticRegression(tol=1e-10),
-        LogisticRegressionCV(Cs=2, cv=2, tol=1e-10, use_legacy_attributes=False),
+        LogisticRegressionCV(Cs=2, cv=2, tol=1e-10),
     ):
         expected = clf.fit(X, q).coef_
         for given, atol in ((0.995 * q, 1e-9), (q.astype(np.float32).astype(float), 1e-6)):

@@ -8,11 +8,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse
+from settled import LogisticRegressionCV
 
 from fastclf import (
     DistilledClassifier,
     LogisticRegression,
-    LogisticRegressionCV,
     MultiLabelLogisticRegression,
     TemperatureScaler,
 )
@@ -61,7 +61,7 @@ def test_the_ends_of_every_integer_dtype_are_labels(dtype: str):
 def test_labels_whose_differences_overflow():
     y = np.array([-100, 0, 100] * 4, np.int8)
     for clf in (
-        LogisticRegressionCV(Cs=2, cv=2, use_legacy_attributes=False),
+        LogisticRegressionCV(Cs=2, cv=2),
         DistilledClassifier(LogisticRegression()),
     ):
         assert clf.fit(X, y).classes_.tolist() == [-100, 0, 100]
@@ -117,7 +117,7 @@ if STRINGS is not None:
 def test_a_missing_label_is_named_with_its_row(name: str):
     y = SOME[name]
     message = r"y has missing values, the first in row 2 \((None|nan|NaN|<NA>|infinity)\)"
-    for clf in (LogisticRegression(), LogisticRegressionCV(cv=2, use_legacy_attributes=False)):
+    for clf in (LogisticRegression(), LogisticRegressionCV(cv=2)):
         with pytest.raises(InputError, match=message):
             clf.fit(X, y)
     with pytest.raises(InputError, match=message):
