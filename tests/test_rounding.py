@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from settled import LogisticRegressionCV
 
-from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
+from fastclf import LogisticRegression, MultiLabelLogisticRegression
 from fastclf import functional as F
 from fastclf.data import FileOptions, load_file
 from fastclf.errors import DataError, InputError
