@@ -294,11 +294,11 @@ def test_defaults_are_those_of_the_installed_scikit_learn(
         clf = LogisticRegressionCV(Cs=[0.1], cv=2).fit(X, y)  # without a warning
         left_out = {"l1_ratios": ratios, "scoring": scoring}
         assert {name: compatibility.stands_for(name, "warn") for name in left_out} == left_out
-    finally:
+        assert (clf.score(X, y) < 0) == (scoring is not None)
+    finally:  # other tests need those of the real class again
         compatibility._defaults_of_scikit_learn.cache_clear()
     assert isinstance(clf.scores_, dict) == legacy
     assert (clf.l1_ratios_[0] is None) == (ratios is None)
-    assert (clf.score(X, y) < 0) == (scoring is not None)
 
 
 def test_a_word_for_legacy_attributes_is_refused():

@@ -13,12 +13,12 @@ import scipy.sparse
 from fastclf import LogisticRegression, LogisticRegressionCV, MultiLabelLogisticRegression
 from fastclf import functional as F
 
+SETTLED = {"l1_ratios": (0.0,), "scoring": None, "use_legacy_attributes": False}
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 3))
 y = rng.integers(0, 3, 30)
 Y = rng.integers(0, 2, (30, 20))
 S = scipy.sparse.csr_array(np.where(np.abs(X) > 0.5, X, 0))
-settled = {"l1_ratios": (0.0,), "scoring": None, "use_legacy_attributes": False}
 fits = [
     (LogisticRegression(), X, y),
     (LogisticRegression(), X.astype(np.float32), y > 0),
@@ -26,7 +26,7 @@ fits = [
     (LogisticRegression(l1_ratio=1.0), X, y),
     (LogisticRegression(l1_ratio=0.5), S, y > 0),
     (LogisticRegression(solver="adam", max_iter=3, tol=0.0, random_state=0), X, y),
-    (LogisticRegressionCV(Cs=2, cv=2, **settled), X, y),
+    (LogisticRegressionCV(Cs=2, cv=2, **SETTLED), X, y),
     (MultiLabelLogisticRegression(solver="lbfgs"), X, Y),
     (MultiLabelLogisticRegression(solver="lbfgs"), S, Y),
 ]

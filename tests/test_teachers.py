@@ -118,7 +118,10 @@ def test_two_classes_in_one_column(flowers: Path, tmp_path: Path):
         ({"p": P[:, :2]}, "the teacher has 2 columns, and the data have the classes setosa"),
         ({"p": P, "q": P}, "needs one array, and has p, q"),
         ({"p": P.astype(str)}, "p must be a matrix of numbers"),
-        ({"p": np.where(P > 0.999, np.nan, P)}, "missing or infinite, first in row"),
+        (
+            {"p": np.where(P > 0.999, np.nan, P)},
+            "row 1, column 0: a missing value in what the teacher says",
+        ),
     ],
 )
 def test_answers_that_cannot_be_used(arrays: dict, said: str, tmp_path: Path):

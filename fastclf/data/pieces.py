@@ -30,7 +30,7 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
     --------
     >>> import io
     >>> from fastclf.data.pieces import line_pieces
-    >>> list(line_pieces(io.BytesIO(b'a,b\n1,"x\ny"\n2,z\n'), 12))
+    >>> list(line_pieces(io.BytesIO(b'a,b\n1,"x\ny"\n2,z\n'), 10))
     [b'a,b\n', b'1,"x\ny"\n2,z\n']
     """
     held = b""

@@ -180,6 +180,8 @@ def check_rows(X: Any, y: Any) -> None:
 
 def check_two_classes(classes: np.ndarray, name: str) -> None:
     """Refuse a y of a single class, in scikit-learn's words."""
+    if len(classes) == 0:
+        raise InputError(f"y has no rows; give {name} rows of at least two classes")
     if len(classes) < 2:
         raise InputError(
             "This solver needs samples of at least 2 classes in the data, but the data contains "
