@@ -10,6 +10,7 @@ from pyarrow import csv
 
 from fastclf.data import FileOptions, load_file
 from fastclf.data.nulls import Known
+from fastclf.data.splits import split_rows
 from fastclf.data.streams import stream_rows
 from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
@@ -49,3 +50,25 @@ def test_missing_values_in_rows_to_test_on_are_named(tmp_path: Path):
     np.savez(tmp_path / "b.npz", X=X, y=y)
     with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, and none'):
         load_file(tmp_path / "a.npz", FileOptions(test_path=str(tmp_path / "b.npz")))
+
+
+def test_codes_that_lost_their_leading_zeros_are_told_of():
+    encoder = Encoder((CategoricalColumn("zip", ("00501", "0501", "20095", "501x", "07")),))
+    model = LinearModel(np.zeros((6, 1)), "binary", np.array(["a", "b"]), encoder=encoder)
+    clf = LoadedClassifier(model)
+    with pytest.warns(UserWarning, match=r'"zip": codes have lost .* such as "7", where .* "07"'):
+        clf.predict({"zip": [20095, 7]})
+    with pytest.warns(UserWarning, match="codes have lost their leading zeros"):
+        clf.predict({"zip": [501]})
+    clf.predict({"zip": ["00501", "20095", "1"]})
+    encoder = Encoder((CategoricalColumn("n", ("007", "7")),))  # where both are known
+    model = LinearModel(np.zeros((3, 1)), "binary", np.array(["a", "b"]), encoder=encoder)
+    LoadedClassifier(model).predict({"n": ["7"]})
+
+
+def test_classes_of_one_row_that_can_not_be_split_are_named(tmp_path: Path):
+    text = tmp_path / "rows.csv"
+    text.write_text("x,y\n" + "1,a\n2,b\n" * 5 + "".join(f"3,c{i}\n" for i in range(50)))
+    dataset = load_file(text, FileOptions(target="y"))
+    with pytest.raises(DataError, match="of c0, c1.* and 30 more there is one row only; leave"):
+        split_rows(dataset, test_size=0.25, stratify=True, seed=0)

@@ -19,6 +19,7 @@ from fastclf.data.facts import (
     looks_like_amounts,
     told_of_amounts,
     told_of_identifiers,
+    told_of_marks,
 )
 from fastclf.errors import ConfigError
 from fastclf.objective.label_blocks import blocks_pay
@@ -177,7 +178,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         solver=solver,
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
-        warnings=tuple(_warnings(dataset, X, parts)),
+        warnings=tuple(_warnings(recipe, dataset, X, parts)),
     )
 
 
@@ -252,7 +253,7 @@ def _of_column(column: Numbers | Categories | Lists) -> int:
     return column.values.nbytes if isinstance(column, Numbers) else column.codes.nbytes
 
 
-def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
+def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
     if isinstance(parts.preparation, Encoder):
         yield from many_dates(parts.preparation)
     if isinstance(dataset.features, Table):
@@ -261,6 +262,7 @@ def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
         names = [column.name for column in facts if column.is_identifier]
         if names:
             yield told_of_identifiers(names)
+        yield from told_of_marks(dataset.features, recipe.data.categorical)
         if looks_like_amounts(dataset.y, len(dataset.class_names)):
             yield told_of_amounts(len(dataset.class_names))
     else:

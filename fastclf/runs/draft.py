@@ -16,7 +16,13 @@ import tomlkit
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
-from fastclf.data.facts import ColumnFacts, column_facts, looks_like_amounts, told_of_amounts
+from fastclf.data.facts import (
+    ColumnFacts,
+    column_facts,
+    looks_like_amounts,
+    told_of_amounts,
+    told_of_marks,
+)
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
@@ -404,6 +410,8 @@ def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
 
 
 def _warnings(dataset: Dataset) -> Iterator[str]:
+    if isinstance(dataset.features, Table):
+        yield from (f"Warning: {told}." for told in told_of_marks(dataset.features))
     if isinstance(dataset.features, Table) and looks_like_amounts(
         dataset.y, len(dataset.class_names)
     ):
