@@ -39,7 +39,9 @@ FITS = {
     "sparse": lambda rows: LogisticRegression().fit(scipy.sparse.csr_array(rows), Y),
     "labels": lambda rows: MultiLabelLogisticRegression().fit(rows, np.eye(3)[THREE]),
     "adam": lambda rows: LogisticRegression(solver="adam", random_state=0).fit(rows, Y),
-    "cv": lambda rows: LogisticRegressionCV(Cs=2, cv=3, use_legacy_attributes=False).fit(rows, Y),
+    "cv": lambda rows: LogisticRegressionCV(
+        Cs=2, cv=3, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False
+    ).fit(rows, Y),
 }
 
 
@@ -134,7 +136,9 @@ def test_weights_beyond_arithmetic_are_refused_by_name(dtype: type):
             with pytest.raises(InputError, match="sample_weight: .*divide.*multiply C"):
                 clf.fit(rows, y, weights)
         with pytest.raises(InputError, match="sample_weight"):
-            LogisticRegressionCV(cv=2, use_legacy_attributes=False).fit(rows, Y, weights)
+            LogisticRegressionCV(
+                cv=2, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False
+            ).fit(rows, Y, weights)
         of_labels = np.repeat(weights[:, None], 3, axis=1)
         with pytest.raises(InputError, match="sample_weight"):
             MultiLabelLogisticRegression().fit(rows, np.eye(3)[Y], of_labels)

@@ -15,6 +15,7 @@ from fastclf.data.streams import stream_rows
 from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
+from fastclf.runs.draft import draft_for_file
 from fastclf.runs.loading import LoadedClassifier
 
 
@@ -72,3 +73,10 @@ def test_classes_of_one_row_that_can_not_be_split_are_named(tmp_path: Path):
     dataset = load_file(text, FileOptions(target="y"))
     with pytest.raises(DataError, match="of c0, c1.* and 30 more there is one row only; leave"):
         split_rows(dataset, test_size=0.25, stratify=True, seed=0)
+
+
+def test_long_names_of_classes_are_cut(tmp_path: Path):
+    text = tmp_path / "rows.csv"
+    text.write_text("x,y\n" + f"1,a\n2,{'b' * 100_000}\n" * 5)
+    said = "".join(draft_for_file(text, ["y"]).facts)
+    assert len(said) < 1000

@@ -29,7 +29,7 @@ from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
 from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import choose
-from fastclf.table import Categories, Lists, Numbers, Table, listed
+from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
 from fastclf.threads import resolve_n_threads
 
 EXACT_PASSES = 20  # over X, that an exact fit takes more or less
@@ -186,7 +186,7 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
     """Print what a run would do; all classes and columns with missing values if ``verbose``."""
     most = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
-    classes = [f"{name} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
+    classes = [f"{cut(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""

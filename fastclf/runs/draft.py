@@ -32,7 +32,7 @@ from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, told_left_out
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, listed
+from fastclf.table import Categories, Table, cut, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -425,12 +425,13 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
         shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
-            f"{name} ({share:.0%})" for name, share in zip(dataset.class_names, shares, strict=True)
+            f"{cut(name)} ({share:.0%})"
+            for name, share in zip(dataset.class_names, shares, strict=True)
         ]
         return f"{what}{of}: {listed(named)}."
     labels, counts = np.unique(dataset.y, return_counts=True)
     named = [
-        f"{label} ({count:,})"
+        f"{cut(str(label))} ({count:,})"
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
     ]
     return f"Classes{of}: {listed(named)}."
