@@ -271,8 +271,8 @@ def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterato
         yield f"{listed(constant)}: the same value in every row, which tells nothing"
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
-        for label in labels[counts < 2].tolist():
-            yield f"{cut(str(label))}: a class with one row to train on; leave it out with data.classes"
+        for label in map(str, labels[counts < 2].tolist()):
+            yield f"{cut(label)}: a class with one row to train on; leave it out with data.classes"
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:
