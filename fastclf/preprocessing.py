@@ -106,6 +106,12 @@ class Encoder:
             column.name for column in self.columns if not isinstance(column, NumericColumn)
         )
 
+    @property
+    def known(self) -> dict[str, tuple[str, ...]]:
+        """The raw columns that are text, and the names of their categories; dates have none."""
+        columns = {column.name: column for column in self.columns}
+        return {name: getattr(columns[name], "categories", ()) for name in self.categorical}
+
     def apply(self, table: Table) -> Any:
         """Return the features of raw rows.
 

@@ -205,7 +205,12 @@ def listed(names: Sequence[str]) -> str:
 
 def shown(text: str) -> str:
     """Return a value in quotes, the end of a long one left out."""
-    return f'"{text}"' if len(text) <= SHOWN_LETTERS else f'"{text[:SHOWN_LETTERS]}..."'
+    return f'"{cut(text)}"'
+
+
+def cut(text: str) -> str:
+    """Return a value, the end of a long one left out."""
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
 
 
 def twice(names: Sequence[str]) -> str | None:

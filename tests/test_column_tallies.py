@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastclf.data.column_tallies import EncoderTally
+from fastclf.data.column_tallies import EncoderTally, NumberTally
 from fastclf.data.columns import fit_encoder
 from fastclf.errors import DataError
 from fastclf.preprocessing import NumericColumn
@@ -72,3 +72,11 @@ def test_values_that_cannot_be_used(value: float, impute: str, said: str):
     rows.columns["x1"].values[11] = value
     with pytest.raises(DataError, match=said):
         tallied(rows, 5, impute=impute)
+
+
+@pytest.mark.parametrize("scale", ["standard", "auto", "minmax"])
+def test_numbers_too_large_to_be_scaled_are_refused(scale: str):
+    tally = NumberTally(["a", "b"], scale, "mean")
+    tally.add(np.array([[1.0, 1.5e308], [2.0, -1.5e308], [3.0, 1.0]]))
+    with pytest.raises(DataError, match='column "b": it has too large a number to be scaled'):
+        tally.columns()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclf.data.facts import column_facts, constant_columns, identifiers
+from fastclf.data.facts import column_facts, constant_columns, identifiers, marks_warnings
 from fastclf.table import Categories, Lists, Numbers, Table
 
 N = 30
@@ -79,3 +79,21 @@ def test_constant_columns_of_matrices(rng):
     X[:, [0, 70, 129]] = [0, 5, 0]
     assert list(constant_columns(X)) == [0, 70, 129]
     assert list(constant_columns(scipy.sparse.csr_array(X))) == [0, 70, 129]
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ([*map(str, range(12)), "-", "unknown"], '"-", "unknown"'),
+        ([*(f"{i},5" for i in range(12)), "."], '"."'),
+        ([*map(str, range(12)), *"abcd"], ""),  # codes
+        ([*map(str, range(5)), "-"], ""),
+        ([*map(str, range(12)), "007", "-"], ""),
+        ([*map(str, range(12)), *["-"] * 20], ""),
+        (["2024-01-01", "2024-01-02"], ""),
+    ],
+)
+def test_marks_among_numbers_are_told_of(texts: list[str], told: str):
+    table = Table({"x": categories(texts)})
+    assert [told in line for line in marks_warnings(table)] == [True] * bool(told)
+    assert not marks_warnings(table, categorical=("x",))

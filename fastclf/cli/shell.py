@@ -117,12 +117,14 @@ def standard_output(format: str | None) -> BinaryIO:
 
 @contextmanager
 def printing_warnings() -> Iterator[None]:
-    """Print each warning for users in one line, after the block."""
+    """Print each warning for users in one line, after the block, also if it fails."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
-        yield
-    print_warnings(dict.fromkeys(str(one.message) for one in caught))
+        try:
+            yield
+        finally:
+            print_warnings(dict.fromkeys(str(one.message) for one in caught))
 
 
 def print_warnings(lines: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ time stamps become categories, named as they are written. Empty text is a missin
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -56,11 +56,12 @@ def _reason(problem: Exception) -> str:
 
 
 def to_table(
-    arrow: pa.Table, first_row: int = 1, nulls: Collection[str] = (), text: Collection[str] = ()
+    arrow: pa.Table,
+    first_row: int = 1,
+    nulls: Mapping[str, Collection[str]] | None = None,
+    text: Collection[str] = (),
 ) -> Table:
     """Return an Arrow table as ours; its first row has a number in the file.
-
-    Text that is one of ``nulls`` is a missing value, as in files that can't tell the two apart.
 
     Each of Arrow's columns can be freed as soon as it is converted, if nothing else holds it.
 
@@ -68,8 +69,9 @@ def to_table(
     ----------
     arrow : pyarrow.Table
     first_row : int
-    nulls : collection of str
-        Text that is a missing value, besides the empty one.
+    nulls : dict of str to collection of str, optional
+        Text that is a missing value in a column, besides the empty one, as in files that can't
+        tell the two apart.
     text : collection of str
         Columns that are categories even if they hold numbers, whose names have all digits.
 
@@ -84,7 +86,7 @@ def to_table(
     columns: dict[str, Column] = {}
     converted = 0
     for name in names:
-        columns[name] = _named(name, waiting.pop(), nulls, name in text)
+        columns[name] = _named(name, waiting.pop(), (nulls or {}).get(name, ()), name in text)
         converted += 8 * len(rows)
         if converted > _RELEASED:
             pa.default_memory_pool().release_unused()

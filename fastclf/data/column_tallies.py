@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from fastclf.data.columns import check_part_names, date_column
-from fastclf.data.scaling import comparable
+from fastclf.data.scaling import comparable, too_large
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
 from fastclf.dates import HOUR, PARTS
 from fastclf.errors import DataError
@@ -74,7 +74,8 @@ class NumberTally:
             self._lowest = np.fmin(self._lowest, np.fmin.reduce(X))
             self._highest = np.fmax(self._highest, np.fmax.reduce(X))
         if self._scale != "none" or self._impute == "mean":
-            self._add_moments(X, there)
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._add_moments(X, there)
 
     def _add_moments(self, X: np.ndarray, there: np.ndarray) -> None:
         # Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
@@ -93,7 +94,12 @@ class NumberTally:
         fill: list[float | None] = [None if self._impute == "none" else 0.0] * k
         if self._impute == "mean":
             fill = self._mean.tolist()
-        scaling = self._scaling()
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaling = self._scaling()
+            found = [self._mean, self._square, scaling.shift, scaling.scale]
+        finite = np.isfinite(found).all(axis=0)
+        if not finite.all():
+            raise DataError(too_large(f'"{self.names[int(finite.argmin())]}"'))
         values = zip(self.names, fill, scaling.shift.tolist(), scaling.scale.tolist(), strict=True)
         return {name: NumericColumn(name, *rest) for name, *rest in values}
 

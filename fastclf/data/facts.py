@@ -1,7 +1,7 @@
 """What can be said of raw columns at a glance, before anything is fitted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import dates
-from fastclf.table import Categories, Lists, Numbers, Table, listed
+from fastclf.data.text_columns import has_leading_zero, is_number
+from fastclf.table import Categories, Lists, Numbers, Table, listed, shown
 
 _NAME_OF_ID = re.compile(
     r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$"
@@ -17,6 +18,7 @@ _NAME_OF_ID = re.compile(
 )
 _MANY_ROWS = 20  # fewer rows may well differ in each value of a feature
 _OWN = 0.9  # a column where so large a share of the values are different tells rows apart
+_MANY_NUMBERS, _MANY_MARKS = 10, 3  # so many different numbers and so few other texts
 _MANY_CLASSES = 20  # more whole numbers may well be amounts
 
 
@@ -110,6 +112,33 @@ def amounts_warning(n_classes: int) -> str:
         f"the target has {n_classes} different whole numbers, and each becomes a class; if they "
         "are amounts, such as ages or prices, make a few groups of them first"
     )
+
+
+def marks_warnings(table: Table, categorical: Collection[str] = ()) -> list[str]:
+    """Return warnings about columns of numbers in which a few marks stand for something.
+
+    Such as "-" or "unknown" for what is missing: each number is then a category, which is meant in
+    the columns that are named to be ``categorical``.
+    """
+    return [
+        f"{name}: a category for each number, because some rows hold {marks}; if that is a missing "
+        "value, leave it empty"
+        for name, column in table.columns.items()
+        if isinstance(column, Categories) and name not in categorical and (marks := _marks(column))
+    ]
+
+
+def _marks(column: Categories) -> str:
+    numeric = np.array([is_number(text) or is_number(text, ",") for text in column.names], bool)
+    marks = [text for text, found in zip(column.names, numeric, strict=True) if not found]
+    if not 0 < len(marks) <= _MANY_MARKS or numeric.sum() < _MANY_NUMBERS:
+        return ""
+    if any(map(has_leading_zero, column.names)):
+        return ""
+    counts = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+    if counts[numeric].sum() < counts.sum() / 2:
+        return ""
+    return ", ".join(map(shown, marks))
 
 
 def identifiers_warning(names: list[str]) -> str:

@@ -10,9 +10,10 @@ from fastclf.data.arrays import load_arrays
 from fastclf.data.beside import read_targets_beside
 from fastclf.data.dataset import Dataset
 from fastclf.data.labels import matched_labels
+from fastclf.data.nulls import Known, without_nulls
 from fastclf.data.options import FileOptions
 from fastclf.data.packed import stem
-from fastclf.data.tables import TABLES, format_of, open_table, read_exact
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact, tell_known
 from fastclf.data.targets import (
     Targets,
     check_rows,
@@ -23,10 +24,15 @@ from fastclf.data.targets import (
 from fastclf.errors import DataError, located, nearest
 from fastclf.finite import first_not_finite
 from fastclf.preprocessing import as_numbers
-from fastclf.table import Lists, Numbers, Table, as_categories, check_columns, listed
+from fastclf.table import Categories, Lists, Numbers, Table, as_categories, check_columns, listed
 
 
-def load_file(path: Path, options: FileOptions, teacher_columns: Sequence[str] = ()) -> Dataset:
+def load_file(
+    path: Path,
+    options: FileOptions,
+    teacher_columns: Sequence[str] = (),
+    known: Known | None = None,
+) -> Dataset:
     """Return the data set in a file of any format.
 
     Parameters
@@ -37,6 +43,8 @@ def load_file(path: Path, options: FileOptions, teacher_columns: Sequence[str] =
         How it is read.
     teacher_columns : sequence of str
         Numeric columns that aren't features, but what a teacher says.
+    known : Known, optional
+        What a model knows of the text in the file.
 
     Raises
     ------
@@ -44,7 +52,7 @@ def load_file(path: Path, options: FileOptions, teacher_columns: Sequence[str] =
         If it can't be read, a column isn't there, or a value can't be used; the message names the
         file, and where it can the row and the column.
     """
-    dataset = _load(path, options, teacher_columns)
+    dataset = _load(path, options, teacher_columns, known=known)
     if options.test_path is None:
         return dataset
     test_path = Path(options.test_path)
@@ -57,12 +65,17 @@ def _load(
     options: FileOptions,
     teacher_columns: Sequence[str],
     like: Dataset | None = None,
+    known: Known | None = None,
 ) -> Dataset:
+    if like is not None and isinstance(like.features, Table):
+        found = like.features.columns.items()
+        texts = {name: column.names for name, column in found if isinstance(column, Categories)}
+        known = Known(texts, like.class_names)
     kind = format_of(path, options.format)
     beside = read_targets_beside(options)
     with located(path, once=True):
         if kind in TABLES:
-            dataset = _load_table(path, options, teacher_columns, like, beside)
+            dataset = _load_table(path, options, teacher_columns, like, beside, known)
         elif teacher_columns:
             raise DataError("teacher_columns goes with files of named columns; see teacher_file")
         else:
@@ -80,6 +93,7 @@ def _load_table(
     teacher_columns: Sequence[str],
     like: Dataset | None,
     beside: Targets | None,
+    known: Known | None,
 ) -> Dataset:
     file = open_table(
         path,
@@ -105,10 +119,15 @@ def _load_table(
     if options.label_separator is not None:
         text |= set(targets)  # such as "1,2", which must not become a number
     if like is not None and isinstance(like.features, Table):
-        known = like.features.columns.items()
-        text |= {name for name, column in known if not isinstance(column, Numbers)}
+        own = like.features.columns.items()
+        text |= {name for name, column in own if not isinstance(column, Numbers)}
         text &= set(file.names)
+    if known is not None:
+        classes = {targets[0]: known.classes} if len(targets) == 1 else {}
+        tell_known(file, {**known.columns, **classes})
     table = read_exact(file, wanted, [*targets, *split_by], text)
+    if known is not None:
+        table = without_nulls(table, known.columns)
     if not table.n_rows:
         raise DataError("has no rows")
     found = beside or read_targets(
@@ -197,6 +216,17 @@ def _groups(table: Table, name: str | None) -> np.ndarray | None:
     return column.values if isinstance(column, Numbers) else as_categories(column).codes
 
 
+def _told_missing(table: Table) -> str:
+    """Return where a value is missing in rows to test on, for which none in training stood."""
+    columns = table.columns.items()
+    name, missing = next((name, x.missing) for name, x in columns if x.missing.any())
+    row = int(table.rows[int(missing.argmax())])
+    return (
+        f'row {row}, column "{name}": a missing value, and none was missing in rows to train on; '
+        "fill it in, or leave the row out"
+    )
+
+
 def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     """Return a data set to test on, with labels and names as in the one to train on."""
     d, wanted = test.features.shape[1], dataset.features.shape[1]
@@ -205,7 +235,7 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     if isinstance(dataset.features, Table) != isinstance(test.features, Table):
         dense = test.features
         if isinstance(dense, Table):
-            raise DataError("values are missing in rows to test on, and none in rows to train on")
+            raise DataError(_told_missing(dense))
         columns = zip(dataset.feature_names, dense.T, strict=True)
         test = replace(test, features=Table({name: Numbers(x) for name, x in columns}))
     if dataset.task == "multilabel" or dataset.is_soft:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.data.nulls import NULLS
+from fastclf.data.nulls import without_nulls
 from fastclf.errors import DataError, located
 from fastclf.estimators.plain import is_missing
 from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
@@ -57,17 +57,7 @@ def to_table(
     places = {name: i for i, name in enumerate(names)}
     known = known or {}
     table = {name: _column(name, _values(X, name, places[name]), name in known) for name in columns}
-    return Table({name: _without_nulls(table[name], known.get(name, ())) for name in columns})
-
-
-def _without_nulls(column: Column, known: Collection[str]) -> Column:
-    if not isinstance(column, Categories):
-        return column
-    is_null = [name in NULLS and name not in known for name in column.names]
-    if not any(is_null):
-        return column
-    codes = np.where(np.array([*is_null, False])[column.codes], -1, column.codes)
-    return Categories(codes.astype(np.int32), column.names)
+    return without_nulls(Table(table), {name: known.get(name, ()) for name in columns})
 
 
 def _names(X: Any) -> list[str] | None:

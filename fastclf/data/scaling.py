@@ -47,13 +47,18 @@ def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affi
         scaling = _fitted(X, method)
     if scaling is not None and not np.isfinite([scaling.shift, scaling.scale]).all():
         column = int((~np.isfinite([scaling.shift, scaling.scale])).any(axis=0).argmax())
-        values = X[:, [column]]
         name = str(column) if names is None else f'"{names[column]}"'
-        raise DataError(
-            f"column {name}: {abs(values).max():.3g} is too large a number to be scaled; such "
-            "numbers often stand for an infinite or a missing value, so correct or drop them"
-        )
+        raise DataError(too_large(name, float(abs(X[:, [column]]).max())))
     return scaling
+
+
+def too_large(name: str, value: float | None = None) -> str:
+    """Return that a column has so large a number that its scale is none."""
+    what = "it has" if value is None else f"{value:.3g} is"
+    return (
+        f"column {name}: {what} too large a number to be scaled; such numbers often stand "
+        "for an infinite or a missing value, so correct or drop them"
+    )
 
 
 def _fitted(X: Any, method: str) -> Affine | None:

@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from fastclf.data.dataset import Dataset
 from fastclf.errors import DataError
+from fastclf.table import listed
 
 
 def split_rows(
@@ -60,6 +61,8 @@ def split_rows(
         elif stratify and dataset.task == "multilabel":
             train, test = _by_labels(dataset.y, test_size, seed)
         else:
+            if stratify:
+                _check_classes(dataset)
             train, test = train_test_split(
                 np.arange(n),
                 test_size=test_size,
@@ -77,6 +80,14 @@ def split_rows(
             f"{' '.join(str(problem).split()).rstrip('.')}{remedy}"
         ) from None
     return np.sort(train), np.sort(test)
+
+
+def _check_classes(dataset: Dataset) -> None:
+    codes, counts = np.unique(dataset.hard_labels, return_counts=True)
+    once = codes[counts == 1].tolist()
+    if once:
+        names = [dataset.class_names[i] if dataset.is_soft else str(i) for i in once]
+        raise ValueError(f"of {listed(names)} there is one row only")
 
 
 def _by_time(times: np.ndarray, test_size: float) -> tuple[np.ndarray, np.ndarray]:

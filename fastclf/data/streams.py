@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastclf.data.arrays import load_matrix
+from fastclf.data.nulls import without_nulls
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table
+from fastclf.data.tables import TABLES, format_of, open_table, tell_known
 from fastclf.errors import DataError, InputError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import Encoder
@@ -127,6 +128,7 @@ def _table_rows(
         expected=(*encoder.column_names, *keep),
     )
     check_columns((*encoder.column_names, *keep), file.names)
+    tell_known(file, encoder.known)
     text = {*encoder.categorical, *keep}
     wanted = list(dict.fromkeys((*encoder.column_names, *keep)))
     numbers = [name for name in wanted if name not in text]
@@ -137,7 +139,7 @@ def _table_rows(
             if isinstance(column, Lists):
                 raise DataError(f'column "{name}" holds lists, which can\'t be kept')
             kept[name] = as_categories(column)
-        yield Rows(table, kept)
+        yield Rows(without_nulls(table, encoder.known), kept)
 
 
 def _has_dense(path: Path) -> bool:

@@ -4,7 +4,7 @@ They are read through pyarrow, which is in the extra ``data``. Rows are counted 
 names of the columns.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -124,6 +124,14 @@ def open_table(
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
     return TextFile(source, Wishes(delimiter, decimal, header, expected, DELIMITERS[kind]))
+
+
+def tell_known(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
+    """Tell a file which names of its columns are known, and so are values though spelt as "NA"."""
+    from fastclf.data.text import TextFile
+
+    if isinstance(file, TextFile):  # others keep all text
+        file.known = known
 
 
 def read_table(

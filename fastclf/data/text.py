@@ -8,7 +8,7 @@ guess, a file is read again with that column as text.
 """
 
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from fastclf.data.arrow import arrow_errors, to_table
-from fastclf.data.nulls import NULLS
+from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.packed import joined, opened, unpacked_stream, unpacking_errors
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
@@ -47,6 +47,9 @@ class TextFile:
     ----------
     names : tuple of str
     layout : Layout
+    known : mapping of str to collection of str
+        Of columns that have been seen elsewhere the names of their categories: text that is one of
+        them is no missing value, though it may be "NA".
 
     Raises
     ------
@@ -56,6 +59,7 @@ class TextFile:
 
     def __init__(self, source: Path | BinaryIO, wishes: Wishes | None = None) -> None:
         self.path: Path | str = source if isinstance(source, Path) else "standard input"
+        self.known: Mapping[str, Collection[str]] = {}
         wishes = wishes or Wishes()
         if isinstance(source, Path):
             with arrow_errors(source), opened(source) as file:
@@ -84,7 +88,7 @@ class TextFile:
             self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
         while (parts := self._whole(kinds)) is None:
             pass
-        table = to_table(_concatenated(parts, wanted), nulls=NULLS)
+        table = to_table(_concatenated(parts, wanted), nulls=self._nulls(wanted))
         for name, column in table.columns.items():
             if isinstance(column, Categories) and name not in text:
                 self._check_text(name, column)
@@ -123,10 +127,13 @@ class TextFile:
             for name, (row, value) in part.refuted.items():
                 if name in kinds.numbers:
                     raise not_a_number(name, row, value).in_file(self.path, done)
-            table = to_table(part.table, done + 1, NULLS)
+            table = to_table(part.table, done + 1, self._nulls(wanted))
             for start in range(0, table.n_rows, batch_rows):
                 yield table.take(slice(start, start + batch_rows))
             done += table.n_rows
+
+    def _nulls(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return {name: nulls_besides(self.known.get(name, ())) for name in columns}
 
     def _begin(self, file: BinaryIO, wishes: Wishes) -> tuple[Layout, bytes]:
         """Return the layout of the text, and what was read to see it."""
@@ -170,7 +177,8 @@ class TextFile:
 
     def _parts(self, kinds: Kinds) -> Iterator[Parsed]:
         """Yield all rows; what the first of them say of columns is written into ``kinds``."""
-        parser = Parser(self.layout)
+        keeps_nulls = any(name in NULLS for names in self.known.values() for name in names)
+        parser = Parser(self.layout, keeps_nulls)
 
         def parse(piece: bytes) -> Parsed | Fault:
             try:

@@ -68,10 +68,10 @@ class Fault(Exception):
 
 
 class Parser:
-    """What it takes to parse rows of a file."""
+    """What it takes to parse rows of a file; it can keep text that may be a missing value."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, keeps_nulls: bool) -> None:
+        self._layout, self._keeps_nulls = layout, keeps_nulls
 
     def parse(self, rows: bytes, kinds: Kinds) -> Parsed:
         """Return some whole rows.
@@ -133,7 +133,7 @@ class Parser:
                 include_columns=kinds.columns,
                 column_types=types | dict.fromkeys(kinds.text, TEXT),
                 null_values=list(NULLS),
-                strings_can_be_null=True,
+                strings_can_be_null=not self._keeps_nulls,
                 decimal_point=self._layout.decimal,
             ),
         )

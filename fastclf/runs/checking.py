@@ -23,7 +23,7 @@ from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.doubts import doubts_of
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import choose
-from fastclf.table import Categories, Lists, Numbers, Table, listed
+from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
 from fastclf.threads import resolve_n_threads
 
 EXACT_PASSES = 20  # over X, that an exact fit takes more or less
@@ -172,7 +172,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         solver=solver,
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
-        warnings=tuple(_warnings(dataset, X, parts)),
+        warnings=tuple(_warnings(recipe, dataset, X, parts)),
     )
 
 
@@ -180,7 +180,7 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
     """Print what a run would do; all classes and columns with missing values if ``verbose``."""
     most = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
-    classes = [f"{name} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
+    classes = [f"{cut(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""
@@ -247,10 +247,10 @@ def _of_column(column: Numbers | Categories | Lists) -> int:
     return column.values.nbytes if isinstance(column, Numbers) else column.codes.nbytes
 
 
-def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
+def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
     if isinstance(parts.preparation, Encoder):
         yield from many_dates(parts.preparation)
-    yield from doubts_of(dataset)
+    yield from doubts_of(dataset, recipe.data.categorical)
     if isinstance(dataset.features, Table):
         facts = column_facts(dataset.features)
         constant = [column.name for column in facts if column.is_constant]
@@ -260,8 +260,8 @@ def _warnings(dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
         yield f"{listed(constant)}: the same value in every row, which tells nothing"
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
-        for label in labels[counts < 2].tolist():
-            yield f"{label}: a class with one row to train on; leave it out with data.classes"
+        for label in map(str, labels[counts < 2].tolist()):
+            yield f"{cut(label)}: a class with one row to train on; leave it out with data.classes"
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:

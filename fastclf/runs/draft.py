@@ -16,7 +16,13 @@ import tomlkit
 from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
-from fastclf.data.facts import ColumnFacts, amounts_warning, column_facts, looks_like_amounts
+from fastclf.data.facts import (
+    ColumnFacts,
+    amounts_warning,
+    column_facts,
+    looks_like_amounts,
+    marks_warnings,
+)
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
@@ -26,7 +32,7 @@ from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, listed
+from fastclf.table import Categories, Table, cut, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -404,6 +410,8 @@ def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
 
 
 def _warnings(dataset: Dataset) -> Iterator[str]:
+    if isinstance(dataset.features, Table):
+        yield from (f"Warning: {told}." for told in marks_warnings(dataset.features))
     if isinstance(dataset.features, Table) and looks_like_amounts(
         dataset.y, len(dataset.class_names)
     ):
@@ -417,12 +425,13 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
         shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
-            f"{name} ({share:.0%})" for name, share in zip(dataset.class_names, shares, strict=True)
+            f"{cut(name)} ({share:.0%})"
+            for name, share in zip(dataset.class_names, shares, strict=True)
         ]
         return f"{what}{of}: {listed(named)}."
     labels, counts = np.unique(dataset.y, return_counts=True)
     named = [
-        f"{label} ({count:,})"
+        f"{cut(str(label))} ({count:,})"
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
     ]
     return f"Classes{of}: {listed(named)}."

@@ -319,11 +319,7 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
         names, encoder = self.model.column_names, self.model.encoder
         if names is None or not is_frame(X):
             return X
-        known = {}
-        if encoder is not None:
-            columns = {column.name: column for column in encoder.columns}
-            known = {name: getattr(columns[name], "categories", ()) for name in encoder.categorical}
-        table = to_table(X, names, known)
+        table = to_table(X, names, {} if encoder is None else encoder.known)
         unmatched = Unmatched(encoder)
         unmatched.see(table)
         unmatched.warn()

@@ -13,6 +13,7 @@ from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_card, load_file
 from fastclf.data.cards import FileSource, read_card
 from fastclf.data.labels import matched_labels, strange_names
+from fastclf.data.nulls import Known
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, RunError, nearest
@@ -136,7 +137,10 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         options["columns"] = model.encoder.column_names
         options["categorical"] = model.encoder.categorical
         options |= _layout_of(path, own, model.encoder.column_names)
-    return load_file(path, FileOptions.model_validate(options))
+    known = None
+    if model.encoder is not None:
+        known = Known(model.encoder.known, tuple(map(str, model.classes.tolist())))
+    return load_file(path, FileOptions.model_validate(options), known=known)
 
 
 def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str, str]:

@@ -199,7 +199,7 @@ def _run(
             watch.tell(left_out_lines(data.all_left_out))
         layout = data.layout.unusual() if data.layout is not None else None
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data), layout)
-        for line in doubts_of(data):
+        for line in doubts_of(data, recipe.data.categorical):
             warnings.warn(line, stacklevel=1)
         origin = _begin(recipe, data, directory, begun)
         if isinstance(data, StreamedData):

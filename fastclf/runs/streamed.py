@@ -15,6 +15,7 @@ from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.columns import date_columns, warn_of_dates
 from fastclf.data.files import feature_columns, labels_to_test
+from fastclf.data.nulls import Known
 from fastclf.data.packed import stem
 from fastclf.data.stream import Raw, stream_categories
 from fastclf.data.streams import naming
@@ -211,7 +212,8 @@ def _test_rows(table: DataTable, encoder: Encoder, names: Sequence[str]) -> Part
     options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
     options |= {"categorical": encoder.categorical}
     path = Path(str(table.test_path))
-    found = load_file(path, FileOptions.model_validate(options))
+    known = Known(encoder.known, names)
+    found = load_file(path, FileOptions.model_validate(options), known=known)
     with located(path):
         y = labels_to_test(found.y, names) if found.y.ndim == 1 else found.y
     return Part(found.features, y, found.is_soft)
