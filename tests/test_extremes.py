@@ -197,8 +197,6 @@ def test_sparse_features_far_from_zero_end(shift: float):
         LogisticRegression().fit(scipy.sparse.csr_matrix(X), y)
 
 
-def test_matrices_that_are_not_definite_have_a_factor():
-    negative, infinite = np.diag([1.0, -1e60]), np.full((2, 2), np.nan)
-    for matrix in (negative, infinite):
-        factor = _factor(matrix, 0.1, range(1, 2), np.dtype(np.float64))
-        assert np.isfinite(factor).all()
+def test_a_matrix_that_rounding_made_indefinite_has_a_factor():
+    factor = _factor(np.diag([1.0, -1e60]), 0.1, range(1, 2), np.dtype(np.float64))
+    assert np.isfinite(factor).all()

@@ -34,7 +34,7 @@ _DOUBLE = 1 << 21
 """Up to this many entries all factors together are held in float64, more in the matrices' dtype."""
 
 _MOST_JITTER = 1e12
-"""Share of the diagonal that is added to a matrix until it is definite; finite ones need no more."""
+"""Most that is added to make a matrix definite, a share of its diagonal; finite ones need less."""
 
 
 class Preconditioner(Protocol):
