@@ -141,6 +141,24 @@ def test_coefficients_set_by_hand_predict(kind: Any, K: int, tmp_path: Any):
         clf.predict(X[:, :2])
 
 
+def test_lists_set_by_hand():
+    fitted = LogisticRegression().fit(X, y)
+    clf = LogisticRegression(solver="sgd", ignore_index=-1)
+    clf.classes_, clf.coef_ = fitted.classes_.tolist(), fitted.coef_.tolist()
+    clf.intercept_ = fitted.intercept_.tolist()
+    assert np.array_equal(clf.predict(X), fitted.predict(X))
+    assert clf.score(X, y) == fitted.score(X, y)
+    assert clf.partial_fit(X, y).coef_.shape == (3, 4)
+    clf.coef_ = np.zeros((3, 4), int)  # which are no floats to be rounded to
+    assert 0 < abs(clf.partial_fit(X, y).coef_).max() != 1
+    clf.coef_ = fitted.coef_.tolist()[:1]
+    with pytest.raises(InputError, match=r"intercept_ must have shape \(1,\).*got \(3,\)"):
+        clf.predict(X)
+    clf.intercept_ = 0.0
+    with pytest.raises(InputError, match=r"coef_ must have shape \(3, d\).*got \(1, 4\)"):
+        clf.predict(X)
+
+
 def test_the_pattern_of_federated_learning():
     clf = LogisticRegression(max_iter=1, warm_start=True)
     clf.classes_, clf.coef_, clf.intercept_ = np.arange(3), np.zeros((3, 4)), np.zeros(3)
@@ -187,6 +205,7 @@ def test_labels_set_by_hand():
         clf = kind()
         clf.classes_, clf.coef_, clf.intercept_ = fitted.classes_, fitted.coef_, fitted.intercept_
         assert np.array_equal(clf.predict_proba(X), fitted.predict_proba(X))
+        assert np.array_equal(clf.sparsify().predict(X), fitted.predict(X))
         assert np.array_equal(clf.predict(X), fitted.predict(X))
         clf.score(X, np.eye(3)[y])
 

@@ -21,6 +21,7 @@ from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers import LBFGS, minimize
 from fastclf.solvers.optimality import far_from_optimum
+from fastclf.solvers.preconditioner import _factor
 from fastclf.targets import Target
 
 RNG = np.random.default_rng(0)
@@ -184,3 +185,18 @@ def test_columns_too_large_to_be_scaled_are_named():
         fit_scaling(with_(LARGEST, 2), "standard", "abcd")
     with pytest.raises(DataError, match="column 2: "):
         fit_scaling(with_(LARGEST, 2), "auto")
+
+
+@pytest.mark.parametrize("shift", [1e38, -1e30])
+def test_sparse_features_far_from_zero_end(shift: float):
+    # Rounding makes their second moments negative, which no multiple of them mends.
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    y = (X[:, 0] > 0.5).astype(int)
+    X[:, 2] += shift
+    with pytest.warns(ConvergenceWarning):
+        LogisticRegression().fit(scipy.sparse.csr_matrix(X), y)
+
+
+def test_a_matrix_that_rounding_made_indefinite_has_a_factor():
+    factor = _factor(np.diag([1.0, -1e60]), 0.1, range(1, 2), np.dtype(np.float64))
+    assert np.isfinite(factor).all()

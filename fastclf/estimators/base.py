@@ -181,12 +181,13 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         columns = 1 if task == "binary" else len(self.classes_)
         if theta.shape[1] != columns:
             raise InputError(
-                f"coef_ must have shape ({columns}, d) for these classes_, got {self.coef_.shape}"
+                f"coef_ must have shape ({columns}, d) for these classes_, got "
+                f"{(theta.shape[1], theta.shape[0] - 1)}"
             )
         return LinearModel(
             theta=theta,
             task=task,
-            classes=self.classes_,
+            classes=np.asarray(self.classes_),
             threshold=self._threshold(),
             top_k=getattr(self, "top_k", None),
             feature_names=None if names is None else tuple(str(name) for name in names),
@@ -234,7 +235,8 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _dense_coef(self) -> np.ndarray:
-        return self.coef_.toarray() if scipy.sparse.issparse(self.coef_) else self.coef_
+        coef = self.coef_
+        return coef.toarray() if scipy.sparse.issparse(coef) else np.asarray(coef)
 
     def _threshold(self) -> np.ndarray | None:
         return getattr(self, "threshold_", None)
@@ -435,6 +437,11 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
     def _theta(self) -> np.ndarray:
         # From the attributes, which users may have set by hand.
         coef = np.atleast_2d(self._dense_coef())
+        if np.size(self.intercept_) not in (1, len(coef)):
+            raise InputError(
+                f"intercept_ must have shape ({len(coef)},) for this coef_, "
+                f"got {np.shape(self.intercept_)}"
+            )
         theta = np.vstack([coef.T, np.broadcast_to(self.intercept_, len(coef))[None, :]])
         floats = theta.dtype in (np.float32, np.float64)
         return np.ascontiguousarray(theta, dtype=None if floats else np.float64)

@@ -344,11 +344,14 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                 "give the weights as a dict"
             )
         known = getattr(self, "classes_", None)
+        known = None if known is None else np.asarray(known)  # users may have set a list
         first = known is None
         X = validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
         check_rows(X, y)
-        if not first and self.coef_.shape[-1] != X.shape[1]:  # which was set by hand
-            raise InputError(f"X has {X.shape[1]} features, and coef_ has {self.coef_.shape[-1]}")
+        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # which was set by hand
+            raise InputError(
+                f"X has {X.shape[1]} features, and coef_ has {np.shape(self.coef_)[-1]}"
+            )
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if known is not None and not np.array_equal(given, known):
@@ -391,7 +394,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             theta = incremental.train(objective, self._start())
         if theta is None:
             raise overflow(*self._in_memory(X))
-        self._store_theta(problem.centred(theta), self.coef_.dtype)
+        self._store_theta(problem.centred(theta), self._theta().dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 
@@ -410,11 +413,12 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         """
         check_is_fitted(self)
         soft = is_table(y)
-        y = most_probable(y, self.classes_)
+        classes = np.asarray(self.classes_)
+        y = most_probable(y, classes)
         if self.ignore_index is not None and not soft:
-            encoded = encode(y, self.classes_, self.ignore_index)
+            encoded = encode(y, classes, self.ignore_index)
             assert isinstance(encoded, Labels)  # y has a single column
-            y = self.classes_[encoded.codes]
+            y = classes[encoded.codes]
             if encoded.ignored is not None:
                 rows = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
                 sample_weight = rows * ~encoded.ignored

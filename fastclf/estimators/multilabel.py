@@ -357,7 +357,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     def _threshold(self) -> np.ndarray:
         # Labels whose coefficients were set by hand have the parameter's.
         known = super()._threshold()
-        return self._thresholds(len(self.coef_)) if known is None else known
+        return self._thresholds(self._dense_coef().shape[0]) if known is None else known
 
     def _label_names(self, L: int) -> list[Any]:
         # Of two classes the second one is the label.

@@ -33,6 +33,9 @@ FULL_MATRIX = 4096
 _DOUBLE = 1 << 21
 """Up to this many entries all factors together are held in float64, more in the matrices' dtype."""
 
+_MOST_JITTER = 1e12
+"""Most that is added to make a matrix definite, a share of its diagonal; finite ones need less."""
+
 
 class Preconditioner(Protocol):
     """An approximate inverse Hessian."""
@@ -202,13 +205,14 @@ def _factor(
     n_outputs: int = 1,
     room: np.ndarray | None = None,
 ) -> np.ndarray:
-    # The upper Cholesky factor. Jitter keeps constant or collinear features solvable.
+    # The upper Cholesky factor. Jitter keeps constant or collinear features solvable, and those so
+    # far from 0 that rounding made their second moment negative.
     side = len(matrix) // n_outputs
-    diagonal = matrix.diagonal().astype(np.float64)
+    diagonal = np.abs(matrix.diagonal().astype(np.float64))
     scale = diagonal + 1e-8 * max(float(diagonal.sum()) / len(matrix), 1e-300)
     jitter = 1e-12 if matrix.dtype == np.float64 else 1e-7
     potrf = lapack.dpotrf if dtype == np.float64 else lapack.spotrf
-    while True:
+    while jitter < _MOST_JITTER:
         system = np.empty(matrix.shape, dtype) if room is None else room
         system[:] = matrix
         ridge = penalty + jitter * scale
@@ -223,6 +227,7 @@ def _factor(
         if info == 0:
             return factor
         jitter *= 100
+    return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite; the line search will tell
 
 
 def _solve(factor: np.ndarray, right: np.ndarray) -> np.ndarray:
