@@ -135,6 +135,8 @@ def test_sparse_features_of_different_size_are_scaled(factor: float, scale: str,
 def test_counts_of_words_stay_as_they_are(tmp_path: Path):
     counts = scipy.sparse.random_array((90, 200), density=0.02, random_state=0, format="csr").ceil()
     counts.data[:5] = 5000
+    counts.indices = counts.indices.astype(np.int32)  # older versions of SciPy give 64 bits
+    counts.indptr = counts.indptr.astype(np.int32)
     dump_svmlight_file(counts, CODES, str(tmp_path / "words.svm"))
     recipe = written(tmp_path / "words.svm")
     assert recipe.data.scale == "auto"

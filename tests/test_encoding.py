@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,7 +100,6 @@ MANY = "number of unique classes is greater than 50%"
     ],
     ids=["integers", "negative", "uint8", "large gaps", "strings", "just more than half"],
 )
-@pytest.mark.skipif(sklearn.__version__.startswith("1.6."), reason="it doesn't warn of them")
 def test_more_classes_than_half_the_rows_are_warned_of(y: np.ndarray):
     with pytest.warns(UserWarning, match=MANY) as caught:
         assert_like_unique(y)

@@ -45,13 +45,7 @@ def warned(clf: Any, *data: Any) -> list[tuple[type, str]]:
 
 # Parameters
 
-SAME_PARAMETERS = pytest.mark.skipif(
-    "use_legacy_attributes" not in ScikitLearnCV().get_params(),
-    reason="scikit-learn before 1.8 has other parameters",
-)
 
-
-@SAME_PARAMETERS
 def test_every_parameter_of_scikit_learn_is_taken():
     ours = LogisticRegression().get_params(deep=False)
     theirs = ScikitLearn().get_params()
@@ -159,7 +153,6 @@ def test_liblinear_fits_two_classes_only(target: np.ndarray):
 # Cross-validated
 
 
-@SAME_PARAMETERS
 def test_every_parameter_of_scikit_learns_search_is_taken():
     ours = LogisticRegressionCV().get_params(deep=False)
     theirs = ScikitLearnCV().get_params()
@@ -184,7 +177,6 @@ def test_a_search_with_deprecated_parameters_is_the_same():
     assert np.array_equal(harmless.fit(X, y).coef_, expected.coef_)
 
 
-@SAME_PARAMETERS
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(
     "arguments, message",

@@ -244,6 +244,7 @@ def test_separable_data_without_a_penalty_stop_and_say_so():
     assert clf.score(rows, rows[:, 0] > 0) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Setting penalty=None:UserWarning")  # scikit-learn's, in 1.8
 def test_no_penalty_where_the_optimum_exists():
     noisy = BINARY ^ (RNG.random(len(y)) < 0.2)
     assert_same_fit(exact(C=np.inf).fit(X, noisy), scikit_learn(C=np.inf).fit(X, noisy), atol=1e-3)

@@ -167,7 +167,6 @@ def openml(tmp_path: Path) -> Path:
     keep(f"{api}/list/data_name/toys/limit/2/status/active/", search)
     keep(f"{api}/list/data_name/toys/limit/2/data_version/1", search)
     keep("data/v1/download/9/toys.arff", ARFF.encode())
-    keep("data/v1/download/9", ARFF.encode())  # where scikit-learn 1.6 looks
     return tmp_path
 
 

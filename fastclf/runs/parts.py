@@ -294,10 +294,11 @@ def _check_classes(train: Dataset, test: Dataset) -> None:
     """Refuse a split that leaves a class without a row to learn it from."""
     if train.y.ndim == 2:
         return
-    unseen = np.setdiff1d(test.y, train.y)
-    if len(unseen):
+    known = set(np.unique(train.y).tolist())
+    unseen = [str(label) for label in np.unique(test.y).tolist() if label not in known]
+    if unseen:
         raise DataError(
-            f"{train.name}: all rows of {listed(list(map(str, unseen.tolist())))} are held out, "
+            f"{train.name}: all rows of {listed(unseen)} are held out, "
             "so nothing can be learned of it; split otherwise, or leave the class out with "
             "data.classes"
         )
