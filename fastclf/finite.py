@@ -1,5 +1,6 @@
 """The first entry of a matrix that isn't a finite number, for every place where rows come in."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     if values.dtype.kind != "f":
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
+        if math.isfinite(values.sum()):
             return None
     bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
     count = int(np.count_nonzero(bad))

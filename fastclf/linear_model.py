@@ -5,6 +5,7 @@ ever executed.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class LinearModel:
 
         threads.run(task, len(pieces), n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(logits.sum())
+            finite = math.isfinite(logits.sum())
         if not finite and np.isfinite(self.theta).all():  # a row that isn't finite has such logits
             numbers = np.arange(first_row, first_row + n) if in_file is None else in_file
             check_logits(X, logits, numbers, self.feature_names)

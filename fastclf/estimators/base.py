@@ -436,15 +436,17 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _theta(self) -> np.ndarray:
         # From the attributes, which users may have set by hand.
-        coef = np.atleast_2d(self._dense_coef())
-        if np.size(self.intercept_) not in (1, len(coef)):
+        coef, intercept = np.atleast_2d(self._dense_coef()), np.asarray(self.intercept_)
+        if intercept.size not in (1, len(coef)):
             raise InputError(
-                f"intercept_ must have shape ({len(coef)},) for this coef_, "
-                f"got {np.shape(self.intercept_)}"
+                f"intercept_ must have shape ({len(coef)},) for this coef_, got {intercept.shape}"
             )
-        theta = np.vstack([coef.T, np.broadcast_to(self.intercept_, len(coef))[None, :]])
-        floats = theta.dtype in (np.float32, np.float64)
-        return np.ascontiguousarray(theta, dtype=None if floats else np.float64)
+        dtype = np.result_type(coef, intercept)
+        theta = np.empty(
+            (coef.shape[1] + 1, len(coef)), np.float32 if dtype == np.float32 else np.float64
+        )
+        theta[:-1], theta[-1] = coef.T, intercept.reshape(-1)
+        return theta
 
     def _start(self) -> np.ndarray:
         # Where a warm start begins.

@@ -158,7 +158,7 @@ def check_total_weight(total: Any, dtype: Any, source: str) -> None:
         The arguments that they come from.
     """
     most = _MOST_IN_SINGLE if dtype == np.float32 else _MOST
-    if np.ndim(total) == 0 and 1 / most <= total <= most:
+    if not isinstance(total, np.ndarray) and 1 / most <= total <= most:
         return
     total = np.atleast_1d(total)
     bad = ~((total <= most) & ((total >= 1 / most) | (total == 0)))

@@ -1,5 +1,6 @@
 """How a fit has ended that ran out of steps, or whose numbers aren't finite."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def is_finite(state: Any, theta: np.ndarray) -> bool:
     Stopping rules don't: they compare, and NaN passes some comparisons.
     """
     gradient = getattr(state, "gradient", None)
-    if gradient is not None and not np.isfinite(gradient).all():
-        return False
     known = state.iteration > 0 or gradient is not None  # minibatch solvers compute it later
-    return bool(np.isfinite(theta).all()) and not (known and not np.isfinite(state.objective))
+    if known and not math.isfinite(state.objective):
+        return False
+    return bool(np.isfinite(theta).all() and (gradient is None or np.isfinite(gradient).all()))
