@@ -19,7 +19,7 @@ from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.files import replacing
 from fastclf.finite import check_logits
-from fastclf.kernels import passes
+from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.model_file import check_is_text, pack, unpack
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table

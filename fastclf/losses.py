@@ -1,13 +1,15 @@
 """Losses: small frozen values that name their kernels. They are defined on logits and never see X.
 
-The formulas stand in :mod:`fastclf.kernels.cross_entropy` and :mod:`fastclf.kernels.sigmoid`.
+The formulas stand in :mod:`fastclf.kernels.loss.cross_entropy` and
+:mod:`fastclf.kernels.loss.sigmoid`.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastclf.kernels import passes, sigmoid, softmax
+from fastclf.kernels.loss import sigmoid, softmax
+from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.targets import Target
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastclf.kernels import ridge
+from fastclf.kernels.linalg import ridge
 
 
 class Penalty(Protocol):

@@ -4,7 +4,7 @@ Results never depend on the number of threads: the work is cut into chunks by it
 chunk writes to a place of its own, and the caller adds the parts in order.
 
 A thread that has helped stays awake a while, in case it is asked again: waking up takes as long as
-a pass over a small X. It waits in :mod:`fastclf.kernels.sharing`.
+a pass over a small X. It waits in :mod:`fastclf.kernels.runtime.sharing`.
 """
 
 import math
@@ -185,8 +185,8 @@ def share(
 ) -> None:
     """Call a compiled function that takes pieces of its work, on several threads at once.
 
-    It does so by :mod:`fastclf.kernels.sharing`: not even between pieces does anybody wait for
-    Python's lock. The exception of any thread is raised.
+    It does so by :mod:`fastclf.kernels.runtime.sharing`: not even between pieces does anybody wait
+    for Python's lock. The exception of any thread is raised.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def _help(call: _Call) -> None:
 
 
 def _sharing() -> Any:
-    from fastclf.kernels import sharing  # Numba takes its time
+    from fastclf.kernels.runtime import sharing  # Numba takes its time
 
     return sharing
 

@@ -15,9 +15,9 @@ from strategies import arrays, distributions, problems
 from fastclf import functional as F
 from fastclf import threads
 from fastclf.errors import InputError
-from fastclf.kernels import cross_entropy as softmax_loss_kernels
-from fastclf.kernels import sigmoid as sigmoid_kernels
-from fastclf.kernels import softmax as softmax_kernels
+from fastclf.kernels.loss import cross_entropy as softmax_loss_kernels
+from fastclf.kernels.loss import sigmoid as sigmoid_kernels
+from fastclf.kernels.loss import softmax as softmax_kernels
 
 SHAPES = [(n, K) for K in (1, 2, 3, 16, 19, 20, 21, 33, 100) for n in (1, 63, 64, 65)] + [(1000, 7)]
 

@@ -14,14 +14,16 @@ import pytest
 
 import fastclf
 from fastclf import kernels
-from fastclf.kernels import _jit
+from fastclf.kernels.runtime import jit as _jit
 
 PACKAGE = Path(fastclf.__file__).parent
-FILES = sorted(path.name for path in (PACKAGE / "kernels").glob("*.py"))
+FILES = sorted(
+    path.relative_to(PACKAGE / "kernels").as_posix() for path in (PACKAGE / "kernels").rglob("*.py")
+)
 
 SCRIPT = """
 import numpy as np
-from fastclf.kernels import sigmoid
+from fastclf.kernels.loss import sigmoid
 out = np.empty(1)
 sigmoid.sigmoid(np.zeros(1), 0, 1, out)
 stats = sigmoid.sigmoid.stats
@@ -58,7 +60,7 @@ def test_an_edit_in_another_file_is_never_answered_by_old_code(tmp_path):
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     assert run(tmp_path, **cache) == [0.5, 0, 1]
     assert run(tmp_path, **cache) == [0.5, 1, 0]
-    primitives = kernels / "primitives.py"
+    primitives = kernels / "runtime" / "primitives.py"
     text = primitives.read_text()
     last_step = "    p = p + 1.0\n"  # of exp in float64, which sigmoid calls
     assert text.count(last_step) == 1
@@ -78,7 +80,7 @@ def test_the_stamp_holds_for_locators_that_the_environment_names(locators, tmp_p
         "NUMBA_CACHE_LOCATOR_CLASSES": locators,
     }
     assert run(tmp_path, **environment) == [0.5, 0, 1]
-    primitives = kernels / "primitives.py"
+    primitives = kernels / "runtime" / "primitives.py"
     last_step = "    p = p + 1.0\n"
     primitives.write_text(primitives.read_text().replace(last_step, "    p = p + 3.0\n"))
     assert run(tmp_path, **environment) == [0.25, 0, 1]
@@ -89,7 +91,7 @@ def test_where_no_directory_can_be_written_kernels_are_compiled_without_a_cache(
     kernels = copy_of_the_package(tmp_path)
     in_the_way = tmp_path / "file"  # a file where a directory is wanted stops the superuser, too
     in_the_way.write_text("")
-    (kernels / "__pycache__").write_text("")
+    (kernels / "loss" / "__pycache__").write_text("")
     nowhere = str(in_the_way / "cache")
     environment = {"NUMBA_CACHE_DIR": nowhere, "HOME": nowhere, "XDG_CACHE_HOME": nowhere}
     for _ in range(2):
@@ -108,7 +110,7 @@ def test_every_file_of_the_package_is_in_the_stamp(name, tmp_path):
     assert stamp(kernels) != before
     path.write_text(text)
     assert stamp(kernels) == before
-    path.rename(kernels / f"other_{name}")
+    path.rename(path.with_name(f"other_{path.name}"))
     assert stamp(kernels) != before
 
 
@@ -213,7 +215,7 @@ def test_the_policy(cache_folder):
 def test_no_kernel_closes_over_a_function():
     """It would be compiled anew in every process."""
     seen = 0
-    for module in pkgutil.iter_modules(kernels.__path__, "fastclf.kernels."):
+    for module in pkgutil.walk_packages(kernels.__path__, "fastclf.kernels."):
         for value in vars(importlib.import_module(module.name)).values():
             for kernel in value if isinstance(value, tuple) else (value,):
                 cells = getattr(getattr(kernel, "py_func", None), "__closure__", None) or ()

@@ -9,8 +9,8 @@ from oracles import sigmoid
 from sklearn.exceptions import ConvergenceWarning
 
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
-from fastclf.kernels.label_passes import value_and_grad
-from fastclf.kernels.lanes import LANES
+from fastclf.kernels.passes.labels import value_and_grad
+from fastclf.kernels.runtime.lanes import LANES
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective
 from fastclf.objective.label_blocks import LabelBlock, joined

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from fastclf.kernels import line_search
+from fastclf.kernels.linalg import line_search
 from fastclf.solvers.line_search import search
 
 DOUBLE, SINGLE = (float(np.finfo(dtype).eps) for dtype in (np.float64, np.float32))

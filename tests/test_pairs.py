@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastclf.kernels import pairs
+from fastclf.kernels.linalg import pairs
 from fastclf.solvers.quasi_newton import Pairs
 
 ROWS = 4

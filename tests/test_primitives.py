@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from oracles import LONG, ulps
 
-from fastclf.kernels import primitives
+from fastclf.kernels.runtime import primitives
 
 BITS = {np.float32: np.int32, np.float64: np.int64}
 LIMIT = 3  # units in the last place

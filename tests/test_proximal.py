@@ -20,7 +20,8 @@ from sklearn.preprocessing import scale
 from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
 from fastclf.config import load_recipe
 from fastclf.errors import ConfigError, InputError
-from fastclf.kernels import column_descent, coordinate_descent
+from fastclf.kernels.linalg import coordinate_descent
+from fastclf.kernels.steps import column_descent
 from fastclf.losses import Distillation, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective, small_problem
 from fastclf.objective.column_model import bound_of_curvature

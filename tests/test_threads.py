@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 from fastclf import LogisticRegression, threads
 from fastclf.data.pieces import in_order
 from fastclf.errors import InputError
-from fastclf.kernels import sharing
+from fastclf.kernels.runtime import sharing
 
 
 @pytest.fixture(params=[1, 2, 3, 8])

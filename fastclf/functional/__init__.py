@@ -5,8 +5,8 @@ array of; integers become float64. Arrays come back in the input's dtype, scalar
 there is ``out=``, a reused array saves the time that fresh memory costs, which is often as long as
 the computation. Work on large arrays is shared among all CPUs; results don't depend on how many.
 
-Formulas: :mod:`fastclf.kernels.softmax`, :mod:`fastclf.kernels.cross_entropy` and
-:mod:`fastclf.kernels.sigmoid`.
+Formulas: :mod:`fastclf.kernels.loss.softmax`, :mod:`fastclf.kernels.loss.cross_entropy` and
+:mod:`fastclf.kernels.loss.sigmoid`.
 """
 
 from fastclf.functional.losses import (

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.functional.rounding import ROUNDING, SUM_TOLERANCE, off_sum, with_sum_one
-from fastclf.kernels.arrays import for_reading
+from fastclf.kernels.runtime.arrays import for_reading
 
 _LARGEST_CODE = np.iinfo(np.intp).max
 

@@ -26,9 +26,9 @@ from fastclf.functional._arrays import (
     run_sum,
 )
 from fastclf.functional.transforms import softmax
-from fastclf.kernels import cross_entropy as _softmax_loss
-from fastclf.kernels import sigmoid as _sigmoid
-from fastclf.kernels.two_classes import two_classes
+from fastclf.kernels.loss import cross_entropy as _softmax_loss
+from fastclf.kernels.loss import sigmoid as _sigmoid
+from fastclf.kernels.loss.two_classes import two_classes
 
 Reduction = Literal["mean", "sum", "none"]
 

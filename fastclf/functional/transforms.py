@@ -16,8 +16,8 @@ from fastclf.functional._arrays import (
     positive_temperature,
     run,
 )
-from fastclf.kernels import sigmoid as _sigmoid
-from fastclf.kernels import softmax as _softmax
+from fastclf.kernels.loss import sigmoid as _sigmoid
+from fastclf.kernels.loss import softmax as _softmax
 
 
 def softmax(z: ArrayLike, temperature: float = 1.0, *, out: np.ndarray | None = None) -> np.ndarray:

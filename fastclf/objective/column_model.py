@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 
-from fastclf.kernels import column_descent
+from fastclf.kernels.steps import column_descent
 from fastclf.losses import Loss, Softmax
 from fastclf.penalties import Penalty
 from fastclf.targets import Target

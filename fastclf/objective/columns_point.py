@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import proximal
+from fastclf.kernels.steps import proximal
 from fastclf.objective.l1_point import L1Point
 
 
 @dataclass(frozen=True)
 class ColumnsPoint(L1Point):
-    """A point of one problem of one output, as :mod:`fastclf.kernels.proximal_columns` has it.
+    """A point of one problem of one output, for :mod:`fastclf.kernels.steps.proximal_columns`.
 
     Parameters
     ----------

@@ -8,9 +8,11 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
-from fastclf.kernels import dense, minibatch, passes, sparse
-from fastclf.kernels.arrays import copy
-from fastclf.kernels.softmax import TILE
+from fastclf.kernels.loss.softmax import TILE
+from fastclf.kernels.passes import minibatch
+from fastclf.kernels.passes import value_and_grad as passes
+from fastclf.kernels.products import dense, sparse
+from fastclf.kernels.runtime.arrays import copy
 from fastclf.objective import matrices
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import for_kernels
@@ -45,7 +47,7 @@ class DenseFeatures:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
 
         It computes in a dtype, which may be another than that of X. None where threads can share
-        a call of :data:`fastclf.kernels.passes.SHARED_VALUE_AND_GRAD`.
+        a call of :data:`fastclf.kernels.passes.value_and_grad.SHARED_VALUE_AND_GRAD`.
         """
         if n_columns >= _MANY_COLUMNS:
             return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])

@@ -10,8 +10,8 @@ import scipy.sparse
 import scipy.special
 
 from fastclf import threads
-from fastclf.kernels import passes
-from fastclf.kernels.lanes import LANES
+from fastclf.kernels.passes import value_and_grad as passes
+from fastclf.kernels.runtime.lanes import LANES
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import matrices, narrow, small_problem
 from fastclf.objective.column_model import ColumnModel
@@ -323,7 +323,7 @@ class InMemoryObjective:
         return point
 
     def newton_step(self, point: NewtonPoint, limits: tuple[float, ...]) -> int:
-        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`.
+        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.steps.newton`.
 
         ``limits`` are those that the kernel names.
         """
@@ -359,7 +359,7 @@ class InMemoryObjective:
         most_steps: int,
         most_passes: int,
     ) -> None:
-        """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.label_descent`."""
+        """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.steps.labels`."""
         numbers = single, limits, most_steps, most_passes
         strength = self.penalty.strength
         self._count(self._label_descent(blocks, strength, moments, *numbers))
@@ -433,7 +433,8 @@ class InMemoryObjective:
     ) -> int:
         """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
 
-        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        Return how it ended: a code of :mod:`fastclf.kernels.steps.proximal`, which names the
+        limits, too.
         """
         assert self._small is not None  # there is one problem
         before = point.passes

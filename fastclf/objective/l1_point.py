@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fastclf.kernels import proximal
+from fastclf.kernels.steps import proximal
 
 
 class L1Point:
-    """A point with the ``numbers`` of :mod:`fastclf.kernels.proximal`."""
+    """A point with the ``numbers`` of :mod:`fastclf.kernels.steps.proximal`."""
 
     numbers: np.ndarray
 

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import label_descent
-from fastclf.kernels.label_descent import (
+from fastclf.kernels.runtime.lanes import LANES
+from fastclf.kernels.steps import labels as label_descent
+from fastclf.kernels.steps.labels import (
     COUNT,
     EMPTY,
     LENGTH,
@@ -20,7 +21,6 @@ from fastclf.kernels.label_descent import (
     STATE,
     VALUE,
 )
-from fastclf.kernels.lanes import LANES
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.selection import Selection
 
@@ -52,7 +52,7 @@ def blocks_pay(penalty: np.ndarray, entries: int | None) -> bool:
 
 @dataclass(frozen=True)
 class LabelBlock:
-    """Where up to LANES problems stand, in the layout of :mod:`fastclf.kernels.label_descent`.
+    """Where up to LANES problems stand, in the layout of :mod:`fastclf.kernels.steps.labels`.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import sparse
+from fastclf.kernels.products import sparse
 from fastclf.losses import Loss, Softmax
 from fastclf.objective.protocol import MANY_FEATURES
 from fastclf.targets import Target
@@ -141,7 +141,7 @@ def slopes_of_pairs(
     """Return the second derivative of each row's share of the mean loss, (n, P).
 
     With ``whole``, of a softmax's P pairs of columns, in the order of
-    :mod:`fastclf.kernels.narrow` and with its sign; otherwise of each column.
+    :mod:`fastclf.kernels.passes.narrow` and with its sign; otherwise of each column.
     """
     M = logits.shape[1] // K
     shares = target.weights / target.total_weight[:, None].astype(target.weights.dtype)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import narrow, passes
+from fastclf.kernels.passes import narrow
+from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.objective.features import DenseFeatures
 from fastclf.objective.protocol import MANY_FEATURES, Hessian
 from fastclf.objective.selection import Selection
@@ -45,7 +46,7 @@ def work_of_pass(n_features: int, n_columns: int) -> float:
 
 @dataclass(frozen=True)
 class NarrowPass:
-    """A pass with the kernels of :mod:`fastclf.kernels.narrow`.
+    """A pass with the kernels of :mod:`fastclf.kernels.passes.narrow`.
 
     Parameters
     ----------

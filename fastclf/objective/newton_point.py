@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import newton
+from fastclf.kernels.steps import newton
 from fastclf.objective.narrow import padded, pairs
 
 
 @dataclass(frozen=True)
 class NewtonPoint:
-    """A point of one problem, in the layout of :mod:`fastclf.kernels.newton`.
+    """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.newton`.
 
     Parameters
     ----------

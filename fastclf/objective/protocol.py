@@ -125,7 +125,7 @@ class Objective(Protocol):
         """Return a point from which compiled steps of Newton's method go."""
 
     def newton_step(self, point: Any, limits: tuple[float, ...]) -> int:
-        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.newton`."""
+        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.steps.newton`."""
 
     def label_blocks(self, theta: np.ndarray, memory: int) -> list[Any]:
         """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs."""
@@ -141,9 +141,9 @@ class Objective(Protocol):
     ) -> None:
         """Move blocks by limited-memory BFGS, in up to so many passes.
 
-        ``moments`` are those of :mod:`fastclf.kernels.diagonal`: center and second (d,), logits and
-        ridge (M,). With ``single`` passes compute in float32, whatever the dtype. A problem takes
-        up to ``most_steps`` steps in all.
+        ``moments`` are those of :mod:`fastclf.kernels.linalg.diagonal`: center and second (d,),
+        logits and ridge (M,). With ``single`` passes compute in float32, whatever the dtype. A
+        problem takes up to ``most_steps`` steps in all.
         """
 
     def constant_optimum(self) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +201,8 @@ class Objective(Protocol):
     def settle(self, point: Any, limits: tuple[float, float, float], most: int) -> int:
         """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
 
-        Return how it ended: a code of :mod:`fastclf.kernels.proximal`, which names the limits, too.
+        Return how it ended: a code of :mod:`fastclf.kernels.steps.proximal`, which names the
+        limits, too.
         """
 
     def entries(self, features: np.ndarray | None = None) -> int:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import proximal
+from fastclf.kernels.steps import proximal
 from fastclf.objective.l1_point import L1Point
 
 
 @dataclass(frozen=True)
 class ProximalPoint(L1Point):
-    """A point of one problem, in the layout of :mod:`fastclf.kernels.proximal`.
+    """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.proximal`.
 
     Parameters
     ----------

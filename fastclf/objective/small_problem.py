@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import newton, passes, proximal, proximal_columns
-from fastclf.kernels.narrow import TILE
+from fastclf.kernels.passes import value_and_grad as passes
+from fastclf.kernels.passes.narrow import TILE
+from fastclf.kernels.steps import newton, proximal, proximal_columns
 from fastclf.losses import Loss
 from fastclf.objective import narrow
 from fastclf.objective.columns_point import ColumnsPoint

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import passes, sparse
+from fastclf.kernels.passes import value_and_grad as passes
+from fastclf.kernels.products import sparse
 from fastclf.objective.features import CSRFeatures
 from fastclf.objective.selection import Selection
 
@@ -35,7 +36,7 @@ class SparsePass:
     ----------
     features : CSRFeatures
     kind : int
-        A kind of loss of :mod:`fastclf.kernels.passes`.
+        A kind of loss of :mod:`fastclf.kernels.passes.value_and_grad`.
     parameters : tuple
         Those of the loss.
     n_threads : int, optional

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.kernels.label_descent import COUNT, STUCK
-from fastclf.kernels.lanes import LANES
+from fastclf.kernels.runtime.lanes import LANES
+from fastclf.kernels.steps.labels import COUNT, STUCK
 from fastclf.objective import Objective
 from fastclf.objective.label_blocks import LabelBlock, joined
 from fastclf.solvers.loop import OfProblems, is_watched, minimize, unobserved

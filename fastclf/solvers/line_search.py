@@ -1,13 +1,13 @@
 """A line search for M problems at once: each evaluation of the objective serves all of them.
 
-Its rule stands in :mod:`fastclf.kernels.line_search`.
+Its rule stands in :mod:`fastclf.kernels.linalg.line_search`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.kernels import line_search, pairs
+from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
 
 _MAX_EVALUATIONS = 25

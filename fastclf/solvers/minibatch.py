@@ -2,7 +2,7 @@
 
 The order of the rows in an epoch is a function of (seed, epoch), so a position is (epoch, batch)
 and nothing else. The rules work in standardised coordinates (see
-:mod:`fastclf.kernels.minibatch`), so default learning rates serve raw features.
+:mod:`fastclf.kernels.passes.minibatch`), so default learning rates serve raw features.
 """
 
 import warnings
@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fastclf.errors import InputError
-from fastclf.kernels import minibatch as kernels
+from fastclf.kernels.passes import minibatch as kernels
 from fastclf.objective import Curvature
 from fastclf.solvers import schedules
 from fastclf.solvers.checks import check_integer, check_limits

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fastclf import threads
-from fastclf.kernels import block_diagonal, diagonal, pairs
+from fastclf.kernels.linalg import block_diagonal, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
 FULL_MATRIX = 4096

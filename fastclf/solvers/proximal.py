@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels import coordinate_descent, line_search
-from fastclf.kernels.proximal import (
+from fastclf.kernels.linalg import coordinate_descent, line_search
+from fastclf.kernels.steps.proximal import (
     CONVERGED,
     MOST_EVALUATIONS,
     RUNNING,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastclf.kernels import coordinate_descent
+from fastclf.kernels.linalg import coordinate_descent
 from fastclf.objective import Hessian
 
 _MOST_SWEEPS = 1000

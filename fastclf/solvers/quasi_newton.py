@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastclf.kernels import line_search, pairs
+from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search

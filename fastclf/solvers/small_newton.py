@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastclf.kernels import newton
+from fastclf.kernels.steps import newton
 from fastclf.objective import NewtonPoint, Objective
 from fastclf.solvers.stopping import Stopping
 

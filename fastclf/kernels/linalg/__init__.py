@@ -1,0 +1,1 @@
+"""Line search, limited-memory pairs, and solves with small or structured matrices."""

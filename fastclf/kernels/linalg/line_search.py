@@ -1,0 +1,108 @@
+r"""One round of a line search, for M problems.
+
+A step t along a direction is taken when it decreases the objective enough,
+
+.. math:: f(t) \le f(0) + c_1 t f'(0)
+
+or, where values are too close for that to mean anything in the precision at hand, when it passes
+the test of Hager and Zhang (*A new conjugate gradient method with guaranteed descent*, SIAM J.
+Optim. 16, 2005), which compares slopes instead. A step that leaves more than the share
+:math:`c_2` of the slope is followed by one four times as long, and the longest of the good ones is
+kept. A step that was too long is cut at the minimum of the cubic through both ends (Nocedal and
+Wright, *Numerical Optimization*, 2nd ed., equation 3.59). The objective is convex, so every step
+taken leaves an update of the Hessian that is positive definite, whatever its slope.
+"""
+
+import numpy as np
+
+from fastclf.kernels.runtime.jit import kernel
+
+_C1, _C2 = 1e-4, 0.9
+_SHORTEST, _LONGEST = 0.01, 0.6
+"""Shares of a bracket between which a step that was too long is cut."""
+
+
+@kernel
+def rounding(value, eps):
+    """Return by how much values may differ for rounding alone."""
+    return 16 * eps * max(abs(value), 1e-300)
+
+
+@kernel
+def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take):
+    """Mark in ``take`` the problems that move to their trial; set ``t`` for the next round.
+
+    All arrays are (M,). ``values`` and ``slopes`` are those of the start, computed with a precision
+    of ``eps``; ``taken`` is the longest step that was taken so far, or 0. Problems that need no
+    other trial leave ``pending``.
+    """
+    for m in range(values.size):
+        take[m] = False
+        if not pending[m]:
+            continue
+        value, slope, start = trial_values[m], trial_slopes[m], slopes[m]
+        if decreases(values[m], start, eps, value, slope, t[m]):
+            take[m] = True
+            taken[m] = t[m]
+            if slope >= _C2 * start:
+                pending[m] = False
+            else:
+                t[m] *= 4.0
+        elif taken[m] > 0.0:
+            pending[m] = False
+        else:
+            t[m] *= share_of_step(t[m], values[m], start, value, slope)
+
+
+@kernel
+def decreases(value0, slope0, eps, value1, slope1, t):
+    """Tell whether a step t, from a value and slope to others, decreases the objective enough."""
+    if not (np.isfinite(value1) and np.isfinite(slope1)):
+        return False
+    near = value1 <= value0 + rounding(value0, eps) and slope1 <= (2 * _C1 - 1) * slope0
+    return near or value1 <= value0 + _C1 * t * slope0
+
+
+@kernel
+def share_of_step(t, value0, slope0, value1, slope1):
+    """Return what share of a step t to try that was too long."""
+    share = _SHORTEST
+    if np.isfinite(value1) and np.isfinite(slope1):
+        a = slope0 + slope1 - 3.0 * (value1 - value0) / t
+        square = a * a - slope0 * slope1
+        if square >= 0.0:
+            root = np.sqrt(square)
+            share = 1.0 - (slope1 + root - a) / (slope1 - slope0 + 2.0 * root)
+    return min(max(share, _SHORTEST), _LONGEST) if share == share else _SHORTEST
+
+
+@kernel
+def improves(value, norm, eps, lowest, smallest):
+    """Tell whether a value is lower, rounding aside, or a gradient smaller than ever before."""
+    return value < lowest - rounding(lowest, eps) or norm < smallest
+
+
+@kernel
+def is_met(norm, expected, limits):
+    """Tell whether a problem is done: :meth:`fastclf.solvers.stopping.Stopping.is_met` of one."""
+    tol, negligible, much_smaller, modest, _ = limits
+    enough = expected <= negligible or (norm <= much_smaller and expected <= modest)
+    return norm <= tol and enough
+
+
+@kernel
+def settle(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
+    """Retire from ``running`` problems that can't get better, and mark them ``stuck``; all (M,).
+
+    Those are the ones whose search took no step, or which for ``patience`` iterations didn't get
+    better.
+    """
+    for m in range(values.size):
+        better = improves(values[m], norms[m], eps, lowest[m], smallest[m])
+        if better:
+            lowest[m] = min(lowest[m], values[m])
+        smallest[m] = min(smallest[m], norms[m])
+        stale[m] = 0 if better else stale[m] + 1
+        if running[m] and (steps[m] == 0.0 or stale[m] >= patience):
+            stuck[m] = True
+            running[m] = False

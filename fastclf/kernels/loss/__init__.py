@@ -1,0 +1,1 @@
+"""Losses on rows of logits: values, slopes and curvatures."""

@@ -1,0 +1,79 @@
+r"""Softmax cross-entropy of two classes: a function of the difference of their logits.
+
+With :math:`x = (z_1 - z_0) / T` and :math:`l = \log(1 + e^{-|x|})`,
+
+.. math::
+    \ell = q_0 (\max(x, 0) + l) + q_1 (\max(-x, 0) + l),\qquad
+    \frac{\partial \ell}{\partial z_1} = -\frac{\partial \ell}{\partial z_0}
+    = \frac{q_0 \sigma(x) - q_1 \sigma(-x)}{T}
+
+which takes one exponential a row, and no transposition of tiles. Rows start to stop otherwise as in
+:mod:`fastclf.kernels.loss.cross_entropy`.
+"""
+
+import numpy as np
+
+from fastclf.kernels.runtime.arrays import fill_weights
+from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.primitives import exp, log1p, maximum
+
+BLOCK = 1024
+
+
+@kernel
+def two_classes(logits, codes, targets, weights, scale, temperature, start, stop, gradient, losses):
+    """Take ``targets`` (n, 2), or where those are empty ``codes`` (n,), all of them 0 or 1."""
+    number = logits.dtype.type
+    one = number(1)
+    zero = number(0)
+    inverse_t = number(1 / temperature)
+    gradient_scale = number(scale / temperature)
+    w = np.empty(BLOCK, logits.dtype)
+    off = np.empty(BLOCK, logits.dtype)
+    on = np.empty(BLOCK, logits.dtype)
+    slope = np.empty(BLOCK, logits.dtype)
+    loss = np.empty(BLOCK, logits.dtype)
+    total = 0.0
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        rows = last - first
+        z = logits[first:last].reshape(-1)
+        g = gradient[first:last].reshape(-1)
+        fill_weights(weights, first, w)
+        if codes.size:
+            code = codes[first:last]
+            for i in range(rows):
+                on[i] = number(code[i])
+            for i in range(rows):
+                off[i] = one - on[i]
+        else:
+            q = targets[first:last].reshape(-1)
+            for i in range(rows):
+                off[i] = q[2 * i]
+                on[i] = q[2 * i + 1]
+        for i in range(rows):
+            top = maximum(z[2 * i], z[2 * i + 1])
+            # top - top is 0, or NaN where softmax isn't defined: at +inf, or -inf twice.
+            x = (z[2 * i + 1] - z[2 * i]) * inverse_t + (top - top)
+            e = exp(-abs(x))
+            larger = one / (one + e)
+            smaller = e * larger
+            log_sum = log1p(e)
+            up = smaller if x < 0 else larger
+            down = larger if x < 0 else smaller
+            slope[i] = off[i] * up - on[i] * down
+            above = off[i] * (maximum(x, zero) + log_sum)
+            below = on[i] * (maximum(-x, zero) + log_sum)
+            # 0 * inf is 0 here
+            loss[i] = (zero if off[i] == zero else above) + (zero if on[i] == zero else below)
+        for i in range(rows):
+            total += float(w[i]) * float(loss[i])
+        for i in range(rows):
+            slope[i] *= gradient_scale * w[i]
+        for i in range(rows):
+            g[2 * i] = -slope[i]
+            g[2 * i + 1] = slope[i]
+        if losses.size:
+            for i in range(rows):
+                losses[first + i] = loss[i]
+    return total * scale

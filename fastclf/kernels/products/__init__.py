@@ -1,0 +1,1 @@
+"""Products of rows of X with the coefficients, and back."""

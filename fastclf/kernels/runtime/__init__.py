@@ -1,0 +1,1 @@
+"""How kernels are compiled, cached, shared between threads; elementary functions and vectors."""

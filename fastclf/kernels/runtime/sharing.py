@@ -1,0 +1,146 @@
+"""Pieces of one call that several threads take, and waiting for each other without going to sleep.
+
+A thread that sleeps takes 0.05 to 0.2 ms to wake up, and so does one that waits for Python's lock:
+time in which small problems are half solved. So threads wait here, where that lock isn't held, and
+go on at once. They give way to any other thread that wants their processor, and only wait so long.
+
+``turns`` is an array from :func:`new_turns` that the threads of a call share.
+"""
+
+import os
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastclf.kernels.runtime import twins
+from fastclf.kernels.runtime.jit import kernel, twin
+
+CAN_WAIT = hasattr(os, "sched_yield")
+"""Whether the system has what threads give way by; on others they don't wait for calls."""
+
+_TAKEN, _DONE, _CAME, _WENT = range(0, 32, 8)
+"""Places in ``turns``, each in a cache line of its own: pieces that were taken, and that are done;
+helpers that came, and that are out of the way again.
+"""
+
+_BEFORE_HELPING = 30
+"""Turns after a call in which the caller gets to work, and lets go of Python's lock."""
+
+_BEFORE_LEAVING = 200
+"""Turns after the last piece in which helpers need Python's lock to get out of the way."""
+
+
+def new_turns() -> np.ndarray:
+    """Return the counters of a call."""
+    return np.zeros(32, np.int64)
+
+
+def _pointer(context, builder, kind, array, index):
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
+@twin(twins.load)
+@intrinsic
+def _load(typing_context, counters, i):
+    # What another thread wrote; a plain load would be moved out of the loop that waits for it.
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments)
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(counters, types.intp), generate
+
+
+@twin(twins.increase)
+@intrinsic
+def _increase(typing_context, counters, i):
+    # Add 1 and return what it was, with nothing in between.
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments)
+        return builder.atomic_rmw("add", pointer, ir.IntType(64)(1), "seq_cst")
+
+    return types.int64(counters, types.intp), generate
+
+
+@twin(twins.give_way)
+@intrinsic
+def _give_way(typing_context):
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+
+    return types.int32(), generate
+
+
+@kernel
+def _pause():
+    if CAN_WAIT:
+        _give_way()
+
+
+@kernel
+def take(turns):
+    """Return the number of the next piece, of as many as there are."""
+    return _increase(turns, _TAKEN)
+
+
+@kernel
+def done(turns):
+    """Tell that a piece is done."""
+    _increase(turns, _DONE)
+
+
+@kernel
+def begin(turns, leads):
+    """Take part in a call: ``leads`` is True in the caller's own thread."""
+    if not leads:
+        _increase(turns, _CAME)
+
+
+@kernel
+def finish(turns, leads, pieces):
+    """End it: the caller waits until all pieces are done, and its helpers out of its way."""
+    if not leads:
+        return
+    while _load(turns, _DONE) < pieces:
+        gone = _load(turns, _WENT) >= _load(turns, _CAME)
+        if gone and _load(turns, _DONE) < pieces:  # a helper failed
+            return
+        _pause()
+    for _ in range(_BEFORE_LEAVING):
+        if _load(turns, _WENT) >= _load(turns, _CAME):
+            break
+        _pause()
+
+
+@kernel
+def is_complete(turns, pieces):
+    """Tell whether all pieces are done."""
+    return _load(turns, _DONE) >= pieces
+
+
+@kernel
+def rest(turns, calls, last, patience):
+    """Leave a call, and return True at the next: when ``calls[0]`` is beyond the last one's number.
+
+    False if that takes too long: this thread gave way to others so many times.
+    """
+    _increase(turns, _WENT)
+    for _ in range(patience):
+        if _load(calls, 0) > last:
+            for _ in range(_BEFORE_HELPING):
+                _pause()
+            return True
+        _pause()
+    return False
+
+
+@kernel
+def until_gone(turns, helpers, patience):
+    """Wait until so many helpers left a call, or until it takes too long."""
+    for _ in range(patience):
+        if _load(turns, _WENT) >= helpers:
+            return
+        _pause()

@@ -1,0 +1,1 @@
+"""Whole steps of solvers, compiled as one function each."""
