@@ -31,7 +31,7 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import LinearModel, Task
 from fastclf.objective import InMemoryObjective, RowSpace, StreamedObjective
 from fastclf.penalties import from_C
-from fastclf.solvers import Result, choose, minimize
+from fastclf.solvers import Result, choose, minimize, plan_of
 from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.optimality import far_from_optimum
 from fastclf.threads import resolve_n_threads
@@ -357,7 +357,7 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         tasks: Tasks | None,
     ) -> tuple[Result, str]:
         # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
-        dtype, tol, words = X.dtype, self.tol, ""
+        dtype, tol = X.dtype, self.tol
         problem = massless.restrict(problem)
         space, column = None, InterceptColumn.of(self)
         if isinstance(X, StreamedRows):
@@ -380,7 +380,6 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         if space is not None:
             X, theta = space.rows, space.reduce(theta)
             tol = tol / np.sqrt(len(X))  # no entry of a vector is larger than its norm
-            words = f"in the span of {len(X)} rows, "
             if validation is not None:
                 validation = space.coordinates(validation[0]), validation[1]
 
@@ -416,7 +415,9 @@ class LinearClassifier(CallbackSupportMixin, BaseEstimator):
         history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
         return (
             replace(result, theta=full(result.theta), history=history, status=status),
-            words + solver.path(objective),
+            plan_of(solver, objective.shape, objective.costs).sentence(
+                0 if space is None else len(X)
+            ),
         )
 
     def _in_memory(self, X: Any) -> tuple[Any, Any]:

@@ -14,16 +14,11 @@ from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import dense, sparse
 from fastclf.kernels.runtime.arrays import copy
 from fastclf.objective import matrices
-from fastclf.objective.protocol import MANY_FEATURES
+from fastclf.plan.costs import MANY_FEATURES
+from fastclf.plan.passes import BLAS, COPIES
 from fastclf.targets import for_kernels
 
-_MANY_COLUMNS = 96
-"""From this many columns on, BLAS takes the products."""
-
 _ROWS_OF_A_BLOCK = 512
-
-_SEVERAL_COLUMNS, _WIDE, _LONG = 16, 100, 1 << 24
-"""Columns, features and multiplications from which on a pass in float32 is worth copying X to."""
 
 _COPIED = 1 << 17
 """Entries of a block that is copied to stay in cache."""
@@ -32,9 +27,7 @@ _COPIED = 1 << 17
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
-    hessian_product = passes.DENSE_HESSIAN_PRODUCT
     run_batches = minibatch.DENSE_RUN_BATCHES
-    by_feature = False
 
     def __init__(self, X: np.ndarray) -> None:
         self.X = X
@@ -43,26 +36,17 @@ class DenseFeatures:
         self.dtype = X.dtype
         self.entries = X.size
 
-    def pass_over(self, kind: int, n_columns: int, dtype: np.dtype) -> Callable | None:
+    def pass_over(self, kind: int, way: str) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
 
-        It computes in a dtype, which may be another than that of X. None where threads can share
-        a call of :data:`fastclf.kernels.passes.value_and_grad.SHARED_VALUE_AND_GRAD`.
+        ``way`` is a kind of pass of :mod:`fastclf.plan.passes`. None where threads can share a call
+        of :data:`fastclf.kernels.passes.value_and_grad.SHARED_VALUE_AND_GRAD`.
         """
-        if n_columns >= _MANY_COLUMNS:
+        if way == BLAS:
             return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
-        if dtype != self.dtype:
+        if way == COPIES:
             return partial(_pass_over_copies, passes.DENSE_VALUE_AND_GRAD[kind])
         return None
-
-    def gains_by_single(self, n_columns: int) -> bool:
-        """Tell whether passes over so many columns are faster in float32, blocks of X copied."""
-        if self.dtype == np.float32:
-            return False
-        if n_columns >= _MANY_COLUMNS:
-            return True
-        enough = n_columns >= _SEVERAL_COLUMNS and self.shape[1] >= _WIDE
-        return enough and self.entries * n_columns >= _LONG
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them, (C, d)."""
@@ -244,9 +228,7 @@ def _blocks_in(
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
-    hessian_product = passes.SPARSE_HESSIAN_PRODUCT
     run_batches = minibatch.SPARSE_RUN_BATCHES
-    by_feature = True
 
     def __init__(self, X: Any) -> None:
         self.X = X

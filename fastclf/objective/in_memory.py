@@ -7,45 +7,39 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import scipy.special
 
 from fastclf import threads
 from fastclf.kernels.passes import value_and_grad as passes
-from fastclf.kernels.runtime.lanes import LANES
-from fastclf.losses import Loss, Softmax
-from fastclf.objective import matrices, narrow, small_problem
-from fastclf.objective.column_model import ColumnModel
-from fastclf.objective.columns_point import ColumnsPoint
+from fastclf.losses import Loss
+from fastclf.objective import hessians, narrow
+from fastclf.objective.arrays import Arrays
 from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.label_blocks import LabelBlock, LabelDescent, blocks_pay
+from fastclf.objective.logits import logits_of
+from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.narrow import NarrowPass
-from fastclf.objective.newton_point import NewtonPoint
-from fastclf.objective.protocol import MANY_FEATURES, Curvature, Hessian, Rule
-from fastclf.objective.proximal_point import ProximalPoint
+from fastclf.objective.protocol import LastPass, Rule
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import NO_ORDER, Selection
-from fastclf.objective.small_problem import SmallProblem
 from fastclf.objective.sparse import SparsePass
 from fastclf.penalties import Penalty
+from fastclf.plan import Costs, Shape, current_costs
+from fastclf.plan.passes import dense_pass, has_narrow, loops_over_rows
 from fastclf.targets import Target
 
 _GRADIENT_SHARE = 0.08
 """Partial gradients of all chunks together may take this share of the memory of X."""
 
-_CHEAP = 3.0
-"""A pass that takes the Hessian along may cost so many without it."""
-
 
 @dataclass(frozen=True)
-class Whole:
-    """What the rows of an objective are a part of.
+class Totals:
+    """Sums over all rows, for an objective that holds some of them.
 
-    Values, gradients and Hessians of the parts then add up to those of the whole.
+    Values, gradients and Hessians of the parts then add up to those of all rows.
 
     Parameters
     ----------
     total_weight : ndarray of shape (M,)
-        The sum of the weights of each problem, over all parts.
+        The sum of the weights of each problem.
     center : ndarray of shape (d,)
         Where Hessians have their intercepts.
     """
@@ -70,11 +64,12 @@ class InMemoryObjective:
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
-    whole : Whole, optional
-        What these rows are a part of.
+    totals : Totals, optional
+        Of all rows, where these are a part of them.
+    costs : Costs, optional
+        The table by which passes and engines are chosen. None: the one of
+        :func:`fastclf.plan.using`, or the measured one.
     """
-
-    orders_rows = False
 
     def __init__(
         self,
@@ -85,141 +80,129 @@ class InMemoryObjective:
         penalty: Penalty,
         fit_intercept: bool = True,
         n_threads: int | None = None,
-        whole: Whole | None = None,
+        totals: Totals | None = None,
+        costs: Costs | None = None,
     ) -> None:
         if not isinstance(X, CSRFeatures | DenseFeatures):
             X = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
         self.features = X
         self.dtype = self.features.dtype
-        self.is_sparse = isinstance(self.features, CSRFeatures)
         self.target = target.astype(self.dtype)
         self.loss = loss
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.n_threads = n_threads
+        self.costs = costs or current_costs()
         self.n_rows, self.n_features = self.features.shape
         self.n_problems = n_columns if loss.is_sigmoid else penalty.strength.size
         self.n_outputs = n_columns // self.n_problems
-        self.passes = 0.0
-        self._whole: InMemoryObjective | None = None
-        self._part_of = whole
+        self._passes = 0.0
+        self._parent: InMemoryObjective | None = None
+        self._totals = totals
         self.total_weight = self._total(target).copy()
-        self.by_feature = self.features.by_feature
-        self._pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
-        self._parameters = loss.parameters
-        self._everything = Selection.everything(self.target, self.total_weight, self._pos_weight)
+        self._kind = loss.kind(self.target)
+        pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
+        self._everything = Selection.everything(self.target, self.total_weight, pos_weight)
         self._selection = self._everything
         self._cuts: dict[int, tuple[list[tuple[int, int]], float]] = {}
-        kind = loss.kind(self.target)
+        shape, parameters = self.shape, loss.parameters
         self._narrow: NarrowPass | None = None
-        if narrow.reads(self.features, kind):
-            self._narrow = NarrowPass(kind, self.n_outputs, self._parameters[0], n_threads)
+        if has_narrow(shape):
+            about = self.n_outputs, parameters[0], n_threads, self.costs
+            self._narrow = NarrowPass(self._kind, *about)
+        self._loops_over_rows = loops_over_rows(shape, self.costs)
         self._sparse: SparsePass | None = None
         if isinstance(self.features, CSRFeatures):
-            self._sparse = SparsePass(self.features, kind, self._parameters, n_threads)
-        self._small: SmallProblem | None = None
-        if self.n_problems == 1:
-            self._small = SmallProblem(
-                self.features, loss, self._everything, self.n_outputs, fit_intercept
-            )
+            how = self._kind, parameters, n_threads, shape, self.costs
+            self._sparse = SparsePass(self.features, *how)
         self._latest: tuple[np.ndarray, Hessian] | None = None
         self._gathered: tuple[np.ndarray, CSRFeatures] | None = None
+        self._order: tuple[tuple[int, int], np.ndarray] | None = None
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The sizes and kinds by which code is chosen."""
+        strength = self.penalty.strength
+        smallest = float(strength.min())
+        return Shape(
+            n_rows=self.n_rows,
+            n_features=self.n_features,
+            n_problems=self.n_problems,
+            n_outputs=self.n_outputs,
+            entries=self.features.entries,
+            dtype=self.features.dtype,
+            is_sparse=isinstance(self.features, CSRFeatures),
+            has_narrow_pass=narrow.has_kernels(self._kind),
+            is_plain_sigmoid=self._kind == passes.SIGMOID,
+            has_l1=bool(self.penalty.l1.any()),
+            penalty_ratio=float(strength.max()) / smallest if smallest > 0 else np.inf,
+        )
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The arrays in memory, for compiled steps."""
+        center = None if self._totals is None else self._totals.center
+        return Arrays(
+            self.features, self.loss, self._everything, self.n_outputs, self.fit_intercept, center
+        )
+
+    @property
+    def passes(self) -> float:
+        """How many times X has been read so far.
+
+        What is added also counts, in its share of the rows, in the objective this one comes from.
+        """
+        return self._passes
+
+    @passes.setter
+    def passes(self, passes: float) -> None:
+        more, self._passes = passes - self._passes, passes
+        if self._parent is not None:
+            self._parent.passes += more * self.n_rows / self._parent.n_rows
+
+    @property
+    def last_pass(self) -> LastPass:
+        """What is kept of the latest pass."""
+        return LastPass(self._selection.mask, None if self._latest is None else self._latest[0])
+
+    @property
+    def value_at_zero(self) -> float:
+        """An upper bound of each problem's value at theta = 0, found without reading X."""
+        return self.loss.value_at_zero(self.n_outputs)
 
     def value_and_grad(
-        self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
+        self,
+        theta: np.ndarray,
+        active: np.ndarray | None = None,
+        hessian: bool = False,
+        dtype: np.dtype | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
 
-        With ``hessian`` the same pass takes the whole Hessian, where :attr:`hessian_comes_along`,
-        and :meth:`hessian` has it ready for this very array theta.
+        With ``hessian`` the same pass computes the whole Hessian, where its cost is 0, and
+        :meth:`hessian` has it ready for this very array theta. The pass computes in ``dtype``.
         """
         if active is not None and not active.any():
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
         if self._narrow is not None and (hessian or self._loops_over_rows):
             size = "whole" if hessian else "none"
-            values, gradient, taken = self._narrow(
-                self.features.arrays,
-                NO_ORDER,
-                self._center,
-                chosen,
-                chosen.columns(theta),
-                size,
-            )
-            if taken is not None:
-                self._latest = theta, chosen.spread_hessian(self._without_intercepts(taken))
+            values, gradient, found = self._narrow_pass(NO_ORDER, chosen, theta, size)
+            if found is not None:
+                self._latest = theta, chosen.spread_hessian(self._fixed(found))
+        elif self._sparse is not None:
+            values, gradient = self._sparse(chosen, chosen.columns(theta))
         else:
-            values, gradient = self._pass(theta, chosen)
-        self._count(1)
+            values, gradient = self._dense_pass(theta, chosen, dtype or self.dtype)
+        self.passes += 1
         values, gradient = chosen.spread(values, gradient, self.n_outputs)
         self.penalty.add(theta, values, gradient)
-        self._clear(values, gradient, active)
-        return values, gradient
-
-    @property
-    def _loops_over_rows(self) -> bool:
-        return self._narrow is not None and self.n_features <= narrow.FEW_FEATURES
-
-    def _pass(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
-        if self._sparse is not None:
-            return self._sparse(chosen, chosen.columns(theta))
-        w, b = self._to_kernel(theta, chosen)
-        pieces, work = self._chunks(w.size)
-        values = np.zeros((len(pieces), chosen.scale.size))
-        gw = np.zeros((len(pieces), *w.shape), self.dtype)
-        gb = np.zeros((len(pieces), b.size), self.dtype)
-        X, arguments = self.features.arrays, chosen.arguments(self._parameters)
-        assert isinstance(self.features, DenseFeatures)
-        kind = self.loss.kind(self.target)
-        one_piece = self.features.pass_over(kind, b.size, self.dtype)
-        if one_piece is None:
-            rows = np.array(pieces)
-            shared = passes.SHARED_VALUE_AND_GRAD[kind]
-
-            def work_on(turns: np.ndarray, leads: bool) -> None:
-                shared(X, *arguments, w, b, rows, turns, leads, values, gw, gb)
-
-            threads.share(work_on, len(pieces), self.n_threads, work)
-        else:
-
-            def task(i: int) -> None:
-                start, stop = pieces[i]
-                one_piece(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
-
-            threads.run(task, len(pieces), self.n_threads, work)
-        return values.sum(axis=0), self._gather(gw, gb)
-
-    def hessian_product(
-        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
-        chosen = self._select(active)
-        w, b = self._to_kernel(theta, chosen)
-        vw, vb = self._to_kernel(direction, chosen)
         if not self.fit_intercept:
-            vb[:] = 0
-        pieces, work = self._chunks(w.size)
-        hw = np.zeros((len(pieces), *w.shape), self.dtype)
-        hb = np.zeros((len(pieces), b.size), self.dtype)
-        kernel = self.features.hessian_product[self.loss.kind(self.target)]
-        arguments = self.features.arrays, *chosen.arguments(self._parameters)
-
-        def task(i: int) -> None:
-            start, stop = pieces[i]
-            kernel(*arguments, w, b, vw, vb, start, stop, hw[i], hb[i])
-
-        threads.run(task, len(pieces), self.n_threads, work)
-        self._count(1)
-        unused, product = np.zeros(chosen.scale.size), self._gather(hw, hb)
-        unused, product = chosen.spread(unused, product, self.n_outputs)
-        self.penalty.add(direction, unused, product)
-        self._clear(unused, product, active)
-        return product
-
-    @property
-    def value_at_zero(self) -> float:
-        """The value of each problem where theta is 0, or more; found without reading X."""
-        return self.loss.value_at_zero(self.n_outputs)
+            gradient[-1] = 0
+        if self.n_problems > 1 and active is not None and not active.all():
+            values[~active] = 0
+            gradient[:, np.repeat(~active, self.n_outputs)] = 0
+        return values, gradient
 
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
@@ -229,218 +212,29 @@ class InMemoryObjective:
         """
         if self._latest is not None and whole and self._latest[0] is theta:
             return self._latest[1]
-        X, d, K = self.features.X, self.n_features, self.n_outputs
         rows, target = self._some_rows(n_rows)
         if self._narrow is not None:
-            self._count(target.n_rows / self.n_rows)
-            size = "whole" if whole else "blocks"
+            self.passes += target.n_rows / self.n_rows
             order = NO_ORDER if rows is None else rows
             target = target.astype(self.dtype)
-            chosen = Selection.everything(target, self._total(target), self._pos_weight)
-            _, _, taken = self._narrow(
-                self.features.arrays, order, self._center, chosen, theta, size
+            pos_weight = self._everything.pos_weight
+            chosen = Selection.everything(target, self._total(target), pos_weight)
+            size = "whole" if whole else "blocks"
+            found = self._narrow_pass(order, chosen, theta, size)[2]
+            assert found is not None
+            return self._fixed(found)
+        logits = self._logits(theta, rows)
+        if self._sparse is not None:
+            features = self._of_rows(rows)
+            found = hessians.sparse_hessian(
+                self.arrays, logits, features, target, whole, self.n_threads
             )
-            assert taken is not None
-            return self._without_intercepts(taken)
-        if self.is_sparse:
-            return self._without_intercepts(self._sparse_hessian(theta, whole, rows, target))
-        center = self._center
-        shares = self._shares if rows is None else self._shares_of(target)
-        logits = self._logits(theta, rows)
-        slopes = self.loss.curvature(logits, target, K)
-        if len(shares) == 1:
-            slopes *= shares.T
         else:
-            slopes *= np.repeat(shares, K, axis=0).T
-        blocks = matrices.diagonal_blocks(X, rows, center, slopes, self.n_threads)
-        if whole and isinstance(self.loss, Softmax):
-            problems = []
-            for m in range(self.n_problems):
-                columns = slice(m * K, (m + 1) * K)
-                own = shares[m if len(shares) > 1 else 0]
-                terms = self.loss.probabilities(np.ascontiguousarray(logits[:, columns]), K)
-                matrix = matrices.whole(X, rows, center, own, terms, self.n_threads)
-                by_class = matrix.reshape(K, d + 1, K, d + 1)
-                for k, block in enumerate(blocks[columns]):
-                    by_class[k, :, k] = block
-                problems.append(matrix)
-            blocks = np.stack(problems)
-        return self._without_intercepts(Hessian(center.astype(np.float64), blocks))
-
-    def _sparse_hessian(
-        self, theta: np.ndarray, whole: bool, rows: np.ndarray | None, target: Target
-    ) -> Hessian:
-        K, d = self.n_outputs, self.n_features
-        logits = self._logits(theta, rows)
-        features = self._of_rows(rows)
-        slopes = matrices.slopes_of_pairs(self.loss, logits, target, K, whole)
-        blocks = matrices.sparse_blocks(
-            tuple(features.canonical), slopes, self._center, self.n_threads
-        )
-        if whole and K > 1:
-            whole_matrices = np.empty((self.n_problems, K * (d + 1), K * (d + 1)))
-            narrow.assemble(blocks, whole_matrices)
-            blocks = whole_matrices
-        return Hessian(self._center.astype(np.float64), blocks)
-
-    def _without_intercepts(self, hessian: Hessian) -> Hessian:
-        # Where they are fixed, their rows and columns are those of the identity.
-        if not self.fit_intercept:
-            d, blocks = self.n_features, hessian.blocks
-            intercepts = np.arange(d, blocks.shape[1], d + 1)
-            blocks[:, intercepts] = 0
-            blocks[:, :, intercepts] = 0
-            blocks[:, intercepts, intercepts] = 1
-        return hessian
-
-    def hessian_cost(self, whole: bool) -> float:
-        """Return what :meth:`hessian` over all rows costs, in passes."""
-        d, M, K = self.n_features, self.n_problems, self.n_outputs
-        if self.is_sparse:
-            row = self.features.entries / max(self.n_rows, 1)
-            pairs = (K - 1) / 2 if whole and K > 1 else 1.0
-            return 1 + pairs * row**2 / (30 + 3 * row)
-        work = narrow.work_of_hessian(d, M, K, whole) * (
-            0.5 if d >= MANY_FEATURES else 1
-        )  # float32
-        row = narrow.work_of_pass(d, M * K) + narrow.WORK_OF_CALLS / self.n_rows
-        return 1 + work / row
-
-    @property
-    def hessian_comes_along(self) -> bool:
-        """Whether :meth:`value_and_grad` takes the whole Hessian for little more than a pass."""
-        return self._narrow is not None and self.hessian_cost(whole=True) <= _CHEAP
-
-    @property
-    def has_small_passes(self) -> bool:
-        """Whether calls between passes take longer than they do: :meth:`newton_point` has none."""
-        return self._small is not None and self._small.has_small_passes
-
-    def newton_point(self, theta: np.ndarray) -> NewtonPoint:
-        """Return a point from which compiled steps of Newton's method go."""
-        point = NewtonPoint.at(theta, self._center)
-        self.newton_step(point, (0.0,) * 5)
-        return point
-
-    def newton_step(self, point: NewtonPoint, limits: tuple[float, ...]) -> int:
-        """Move a point, and return how it ended: a code of :mod:`fastclf.kernels.steps.newton`.
-
-        ``limits`` are those that the kernel names.
-        """
-        assert self._small is not None  # there is one problem
-        before = point.passes
-        end = self._small.newton_step(point, self.penalty, limits, self.n_threads)
-        self._count(point.passes - before)
-        return end
-
-    @property
-    def has_label_blocks(self) -> bool:
-        """Whether :meth:`label_blocks` are faster than passes over all problems."""
-        entries = None if self.is_sparse else self.features.entries
-        kind = self.loss.kind(self.target)
-        return kind == passes.SIGMOID and blocks_pay(self.penalty.strength, entries)
-
-    def label_blocks(self, theta: np.ndarray, memory: int) -> list[LabelBlock]:
-        """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.
-
-        Labels that are as frequent take about as many steps, so they share a block.
-        """
-        positive, negative = self._masses
-        order = np.argsort(positive / (positive + negative), kind="stable")
-        groups = np.array_split(order, -(-order.size // LANES))
-        return [LabelBlock.at(theta, labels, memory) for labels in groups]
-
-    def advance_blocks(
-        self,
-        blocks: list[LabelBlock],
-        moments: tuple[np.ndarray, ...],
-        single: bool,
-        limits: tuple[float, ...],
-        most_steps: int,
-        most_passes: int,
-    ) -> None:
-        """Move blocks, in up to so many passes; see :mod:`fastclf.kernels.steps.labels`."""
-        numbers = single, limits, most_steps, most_passes
-        strength = self.penalty.strength
-        self._count(self._label_descent(blocks, strength, moments, *numbers))
-
-    @property
-    def passes_of_blocks(self) -> int:
-        """How many passes blocks should take before those with few problems are joined."""
-        return self._label_descent.most_passes
-
-    @cached_property
-    def _label_descent(self) -> LabelDescent:
-        return LabelDescent(self.features, self._everything, self.fit_intercept, self.n_threads)
-
-    @cached_property
-    def _masses(self) -> tuple[np.ndarray, np.ndarray]:
-        # The weights of both classes in each problem with a sigmoid loss.
-        weights, soft = self.target.weights, self.target.soft
-        if len(weights) == 1:
-            positive = (weights @ soft)[0].astype(np.float64)
-        else:
-            positive = np.einsum("mn,nm->m", weights, soft, dtype=np.float64)
-        return positive * self._pos_weight, self.total_weight - positive
-
-    def constant_optimum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best logits (M,) without features, and the mean curvature there.
-
-        For sigmoid losses. Problems with a single class have no such logit, and get 0.
-        """
-        positive, negative = self._masses
-        both = (positive > 0) & (negative > 0)
-        rates = np.where(both, positive / (positive + negative), 0.5)
-        curvature = (positive + negative) / self.total_weight * rates * (1 - rates)
-        return scipy.special.logit(rates), curvature
-
-    @property
-    def settles_columns(self) -> bool:
-        """Whether :meth:`settle` goes over columns of X, for as many features as there are."""
-        return small_problem.settles_columns(self.features, self.loss.kind(self.target))
-
-    @property
-    def descent_work(self) -> float:
-        """Nanoseconds or so of a pass of :meth:`settle`; infinity where there is no such thing."""
-        return np.inf if self._small is None else self._small.descent_work
-
-    def descend(
-        self, theta: np.ndarray, gradient: np.ndarray, share: float, most: int, damping: float
-    ) -> tuple[np.ndarray, float, float]:
-        """Return where coordinate descent on the columns of X leads, for one problem.
-
-        It minimises the quadratic model at theta (d + 1, K) with the L1 penalty, until violations
-        are a share of what they were or X was read ``most`` times. With a damping of 1 each class's
-        loss is below its model, with 0 the model is the Taylor series. Also return the model's
-        decrease, and the part of that of first order.
-        """
-        logits = self._logits(theta, None)
-        model = ColumnModel.at(logits, self.loss, self.target, self._shares_of(self.target))
-        columns = self.features.by_column
-        return model.minimise(columns, theta, gradient, self.penalty, damping, share, most)
-
-    def proximal_point(self, theta: np.ndarray) -> ProximalPoint | ColumnsPoint:
-        """Return a point for :meth:`settle`."""
-        if self.settles_columns:
-            return ColumnsPoint.at(theta, self.n_rows)
-        return ProximalPoint.at(theta, self._center)
-
-    def settle(
-        self,
-        point: ProximalPoint | ColumnsPoint,
-        limits: tuple[float, float, float],
-        most: int,
-    ) -> int:
-        """Take up to ``most`` compiled steps of Newton's method with the L1 penalty.
-
-        Return how it ended: a code of :mod:`fastclf.kernels.steps.proximal`, which names the
-        limits, too.
-        """
-        assert self._small is not None  # there is one problem
-        before = point.passes
-        end = self._small.settle(point, self.penalty, limits, most)
-        self._count(point.passes - before)
-        return end
+            shares = self._shares if rows is None else self._shares_of(target)
+            found = hessians.dense_hessian(
+                self.arrays, logits, rows, target, shares, whole, self.n_threads
+            )
+        return self._fixed(found)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -448,8 +242,8 @@ class InMemoryObjective:
         """Return second moments of the features, for preconditioning and standardising.
 
         Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal. It is
-        estimated from about ``n_rows`` rows.
+        ``full`` asks for a matrix instead of its diagonal. It is estimated from about ``n_rows``
+        rows.
         """
         columns = self.n_problems * self.n_outputs
         rows, target = self._some_rows(n_rows)
@@ -463,13 +257,13 @@ class InMemoryObjective:
             center, second = self.features.moments(weights, full, self.n_threads, rows)
             if full and theta is None and rows is not None:
                 # A sample takes features that few rows have to be constant.
-                told = second.diagonal()
-                second.flat[:: len(second) + 1] = np.maximum(told, self._variances)
+                found = second.diagonal()
+                second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
         else:
             center, second = self._of_rows(rows).moments(weights, full, self.n_threads)
-        self._count(weights.size / self.n_rows)
-        found = Curvature(center, second, logits)
-        return found if self.fit_intercept else found.about_zero()
+        self.passes += weights.size / self.n_rows
+        moments = Curvature(center, second, logits)
+        return moments if self.fit_intercept else moments.about_zero()
 
     def sample(self, n_rows: int) -> "InMemoryObjective":
         """Return the same problems with the same C on a sample of about ``n_rows`` rows."""
@@ -482,35 +276,20 @@ class InMemoryObjective:
             self.penalty.scaled(self.total_weight / target.total_weight),
             self.fit_intercept,
             self.n_threads,
+            costs=self.costs,
         )
-        part._whole = self
+        part._parent = self
         return part
 
     def with_penalty(self, penalty: Penalty) -> "InMemoryObjective":
         """Return the same problems with another penalty; its passes count here, too."""
         part = copy.copy(self)
+        part.__dict__.pop("shape", None)
         part.penalty = penalty
-        part.passes = 0.0
+        part._passes = 0.0
         part._latest = None
-        part._whole = self
+        part._parent = self
         return part
-
-    @cached_property
-    def in_single(self) -> "InMemoryObjective | None":
-        """The same objective computed in float32, if that is faster; its passes count here, too.
-
-        X is copied block by block alone.
-        """
-        features = self.features
-        if self.n_problems > 1 or self.dtype == np.float32 or self._loops_over_rows:
-            return None
-        if self.is_sparse or not features.gains_by_single(self.n_outputs):
-            return None
-        single = copy.copy(self)
-        single.dtype = np.dtype(np.float32)
-        single.passes = 0.0
-        single._whole = self
-        return single
 
     def part(
         self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
@@ -528,11 +307,104 @@ class InMemoryObjective:
             self.penalty.problems(chosen),
             self.fit_intercept,
             n_threads,
+            costs=self.costs,
         )
 
-    def entries(self, features: np.ndarray | None = None) -> int:
-        """Return how many entries of X are stored, in all or in some columns."""
-        return self.features.entries if features is None else self.features.entries_of(features)
+    def run_batches(
+        self, rule: Rule, state: Any, first: int, last: int, order: np.ndarray | None = None
+    ) -> None:
+        """Run batches ``first`` to ``last`` of an epoch and update ``state``.
+
+        The order of the rows follows from ``state.seed`` and ``state.iteration``, the epoch, unless
+        ``order`` is given.
+        """
+        order = self._epoch_order(state.seed, state.iteration) if order is None else order
+        kernel = self.features.run_batches[self._kind]
+        codes, soft, teacher = self.target.codes, self.target.soft, self.target.teacher
+        state.step = kernel(
+            self.features.arrays,
+            order,
+            (codes, soft, teacher),
+            self.target.weights,
+            self._everything.pos_weight,
+            self.loss.parameters,
+            rule.batch_size,
+            first,
+            last,
+            state.rates(last - first),
+            state.step,
+            rule.kernel_rule,
+            rule.kernel_parameters,
+            float(rule.clip_norm or 0.0),
+            state.average_from,
+            state.penalty.astype(self.dtype),
+            rule.decay(self).astype(self.dtype),
+            self.fit_intercept,
+            state.center,
+            state.inverse_scale,
+            state.by_feature,
+            state.u,
+            state.u0,
+            state.moments,
+            state.moments0,
+            state.average,
+            state.average0,
+            state.values,
+        )
+        rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
+        self.passes += rows / self.n_rows
+
+    def _epoch_order(self, seed: int, epoch: int) -> np.ndarray:
+        if self._order is None or self._order[0] != (seed, epoch):
+            order = np.random.default_rng([seed, epoch]).permutation(self.n_rows)
+            self._order = (seed, epoch), order
+        return self._order[1]
+
+    def _narrow_pass(
+        self, order: np.ndarray, chosen: Selection, theta: np.ndarray, size: str
+    ) -> tuple[np.ndarray, np.ndarray, Hessian | None]:
+        assert self._narrow is not None
+        center = self.arrays.center
+        columns = chosen.columns(theta)
+        return self._narrow(self.features.arrays, order, center, chosen, columns, size)
+
+    def _dense_pass(
+        self, theta: np.ndarray, chosen: Selection, dtype: np.dtype
+    ) -> tuple[np.ndarray, np.ndarray]:
+        own = chosen.columns(theta)
+        w = self.features.to_kernel(own[:-1]).astype(dtype, copy=False)
+        b = own[-1].astype(dtype)
+        pieces, work = self._chunks(w.size)
+        values = np.zeros((len(pieces), chosen.scale.size))
+        gw = np.zeros((len(pieces), *w.shape), dtype)
+        gb = np.zeros((len(pieces), b.size), dtype)
+        X, arguments = self.features.arrays, chosen.arguments(self.loss.parameters)
+        assert isinstance(self.features, DenseFeatures)
+        way = dense_pass(self.shape, self.costs, b.size, dtype)
+        one_piece = self.features.pass_over(self._kind, way)
+        if one_piece is None:
+            rows = np.array(pieces)
+            shared = passes.SHARED_VALUE_AND_GRAD[self._kind]
+
+            def work_on(turns: np.ndarray, leads: bool) -> None:
+                shared(X, *arguments, w, b, rows, turns, leads, values, gw, gb)
+
+            threads.share(work_on, len(pieces), self.n_threads, work)
+        else:
+
+            def task(i: int) -> None:
+                start, stop = pieces[i]
+                one_piece(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
+
+            threads.run(task, len(pieces), self.n_threads, work)
+        weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
+        gradient = np.empty((weights.shape[0] + 1, weights.shape[1]))
+        gradient[:-1] = weights
+        gradient[-1] = gb.sum(axis=0, dtype=np.float64)
+        return values.sum(axis=0), gradient
+
+    def _fixed(self, hessian: Hessian) -> Hessian:
+        return hessian if self.fit_intercept else hessians.without_intercepts(hessian)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
         # Rows that stand for all, None for all of them, and their targets.
@@ -540,34 +412,14 @@ class InMemoryObjective:
             return None, self.target
         rows, up = representative_rows(self.target, n_rows)
         target = self.target.rows(rows)
-        if not target.weights.any(axis=1).all():  # they tell nothing of some problem
+        if not target.weights.any(axis=1).all():  # some problem has no weight in them
             return None, self.target
         return rows, replace(target, weights=target.weights * up.astype(self.dtype))
 
     def _logits(self, theta: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        theta = theta.astype(self.dtype)
-        n = self.n_rows if rows is None else rows.size
-        self._count(n / self.n_rows)
-        if n * self.n_features <= 1 << 15:
-            X = self.features.X if rows is None else self.features.X[rows]
-            return X @ theta[:-1] + theta[-1]
-        logits = np.empty((n, theta.shape[1]), self.dtype)
-        w, b = self.features.to_kernel(theta[:-1]), theta[-1].copy()
-        entries = self.features.entries / max(self.n_rows, 1)
-        pieces = threads.chunks(n, entries * (1 + 0.1 * theta.shape[1]))
-        features = self._of_rows(rows) if self.is_sparse else self.features
-
-        def task(i: int) -> None:
-            piece = slice(*pieces[i])
-            if self.is_sparse:
-                passes.decision_sparse(features.arrays, w, b, *pieces[i], logits[piece])
-                return
-            X = self.features.X[piece if rows is None else rows[piece]]
-            logits[piece] = X @ theta[:-1] + theta[-1]
-
-        with threads.single_threaded_blas():
-            threads.run(task, len(pieces), self.n_threads)
-        return logits
+        self.passes += (self.n_rows if rows is None else rows.size) / self.n_rows
+        features = self.features if self._sparse is None else self._of_rows(rows)
+        return logits_of(features, theta, rows, self.n_threads)
 
     def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures:
         # Gathering sparse rows takes as long as a pass over them; they are asked for twice.
@@ -585,66 +437,8 @@ class InMemoryObjective:
     @cached_property
     def _variances(self) -> np.ndarray:
         weights = self.target.weights.mean(axis=0, dtype=np.float64)
-        self._count(1)
+        self.passes += 1
         return self.features.moments(weights, False, self.n_threads)[1]
-
-    @cached_property
-    def _center(self) -> np.ndarray:
-        # Any point amid the data will do, so a few rows tell it well enough.
-        if self._part_of is not None:
-            return self._part_of.center.astype(self.dtype)
-        if not self.fit_intercept:
-            return np.zeros(self.n_features, self.dtype)
-        some = slice(None, None, max(1, self.n_rows // 4096))
-        weights = self.target.weights[:, some].mean(axis=0, dtype=np.float64)
-        if not weights.any():
-            weights[:] = 1
-        return (weights @ self.features.X[some] / weights.sum()).astype(self.dtype)
-
-    def _count(self, passes: float) -> None:
-        self.passes += passes
-        if self._whole is not None:
-            self._whole._count(passes * self.n_rows / self._whole.n_rows)
-
-    def run_batches(
-        self, rule: Rule, state: Any, order: np.ndarray | None, first: int, last: int
-    ) -> None:
-        """Run batches first to last of an epoch over rows in an order, updating ``state``."""
-        assert order is not None  # this objective has none of its own
-        kernel = self.features.run_batches[self.loss.kind(self.target)]
-        codes, soft, teacher = self.target.codes, self.target.soft, self.target.teacher
-        state.step = kernel(
-            self.features.arrays,
-            order,
-            (codes, soft, teacher),
-            self.target.weights,
-            self._pos_weight,
-            self.loss.parameters,
-            rule.batch_size,
-            first,
-            last,
-            state.rates(last - first),
-            state.step,
-            rule.kernel_rule,
-            rule.kernel_parameters,
-            float(rule.clip_norm or 0.0),
-            state.average_from,
-            state.penalty.astype(self.dtype),
-            rule.decay(self).astype(self.dtype),
-            self.fit_intercept,
-            state.center,
-            state.inverse_scale,
-            self.by_feature,
-            state.u,
-            state.u0,
-            state.moments,
-            state.moments0,
-            state.average,
-            state.average0,
-            state.values,
-        )
-        rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
-        self._count(rows / self.n_rows)
 
     def _select(self, active: np.ndarray | None) -> Selection:
         # Gathering the columns of some problems costs a copy of the targets, so do it when it
@@ -657,46 +451,15 @@ class InMemoryObjective:
             self._selection = self._everything.part(active.copy(), self.loss.is_sigmoid)
         return self._selection
 
-    @property
-    def selected(self) -> np.ndarray:
-        """The problems whose columns are gathered (M,); see :meth:`value_and_grad`."""
-        return self._selection.mask
-
-    def has_hessian(self, theta: np.ndarray) -> bool:
-        """Tell whether a pass has taken the whole Hessian along at this very array."""
-        return self._latest is not None and self._latest[0] is theta
-
     def _total(self, target: Target) -> np.ndarray:
         return np.broadcast_to(self._weight_of(target), (self.n_problems,))
 
     def _weight_of(self, target: Target) -> np.ndarray:
-        return target.total_weight if self._part_of is None else self._part_of.total_weight
+        return target.total_weight if self._totals is None else self._totals.total_weight
 
     def _shares_of(self, target: Target) -> np.ndarray:
         # Weights that sum to 1, in each problem.
         return target.weights / self._weight_of(target)[:, None].astype(target.weights.dtype)
-
-    def _to_kernel(self, theta: np.ndarray, chosen: Selection) -> tuple[np.ndarray, np.ndarray]:
-        theta = chosen.columns(theta)
-        weights = self.features.to_kernel(theta[:-1])
-        return weights.astype(self.dtype, copy=False), theta[-1].astype(self.dtype)
-
-    def _gather(self, gw: np.ndarray, gb: np.ndarray) -> np.ndarray:
-        # Partial gradients of all chunks, as one (d + 1, C).
-        weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
-        gradient = np.empty((weights.shape[0] + 1, weights.shape[1]))
-        gradient[:-1] = weights
-        gradient[-1] = gb.sum(axis=0, dtype=np.float64)
-        return gradient
-
-    def _clear(self, values: np.ndarray, gradient: np.ndarray, active: np.ndarray | None) -> None:
-        # Intercepts that are fixed, and what was computed, or is the penalty, of problems that
-        # nobody asked for.
-        if not self.fit_intercept:
-            gradient[-1] = 0
-        if self.n_problems > 1 and active is not None and not active.all():
-            values[~active] = 0
-            gradient[:, np.repeat(~active, self.n_outputs)] = 0
 
     def _chunks(self, n_coefficients: int) -> tuple[list[tuple[int, int]], float]:
         # Rows of chunks, and the work of all of them together.

@@ -17,7 +17,7 @@ import numpy as np
 from fastclf import threads
 from fastclf.kernels.products import sparse
 from fastclf.losses import Loss, Softmax
-from fastclf.objective.protocol import MANY_FEATURES
+from fastclf.plan.costs import MANY_FEATURES
 from fastclf.targets import Target
 
 _BLOCK = 1 << 17

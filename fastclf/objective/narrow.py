@@ -8,40 +8,22 @@ import numpy as np
 from fastclf import threads
 from fastclf.kernels.passes import narrow
 from fastclf.kernels.passes import value_and_grad as passes
-from fastclf.objective.features import DenseFeatures
-from fastclf.objective.protocol import MANY_FEATURES, Hessian
+from fastclf.objective.moments import Hessian
 from fastclf.objective.selection import Selection
-
-FEW_FEATURES = 40
-"""Up to this many features, loops over rows are faster than loops over features."""
-
-WORK_OF_CALLS = 50_000
-"""Nanoseconds that go by between passes."""
+from fastclf.plan import Costs
 
 _PARTIAL = 1 << 18
 """Entries that the partial sums of all chunks may take together."""
 
 
-def reads(features: Any, kind: int) -> bool:
-    """Tell whether there is a narrow kernel for a kind of features and of loss."""
-    known = kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
-    return known and isinstance(features, DenseFeatures) and features.shape[1] < MANY_FEATURES
+def has_kernels(kind: int) -> bool:
+    """Tell whether there is a narrow kernel for a kind of loss."""
+    return kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
 
 
 def pairs(n_problems: int, n_outputs: int) -> int:
     """Return how many pairs of columns the Hessians of all problems are made from."""
     return n_problems * max(n_outputs * (n_outputs - 1) // 2, 1)
-
-
-def work_of_hessian(n_features: int, n_problems: int, n_outputs: int, whole: bool) -> float:
-    """Return what a row's share in the Hessians takes, in nanoseconds or so."""
-    blocks = pairs(n_problems, n_outputs) if whole else n_problems * n_outputs
-    return 0.03 * blocks * _side(n_features) ** 2
-
-
-def work_of_pass(n_features: int, n_columns: int) -> float:
-    """Return what a row's share in values and gradient takes, in nanoseconds or so."""
-    return 4.0 + 0.3 * n_features + n_columns * (2.5 + 0.1 * n_features)
 
 
 @dataclass(frozen=True)
@@ -51,18 +33,20 @@ class NarrowPass:
     Parameters
     ----------
     kind : int
-        A kind of loss that :func:`reads` knows.
+        A kind of loss that :func:`has_kernels` knows.
     n_outputs : int
         K.
     smoothing : float
         Of hard targets.
     n_threads : int, optional
+    costs : Costs
     """
 
     kind: int
     n_outputs: int
     smoothing: float
     n_threads: int | None
+    costs: Costs
 
     def __call__(
         self,
@@ -92,10 +76,10 @@ class NarrowPass:
         w = padded(theta, center)
         side = w.shape[1]
         whole = size == "whole"
-        count, work = 0, work_of_pass(d, C)
+        count, work = 0, self.costs.pass_of_row(d, C)
         if size != "none":
             count = pairs(M, K) if whole else C
-            work += work_of_hessian(d, M, K, whole)
+            work += self.costs.hessian_of_row(d, M, K, whole)
         most = max(2, _PARTIAL // (side * (C + count * side)))
         n = chosen.target.n_rows
         pieces = threads.chunks(n, work, most, narrow.TILE)

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from fastclf.plan import Shape, current_costs
+from fastclf.plan.engines import takes_row_span
 from fastclf.threads import single_threaded_blas
-
-_MOST_ROWS, _FEWEST_FEATURES = 256, 256
 
 _ORTHONORMAL = 1e-12
 """What products of different columns of a basis may come to, relative to theirs with themselves."""
@@ -31,7 +31,8 @@ class RowSpace:
     def of(cls, X: Any) -> "RowSpace | None":
         """Return the span of the rows of X; None where it doesn't pay."""
         n, d = X.shape
-        if scipy.sparse.issparse(X) or n > _MOST_ROWS or d < max(2 * n, _FEWEST_FEATURES):
+        shape = Shape(n, d, is_sparse=scipy.sparse.issparse(X))
+        if not takes_row_span(shape, current_costs()):
             return None
         with single_threaded_blas():
             factors = _cholesky_qr(X)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.objective.protocol import Hessian
+from fastclf.objective.moments import Hessian
 from fastclf.targets import Target
 
 NO_ORDER = np.empty(0, dtype=np.intp)

@@ -10,18 +10,17 @@ from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import sparse
 from fastclf.objective.features import CSRFeatures
 from fastclf.objective.selection import Selection
-
-_LARGE = 250_000
-"""Multiplications from which on a pass is worth a second thread."""
-
-_ENOUGH = 20
-"""Entries for each coefficient in a chunk of rows that is worth a gradient of its own."""
+from fastclf.plan import Costs, Shape
+from fastclf.plan.passes import (
+    CSR_COLUMNS,
+    LABEL_GROUPS,
+    label_width,
+    most_gradients,
+    sparse_pass,
+)
 
 _BLOCK = 1 << 15
 """Entries of logits, or coefficients, that are worked on in cache."""
-
-_FEWEST = 8
-"""Labels that share a read of X at least."""
 
 
 class SparsePass:
@@ -40,15 +39,25 @@ class SparsePass:
     parameters : tuple
         Those of the loss.
     n_threads : int, optional
+    shape : Shape
+    costs : Costs
     """
 
     def __init__(
-        self, features: CSRFeatures, kind: int, parameters: tuple, n_threads: int | None
+        self,
+        features: CSRFeatures,
+        kind: int,
+        parameters: tuple,
+        n_threads: int | None,
+        shape: Shape,
+        costs: Costs,
     ) -> None:
         self.features = features
         self.kind = kind
         self.parameters = parameters
         self.n_threads = n_threads
+        self.shape = shape
+        self.costs = costs
         self._blocks: tuple[Selection, list[tuple[slice, Selection]]] | None = None
 
     def __call__(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,13 +71,13 @@ class SparsePass:
         """
         n, d = self.features.shape
         C = theta.shape[1]
-        if self.kind in (passes.SIGMOID, passes.SIGMOID_DISTILLED) and C >= 2 * self._width:
+        way = sparse_pass(self.shape, self.costs, C)
+        if way == LABEL_GROUPS:
             return self._by_labels(chosen, theta)
-        multiplications = self.features.entries * C
-        most = max(1, self.features.entries // (_ENOUGH * d))
-        work = (multiplications + 4 * n * C) / max(n, 1)
-        if multiplications >= _LARGE and most == 1:
+        work = (self.features.entries * C + 4 * n * C) / max(n, 1)
+        if way == CSR_COLUMNS:
             return self._by_columns(chosen, theta, work)
+        most = most_gradients(self.shape, self.costs)
         pieces = threads.chunks(n, work, most)
         values = np.zeros((len(pieces), chosen.scale.size))
         gradients = np.zeros((len(pieces), d + 1, C))
@@ -128,14 +137,9 @@ class SparsePass:
         if dtype != gradient.dtype:
             gradient[:-1], gradient[-1] = gw, gb
 
-    @property
-    def _width(self) -> int:
-        # Labels of a block.
-        return max(_FEWEST, _BLOCK // self.features.shape[1])
-
     def _by_labels(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._blocks is None or self._blocks[0] is not chosen:
-            self._blocks = chosen, list(_blocks(chosen, self._width))
+            self._blocks = chosen, list(_blocks(chosen, label_width(self.shape, self.costs)))
         blocks = self._blocks[1]
         values = np.zeros(theta.shape[1])
         gradient = np.empty(theta.shape)

@@ -10,9 +10,13 @@ import numpy as np
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.losses import Loss
-from fastclf.objective.in_memory import InMemoryObjective, Whole
-from fastclf.objective.protocol import Curvature, Hessian, Rule
+from fastclf.objective import narrow
+from fastclf.objective.in_memory import InMemoryObjective, Totals
+from fastclf.objective.moments import Curvature, Hessian
+from fastclf.objective.protocol import LastPass, Rule
 from fastclf.penalties import L2, Penalty
+from fastclf.plan import Shape, current_costs
+from fastclf.plan.passes import comes_along
 from fastclf.targets import Target
 
 Chunk = tuple[np.ndarray, Target]
@@ -71,12 +75,7 @@ class StreamedObjective:
     n_threads : int, optional
     """
 
-    is_sparse = False
-    orders_rows = True
-    by_feature = False
-    has_small_passes = False
-    has_label_blocks = False
-    in_single = None
+    arrays = None
 
     def __init__(
         self,
@@ -101,8 +100,10 @@ class StreamedObjective:
         self.n_outputs = n_columns // self.n_problems
         self.total_weight = np.broadcast_to(total_weight, (self.n_problems,)).astype(np.float64)
         self.passes = 0.0
-        self._whole = Whole(self.total_weight, center if fit_intercept else np.zeros_like(center))
+        self._totals = Totals(self.total_weight, center if fit_intercept else np.zeros_like(center))
+        self.costs = current_costs()
         self._nothing = L2(np.zeros(self.n_problems))
+        self._resident_rows = resident
         self._resident = self._over_resident(resident)
         self._latest: tuple[np.ndarray, Hessian] | None = None
         self._epoch: _Epoch | None = None
@@ -113,38 +114,47 @@ class StreamedObjective:
         return self.loss.value_at_zero(self.n_outputs)
 
     @property
-    def selected(self) -> np.ndarray:
-        """The problems whose columns are gathered (M,): all, until a chunk is read."""
-        return np.ones(self.n_problems, bool)
-
-    def has_hessian(self, theta: np.ndarray) -> bool:
-        """Tell whether a pass has taken the whole Hessian along at this very array."""
-        return self._latest is not None and self._latest[0] is theta
+    def shape(self) -> Shape:
+        """The sizes and kinds by which code is chosen."""
+        soft = np.empty((0, 0))
+        kind = self.loss.kind(Target(np.ones((1, 1)), soft=soft, teacher=soft))
+        return Shape(
+            n_rows=self.n_rows,
+            n_features=self.n_features,
+            n_problems=self.n_problems,
+            n_outputs=self.n_outputs,
+            entries=self.n_rows * self.n_features,
+            dtype=self.dtype,
+            in_memory=False,
+            has_narrow_pass=narrow.has_kernels(kind),
+            has_l1=bool(self.penalty.l1.any()),
+        )
 
     @property
-    def hessian_comes_along(self) -> bool:
-        """Whether :meth:`value_and_grad` takes the whole Hessian for little more than a pass."""
-        return self._shape.hessian_comes_along
-
-    def hessian_cost(self, whole: bool) -> float:
-        """Return what :meth:`hessian` over all rows costs, in passes."""
-        return self._shape.hessian_cost(whole)
+    def last_pass(self) -> LastPass:
+        """What is kept of the latest pass: each chunk selects all problems anew."""
+        theta = None if self._latest is None else self._latest[0]
+        return LastPass(np.ones(self.n_problems, bool), theta)
 
     def value_and_grad(
-        self, theta: np.ndarray, active: np.ndarray | None = None, hessian: bool = False
+        self,
+        theta: np.ndarray,
+        active: np.ndarray | None = None,
+        hessian: bool = False,
+        dtype: np.dtype | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
 
-        With ``hessian`` the same pass takes the whole Hessian, where :attr:`hessian_comes_along`,
-        and :meth:`hessian` has it ready for this very array theta.
+        With ``hessian`` the same pass computes the whole Hessian, where its cost is 0, and
+        :meth:`hessian` has it ready for this very array theta. The pass computes in ``dtype``.
         """
         values, gradient = np.zeros(self.n_problems), np.zeros(theta.shape)
         if active is not None and not active.any():
             return values, gradient
-        along = hessian and self.hessian_comes_along
+        along = hessian and comes_along(self.shape, self.costs)
         sums = _Sum()
         for part in self._parts():
-            more, slopes = part.value_and_grad(theta, active, along)
+            more, slopes = part.value_and_grad(theta, active, along, dtype)
             values += more
             gradient += slopes
             if along:
@@ -158,18 +168,6 @@ class StreamedObjective:
             values[~active] = 0
             gradient[:, np.repeat(~active, self.n_outputs)] = 0
         return values, gradient
-
-    def hessian_product(
-        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
-        product = np.zeros(theta.shape)
-        for part in self._parts():
-            product += part.hessian_product(theta, direction, active)
-        self.penalty.add(direction, np.zeros(self.n_problems), product)
-        if active is not None:
-            product[:, np.repeat(~active, self.n_outputs)] = 0
-        return product
 
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
@@ -193,8 +191,8 @@ class StreamedObjective:
         """Return second moments of the features, for preconditioning and standardising.
 
         Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix, where the features can afford it, instead of its diagonal. It is
-        estimated from about ``n_rows`` rows.
+        ``full`` asks for a matrix instead of its diagonal. It is estimated from about ``n_rows``
+        rows.
         """
         some = self._rows_for(n_rows)
         if some is not None:
@@ -237,13 +235,37 @@ class StreamedObjective:
             part._resident = self._resident.with_penalty(penalty.scaled(scale))
         return part
 
-    def run_batches(
-        self, rule: Rule, state: Any, order: np.ndarray | None, first: int, last: int
-    ) -> None:
-        """Run batches first to last of an epoch, updating ``state``.
+    def part(
+        self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
+    ) -> "StreamedObjective":
+        """Return some of the problems (k,), on some of the features (s,) or on all.
 
-        The order of the rows is that of the chunks, shuffled by the state's seed and epoch, and not
-        ``order``: rows that aren't in memory can't be read in any order.
+        It counts passes of its own.
+        """
+        features = np.arange(self.n_features) if features is None else features
+
+        def pick(chunk: Chunk) -> Chunk:
+            X, target = chunk
+            of = target.columns if self.loss.is_sigmoid else target.problems
+            return np.take(X, features, axis=1), of(chosen)
+
+        resident = self._resident_rows
+        return StreamedObjective(
+            _PickedChunks(self.chunks, features.size, pick),
+            self.loss.problems(chosen),
+            self.n_outputs * chosen.size,
+            self.penalty.problems(chosen),
+            self.total_weight[chosen],
+            self._totals.center[features],
+            None if resident is None else pick(resident),
+            self.fit_intercept,
+            n_threads,
+        )
+
+    def run_batches(self, rule: Rule, state: Any, first: int, last: int) -> None:
+        """Run batches ``first`` to ``last`` of an epoch and update ``state``.
+
+        The order of the rows is that of the chunks, shuffled by the seed and the epoch.
         """
         key = state.seed, state.iteration, rule.batch_size
         if self._epoch is None or not self._epoch.can_reach(key, first):
@@ -252,10 +274,10 @@ class StreamedObjective:
             self._epoch = _Epoch(key, self.chunks)
         while first < last:
             chunk, start = self._epoch.at(first)
-            part = self._over(*chunk, self.penalty, self._whole)
+            part = self._over(*chunk, self.penalty, self._totals)
             end = min(last, start + -(-part.n_rows // rule.batch_size))
             rows = np.arange(part.n_rows)
-            part.run_batches(rule, state, rows, first - start, end - start)
+            part.run_batches(rule, state, first - start, end - start, rows)
             self.passes += part.passes * part.n_rows / self.n_rows
             first = end
             del chunk, part  # so that their memory is free when the next chunk but one is mixed
@@ -278,14 +300,14 @@ class StreamedObjective:
         self.passes += 1
 
     def _part(self, X: np.ndarray, target: Target) -> InMemoryObjective:
-        return self._over(X, target, self._nothing, self._whole)
+        return self._over(X, target, self._nothing, self._totals)
 
     def _over(
-        self, X: np.ndarray, target: Target, penalty: Penalty, whole: Whole | None
+        self, X: np.ndarray, target: Target, penalty: Penalty, totals: Totals | None
     ) -> InMemoryObjective:
         columns = self.n_problems * self.n_outputs
         settings = self.loss, columns, penalty, self.fit_intercept, self.n_threads
-        return InMemoryObjective(X, target, *settings, whole)
+        return InMemoryObjective(X, target, *settings, totals, self.costs)
 
     def _over_resident(self, resident: Chunk | None) -> InMemoryObjective | None:
         # Rows that tell nothing of some problem stand for none.
@@ -301,15 +323,20 @@ class StreamedObjective:
             return None
         return some
 
-    @property
-    def _shape(self) -> InMemoryObjective:
-        # An objective of the same shape without rows, which knows what things cost.
-        if self._resident is not None:
-            return self._resident
-        soft = np.zeros((1, self.n_problems if self.loss.is_sigmoid else self.n_outputs))
-        target = Target(np.ones((1, 1)), soft=soft, teacher=soft)
-        X = np.zeros((1, self.n_features), self.dtype)
-        return self._over(X, target, self._nothing, None)
+
+class _PickedChunks:
+    """Chunks of which some features and problems are picked."""
+
+    def __init__(self, chunks: Chunks, n_features: int, pick: Callable[[Chunk], Chunk]) -> None:
+        self._chunks = chunks
+        self._pick = pick
+        self.n_rows, self.n_features, self.dtype = chunks.n_rows, n_features, chunks.dtype
+
+    def in_order(self) -> Iterator[Chunk]:
+        return map(self._pick, self._chunks.in_order())
+
+    def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[Chunk]:
+        return map(self._pick, self._chunks.shuffled(seed, epoch, multiple))
 
 
 class _Sum:

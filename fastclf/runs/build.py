@@ -79,6 +79,12 @@ def build_teachers(recipe: Recipe) -> list[ClassifierMixin]:
     return teachers
 
 
+def build_solver(recipe: Recipe) -> Any:
+    """Return the solver of a recipe; None where it is chosen by the problem."""
+    solver = _solver_options(recipe)["solver"]
+    return None if solver == "auto" else solver
+
+
 def _solver_options(recipe: Recipe) -> dict[str, Any]:
     """Return the estimator's solver, tol, max_iter and random_state."""
     table = recipe.solver

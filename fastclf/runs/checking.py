@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -10,49 +10,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from fastclf.config import AutoSolver, MinibatchSolver, Recipe
+from fastclf.config import MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
-from fastclf.objective.label_blocks import blocks_pay
-from fastclf.penalties import Penalty, from_C
+from fastclf.plan import Shape
 from fastclf.preprocessing import Encoder
-from fastclf.runs.build import build_estimator, build_teachers, resolve_kind
+from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
 from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.doubts import doubts_of
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
-from fastclf.solvers import choose
+from fastclf.solvers import plan_of
 from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
 from fastclf.threads import resolve_n_threads
 
 EXACT_PASSES = 20  # over X, that an exact fit takes more or less
 EPOCH_PASSES = 2  # that an epoch takes as long as
 NANOSECONDS = (0.5, 0.1)  # that a pass takes for a value of X, and for each of its products
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The shape of an objective, by which a solver is chosen."""
-
-    n_rows: int
-    n_features: int
-    n_problems: int
-    n_outputs: int
-    is_sparse: bool
-    dtype: np.dtype
-    penalty: Penalty
-    n_entries: int
-
-    def entries(self) -> int:
-        """Return how many entries of X are stored."""
-        return self.n_entries
-
-    @property
-    def has_label_blocks(self) -> bool:
-        """Whether labels go in blocks: the loss of several problems is a sigmoid."""
-        entries = None if self.is_sparse else self.n_entries
-        return blocks_pay(self.penalty.strength, entries)
 
 
 @dataclass(frozen=True)
@@ -135,22 +110,21 @@ def check_recipe(recipe: Recipe) -> Plan:
         answers(recipe.distill, parts, dataset.labels, dataset.class_names)
     X = parts.for_fit()
     K = len(dataset.class_names)
-    M = K if dataset.task == "multilabel" else 1
-    total = np.full(M, float(X.shape[0]))
     values = X.nnz if scipy.sparse.issparse(X) else X.size
+    n_outputs = K if dataset.task == "multiclass" else 1
     shape = Shape(
         n_rows=X.shape[0],
         n_features=X.shape[1],
-        n_problems=M,
-        n_outputs=K if dataset.task == "multiclass" else 1,
-        is_sparse=scipy.sparse.issparse(X),
+        n_problems=K if dataset.task == "multilabel" else 1,
+        n_outputs=n_outputs,
+        entries=values,
         dtype=X.dtype,
-        penalty=from_C(recipe.model.C, recipe.model.l1_ratio, total),
-        n_entries=values,
+        is_sparse=scipy.sparse.issparse(X),
+        has_narrow_pass=recipe.distill is None,
+        is_plain_sigmoid=n_outputs == 1 and recipe.distill is None,
+        has_l1=bool(recipe.model.l1_ratio),
     )
-    solver: str = recipe.solver.name
-    if isinstance(recipe.solver, AutoSolver):
-        solver = type(choose(cast(Any, shape))).__name__.lower()
+    solver = build_solver(recipe)
     passes: float = EXACT_PASSES
     if isinstance(recipe.solver, MinibatchSolver):
         passes = recipe.solver.epochs * EPOCH_PASSES
@@ -169,7 +143,7 @@ def check_recipe(recipe: Recipe) -> Plan:
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
         left_out=dataset.all_left_out,
-        solver=solver,
+        solver=plan_of(solver, shape).sentence(),
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
         warnings=tuple(_warnings(recipe, dataset, X, parts)),

@@ -3,7 +3,7 @@
 They never see data, a loss or a kernel.
 """
 
-from fastclf.solvers.auto import choose
+from fastclf.solvers.auto import choose, plan_of
 from fastclf.solvers.lbfgs import LBFGS
 from fastclf.solvers.loop import (
     Keeper,
@@ -39,4 +39,5 @@ __all__ = [
     "keeping",
     "minimize",
     "observing",
+    "plan_of",
 ]

@@ -13,12 +13,10 @@ import numpy as np
 
 from fastclf.objective import Objective
 from fastclf.penalties import Penalty
+from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.solvers.loop import Observer, Result, minimize
 from fastclf.solvers.preconditioner import Preconditioner
 from fastclf.solvers.quasi_newton import QuasiNewton
-
-_CHEAP = 4.0
-"""Passes that exact Hessians of all folds may cost; where they cost more, one serves all."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,17 @@ class Folds(QuasiNewton):
         middle = theta.reshape(len(theta), repeats, -1).mean(axis=1)
         return self.base.approximate(self.reference, middle, n_rows)
 
-    def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate` over all rows, in passes."""
-        own = max(self.base.cost(self.reference), 1.0)
-        return own * self.reference.n_problems / objective.n_problems
-
-    def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` is the inverse Hessian: it is another problem's."""
-        return False
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return the plan of one fold, with the matrix of another problem: that of all rows."""
+        plan = self.base.plan(self.reference.shape, costs)
+        return replace(
+            plan,
+            engine=engines.LOCKSTEP,
+            matrix=f"{plan.matrix} of all rows",
+            cost=max(plan.cost, 1.0) * self.reference.n_problems / shape.n_problems,
+            sample=0,
+            float32_first=False,
+        )
 
 
 def follow(
@@ -79,12 +80,16 @@ def follow(
         For each pair in turn; theta is (d + 1, R G K).
     """
     shared = objective.n_problems > reference.n_problems and isinstance(solver, QuasiNewton)
-    if shared and not (solver.is_exact(reference) and objective.hessian_cost(True) <= _CHEAP):
+    if shared:
+        costs = objective.costs
+        plan = solver.plan(reference.shape, costs)
+        shared = not engines.folds_have_own_hessians(plan, objective.shape, costs)
+    if shared:
         solver = Folds(solver.memory, 0, solver.tol, solver.max_iter, solver.negligible, solver)
-    shape = objective.n_features + 1, objective.n_problems * objective.n_outputs
+    size = objective.n_features + 1, objective.n_problems * objective.n_outputs
     past: list[np.ndarray] = []
     for own, middle in penalties:
-        start = _next(past, objective.n_outputs) if past else np.zeros(shape)
+        start = _next(past, objective.n_outputs) if past else np.zeros(size)
         if isinstance(solver, Folds):
             solver = replace(solver, reference=reference.with_penalty(middle))
         result = minimize(objective.with_penalty(own), start, solver, observer=observer)

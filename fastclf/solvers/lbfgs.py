@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.objective import MANY_FEATURES, Objective
-from fastclf.solvers.label_blocks import LabelBlocksState
-from fastclf.solvers.preconditioner import FULL_MATRIX, MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState, passes_for
-
-_RARELY = 6.0
-"""Passes that go by before variances are taken anew; they cost two, but help little."""
+from fastclf.objective import Objective
+from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
+from fastclf.solvers.engines.label_block import constant_optimum
+from fastclf.solvers.engines.label_blocks import LabelBlocksState
+from fastclf.solvers.preconditioner import MomentsInverse
+from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,16 @@ class LBFGS(QuasiNewton):
 
     def init(self, objective: Objective, theta: np.ndarray) -> Any:
         """Return the first state."""
-        if not self._takes_blocks(objective):
+        plan = self._plan(objective)
+        if plan.engine != engines.LABEL_BLOCKS:
             return super().init(objective, theta)
+        assert objective.arrays is not None
         theta = np.array(theta, dtype=np.float64)
-        full, start = _has_matrix(objective), theta if theta.any() else None
+        full, start = plan.matrix == engines.COVARIANCE, theta if theta.any() else None
         curvature = objective.curvature(full, start)
-        if self.max_iter != 0 and start is None and objective.fit_intercept:
+        if self.max_iter != 0 and start is None and objective.arrays.fit_intercept:
             # From the best constant, where all rows have the same curvature.
-            theta[-1], logits = objective.constant_optimum()
+            theta[-1], logits = constant_optimum(objective)
             curvature = replace(curvature, logits=logits)
         penalty = objective.penalty.columns(objective.n_problems)
         if full:  # one factor is enough for all
@@ -72,33 +73,11 @@ class LBFGS(QuasiNewton):
 
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
-        full = _has_matrix(objective)
+        full = self._plan(objective).matrix == engines.COVARIANCE
         curvature = objective.curvature(full, theta if theta.any() else None, n_rows)
         penalty = objective.penalty.columns(theta.shape[1])
         return MomentsInverse(curvature, penalty, objective.n_outputs)
 
-    def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate` over all rows, in passes."""
-        if not _has_matrix(objective):
-            return _RARELY
-        columns = objective.n_problems * objective.n_outputs
-        return passes_for(objective, 0.1 * objective.n_features / columns)
-
-    def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
-        return False
-
-    def path(self, objective: Objective) -> str:
-        """Describe in words what the solver does with a problem."""
-        moments = "covariance" if _has_matrix(objective) else "variances"
-        if self._takes_blocks(objective):
-            return f"L-BFGS: {moments} of the features, labels in blocks"
-        return f"L-BFGS: {moments} of the features{self.started_on(objective)}"
-
-    def _takes_blocks(self, objective: Objective) -> bool:
-        return objective.has_label_blocks and self.sample == 0  # they start from no sample
-
-
-def _has_matrix(objective: Objective) -> bool:
-    d = objective.n_features
-    return not objective.is_sparse and d <= max(min(FULL_MATRIX, objective.n_rows), MANY_FEATURES)
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return what the solver does with a problem of this shape."""
+        return engines.lbfgs(shape, costs, self.sample, self.memory, self.negligible)

@@ -33,15 +33,16 @@ def search(
     running: np.ndarray,
     first: np.ndarray,
     hessian: bool = False,
+    dtype: np.dtype | None = None,
 ) -> Found:
     """Search along ``direction`` (d + 1, M K) for every problem that is ``running`` (M,).
 
     ``values`` (M,), ``gradient`` and ``slopes`` (M,), those along the direction, are theta's. The
-    steps tried first are ``first`` (M,).
+    steps tried first are ``first`` (M,). Passes compute in ``dtype``.
     """
     M = running.size
     K = theta.shape[1] // M
-    eps = float(np.finfo(objective.dtype).eps)
+    eps = float(np.finfo(dtype or objective.dtype).eps)
     pending = running & (slopes < 0)
     t = np.where(pending, first, 0.0)
     taken = np.zeros(M)
@@ -52,7 +53,7 @@ def search(
         if not pending.any():
             break
         trial = theta + (t if K == 1 else np.repeat(t, K)) * direction
-        trial_values, trial_gradient = objective.value_and_grad(trial, pending, hessian)
+        trial_values, trial_gradient = objective.value_and_grad(trial, pending, hessian, dtype)
         pairs.dots(trial_gradient, direction, trial_slopes)
         line_search.judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, take)
         if take.all():

@@ -216,8 +216,8 @@ class Snapshot:
         Since the start of the fit.
     passes, passes_before : float
         How many times X has been read, now and before the fit.
-    selected : ndarray of shape (M,) or None
-        The problems that the objective's latest pass computed, if it tells.
+    selected : ndarray of shape (M,)
+        The problems whose columns the objective has gathered for its passes.
     has_hessian : bool
         Whether that pass took the Hessian along, and the objective still has it.
     """
@@ -233,7 +233,7 @@ class Snapshot:
     seconds: float
     passes: float
     passes_before: float
-    selected: np.ndarray | None
+    selected: np.ndarray
     has_hessian: bool
 
     def progress(self) -> list[Progress]:
@@ -358,7 +358,7 @@ def minimize(
         If the objective lacks a method that the solver needs.
     """
     name = type(solver).__name__.lower()
-    missing = [method for method in solver.needs if not hasattr(objective, method)]
+    missing = [name for name in solver.needs if getattr(objective, name, None) is None]
     if missing:
         raise FastclfError(
             f"solver {name!r} needs {', '.join(missing)}, which "
@@ -388,16 +388,16 @@ def minimize(
             seconds=time.perf_counter() - started,
             passes=objective.passes,
             passes_before=passes_before,
-            selected=getattr(objective, "selected", None),
-            has_hessian=hasattr(objective, "has_hessian") and objective.has_hessian(state.theta()),
+            selected=objective.last_pass.selected,
+            has_hessian=objective.last_pass.hessian_at is state.theta(),
         )
 
     kept = None if keeper is None else keeper.start(objective, take())
     if kept is not None:
         state, status, history = kept.state, kept.status, kept.progress()
         best.loss, best.theta, best.stale = kept.best_loss, kept.best_theta, kept.stale
-        if kept.selected is not None:  # so that the objective holds what it held
-            objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
+        # So that the objective holds what it held.
+        objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
         started = time.perf_counter() - kept.seconds
         objective.passes, passes_before = kept.passes, kept.passes_before
     while status == "running" and state.iteration < max_iter:

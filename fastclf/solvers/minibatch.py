@@ -6,7 +6,7 @@ and nothing else. The rules work in standardised coordinates (see
 """
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastclf.errors import InputError
 from fastclf.kernels.passes import minibatch as kernels
 from fastclf.objective import Curvature
+from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.solvers import schedules
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.ending import NOT_FINITE
@@ -30,11 +31,7 @@ _MOST_EXPLOSIONS = 20
 
 @dataclass
 class MinibatchState:
-    """Standardised coefficients ``u, u0``, moments of the rule, average, and the position.
-
-    ``order`` is that of the epoch under way, and follows from the seed and the epoch. It is None
-    where the objective has one of its own.
-    """
+    """Standardised coefficients ``u, u0``, moments of the rule, average, and the position."""
 
     u: np.ndarray
     u0: np.ndarray
@@ -62,7 +59,6 @@ class MinibatchState:
     status: str = "running"
     gradient_norm: None = None
     checkpoint: tuple = ()
-    order: np.ndarray | None = field(default=None, metadata={"follows": True})
 
     def rates(self, count: int) -> np.ndarray:
         """Return the learning rates of the next steps."""
@@ -200,18 +196,18 @@ class Minibatch:
         """Return the first state."""
         return self.start(objective, theta, objective.curvature(full=False))
 
-    def path(self, objective: Any) -> str:
-        """Describe in words what the solver does with a problem."""
-        return f"batches of {self.batch_size} rows"
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return what the solver does with a problem of this shape."""
+        return engines.batches(shape, costs, type(self).__name__.lower(), self.batch_size)
 
     def start(self, objective: Any, theta: np.ndarray, curvature: Curvature) -> MinibatchState:
         """Return the first state, in coordinates that suit the moments of the features."""
         dtype = objective.dtype
-        if objective.is_sparse:  # centred they wouldn't be
+        if objective.shape.is_sparse:  # centred they wouldn't be
             curvature = curvature.about_zero()
         columns = objective.penalty.columns(theta.shape[1])
         scale = _scale(curvature, columns.mean(), dtype)
-        by_feature = objective.by_feature
+        by_feature = objective.shape.is_sparse
         u = theta[:-1] * scale[:, None]
         u0 = theta[-1] + curvature.center @ theta[:-1]
         u = np.ascontiguousarray(u if by_feature else u.T, dtype=dtype)
@@ -257,11 +253,9 @@ class Minibatch:
         if state.batch == 0:
             state.save()
             state.values[:] = 0
-        if not objective.orders_rows and (state.order is None or state.batch == 0):
-            state.order = np.random.default_rng([state.seed, state.iteration]).permutation(n)
         work = self.batch_size * state.u.size
         last = min(state.batch + max(1, int(_SLICE_WORK / work)), n_batches)
-        objective.run_batches(self, state, state.order, state.batch, last)
+        objective.run_batches(self, state, state.batch, last)
         state.batch = last
         if last == n_batches:
             self._end_epoch(objective, state)

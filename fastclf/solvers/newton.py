@@ -6,12 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastclf.objective import Objective
-from fastclf.solvers.preconditioner import FULL_MATRIX, HessianInverse, MomentsInverse
+from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
+from fastclf.solvers.engines.small_newton import SmallNewtonState
+from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
-from fastclf.solvers.small_newton import SmallNewtonState
-
-WHOLE = 200
-"""Coefficients up to which the whole Hessian of a softmax pays, without an L1 penalty."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,8 @@ class Newton(QuasiNewton):
 
     def init(self, objective: Objective, theta: np.ndarray) -> Any:
         """Return the first state."""
-        if self._is_small(objective):
-            point = objective.newton_point(self._start(objective, theta))
-            return SmallNewtonState(point, self._stopping, objective.value_at_zero)
+        if self._plan(objective).engine == engines.COMPILED_NEWTON:
+            return SmallNewtonState.at(objective, self._start(objective, theta), self._stopping)
         return super().init(objective, theta)
 
     def step(self, objective: Objective, state: QuasiNewtonState | SmallNewtonState) -> None:
@@ -73,36 +70,15 @@ class Newton(QuasiNewton):
     ) -> HessianInverse | MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         penalty = objective.penalty.columns(theta.shape[1])
-        exact = self.is_exact(objective)
-        one_matrix = exact and objective.n_problems == 1
-        too_many = _has_no_matrix(objective)
-        if too_many or not (one_matrix or theta.any()):  # the blocks are all the same
-            curvature = objective.curvature(full=not too_many)
+        plan = self._plan(objective)
+        has_matrix = plan.matrix != engines.VARIANCES
+        one_matrix = plan.is_exact and objective.n_problems == 1
+        if not has_matrix or not (one_matrix or theta.any()):  # the blocks are all the same
+            curvature = objective.curvature(full=has_matrix)
             return MomentsInverse(curvature, penalty, objective.n_outputs)
-        return HessianInverse(objective.hessian(theta, exact, n_rows), penalty, objective.n_outputs)
+        hessian = objective.hessian(theta, plan.is_exact, n_rows)
+        return HessianInverse(hessian, penalty, objective.n_outputs)
 
-    def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate` over all rows, in passes."""
-        exact = self.is_exact(objective)
-        if exact and objective.hessian_comes_along:
-            return 0.0
-        return objective.hessian_cost(exact)
-
-    def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
-        if _has_no_matrix(objective):
-            return False
-        few = objective.n_outputs * (objective.n_features + 1) <= WHOLE
-        return objective.n_outputs == 1 or (few if self.whole is None else self.whole)
-
-    def _is_small(self, objective: Objective) -> bool:
-        return objective.has_small_passes and self.is_exact(objective)
-
-    def path(self, objective: Objective) -> str:
-        """Describe in words what the solver does with a problem."""
-        matrix = "Hessian" if self.is_exact(objective) else "a block of the Hessian for each class"
-        return f"Newton: {matrix}{self.started_on(objective)}"
-
-
-def _has_no_matrix(objective: Objective) -> bool:
-    return objective.is_sparse and objective.n_features > FULL_MATRIX
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return what the solver does with a problem of this shape."""
+        return engines.newton(shape, costs, self.sample, self.whole, self.negligible)

@@ -27,9 +27,6 @@ from fastclf import threads
 from fastclf.kernels.linalg import block_diagonal, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
-FULL_MATRIX = 4096
-"""Up to this many features their covariance is a matrix; above, its diagonal."""
-
 _DOUBLE = 1 << 21
 """Up to this many entries all factors together are held in float64, more in the matrices' dtype."""
 

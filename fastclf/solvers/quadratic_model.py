@@ -24,7 +24,7 @@ _MOST_SWEEPS = 1000
 
 
 @dataclass(frozen=True)
-class Step:
+class Proposal:
     """A point (d + 1, K) that a model prefers, and the decreases that it promises.
 
     ``decrease`` is that of the model, ``slope`` its part of first order: both are 0 or more.
@@ -100,7 +100,9 @@ class QuadraticModel:
         """Drop what steps told."""
         self.steps, self.changes = [], []
 
-    def minimise(self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float) -> Step:
+    def minimise(
+        self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float
+    ) -> Proposal:
         """Return the point that the model prefers, given one and the smooth part's gradient there.
 
         No coordinate violates optimality of the model by more than a share of what one did before.
@@ -116,7 +118,7 @@ class QuadraticModel:
         direction = u - x
         slope = float((g * direction + strengths * (np.abs(u) - np.abs(x))).sum())
         decrease = -slope - 0.5 * float(((r - g) * direction).sum())
-        return Step(self._theta(u), max(decrease, 0.0), max(-slope, 0.0))
+        return Proposal(self._theta(u), max(decrease, 0.0), max(-slope, 0.0))
 
     def _low_rank(self) -> tuple[np.ndarray, np.ndarray]:
         # V, and V times minus the inverse of the middle matrix.

@@ -14,17 +14,16 @@ import numpy as np
 
 from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
+from fastclf.plan import MEASURED, Costs, Plan, Shape
+from fastclf.plan.engines import ENOUGH_ROWS, NEGLIGIBLE
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
 from fastclf.solvers.loop import OfProblems, minimize, unobserved
 from fastclf.solvers.preconditioner import Preconditioner, centred
-from fastclf.solvers.stopping import NEGLIGIBLE, STALE, Stopping
+from fastclf.solvers.stopping import STALE, Stopping
 
 _NEGLIGIBLE_IN_SAMPLE = 1e-3
 """What is negligible in a sample, whose optimum is some way from that of all rows anyway."""
-
-_ENOUGH = 5
-"""Rows for each coefficient from which on the optimum of a sample is worth starting from."""
 
 _PLENTY = 5000
 """Rows from which on a matrix of full rank is good enough with two for each coefficient."""
@@ -34,9 +33,6 @@ _FIRST_REFRESH = 6
 
 _FIRST_REFRESH_TOGETHER = 20
 """The same where many problems run: most of them are done by then."""
-
-_CALLS = 60_000
-"""Multiplications that take as long as the calls around them."""
 
 _MANY = 1 << 18
 """Coefficients from which on pairs are read from memory, and worth halving."""
@@ -162,28 +158,25 @@ class QuasiNewton:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         raise NotImplementedError
 
-    def cost(self, objective: Objective) -> float:
-        """Return the cost of :meth:`approximate` over all rows, in passes."""
-        raise NotImplementedError
-
-    def is_exact(self, objective: Objective) -> bool:
-        """Tell whether :meth:`approximate` over all rows is the inverse Hessian."""
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return what the solver does with a problem; :meth:`approximate` makes its matrix."""
         raise NotImplementedError
 
     def init(self, objective: Objective, theta: np.ndarray) -> QuasiNewtonState:
         """Return the first state."""
         theta = np.array(theta, dtype=np.float64)
         M = objective.n_problems
-        wait = min(self.cost(objective), _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
+        plan = self._plan(objective)
+        wait = min(plan.cost, _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
         n_rows = self._affordable(objective, wait)
         if self._starts(objective, theta):
             n_rows = min(n_rows, self.sample)
         theta = self._start(objective, theta)
-        wants = theta.any() and n_rows == objective.n_rows and self.is_exact(objective)
+        wants = theta.any() and n_rows == objective.n_rows and plan.is_exact
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         norms = _norms(gradient, M)
         largest = float(norms.max(initial=0.0))
-        single = objective.in_single is not None and self._stopping.allows_single(largest)
+        single = plan.float32_first and self._stopping.allows_single(largest)
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -220,13 +213,11 @@ class QuasiNewton:
         if M > 1 and not running.all():
             direction[:, np.repeat(~running, objective.n_outputs)] = 0
         start = state.point, state.values, state.gradient
-        if state.single:
-            assert objective.in_single is not None
-            objective = objective.in_single
+        dtype = np.dtype(np.float32) if state.single else objective.dtype
         state.ending = self._ends(objective, state, expected)
         hessian = state.wait == 0 and not state.ending
         # A step that had to be cut is a hint for the next one.
-        found = search(objective, *start, direction, slopes, running, state.first, hessian)
+        found = search(objective, *start, direction, slopes, running, state.first, hessian, dtype)
         state.first = np.minimum(1.0, 2 * found.steps)
         state.norms = state.pairs.add(
             running, (state.point, state.gradient), (found.theta, found.gradient)
@@ -236,16 +227,15 @@ class QuasiNewton:
         state.gradient = found.gradient
         state.iteration += 1
         state.counts += running
-        eps = float(np.finfo(objective.dtype).eps)
+        eps = float(np.finfo(dtype).eps)
         held = state.lowest, state.smallest, state.stale, state.stuck
         line_search.settle(state.values, state.norms, eps, found.steps, STALE, *held, running)
 
-    def started_on(self, objective: Objective) -> str:
-        """Describe the start in words."""
-        return f", started on {self.sample} rows" if self._has_sample(objective) else ""
+    def _plan(self, objective: Objective) -> Plan:
+        return self.plan(objective.shape, objective.costs)
 
     def _has_sample(self, objective: Objective) -> bool:
-        return self.sample >= _ENOUGH * (objective.n_features + 1) * objective.n_outputs
+        return self._plan(objective).sample > 0
 
     def _starts(self, objective: Objective, theta: np.ndarray) -> bool:
         return self._has_sample(objective) and self.max_iter != 0 and not theta.any()
@@ -265,8 +255,8 @@ class QuasiNewton:
     def _affordable(self, objective: Objective, passes: float) -> int:
         # As many rows as cost so many passes, but enough for a matrix of full rank.
         n, d = objective.n_rows, objective.n_features
-        cost = self.cost(objective)
-        least = max(min(_ENOUGH * (d + 1), _PLENTY), 2 * (d + 1))
+        cost = self._plan(objective).cost
+        least = max(min(ENOUGH_ROWS * (d + 1), _PLENTY), 2 * (d + 1))
         return n if cost == 0 else min(n, max(int(n * passes / cost), least))
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
@@ -282,7 +272,7 @@ class QuasiNewton:
         state.preconditioner = None  # two of them might not have room
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
-        if n_rows == objective.n_rows and self.is_exact(objective):
+        if n_rows == objective.n_rows and self._plan(objective).is_exact:
             state.pairs.used = 0  # what they tell is older
         else:
             state.wait *= 2
@@ -327,15 +317,6 @@ class QuasiNewton:
     @property
     def _stopping(self) -> Stopping:
         return Stopping(self.tol or 0.0, self.negligible)
-
-
-def passes_for(objective: Objective, factor: float) -> float:
-    """Return the passes that a matrix costs which takes ``factor`` times the work of one.
-
-    Small problems cost what calling costs, and a matrix takes some more calls.
-    """
-    work = objective.n_rows * objective.n_features * objective.n_problems * objective.n_outputs
-    return 1 + (factor * work + _CALLS) / (work + _CALLS)
 
 
 def _norms(gradient: np.ndarray, M: int) -> np.ndarray:

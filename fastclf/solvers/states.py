@@ -3,19 +3,19 @@
 A field whose metadata says that it ``follows`` from the others isn't kept.
 """
 
-from fastclf.objective.columns_point import ColumnsPoint
-from fastclf.objective.label_blocks import LabelBlock
-from fastclf.objective.newton_point import NewtonPoint
-from fastclf.objective.proximal_point import ProximalPoint
-from fastclf.solvers.label_blocks import LabelBlocksState
+from fastclf.solvers.engines.label_block import LabelBlock
+from fastclf.solvers.engines.label_blocks import LabelBlocksState
+from fastclf.solvers.engines.proximal_columns import ColumnsPoint
+from fastclf.solvers.engines.proximal_descent import Descent
+from fastclf.solvers.engines.small_newton import NewtonPoint, SmallNewtonState
+from fastclf.solvers.engines.small_proximal import ProximalPoint
 from fastclf.solvers.loop import Snapshot
 from fastclf.solvers.minibatch import MinibatchState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.proximal import Descent, ProximalState
+from fastclf.solvers.proximal import ProximalState
 from fastclf.solvers.quadratic_model import QuadraticModel
 from fastclf.solvers.quasi_newton import Pairs, QuasiNewtonState
 from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Step
-from fastclf.solvers.small_newton import SmallNewtonState
 from fastclf.solvers.stopping import Stopping
 
 STATES: dict[str, type] = {

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEGLIGIBLE = 2e-7
-"""Decrease of the objective, relative to that at zero, that isn't worth another step."""
-
 STALE = 10
 """Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
 

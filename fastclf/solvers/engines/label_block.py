@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy.special
 
 from fastclf import threads
 from fastclf.kernels.runtime.lanes import LANES
@@ -21,33 +22,8 @@ from fastclf.kernels.steps.labels import (
     STATE,
     VALUE,
 )
-from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.selection import Selection
-
-_SLICE = 5e6
-"""Nanoseconds for which blocks run on before those with few labels left are joined."""
-
-_DENSE, _MOST_DENSE = 1 << 17, 1 << 21
-"""Entries of a dense X for each label, and in all, up to which one thread a block is enough."""
-
-_ALIKE = 10
-"""The ratio of penalties up to which they are alike."""
-
-_FEWEST, _MOST = 5, 10
-"""Passes in that time."""
-
-
-def blocks_pay(penalty: np.ndarray, entries: int | None) -> bool:
-    """Tell whether blocks are faster than passes over all problems, of strengths (M,).
-
-    ``entries`` is their number in a dense X, None for a sparse one. Problems of a dense X share a
-    factor of its covariance, so their penalties must be alike.
-    """
-    M = penalty.size
-    if entries is None:
-        return M > LANES
-    alike = bool(penalty.max() <= _ALIKE * penalty.min())
-    return M > 1 and entries <= min(_DENSE * M, _MOST_DENSE) and alike
+from fastclf.objective import Objective
+from fastclf.objective.features import CSRFeatures
 
 
 @dataclass(frozen=True)
@@ -143,6 +119,41 @@ class LabelBlock:
         return self.numbers[COUNT, : self.labels.size].astype(int)
 
 
+def blocks_at(objective: Objective, theta: np.ndarray, memory: int) -> list[LabelBlock]:
+    """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.
+
+    Labels that are as frequent take about as many steps, so they share a block.
+    """
+    positive, negative = _masses(objective)
+    order = np.argsort(positive / (positive + negative), kind="stable")
+    groups = np.array_split(order, -(-order.size // LANES))
+    return [LabelBlock.at(theta, labels, memory) for labels in groups]
+
+
+def constant_optimum(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best logits (M,) without features, and the mean curvature there.
+
+    Problems with a single class have no such logit, and get 0.
+    """
+    positive, negative = _masses(objective)
+    both = (positive > 0) & (negative > 0)
+    rates = np.where(both, positive / (positive + negative), 0.5)
+    curvature = (positive + negative) / objective.total_weight * rates * (1 - rates)
+    return scipy.special.logit(rates), curvature
+
+
+def _masses(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+    # The weights of both classes in each problem.
+    assert objective.arrays is not None
+    own = objective.arrays.selection
+    weights, soft = own.target.weights, own.target.soft
+    if len(weights) == 1:
+        positive = (weights @ soft)[0].astype(np.float64)
+    else:
+        positive = np.einsum("mn,nm->m", weights, soft, dtype=np.float64)
+    return positive * own.pos_weight, objective.total_weight - positive
+
+
 def joined(blocks: list[LabelBlock]) -> list[LabelBlock]:
     """Return blocks of what runs: those that are less than half full are put together."""
     full = [block for block in blocks if 2 * block.running.sum() >= LANES]
@@ -176,28 +187,23 @@ def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
 
 
 class LabelDescent:
-    """Moves blocks; the penalty comes with each call.
+    """Moves the blocks of an objective.
 
     Parameters
     ----------
-    features : CSRFeatures or DenseFeatures
-    selection : Selection
-        All of the problems.
-    fit_intercept : bool
-    n_threads : int, optional
+    objective : Objective
+        Of sigmoid problems in memory.
     """
 
-    def __init__(
-        self,
-        features: CSRFeatures | DenseFeatures,
-        selection: Selection,
-        fit_intercept: bool,
-        n_threads: int | None,
-    ) -> None:
-        self.features = features
-        self.selection = selection
-        self.fit_intercept = fit_intercept
-        self.n_threads = n_threads
+    def __init__(self, objective: Objective) -> None:
+        arrays = objective.arrays
+        assert arrays is not None
+        self.arrays = arrays
+        self.features = arrays.features
+        self.selection = selection = arrays.selection
+        self.fit_intercept = arrays.fit_intercept
+        self.n_threads = objective.n_threads
+        self.costs = objective.costs
         weights, soft = selection.target.weights, selection.target.soft
         alike = len(weights) == 1 and (weights == 1).all()
         self._is_plain = bool(alike and (selection.pos_weight == 1).all())
@@ -259,7 +265,8 @@ class LabelDescent:
         """How many passes take long enough that looking at the blocks costs little beside them."""
         n, d = self.features.shape
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
-        return _MOST if _MOST * nanoseconds <= _SLICE else _FEWEST
+        fewest, most = self.costs.block_passes
+        return most if most * nanoseconds <= self.costs.block_time else fewest
 
     def _arrays(self, single: bool) -> tuple[tuple, tuple]:
         # X as the kernel reads it, and where it computes in float32.

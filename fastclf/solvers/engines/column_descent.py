@@ -1,4 +1,4 @@
-"""The quadratic model that coordinate descent on the columns of X minimises."""
+"""Coordinate descent on the columns of X, for problems whose matrix has no room."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,32 @@ import scipy.special
 
 from fastclf.kernels.steps import column_descent
 from fastclf.losses import Loss, Softmax
+from fastclf.objective import Objective
+from fastclf.objective.logits import logits_of
 from fastclf.penalties import Penalty
+from fastclf.solvers.quadratic_model import Proposal
 from fastclf.targets import Target
+
+_SHARE, _MOST_READS = 0.1, 20
+"""To which share of its violation a model is minimised, and the most reads of X for that."""
+
+
+def descend(
+    objective: Objective, theta: np.ndarray, gradient: np.ndarray, damping: float
+) -> Proposal:
+    """Return where coordinate descent on the columns of X leads, for one problem.
+
+    It minimises the quadratic model at theta (d + 1, K) with the L1 penalty. With a damping of 1
+    each class's loss is below its model, with 0 the model is the Taylor series.
+    """
+    arrays = objective.arrays
+    assert arrays is not None
+    objective.passes += 1
+    logits = logits_of(arrays.features, theta, None, objective.n_threads)
+    target = arrays.selection.target
+    shares = target.weights / objective.total_weight[:, None].astype(target.weights.dtype)
+    model = ColumnModel.at(logits, arrays.loss, target, shares)
+    return model.minimise(arrays.features.by_column, theta, gradient, objective.penalty, damping)
 
 
 @dataclass(frozen=True)
@@ -56,13 +80,10 @@ class ColumnModel:
         gradient: np.ndarray,
         penalty: Penalty,
         damping: float,
-        share: float,
-        most: int,
-    ) -> tuple[np.ndarray, float, float]:
-        """Return where coordinate descent leads from theta (d + 1, K).
+    ) -> Proposal:
+        """Return where coordinate descent leads from theta (d + 1, K); see :func:`descend`.
 
-        ``columns`` are those of the features, and a last one of ones. See
-        :meth:`fastclf.objective.protocol.Objective.descend` for the rest.
+        ``columns`` are those of the features, and a last one of ones.
         """
         x = theta.T.copy()
         u = x.copy()
@@ -74,12 +95,12 @@ class ColumnModel:
             self.is_softmax,
             gradient.T.copy(),
             (float(penalty.strength[0]), float(penalty.l1[0])),
-            share,
-            most,
+            _SHARE,
+            _MOST_READS,
             x,
             u,
         )
-        return u.T.copy(), max(decrease, 0.0), max(slope, 0.0)
+        return Proposal(u.T.copy(), max(decrease, 0.0), max(slope, 0.0))
 
 
 def bound_of_curvature(p: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from fastclf.kernels.runtime.lanes import LANES
 from fastclf.kernels.steps.labels import COUNT, STUCK
 from fastclf.objective import Objective
-from fastclf.objective.label_blocks import LabelBlock, joined
+from fastclf.solvers.engines.label_block import LabelBlock, LabelDescent, blocks_at, joined
 from fastclf.solvers.loop import OfProblems, is_watched, minimize, unobserved
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
@@ -47,6 +47,7 @@ class LabelBlocksState(OfProblems):
     iteration: int = 0
     status: str = "running"
     learning_rate: None = field(default=None, init=False)
+    descent: LabelDescent | None = field(default=None, metadata={"follows": True})
 
     @classmethod
     def at(
@@ -60,7 +61,7 @@ class LabelBlocksState(OfProblems):
     ) -> "LabelBlocksState":
         """Return the state at theta (d + 1, M), where one pass evaluates all labels."""
         M = objective.n_problems
-        blocks = objective.label_blocks(theta, memory)
+        blocks = blocks_at(objective, theta, memory)
         numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
         scale = objective.value_at_zero
         single = objective.dtype == np.float64 and stopping.allows_single()
@@ -68,7 +69,7 @@ class LabelBlocksState(OfProblems):
         state._advance(objective, 1)
         if single and not stopping.allows_single(state.gradient_norm):
             state.single = False
-            state.blocks = objective.label_blocks(theta, memory)
+            state.blocks = blocks_at(objective, theta, memory)
             state._advance(objective, 1)
         return state
 
@@ -77,12 +78,12 @@ class LabelBlocksState(OfProblems):
         if self.age >= _PATIENCE:
             self._renew(objective)
         # Both numbers divide the patience, so that Hessians are taken at the same points.
-        passes = 1 if is_watched() else objective.passes_of_blocks
+        passes = 1 if is_watched() else self._descent_of(objective).most_passes
         self._advance(objective, passes)
         self.age += passes
         if not self.blocks and self.single:
             self._look_closely(objective)
-        if not self.blocks and not objective.is_sparse:
+        if not self.blocks and not objective.shape.is_sparse:
             self._finish(objective)
         if self.blocks:
             # The loop ends with the last label: it is told of the one that took the fewest steps.
@@ -106,7 +107,7 @@ class LabelBlocksState(OfProblems):
         # What still runs needs a Hessian of its own, label by label.
         self.age = 0
         side = len(self.point)
-        if objective.is_sparse or len(self.blocks) * side**2 * LANES * 4 > _ROOM:
+        if objective.shape.is_sparse or len(self.blocks) * side**2 * LANES * 4 > _ROOM:
             return
         labels = np.sort(np.concatenate([block.labels[block.running] for block in self.blocks]))
         part = objective.part(None, labels, objective.n_threads)
@@ -123,7 +124,7 @@ class LabelBlocksState(OfProblems):
         self.single = False
         if not self.stuck.any():
             self.stopping = replace(self.stopping, negligible=np.inf)
-        self.blocks = objective.label_blocks(self.point, self.memory)
+        self.blocks = blocks_at(objective, self.point, self.memory)
         for block in self.blocks:
             block.numbers[COUNT, : block.labels.size] = self.counts[block.labels]
         self._advance(objective, 1)
@@ -154,7 +155,9 @@ class LabelBlocksState(OfProblems):
     def _advance(self, objective: Objective, most_passes: int) -> None:
         limits = self.stopping.limits(self.scale)
         numbers = self.single, limits, self.max_iter, most_passes
-        objective.advance_blocks(self.blocks, self.inverse.separated, *numbers)
+        strength, moments = objective.penalty.strength, self.inverse.separated
+        descent = self._descent_of(objective)
+        objective.passes += descent(self.blocks, strength, moments, *numbers)
         for block in self.blocks:
             labels, done = block.labels, ~block.running
             self.values[labels] = block.values
@@ -164,3 +167,8 @@ class LabelBlocksState(OfProblems):
             lanes = np.flatnonzero(done)
             self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)
+
+    def _descent_of(self, objective: Objective) -> LabelDescent:
+        if self.descent is None or self.descent.arrays is not objective.arrays:
+            self.descent = LabelDescent(objective)
+        return self.descent

@@ -1,4 +1,4 @@
-"""What a point tells at which a compiled Newton method with an L1 penalty stands."""
+"""What the points of both compiled Newton methods with an L1 penalty have in common."""
 
 import numpy as np
 

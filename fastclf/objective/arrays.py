@@ -1,0 +1,68 @@
+"""The arrays of a problem in memory, as one record that compiled steps of solvers read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fastclf.losses import Loss
+from fastclf.objective.features import CSRFeatures, DenseFeatures
+from fastclf.objective.selection import NO_ORDER, Selection
+
+_ROWS_OF_A_MEAN = 4096
+"""Rows that tell a point amid the data well enough."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Features, targets and weights of an objective in memory.
+
+    Parameters
+    ----------
+    features : DenseFeatures or CSRFeatures
+    loss : Loss
+    selection : Selection
+        Targets, scales and weights of all problems.
+    n_outputs : int
+        K.
+    fit_intercept : bool
+    given_center : ndarray of shape (d,), optional
+        The center of the rows that these are a part of.
+    """
+
+    features: DenseFeatures | CSRFeatures
+    loss: Loss
+    selection: Selection
+    n_outputs: int
+    fit_intercept: bool
+    given_center: np.ndarray | None = None
+
+    @cached_property
+    def center(self) -> np.ndarray:
+        """A point (d,) amid the rows, to which Hessians move the intercepts."""
+        features, dtype = self.features, self.features.dtype
+        if self.given_center is not None:
+            return self.given_center.astype(dtype)
+        n, d = features.shape
+        if not self.fit_intercept:
+            return np.zeros(d, dtype)
+        some = slice(None, None, max(1, n // _ROWS_OF_A_MEAN))
+        weights = self.selection.target.weights[:, some].mean(axis=0, dtype=np.float64)
+        if not weights.any():
+            weights[:] = 1
+        return (weights @ features.X[some] / weights.sum()).astype(dtype)
+
+    @cached_property
+    def for_steps(self) -> tuple:
+        """What compiled steps of one problem take first; see :mod:`fastclf.kernels.steps`."""
+        target = self.selection.target
+        return (
+            self.features.canonical,
+            NO_ORDER,
+            target.codes,
+            target.soft,
+            target.weights,
+            self.selection.scale,
+            self.selection.pos_weight,
+            self.loss.parameters[0],
+        )

@@ -1,0 +1,166 @@
+"""The table of measured costs, from which every choice of code follows.
+
+Measured on two cores (AMD EPYC, Zen 4); ``docs/benchmarks/solvers.md`` has the measurements. Tests
+give another table to reach a code path that their small data would not take.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+MANY_FEATURES = 256
+"""Features from which on matrices of second moments are float32: twice as fast, and precise enough
+for a preconditioner.
+"""
+
+FULL_MATRIX = 4096
+"""Features up to which the covariance is a matrix; above, only its diagonal is taken."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs in nanoseconds, and the sizes at which one way becomes faster than another.
+
+    Parameters
+    ----------
+    few_features : int
+        Features up to which loops over rows are faster than loops over features.
+    many_columns : int
+        Columns of theta from which on BLAS takes the products of a dense X.
+    float32_columns, float32_features, float32_work : int
+        Columns, features and multiplications of a pass from which on converting a float64 X to
+        float32 block by block saves time.
+    hessian_along : float
+        Largest cost of a Hessian, in passes, at which it is computed in the same pass as the
+        gradient.
+    hessians_of_folds : float
+        Largest cost of the Hessians of all folds, in passes, at which each fold has its own.
+    calls : float
+        Nanoseconds of Python calls around a pass.
+    sparse_work : int
+        Multiplications of a sparse pass from which on a second thread pays.
+    sparse_entries : int
+        Stored entries for each coefficient that a chunk of rows needs for a gradient of its own.
+    label_block : int
+        Coefficients of a block of labels that stay in cache.
+    small_coefficients : int
+        Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK.
+    small_pass : float
+        Nanoseconds of a pass up to which Python calls between passes count.
+    small_pass_of_many : float
+        The same where many problems run, each on a thread.
+    shared_pass : float
+        Nanoseconds of a pass from which on several threads share it, between compiled calls.
+    proximal_coefficients : int
+        Coefficients up to which an L1 problem is solved by one compiled function.
+    few_labels : int
+        Labels of sparse data up to which they aren't solved in blocks.
+    dense_label_entries, dense_entries : int
+        Entries of a dense X for each label, and in all, up to which blocks of labels pay.
+    alike_penalties : float
+        Ratio of penalties up to which labels may share one factor of the covariance.
+    block_time : float
+        Nanoseconds that blocks run before those with few unfinished labels are joined.
+    block_passes : tuple of int
+        Fewest and most passes in that time.
+    whole_hessian, whole_hessian_l1 : int
+        Coefficients up to which the whole Hessian of a softmax pays, without and with an L1 part.
+    few_features_l1 : int
+        Features up to which an L1 problem is solved without working sets.
+    matrix_room_l1 : int
+        Entries that a matrix of an L1 problem may have in any case.
+    matrix_room : int
+        Bytes that Hessian blocks may take in any case; a tenth of X more is allowed.
+    tiny_pass : int
+        Multiplications of a pass up to which a start on a sample costs more than it saves.
+    sample_rows : int
+        Rows for each coefficient beyond which a larger sample gives no better start.
+    span_rows, span_features : int
+        Rows up to which, and features from which on, a problem is moved to the span of its rows.
+    """
+
+    few_features: int = 40
+    many_columns: int = 96
+    float32_columns: int = 16
+    float32_features: int = 100
+    float32_work: int = 1 << 24
+    hessian_along: float = 3.0
+    hessians_of_folds: float = 4.0
+    calls: float = 50_000
+    sparse_work: int = 250_000
+    sparse_entries: int = 20
+    label_block: int = 1 << 15
+    small_coefficients: int = 160
+    small_pass: float = 2e6
+    small_pass_of_many: float = 1e9
+    shared_pass: float = 3e5
+    proximal_coefficients: int = 400
+    few_labels: int = 16
+    dense_label_entries: int = 1 << 17
+    dense_entries: int = 1 << 21
+    alike_penalties: float = 10.0
+    block_time: float = 5e6
+    block_passes: tuple[int, int] = (5, 10)
+    whole_hessian: int = 200
+    whole_hessian_l1: int = 300
+    few_features_l1: int = 64
+    matrix_room_l1: int = 1 << 21
+    matrix_room: int = 1 << 24
+    tiny_pass: int = 100_000
+    sample_rows: int = 200
+    span_rows: int = 256
+    span_features: int = 256
+
+    def pass_of_row(self, n_features: int, n_columns: int) -> float:
+        """Return the nanoseconds of a row's value and gradient, in loops over rows."""
+        return 4.0 + 0.3 * n_features + n_columns * (2.5 + 0.1 * n_features)
+
+    def hessian_of_row(
+        self, n_features: int, n_problems: int, n_outputs: int, whole: bool
+    ) -> float:
+        """Return the nanoseconds of a row's share in the Hessians.
+
+        ``whole`` counts those of each problem, otherwise the diagonal block of each column.
+        """
+        blocks = n_problems * n_outputs
+        if whole:
+            blocks = n_problems * max(n_outputs * (n_outputs - 1) // 2, 1)
+        return 0.03 * blocks * (4 * -(-(n_features + 1) // 4)) ** 2
+
+
+MEASURED = Costs()
+"""The costs that were measured."""
+
+_costs: ContextVar[Costs] = ContextVar("costs", default=MEASURED)
+
+
+def current_costs() -> Costs:
+    """Return the table that objectives are made with in this context."""
+    return _costs.get()
+
+
+@contextmanager
+def using(costs: Costs) -> Iterator[None]:
+    """Have objectives that are made in this context choose by another table.
+
+    Parameters
+    ----------
+    costs : Costs
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from sklearn.datasets import load_iris
+    >>> import fastclf
+    >>> X, y = load_iris(return_X_y=True)
+    >>> with using(replace(MEASURED, small_pass=0)):
+    ...     clf = fastclf.LogisticRegression().fit(X, y)
+    >>> "compiled" in str(clf.history_["path"])
+    False
+    """
+    token = _costs.set(costs)
+    try:
+        yield
+    finally:
+        _costs.reset(token)

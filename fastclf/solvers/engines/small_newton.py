@@ -1,0 +1,161 @@
+"""Newton's method on a problem so small that each step is one compiled call."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastclf import threads
+from fastclf.kernels.passes.narrow import TILE
+from fastclf.kernels.steps import newton
+from fastclf.objective import Objective, narrow
+from fastclf.objective.arrays import Arrays
+from fastclf.objective.selection import NO_ORDER
+from fastclf.plan.engines import whole_pass
+from fastclf.solvers.stopping import Stopping
+
+_MOST_PIECES = 16
+
+_JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
+"""Shares of a Hessian's diagonal that keep it definite, for X in float64 and in float32."""
+
+
+@dataclass(frozen=True)
+class NewtonPoint:
+    """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.newton`.
+
+    Parameters
+    ----------
+    center : ndarray of shape (d,)
+    w, gradient : ndarray of shape (K, side)
+    blocks : ndarray of shape (P, side, side)
+    numbers : ndarray
+    """
+
+    center: np.ndarray
+    w: np.ndarray
+    gradient: np.ndarray
+    blocks: np.ndarray
+    numbers: np.ndarray
+
+    @classmethod
+    def at(cls, theta: np.ndarray, center: np.ndarray) -> "NewtonPoint":
+        """Return the point theta (d + 1, K), at which nothing was computed yet."""
+        K = theta.shape[1]
+        w = narrow.padded(theta, center)
+        side = w.shape[1]
+        blocks = np.empty((narrow.pairs(1, K), side, side))
+        return cls(center, w, np.empty((K, side)), blocks, np.zeros(newton.NUMBERS))
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now, (d + 1, K)."""
+        theta = self.w[:, : self.center.size + 1].T.copy()
+        theta[-1] -= self.center @ theta[:-1]
+        return theta
+
+
+@dataclass
+class SmallNewtonState:
+    """A point, and when to stop.
+
+    Parameters
+    ----------
+    point : NewtonPoint
+    stopping : Stopping
+    scale : float
+        The objective at zero.
+    """
+
+    point: NewtonPoint
+    stopping: Stopping
+    scale: float
+    iteration: int = 0
+    status: str = "running"
+    learning_rate: None = field(default=None, init=False)
+
+    @classmethod
+    def at(cls, objective: Objective, theta: np.ndarray, stopping: Stopping) -> "SmallNewtonState":
+        """Return the state at theta (d + 1, K), where one pass has computed all."""
+        assert objective.arrays is not None
+        point = NewtonPoint.at(theta, objective.arrays.center)
+        _advance(objective, point, (0.0,) * 5)
+        return cls(point, stopping, objective.value_at_zero)
+
+    def step(self, objective: Objective) -> None:
+        """Take a step, unless there is nothing to gain."""
+        end = _advance(objective, self.point, self.stopping.limits(self.scale))
+        if end == newton.CONVERGED:
+            self.status = "converged"
+            return
+        self.iteration += 1
+        if end == newton.STUCK:
+            small = self.gradient_norm <= self.stopping.tol
+            self.status = "converged" if small else "precision"
+
+    def theta(self) -> np.ndarray:
+        """Return the coefficients now."""
+        return self.point.theta()
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """The gradient in ``(w, b + c @ w)`` for the center c of the features, (K, d + 1)."""
+        return self.point.gradient[:, : self.point.center.size + 1]
+
+    @property
+    def objective(self) -> float:
+        """The value."""
+        return float(self.point.numbers[newton.VALUE])
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest absolute entry of the gradient; NaN doesn't count."""
+        return float(self.point.numbers[newton.NORM])
+
+
+def _advance(objective: Objective, point: NewtonPoint, limits: tuple[float, ...]) -> int:
+    # Move the point, and return how it ended: a code of the kernel, which names the limits, too.
+    arrays = objective.arrays
+    assert arrays is not None
+    before = point.numbers[newton.PASSES]
+    # Features that differ by rounding alone are the same.
+    jitter = _JITTER if arrays.features.dtype == np.float64 else _JITTER_OF_SINGLE
+    strength = float(objective.penalty.strength[0])
+    model = strength, arrays.fit_intercept, point.center, jitter
+    work = whole_pass(objective.shape, objective.costs)
+    if work < objective.costs.shared_pass:
+        step = newton.STEP_SIGMOID if arrays.loss.is_sigmoid else newton.STEP_SOFTMAX
+        place = point.w, point.gradient, point.blocks, point.numbers
+        end = step(arrays.for_steps, model, limits, *place)
+    else:
+        end = _shared_step(arrays, point, model, limits, objective.n_threads, work)
+    objective.passes += float(point.numbers[newton.PASSES] - before)
+    return int(end)
+
+
+def _shared_step(
+    arrays: Arrays,
+    point: NewtonPoint,
+    model: tuple,
+    limits: tuple[float, ...],
+    n_threads: int | None,
+    work: float,
+) -> int:
+    # A step whose passes several threads share, between compiled calls.
+    n = arrays.features.shape[0]
+    rows = np.array(threads.chunks(n, work / n, _MOST_PIECES, TILE))
+    search = np.empty((3, *point.w.shape))
+    values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *point.w.shape))
+    blocks = np.empty((len(rows), *point.blocks.shape))
+    nothing = np.empty((len(rows), 0, *point.blocks.shape[1:]))
+    data = arrays.features.canonical, NO_ORDER, arrays.selection, arrays.loss.parameters[0]
+    place = point.w, point.gradient, point.blocks, point.numbers
+    state = *place, tuple(search), (values, gradients, blocks)
+    end = newton.propose(model, limits, *state)
+    if end != newton.RUNNING:
+        return end
+    more = True
+    while more:
+        sums = values, gradients, nothing if point.numbers[newton.ENDING] else blocks
+        trial = search[2], point.center, rows, sums, True
+        narrow.share(data, not arrays.loss.is_sigmoid, *trial, n_threads, work)
+        more = newton.judge(model, *state)
+    return newton.conclude(point.center, limits, point.gradient, point.numbers)
