@@ -32,7 +32,6 @@ _COPIED = 1 << 17
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
-    hessian_product = passes.DENSE_HESSIAN_PRODUCT
     run_batches = minibatch.DENSE_RUN_BATCHES
     by_feature = False
 
@@ -244,7 +243,6 @@ def _blocks_in(
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
-    hessian_product = passes.SPARSE_HESSIAN_PRODUCT
     run_batches = minibatch.SPARSE_RUN_BATCHES
     by_feature = True
 

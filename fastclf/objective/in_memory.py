@@ -189,33 +189,6 @@ class InMemoryObjective:
             threads.run(task, len(pieces), self.n_threads, work)
         return values.sum(axis=0), self._gather(gw, gb)
 
-    def hessian_product(
-        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
-        chosen = self._select(active)
-        w, b = self._to_kernel(theta, chosen)
-        vw, vb = self._to_kernel(direction, chosen)
-        if not self.fit_intercept:
-            vb[:] = 0
-        pieces, work = self._chunks(w.size)
-        hw = np.zeros((len(pieces), *w.shape), self.dtype)
-        hb = np.zeros((len(pieces), b.size), self.dtype)
-        kernel = self.features.hessian_product[self.loss.kind(self.target)]
-        arguments = self.features.arrays, *chosen.arguments(self._parameters)
-
-        def task(i: int) -> None:
-            start, stop = pieces[i]
-            kernel(*arguments, w, b, vw, vb, start, stop, hw[i], hb[i])
-
-        threads.run(task, len(pieces), self.n_threads, work)
-        self._count(1)
-        unused, product = np.zeros(chosen.scale.size), self._gather(hw, hb)
-        unused, product = chosen.spread(unused, product, self.n_outputs)
-        self.penalty.add(direction, unused, product)
-        self._clear(unused, product, active)
-        return product
-
     @property
     def value_at_zero(self) -> float:
         """The value of each problem where theta is 0, or more; found without reading X."""

@@ -106,11 +106,6 @@ class Objective(Protocol):
         `hessian` has it ready for this very array theta.
         """
 
-    def hessian_product(
-        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
-
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> "Hessian":
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
 

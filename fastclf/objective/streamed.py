@@ -159,18 +159,6 @@ class StreamedObjective:
             gradient[:, np.repeat(~active, self.n_outputs)] = 0
         return values, gradient
 
-    def hessian_product(
-        self, theta: np.ndarray, direction: np.ndarray, active: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the Hessian at theta times a direction, both (d + 1, M K)."""
-        product = np.zeros(theta.shape)
-        for part in self._parts():
-            product += part.hessian_product(theta, direction, active)
-        self.penalty.add(direction, np.zeros(self.n_problems), product)
-        if active is not None:
-            product[:, np.repeat(~active, self.n_outputs)] = 0
-        return product
-
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
         """Return the Hessian of the mean loss at theta, for each problem or for each column.
 
