@@ -4,8 +4,11 @@ Where a plain formula would cancel (``1 - p``), the oracle sums the other terms 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import scipy.sparse
+from scipy import special
 
 LONG = np.longdouble
 
@@ -137,3 +140,58 @@ def differences(f: Callable[[np.ndarray], float], z: np.ndarray, h: float = 1e-3
         near, far = at(h) - at(-h), at(2 * h) - at(-2 * h)
         gradient[index] = (8 * near - far) / (12 * h)
     return gradient
+
+
+def hessian_product(objective: Any, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Return the Hessian of an objective times a direction, both (d + 1, M K), in float64.
+
+    It is computed by the formulas from the objective's X, targets, loss and penalty. An intercept
+    that is fixed takes no part in the direction, and its entry of the product is 0.
+    """
+    X = objective.features.X
+    X = np.asarray(X.toarray() if scipy.sparse.issparse(X) else X, float)
+    loss, target = objective.loss, objective.target
+    v = np.array(direction, float)
+    if not objective.fit_intercept:
+        v[-1] = 0
+    Z, V = X @ theta[:-1] + theta[-1], X @ v[:-1] + v[-1]
+    C, M = theta.shape[1], objective.penalty.strength.size
+    slopes = np.empty(Z.shape)
+    for m in range(M):
+        columns = slice(m * C // M, (m + 1) * C // M)
+        own = np.asarray(target.weights[m if len(target.weights) > 1 else 0], float)
+        slopes[:, columns] = (own / own.sum())[:, None] * _moved_slopes(
+            loss, target, m, Z[:, columns], V[:, columns]
+        )
+    product = np.vstack([X.T @ slopes, slopes.sum(axis=0)])
+    if not objective.fit_intercept:
+        product[-1] = 0
+    product[:-1] += np.repeat(objective.penalty.strength, C // M) * v[:-1]
+    return product
+
+
+def _moved_slopes(loss: Any, target: Any, m: int, z: np.ndarray, v: np.ndarray) -> np.ndarray:
+    # The Hessian of each row's loss in its logits z (n, K) times v, in problem m.
+    if loss.is_sigmoid:
+        positive = 1.0 if loss.pos_weight is None else loss.pos_weight[m]
+        y = target.soft[:, m : m + 1].astype(float)
+        mass = 1 - y + positive * y
+    elif target.codes.size:
+        mass = (target.codes >= 0).astype(float)[:, None]
+    else:
+        mass = target.soft.astype(float).sum(axis=1, keepdims=True)
+    terms = [(1.0, 1.0, mass)]
+    if loss.distillation:
+        a, temperature = loss.distillation.hard_weight, loss.distillation.temperature
+        taught = 1.0 if loss.is_sigmoid else target.teacher.astype(float).sum(axis=1)[:, None]
+        terms = [(a, 1.0, mass), ((1 - a) * temperature**2, temperature, taught)]
+    total = np.zeros(z.shape)
+    for share, temperature, mass in terms:
+        if loss.is_sigmoid:
+            p = special.expit(z / temperature)
+            moved = p * special.expit(-z / temperature) * v
+        else:
+            p = special.softmax(z / temperature, axis=1)
+            moved = p * (v - (p * v).sum(axis=1, keepdims=True))
+        total += share * mass * moved / temperature**2
+    return total

@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import oracles
 import pytest
 import scipy.sparse
 from scipy.special import expit, softmax
@@ -458,7 +459,7 @@ def test_the_hessian_of_the_mixed_loss(K: int, temperature: float, hard_weight: 
     moved = np.kron(np.eye(C), moved)
     np.testing.assert_allclose(moved @ hessian.blocks[0] @ moved.T, numeric, atol=1e-8)
     direction = RNG.normal(size=theta.shape)
-    product = objective.hessian_product(theta, direction)
+    product = oracles.hessian_product(objective, theta, direction)
     np.testing.assert_allclose(product.T.ravel(), numeric @ direction.T.ravel(), atol=1e-8)
 
 

@@ -14,7 +14,6 @@ from strategies import arrays, distributions, problems
 from fastclf import functional as F
 from fastclf.errors import InputError
 from fastclf.kernels.loss import cross_entropy as softmax_kernels
-from fastclf.kernels.loss import sigmoid as sigmoid_kernels
 
 SHAPES = [(n, K) for K in (1, 2, 3, 16, 19, 20, 21, 33, 100) for n in (1, 63, 64, 65)]
 SHAPES += [(1000, 3), (1000, 20), (1000, 21), (1000, 100)]
@@ -310,70 +309,6 @@ def test_probabilities_give_what_their_logits_give(problem):
     np.testing.assert_allclose(
         F.cross_entropy(F.softmax(z), q, from_logits=False), F.cross_entropy(z, q), rtol=1e-12
     )
-
-
-# Curvature
-
-
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
-@pytest.mark.parametrize("K", [1, 2, 7, 30])
-def test_softmax_curvature_is_the_derivative_of_the_gradient(K, temperature, rng):
-    n, h = 70, 1e-3
-    z = rng.normal(size=(n, K)) * 3
-    v = rng.normal(size=(n, K))
-    q = rng.uniform(size=(n, K))
-    weights = rng.uniform(size=n)
-    product = np.empty_like(z)
-
-    def gradient(step):
-        g = np.empty_like(z)
-        at = z + step * v
-        softmax_kernels.soft(at, q, weights, 0.5, temperature, 0, n, g, np.empty(0), False)
-        return g
-
-    mass = weights * q.sum(axis=1)
-    softmax_kernels.curvature(z, v, mass, 0.5, temperature, 0, n, product, False)
-    expected = (8 * (gradient(h) - gradient(-h)) - gradient(2 * h) + gradient(-2 * h)) / (12 * h)
-    np.testing.assert_allclose(product, expected, atol=1e-11)
-    np.testing.assert_allclose(product.sum(axis=1), 0, atol=1e-14)
-    twice = product.copy()
-    softmax_kernels.curvature(z, v, mass, 0.5, temperature, 0, n, twice, True)
-    np.testing.assert_allclose(twice, 2 * product, rtol=1e-14)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_sigmoid_curvature_is_the_derivative_of_the_gradient(temperature, rng):
-    n, h = 1100, 1e-3
-    z, v = rng.normal(size=(2, n)) * 3
-    y, weights, pos_weight = rng.uniform(size=(3, n))
-    product = np.empty(n)
-
-    def gradient(step):
-        g, losses = np.empty((2, n))
-        sigmoid_kernels.cross_entropy(
-            z + step * v, y, weights, pos_weight, 0.5, temperature, 0, n, g, losses, False
-        )
-        return g
-
-    arguments = (z, v, y, weights, pos_weight, 0.5, temperature, 0, n)
-    sigmoid_kernels.curvature(*arguments, product, False)
-    expected = (8 * (gradient(h) - gradient(-h)) - gradient(2 * h) + gradient(-2 * h)) / (12 * h)
-    np.testing.assert_allclose(product, expected, atol=1e-11)
-    twice = product.copy()
-    sigmoid_kernels.curvature(*arguments, twice, True)
-    np.testing.assert_allclose(twice, 2 * product, rtol=1e-14)
-
-
-@pytest.mark.parametrize("K", [2, 25])
-def test_saturated_curvature_keeps_its_tiny_value(K, dtype):
-    z = np.zeros((1, K), dtype)
-    z[0, 0] = 60
-    v = np.zeros_like(z)
-    v[0, 0] = 1
-    h = np.empty_like(z)
-    one = np.ones(1, dtype)
-    softmax_kernels.curvature(z, v, one, 1.0, 1.0, 0, 1, h, False)
-    np.testing.assert_allclose(h[0, 1:], -np.exp(-60.0), rtol=1e-4)
 
 
 # Extreme logits

@@ -1,9 +1,10 @@
-"""Hessians as matrices: the same as their products with directions, whatever the path to them."""
+"""Hessians as matrices: the same as the oracle, whatever the path to them."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import oracles
 import pytest
 import scipy.sparse
 from test_objective import SOFTMAX, K, every_kind, make, many
@@ -33,7 +34,7 @@ def by_products(objective: InMemoryObjective, theta: np.ndarray, whole: bool) ->
     for j, k in np.ndindex(rows, columns):
         e = np.zeros(theta.shape)
         e[j, k] = 1
-        product = objective.hessian_product(theta, e)
+        product = oracles.hessian_product(objective, theta, e)
         if j < rows - 1:
             product[j, k] -= strength[k]
         block, first = k // width, k // width * width

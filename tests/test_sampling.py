@@ -145,7 +145,7 @@ def test_passes_over_a_sample_count_by_its_rows(kind: str, storage: Any):
     part = objective.sample(150)
     assert objective.passes == part.passes == 0
     part.value_and_grad(case.theta)
-    part.hessian_product(case.theta, case.theta)
+    part.hessian(case.theta, whole=True)
     assert part.passes == 2
     np.testing.assert_allclose(objective.passes, 2 * part.n_rows / 600)
     part.curvature(False)

@@ -74,20 +74,13 @@ KINDS = ("binary", "hard", "soft", "labels")
 
 @pytest.mark.parametrize("d", [D, 40])
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_gradients_and_products(kind: str, d: int):
+def test_values_and_gradients(kind: str, d: int):
     streamed, memory, theta = both(kind, d)
     for found, wanted in zip(
         streamed.value_and_grad(theta), memory.value_and_grad(theta), strict=True
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
-    direction = theta[::-1].copy()
-    np.testing.assert_allclose(
-        streamed.hessian_product(theta, direction),
-        memory.hessian_product(theta, direction),
-        rtol=1e-9,
-        atol=1e-12,
-    )
-    assert streamed.passes == 2
+    assert streamed.passes == 1
 
 
 @pytest.mark.parametrize("kind", ["labels"])

@@ -246,34 +246,3 @@ def distilled(
             not add,
         )
     return total
-
-
-@kernel
-def curvature(logits, directions, weights, scale, temperature, start, stop, out, accumulate):
-    """Write the Hessian product in the logits, ``w (p ∘ v - p (p · v)) / T²``, to ``out`` (n, K).
-
-    p is softmax(logits / temperature) and v a row of ``directions`` (n, K); ``weights`` carry the
-    mass of each row's target.
-    """
-    K = logits.shape[1]
-    number = logits.dtype.type
-    one = number(1)
-    inverse_t = number(1 / temperature)
-    e = np.zeros(K, logits.dtype)
-    step = 0 if weights.size == 1 else 1
-    for i in range(start, stop):
-        v = directions[i]
-        h = out[i]
-        _, u = exponentials_within(logits[i], inverse_t, e)
-        total = one + u
-        dot = number(0)
-        for k in range(K):
-            dot += e[k] * v[k]
-        mean = dot / total
-        f = number(weights[i * step] * scale) * (inverse_t * inverse_t) / total
-        if accumulate:
-            for k in range(K):
-                h[k] += f * (e[k] * (v[k] - mean))
-        else:
-            for k in range(K):
-                h[k] = f * (e[k] * (v[k] - mean))

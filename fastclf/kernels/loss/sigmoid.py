@@ -94,35 +94,3 @@ def cross_entropy(
             for i in range(zb.size):
                 gb[i] = gradient_scale * w[i] * slope[i]
     return total * scale
-
-
-@kernel
-def curvature(
-    z, directions, y, weights, pos_weight, scale, temperature, start, stop, out, accumulate
-):
-    """Write the Hessian product in the logits, ``w (1 - y + p y) σ(1 - σ) v / T²``, to ``out``."""
-    number = z.dtype.type
-    one = number(1)
-    inverse_t = number(1 / temperature)
-    factor = number(scale / (temperature * temperature))
-    w = np.empty(BLOCK, z.dtype)
-    p = np.empty(BLOCK, z.dtype)
-    for first in range(start, stop, BLOCK):
-        last = min(first + BLOCK, stop)
-        zb = z[first:last]
-        vb = directions[first:last]
-        yb = y[first:last]
-        h = out[first:last]
-        fill_weights(weights, first, w)
-        fill_weights(pos_weight, first, p)
-        for i in range(zb.size):
-            e = exp(-abs(zb[i] * inverse_t))
-            larger = one / (one + e)
-            mass = one - yb[i] + yb[i] * p[i]
-            p[i] = factor * w[i] * (mass * (e * larger * larger))
-        if accumulate:
-            for i in range(zb.size):
-                h[i] += p[i] * vb[i]
-        else:
-            for i in range(zb.size):
-                h[i] = p[i] * vb[i]

@@ -27,7 +27,7 @@ from fastclf.kernels.loss import cross_entropy, sigmoid
 from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime import sharing
-from fastclf.kernels.runtime.arrays import copy, fill, not_literal
+from fastclf.kernels.runtime.arrays import copy, not_literal
 from fastclf.kernels.runtime.jit import kernel
 
 SOFTMAX_HARD, SOFTMAX_SOFT, SOFTMAX_DISTILLED, SIGMOID, SIGMOID_DISTILLED = range(5)
@@ -184,81 +184,6 @@ def _add_columns(losses, weights, scale, rows, values):
             values[k] += float(w[k]) * float(loss[k]) * scale
 
 
-def _make_hessian_product(KIND, STORAGE):
-    @kernel
-    def hessian_product(
-        X, order, target, weights, scale, pos_weight, parameters, w, b, vw, vb, start, stop, hw, hb
-    ):
-        """Add the Hessian of the weighted losses times the direction (vw, vb) to (hw, hb).
-
-        ``weights`` carry the mass of soft targets.
-        """
-        _, soft, _ = target
-        _, temperature, hard_weight = parameters
-        softmax = KIND <= SOFTMAX_DISTILLED
-        distilled = KIND == SOFTMAX_DISTILLED or KIND == SIGMOID_DISTILLED
-        M = scale.size
-        groups = M if softmax else 1
-        K = b.size // groups
-        number = b.dtype.type
-        z = np.zeros((TILE, K), b.dtype)
-        v = np.zeros((TILE, K), b.dtype)
-        h = np.zeros((TILE, K), b.dtype)
-        weight = np.zeros((TILE if softmax else TILE * K), b.dtype)
-        begin, add = not_literal()
-        if not softmax:
-            soft_tile = np.zeros((TILE, K), b.dtype)
-            positive = np.zeros(TILE * K, b.dtype)
-        for first in range(start, stop, TILE):
-            rows = min(TILE, stop - first)
-            for m in range(groups):
-                if STORAGE == SPARSE:
-                    sparse.forward(X, order, first, rows, w, b, m * K, z)
-                    sparse.forward(X, order, first, rows, vw, vb, m * K, v)
-                else:
-                    dense.forward(X, order, first, rows, w, b, m * K, z)
-                    dense.forward(X, order, first, rows, vw, vb, m * K, v)
-                first_share = hard_weight if distilled else 1.0
-                first_temperature = 1.0 if distilled else temperature
-                if softmax:
-                    own = weights[m if weights.shape[0] > 1 else 0]
-                    for r in range(rows):
-                        weight[r] = own[dense.row_of(order, first + r)]
-                    cross_entropy.curvature(
-                        z, v, weight, scale[m] * first_share, first_temperature, begin, rows, h, add
-                    )
-                    if distilled:
-                        share = (1 - hard_weight) * temperature * temperature * scale[m]
-                        cross_entropy.curvature(
-                            z, v, weight, share, temperature, begin, rows, h, not add
-                        )
-                else:
-                    for r in range(rows):
-                        i = dense.row_of(order, first + r)
-                        copy(soft[i], soft_tile[r])
-                        copy(pos_weight, positive[r * K : (r + 1) * K])
-                        for k in range(K):
-                            own = weights[k if weights.shape[0] > 1 else 0, i]
-                            weight[r * K + k] = own * number(scale[k])
-                    sigmoid.curvature(
-                        z.reshape(-1), v.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        first_share, first_temperature, begin, rows * K, h.reshape(-1), add,
-                    )  # fmt: skip
-                    if distilled:
-                        share = (1 - hard_weight) * temperature * temperature
-                        fill(positive, number(1))
-                        sigmoid.curvature(
-                            z.reshape(-1), v.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                            share, temperature, begin, rows * K, h.reshape(-1), not add,
-                        )  # fmt: skip
-                if STORAGE == SPARSE:
-                    sparse.backward(X, order, first, rows, h, m * K, hw, hb)
-                else:
-                    dense.backward(X, order, first, rows, h, m * K, hw, hb)
-
-    return hessian_product
-
-
 _KINDS = range(5)
 DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, DENSE) for kind in _KINDS)
 _SOFTMAX_HARD, _SOFTMAX_SOFT, _SOFTMAX_DISTILLED, _SIGMOID, _SIGMOID_DISTILLED = (
@@ -267,8 +192,6 @@ _SOFTMAX_HARD, _SOFTMAX_SOFT, _SOFTMAX_DISTILLED, _SIGMOID, _SIGMOID_DISTILLED =
 SHARED_VALUE_AND_GRAD = tuple(_make_shared(kind) for kind in _KINDS)
 SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, SPARSE) for kind in _KINDS)
 LOGITS_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, LOGITS) for kind in _KINDS)
-DENSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, DENSE) for kind in _KINDS)
-SPARSE_HESSIAN_PRODUCT = tuple(_make_hessian_product(kind, SPARSE) for kind in _KINDS)
 
 
 @kernel
