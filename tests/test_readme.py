@@ -71,6 +71,9 @@ def test_the_tables_name_calls_of_every_estimator_of_a_fit():
     assert all(f"{name}(" in calls for name in fits if name[0].isupper())
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The (default|fitted):FutureWarning"
+)  # of scikit-learn's changes
 @pytest.mark.parametrize("code", [code for code in CODE_IN_TABLES if code not in NO_PYTHON])
 def test_python_in_tables_runs(code, names_in_tables, monkeypatch):
     folder, names = names_in_tables
