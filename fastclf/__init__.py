@@ -16,7 +16,10 @@ _HOMES = {
     "DistilledClassifier": "fastclf.estimators.distilled",
     "TemperatureScaler": "fastclf.estimators.calibration",
     "load": "fastclf.runs.loading",
+    "data": "fastclf.data",
     "functional": "fastclf.functional",
+    "objective": "fastclf.objective",
+    "preprocessing": "fastclf.preprocessing",
     "solvers": "fastclf.solvers",
 }
 
@@ -28,13 +31,16 @@ __all__ = [
     "MultiLabelLogisticRegressionCV",
     "TemperatureScaler",
     "__version__",
+    "data",
     "functional",
     "load",
+    "objective",
+    "preprocessing",
     "solvers",
 ]
 
 if TYPE_CHECKING:
-    from fastclf import functional, solvers
+    from fastclf import data, functional, objective, preprocessing, solvers
     from fastclf.estimators.calibration import TemperatureScaler
     from fastclf.estimators.cross_validated import LogisticRegressionCV
     from fastclf.estimators.distilled import DistilledClassifier

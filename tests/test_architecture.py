@@ -163,8 +163,11 @@ PUBLIC = {
     "MultiLabelLogisticRegressionCV",
     "TemperatureScaler",
     "__version__",
+    "data",
     "functional",
     "load",
+    "objective",
+    "preprocessing",
     "solvers",
 }
 
