@@ -32,6 +32,7 @@ FLOORS = {
     "fastclf.targets": 3,
     "fastclf.losses": 3,
     "fastclf.penalties": 3,
+    "fastclf.plan": 3,
     "fastclf.functional": 3,
     "fastclf.objective": 4,
     "fastclf.solvers": 5,

@@ -13,9 +13,10 @@ from fastclf.kernels.passes.labels import value_and_grad
 from fastclf.kernels.runtime.lanes import LANES
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective
-from fastclf.objective.label_blocks import LabelBlock, joined
 from fastclf.penalties import L2
-from fastclf.solvers import LBFGS, minimize, observing
+from fastclf.plan import MEASURED, Shape, engines
+from fastclf.solvers import LBFGS, minimize
+from fastclf.solvers.engines.label_block import LabelBlock, joined
 from fastclf.targets import Target
 
 L = 2 * LANES + 3
@@ -292,13 +293,13 @@ def hard_data() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_labels_that_take_long_get_hessians_of_their_own(fit_intercept: bool):
+def test_labels_that_take_long_get_hessians_of_their_own(fit_intercept: bool, use_costs: Any):
     X, Y = hard_data()
     parameters = {"tol": 1e-8, "max_iter": 2000, "fit_intercept": fit_intercept}
     clf = fit(X, Y, **parameters)
     taken = clf.history_["passes"][-1]
-    with pytest.MonkeyPatch.context() as patch, pytest.warns(ConvergenceWarning):
-        patch.setattr("fastclf.solvers.label_blocks._ROOM", 0)
+    use_costs(own_hessians_room=0)
+    with pytest.warns(ConvergenceWarning):
         fit(X, Y, **parameters)
     assert taken < 200
     assert clf.history_["status"] == "converged"
@@ -307,34 +308,20 @@ def test_labels_that_take_long_get_hessians_of_their_own(fit_intercept: bool):
 
 
 def test_labels_of_different_penalties_take_passes_together():
-    from fastclf.objective.label_blocks import blocks_pay
+    def pay(M: int, entries: int, ratio: float = 1.0) -> bool:
+        shape = Shape(100, 10, M, entries=entries, is_plain_sigmoid=True, penalty_ratio=ratio)
+        return engines.blocks_pay(shape, MEASURED)
 
-    assert blocks_pay(np.array([1.0, 2.0]), entries=1000)
-    assert not blocks_pay(np.array([1.0, 20.0]), entries=1000)
-    assert blocks_pay(np.zeros(2), entries=1000)
-    assert not blocks_pay(np.ones(2), entries=1 << 20)
-    assert blocks_pay(np.ones(20), entries=1 << 20)
-
-
-@pytest.mark.parametrize("tol", [1e-4, 1e-8])
-def test_who_watches_sees_more_iterations_of_the_same_fit(tol: float):
-    for X, Y in (hard_data(), sparse_data()):
-        alone = fit(X, Y, tol=tol, max_iter=2000)
-        seen: list[Any] = []
-        with observing(seen.append):
-            watched = fit(X, Y, tol=tol, max_iter=2000)
-        assert watched.coef_.tobytes() == alone.coef_.tobytes()
-        assert len(seen) > len(alone.history_["iteration"])
-        assert (np.diff([progress.iteration for progress in seen]) > 0).all()
-        assert seen[-1].iteration == alone.history_["iteration"][-1]
+    assert pay(2, 1000, ratio=2.0)
+    assert not pay(2, 1000, ratio=20.0)
+    assert not pay(2, 1 << 20)
+    assert pay(20, 1 << 20)
 
 
-def test_labels_that_got_stuck_go_on_with_hessians_of_their_own():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 6))
-    Y = (X[:, :3] + rng.normal(size=(200, 3)) > 0).astype(float)
-    same = np.hstack([X, X[:, :2] * 1e6])
-    clf = fit(same, Y, C=np.inf, tol=1e-7)
-    assert clf.history_["status"] == "converged"
-    expected = fit(X, Y, C=np.inf, tol=1e-7)
-    np.testing.assert_allclose(clf.predict_proba(same), expected.predict_proba(X), atol=1e-5)
+@pytest.mark.parametrize(
+    ("strengths", "ratio"), [([1.0, 20.0], 20.0), ([0.0, 0.0], 1.0), ([0.0, 1.0], np.inf)]
+)
+def test_the_ratio_of_penalties_of_which_some_are_zero(strengths: list[float], ratio: float):
+    target = Target(np.ones((1, 4)), soft=np.eye(4)[:, :2])
+    objective = InMemoryObjective(np.ones((4, 3)), target, Sigmoid(), 2, L2(np.array(strengths)))
+    assert objective.shape.penalty_ratio == ratio

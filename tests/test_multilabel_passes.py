@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
-from fastclf.objective import InMemoryObjective, small_problem
+from fastclf.objective import InMemoryObjective
 from fastclf.solvers import LBFGS, Newton, observing
 
 SOLVERS = {"auto": "auto", "lbfgs": "lbfgs", "newton from a sample": Newton(sample=400)}
@@ -21,8 +21,8 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
-def without_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastclf.objective.label_blocks._MOST_DENSE", 0)
+def without_blocks(use_costs: Any) -> None:
+    use_costs(dense_entries=0)
 
 
 def passes(clf: Any) -> float:
@@ -38,11 +38,9 @@ def indicators(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 @every_solver
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
-def test_labels_take_about_as_many_passes_as_the_hardest(
-    name: str, solver: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_labels_take_about_as_many_passes_as_the_hardest(name: str, solver: Any, use_costs: Any):
     X, Y = indicators(name)
-    monkeypatch.setattr(small_problem, "_SMALL", 0)  # or single labels had exact steps
+    use_costs(small_pass=0)  # or single labels had exact steps
     alone = max(passes(LogisticRegression(solver=solver).fit(X, column)) for column in Y.T)
     together = passes(MultiLabelLogisticRegression(solver=solver).fit(X, Y))
     # They share a first preconditioner, and the second comes later than it would for one.
@@ -77,10 +75,10 @@ class Watched:
         self.asked: list[np.ndarray] = []
         value_and_grad = InMemoryObjective.value_and_grad
 
-        def watched(objective: Any, theta: Any, active: Any = None, hessian: bool = False) -> Any:
-            if active is not None and objective._whole is None:
+        def watched(objective: Any, theta: Any, active: Any = None, *rest: Any) -> Any:
+            if active is not None and objective._parent is None:
                 self.asked.append(active.copy())
-            return value_and_grad(objective, theta, active, hessian)
+            return value_and_grad(objective, theta, active, *rest)
 
         monkeypatch.setattr(InMemoryObjective, "value_and_grad", watched)
 

@@ -147,10 +147,12 @@ def test_the_oracle_of_hessians_is_the_derivative_of_the_gradient(kind: str, pro
 
 @every_kind
 @many
-def test_products_by_blas_are_those_of_the_kernels(kind: str, problems: int, monkeypatch: Any):
+def test_products_by_blas_are_those_of_the_kernels(
+    kind: str, problems: int, use_costs: Any, monkeypatch: pytest.MonkeyPatch
+):
     case = make(kind, problems, n=200)
     values, gradient = case.objective().value_and_grad(case.theta)
-    monkeypatch.setattr(features, "_MANY_COLUMNS", 1)
+    use_costs(many_columns=1, few_features=0)
     monkeypatch.setattr(features, "_ROWS_OF_A_BLOCK", 70)
     by_blas = case.objective().value_and_grad(case.theta)
     np.testing.assert_allclose(by_blas[0], values, rtol=1e-12)

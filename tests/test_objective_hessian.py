@@ -10,7 +10,8 @@ import scipy.sparse
 from test_objective import SOFTMAX, K, every_kind, make, many
 
 from fastclf import threads
-from fastclf.objective import MANY_FEATURES, Hessian, InMemoryObjective, matrices
+from fastclf.objective import Hessian, InMemoryObjective, matrices
+from fastclf.plan.costs import MANY_FEATURES
 
 both = pytest.mark.parametrize("whole", [True, False], ids=["whole", "blocks"])
 

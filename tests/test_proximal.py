@@ -24,11 +24,11 @@ from fastclf.errors import ConfigError, InputError
 from fastclf.kernels.linalg import coordinate_descent
 from fastclf.kernels.steps import column_descent
 from fastclf.losses import Distillation, Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, small_problem
-from fastclf.objective.column_model import bound_of_curvature
+from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2, ElasticNet
 from fastclf.runs.build import build_estimator
-from fastclf.solvers import LBFGS, Newton, Proximal, choose, minimize, observing, proximal
+from fastclf.solvers import LBFGS, Newton, Proximal, choose, minimize, observing
+from fastclf.solvers.engines.column_descent import bound_of_curvature, descend
 from fastclf.targets import Target
 
 TIGHT = {"tol": 1e-9, "max_iter": 1000}
@@ -142,28 +142,24 @@ def test_liblinear_without_intercept():
     assert violation(ours, X, one_hot(y)) < 2e-9
 
 
-def paths() -> dict[str, dict[str, Any]]:
-    """What to change in the solver so that each of its ways is taken on small data."""
-    every = {"_SMALL": 0.0, "_SMALL_OF_MANY": 0.0}
+def ways() -> dict[str, dict[str, float]]:
+    """Costs by which each way of the solver is taken on small data."""
+    from_python = {"small_pass": 0.0, "small_pass_of_many": 0.0}
+    few = {"few_features_l1": 0, "working_set": 3, "working_set_sparse": 3}
     return {
         "compiled": {},
-        "steps": every,
-        "working sets": {"_FEW_FEATURES": 0, "_FIRST_SET": 3, "_FIRST_SET_OF_SPARSE": 3},
-        "working sets, steps": {
-            **every, "_FEW_FEATURES": 0, "_FIRST_SET": 3, "_FIRST_SET_OF_SPARSE": 3
-        },
-        "columns": {**every, "_ROOM": 0, "FULL_MATRIX": 0},
-        "blocks": {**every, "WHOLE": 0},
-        "compiled columns": {},
-    }  # fmt: skip
+        "steps": from_python,
+        "working sets": few,
+        "working sets, steps": {**from_python, **few},
+        "columns": {**from_python, "matrix_room_l1": 0, "full_matrix": 0},
+        "blocks": {**from_python, "whole_hessian_l1": 0},
+        "compiled columns": {"proximal_coefficients": 0},
+    }
 
 
-@pytest.fixture(params=paths())
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, number in paths()[request.param].items():
-        monkeypatch.setattr(proximal, name, number)
-    if request.param == "compiled columns":
-        monkeypatch.setattr(small_problem, "_MOST_SETTLED", 0)
+@pytest.fixture(params=ways())
+def way(request: pytest.FixtureRequest, use_costs: Any) -> str:
+    use_costs(**ways()[request.param])
     return request.param
 
 
@@ -284,7 +280,7 @@ def test_many_sparse_features(C: float, l1_ratio: float, free: bool):
     np.testing.assert_array_equal(X.toarray(), before.toarray())
 
 
-def test_columns_solve_what_matrices_solve(monkeypatch: pytest.MonkeyPatch):
+def test_columns_solve_what_matrices_solve(use_costs: Any):
     X, y = text(d=60)
     Y = np.stack([y, 1 - y, np.roll(y, 1)], axis=1)
     one, several = (
@@ -292,7 +288,7 @@ def test_columns_solve_what_matrices_solve(monkeypatch: pytest.MonkeyPatch):
         MultiLabelLogisticRegression(l1_ratio=1.0, **TIGHT),
     )
     matrix = one.fit(X, y).coef_, several.fit(X, Y).coef_
-    monkeypatch.setattr(small_problem, "_MOST_SETTLED", 0)
+    use_costs(proximal_coefficients=0)
     columns = one.fit(X, y).coef_, several.fit(X, Y).coef_
     for theirs, ours in zip(matrix, columns, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -513,7 +509,8 @@ def test_descent_by_columns_minimises_the_model_of_the_hessian(kind: str, dampin
     objective = InMemoryObjective(X, target, loss, K, penalty)
     theta = rng.normal(size=(d + 1, K)) * (rng.random((d + 1, K)) < 0.7)
     _, gradient = objective.value_and_grad(theta)
-    point, decrease, slope = objective.descend(theta, gradient, 1e-9, 10_000, damping)
+    found = descend(objective, theta, gradient, damping, 1e-9, 10_000)
+    point, decrease, slope = found.theta, found.decrease, found.slope
     step = point - theta
     first = (gradient * step).sum() + 0.02 * (np.abs(point[:-1]) - np.abs(theta[:-1])).sum()
     assert slope == pytest.approx(-first)

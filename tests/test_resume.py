@@ -118,8 +118,8 @@ def test_a_run_that_was_stopped_twice_has_the_same_bits(name: str, tmp_path: Pat
     assert ("exploded" in "".join(result.summary["warnings"])) == ("explodes" in name)
 
 
-def test_a_run_that_was_stopped_within_its_first_epoch(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("fastclf.solvers.minibatch._SLICE_WORK", 1.0)
+def test_a_run_that_was_stopped_within_its_first_epoch(tmp_path: Path, use_costs):
+    use_costs(slice_work=1.0)
     wanted = recipe(**{**ADAM, "checkpoint": {}})
     run = stopped(wanted, tmp_path / "run", after=3)
     assert (run / "metrics.jsonl").read_text() == ""

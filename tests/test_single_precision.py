@@ -10,6 +10,7 @@ from fastclf import LogisticRegression
 from fastclf.losses import Softmax
 from fastclf.objective import InMemoryObjective, features
 from fastclf.penalties import L2
+from fastclf.plan.passes import gains_by_float32
 from fastclf.targets import Target
 
 K = 100
@@ -35,16 +36,17 @@ def gradient_norm(X: np.ndarray, y: np.ndarray, clf: Any) -> float:
 
 
 @pytest.mark.parametrize("n_classes", [20, K])
-def test_a_pass_in_float32_is_near_that_in_float64(n_classes: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(features, "_WIDE", 50)
-    monkeypatch.setattr(features, "_LONG", 0)
+def test_a_pass_in_float32_is_near_that_in_float64(
+    n_classes: int, use_costs: Any, monkeypatch: pytest.MonkeyPatch
+):
+    use_costs(float32_features=50, float32_work=0)
     monkeypatch.setattr(features, "_COPIED", 1 << 13)  # several copies
     X, y = data()
     exact = objective(X, y % n_classes, n_classes)
     theta = np.random.default_rng(1).normal(size=(51, n_classes))
     values, gradient = exact.value_and_grad(theta)
-    assert exact.in_single is not None
-    rough_values, rough = exact.in_single.value_and_grad(theta)
+    assert gains_by_float32(exact.shape, exact.costs)
+    rough_values, rough = exact.value_and_grad(theta, dtype=np.dtype(np.float32))
     assert exact.passes == 2.0
     assert rough.dtype == np.float64
     np.testing.assert_allclose(rough_values, values, rtol=1e-5)
@@ -52,15 +54,19 @@ def test_a_pass_in_float32_is_near_that_in_float64(n_classes: int, monkeypatch: 
     assert (rough != gradient).any()
 
 
-def test_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch):
+def test_only_where_it_is_faster(use_costs: Any):
     X, y = data()
-    assert objective(X, y).in_single is not None
-    assert objective(X.astype(np.float32), y).in_single is None
-    assert objective(X, y % 10, n_classes=10).in_single is None
-    assert objective(X, y % 20, n_classes=20).in_single is None
-    monkeypatch.setattr(features, "_WIDE", 50)
-    monkeypatch.setattr(features, "_LONG", X.size * 20)
-    assert objective(X, y % 20, n_classes=20).in_single is not None
+
+    def gains(X: np.ndarray, y: np.ndarray, **options: int) -> bool:
+        problem = objective(X, y, **options)
+        return gains_by_float32(problem.shape, problem.costs)
+
+    assert gains(X, y)
+    assert not gains(X.astype(np.float32), y)
+    assert not gains(X, y % 10, n_classes=10)
+    assert not gains(X, y % 20, n_classes=20)
+    use_costs(float32_features=50, float32_work=X.size * 20)
+    assert gains(X, y % 20, n_classes=20)
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-4, 1e-5, 1e-6])
@@ -81,9 +87,11 @@ def test_large_gradients_are_not_rounded(
     dtypes = []
     value_and_grad = InMemoryObjective.value_and_grad
 
-    def watched(self: Any, *arguments: Any, **options: Any) -> Any:
-        dtypes.append(self.dtype)
-        return value_and_grad(self, *arguments, **options)
+    def watched(
+        self: Any, theta: Any, active: Any = None, hessian: Any = False, dtype: Any = None
+    ) -> Any:
+        dtypes.append(dtype or self.dtype)
+        return value_and_grad(self, theta, active, hessian, dtype)
 
     monkeypatch.setattr(InMemoryObjective, "value_and_grad", watched)
     # The same problem in other units, but for the tolerance.

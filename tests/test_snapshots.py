@@ -139,11 +139,9 @@ CASES = {
 
 
 @pytest.fixture
-def in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_slices(use_costs: Any) -> None:
     """Have every batch, and every pass of label blocks, be a slice of its own."""
-    monkeypatch.setattr("fastclf.solvers.minibatch._SLICE_WORK", 1.0)
-    monkeypatch.setattr("fastclf.objective.label_blocks._MOST", 1)
-    monkeypatch.setattr("fastclf.objective.label_blocks._FEWEST", 1)
+    use_costs(slice_work=1.0, block_passes=(1, 1))
 
 
 @pytest.mark.filterwarnings("ignore:the objective exploded")

@@ -18,7 +18,7 @@ from sklearn.preprocessing import scale
 import fastclf
 from fastclf.errors import FastclfError, InputError
 from fastclf.losses import Distillation, Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, small_problem
+from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers import (
     LBFGS,
@@ -200,7 +200,7 @@ def test_two_slices_are_one(name: str, weights: np.ndarray | None):
         state = solver.init(objective, np.ones((D + 1, K)))
         state.average_from = 2
         for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
-            objective.run_batches(solver, state, order, first, stop)
+            objective.run_batches(solver, state, first, stop, order)
         states.append(state)
     for other in states[1:]:
         assert np.array_equal(other.theta(), states[0].theta())
@@ -244,7 +244,7 @@ def test_exact_solvers_give_the_same_bits_for_any_number_of_threads(exact: Any, 
         minimize(large(kind, d=d, n_threads=n), np.zeros((d + 1, K)), solver) for n in (1, 2, 3, 8)
     )
     assert first.status == "converged"
-    assert ("started on 300 rows" in solver.path(large(kind, d=d))) == (exact.sample > 0)
+    assert ("started on 300 rows" in sentence(solver, large(kind, d=d))) == (exact.sample > 0)
     for other in others:
         assert np.array_equal(other.theta, first.theta) and other.n_iter == first.n_iter
 
@@ -342,6 +342,8 @@ def test_an_observer_may_stop_the_fit():
 
 def test_a_solver_whose_methods_are_missing_is_refused_by_their_names():
     class Streamed:
+        curvature = None
+
         def value_and_grad(self, theta: np.ndarray, active: Any = None) -> None: ...
 
     with pytest.raises(FastclfError, match="'sgd' needs curvature, run_batches.*Streamed"):
@@ -482,10 +484,14 @@ def optimum_of_scikit_learn(name: str, multilabel: bool) -> np.ndarray:
     return theta - theta.mean(axis=1, keepdims=True) * (theta.shape[1] > 1)
 
 
+def sentence(solver: Any, objective: InMemoryObjective) -> str:
+    return solver.plan(objective.shape, objective.costs).sentence()
+
+
 @pytest.fixture
-def no_small_passes(monkeypatch: pytest.MonkeyPatch):
+def no_small_passes(use_costs: Any):
     """Have tests on little data take the path of larger ones."""
-    monkeypatch.setattr(small_problem, "_SMALL", 0)
+    use_costs(small_pass=0)
 
 
 @pytest.mark.usefixtures("no_small_passes")
@@ -536,13 +542,13 @@ def test_exact_solvers_for_every_storage_and_without_intercept(exact: Any, varia
 @pytest.mark.parametrize(
     "kind, d, whole, matrix",
     [
-        ("softmax", 4, None, "Hessian"),
-        ("softmax", 65, None, "Hessian"),  # of 198 coefficients
+        ("softmax", 4, None, "the Hessian"),
+        ("softmax", 65, None, "the Hessian"),  # of 198 coefficients
         ("softmax", 66, None, "a block of the Hessian for each class"),
-        ("softmax", 100, True, "Hessian"),
+        ("softmax", 100, True, "the Hessian"),
         ("softmax", 4, False, "a block of the Hessian for each class"),
-        ("sigmoid", 100, None, "Hessian"),
-        ("sigmoid", 4, False, "Hessian"),
+        ("sigmoid", 100, None, "the Hessian"),
+        ("sigmoid", 4, False, "the Hessian"),
     ],
 )
 def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, matrix: str):
@@ -553,8 +559,8 @@ def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, m
     solver = Newton(whole=whole, tol=1e-8, max_iter=100)
     result = minimize(objective, np.full((d + 1, K), 0.1), solver)
     assert result.status == "converged"
-    assert solver.path(objective) == f"Newton: {matrix}"
-    assert asked and set(asked) == {matrix == "Hessian"}
+    assert sentence(solver, objective).startswith(f"Newton with {matrix},")
+    assert asked and set(asked) == {matrix == "the Hessian"}
 
 
 def test_the_first_covariance_knows_features_of_few_rows():
@@ -574,7 +580,7 @@ def test_too_small_a_sample_is_not_used(sample: int):
     # Five rows for each of the 15 coefficients.
     objective = large("softmax")
     solver = Newton(sample=sample, max_iter=0, tol=1e-8)
-    assert (f"started on {sample} rows" in solver.path(objective)) == (sample == 75)
+    assert (f"started on {sample} rows" in sentence(solver, objective)) == (sample == 75)
     state = replace(solver, max_iter=9).init(objective, np.zeros((D + 1, K)))
     assert state.point.any() == (sample == 75)
 

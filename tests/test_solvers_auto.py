@@ -14,27 +14,20 @@ from sklearn.linear_model import LogisticRegression as ScikitLearn
 from sklearn.preprocessing import scale
 
 import fastclf
-from fastclf import LogisticRegression, MultiLabelLogisticRegression
-from fastclf.penalties import L2
-from fastclf.solvers import LBFGS, SGD, Newton, choose
+from fastclf import LogisticRegression, MultiLabelLogisticRegression, solvers
+from fastclf.plan import MEASURED, Shape
+from fastclf.solvers import LBFGS, SGD, Newton
 
 MB = 1 << 20
 
 
 def shape(n: int, d: int, K: int = 1, M: int = 1, sparse: bool = False, dtype: Any = np.float64):
-    """What ``choose`` may look at of an objective."""
-    return SimpleNamespace(
-        n_rows=n,
-        n_features=d,
-        n_outputs=K,
-        n_problems=M,
-        is_sparse=sparse,
-        dtype=np.dtype(dtype),
-        has_small_passes=False,
-        has_label_blocks=False,
-        penalty=L2(np.ones(M)),
-        entries=lambda: n * d // 10,
-    )
+    entries = n * d // 10 if sparse else n * d
+    return Shape(n, d, M, K, entries, np.dtype(dtype), sparse, has_narrow_pass=False)
+
+
+def choose(problem: Shape) -> Any:
+    return solvers.choose(SimpleNamespace(shape=problem, costs=MEASURED))
 
 
 VARIANCES = {
@@ -75,28 +68,31 @@ COVARIANCE = {
 @pytest.mark.parametrize("name", VARIANCES)
 def test_where_variances_are_enough(name: str):
     assert type(choose(VARIANCES[name])) is LBFGS
-    assert "variances" in LBFGS().path(VARIANCES[name])
+    assert "variances" in LBFGS().plan(VARIANCES[name]).sentence()
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_where_whole_hessians_pay(name: str):
     solver = choose(WHOLE[name])
     assert type(solver) is Newton
-    assert solver.is_exact(WHOLE[name]) and "Newton: Hessian" in solver.path(WHOLE[name])
+    plan = solver.plan(WHOLE[name])
+    assert plan.is_exact and plan.sentence().startswith("Newton with the Hessian,")
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_where_a_block_for_each_class_pays(name: str):
     solver = choose(BLOCKS[name])
     assert type(solver) is Newton and solver.whole is False
-    assert "Newton: a block of the Hessian for each class" in solver.path(BLOCKS[name])
+    sentence = solver.plan(BLOCKS[name]).sentence()
+    assert sentence.startswith("Newton with a block of the Hessian for each class,")
 
 
 @pytest.mark.parametrize("name", COVARIANCE)
 def test_where_matrices_have_no_room(name: str):
     solver = choose(COVARIANCE[name])
     assert type(solver) is LBFGS
-    assert "L-BFGS: covariance of the features" in solver.path(COVARIANCE[name])
+    sentence = solver.plan(COVARIANCE[name]).sentence()
+    assert sentence.startswith("L-BFGS with the covariance of the features,")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -127,9 +123,9 @@ def test_room_for_matrices_is_16_mb_and_a_tenth_of_x(dtype: type):
 )
 def test_a_start_on_a_tenth_of_the_rows_but_not_on_too_many(problem: Any, rows: int):
     solver = choose(problem)
-    assert solver.sample == rows
-    coefficients = (problem.n_features + 1) * problem.n_outputs
-    assert ("started on" in solver.path(problem)) == (rows >= 5 * coefficients > 0)
+    enough = rows >= 5 * problem.n_coefficients > 0
+    assert solver.sample == (rows if enough else 0)
+    assert ("started on" in solver.plan(problem).sentence()) == enough
 
 
 def test_neither_dtype_nor_strength_nor_tolerance_matter():
@@ -140,7 +136,7 @@ def test_neither_dtype_nor_strength_nor_tolerance_matter():
         for C in (0.01, 100.0)
         for tol in (1e-2, 1e-6)
     }
-    assert paths == {"Newton: Hessian"}
+    assert paths == {"Newton with the Hessian, compiled steps, passes by loops over rows"}
 
 
 # What a fit says
@@ -150,63 +146,66 @@ RNG = np.random.default_rng(0)
 MANY = RNG.normal(size=(4000, 40))
 CLASSES = (MANY[:, :10] + RNG.gumbel(size=(4000, 10))).argmax(axis=1)
 WIDE = RNG.normal(size=(20, 400))
+SMALL = "Newton with the Hessian, compiled steps, passes by loops over rows"
+LARGE = "Newton with the Hessian, steps in Python, passes by tiles of rows"
 FITS = {
-    "binary": (LogisticRegression(), MANY[:500], CLASSES[:500] > 4, "Newton: Hessian"),
-    "few classes": (LogisticRegression(), MANY[:500], CLASSES[:500] % 3, "Newton: Hessian"),
+    "binary": (LogisticRegression(), MANY[:500], CLASSES[:500] > 4, SMALL),
+    "few classes": (LogisticRegression(), MANY[:500], CLASSES[:500] % 3, SMALL),
     "many classes": (
         LogisticRegression(),
         MANY[:500],
         CLASSES[:500],
-        "Newton: a block of the Hessian for each class",
+        "Newton with a block of the Hessian for each class, steps in Python, "
+        "passes by loops over rows",
     ),
     "many rows": (
         LogisticRegression(),
         np.tile(MANY, (3, 1)),
         np.tile(CLASSES, 3) > 4,
-        "Newton: Hessian, started on 1200 rows",
+        f"{SMALL}, started on 1200 rows",
     ),
     "sparse": (
         LogisticRegression(),
         scipy.sparse.csr_array(MANY),
         CLASSES,
-        "L-BFGS: variances of the features",
+        "L-BFGS with the variances of the features, steps in Python, passes by CSR rows",
     ),
     "few rows": (
         LogisticRegression(),
         WIDE,
         np.arange(20) % 2,
-        "in the span of 20 rows, Newton: Hessian",
+        f"{SMALL}, in the span of 20 rows",
     ),
     "few rows of three classes": (
         LogisticRegression(),
         WIDE,
         np.arange(20) % 3,
-        "in the span of 20 rows, Newton: Hessian",
+        f"{SMALL}, in the span of 20 rows",
     ),
     "labels": (
         MultiLabelLogisticRegression(),
         MANY[:500],
         np.eye(10)[CLASSES[:500]],
-        "L-BFGS: covariance of the features, labels in blocks",
+        "L-BFGS with the covariance of the features, labels in blocks",
     ),
     "lbfgs": (
         LogisticRegression(solver="lbfgs"),
         MANY[:500],
         CLASSES[:500],
-        "L-BFGS: covariance of the features",
+        "L-BFGS with the covariance of the features, steps in Python, passes by loops over rows",
     ),
-    "newton": (LogisticRegression(solver="newton"), WIDE, np.arange(20) % 2, "Newton: Hessian"),
+    "newton": (LogisticRegression(solver="newton"), WIDE, np.arange(20) % 2, LARGE),
     "scikit-learn's name": (
         LogisticRegression(solver="saga"),
         MANY[:500],
         CLASSES[:500] > 4,
-        "Newton: Hessian",
+        SMALL,
     ),
     "minibatch": (
         LogisticRegression(solver=SGD(batch_size=64), random_state=0),
         MANY[:500],
         CLASSES[:500] > 4,
-        "batches of 64 rows",
+        "SGD on batches of 64 rows",
     ),
 }
 

@@ -10,6 +10,7 @@ from fastclf.errors import InputError
 from fastclf.losses import Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective, StreamedObjective
 from fastclf.penalties import L2
+from fastclf.plan.passes import hessian_cost
 from fastclf.solvers import LBFGS, SGD, AdamW, Newton, minimize
 from fastclf.targets import Target
 
@@ -127,10 +128,10 @@ def about_zero(hessian, fit_intercept: bool) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["binary", "hard"])
 def test_the_hessian_comes_along(kind: str):
     streamed, _, theta = both(kind)
-    assert streamed.hessian_comes_along
+    assert hessian_cost(streamed.shape, streamed.costs, whole=True) == 0
     streamed.value_and_grad(theta, None, True)
     taken = streamed.hessian(theta, whole=True)
-    assert streamed.passes == 1 and streamed.has_hessian(theta)
+    assert streamed.passes == 1 and streamed.last_pass.hessian_at is theta
     again = both(kind)[0].hessian(theta, whole=True)
     np.testing.assert_allclose(taken.blocks, again.blocks, rtol=1e-10)
 
@@ -214,10 +215,9 @@ def test_batches_go_on_in_the_middle_of_an_epoch():
     for stop in (19, 7):
         streamed, _, theta = both("binary")
         state = solver.init(streamed, np.zeros_like(theta))
-        order = np.arange(N)
-        streamed.run_batches(solver, state, order, 0, stop)
+        streamed.run_batches(solver, state, 0, stop)
         if stop < 19:  # as after a resume, with an objective that has read nothing yet
-            both("binary")[0].run_batches(solver, state, order, stop, 19)
+            both("binary")[0].run_batches(solver, state, stop, 19)
         results.append(state.theta())
     assert (results[0] == results[1]).all()
 

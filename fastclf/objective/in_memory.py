@@ -122,8 +122,7 @@ class InMemoryObjective:
     @cached_property
     def shape(self) -> Shape:
         """The sizes and kinds by which code is chosen."""
-        strength = self.penalty.strength
-        smallest = float(strength.min())
+        smallest, largest = float(self.penalty.strength.min()), float(self.penalty.strength.max())
         return Shape(
             n_rows=self.n_rows,
             n_features=self.n_features,
@@ -135,7 +134,7 @@ class InMemoryObjective:
             has_narrow_pass=narrow.has_kernels(self._kind),
             is_plain_sigmoid=self._kind == passes.SIGMOID,
             has_l1=bool(self.penalty.l1.any()),
-            penalty_ratio=float(strength.max()) / smallest if smallest > 0 else np.inf,
+            penalty_ratio=_ratio(largest, smallest),
         )
 
     @cached_property
@@ -471,3 +470,9 @@ class InMemoryObjective:
             pieces = threads.chunks(self.n_rows, work, most)
             self._cuts[n_coefficients] = pieces, self.n_rows * work
         return self._cuts[n_coefficients]
+
+
+def _ratio(largest: float, smallest: float) -> float:
+    if smallest > 0:
+        return largest / smallest
+    return 1.0 if largest == 0 else np.inf

@@ -14,9 +14,6 @@ MANY_FEATURES = 256
 for a preconditioner.
 """
 
-FULL_MATRIX = 4096
-"""Features up to which the covariance is a matrix; above, only its diagonal is taken."""
-
 
 @dataclass(frozen=True)
 class Costs:
@@ -66,16 +63,24 @@ class Costs:
         Fewest and most passes in that time.
     whole_hessian, whole_hessian_l1 : int
         Coefficients up to which the whole Hessian of a softmax pays, without and with an L1 part.
+    full_matrix : int
+        Features up to which second moments are a matrix; above, only the diagonal is computed.
     few_features_l1 : int
         Features up to which an L1 problem is solved without working sets.
+    working_set, working_set_sparse : int
+        Features that a working set of dense, or of sparse data has at least room for.
     matrix_room_l1 : int
         Entries that a matrix of an L1 problem may have in any case.
+    own_hessians_room : int
+        Bytes that Hessians of single labels may take.
     matrix_room : int
         Bytes that Hessian blocks may take in any case; a tenth of X more is allowed.
     tiny_pass : int
         Multiplications of a pass up to which a start on a sample costs more than it saves.
     sample_rows : int
         Rows for each coefficient beyond which a larger sample gives no better start.
+    slice_work : float
+        Multiplications in a slice of an epoch: tens of milliseconds, between which Ctrl-C is heard.
     span_rows, span_features : int
         Rows up to which, and features from which on, a problem is moved to the span of its rows.
     """
@@ -104,11 +109,16 @@ class Costs:
     block_passes: tuple[int, int] = (5, 10)
     whole_hessian: int = 200
     whole_hessian_l1: int = 300
+    full_matrix: int = 4096
     few_features_l1: int = 64
+    working_set: int = 100
+    working_set_sparse: int = 300
     matrix_room_l1: int = 1 << 21
+    own_hessians_room: int = 1 << 25
     matrix_room: int = 1 << 24
     tiny_pass: int = 100_000
     sample_rows: int = 200
+    slice_work: float = 3e8
     span_rows: int = 256
     span_features: int = 256
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclf.plan.costs import FULL_MATRIX, MANY_FEATURES, Costs
+from fastclf.plan.costs import MANY_FEATURES, Costs
 from fastclf.plan.passes import gains_by_float32, has_narrow, hessian_cost, pass_kind
 from fastclf.plan.shape import Shape
 
 LOCKSTEP = "steps in Python"
-COMPILED_NEWTON = "compiled Newton steps"
-LABEL_BLOCKS = "compiled blocks of labels"
+COMPILED_NEWTON = "compiled steps"
+LABEL_BLOCKS = "labels in blocks"
 WORKING_SETS = "a working set of features"
 ALL_FEATURES = "all features"
 COMPILED_PROXIMAL = "compiled proximal steps"
@@ -57,7 +57,8 @@ class Plan:
     ----------
     solver : {"newton", "lbfgs", "proximal", "sgd", "adam", "adamw"} or the name of another
     engine, matrix, reads : str
-        The code that takes the steps, the matrix behind them, and the kind of pass over X.
+        The code that takes the steps, the matrix behind them, and the kind of pass over X; ""
+        where the engine has passes of its own.
     cost : float
         What the matrix costs over all rows, in passes.
     sample : int
@@ -156,7 +157,7 @@ def automatic(shape: Shape, costs: Costs) -> Plan:
         return _of_sparse(shape, costs, sample)
     if blocks_pay(shape, costs):
         return lbfgs(shape, costs, memory=10)
-    if d > FULL_MATRIX or n < d >= MANY_FEATURES:
+    if d > costs.full_matrix or n < d >= MANY_FEATURES:
         return lbfgs(shape, costs, negligible=_NEGLIGIBLE_OF_MANY)
     size = 4 if d >= MANY_FEATURES else 8
     room = costs.matrix_room + 0.1 * n * d * shape.dtype.itemsize
@@ -192,7 +193,7 @@ def newton(
 ) -> Plan:
     """Return the plan of Newton's method; ``whole`` is as in :class:`fastclf.solvers.Newton`."""
     sample = _usable(sample, ENOUGH_ROWS, shape)
-    if shape.is_sparse and shape.n_features > FULL_MATRIX:  # there is no room for a matrix
+    if shape.is_sparse and shape.n_features > costs.full_matrix:  # there is no room for a matrix
         matrix = VARIANCES
     else:
         few = shape.n_coefficients <= costs.whole_hessian
@@ -221,12 +222,12 @@ def lbfgs(
     """Return the plan of limited-memory BFGS."""
     in_blocks = sample == 0 and blocks_pay(shape, costs)  # these start from no sample
     d = shape.n_features
-    full = not shape.is_sparse and d <= max(min(FULL_MATRIX, shape.n_rows), MANY_FEATURES)
+    full = not shape.is_sparse and d <= max(min(costs.full_matrix, shape.n_rows), MANY_FEATURES)
     return Plan(
         solver="lbfgs",
         engine=LABEL_BLOCKS if in_blocks else LOCKSTEP,
         matrix=COVARIANCE if full else VARIANCES,
-        reads=pass_kind(shape, costs),
+        reads="" if in_blocks else pass_kind(shape, costs),
         cost=_passes_for(shape, 0.1 * d / shape.n_columns) if full else _RARELY,
         sample=_usable(sample, ENOUGH_ROWS, shape),
         float32_first=gains_by_float32(shape, costs),
@@ -254,7 +255,7 @@ def proximal(shape: Shape, costs: Costs, sample: int = 0, negligible: float = NE
         solver="proximal",
         engine=engine,
         matrix=matrix,
-        reads=pass_kind(shape, costs),
+        reads="" if by_column else pass_kind(shape, costs),
         cost=hessian_cost(shape, costs, whole),
         sample=_usable(sample, ENOUGH_ROWS_L1, shape),
         negligible=negligible,
@@ -330,7 +331,7 @@ def has_matrix_l1(shape: Shape, costs: Costs) -> bool:
     if shape.is_sparse:
         whole = K == 1 or K * q <= costs.whole_hessian_l1
         return whole and (K * q) ** 2 <= costs.matrix_room_l1
-    return q <= FULL_MATRIX and K * q**2 <= max(costs.matrix_room_l1, 0.1 * shape.entries)
+    return q <= costs.full_matrix and K * q**2 <= max(costs.matrix_room_l1, 0.1 * shape.entries)
 
 
 def _has_small_passes(shape: Shape, costs: Costs) -> bool:

@@ -22,9 +22,6 @@ from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.optimality import warn_of_extremes
 from fastclf.solvers.schedules import Schedule
 
-_SLICE_WORK = 3e8
-"""Multiplications in a slice: some tens of milliseconds, between which Ctrl-C is heard."""
-
 _BACKOFF = 0.25
 _MOST_EXPLOSIONS = 20
 
@@ -254,7 +251,7 @@ class Minibatch:
             state.save()
             state.values[:] = 0
         work = self.batch_size * state.u.size
-        last = min(state.batch + max(1, int(_SLICE_WORK / work)), n_batches)
+        last = min(state.batch + max(1, int(objective.costs.slice_work / work)), n_batches)
         objective.run_batches(self, state, state.batch, last)
         state.batch = last
         if last == n_batches:

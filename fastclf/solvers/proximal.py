@@ -21,9 +21,6 @@ from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.engines.proximal_descent import Descent, norms, violations
 from fastclf.solvers.loop import OfProblems, minimize, unobserved
 
-_FIRST_SET, _FIRST_SET_OF_SPARSE = 100, 300
-"""Features that a working set has at least room for."""
-
 _COPY = 1 << 21
 """Entries that the columns of a working set may have in any case; a tenth of X more is allowed."""
 
@@ -218,7 +215,8 @@ class Proximal:
         columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
         used = state.point[:-1, columns].any(axis=1)
         promises[used] = np.inf
-        growth, first = (3, _FIRST_SET_OF_SPARSE) if objective.shape.is_sparse else (2, _FIRST_SET)
+        costs, growth = objective.costs, 3 if objective.shape.is_sparse else 2
+        first = costs.working_set_sparse if objective.shape.is_sparse else costs.working_set
         room = max(first, growth * int(used.sum()))
         size = min(max(int((promises > 0).sum()), 1), room, promises.size)
         features = np.sort(np.argpartition(-promises, size - 1)[:size])

@@ -18,12 +18,18 @@ _SHARE, _MOST_READS = 0.1, 20
 
 
 def descend(
-    objective: Objective, theta: np.ndarray, gradient: np.ndarray, damping: float
+    objective: Objective,
+    theta: np.ndarray,
+    gradient: np.ndarray,
+    damping: float,
+    share: float = _SHARE,
+    most_reads: int = _MOST_READS,
 ) -> Proposal:
     """Return where coordinate descent on the columns of X leads, for one problem.
 
     It minimises the quadratic model at theta (d + 1, K) with the L1 penalty. With a damping of 1
-    each class's loss is below its model, with 0 the model is the Taylor series.
+    each class's loss is below its model, with 0 the model is the Taylor series. It ends where
+    violations are a ``share`` of what they were, or X was read ``most_reads`` times.
     """
     arrays = objective.arrays
     assert arrays is not None
@@ -32,7 +38,9 @@ def descend(
     target = arrays.selection.target
     shares = target.weights / objective.total_weight[:, None].astype(target.weights.dtype)
     model = ColumnModel.at(logits, arrays.loss, target, shares)
-    return model.minimise(arrays.features.by_column, theta, gradient, objective.penalty, damping)
+    return model.minimise(
+        arrays.features.by_column, theta, gradient, objective.penalty, damping, (share, most_reads)
+    )
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class ColumnModel:
         gradient: np.ndarray,
         penalty: Penalty,
         damping: float,
+        limits: tuple[float, int],
     ) -> Proposal:
         """Return where coordinate descent leads from theta (d + 1, K); see :func:`descend`.
 
@@ -95,8 +104,7 @@ class ColumnModel:
             self.is_softmax,
             gradient.T.copy(),
             (float(penalty.strength[0]), float(penalty.l1[0])),
-            _SHARE,
-            _MOST_READS,
+            *limits,
             x,
             u,
         )

@@ -17,9 +17,6 @@ from fastclf.solvers.stopping import Stopping
 _PATIENCE = 20
 """Passes after which labels that aren't done get Hessians of their own, and then newer ones."""
 
-_ROOM = 1 << 25
-"""Bytes that these may take."""
-
 
 @dataclass
 class LabelBlocksState(OfProblems):
@@ -106,8 +103,8 @@ class LabelBlocksState(OfProblems):
     def _renew(self, objective: Objective) -> None:
         # What still runs needs a Hessian of its own, label by label.
         self.age = 0
-        side = len(self.point)
-        if objective.shape.is_sparse or len(self.blocks) * side**2 * LANES * 4 > _ROOM:
+        side, room = len(self.point), objective.costs.own_hessians_room
+        if objective.shape.is_sparse or len(self.blocks) * side**2 * LANES * 4 > room:
             return
         labels = np.sort(np.concatenate([block.labels[block.running] for block in self.blocks]))
         part = objective.part(None, labels, objective.n_threads)
