@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
-from test_objective import SOFTMAX, K, every_kind, make, many
 
 from fastclf import threads
 from fastclf.objective import MANY_FEATURES, Hessian, InMemoryObjective, matrices
+from tests.objective.test_objective import SOFTMAX, K, every_kind, make, many
 
 both = pytest.mark.parametrize("whole", [True, False], ids=["whole", "blocks"])
 
