@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
-from test_objective import SOFTMAX, Case, D, K, N, every_kind, make, many
 
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse, centred
+from tests.objective.test_objective import SOFTMAX, Case, D, K, N, every_kind, make, many
 
 RNG = np.random.default_rng(11)
 

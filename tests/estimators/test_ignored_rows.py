@@ -152,7 +152,7 @@ def test_runs_leave_them_out(ignored: Any, tmp_path: Path):
 
 
 def test_bad_recipes(tmp_path: Path):
-    votes = {"card": str(Path(__file__).parents[1] / "datasets/votes.toml"), "ignore_index": "a"}
+    votes = {"card": str(Path(__file__).parents[2] / "datasets/votes.toml"), "ignore_index": "a"}
     with pytest.raises(DataError, match="ignore_index goes with one label a row.*distributions"):
         train(Recipe.model_validate({"name": "t", "data": votes}), tmp_path / "votes")
     path = saved(tmp_path / "t.csv", Y)

@@ -13,7 +13,7 @@ from fastclf.runs.directory import FinishedRun, open_run
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import train
 
-CARDS = Path(__file__).parents[1] / "datasets"
+CARDS = Path(__file__).parents[2] / "datasets"
 
 
 def trained(folder: Path, data: dict) -> FinishedRun:

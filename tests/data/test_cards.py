@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from fastclf.data import fit_scaling, load_built_in, load_card, read_card
 from fastclf.errors import DataError
 
-CARDS = sorted((Path(__file__).parents[1] / "datasets").glob("*.toml"))
+CARDS = sorted((Path(__file__).parents[2] / "datasets").glob("*.toml"))
 
 CARD = """\
 name = "toy"

@@ -11,7 +11,7 @@ from fastclf.errors import ConfigError
 from fastclf.solvers import schedules
 from fastclf.toml import to_toml
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
 BARE = {"name": "bare", "data": {"name": "iris"}}
 

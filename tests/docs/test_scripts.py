@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 
 from fastclf import functional as F
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("example_*.py")))

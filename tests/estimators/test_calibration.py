@@ -321,7 +321,7 @@ def test_a_run_calibrates_on_rows_that_never_train(tmp_path: Path):
 
 @pytest.mark.parametrize("card", ["breast_cancer", "votes", "multilabel", "films", "loans"])
 def test_every_task_can_be_calibrated(card: str, tmp_path: Path):
-    path = Path(__file__).parents[1] / "datasets" / f"{card}.toml"
+    path = Path(__file__).parents[2] / "datasets" / f"{card}.toml"
     wanted = recipe(data={"card": str(path)}, model={"C": 1e3}, calibrate={})
     facts = train(wanted, tmp_path / "run").summary["calibration"]
     loss = "cross_entropy" if card == "votes" else "log_loss"

@@ -11,7 +11,7 @@ from fastclf.config import Recipe, recipe_schema
 from fastclf.schema import descriptions, json_schema
 from fastclf.toml import Table, tables_in
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 TABLES = [Recipe] + [
     table for info in Recipe.model_fields.values() for table in tables_in(info.annotation)
 ]

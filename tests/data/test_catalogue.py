@@ -9,7 +9,7 @@ from fastclf.data import BUILT_IN, FETCHED
 from fastclf.data.catalogue import find_datasets
 from fastclf.errors import DataError
 
-CARDS = Path(__file__).parents[1] / "datasets"
+CARDS = Path(__file__).parents[2] / "datasets"
 
 
 def test_built_in_sets_generators_and_cards_are_found():

@@ -17,7 +17,7 @@ from fastclf.runs.directory import open_run
 from fastclf.runs.reporting import run_facts, write_comparison
 from fastclf.runs.run import train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 pytestmark = [

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
-from test_objective import every_kind, make, many
 
 from fastclf.objective.sampling import representative_rows
 from fastclf.penalties import L2
 from fastclf.targets import Target
+from tests.objective.test_objective import every_kind, make, many
 
 N = 5000
 RARE = 30

@@ -30,7 +30,7 @@ from fastclf.runs.keeper import RunKeeper
 from fastclf.runs.lock import locked
 from fastclf.runs.run import choose, resume, train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "fastclf"]
 
 OFTEN = {"checkpoint": {"every_seconds": 0.0}}

@@ -12,7 +12,7 @@ import pytest
 
 from fastclf.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", flags=re.DOTALL)
 

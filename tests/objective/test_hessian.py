@@ -7,11 +7,11 @@ import numpy as np
 import oracles
 import pytest
 import scipy.sparse
-from test_objective import SOFTMAX, K, every_kind, make, many
 
 from fastclf import threads
 from fastclf.objective import Hessian, InMemoryObjective, matrices
 from fastclf.plan.costs import MANY_FEATURES
+from tests.objective.test_objective import SOFTMAX, K, every_kind, make, many
 
 both = pytest.mark.parametrize("whole", [True, False], ids=["whole", "blocks"])
 

@@ -1,6 +1,6 @@
 """Many labels in one fit: each pass serves all of them, and who has finished leaves.
 
-Labels in blocks (``test_label_blocks.py``) are another matter: none of them are here.
+Labels in blocks (``solvers/test_label_blocks.py``) are another matter: none of them are here.
 """
 
 from typing import Any

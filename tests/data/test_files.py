@@ -17,7 +17,7 @@ from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.run import train
 from fastclf.table import Table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 FRUIT = """\
 id,weight,colour,origin,kind

@@ -23,7 +23,7 @@ from fastclf.runs.progress import progress_view
 from fastclf.runs.run import train
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Progress
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def recipe(**tables: object) -> Recipe:

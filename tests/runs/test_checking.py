@@ -14,7 +14,7 @@ from fastclf.errors import ConfigError, DataError
 from fastclf.runs.checking import check_recipe, print_plan
 from fastclf.runs.run import train
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
 
 def recipe(data: dict, **tables: object) -> Recipe:

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from fastclf.cli import main
 from fastclf.config import load_recipe
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 CARDS = {path.stem: tomllib.loads(path.read_text()) for path in (ROOT / "datasets").glob("*.toml")}
 FILES = {name: card["source"] for name, card in CARDS.items() if card["source"]["kind"] == "file"}
@@ -280,7 +280,7 @@ def test_many_damaged_files(runs: Path, tmp_path: Path):
 
 
 def check_columns(folder: Path, start: int, stop: int) -> int:
-    script = Path(__file__).with_name("damaged_columns.py")
+    script = Path(__file__).parents[1] / "helpers/damaged_columns.py"
     command = [sys.executable, str(script), str(folder), str(start), str(stop)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-3000:]}"
