@@ -59,14 +59,14 @@ class Tasks:
 
 
 @contextmanager
-def tasks_of(
-    estimator: Any, max_iter: int, X: Any, y: Any, sample_weight: Any
-) -> Iterator[Tasks | None]:
+def tasks_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Iterator[Tasks | None]:
     """Give the tasks of a fit whose estimator has callbacks; None if it has none."""
     if not hasattr(estimator, "_skl_callbacks"):
         yield None
         return
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    max_iter = getattr(estimator.solver, "max_iter", None)
+    max_iter = estimator.max_iter if max_iter is None else max_iter
     with callback_management_context(estimator):
         fit = estimator._init_callback_context(max_subtasks=max_iter + 1)
         tasks = Tasks(estimator, fit, {"X": X, "y": y, "metadata": metadata})

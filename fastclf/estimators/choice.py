@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 from fastclf.errors import InputError
+from fastclf.estimators.callbacks import CallbackSupportMixin
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.solvers.minibatch import Minibatch
 
@@ -25,6 +26,50 @@ SOLVERS: dict[str, type | None] = {
 """Names of solvers; None for what suits the problem best. All of scikit-learn's are among them, and
 reach the same optimum.
 """
+
+
+class SolverParameters(CallbackSupportMixin):
+    """Mixin of estimators with a parameter ``solver``, whose own parameters can be set, too."""
+
+    solver: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` also those of a solver object.
+
+        Parameters
+        ----------
+        deep : bool
+
+        Returns
+        -------
+        dict
+        """
+        params: dict[str, Any] = super().get_params(deep=deep)
+        if deep and not isinstance(self.solver, str):
+            for name in getattr(self.solver, "__dataclass_fields__", ()):
+                params[f"solver__{name}"] = getattr(self.solver, name)
+        return params
+
+    def set_params(self, **params: Any) -> "SolverParameters":
+        """Set parameters; ``solver__learning_rate`` and the like change the solver.
+
+        Parameters
+        ----------
+        **params
+
+        Returns
+        -------
+        self
+        """
+        nested = {
+            name.removeprefix("solver__"): params.pop(name)
+            for name in list(params)
+            if name.startswith("solver__")
+        }
+        super().set_params(**params)
+        if nested:
+            self.solver = with_changes(self.solver, nested)
+        return self
 
 
 def named(solver: Any) -> Any:

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from fastclf.errors import ModelFileError
-from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.estimators.prediction import LinearPredictor, set_coefficients
 from fastclf.linear_model import LinearModel
 
-_ESTIMATORS: dict[str, type[LinearClassifier]] = {
+_ESTIMATORS: dict[str, type[LinearPredictor]] = {
     "LogisticRegression": LogisticRegression,
     "MultiLabelLogisticRegression": MultiLabelLogisticRegression,
 }
 
 
-def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
+def as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
     """Return the fitted estimator that a model came from, or None if the model takes raw columns.
 
     A model takes raw columns if it has an encoder; or if it has names of features, and a scaling
@@ -45,13 +45,12 @@ def as_estimator(model: LinearModel, source: Any) -> LinearClassifier | None:
     if model.encoder is not None or (changed and model.feature_names is not None):
         return None
     estimator = kind()
-    estimator._store_theta(theta_of_features(model), model.theta.dtype)
+    set_coefficients(estimator, theta_of_features(model), model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
         estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
     if isinstance(estimator, MultiLabelLogisticRegression):
-        estimator._one_label = model.task == "binary"
         estimator.threshold_ = np.asarray(model.threshold)
         estimator.top_k = model.top_k
     return estimator

@@ -71,6 +71,15 @@ def two_columns(logits: np.ndarray) -> np.ndarray:
     return logits
 
 
+def check_finite(logits: np.ndarray, sentence: str) -> np.ndarray:
+    """Return logits (n, K), or refuse them in a sentence that ends with the row of the first."""
+    wrong = ~np.isfinite(logits)
+    if wrong.any():
+        row = int(wrong.any(axis=1).argmax())
+        raise InputError(f"{sentence} row {row} holds NaN or infinity")
+    return logits
+
+
 def aligned(told: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return columns of a classifier's classes, ``known`` (K,), in the order of the same classes.
 

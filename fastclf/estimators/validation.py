@@ -196,6 +196,13 @@ def check_alone(y: Any, sample_weight: Any) -> None:
             raise InputError(f"a stream comes with its targets and weights; leave out {name}")
 
 
+def check_both(X_val: Any, y_val: Any) -> bool:
+    """Tell whether there are rows to validate on; refuse features without targets."""
+    if (X_val is None) != (y_val is None):
+        raise InputError("X_val and y_val must be given together")
+    return X_val is not None
+
+
 def positive_number(value: Any, name: str, allow_infinity: bool = False) -> float:
     """Return a number > 0."""
     if not _is_real(value) or not value > 0 or (not allow_infinity and not value < np.inf):

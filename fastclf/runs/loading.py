@@ -9,15 +9,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from fastclf.errors import InputError, ModelFileError, RunError
-from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import indicators, most_probable
-from fastclf.estimators.multilabel import subset_accuracy
+from fastclf.estimators.labels import subset_accuracy
 from fastclf.estimators.persistence import as_estimator, theta_of_features
+from fastclf.estimators.prediction import LinearPredictor
 from fastclf.linear_model import LinearModel
 from fastclf.runs.unmatched import Unmatched
 
 
-def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
+def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     """Load a fitted model from a file that ``save`` wrote, or from a run of the command line.
 
     It makes the same predictions, and has the same ``classes_`` and dtypes.
