@@ -17,10 +17,11 @@ except ImportError:
 
 
 class Tasks:
-    """The task of a fit, and that of the iteration that is under way.
+    """The task of a fit, and the task of the iteration that is running.
 
-    An iteration is seen when it ends, and then the next one begins; so one is always left over,
-    which ends with nothing done. The tasks of iterations have the name ``iteration_name``.
+    An iteration is only seen when it ends, and the next one begins then; so after the last one a
+    task is left over, which ends with nothing done. Tasks of iterations are called
+    ``iteration_name``.
     """
 
     def __init__(self, estimator: Any, fit: Any, data: dict[str, Any]) -> None:

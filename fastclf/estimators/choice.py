@@ -73,13 +73,7 @@ class SolverParameters(CallbackSupportMixin):
 
 
 def named(solver: Any) -> Any:
-    """Return the solver object that a name or an object stands for; None to choose by the problem.
-
-    Raises
-    ------
-    InputError
-        If it is neither a name nor a solver.
-    """
+    """Return the solver object of a name or an object; None if the problem decides which it is."""
     if isinstance(solver, str):
         if solver not in SOLVERS:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
@@ -105,13 +99,7 @@ def is_liblinear(solver: Any) -> bool:
 
 
 def check_l1(solver: Any) -> None:
-    """Refuse a name or an object of a solver that knows no L1 penalty.
-
-    Raises
-    ------
-    InputError
-        That names those which would work.
-    """
+    """Refuse a solver that can't fit an L1 penalty; the error names those that can."""
     solver = named(solver)
     if not (solver is None or isinstance(solver, Proximal)):
         raise InputError(
@@ -121,13 +109,7 @@ def check_l1(solver: Any) -> None:
 
 
 def warn_of_no_use(solver: Any, stacklevel: int) -> None:
-    """Warn if a solver makes no use of rows to validate on.
-
-    Parameters
-    ----------
-    stacklevel : int
-        1 for a warning that points to the caller.
-    """
+    """Warn if a solver doesn't use validation rows; stacklevel 1 points to the caller."""
     chosen = named(solver)
     if chosen is not None and chosen.early_stopping is not None:
         return

@@ -65,19 +65,14 @@ class Distributions:
 def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Labels | Distributions:
     """Encode labels (n,) or (n, 1), or distributions (n, K).
 
-    Parameters
-    ----------
-    y : array-like
-    classes : ndarray of shape (K,), optional
-        Classes that labels must be among; None: those in y.
-    ignore : label, optional
-        The rows that have it weigh nothing, and it is no class.
+    Labels must be among ``classes`` (K,), if given; otherwise the classes are those in y. Rows with
+    the label ``ignore`` weigh nothing, and it is no class.
 
     Raises
     ------
     InputError
-        If a label is missing or unknown, or a row isn't a distribution; or where rows are to be
-        ignored, and all are, or y holds distributions.
+        If a label is missing or unknown, a row isn't a distribution, all rows would be ignored, or
+        ``ignore`` is given and y holds distributions.
     ValueError
         If y holds continuous values.
     """
@@ -139,13 +134,7 @@ def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def most_probable(y: Any, classes: np.ndarray) -> Any:
-    """Return the most probable class of each row of distributions (n, K), and labels as they are.
-
-    Raises
-    ------
-    InputError
-        If y has columns of other classes.
-    """
+    """Return the most probable class of each row of distributions (n, K); labels as they are."""
     values = plain(y)
     if values.ndim != 2 or values.shape[1] == 1:
         return values
@@ -238,13 +227,7 @@ def _contiguous_floats(values: np.ndarray) -> np.ndarray:
 
 
 def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return indicators in [0, 1], or NaN, as a dense array (n, L), and the labels' names (L,).
-
-    Raises
-    ------
-    InputError
-        If an entry is outside [0, 1].
-    """
+    """Return indicators in [0, 1] or NaN as a dense array (n, L), and the labels' names (L,)."""
     names = column_names(y)
     dense = y.toarray() if scipy.sparse.issparse(y) else plain(y, labels=False)
     if dense.shape[1] == 0:
@@ -268,16 +251,11 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain(y: Any, labels: bool = True) -> np.ndarray:
-    """Return targets as an array of booleans, numbers or text.
+    """Return targets (n,) or (n, K) as an array of booleans, numbers or text.
 
     Columns that may hold missing values, such as pandas' nullable ones, come as arrays of objects.
-    Labels must have none; numbers (n, K) have NaN there.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, K)
-    labels : bool
-        Whether a single column holds labels.
+    Labels, a single column unless ``labels`` is False, must have none; other numbers become NaN
+    there.
 
     Raises
     ------

@@ -70,19 +70,10 @@ def stopped_early(
 def lacks_optimum(
     X: Any, massless: Massless, problem: Problem, theta: np.ndarray, C: Any, classes: np.ndarray
 ) -> list[Warning]:
-    """Return the warning of a fit without a penalty that has no optimum, if it hasn't.
+    """Return the warning of a fit without a penalty (C infinite) that has no optimum.
 
-    Parameters
-    ----------
-    X : ndarray, CSR matrix or StreamedRows of shape (n, d)
-    massless : Massless
-    problem : Problem
-        Over all columns.
-    theta : ndarray of shape (d + 1, C)
-        The coefficients of the columns that are present.
-    C : float or ndarray of shape (C,)
-    classes : ndarray
-        Names of the classes or labels.
+    ``problem`` is that of all columns, and ``theta`` (d + 1, C) that of the columns that are
+    present.
     """
     free = np.isinf(C)
     if not free.any():
@@ -112,16 +103,10 @@ def lacks_optimum(
 
 
 def separated(X: Any, problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """Return a mask of the columns (C,), or of the one softmax (1,), whose rows theta tells apart.
+    """Return a mask of the columns (C,), or of a softmax (1,): whether theta tells all rows apart.
 
-    A row whose target isn't one class alone is always wrong, for its loss is least at finite
-    logits. No rows are read beyond the block in which all columns have a row that is wrong.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n, d)
-    problem : Problem
-    theta : ndarray of shape (d + 1, C)
+    Rows whose target isn't a single class count as not told apart: their loss has a finite minimum.
+    Reading stops at the first block of rows after which no column is left.
     """
     right = np.ones(problem.n_columns if problem.loss.is_sigmoid else 1, bool)
     smoothing, _, hard_weight = problem.loss.parameters
@@ -142,19 +127,16 @@ def separated(X: Any, problem: Problem, theta: np.ndarray) -> np.ndarray:
 
 
 def overflow(X: Any, names: Any = None) -> InputError:
-    """Return the error of a fit whose coefficients, objective or gradient aren't finite.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n, d), or None where it isn't in memory
-    names : array-like of shape (d,), optional
-    """
+    """Return the error of a fit with numbers that aren't finite; see :func:`advice`."""
     what = "the fit overflows: its coefficients, objective or gradient aren't finite"
     return InputError(f"{what}. {advice(X, names)}")
 
 
 def advice(X: Any, names: Any = None) -> str:
-    """Return a sentence that names the columns with the largest numbers, and the remedy."""
+    """Return a sentence that names the columns of X with the largest numbers, and the remedy.
+
+    X is None if it isn't in memory; ``names`` are those of the features, or None.
+    """
     where = "Its features may be too large"
     if X is not None and X.shape[0]:
         sizes = _sizes(X)

@@ -56,15 +56,7 @@ class Settings(NamedTuple):
 
     @classmethod
     def of(cls, estimator: Any, C: Any, l1_ratio: Any) -> "Settings":
-        """Return the settings of an estimator, with the penalty that its parameters mean.
-
-        C and l1_ratio aren't checked.
-
-        Raises
-        ------
-        InputError
-            If another parameter can't be used.
-        """
+        """Return an estimator's settings with a penalty; check all other parameters."""
         fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
         natural_number(estimator.max_iter, "max_iter")
         boolean(estimator.fit_intercept, "fit_intercept")
@@ -90,13 +82,7 @@ class Settings(NamedTuple):
 
     @classmethod
     def of_single_fit(cls, estimator: Any, C: float, l1_ratio: float) -> "Settings":
-        """Return the settings of an estimator with the parameters C and warm_start.
-
-        Raises
-        ------
-        InputError
-            If a parameter can't be used.
-        """
+        """Return the settings of an estimator with C and warm_start, all checked."""
         strength_number(estimator.C, "C")
         boolean(estimator.warm_start, "warm_start")
         fraction(l1_ratio, "l1_ratio")
@@ -119,18 +105,7 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit came to.
-
-    Parameters
-    ----------
-    theta : ndarray of shape (d + 1, C)
-    dtype : numpy.dtype
-        Of the coefficients: that of X.
-    n_iter : int
-    history : dict of str to ndarray
-    warnings : list of Warning
-        For :meth:`warn`.
-    """
+    """The outcome of a fit: theta (d + 1, C), the dtype of X, the history and warnings."""
 
     theta: np.ndarray
     dtype: np.dtype
@@ -159,10 +134,10 @@ def fit_estimator(
     y: Any,
     sample_weight: Any,
 ) -> None:
-    """Fit a problem and set the fitted attributes, with a warm start and callbacks if asked for.
+    """Fit a problem and set the fitted attributes; with a warm start and callbacks, if any.
 
-    Only callbacks see y and sample_weight. To be called by ``fit`` itself, so that warnings point
-    to its caller.
+    ``fit`` itself must call it, so that warnings point to the caller of ``fit``. Only callbacks see
+    y and sample_weight.
     """
     shape, start = (problem.n_columns, X.shape[1]), None
     if estimator.warm_start and getattr(getattr(estimator, "coef_", None), "shape", ()) == shape:
@@ -185,23 +160,11 @@ def fit_problem(
     validation: tuple[Any, Problem] | None = None,
     tasks: Tasks | None = None,
 ) -> Fitted:
-    """Fit a problem.
+    """Fit a problem with validated features (n, d): an array, a CSR matrix or StreamedRows.
 
-    Parameters
-    ----------
-    X : ndarray, CSR matrix or StreamedRows of shape (n, d)
-        Validated features.
-    problem : Problem
-    settings : Settings
-    estimator : object
-        Its ``classes_``, and ``feature_names_in_`` if there are such, name classes and features in
-        messages.
-    start : ndarray of shape (d + 1, C), optional
-        Where to begin, in float64; zeros by default.
-    validation : tuple of features and Problem, optional
-        Rows to validate on.
-    tasks : Tasks, optional
-        Scikit-learn's callbacks.
+    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``validation`` has the features
+    and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
+    ``estimator`` are used for messages only.
 
     Raises
     ------

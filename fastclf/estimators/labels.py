@@ -68,20 +68,9 @@ def encode_labels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return indicators (n, L) of the labels of the rows of X, and the labels' names.
 
-    A single label has the names of its two classes.
-
-    Parameters
-    ----------
-    X, y : array-like with n rows
-    classes : ndarray, optional
-        The ``classes_`` of a fitted estimator, which y must have.
-    one_label : bool
-        Whether these are the two classes of a single label.
-
-    Raises
-    ------
-    InputError
-        If y is missing, or has other labels, or entries outside [0, 1].
+    A single label is named by its two classes. If ``classes``, those of a fitted estimator, are
+    given, y must have the same labels; ``one_label`` tells that they are the two classes of a
+    single one.
     """
     check_rows(X, y)
     if scipy.sparse.issparse(y) and y.shape[1] == 1:
@@ -115,15 +104,8 @@ def problem_of_labels(
 ) -> Problem:
     """Return the problem of indicators (n, L), NaN where nothing is known.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n, L)
-    weights : ndarray of shape (n,) or (n, L)
-    label_smoothing : float
-    pos_weight : float, array-like, dict, "balanced" or None
-        The parameter of that name.
-    names : list
-        Of the L labels.
+    Weights are (n,) or (n, L); ``pos_weight`` is the parameter, and ``names`` are those of the L
+    labels.
     """
     weights, values = of_labels(weights, values)
     positive, total = weighted_sums(weights, values), weights.sum(axis=1)
@@ -165,19 +147,10 @@ def thresholds(threshold: Any, names: list[Any]) -> np.ndarray:
 
 
 def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
-    """Return the share of rows whose labels are all right, as far as they are known.
+    """Return the share of rows in which all labels that are known are predicted right.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n, L)
-        Indicators or probabilities; NaN where nothing is known.
-    predicted : ndarray of shape (n, L)
-    sample_weight : array-like of shape (n,), optional
-
-    Raises
-    ------
-    InputError
-        If no label is known.
+    A target (n, L) above one half counts as a label; NaN is unknown. Rows without a known label
+    don't count, and there must be others.
     """
     known = ~np.isnan(values)
     some = known.any(axis=1)
@@ -189,17 +162,9 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
 
 
 def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of a Target, and values without NaN, which weigh nothing.
+    """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
 
-    Parameters
-    ----------
-    weights : ndarray of shape (n,) or (n, L)
-    values : ndarray of shape (n, L)
-
-    Returns
-    -------
-    weights : ndarray of shape (1, n), or (L, n) where labels of a row differ in weight
-    values : ndarray of shape (n, L)
+    From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.
     """
     unknown = np.isnan(values)
     if not unknown.any():
@@ -238,19 +203,11 @@ def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> n
 def best_thresholds(
     p: np.ndarray, y: np.ndarray, default: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the threshold of each label with the highest F1 score.
+    """Return the threshold of each label (L,) with the highest F1 score.
 
-    A threshold lies in the middle between two probabilities. Of equal scores it is the one nearest
-    to the default, which stays where no row has the label.
-
-    Parameters
-    ----------
-    p : ndarray of shape (n, L)
-        Probabilities; a label is predicted where its own is larger than the threshold.
-    y : ndarray of shape (n, L)
-        Indicators, or probabilities, which count as present above one half; NaN where unknown.
-    default : ndarray of shape (L,)
-    weights : ndarray of shape (n,), optional
+    Thresholds lie in the middle between two of the probabilities ``p`` (n, L). Of equal scores the
+    one nearest to the default (L,) is taken, and the default where no row has the label. Targets
+    ``y`` (n, L) count as present above one half; NaN is unknown.
 
     Examples
     --------

@@ -32,19 +32,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Paths:
-    """What the fits of F folds came to.
+    """The fits of F folds.
 
-    Parameters
-    ----------
-    coefs : ndarray of shape (F, r, c, C, d + 1)
-        The coefficients of each of the C columns, the intercept last.
-    n_iter : ndarray of shape (F, r, c)
-    unfinished, stalled : ndarray of shape (F, r, c)
-        Whether the limit on iterations ended the fits, or arithmetic did, far from the optimum.
-    massless : list of Massless
-        What can't be fitted in each fold.
-    passes : float
-        How many times X was read.
+    ``coefs`` (F, r, c, C, d + 1) has the intercepts last. ``unfinished`` and ``stalled`` (F, r, c)
+    mark fits that ended at the limit on iterations, or far from the optimum because of rounding.
+    ``massless`` has what can't be fitted in each fold, and ``passes`` is how often X was read.
     """
 
     coefs: np.ndarray
@@ -58,14 +50,9 @@ class Paths:
 def training_weights(
     weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
-    """Return the weights (F, n) of rows in the training part of each fold, from those of all (n,).
+    """Return the weights (F, n) of the training rows of each fold, from those of all rows (n,).
 
-    A row that is there twice weighs twice as much.
-
-    Raises
-    ------
-    InputError
-        If a fold has no weight left.
+    A row that a fold has twice weighs twice as much.
     """
     counts = np.zeros((len(folds), weights.size))
     for row, (train, _) in zip(counts, folds, strict=True):
@@ -89,12 +76,8 @@ def fit_paths(
 ) -> Paths:
     """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
 
-    Of labels that aren't all known, a mask ``known`` (n, L) tells where they are.
-
-    Raises
-    ------
-    FloatingPointError
-        If a fit ends where numbers aren't finite.
+    ``known`` (n, L) marks the labels that are known; None if all are. Raises FloatingPointError if
+    numbers aren't finite.
     """
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)

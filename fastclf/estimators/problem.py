@@ -53,10 +53,10 @@ class Problem:
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:
-        """Return theta (d + 1, C) with each row's sum over the classes of a softmax 0.
+        """Return theta (d + 1, C) with the sum of each row over the classes of a softmax set to 0.
 
-        All classes may shift together without changing a prediction; this makes them unique. With
-        another penalty than the squared norm only the intercepts may.
+        A shift of all classes changes no prediction, so this makes theta unique. Under another
+        penalty than the squared norm only the intercepts may be shifted.
         """
         if self.loss.is_sigmoid:
             return theta
@@ -83,19 +83,9 @@ def problem_of_classes(
 ) -> Problem:
     """Return the problem of labels or distributions over K classes; of two it has one column.
 
-    Parameters
-    ----------
-    encoded : Labels or Distributions
-    sample_weight : ndarray of shape (n,)
-    of_class : ndarray of shape (K,)
-        The weight of each class.
-    dtype : numpy.dtype
-        That of X.
-    label_smoothing : float
-    is_part : bool
-        Whether the rows are only some of all, which may all weigh 0.
-    teacher : ndarray of shape (n, K), optional
-        A teacher's softened probabilities, which the loss mixes in by the ``distillation``.
+    Rows weigh ``sample_weight`` (n,) times the weight ``of_class`` (K,); ``dtype`` is that of X. If
+    the rows are only a part of all (``is_part``) they may all weigh 0. A ``teacher`` (n, K) of
+    softened probabilities is mixed in by the ``distillation``.
 
     Raises
     ------
@@ -132,11 +122,11 @@ def problem_of_classes(
 
 @dataclass(frozen=True)
 class Massless:
-    """Classes or labels with no weight on one side, for which no free intercept has an optimum.
+    """Classes or labels without weight on one side, so that a free intercept has no optimum.
 
-    Their coefficients are 0 and their intercepts the log-odds of the rate, smoothed by half an
-    observation; the problem is solved for the columns that are ``present`` (C,). ``mass`` (2, C) is
-    that of the problem.
+    Their coefficients are 0, and their intercepts the log-odds of the rate smoothed by half an
+    observation. The solver sees only the columns that are ``present`` (C,). ``mass`` (2, C) is the
+    weight on both sides.
     """
 
     mass: np.ndarray
@@ -204,13 +194,7 @@ def nothing_learned(where: str, names: np.ndarray) -> Warning:
 def split_off(
     X: Any, problem: Problem, share: float, seed: int
 ) -> tuple[Any, Problem, tuple[Any, Problem]]:
-    """Return rows to train on with their problem, and rows to validate on with theirs.
-
-    Raises
-    ------
-    InputError
-        If there are too few rows.
-    """
+    """Return training rows and their problem, and validation rows and theirs, a share of all."""
     rows = np.flatnonzero(problem.target.weights.any(axis=0))  # those with weight
     strata = problem.target.strata
     strata = None if strata is None else strata[rows]

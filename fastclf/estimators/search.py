@@ -218,8 +218,8 @@ def scored(
 ) -> np.ndarray:
     """Return the scores of all models of all folds, (F, r, c) or (F, r, c, L).
 
-    ``judge`` makes :data:`fastclf.estimators.held_out.Scores` of the rows that a fold holds out,
-    their features, and their part of the weights and of the scorer's parameters.
+    ``judge`` returns the :data:`Scores` of the rows that a fold holds out. It takes their numbers,
+    features and weights, and their part of the scorer's parameters.
     """
     scores = []
     for f, (_, test) in enumerate(folds):
@@ -275,11 +275,5 @@ def _warnings(
 
 
 def scorer_of(scoring: Any, default: str) -> Any:
-    """Return the scorer that a name or a callable stands for.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
+    """Return the scorer of a name or a callable; ValueError if there is none of that name."""
     return get_scorer(default if scoring is None else scoring)

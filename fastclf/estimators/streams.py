@@ -85,14 +85,10 @@ class Tally(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over a stream finds out, besides its tally.
+    """What one pass over a stream finds, besides its tally.
 
-    Parameters
-    ----------
-    n_rows, n_features : int
-    kept : Rows
-        Rows from all over the stream; their weights make up for those of their class that aren't
-        kept.
+    ``kept`` are rows from all over the stream, whose weights make up for the other rows of their
+    class.
     """
 
     n_rows: int
@@ -106,13 +102,7 @@ class Survey:
 
 
 def survey(stream: RowStream, tally: Tally) -> Survey:
-    """Read a stream once, and count its targets.
-
-    Raises
-    ------
-    InputError
-        If it has no rows, or a feature or a weight can't be used; it names the row.
-    """
+    """Read a stream once and count its targets; an InputError names a row that can't be used."""
     keeper = _Keeper()
     n = d = 0
     for X, y, weights in threads.ahead(stream.rows_in_order()):
@@ -197,12 +187,7 @@ def _check(
 class StreamedRows:
     """A stream with encoded targets, as an objective reads it.
 
-    Parameters
-    ----------
-    stream : RowStream
-    found : Survey
-    encode : callable
-        Turns y and weights (m,) of some rows into their problem.
+    ``encode`` turns y and the weights (m,) of some rows into their problem.
     """
 
     def __init__(
