@@ -216,7 +216,10 @@ class LinearModel:
 
     def predict_log_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Return the logarithms of the probabilities, exact where those round to 0 or 1."""
-        logits = self.decision_function(X, n_threads)
+        return self.log_probabilities(self.decision_function(X, n_threads))
+
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities of logits of :meth:`decision_function`."""
         if self.task == "multiclass":
             return functional.log_softmax(logits)
         if self.task == "multilabel":
@@ -225,7 +228,11 @@ class LinearModel:
 
     def predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Return the most probable class of each row, (n,), or the labels' indicators, (n, L)."""
-        codes = self.decide(self.decision_function(X, n_threads))
+        return self.predictions(self.decision_function(X, n_threads))
+
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        """Return the classes, or the labels' indicators, of logits of :meth:`decision_function`."""
+        codes = self.decide(logits)
         return codes if self.task == "multilabel" else self.classes[codes]
 
     def decide(self, logits: np.ndarray) -> np.ndarray:

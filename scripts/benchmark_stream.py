@@ -20,6 +20,8 @@ from pyarrow import dataset, parquet
 
 from fastclf import LogisticRegression
 from fastclf.data import Stream
+from fastclf.estimators.fitting import objective_of
+from fastclf.estimators.logistic import settings_of
 
 FEATURES, GROUP = 100, 1 << 17
 FITS = {
@@ -45,8 +47,9 @@ def generate(path: str, gigabytes: float) -> None:
 
 def passes(path: str, repeats: int) -> dict[str, float]:
     """Return seconds of a scan and of a pass, in turn."""
-    rows, problem = LogisticRegression()._survey(Stream(path, "y"))
-    objective = LogisticRegression()._objective(rows, problem)
+    clf = LogisticRegression()
+    rows, problem = clf._survey(Stream(path, "y"))
+    objective = objective_of(rows, problem, settings_of(clf))
     theta = np.full((FEATURES + 1, 1), 0.01)
 
     def scan() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastclf.data.nulls import without_nulls
 from fastclf.errors import DataError, located
-from fastclf.estimators.plain import is_missing
+from fastclf.estimators.encoding import is_missing
 from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
 
 

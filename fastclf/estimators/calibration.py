@@ -18,20 +18,19 @@ from fastclf.estimators.encoding import (
     encode,
     indicators,
     most_probable,
+    plain,
     rows_that_count,
     shape_of,
 )
-from fastclf.estimators.multilabel import subset_accuracy
-from fastclf.estimators.plain import plain
-from fastclf.estimators.teachers import cross_fitted, fitted, logits_of, two_columns
+from fastclf.estimators.labels import LabelPredictions, subset_accuracy
+from fastclf.estimators.prediction import Predictions
+from fastclf.estimators.teachers import check_finite, cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
 from fastclf.estimators.validation import (
     check_rows,
     check_two_classes,
-    validate_features,
     validate_sample_weight,
 )
-from fastclf.functional import log_sigmoid, log_softmax, sigmoid, softmax
 from fastclf.linear_model import LinearModel
 
 _Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -42,7 +41,7 @@ def _has_linear_model(scaler: Any) -> bool:
     return hasattr(getattr(scaler, "estimator_", scaler.estimator), "linear_model")
 
 
-class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Divides logits by the temperature that makes probabilities right as often as they say.
 
     One number is fitted, to the cross-entropy, so predicted classes stay as they are (Guo et al.,
@@ -200,72 +199,15 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.classes_ = self.estimator.classes_
         return logits, values, _weights(sample_weight, logits)
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits divided by the temperature.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d), or logits
-
-        Returns
-        -------
-        ndarray of shape (n,) for two classes, (n, K) or (n, L) otherwise
-        """
+    def _scored(self, X: Any) -> tuple[LinearModel, np.ndarray]:
         check_is_fitted(self)
         if self._labels:
-            return self.estimator_.decision_function(X) / self.temperature_
+            logits = self.estimator_.decision_function(X) / self.temperature_
+            return self.linear_model(), logits
         logits = self._logits(X) / self.temperature_
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return calibrated probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d), or logits
-
-        Returns
-        -------
-        ndarray of shape (n, K) or (n, L)
-        """
-        z = self.decision_function(X)
-        if z.ndim == 1:
-            return np.stack([sigmoid(-z), sigmoid(z)], axis=1)
-        return np.asarray(sigmoid(z)) if self._labels else softmax(z)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the calibrated probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d), or logits
-
-        Returns
-        -------
-        ndarray of shape (n, K) or (n, L)
-        """
-        z = self.decision_function(X)
-        if z.ndim == 1:
-            return np.stack([log_sigmoid(-z), log_sigmoid(z)], axis=1)
-        return np.asarray(log_sigmoid(z)) if self._labels else log_softmax(z)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each row, or the indicators of the labels.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d), or logits
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, L)
-        """
-        check_is_fitted(self)
-        if self._labels:
-            X = validate_features(_inner(self.estimator_), X, reset=False)
-            return self.linear_model().predict(X)
-        z = self.decision_function(X)
-        return self.classes_[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)]
+        two = len(self.classes_) == 2
+        model = LinearModel(np.empty((1, 0)), "binary" if two else "multiclass", self.classes_)
+        return model, logits[:, 1] - logits[:, 0] if two else logits
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, as the classifiers of fastclf do.
@@ -304,15 +246,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         model = _inner(self.estimator_).linear_model()
         return replace(model, temperature=model.temperature * self.temperature_)
 
-    @available_if(_has_linear_model)
-    def save(self, path: Any) -> None:
-        """Write the calibrated linear model to a file that :func:`fastclf.load` reads.
-
-        Parameters
-        ----------
-        path : path-like
-        """
-        self.linear_model().save(path)
+    save = available_if(_has_linear_model)(Predictions.save)
 
     def _logits(self, X: Any) -> np.ndarray:
         if self.estimator_ is not None:
@@ -332,8 +266,7 @@ def _inner(estimator: Any) -> Any:
 
 def _has_labels(estimator: Any) -> bool:
     # Of classifiers that could do either, only ours tell several labels from several classes.
-    saved_as = getattr(_inner(estimator), "_saved_as", None)
-    return saved_as == "MultiLabelLogisticRegression"
+    return isinstance(_inner(estimator), LabelPredictions)
 
 
 def _that_count(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
@@ -369,17 +302,11 @@ def _as_logits(X: Any) -> np.ndarray:
     )
     if logits.ndim != 2:
         raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
-    if not np.isfinite(logits).all():
-        row = int((~np.isfinite(logits)).any(axis=1).argmax())
-        raise InputError(f"logits must be finite, but row {row} holds NaN or infinity")
-    return logits
+    return check_finite(logits, "logits must be finite, but")
 
 
 def _finite(logits: np.ndarray) -> np.ndarray:
-    if not np.isfinite(logits).all():
-        row = int((~np.isfinite(logits)).any(axis=1).argmax())
-        raise InputError(f"the estimator's logits hold NaN or infinity in row {row}")
-    return logits
+    return check_finite(logits, "the estimator's logits must be finite, but")
 
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:

@@ -17,10 +17,11 @@ except ImportError:
 
 
 class Tasks:
-    """The task of a fit, and that of the iteration that is under way.
+    """The task of a fit, and the task of the iteration that is running.
 
-    An iteration is seen when it ends, and then the next one begins; so one is always left over,
-    which ends with nothing done. The tasks of iterations have the name ``iteration_name``.
+    An iteration is only seen when it ends, and the next one begins then; so after the last one a
+    task is left over, which ends with nothing done. Tasks of iterations are called
+    ``iteration_name``.
     """
 
     def __init__(self, estimator: Any, fit: Any, data: dict[str, Any]) -> None:
@@ -59,14 +60,14 @@ class Tasks:
 
 
 @contextmanager
-def tasks_of(
-    estimator: Any, max_iter: int, X: Any, y: Any, sample_weight: Any
-) -> Iterator[Tasks | None]:
+def tasks_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Iterator[Tasks | None]:
     """Give the tasks of a fit whose estimator has callbacks; None if it has none."""
     if not hasattr(estimator, "_skl_callbacks"):
         yield None
         return
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    max_iter = getattr(estimator.solver, "max_iter", None)
+    max_iter = estimator.max_iter if max_iter is None else max_iter
     with callback_management_context(estimator):
         fit = estimator._init_callback_context(max_subtasks=max_iter + 1)
         tasks = Tasks(estimator, fit, {"X": X, "y": y, "metadata": metadata})

@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 from fastclf.errors import InputError
+from fastclf.estimators.callbacks import CallbackSupportMixin
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.solvers.minibatch import Minibatch
 
@@ -27,14 +28,52 @@ reach the same optimum.
 """
 
 
-def named(solver: Any) -> Any:
-    """Return the solver object that a name or an object stands for; None to choose by the problem.
+class SolverParameters(CallbackSupportMixin):
+    """Mixin of estimators with a parameter ``solver``, whose own parameters can be set, too."""
 
-    Raises
-    ------
-    InputError
-        If it is neither a name nor a solver.
-    """
+    solver: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` also those of a solver object.
+
+        Parameters
+        ----------
+        deep : bool
+
+        Returns
+        -------
+        dict
+        """
+        params: dict[str, Any] = super().get_params(deep=deep)
+        if deep and not isinstance(self.solver, str):
+            for name in getattr(self.solver, "__dataclass_fields__", ()):
+                params[f"solver__{name}"] = getattr(self.solver, name)
+        return params
+
+    def set_params(self, **params: Any) -> "SolverParameters":
+        """Set parameters; ``solver__learning_rate`` and the like change the solver.
+
+        Parameters
+        ----------
+        **params
+
+        Returns
+        -------
+        self
+        """
+        nested = {
+            name.removeprefix("solver__"): params.pop(name)
+            for name in list(params)
+            if name.startswith("solver__")
+        }
+        super().set_params(**params)
+        if nested:
+            self.solver = with_changes(self.solver, nested)
+        return self
+
+
+def named(solver: Any) -> Any:
+    """Return the solver object of a name or an object; None if the problem decides which it is."""
     if isinstance(solver, str):
         if solver not in SOLVERS:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
@@ -60,13 +99,7 @@ def is_liblinear(solver: Any) -> bool:
 
 
 def check_l1(solver: Any) -> None:
-    """Refuse a name or an object of a solver that knows no L1 penalty.
-
-    Raises
-    ------
-    InputError
-        That names those which would work.
-    """
+    """Refuse a solver that can't fit an L1 penalty; the error names those that can."""
     solver = named(solver)
     if not (solver is None or isinstance(solver, Proximal)):
         raise InputError(
@@ -76,13 +109,7 @@ def check_l1(solver: Any) -> None:
 
 
 def warn_of_no_use(solver: Any, stacklevel: int) -> None:
-    """Warn if a solver makes no use of rows to validate on.
-
-    Parameters
-    ----------
-    stacklevel : int
-        1 for a warning that points to the caller.
-    """
+    """Warn if a solver doesn't use validation rows; stacklevel 1 points to the caller."""
     chosen = named(solver)
     if chosen is not None and chosen.early_stopping is not None:
         return

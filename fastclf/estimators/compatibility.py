@@ -49,10 +49,10 @@ def failure(solver: Any, n_iter: int) -> str:
 
 
 def iteration_name(given: Any, solver: Any) -> str:
-    """Return the name of the callbacks' task that an iteration is.
+    """Return the name of the callbacks' task of an iteration.
 
-    Callbacks written for scikit-learn know it as "lbfgs-iter", so it is that for "auto" and for all
-    of scikit-learn's names, whatever the solver behind them. Others name themselves.
+    Callbacks written for scikit-learn look for "lbfgs-iter", so that is the name for "auto" and for
+    all of scikit-learn's solver names. Other solvers have their own name.
     """
     if isinstance(given, str) and (given == "auto" or given in _FAILURES):
         return "lbfgs-iter"
@@ -145,13 +145,7 @@ def stands_for(name: str, value: Any) -> Any:
 
 
 def announce(name: str, value: Any, stacklevel: int) -> None:
-    """Warn that the default of a parameter will change, if it was left out and scikit-learn does.
-
-    Parameters
-    ----------
-    stacklevel : int
-        1 for warnings that point to the caller.
-    """
+    """Warn that a default will change, if it was left out and scikit-learn warns, too."""
     if _is_announced(value) and _is_announced(_defaults_of_scikit_learn().get(name)):
         warnings.warn(_ANNOUNCEMENTS[name], FutureWarning, stacklevel=stacklevel + 1)
 
@@ -164,13 +158,7 @@ def strength_and_share(penalty: Any, C: float, l1_ratio: float | None) -> tuple[
 
 
 def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> None:
-    """Warn of what is deprecated, and refuse what has no meaning.
-
-    Parameters
-    ----------
-    stacklevel : int
-        1 for warnings that point to the caller.
-    """
+    """Warn of deprecated parameters, and refuse those without a meaning."""
     stacklevel += 1
     if not any(penalty is known or penalty == known for known in _PENALTIES):
         raise InputError(
@@ -214,7 +202,7 @@ def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> Non
 
 
 def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
-    """Do the same for several L1 ratios, None of which scikit-learn takes for 0."""
+    """Do the same for several L1 ratios; None stands for 0, as in scikit-learn."""
     announce("l1_ratios", l1_ratios, stacklevel + 1)
     left_out, l1_ratios = _is_announced(l1_ratios), stands_for("l1_ratios", l1_ratios)
     if penalty not in ("l1", "l2", "elasticnet", UNSET):
@@ -248,7 +236,7 @@ def shares(penalty: Any, l1_ratios: Any) -> Any:
 def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
     """Refuse what scikit-learn's solver of that name refuses, and name what would work.
 
-    The dual problem has the solution of the primal one, so ``dual`` changes nothing.
+    The dual problem has the same solution as the primal one, so ``dual`` has no effect.
     """
     if dual not in (True, False):
         raise InputError(f"dual must be True or False, got {dual!r}")

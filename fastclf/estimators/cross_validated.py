@@ -3,18 +3,22 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility, held_out, search
-from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import Distributions, Labels, check_names, column_names, encode
-from fastclf.estimators.logistic import LogisticRegression
-from fastclf.estimators.paths import Paths, training_weights
-from fastclf.estimators.plain import plain
+from fastclf.estimators.encoding import (
+    Distributions,
+    Labels,
+    check_names,
+    column_names,
+    encode,
+    plain,
+)
+from fastclf.estimators.paths import Paths
+from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.problem import problem_of_classes
 from fastclf.estimators.validation import (
     boolean,
     check_rows,
@@ -28,7 +32,7 @@ from fastclf.estimators.validation import (
 _LEGACY = "use_legacy_attributes"
 
 
-class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
+class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     """Logistic regression that chooses C by cross-validation.
 
     All folds are fitted together, along a path from strong penalties to weak ones, and each pass
@@ -123,10 +127,6 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     coefs_paths_: Any
     scores_: Any
 
-    __metadata_request__score = {"sample_weight": UNUSED}
-
-    _saved_as = "LogisticRegression"
-
     def __init__(
         self,
         Cs: Any = 10,
@@ -175,13 +175,8 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
         return tags
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return where metadata go: to the splitter and to the scorer."""
-        return search.router(self, self._get_scorer())
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
@@ -209,26 +204,25 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             If X isn't finite, y has another length or a single class, a row of a 2-D y isn't a
             distribution, or a parameter can't be used.
         """
-        routed = search.routed(self, "fit", sample_weight, params)
+        routed = self._routed("fit", sample_weight, params)
         compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=2)
         compatibility.announce(_LEGACY, self.use_legacy_attributes, stacklevel=2)
         legacy = compatibility.stands_for(_LEGACY, self.use_legacy_attributes)
         boolean(legacy, _LEGACY)
         positive_number(self.intercept_scaling, "intercept_scaling")
-        grid = search.check_parameters(self, compatibility.shares(self.penalty, self.l1_ratios))
+        grid, settings = self._settings(compatibility.shares(self.penalty, self.l1_ratios))
         X = validate_features(self, X, reset=True)
         X = compatibility.in_its_precision(X, self.solver)
         check_rows(X, y)
         encoded = encode(y, ignore=self.ignore_index)
         weights = validate_sample_weight(sample_weight, X)
         check_two_classes(encoded.classes, type(self).__name__)
+        compatibility.check_classes(self.solver, len(encoded.classes))
         if isinstance(encoded, Labels):
             compatibility.announce("scoring", self.scoring, stacklevel=2)
         self.classes_ = encoded.classes
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
-        single = self._single()
-        single.classes_ = encoded.classes
-        problem = single._problem(encoded, weights, of_class, X.dtype)
+        problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         labels = encoded.classes[_codes(encoded)]
         ignored = encoded.ignored if isinstance(encoded, Labels) else None
         # Rows that are ignored are spread evenly, too.
@@ -236,30 +230,12 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         folds = search.split(self.cv, X, strata, routed.splitter.split)
         if ignored is not None:
             folds = search.without(folds, ignored)
-        of_folds = training_weights(problem.target.weights[0], folds)
-        paths = search.fit_all(self, X, problem, of_folds, grid)
-        search.warn(paths, grid, self.classes_, self, X, stacklevel=3)
+        paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
         own = None if sample_weight is None else weights
-        scores = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
-        self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
-        if self.refit:
-            r, c = search.best(scores.sum(axis=0))
-            self.C_, self.l1_ratio_ = float(grid.Cs[c]), float(grid.l1_ratios[r])
-            middle = paths.coefs[:, r, c].mean(axis=0)
-            single.set_params(C=self.C_, l1_ratio=self.l1_ratio_)
-            single.coef_, single.intercept_ = middle[:, :-1], middle[:, -1]
-            single._fit_problem(X, problem)
-            self.coef_, self.intercept_ = single.coef_, single.intercept_
-            self.history_ = single.history_
-        else:
-            chosen = np.array([search.best(of_fold) for of_fold in scores])
-            self.C_ = float(grid.Cs[chosen[:, 1]].mean())
-            self.l1_ratio_ = float(grid.l1_ratios[chosen[:, 0]].mean())
-            each = np.arange(len(folds))
-            self._store_theta(paths.coefs[each, chosen[:, 0], chosen[:, 1]].mean(axis=0).T, X.dtype)
-            self.history_ = {}
-        self.history_["path_passes"] = np.array(paths.passes)
-        self._set_paths(scores, paths)
+        self.scores_ = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
+        self._choose(X, problem, grid, settings, paths, self.scores_[..., None])
+        if self._has_no_l1_ratios:
+            self.l1_ratios_ = np.array([None])
         if legacy:
             self._set_legacy()
         return self
@@ -279,7 +255,7 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
         -------
         float
         """
-        routed = search.routed(self, "score", sample_weight, params)
+        routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
         values = plain(y)
         if values.ndim == 2 and values.shape[1] > 1:
@@ -313,21 +289,6 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
     def _get_scorer(self) -> Any:
         return search.scorer_of(self._scoring, "accuracy")
 
-    def _single(self) -> LogisticRegression:
-        # What fits all rows in the end, from the mean of the folds, or as liblinear does from zero.
-        return LogisticRegression(
-            fit_intercept=self.fit_intercept,
-            label_smoothing=self.label_smoothing,
-            solver=self.solver,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            warm_start=not choice.is_liblinear(self.solver),
-            intercept_scaling=self.intercept_scaling,
-            random_state=self.random_state,
-            n_threads=self.n_threads,
-            verbose=self.verbose,
-        )
-
     def _scores(
         self,
         X: Any,
@@ -355,12 +316,6 @@ class LogisticRegressionCV(ClassifierMixin, LinearClassifier):
             return held_out.by_scorer(scorer, view, rows, labels[test], parameters)
 
         return search.scored(X, folds, paths, weights, params, judge, self.n_threads)
-
-    def _set_paths(self, scores: np.ndarray, paths: Paths) -> None:
-        coefs = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
-        self.coefs_paths_, self.scores_, self.n_iter_ = coefs, scores, paths.n_iter
-        if self._has_no_l1_ratios:
-            self.l1_ratios_ = np.array([None])
 
     @property
     def _has_no_l1_ratios(self) -> bool:

@@ -3,17 +3,26 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
+from sklearn.base import MetaEstimatorMixin, clone, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
+from fastclf.estimators import compatibility
 from fastclf.estimators.encoding import Distributions, Labels, encode
-from fastclf.estimators.logistic import LogisticRegression
-from fastclf.estimators.onnx import refusal
-from fastclf.estimators.problem import Problem
-from fastclf.estimators.teachers import aligned, cross_fitted, fitted, logits_of, two_columns
+from fastclf.estimators.fitting import fit_problem
+from fastclf.estimators.logistic import LogisticRegression, settings_of
+from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.problem import Problem, problem_of_classes
+from fastclf.estimators.teachers import (
+    aligned,
+    check_finite,
+    cross_fitted,
+    fitted,
+    logits_of,
+    two_columns,
+)
 from fastclf.estimators.validation import (
     check_rows,
     check_two_classes,
@@ -24,12 +33,13 @@ from fastclf.estimators.validation import (
     validate_sample_weight,
 )
 from fastclf.functional import softmax
-from fastclf.linear_model import LinearModel
-from fastclf.losses import Distillation, Sigmoid, Softmax
-from fastclf.targets import Target
+from fastclf.losses import Distillation
+
+_OF_STUDENT = "classes_", "coef_", "intercept_", "n_iter_", "history_", "n_features_in_"
+"""The student's attributes that a fitted DistilledClassifier has, too."""
 
 
-class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     """A linear student that learns from a teacher's probabilities, softened by a temperature.
 
     Minimises ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and the student's penalty: a is
@@ -75,8 +85,6 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> bool(clf.score(X, y) > 0.9)
     True
     """
-
-    onnx_converter = refusal
 
     def __init__(
         self,
@@ -124,10 +132,9 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         student = LogisticRegression() if self.student is None else clone(self.student)
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
-        student._check_parameters()
+        settings = settings_of(student)
         features = validate_features(student, X, reset=True)
-        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
-        frozen = all(isinstance(teacher, FrozenEstimator) for teacher in teachers)
+        frozen = all(isinstance(teacher, FrozenEstimator) for teacher in self._teachers)
         if y is None and (hard_weight > 0 or (teacher_logits is None and not frozen)):
             raise InputError(
                 "requires y to be passed, but the target y is None: labels are needed unless the "
@@ -153,31 +160,37 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"cv={self.cv!r} fits teachers to folds, but teacher_logits are given; leave out "
                 "one of the two"
             )
-        teacher = None
+        teacher, known = None, None
         if teacher_logits is None:
             teacher, q, known = self._taught(X, encoded, sample_weight, temperature)
         else:
-            q, known = _softened_logits(teacher_logits, temperature, len(weights)), None
-        classes = _classes(encoded, known, q.shape[1])
+            q = _softened_logits(teacher_logits, temperature, len(weights))
+        if encoded is not None:
+            classes = encoded.classes
+        else:
+            classes = np.arange(q.shape[1]) if known is None else known
         if known is not None:
             q = aligned(q, known, classes)
         if q.shape[1] != len(classes):
             raise InputError(
                 f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
             )
+        compatibility.check_classes(student.solver, len(classes))
         student.classes_ = classes
         mixture = Distillation(temperature, hard_weight)
-        problem = _problem(student, encoded, weights, q, mixture, features.dtype)
-        student._fit_problem(features, problem)
-        self.teacher_ = teacher
-        self.student_ = student
-        self.classes_ = classes
-        self.coef_, self.intercept_ = student.coef_, student.intercept_
-        self.n_iter_, self.history_ = student.n_iter_, student.history_
-        self.n_features_in_ = student.n_features_in_
-        if hasattr(student, "feature_names_in_"):
-            self.feature_names_in_ = student.feature_names_in_
+        problem = distilled_problem(student, encoded, weights, q, mixture, features.dtype)
+        result = fit_problem(features, problem, settings, student)
+        result.store(student)
+        result.warn(stacklevel=2)
+        self.teacher_, self.student_ = teacher, student
+        for name in (*_OF_STUDENT, "feature_names_in_"):
+            if hasattr(student, name):
+                setattr(self, name, getattr(student, name))
         return self
+
+    @property
+    def _teachers(self) -> list[Any]:
+        return list(self.teacher) if isinstance(self.teacher, list | tuple) else [self.teacher]
 
     def _taught(
         self,
@@ -186,8 +199,8 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         sample_weight: Any,
         temperature: float,
     ) -> tuple[Any, np.ndarray, np.ndarray]:
-        # The fitted teachers, what they say of the rows at a temperature, and the classes of that.
-        given = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
+        # The fitted teachers, their mean probabilities at a temperature, and the classes of those.
+        given = self._teachers
         if not given:
             raise InputError("teacher is an empty list: give one classifier or more")
         if self.cv is not None and all(isinstance(one, FrozenEstimator) for one in given):
@@ -195,114 +208,40 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"cv={self.cv!r} fits teachers to folds, but the teacher is frozen; "
                 "leave out one of the two"
             )
-        teachers = [self._fit_teacher(one, X, encoded, sample_weight) for one in given]
+        teachers = [_fitted_teacher(one, X, encoded, sample_weight) for one in given]
         classes = teachers[0].classes_
-        said = []
+        answers = []
         for one, teacher in zip(given, teachers, strict=True):
             if self.cv is None or isinstance(one, FrozenEstimator):
-                p, known = teacher_probabilities(teacher, X, temperature)
-                said.append(aligned(p, known, classes))
+                answers.append(
+                    aligned(_softened(teacher, X, temperature), teacher.classes_, classes)
+                )
                 continue
             assert isinstance(encoded, Labels)  # or it would not have been fitted
-            own = None if sample_weight is None else np.asarray(sample_weight)
-            y = encoded.classes[encoded.codes]
             p = cross_fitted(
                 one,
                 X,
-                y,
+                encoded.classes[encoded.codes],
                 encoded.classes,
                 encoded.codes,
-                own,
+                None if sample_weight is None else np.asarray(sample_weight),
                 self.cv,
                 lambda part, rows: _softened(part, rows, temperature),
             )
-            said.append(aligned(p, encoded.classes, classes))
+            answers.append(aligned(p, encoded.classes, classes))
         several = isinstance(self.teacher, list | tuple)
-        return teachers if several else teachers[0], np.mean(said, axis=0), classes
-
-    def _fit_teacher(
-        self, given: Any, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
-    ) -> Any:
-        if given is None:
-            raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
-        if not hasattr(given, "fit"):
-            raise InputError(f"teacher must be a classifier, or a list of them, got {given!r}")
-        teacher = clone(given)
-        if isinstance(teacher, FrozenEstimator):
-            return teacher
-        if is_regressor(teacher):
-            raise InputError(f"teacher must be a classifier, got {type(teacher).__name__}")
-        if not isinstance(encoded, Labels):
-            raise InputError(
-                "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
-                "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
-            )
-        return fitted(teacher, X, encoded.classes[encoded.codes], sample_weight)
+        return teachers if several else teachers[0], np.mean(answers, axis=0), classes
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
-        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
         tags.input_tags.sparse = all(
-            teacher is None or get_tags(teacher).input_tags.sparse for teacher in teachers
+            teacher is None or get_tags(teacher).input_tags.sparse for teacher in self._teachers
         )
         return tags
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the student's logits, (n,) for two classes and (n, K) otherwise.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, K)
-        """
-        check_is_fitted(self)
-        return self.student_.decision_function(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the student's class for each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        check_is_fitted(self)
-        return self.student_.predict(X)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the student's probabilities, at temperature 1.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-
-        Returns
-        -------
-        ndarray of shape (n, K)
-        """
-        check_is_fitted(self)
-        return self.student_.predict_proba(X)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the student's probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-
-        Returns
-        -------
-        ndarray of shape (n, K)
-        """
-        check_is_fitted(self)
-        return self.student_.predict_log_proba(X)
+    def _n_threads(self) -> int | None:
+        return self.student_.n_threads
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the student's accuracy; for distributions y against their most probable class.
@@ -319,25 +258,6 @@ class DistilledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.student_.score(X, y, sample_weight)
-
-    def linear_model(self) -> LinearModel:
-        """Return the fitted student as plain data.
-
-        Returns
-        -------
-        LinearModel
-        """
-        check_is_fitted(self)
-        return self.student_.linear_model()
-
-    def save(self, path: Any) -> None:
-        """Write the fitted student to a file that :func:`fastclf.load` reads.
-
-        Parameters
-        ----------
-        path : path-like
-        """
-        self.linear_model().save(path)
 
 
 def teacher_probabilities(
@@ -369,21 +289,30 @@ def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndar
     logits = two_columns(np.asarray(teacher_logits))
     if logits.ndim != 2 or logits.shape[0] != n:
         raise InputError(f"teacher_logits must have shape ({n}, K) or ({n},), got {logits.shape}")
-    if not np.isfinite(logits).all():
-        row = int((~np.isfinite(logits)).any(axis=1).argmax())
-        raise InputError(f"teacher_logits must be finite, but row {row} holds NaN or infinity")
-    return softmax(logits, temperature)
+    return softmax(check_finite(logits, "teacher_logits must be finite, but"), temperature)
 
 
-def _classes(
-    encoded: Labels | Distributions | None, known: np.ndarray | None, n_columns: int
-) -> np.ndarray:
-    if encoded is not None:
-        return encoded.classes
-    return np.arange(n_columns) if known is None else known
+def _fitted_teacher(
+    given: Any, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
+) -> Any:
+    if given is None:
+        raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
+    if not hasattr(given, "fit"):
+        raise InputError(f"teacher must be a classifier, or a list of them, got {given!r}")
+    teacher = clone(given)
+    if isinstance(teacher, FrozenEstimator):
+        return teacher
+    if is_regressor(teacher):
+        raise InputError(f"teacher must be a classifier, got {type(teacher).__name__}")
+    if not isinstance(encoded, Labels):
+        raise InputError(
+            "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
+            "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
+        )
+    return fitted(teacher, X, encoded.classes[encoded.codes], sample_weight)
 
 
-def _problem(
+def distilled_problem(
     student: LogisticRegression,
     encoded: Labels | Distributions | None,
     weights: np.ndarray,
@@ -391,18 +320,14 @@ def _problem(
     mixture: Distillation,
     dtype: np.dtype,
 ) -> Problem:
-    # The student's own problem, with the teacher mixed in. Without labels the teacher's
-    # distribution at T stands in for them, with no weight.
+    """Return the problem of a student with ``classes_`` (K,), with a teacher mixed in.
+
+    Without labels the teacher's probabilities ``q`` (n, K) stand in for them, with no weight.
+    """
     if encoded is None:
         encoded = Distributions(student.classes_, q)
     of_class = class_weights(student.class_weight, student.classes_, encoded.mass(weights))
-    problem = student._problem(encoded, weights, of_class, dtype)
-    if problem.loss.is_sigmoid:
-        target = Target(problem.target.weights, soft=problem.target.soft, teacher=q[:, 1:])
-        mixed: Any = Sigmoid(distillation=mixture)
-    else:
-        target = Target(
-            problem.target.weights, problem.target.codes, problem.target.soft, teacher=q
-        )
-        mixed = Softmax(float(student.label_smoothing), distillation=mixture)
-    return Problem(target, mixed, problem.n_columns)
+    eps = student.label_smoothing
+    return problem_of_classes(
+        encoded, weights, of_class, dtype, eps, teacher=q, distillation=mixture
+    )

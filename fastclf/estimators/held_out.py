@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,12 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_method_params
 
 from fastclf import functional
-from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.linear_model import LinearModel
 
 _ROOM = 1 << 24
-"""Logits that are held at a time."""
+"""Most logits that are held in memory at a time."""
 
 Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Scores of some models, (models,) or (models, L), from their logits (m, models, C) and their
@@ -153,21 +151,8 @@ def with_classes(scorer: Any, classes: np.ndarray) -> Any:
     )
 
 
-@dataclass(frozen=True)
-class _Known(LinearModel):
-    """A model that knows the logits of all rows it will be asked about."""
-
-    logits: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-
-    def decision_function(
-        self, X: Any, n_threads: int | None = None, first_row: int = 1
-    ) -> np.ndarray:
-        """Return the logits."""
-        return self.logits[:, 0] if self.task == "binary" else self.logits
-
-
-class _View(LinearClassifier):
-    """A fitted estimator, one model after another, that knows the logits of some rows."""
+class _View:
+    """Mixin of a fitted estimator that becomes one model after another, and knows some logits."""
 
     _rows: Any = None
     _known: Any = None
@@ -175,26 +160,12 @@ class _View(LinearClassifier):
     def become(self, coefs: np.ndarray, X: Any, logits: np.ndarray) -> "_View":
         """Take the coefficients (C, d + 1) of a model, with its logits (m, C) of rows X (m, d)."""
         self.coef_, self.intercept_ = coefs[:, :-1], coefs[:, -1]
-        model = self.linear_model()
-        self._known = _Known(model.theta, model.task, model.classes, model.threshold, logits=logits)
-        self._rows = X
+        model = self.linear_model()  # type: ignore[attr-defined]
+        self._rows, self._known = X, (model, logits[:, 0] if model.task == "binary" else logits)
         return self
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits."""
-        return self._known.decision_function(X) if X is self._rows else super().decision_function(X)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities."""
-        return self._known.predict_proba(X) if X is self._rows else super().predict_proba(X)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the probabilities."""
-        return self._known.predict_log_proba(X) if X is self._rows else super().predict_log_proba(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the classes or labels."""
-        return self._known.predict(X) if X is self._rows else super().predict(X)
+    def _scored(self, X: Any) -> tuple[LinearModel, np.ndarray]:
+        return self._known if X is self._rows else super()._scored(X)  # type: ignore[misc]
 
 
 class LogisticView(_View, LogisticRegression):

@@ -13,12 +13,7 @@ from fastclf.solvers.minibatch import Minibatch, MinibatchState
 class Incremental:
     """A minibatch training whose rows come in parts.
 
-    Parameters
-    ----------
-    solver : Minibatch
-        With its seed set.
-    weight : float
-        Total weight of the rows that were fitted before.
+    ``solver`` has its seed; ``weight`` is the total weight of all rows so far.
     """
 
     def __init__(self, solver: Minibatch, weight: float = 0.0) -> None:
@@ -29,10 +24,10 @@ class Incremental:
         self.state: MinibatchState | None = None
 
     def train(self, objective: Any, theta: np.ndarray) -> np.ndarray | None:
-        """Run one epoch over a part; return the new theta (d + 1, C). The first starts from theta.
+        """Run one epoch over a part, and return the new theta (d + 1, C).
 
-        ``weight``, the total of all parts, must count this one already. If the features of a part
-        are too large it returns None, and the state is as before.
+        The first part starts from ``theta``. ``weight`` must include this part. If features of the
+        part are too large, return None and leave the state as it was.
         """
         share = float(objective.total_weight.mean()) / self.weight
         old = self.state

@@ -3,28 +3,28 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import (
-    Distributions,
-    Labels,
-    encode,
-    is_table,
-    most_probable,
-)
-from fastclf.estimators.extremes import overflow
+from fastclf.estimators.encoding import Distributions, Labels, encode, is_table, most_probable
+from fastclf.estimators.endings import overflow
+from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
-from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
+from fastclf.estimators.prediction import (
+    LinearPredictor,
+    feature_names,
+    set_coefficients,
+    starting_theta,
+    theta_of,
+)
+from fastclf.estimators.problem import Problem, problem_of_classes
+from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey, takes_stream
 from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_among
 from fastclf.estimators.validation import (
     check_alone,
+    check_both,
     check_rows,
-    check_total_weight,
     check_two_classes,
     class_weights,
     positive_number,
@@ -32,12 +32,9 @@ from fastclf.estimators.validation import (
     validate_features,
     validate_sample_weight,
 )
-from fastclf.functional import smooth_labels
-from fastclf.losses import Sigmoid, Softmax
-from fastclf.targets import Target
 
 
-class LogisticRegression(ClassifierMixin, LinearClassifier):
+class LogisticRegression(choice.SolverParameters, LinearPredictor):
     """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
 
     Minimises ``Σ w_i loss_i / Σ w_i + ((1 - r) ‖W‖² / 2 + r ‖W‖₁) / (C Σ w_i)``, r the `l1_ratio`
@@ -114,7 +111,6 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     (1, 30)
     """
 
-    _saved_as = "LogisticRegression"
     _incremental: Incremental | None = None
     _weight_seen = 0.0
 
@@ -160,7 +156,6 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
         return tags
 
@@ -202,7 +197,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             2-D y isn't a distribution, a parameter can't be used, or numbers are so large that the
             fit overflows.
         """
-        self._check_parameters()
+        settings = settings_of(self)
         if is_stream(X):
             check_alone(y, sample_weight)
             X, problem = self._survey(X)
@@ -213,11 +208,17 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             encoded = encode(y, ignore=self.ignore_index)
             weights = validate_sample_weight(sample_weight, X)
             of_class = self._of_classes(encoded, weights)
-            problem = self._problem(encoded, weights, of_class, X.dtype)
-        validation = self._validation(X_val, y_val)
-        if validation is not None:
+            problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
+        validation = None
+        if check_both(X_val, y_val):
+            X_val = validate_features(self, X_val, reset=False)
+            check_rows(X_val, y_val)
+            encoded = encode(y_val, self.classes_, self.ignore_index)
+            eps = self.label_smoothing
+            alike = np.ones(X_val.shape[0]), np.ones(len(self.classes_))
+            validation = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
             choice.warn_of_no_use(self.solver, stacklevel=2)
-        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
+        fit_estimator(self, X, problem, settings, validation, y, sample_weight)
         self._incremental = None  # partial_fit goes on from here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
         return self
@@ -225,6 +226,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
     def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
         # The weight of each class; sets the classes.
         check_two_classes(encoded.classes, type(self).__name__)
+        compatibility.check_classes(self.solver, len(encoded.classes))
         self.classes_ = encoded.classes
         return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
 
@@ -238,72 +240,15 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
         of_class = self._of_classes(sums, mass)
         classes, ignore, dtype = sums.classes, self.ignore_index, stream.dtype
+        eps = self.label_smoothing
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
             encoded = encode(y, classes) if soft else codes_among(classes, y, ignore)
-            return self._problem(encoded, weights, of_class, dtype, some=True)
+            return problem_of_classes(encoded, weights, of_class, dtype, eps, is_part=True)
 
-        problem = self._problem(sums, mass, of_class, np.dtype(np.float64))
-        self._takes_stream(stream, found.n_features)
+        problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
+        takes_stream(self, stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
-
-    def _check_parameters(self) -> None:
-        compatibility.check_penalty(self.penalty, self.C, self.l1_ratio, stacklevel=3)
-        positive_number(self.intercept_scaling, "intercept_scaling")
-        compatibility.check_n_jobs(self.n_jobs, stacklevel=3)
-        super()._check_parameters()
-
-    def _strength_and_share(self) -> tuple[float, float]:
-        return compatibility.strength_and_share(self.penalty, self.C, self.l1_ratio)
-
-    def _problem(
-        self,
-        encoded: Labels | Distributions,
-        sample_weight: np.ndarray,
-        of_class: np.ndarray,
-        dtype: np.dtype,
-        some: bool = False,
-    ) -> Problem:
-        # Rows that are only some of all may all have no weight.
-        with np.errstate(over="ignore"):
-            weights = encoded.weigh(sample_weight, of_class)[None, :]
-            total = weights.sum()
-        if not some:
-            if not total > 0:
-                raise InputError(
-                    "the weights of all rows are 0; check class_weight and sample_weight"
-                )
-            check_total_weight(total, dtype, "class_weight, sample_weight")
-        eps = float(self.label_smoothing)
-        K = len(encoded.classes)
-        compatibility.check_classes(self.solver, K)
-        if K == 2:
-            if isinstance(encoded, Labels):
-                positive = encoded.codes[:, None].astype(dtype)
-            else:
-                positive = np.ascontiguousarray(encoded.weighted(of_class)[:, 1:])
-            if eps > 0:
-                positive = (1 - eps) * positive + eps / 2
-            return Problem(Target(weights, soft=positive), Sigmoid(), 1)
-        if isinstance(encoded, Labels):
-            return Problem(Target(weights, codes=encoded.codes), Softmax(eps), K)
-        soft = encoded.weighted(of_class)
-        if eps > 0:
-            soft = smooth_labels(soft, eps)
-        return Problem(Target(weights, soft=soft), Softmax(), K)
-
-    def _validation(self, X_val: Any, y_val: Any) -> tuple[Any, Problem] | None:
-        if (X_val is None) != (y_val is None):
-            raise InputError("X_val and y_val must be given together")
-        if X_val is None:
-            return None
-        X_val = validate_features(self, X_val, reset=False)
-        check_rows(X_val, y_val)
-        encoded = encode(y_val, self.classes_, self.ignore_index)
-        problem = self._problem(
-            encoded, np.ones(X_val.shape[0]), np.ones(len(self.classes_)), X_val.dtype
-        )
-        return X_val, problem
 
     @compatibility.OfMinibatchSolvers
     def partial_fit(
@@ -332,7 +277,7 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         ValueError
             If y holds a label that isn't among the classes, or X isn't finite.
         """
-        self._check_parameters()
+        settings = settings_of(self)
         if choice.named(self.solver).early_stopping is not None:
             raise InputError(
                 "early stopping needs a whole fit and doesn't work with partial_fit; set the "
@@ -368,15 +313,16 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
             if first:
                 self.classes_ = encoded.classes
                 columns = 1 if len(self.classes_) == 2 else len(self.classes_)
-                self._store_theta(np.zeros((X.shape[1] + 1, columns)), X.dtype)
+                set_coefficients(self, np.zeros((X.shape[1] + 1, columns)), X.dtype)
                 self.n_iter_ = np.zeros(1, dtype=np.int32)
             return self  # no step
         weights = validate_sample_weight(sample_weight, X)
         of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
-        problem = self._problem(encoded, weights, of_class, X.dtype)
+        problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         if first:
             self.classes_ = encoded.classes
-            self._store_theta(np.zeros((X.shape[1] + 1, problem.n_columns)), X.dtype)
+            start = np.zeros((X.shape[1] + 1, problem.n_columns))
+            set_coefficients(self, start, X.dtype)
         incremental = self._incremental
         seed = seed_from(self.random_state) if incremental is None else incremental.solver.seed or 0
         solver = choice.complete(choice.named(self.solver), 0.0, self.max_iter, seed)
@@ -387,14 +333,13 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
         total = float(problem.target.total_weight[0])
         incremental.weight += total
         # The penalty goes by all the weight seen so far, the loss by that of this part.
-        objective = self._objective(
-            X, problem, C=self._strength_and_share()[0] * incremental.weight / total
-        )
+        settings = settings._replace(C=settings.C * incremental.weight / total)
+        objective = objective_of(X, problem, settings)
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            theta = incremental.train(objective, self._start())
+            theta = incremental.train(objective, starting_theta(self))
         if theta is None:
-            raise overflow(*self._in_memory(X))
-        self._store_theta(problem.centred(theta), self._theta().dtype)
+            raise overflow(X, feature_names(self))
+        set_coefficients(self, problem.centred(theta), theta_of(self).dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
 
@@ -427,3 +372,20 @@ class LogisticRegression(ClassifierMixin, LinearClassifier):
                         f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
                     )
         return super().score(X, y, sample_weight)
+
+
+def settings_of(estimator: LogisticRegression) -> Settings:
+    """Check the parameters of a LogisticRegression, and return how it fits problems.
+
+    To be called by ``fit`` itself, so that warnings point to its caller.
+
+    Raises
+    ------
+    InputError
+        If a parameter can't be used.
+    """
+    penalty = estimator.penalty, estimator.C, estimator.l1_ratio
+    compatibility.check_penalty(*penalty, stacklevel=3)
+    positive_number(estimator.intercept_scaling, "intercept_scaling")
+    compatibility.check_n_jobs(estimator.n_jobs, stacklevel=3)
+    return Settings.of_single_fit(estimator, *compatibility.strength_and_share(*penalty))

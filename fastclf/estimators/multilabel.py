@@ -3,46 +3,39 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from fastclf.errors import InputError, nearest
+from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.encoding import (
-    Labels,
-    check_names,
-    column_names,
-    encode,
-    indicators,
-    shape_of,
+from fastclf.estimators.encoding import indicators, plain
+from fastclf.estimators.fitting import Settings, fit_estimator
+from fastclf.estimators.labels import (
+    LabelPredictions,
+    best_thresholds,
+    encode_labels,
+    label_names,
+    of_labels,
+    problem_of_labels,
+    subset_accuracy,
+    target_of_labels,
+    thresholds,
 )
-from fastclf.estimators.plain import plain
+from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey
+from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey, takes_stream
 from fastclf.estimators.tallies import IndicatorTally
-from fastclf.estimators.thresholds import best_thresholds
 from fastclf.estimators.validation import (
     check_alone,
-    check_rows,
+    check_both,
     label_weights,
     natural_number,
     validate_features,
     validate_sample_weight,
 )
-from fastclf.linear_model import Task
-from fastclf.losses import Sigmoid
-from fastclf.table import listed
-from fastclf.targets import Target, weighted_sums
-
-_LARGEST = 1e30
-"""Weight of a positive class: sums of losses must be finite in float32, too."""
 
 
-class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
+class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, LinearPredictor):
     """Independent logistic regressions for L labels, in one fit.
 
     A row's loss is summed over its labels, so C means what it means in L separate binary fits, and
@@ -87,9 +80,6 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
     ((5, 20), (2, 5))
     """
 
-    _saved_as = "MultiLabelLogisticRegression"
-    _one_label = False
-
     def __init__(
         self,
         C: float = 1.0,
@@ -122,14 +112,6 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         self.n_threads = n_threads
         self.verbose = verbose
         self.top_k = top_k
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(
         self,
@@ -167,26 +149,28 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             If X isn't finite, an indicator is outside [0, 1], y has another length, or a parameter
             can't be used.
         """
-        self._check_parameters()
+        l1_ratio = 0.0 if self.l1_ratio is None else self.l1_ratio
+        settings = Settings.of_single_fit(self, self.C, l1_ratio)
         if is_stream(X):
             check_alone(y, sample_weight)
             X, problem = self._survey(X)
+            one_label = False
         else:
             X = validate_features(self, X, reset=True)
-            values, self.classes_ = self._encode(X, y)
-            self._one_label = values.shape[1] == 1
-            problem = self._problem(values, label_weights(sample_weight, X, values.shape[1]))
-        self.threshold_ = self._thresholds(problem.n_columns)
+            values, self.classes_ = encode_labels(X, y)
+            one_label = values.shape[1] == 1
+            weights = label_weights(sample_weight, X, values.shape[1])
+            problem = self._problem(values, weights)
+        L = problem.n_columns
+        self.threshold_ = thresholds(self.threshold, label_names(self.classes_, L))
         validation = None
-        if (X_val is None) != (y_val is None):
-            raise InputError("X_val and y_val must be given together")
-        if X_val is not None:
+        if check_both(X_val, y_val):
             X_val = validate_features(self, X_val, reset=False)
-            held_out = self._encode(X_val, y_val, known=True)[0]
+            held_out, _ = encode_labels(X_val, y_val, self.classes_, one_label)
             validation = X_val, self._problem(held_out, np.ones(len(held_out)))
             choice.warn_of_no_use(self.solver, stacklevel=2)
-        self._check_top_k(problem.n_columns)
-        self._fit_problem(X, problem, validation, y=y, sample_weight=sample_weight)
+        self._check_top_k(L)
+        fit_estimator(self, X, problem, settings, validation, y, sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -212,7 +196,8 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         predicted = self.predict(X)
         if self._one_label:
             return accuracy_score(plain(y), predicted, sample_weight=sample_weight)
-        return subset_accuracy(self._encode(predicted, y, known=True)[0], predicted, sample_weight)
+        values, _ = encode_labels(predicted, y, self.classes_)
+        return subset_accuracy(values, predicted, sample_weight)
 
     def tune_thresholds(
         self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
@@ -252,7 +237,7 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         if self.top_k is not None:
             raise InputError(f"top_k={self.top_k} decides without thresholds; set it to None")
         X_val = validate_features(self, X_val, reset=False)
-        values, _ = self._encode(X_val, y_val, known=True)
+        values, _ = encode_labels(X_val, y_val, self.classes_, self._one_label)
         weights = None
         if sample_weight is not None:
             weights = validate_sample_weight(sample_weight, X_val)
@@ -277,52 +262,15 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
         loss, L = problem.loss, problem.n_columns
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            return Problem(self._target(*reversed(of_labels(weights, indicators(y)[0]))), loss, L)
+            weights, values = of_labels(weights, indicators(y)[0])
+            return Problem(target_of_labels(values, weights, self.label_smoothing), loss, L)
 
-        self._one_label = False
-        self._takes_stream(stream, found.n_features)
+        takes_stream(self, stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
 
-    def _task(self) -> Task:
-        return "binary" if self._one_label else "multilabel"
-
-    def _encode(self, X: Any, y: Any, known: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        check_rows(X, y)
-        if scipy.sparse.issparse(y) and y.shape[1] == 1:
-            y = y.toarray().ravel()
-        shape = shape_of(y)
-        if len(shape) == 2 and shape[1] != 1:
-            values, names = indicators(y)
-            if known and (self._one_label or len(names) != len(self.classes_)):
-                L = 1 if self._one_label else len(self.classes_)
-                raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
-            if known:
-                check_names(column_names(y), self.classes_)
-            return values, names
-        labels = encode(y, self.classes_ if known else None)
-        assert isinstance(labels, Labels)  # y has a single column
-        if len(labels.classes) > 2:
-            raise InputError(
-                "Only binary classification is supported for a 1-D y. The type of the target is "
-                f"{type_of_target(y)}; use LogisticRegression, or give indicators of shape (n, L)"
-            )
-        if len(labels.classes) < 2:
-            raise InputError(
-                f"a 1-D y needs two classes, but it holds only one class: "
-                f"{labels.classes.tolist()[0]!r}"
-            )
-        return labels.codes[:, None].astype(np.float64), labels.classes
-
     def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
-        L = values.shape[1]
-        weights, values = of_labels(weights, values)
-        positive = weighted_sums(weights, values)
-        loss = Sigmoid(self._pos_weights(positive, weights.sum(axis=1), L))
-        return Problem(self._target(values, weights), loss, L)
-
-    def _target(self, values: np.ndarray, weights: np.ndarray) -> Target:
-        eps = float(self.label_smoothing)
-        return Target(weights, soft=values if eps == 0 else (1 - eps) * values + eps / 2)
+        names = label_names(self.classes_, values.shape[1])
+        return problem_of_labels(values, weights, self.label_smoothing, self.pos_weight, names)
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:
@@ -331,105 +279,3 @@ class MultiLabelLogisticRegression(ClassifierMixin, LinearClassifier):
             raise InputError(f"top_k={self.top_k!r} needs several labels, and y has one")
         if not 1 <= natural_number(self.top_k, "top_k") <= L:
             raise InputError(f"top_k must be from 1 to {L}, the number of labels; got {self.top_k}")
-
-    def _pos_weights(self, positive: np.ndarray, total: np.ndarray, L: int) -> np.ndarray | None:
-        if self.pos_weight is None:
-            return None
-        if isinstance(self.pos_weight, str):
-            if self.pos_weight != "balanced":
-                raise InputError(
-                    "pos_weight must be a number, an array of shape (L,), 'balanced' or None; "
-                    f"got {self.pos_weight!r}"
-                )
-            both = (positive > 0) & (positive < total)
-            return np.where(both, (total - positive) / np.where(both, positive, 1), 1.0)
-        weights = _one_for_each(self.pos_weight, self._label_names(L), "pos_weight", 1.0)
-        if (weights > _LARGEST).any():
-            raise InputError(f"pos_weight must be at most {_LARGEST:g}, got {weights.max():g}")
-        return weights
-
-    def _thresholds(self, L: int) -> np.ndarray:
-        thresholds = _one_for_each(self.threshold, self._label_names(L), "threshold", 0.5)
-        if (thresholds > 1).any():
-            raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
-        return thresholds
-
-    def _threshold(self) -> np.ndarray:
-        # Labels whose coefficients were set by hand have the parameter's.
-        known = super()._threshold()
-        return self._thresholds(self._dense_coef().shape[0]) if known is None else known
-
-    def _label_names(self, L: int) -> list[Any]:
-        # Of two classes the second one is the label.
-        return self.classes_.tolist()[-L:]
-
-
-def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
-    """Return the share of rows whose labels are all right, as far as they are known.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, L)
-        Indicators or probabilities; NaN where nothing is known.
-    predicted : ndarray of shape (n, L)
-    sample_weight : array-like of shape (n,), optional
-
-    Raises
-    ------
-    InputError
-        If no label is known.
-    """
-    known = ~np.isnan(values)
-    some = known.any(axis=1)
-    if not some.any():
-        raise InputError("y holds no label that is known, so there is nothing to score by")
-    right = (((values > 0.5) == predicted) | ~known).all(axis=1)
-    weights = None if sample_weight is None else np.asarray(sample_weight)[some]
-    return float(np.average(right[some], weights=weights))
-
-
-def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of a Target, and values without NaN, which weigh nothing.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,) or (n, L)
-    values : ndarray of shape (n, L)
-
-    Returns
-    -------
-    weights : ndarray of shape (1, n), or (L, n) where labels of a row differ in weight
-    values : ndarray of shape (n, L)
-    """
-    unknown = np.isnan(values)
-    if not unknown.any():
-        return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
-    rows = weights if weights.ndim == 2 else weights[:, None]
-    return np.ascontiguousarray((rows * ~unknown).T), np.where(unknown, 0, values)
-
-
-def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> np.ndarray:
-    # A number for each label, from one for all, an array, or a dict by their names.
-    L = len(labels)
-    if isinstance(value, dict):
-        unknown = [label for label in value if label not in labels]
-        if unknown:
-            shown = [str(label) for label in labels]
-            raise InputError(
-                f"{name} has a number for {unknown[0]!r}, and there is no such label"
-                f"{nearest(str(unknown[0]), shown)}; there are {listed(shown)}"
-            )
-        value = [value.get(label, default) for label in labels]
-    try:
-        values = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{name} must be a number, an array of shape ({L},) or a dict by label, got {value!r}"
-        ) from None
-    if values.ndim not in (0, 1) or (values.ndim == 1 and values.size != L):
-        raise InputError(
-            f"{name} must be a number or have shape ({L},), one for each label, got {values.shape}"
-        )
-    if not (values >= 0).all() or not np.isfinite(values).all():
-        raise InputError(f"{name} must not be negative or infinite, got {value!r}")
-    return np.broadcast_to(values, (L,)).copy()

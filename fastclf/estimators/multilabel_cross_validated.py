@@ -3,21 +3,23 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import held_out, search
-from fastclf.estimators.base import LinearClassifier
-from fastclf.estimators.multilabel import MultiLabelLogisticRegression
-from fastclf.estimators.paths import Paths, training_weights
-from fastclf.estimators.problem import Massless
+from fastclf.estimators.labels import (
+    LabelPredictions,
+    encode_labels,
+    label_names,
+    problem_of_labels,
+    thresholds,
+)
+from fastclf.estimators.paths import Paths
+from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.validation import validate_features, validate_sample_weight
-from fastclf.linear_model import Task
 
 
-class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
+class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, LinearPredictor):
     """Logistic regressions for L labels that choose C by cross-validation, jointly or one for each.
 
     All labels and all folds are fitted together, along a path from strong penalties to weak ones.
@@ -67,11 +69,6 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     ((5,), (3, 1, 2, 5))
     """
 
-    __metadata_request__score = {"sample_weight": UNUSED}
-
-    _saved_as = "MultiLabelLogisticRegression"
-    _one_label = False
-
     def __init__(
         self,
         Cs: Any = 10,
@@ -109,18 +106,6 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         self.n_threads = n_threads
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
-        return tags
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return where metadata go: to the splitter and to the scorer."""
-        return search.router(self, self._get_scorer())
-
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "MultiLabelLogisticRegressionCV":
@@ -148,53 +133,29 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             If X isn't finite, an indicator is outside [0, 1], y has another length, or a parameter
             can't be used.
         """
-        routed = search.routed(self, "fit", sample_weight, params)
-        grid = search.check_parameters(self, self.l1_ratios)
+        routed = self._routed("fit", sample_weight, params)
+        grid, settings = self._settings(self.l1_ratios)
         X = validate_features(self, X, reset=True)
-        single = self._single()
-        values, self.classes_ = single._encode(X, y)
-        single.classes_ = self.classes_
+        values, self.classes_ = encode_labels(X, y)
         L = values.shape[1]
-        self._one_label = single._one_label = L == 1
         weights = validate_sample_weight(sample_weight, X)
-        self.threshold_ = single._thresholds(L)
-        problem = single._problem(values, weights)
+        names = label_names(self.classes_, L)
+        self.threshold_ = thresholds(self.threshold, names)
+        eps = self.label_smoothing
+        problem = problem_of_labels(values, weights, eps, self.pos_weight, names)
         known = ~np.isnan(values)
         if not known.all():
             self._check_scoring()
         on = (values > 0.5).astype(np.intp)
-        of_split = self.classes_[on[:, 0]] if self._one_label else on
-        folds = search.split(self.cv, X, of_split, routed.splitter.split)
+        truth = self.classes_[on[:, 0]] if L == 1 else on
+        folds = search.split(self.cv, X, truth, routed.splitter.split)
         self._check_held_out(known, weights, folds)
-        of_folds = training_weights(weights, folds)
-        paths = search.fit_all(self, X, problem, of_folds, grid, None if known.all() else known)
-        search.warn(paths, grid, self.classes_, self, X, stacklevel=3)
+        some = None if known.all() else known
+        paths = self._fit_paths(X, problem, weights, folds, grid, settings, some)
         own = None if sample_weight is None else weights
         scores = self._scores(X, values, on, own, folds, paths, routed.scorer.score)
         self.scores_ = scores if self.per_label else scores[..., 0]
-        # The places of the best, for each fold or for their sum, and for each label or for all.
-        summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
-        places = np.array(
-            [[search.best(one[..., k]) for k in range(one.shape[-1])] for one in summed]
-        )
-        r, c = places[..., 0], places[..., 1]
-        C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
-        self.C_, self.l1_ratio_ = (a if self.per_label else float(a[0]) for a in (C, l1_ratio))
-        r, c = (np.broadcast_to(place, (len(folds), L)) for place in (r, c))
-        middle = paths.coefs[np.arange(len(folds))[:, None], r, c, np.arange(L)].mean(axis=0)
-        self.Cs_, self.l1_ratios_, self.n_iter_ = grid.Cs, grid.l1_ratios, paths.n_iter
-        self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
-        if self.refit:
-            present = Massless.find(problem, self.fit_intercept).present
-            single.C, single.l1_ratio = (np.broadcast_to(a, (L,))[present] for a in (C, l1_ratio))
-            single.coef_, single.intercept_ = middle[:, :-1], middle[:, -1]
-            single._fit_problem(X, problem)
-            self.coef_, self.intercept_ = single.coef_, single.intercept_
-            self.history_ = single.history_
-        else:
-            self._store_theta(middle.T, X.dtype)
-            self.history_ = {}
-        self.history_["path_passes"] = np.array(paths.passes)
+        self._choose(X, problem, grid, settings, paths, scores, self.per_label)
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
@@ -214,12 +175,10 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         -------
         float
         """
-        routed = search.routed(self, "score", sample_weight, params)
+        routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
         X = validate_features(self, X, reset=False)
-        single = self._single()
-        single.classes_, single._one_label = self.classes_, self._one_label
-        values = single._encode(X, y, known=True)[0]
+        values, _ = encode_labels(X, y, self.classes_, self._one_label)
         if self.scoring in (None, search.LIKELIHOOD):
             logits = self.decision_function(X).reshape(len(values), 1, -1)
             weights = routed.scorer.score.get("sample_weight")
@@ -232,7 +191,7 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             self._check_scoring()
         on = (values > 0.5).astype(np.intp)
         if self.per_label and not self._one_label:
-            view, scorer = self._view(len(self.classes_))
+            view, scorer = self._view(len(self.classes_), False)
             of_labels = held_out.by_scorer_of_labels(
                 scorer, view, X, on, routed.scorer.score, known
             )
@@ -241,17 +200,6 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
             return float(of_labels(logits, coefs).mean())
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **routed.scorer.score)
-
-    def _task(self) -> Task:
-        return "binary" if self._one_label else "multilabel"
-
-    def _threshold(self) -> np.ndarray:
-        known = super()._threshold()
-        if known is not None:
-            return known
-        single = self._single()
-        single.classes_ = self.classes_
-        return single._thresholds(len(self.classes_))
 
     def _check_scoring(self) -> None:
         if self.scoring not in (None, search.LIKELIHOOD) and not self.per_label:
@@ -275,31 +223,14 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
     def _get_scorer(self) -> Any:
         return search.scorer_of(self.scoring, search.LIKELIHOOD)
 
-    def _single(self) -> MultiLabelLogisticRegression:
-        # What fits all rows in the end, from the mean of the folds.
-        return MultiLabelLogisticRegression(
-            pos_weight=self.pos_weight,
-            threshold=self.threshold,
-            label_smoothing=self.label_smoothing,
-            fit_intercept=self.fit_intercept,
-            solver=self.solver,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            warm_start=True,
-            random_state=self.random_state,
-            n_threads=self.n_threads,
-            verbose=self.verbose,
-        )
-
-    def _view(self, L: int) -> tuple[held_out.MultiLabelView, Any]:
+    def _view(self, L: int, one_label: bool) -> tuple[held_out.MultiLabelView, Any]:
         # What the scorer sees, of all labels or one at a time, and the scorer.
-        single = self.per_label or self._one_label
+        single = self.per_label or one_label
         view = held_out.MultiLabelView(n_threads=self.n_threads)
-        view._one_label, view.threshold_ = single, self.threshold_
-        view.n_features_in_ = self.n_features_in_
+        view.threshold_, view.n_features_in_ = self.threshold_, self.n_features_in_
         # Two labels that look like two classes would be taken for them.
         of_labels = np.tile([0, 1], (L, 1))
-        view.classes_ = self.classes_ if self._one_label else of_labels[0] if single else of_labels
+        view.classes_ = self.classes_ if one_label else of_labels[0] if single else of_labels
         scorer = self._get_scorer()
         return view, held_out.with_classes(scorer, view.classes_) if single else scorer
 
@@ -317,10 +248,11 @@ class MultiLabelLogisticRegressionCV(ClassifierMixin, LinearClassifier):
         likelihood = self.scoring in (None, search.LIKELIHOOD)
         if self.scoring is not None:
             weights = params.get("sample_weight")
-        single = self.per_label or self._one_label
-        view, scorer = self._view(values.shape[1])
+        one_label = values.shape[1] == 1
+        single = self.per_label or one_label
+        view, scorer = self._view(values.shape[1], one_label)
         known = ~np.isnan(values)
-        truth = self.classes_[on] if self._one_label else on
+        truth = self.classes_[on] if one_label else on
 
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
             if likelihood:

@@ -8,19 +8,18 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.intercept_column import InterceptColumn
+from fastclf.estimators.fitting import Settings, objective_of, print_progress
 from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.representation import Representation
 from fastclf.losses import Sigmoid
-from fastclf.objective import InMemoryObjective, RowSpace
-from fastclf.penalties import L2, from_C
+from fastclf.penalties import from_C
 from fastclf.solvers import Result, choose
 from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.folds import follow
-from fastclf.solvers.loop import Observer
 from fastclf.solvers.optimality import far_from_optimum
 
 _ROOM = 1 << 25
-"""Entries that the weights of all labels in all folds may take; more folds have to wait."""
+"""Most entries of the weights of all labels in the folds that are fitted together."""
 
 
 @dataclass(frozen=True)
@@ -32,37 +31,12 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What all fits have in common; ``solver`` is None to choose by the problem.
-
-    An ``intercept_column`` stands in for an intercept that is penalised; ``fit_intercept`` is then
-    False.
-    """
-
-    fit_intercept: bool
-    solver: Any
-    tol: float
-    max_iter: int
-    n_threads: int | None
-    observer: Observer | None = None
-    intercept_column: InterceptColumn | None = None
-
-
-@dataclass(frozen=True)
 class Paths:
-    """What the fits of F folds came to.
+    """The fits of F folds.
 
-    Parameters
-    ----------
-    coefs : ndarray of shape (F, r, c, C, d + 1)
-        The coefficients of each of the C columns, the intercept last.
-    n_iter : ndarray of shape (F, r, c)
-    unfinished, stalled : ndarray of shape (F, r, c)
-        Whether the limit on iterations ended the fits, or arithmetic did, far from the optimum.
-    massless : list of Massless
-        What can't be fitted in each fold.
-    passes : float
-        How many times X was read.
+    ``coefs`` (F, r, c, C, d + 1) has the intercepts last. ``unfinished`` and ``stalled`` (F, r, c)
+    mark fits that ended at the limit on iterations, or far from the optimum because of rounding.
+    ``massless`` has what can't be fitted in each fold, and ``passes`` is how often X was read.
     """
 
     coefs: np.ndarray
@@ -76,14 +50,9 @@ class Paths:
 def training_weights(
     weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
-    """Return the weights (F, n) of rows in the training part of each fold, from those of all (n,).
+    """Return the weights (F, n) of the training rows of each fold, from those of all rows (n,).
 
-    A row that is there twice weighs twice as much.
-
-    Raises
-    ------
-    InputError
-        If a fold has no weight left.
+    A row that a fold has twice weighs twice as much.
     """
     counts = np.zeros((len(folds), weights.size))
     for row, (train, _) in zip(counts, folds, strict=True):
@@ -107,30 +76,24 @@ def fit_paths(
 ) -> Paths:
     """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
 
-    Of labels that aren't all known, a mask ``known`` (n, L) tells where they are.
-
-    Raises
-    ------
-    FloatingPointError
-        If a fit ends where numbers aren't finite.
+    ``known`` (n, L) marks the labels that are known; None if all are. Raises FloatingPointError if
+    numbers aren't finite.
     """
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
     n_iter = np.zeros(shape, np.int32)
     unfinished, stalled = np.zeros(shape, bool), np.zeros(shape, bool)
     massless = [
-        Massless.find(_weighted(problem, row, known), settings.fit_intercept) for row in weights
+        Massless.find(_weighted(problem, row, known), settings.free_intercept) for row in weights
     ]
-    column = settings.intercept_column
-    X = X if column is None else column.rows(X)
-    squared = not grid.l1_ratios.any()  # and so the penalty doesn't ask which way features lie
-    space = RowSpace.of(X) if settings.solver is None and squared else None
-    if space is not None:  # no entry of a vector is larger than its norm
-        X, settings = space.rows, replace(settings, tol=settings.tol / np.sqrt(len(X)))
+    solver = choice.named(settings.solver)
+    may_reduce = solver is None and not grid.l1_ratios.any()
+    shown = Representation.of(X, settings.intercept_column, may_reduce)
+    settings = settings._replace(tol=shown.tolerance(settings.tol))
     Cs, places = np.unique(grid.Cs, return_inverse=True)
     passes = 0.0
     for members in _groups(problem, massless):
-        group = _Group.of(X, problem, weights, massless, members, settings, known)
+        group = _Group.of(shown.X, problem, weights, massless, members, settings, known)
         for r, l1_ratio in enumerate(grid.l1_ratios):
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
                 if result.status == NOT_FINITE:
@@ -138,11 +101,7 @@ def fit_paths(
                 at = np.flatnonzero(places == c)
                 far = group.far_from_optimum(result, Cs[c], l1_ratio)
                 for i, f in enumerate(members):
-                    theta = group.theta(result, i, squared=l1_ratio == 0)
-                    if space is not None:
-                        theta = space.expand(theta)
-                    if column is not None:
-                        theta = column.expand(theta)
+                    theta = shown.expand(group.theta(result, i, squared=l1_ratio == 0))
                     theta = massless[f].expand(theta[:, massless[f].present[group.present]])
                     coefs[f, r, at] = theta.T
                     n_iter[f, r, at] = group.iterations(result, i)
@@ -177,13 +136,15 @@ def _groups(problem: Problem, massless: list[Massless]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Folds as the problems of one objective, those of a fold together, and what they are near to.
+    """Folds that are fitted together.
 
-    ``present`` (C,) are the columns that any of them has.
+    The problems of the ``objective`` are those of one fold after another's. The ``reference`` has
+    the problem of all rows, with the mean of the folds' weights. ``present`` (C,) are the columns
+    that any of the folds has.
     """
 
-    objective: InMemoryObjective
-    reference: InMemoryObjective
+    objective: Any
+    reference: Any
     problem: Problem
     present: np.ndarray
     settings: Settings
@@ -210,7 +171,8 @@ class _Group:
             of_columns = np.repeat(own, near.n_columns, axis=0)
             if known is not None:
                 of_columns *= np.tile(known[:, present].T, (F, 1))
-            # What can't be fitted is left out of the results, and here mustn't run away.
+            # Columns that a fold can't fit are left out of its results. Here they get the mean
+            # weights, with which they have an optimum.
             middle = np.broadcast_to(target.weights, (near.n_columns, own.shape[1]))
             missing = lacking[:, present]
             of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
@@ -220,8 +182,8 @@ class _Group:
         else:
             target = replace(target, weights=own)
         folds = Problem(target, loss, F * near.n_columns)
-        shared = settings.fit_intercept, settings.n_threads
-        objective, reference = (_objective(X, each, *shared) for each in (folds, near))
+        any_penalty = settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
+        objective, reference = (objective_of(X, each, any_penalty) for each in (folds, near))
         return cls(objective, reference, near, present, settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
@@ -229,9 +191,11 @@ class _Group:
         totals, middle = self.objective.total_weight, self.reference.total_weight
         penalties = [(from_C(C, l1_ratio, totals), from_C(C, l1_ratio, middle)) for C in Cs]
         some = self.settings
-        solver = some.solver or choose(self.reference.with_penalty(penalties[0][1]))
+        solver = choice.named(some.solver)
+        solver = solver or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
-        return follow(self.objective, self.reference, penalties, solver, some.observer)
+        observer = print_progress if some.verbose else None
+        return follow(self.objective, self.reference, penalties, solver, observer)
 
     def far_from_optimum(self, result: Result, C: float, l1_ratio: float) -> np.ndarray:
         """Return a mask of the folds that arithmetic ended far from the optimum for C."""
@@ -252,18 +216,3 @@ class _Group:
         """Return how many iterations a fold took."""
         G = self.reference.n_problems
         return int(result.counts[i * G : (i + 1) * G].max())
-
-
-def _objective(
-    X: Any, problem: Problem, fit_intercept: bool, n_threads: int | None
-) -> InMemoryObjective:
-    M = len(problem.target.weights) if not problem.loss.is_sigmoid else problem.n_columns
-    return InMemoryObjective(
-        X,
-        problem.target,
-        problem.loss,
-        problem.n_columns,
-        L2(np.ones(M)),
-        fit_intercept,
-        n_threads,
-    )

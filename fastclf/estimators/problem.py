@@ -1,6 +1,5 @@
 """What is to be fitted: targets, a loss and columns, less those that have no optimum."""
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +7,10 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from fastclf.errors import InputError
-from fastclf.losses import Loss, Sigmoid
+from fastclf.estimators.encoding import Distributions, Labels
+from fastclf.estimators.validation import check_total_weight
+from fastclf.functional import smooth_labels
+from fastclf.losses import Distillation, Loss, Sigmoid, Softmax
 from fastclf.targets import Target, weighted_sums
 
 _ROWS = 4096
@@ -51,10 +53,10 @@ class Problem:
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 
     def centred(self, theta: np.ndarray, squared: bool = True) -> np.ndarray:
-        """Return theta (d + 1, C) with each row's sum over the classes of a softmax 0.
+        """Return theta (d + 1, C) with the sum of each row over the classes of a softmax set to 0.
 
-        All classes may shift together without changing a prediction; this makes them unique. With
-        another penalty than the squared norm only the intercepts may.
+        A shift of all classes changes no prediction, so this makes theta unique. Under another
+        penalty than the squared norm only the intercepts may be shifted.
         """
         if self.loss.is_sigmoid:
             return theta
@@ -68,13 +70,63 @@ class Problem:
         return replace(self, target=self.target.rows(index))
 
 
+def problem_of_classes(
+    encoded: Labels | Distributions,
+    sample_weight: np.ndarray,
+    of_class: np.ndarray,
+    dtype: np.dtype,
+    label_smoothing: float,
+    *,
+    is_part: bool = False,
+    teacher: np.ndarray | None = None,
+    distillation: Distillation | None = None,
+) -> Problem:
+    """Return the problem of labels or distributions over K classes; of two it has one column.
+
+    Rows weigh ``sample_weight`` (n,) times the weight ``of_class`` (K,); ``dtype`` is that of X. If
+    the rows are only a part of all (``is_part``) they may all weigh 0. A ``teacher`` (n, K) of
+    softened probabilities is mixed in by the ``distillation``.
+
+    Raises
+    ------
+    InputError
+        If the weights of all rows are 0, or too large or too small.
+    """
+    with np.errstate(over="ignore"):
+        weights = encoded.weigh(sample_weight, of_class)[None, :]
+        total = weights.sum()
+    if not is_part:
+        if not total > 0:
+            raise InputError("the weights of all rows are 0; check class_weight and sample_weight")
+        check_total_weight(total, dtype, "class_weight, sample_weight")
+    eps, K = float(label_smoothing), len(encoded.classes)
+    taught = {} if teacher is None else {"teacher": teacher[:, 1:] if K == 2 else teacher}
+    if K == 2:
+        if isinstance(encoded, Labels):
+            positive = encoded.codes[:, None].astype(dtype)
+        else:
+            positive = np.ascontiguousarray(encoded.weighted(of_class)[:, 1:])
+        if eps > 0:
+            positive = (1 - eps) * positive + eps / 2
+        loss = Sigmoid(distillation=distillation)
+        return Problem(Target(weights, soft=positive, **taught), loss, 1)
+    if isinstance(encoded, Labels):
+        return Problem(
+            Target(weights, codes=encoded.codes, **taught), Softmax(eps, distillation), K
+        )
+    soft = encoded.weighted(of_class)
+    if eps > 0:
+        soft = smooth_labels(soft, eps)
+    return Problem(Target(weights, soft=soft, **taught), Softmax(0.0, distillation), K)
+
+
 @dataclass(frozen=True)
 class Massless:
-    """Classes or labels with no weight on one side, for which no free intercept has an optimum.
+    """Classes or labels without weight on one side, so that a free intercept has no optimum.
 
-    Their coefficients are 0 and their intercepts the log-odds of the rate, smoothed by half an
-    observation; the problem is solved for the columns that are ``present`` (C,). ``mass`` (2, C) is
-    that of the problem.
+    Their coefficients are 0, and their intercepts the log-odds of the rate smoothed by half an
+    observation. The solver sees only the columns that are ``present`` (C,). ``mass`` (2, C) is the
+    weight on both sides.
     """
 
     mass: np.ndarray
@@ -82,9 +134,10 @@ class Massless:
 
     @classmethod
     def find(cls, problem: Problem, fit_intercept: bool) -> "Massless":
-        """Look for such columns; smoothing or no intercept give every one an optimum.
+        """Find such columns.
 
-        But for labels of which nothing is known.
+        With label smoothing, or without an intercept, every column has an optimum, except labels
+        of which no row is known.
         """
         mass = problem.mass
         smoothing, _, hard_weight = problem.loss.parameters
@@ -93,21 +146,15 @@ class Massless:
         # A class that has all the weight leaves the other classes of a softmax none.
         return cls(mass, np.asarray((mass > 0).all(axis=0)))
 
-    def warn(self, classes: np.ndarray, stacklevel: int) -> None:
-        """Name the classes or labels that can't be fitted, in one warning."""
+    def warnings(self, classes: np.ndarray) -> list[Warning]:
+        """Return one warning that names the classes or labels that can't be fitted, if any."""
         if self.present.all():
-            return
+            return []
         if len(classes) == 2 and self.present.size == 1:
             names = classes[self.mass[::-1, 0] == 0]
         else:
             names = classes[~self.present]
-        listed = ", ".join(repr(name) for name in names.tolist())
-        warnings.warn(
-            f"there is no weight on one side of {listed}, so nothing can be learned there: the "
-            "coefficients are 0 and the intercept is that of the smoothed rate",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
+        return [nothing_learned("there is", names)]
 
     def restrict(self, problem: Problem) -> Problem:
         """Return the problem of the columns that are present."""
@@ -135,16 +182,19 @@ class Massless:
         return full
 
 
+def nothing_learned(where: str, names: np.ndarray) -> Warning:
+    """Return the warning of classes or labels with no weight on one side."""
+    listed = ", ".join(repr(name) for name in names.tolist())
+    return UserWarning(
+        f"{where} no weight on one side of {listed}, so nothing can be learned there: the "
+        "coefficients are 0 and the intercept is that of the smoothed rate"
+    )
+
+
 def split_off(
     X: Any, problem: Problem, share: float, seed: int
 ) -> tuple[Any, Problem, tuple[Any, Problem]]:
-    """Return rows to train on with their problem, and rows to validate on with theirs.
-
-    Raises
-    ------
-    InputError
-        If there are too few rows.
-    """
+    """Return training rows and their problem, and validation rows and theirs, a share of all."""
     rows = np.flatnonzero(problem.target.weights.any(axis=0))  # those with weight
     strata = problem.target.strata
     strata = None if strata is None else strata[rows]

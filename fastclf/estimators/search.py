@@ -10,6 +10,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import (
+    UNUSED,
     MetadataRouter,
     MethodMapping,
     _raise_for_params,
@@ -20,20 +21,13 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.extremes import advice, overflow
+from fastclf.estimators.endings import advice, overflow
+from fastclf.estimators.fitting import Settings, fit_problem
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.intercept_column import InterceptColumn
-from fastclf.estimators.paths import Grid, Paths, Settings, fit_paths
-from fastclf.estimators.problem import Problem
-from fastclf.estimators.progress import print_progress
-from fastclf.estimators.validation import (
-    boolean,
-    fraction,
-    natural_number,
-    non_negative_number,
-    strength_number,
-)
-from fastclf.threads import resolve_n_threads
+from fastclf.estimators.paths import Grid, Paths, fit_paths, training_weights
+from fastclf.estimators.prediction import feature_names, set_coefficients
+from fastclf.estimators.problem import Massless, Problem, nothing_learned
+from fastclf.estimators.validation import boolean, fraction, strength_number
 
 LIKELIHOOD = "neg_log_loss"
 """The scoring that needs no classes: targets may be distributions."""
@@ -41,34 +35,132 @@ LIKELIHOOD = "neg_log_loss"
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
-def check_parameters(estimator: Any, l1_ratios: Any) -> Grid:
-    """Check the parameters of an estimator, and return the grid of its Cs and of ``l1_ratios``.
+class PenaltySearch(choice.SolverParameters):
+    """Mixin of linear predictors that choose C and l1_ratio by cross-validation.
 
-    Raises
-    ------
-    InputError
-        If one of them can't be used.
+    A class that uses it defines ``_get_scorer``.
     """
-    fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
-    natural_number(estimator.max_iter, "max_iter")
-    boolean(estimator.fit_intercept, "fit_intercept")
-    boolean(estimator.refit, "refit")
-    non_negative_number(estimator.tol, "tol")
-    resolve_n_threads(estimator.n_threads)
-    choice.named(estimator.solver)
-    if choice.is_minibatch(estimator.solver):
-        raise InputError(
-            f"solver={estimator.solver!r} trains on minibatches, whose results are too rough to "
-            "compare penalties by; use an exact one, e.g. 'auto'"
+
+    Cs: Any
+    classes_: np.ndarray
+    cv: Any
+    fit_intercept: bool
+    max_iter: int
+    n_threads: int | None
+    refit: bool
+    tol: float
+
+    __metadata_request__score = {"sample_weight": UNUSED}
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return where metadata go: to the splitter and to the scorer."""
+        of_scorer = MethodMapping().add(caller="score", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                splitter=self.cv,
+                method_mapping=MethodMapping().add(caller="fit", callee="split"),
+            )
+            .add(
+                scorer=self._get_scorer(),
+                method_mapping=of_scorer.add(caller="fit", callee="score"),
+            )
         )
-    grid = Grid(_Cs(estimator.Cs), _l1_ratios(l1_ratios))
-    for l1_ratio in grid.l1_ratios:
-        compatibility.check_solver(
-            estimator.solver, grid.Cs.max(), float(l1_ratio), getattr(estimator, "dual", False)
-        )
-    if grid.l1_ratios.any():
-        choice.check_l1(estimator.solver)
-    return grid
+
+    def _get_scorer(self) -> Any:
+        raise NotImplementedError
+
+    def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
+        # What goes to the splitter's ``split`` and to the scorer's ``score``. Without metadata
+        # routing that is nothing but the sample weights, to the scorer.
+        _raise_for_params(params, self, method)
+        sample_weight = None if sample_weight is None else np.asarray(sample_weight)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if not _routing_enabled():
+            return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=weights))
+        if method == "fit":
+            weights = {"sample_weight": sample_weight}
+        return process_routing(self, method, **weights, **params)
+
+    def _settings(self, l1_ratios: Any) -> tuple[Grid, Settings]:
+        # The grid of its Cs and of ``l1_ratios``, and how all fits are done, after all checks.
+        boolean(self.refit, "refit")
+        grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
+        settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
+        if choice.is_minibatch(self.solver):
+            raise InputError(
+                f"solver={self.solver!r} trains on minibatches, whose results are too rough to "
+                "compare penalties by; use an exact one, e.g. 'auto'"
+            )
+        for l1_ratio in grid.l1_ratios.tolist():
+            compatibility.check_solver(
+                self.solver, grid.Cs.max(), l1_ratio, getattr(self, "dual", False)
+            )
+        return grid, settings
+
+    def _fit_paths(
+        self,
+        X: Any,
+        problem: Problem,
+        weights: np.ndarray,
+        folds: Folds,
+        grid: Grid,
+        settings: Settings,
+        known: np.ndarray | None = None,
+    ) -> Paths:
+        # The fits of all folds, with warnings that point to the caller of ``fit``.
+        of_folds = training_weights(weights, folds)
+        names = feature_names(self)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
+                paths = fit_paths(X, problem, of_folds, grid, settings, known)
+        except FloatingPointError:
+            raise overflow(X, names) from None
+        for warning in _warnings(paths, grid, self.classes_, settings, X, names):
+            warnings.warn(warning, stacklevel=3)
+        return paths
+
+    def _choose(
+        self,
+        X: Any,
+        problem: Problem,
+        grid: Grid,
+        settings: Settings,
+        paths: Paths,
+        scores: np.ndarray,
+        for_each: bool = False,
+    ) -> None:
+        """Set the attributes of the best penalties, given the scores (F, r, c, 1).
+
+        With ``for_each`` the scores are (F, r, c, L), and each label has its own best ones.
+        """
+        F, L = len(scores), paths.coefs.shape[3]
+        summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
+        places = np.array([[_best(one[..., k]) for k in range(one.shape[-1])] for one in summed])
+        r, c = places[..., 0], places[..., 1]
+        C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
+        self.C_, self.l1_ratio_ = (a if for_each else float(a[0]) for a in (C, l1_ratio))
+        r, c = (np.broadcast_to(place, (F, L)) for place in (r, c))
+        middle = paths.coefs[np.arange(F)[:, None], r, c, np.arange(L)].mean(axis=0)
+        self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
+        if self.refit:
+            settings = settings._replace(C=self.C_, l1_ratio=self.l1_ratio_)
+            if for_each:
+                present = Massless.find(problem, settings.free_intercept).present
+                settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
+            # From the mean of the folds, or as liblinear does from zero.
+            warm = not choice.is_liblinear(self.solver)
+            start = np.ascontiguousarray(middle.T, dtype=np.float64) if warm else None
+            fitted = fit_problem(X, problem, settings, self, start=start)
+            fitted.store(self)
+            fitted.warn(stacklevel=3)
+        else:
+            set_coefficients(self, middle.T, X.dtype)
+            self.history_: dict[str, np.ndarray] = {}
+        self.history_["path_passes"] = np.array(paths.passes)
+        self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
+        self.n_iter_ = paths.n_iter
 
 
 def _Cs(Cs: Any) -> np.ndarray:
@@ -87,49 +179,6 @@ def _l1_ratios(l1_ratios: Any) -> np.ndarray:
     if values.ndim != 1 or values.size == 0:
         raise InputError(f"l1_ratios must be a list of numbers in [0, 1], got {l1_ratios!r}")
     return np.array([fraction(ratio, "each of l1_ratios") for ratio in values.tolist()])
-
-
-def settings(estimator: Any) -> Settings:
-    """Return what all fits of an estimator have in common."""
-    column = InterceptColumn.of(estimator)
-    return Settings(
-        estimator.fit_intercept and column is None,
-        choice.named(estimator.solver),
-        estimator.tol,
-        estimator.max_iter,
-        estimator.n_threads,
-        print_progress if estimator.verbose else None,
-        column,
-    )
-
-
-def router(estimator: Any, scorer: Any) -> MetadataRouter:
-    """Return where an estimator's metadata go: to the splitter and to the scorer."""
-    of_scorer = MethodMapping().add(caller="score", callee="score")
-    return (
-        MetadataRouter(owner=estimator)
-        .add_self_request(estimator)
-        .add(
-            splitter=estimator.cv,
-            method_mapping=MethodMapping().add(caller="fit", callee="split"),
-        )
-        .add(scorer=scorer, method_mapping=of_scorer.add(caller="fit", callee="score"))
-    )
-
-
-def routed(estimator: Any, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
-    """Return what goes to the splitter's ``split`` and to the scorer's ``score``.
-
-    Without metadata routing that is nothing but the sample weights, to the scorer.
-    """
-    _raise_for_params(params, estimator, method)
-    sample_weight = None if sample_weight is None else np.asarray(sample_weight)
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    if _routing_enabled():
-        if method == "fit":
-            return process_routing(estimator, method, sample_weight=sample_weight, **params)
-        return process_routing(estimator, method, **weights, **params)
-    return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=weights))
 
 
 def split(cv: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Folds:
@@ -169,8 +218,8 @@ def scored(
 ) -> np.ndarray:
     """Return the scores of all models of all folds, (F, r, c) or (F, r, c, L).
 
-    ``judge`` makes :data:`fastclf.estimators.held_out.Scores` of the rows that a fold holds out,
-    their features, and their part of the weights and of the scorer's parameters.
+    ``judge`` returns the :data:`Scores` of the rows that a fold holds out. It takes their numbers,
+    features and weights, and their part of the scorer's parameters.
     """
     scores = []
     for f, (_, test) in enumerate(folds):
@@ -185,79 +234,46 @@ def scored(
     return found.reshape(*paths.n_iter.shape, *found.shape[2:])
 
 
-def best(scores: np.ndarray) -> tuple[int, int]:
-    """Return the places of the l1_ratio and the C with the highest scores (r, c).
-
-    Of equal ones it is the first C, then the first l1_ratio.
-    """
+def _best(scores: np.ndarray) -> tuple[int, int]:
+    # The places of the l1_ratio and the C with the highest scores (r, c). Of equal ones it is the
+    # first C, then the first l1_ratio.
     c, r = np.unravel_index(np.argmax(scores.T), scores.T.shape)
     return int(r), int(c)
 
 
-def warn(
-    paths: Paths, grid: Grid, classes: np.ndarray, estimator: Any, X: Any, stacklevel: int
-) -> None:
-    """Say which classes or labels folds lack, and which fits didn't converge, once for each."""
+def _warnings(
+    paths: Paths, grid: Grid, classes: np.ndarray, settings: Settings, X: Any, names: Any
+) -> list[Warning]:
+    # Which classes or labels folds lack, and which fits didn't converge, once for each.
+    found: list[Warning] = []
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():
-        names = classes if lacking.size < len(classes) else classes[lacking]
-        listed = ", ".join(repr(name) for name in names.tolist())
-        warnings.warn(
-            f"in some folds there is no weight on one side of {listed}, so nothing can be learned "
-            "there: the coefficients are 0 and the intercept is that of the smoothed rate",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
+        lacked = classes if lacking.size < len(classes) else classes[lacking]
+        found.append(nothing_learned("in some folds there is", lacked))
+    name = settings.estimator
+
+    def at(mask: np.ndarray) -> str:
+        return ", ".join(f"{C:g}" for C in grid.Cs[mask.any(axis=(0, 1))])
+
     if paths.stalled.any():
-        Cs = grid.Cs[paths.stalled.any(axis=(0, 1))]
-        sizes = advice(X, getattr(estimator, "feature_names_in_", None))
-        warnings.warn(
-            f"{type(estimator).__name__} stopped far from the optimum, where {X.dtype} arithmetic "
-            f"allows no further progress, at C = {', '.join(f'{C:g}' for C in Cs)}. "
-            f"{sizes}",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
+        found.append(
+            ConvergenceWarning(
+                f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no "
+                f"further progress, at C = {at(paths.stalled)}. {advice(X, names)}"
+            )
         )
     if paths.unfinished.any():
-        Cs = grid.Cs[paths.unfinished.any(axis=(0, 1))]
-        warnings.warn(
-            f"{type(estimator).__name__} stopped after {estimator.max_iter} iterations, before its "
-            f"gradients were within tol={estimator.tol}, at C = {', '.join(f'{C:g}' for C in Cs)}: "
-            "increase max_iter; or scale the features, or leave out the largest of Cs; or increase "
-            "tol if less precision is enough",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
+        found.append(
+            ConvergenceWarning(
+                f"{name} stopped after {settings.max_iter} iterations, before its gradients were "
+                f"within tol={settings.tol}, at C = {at(paths.unfinished)}: increase max_iter; or "
+                "scale the features, or leave out the largest of Cs; or increase tol if less "
+                "precision is enough"
+            )
         )
-
-
-def fit_all(
-    estimator: Any,
-    X: Any,
-    problem: Problem,
-    weights: np.ndarray,
-    grid: Grid,
-    known: np.ndarray | None = None,
-) -> Paths:
-    """Fit the paths of all folds; see :func:`fastclf.estimators.paths.fit_paths`.
-
-    Raises
-    ------
-    InputError
-        If numbers of X are too large; it names their columns.
-    """
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
-            return fit_paths(X, problem, weights, grid, settings(estimator), known)
-    except FloatingPointError:
-        raise overflow(X, getattr(estimator, "feature_names_in_", None)) from None
+    return found
 
 
 def scorer_of(scoring: Any, default: str) -> Any:
-    """Return the scorer that a name or a callable stands for.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
+    """Return the scorer of a name or a callable; ValueError if there is none of that name."""
     return get_scorer(default if scoring is None else scoring)

@@ -3,16 +3,18 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from fastclf import threads
 from fastclf.errors import InputError
-from fastclf.estimators.problem import Massless, Problem
 from fastclf.finite import first_not_finite
 from fastclf.objective.shuffling import through_buffer
 from fastclf.targets import Target
+
+if TYPE_CHECKING:
+    from fastclf.estimators.problem import Massless, Problem
 
 RESIDENT_BYTES = 1 << 24
 """Memory of the rows that are kept, on which fits begin."""
@@ -83,14 +85,10 @@ class Tally(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over a stream finds out, besides its tally.
+    """What one pass over a stream finds, besides its tally.
 
-    Parameters
-    ----------
-    n_rows, n_features : int
-    kept : Rows
-        Rows from all over the stream; their weights make up for those of their class that aren't
-        kept.
+    ``kept`` are rows from all over the stream, whose weights make up for the other rows of their
+    class.
     """
 
     n_rows: int
@@ -104,13 +102,7 @@ class Survey:
 
 
 def survey(stream: RowStream, tally: Tally) -> Survey:
-    """Read a stream once, and count its targets.
-
-    Raises
-    ------
-    InputError
-        If it has no rows, or a feature or a weight can't be used; it names the row.
-    """
+    """Read a stream once and count its targets; an InputError names a row that can't be used."""
     keeper = _Keeper()
     n = d = 0
     for X, y, weights in threads.ahead(stream.rows_in_order()):
@@ -195,19 +187,14 @@ def _check(
 class StreamedRows:
     """A stream with encoded targets, as an objective reads it.
 
-    Parameters
-    ----------
-    stream : RowStream
-    found : Survey
-    encode : callable
-        Turns y and weights (m,) of some rows into their problem.
+    ``encode`` turns y and the weights (m,) of some rows into their problem.
     """
 
     def __init__(
         self,
         stream: RowStream,
         found: Survey,
-        encode: Callable[[np.ndarray, np.ndarray], Problem],
+        encode: Callable[[np.ndarray, np.ndarray], "Problem"],
     ) -> None:
         self.found = found
         self.n_rows, self.n_features = self.shape = (found.n_rows, found.n_features)
@@ -216,13 +203,13 @@ class StreamedRows:
         self._encode = encode
         self._massless: Massless | None = None
 
-    def restricted(self, massless: Massless) -> "StreamedRows":
+    def restricted(self, massless: "Massless") -> "StreamedRows":
         """Return the rows with the targets of the columns that are present."""
         part = copy.copy(self)
         part._massless = massless
         return part
 
-    def problem(self, rows: Rows) -> Problem:
+    def problem(self, rows: Rows) -> "Problem":
         """Return the problem of some rows."""
         weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights
         problem = self._encode(rows.y, weights.astype(np.float64, copy=False))
@@ -245,3 +232,12 @@ class StreamedRows:
         chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
         size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
         yield from through_buffer(chunks, rng, size, multiple)
+
+
+def takes_stream(estimator: Any, stream: RowStream, n_features: int) -> None:
+    """Set what an estimator knows of the features of a stream that it is fitted to."""
+    estimator.n_features_in_ = n_features
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    if stream.feature_names is not None:
+        estimator.feature_names_in_ = np.asarray(stream.feature_names, dtype=object)

@@ -13,13 +13,7 @@ _CHECKED = 10_000
 
 
 class LabelTally:
-    """Classes and their weights, from pieces of labels (m,).
-
-    Parameters
-    ----------
-    ignore : label, optional
-        It is no class.
-    """
+    """Classes and their weights, from pieces of labels (m,); the label ``ignore`` is no class."""
 
     def __init__(self, ignore: object = None) -> None:
         self._ignore = ignore
@@ -104,13 +98,7 @@ class IndicatorTally:
 
 
 def codes_among(classes: np.ndarray, y: np.ndarray, ignore: object = None) -> Labels:
-    """Encode labels (m,) that were tallied, and are among the classes (K,) in order.
-
-    Raises
-    ------
-    InputError
-        If one isn't.
-    """
+    """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
     codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     ignored = None if ignore is None else np.asarray(y == ignore)
     unknown = classes[codes] != y

@@ -23,17 +23,16 @@ _AGREEMENT = 1e-3
 
 
 def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
-    """Return a fitted classifier's logits (n, K) of rows.
+    """Return a fitted classifier's logits (n, K).
 
-    Where a probability is 0 its logarithm is -inf. If ``bounded``, no probability counts as less
-    than the spacing of floats at 1, as in scikit-learn's calibration: a forest's or a neighbour's 0
+    The logarithm of a probability of 0 is -inf. If ``bounded``, probabilities are at least the
+    spacing of floats at 1, as in scikit-learn's calibration: a 0 of a forest or of neighbours only
     means that few were asked.
 
     Raises
     ------
     InputError
-        If it has neither decision_function nor predict_proba, or not one column for each class;
-        or is no fitted classifier.
+        If it isn't a fitted classifier, or has no such function with a column for each class.
     """
     name = type(classifier).__name__
     if not hasattr(classifier, "classes_"):
@@ -71,14 +70,17 @@ def two_columns(logits: np.ndarray) -> np.ndarray:
     return logits
 
 
-def aligned(told: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return columns of a classifier's classes, ``known`` (K,), in the order of the same classes.
+def check_finite(logits: np.ndarray, sentence: str) -> np.ndarray:
+    """Return logits (n, K), or refuse them in a sentence that ends with the row of the first."""
+    wrong = ~np.isfinite(logits)
+    if wrong.any():
+        row = int(wrong.any(axis=1).argmax())
+        raise InputError(f"{sentence} row {row} holds NaN or infinity")
+    return logits
 
-    Raises
-    ------
-    InputError
-        If they aren't the same.
-    """
+
+def aligned(told: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return columns of the classes ``known`` (K,) in the order of ``classes``, the same ones."""
     if np.array_equal(known, classes):
         return told
     missing = sorted(set(classes.tolist()) ^ set(known.tolist()), key=str)
@@ -107,26 +109,11 @@ def cross_fitted(
     cv: Any,
     answer: Callable[[Any, Any], np.ndarray] = logits_of,
 ) -> np.ndarray:
-    """Return what clones of a classifier say of the rows that they weren't fitted to.
+    """Return what clones of a classifier say of the rows that they weren't fitted to, (n, K).
 
-    Parameters
-    ----------
-    classifier : classifier
-    X, y : array-like with n rows
-        To fit to.
-    classes : ndarray of shape (K,)
-    codes : ndarray of shape (n,) or (n, L)
-        By which folds are stratified.
-    sample_weight : ndarray of shape (n,), optional
-    cv : int, splitter, iterable of splits, or None
-        As for scikit-learn; each row must be held out once.
-    answer : callable
-        From a fitted classifier and rows to an array (m, K), in the order of its classes.
-
-    Returns
-    -------
-    ndarray of shape (n, K)
-        In the order of ``classes``.
+    The columns are in the order of ``classes``. Folds are stratified by ``codes`` (n,) or (n, L).
+    ``answer`` maps a fitted classifier and rows to an array (m, K), in the order of its own
+    classes.
 
     Raises
     ------

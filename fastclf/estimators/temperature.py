@@ -85,15 +85,7 @@ def best_temperature(
 def labels_temperature(
     logits: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None
 ) -> float | None:
-    """Return the one temperature that is best for all labels together, or None.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, L)
-    values : ndarray of shape (n, L)
-        Indicators or probabilities; NaN where nothing is known.
-    weights : ndarray of shape (n,), optional
-    """
+    """Return the one temperature that is best for all labels (n, L) together; NaN is unknown."""
     known = ~np.isnan(values)
     if not known.any():
         return None

@@ -24,8 +24,8 @@ _MOST, _MOST_IN_SINGLE = 1e100, 1e30
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     """Return X as a C-contiguous float32 or float64 array or CSR matrix of finite numbers.
 
-    With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set, otherwise
-    X is held against them.
+    With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set; otherwise X
+    must match them.
     """
     if is_stream(X):
         raise InputError(
@@ -123,13 +123,7 @@ def validate_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
 
 
 def label_weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
-    """Return weights of rows (n,), or of each label in each row (n, L), in float64.
-
-    Raises
-    ------
-    InputError
-        If one is negative or not finite, or their sums are out of range.
-    """
+    """Return weights of rows (n,), or of each label in each row (n, L), in float64."""
     given = None if sample_weight is None else np.asarray(sample_weight)
     if given is None or given.shape != (X.shape[0], L) or L == 1:
         return validate_sample_weight(sample_weight, X)
@@ -147,15 +141,9 @@ def label_weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
 
 
 def check_total_weight(total: Any, dtype: Any, source: str) -> None:
-    """Refuse sums of weights that arithmetic in a dtype can't take; ones of 0 are left to others.
+    """Refuse sums of weights that are too large or small for a dtype of X; those of 0 pass.
 
-    Parameters
-    ----------
-    total : float or ndarray
-    dtype : dtype
-        That of X.
-    source : str
-        The arguments that they come from.
+    ``source`` names the arguments that they come from.
     """
     most = _MOST_IN_SINGLE if dtype == np.float32 else _MOST
     if not isinstance(total, np.ndarray) and 1 / most <= total <= most:
@@ -194,6 +182,13 @@ def check_alone(y: Any, sample_weight: Any) -> None:
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise InputError(f"a stream comes with its targets and weights; leave out {name}")
+
+
+def check_both(X_val: Any, y_val: Any) -> bool:
+    """Tell whether there are rows to validate on; refuse features without targets."""
+    if (X_val is None) != (y_val is None):
+        raise InputError("X_val and y_val must be given together")
+    return X_val is not None
 
 
 def positive_number(value: Any, name: str, allow_infinity: bool = False) -> float:
@@ -255,14 +250,9 @@ def natural_number(value: Any, name: str) -> int:
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Return the weight of each class (K,).
+    """Return the weight of each class (K,) that the parameter means.
 
-    Parameters
-    ----------
-    class_weight : dict, "balanced" or None
-    classes : ndarray of shape (K,)
-    mass : ndarray of shape (K,)
-        The sum of the sample weights of each class.
+    ``mass`` (K,) is the sum of the sample weights of each class.
     """
     if class_weight is None:
         return np.ones(len(classes))

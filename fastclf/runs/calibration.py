@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from fastclf.config import CalibrateTable
+from fastclf.estimators.labels import best_thresholds
 from fastclf.estimators.teachers import two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
-from fastclf.estimators.thresholds import best_thresholds
 from fastclf.linear_model import LinearModel
 from fastclf.runs.evaluation import evaluate
 from fastclf.runs.parts import Part

@@ -1,6 +1,7 @@
 """Loading a saved model in Python: as the estimator that it was, or as one of raw columns."""
 
 import os
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from fastclf.errors import InputError, ModelFileError, RunError
-from fastclf.estimators.base import LinearClassifier
 from fastclf.estimators.encoding import indicators, most_probable
-from fastclf.estimators.multilabel import subset_accuracy
-from fastclf.estimators.persistence import as_estimator, theta_of_features
+from fastclf.estimators.labels import subset_accuracy
+from fastclf.estimators.logistic import LogisticRegression
+from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.estimators.prediction import LinearPredictor, Predictions, set_coefficients
 from fastclf.linear_model import LinearModel
 from fastclf.runs.unmatched import Unmatched
 
+_ESTIMATORS: dict[str, type[LinearPredictor]] = {
+    "LogisticRegression": LogisticRegression,
+    "MultiLabelLogisticRegression": MultiLabelLogisticRegression,
+}
 
-def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
+
+def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     """Load a fitted model from a file that ``save`` wrote, or from a run of the command line.
 
     It makes the same predictions, and has the same ``classes_`` and dtypes.
@@ -57,7 +64,7 @@ def load(path: str | os.PathLike[str]) -> "LinearClassifier | LoadedClassifier":
     if Path(path).is_dir():
         return LoadedClassifier(_of_run(Path(path)))
     model = LinearModel.load(path)
-    return as_estimator(model, path) or LoadedClassifier(model)
+    return _as_estimator(model, path) or LoadedClassifier(model)
 
 
 def _of_run(path: Path) -> LinearModel:
@@ -70,12 +77,13 @@ def _of_run(path: Path) -> LinearModel:
         raise ModelFileError(f"{path}: can't be read: {reason}") from None
 
 
-class LoadedClassifier(ClassifierMixin, BaseEstimator):
+class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
     """A fitted linear model that takes raw rows: frames, dicts of columns, or matrices.
 
     `fastclf.load` makes it. Columns are found by name, in any order, and others are ignored; they
-    are encoded as in training. A matrix stands for the raw columns in their order, which then must
-    all be numeric.
+    are encoded as in training. Frames and tables of pandas, polars and pyarrow will do. A matrix
+    stands for the raw columns in their order, which then must all be numeric. A column that is
+    missing or can't be encoded raises a DataError that names the row, counted from 1.
 
     Parameters
     ----------
@@ -194,65 +202,8 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
             "in scikit-learn's meta-estimators wrap it in sklearn.frozen.FrozenEstimator"
         )
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits of each row.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
-            pandas, polars and pyarrow will do.
-
-        Returns
-        -------
-        ndarray of shape (n,) for two classes, (n, K) or (n, L) otherwise
-
-        Raises
-        ------
-        InputError
-            If X is a matrix of another number of columns, or holds what can't be used.
-        DataError
-            If a column isn't there, or can't be encoded; it names the row, counted from 1.
-        """
-        return self.model.decision_function(self._rows(X))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
-
-        Returns
-        -------
-        ndarray of shape (n, K) or (n, L)
-        """
-        return self.model.predict_proba(self._rows(X))
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return logarithms of probabilities, exact where those round to 0 or 1.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
-
-        Returns
-        -------
-        ndarray of shape (n, K) or (n, L)
-        """
-        return self.model.predict_log_proba(self._rows(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each row, or the indicators of the labels.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, dict of columns, or matrix of n rows
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, L)
-        """
-        return self.model.predict(self._rows(X))
+    def _scored(self, X: Any) -> tuple[LinearModel, np.ndarray]:
+        return self.model, self.model.decision_function(self._rows(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; with several labels the share of rows that are right in all.
@@ -298,21 +249,6 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
         """
         return self.model
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a file that :func:`fastclf.load` reads; the same as it was.
-
-        Parameters
-        ----------
-        path : path-like
-            Usually ends in ``.safetensors``; replaced in one step.
-
-        Raises
-        ------
-        ModelFileError
-            If the file can't be written.
-        """
-        self.model.save(path)
-
     def _rows(self, X: Any) -> Any:
         from fastclf.data.frames import is_frame, to_table
 
@@ -326,9 +262,46 @@ class LoadedClassifier(ClassifierMixin, BaseEstimator):
         return table
 
     def _theta(self) -> np.ndarray:
-        return theta_of_features(self.model).astype(self.model.theta.dtype)
+        return _theta_of_features(self.model).astype(self.model.theta.dtype)
 
     def _known(self, value: Any, what: str) -> Any:
         if value is None:
             raise AttributeError(f"this model has no {what}")
         return value
+
+
+def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
+    # The fitted estimator that a model came from, or None if the model takes raw columns: if it has
+    # an encoder; or if it has names of features, and a scaling or a temperature. Without names the
+    # scaling and the temperature become part of the coefficients. ``source`` is its file.
+    name = model.metadata.get("estimator")
+    kind = _ESTIMATORS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ModelFileError(f"{source}: holds an unknown estimator {name!r}")
+    if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
+        raise ModelFileError(f"{source}: holds a {model.task} model as a {name}")
+    changed = model.preprocessing is not None or model.temperature != 1
+    if model.encoder is not None or (changed and model.feature_names is not None):
+        return None
+    estimator = kind()
+    set_coefficients(estimator, _theta_of_features(model), model.theta.dtype)
+    estimator.classes_ = model.classes
+    estimator.n_features_in_ = model.n_features
+    if model.feature_names is not None:
+        estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
+    if isinstance(estimator, MultiLabelLogisticRegression):
+        estimator.threshold_ = np.asarray(model.threshold)
+        estimator.top_k = model.top_k
+    return estimator
+
+
+def _theta_of_features(model: LinearModel) -> np.ndarray:
+    # Coefficients and intercepts (d + 1, C) with the temperature and the scale in them.
+    if model.temperature == 1 and model.preprocessing is None:
+        return model.theta
+    theta = model.theta.astype(np.float64) / model.temperature
+    if model.preprocessing is not None:
+        shift, scale = (np.asarray(a, np.float64) for a in astuple(model.preprocessing))
+        theta[:-1] /= scale[:, None]
+        theta[-1] -= shift @ theta[:-1]
+    return theta

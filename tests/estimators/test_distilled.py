@@ -26,7 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 import fastclf
 from fastclf import DistilledClassifier, LogisticRegression
 from fastclf.errors import FastclfError
-from fastclf.estimators.distilled import _problem, teacher_probabilities
+from fastclf.estimators.distilled import distilled_problem, teacher_probabilities
 from fastclf.estimators.encoding import encode
 from fastclf.losses import Distillation
 from fastclf.objective import InMemoryObjective
@@ -442,7 +442,7 @@ def test_the_hessian_of_the_mixed_loss(K: int, temperature: float, hard_weight: 
     student = clone(STUDENT)
     student.classes_ = encoded.classes
     q = softmax(LOGITS[:, :K] / temperature, axis=1)
-    found = _problem(student, encoded, WEIGHTS, q, mixture, X.dtype)
+    found = distilled_problem(student, encoded, WEIGHTS, q, mixture, X.dtype)
     penalty = L2(np.zeros(1))
     objective = InMemoryObjective(X, found.target, found.loss, found.n_columns, penalty)
     theta = RNG.normal(size=(5, found.n_columns))

@@ -21,7 +21,7 @@ from fastclf.cli import main
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import FileOptions, load_file
 from fastclf.errors import ConfigError, FastclfError, ModelFileError
-from fastclf.estimators.thresholds import best_thresholds
+from fastclf.estimators.labels import best_thresholds
 from fastclf.linear_model import LinearModel
 from fastclf.losses import Sigmoid
 from fastclf.objective import InMemoryObjective

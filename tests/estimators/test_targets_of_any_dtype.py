@@ -18,8 +18,7 @@ from fastclf import (
 )
 from fastclf import functional as F
 from fastclf.errors import InputError
-from fastclf.estimators.encoding import encode
-from fastclf.estimators.plain import plain
+from fastclf.estimators.encoding import encode, plain
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 STRINGS = getattr(getattr(np, "dtypes", None), "StringDType", None)  # since NumPy 2

@@ -1,0 +1,302 @@
+"""One problem, from its data and settings to coefficients: what all estimators' ``fit`` calls."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastclf.errors import InputError
+from fastclf.estimators import choice, compatibility
+from fastclf.estimators.callbacks import Tasks, tasks_of
+from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped_early
+from fastclf.estimators.prediction import (
+    coefficients,
+    feature_names,
+    set_coefficients,
+    starting_theta,
+)
+from fastclf.estimators.problem import Massless, Problem, split_off
+from fastclf.estimators.representation import InterceptColumn, Representation
+from fastclf.estimators.streams import StreamedRows
+from fastclf.estimators.validation import (
+    boolean,
+    fraction,
+    natural_number,
+    non_negative_number,
+    seed_from,
+    strength_number,
+)
+from fastclf.objective import InMemoryObjective, StreamedObjective
+from fastclf.penalties import from_C
+from fastclf.solvers import Progress, Result, choose, minimize, plan_of
+from fastclf.solvers.ending import NOT_FINITE
+from fastclf.solvers.optimality import far_from_optimum
+from fastclf.threads import resolve_n_threads
+
+
+class Settings(NamedTuple):
+    """How problems are fitted: an estimator's parameters, and its name for messages.
+
+    ``C`` and ``l1_ratio`` are numbers, or arrays with a number for each label. An
+    ``intercept_column`` takes the place of an intercept that is penalised.
+    """
+
+    estimator: str
+    C: Any
+    l1_ratio: Any
+    fit_intercept: bool
+    intercept_column: InterceptColumn | None
+    solver: Any
+    tol: float
+    max_iter: int
+    random_state: Any
+    n_threads: int | None
+    verbose: int
+
+    @classmethod
+    def of(cls, estimator: Any, C: Any, l1_ratio: Any) -> "Settings":
+        """Return an estimator's settings with a penalty; check all other parameters."""
+        fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
+        natural_number(estimator.max_iter, "max_iter")
+        boolean(estimator.fit_intercept, "fit_intercept")
+        non_negative_number(estimator.tol, "tol")
+        resolve_n_threads(estimator.n_threads)
+        choice.named(estimator.solver)
+        settings = cls(
+            type(estimator).__name__,
+            C,
+            l1_ratio,
+            estimator.fit_intercept,
+            InterceptColumn.of(estimator),
+            estimator.solver,
+            estimator.tol,
+            estimator.max_iter,
+            estimator.random_state,
+            estimator.n_threads,
+            estimator.verbose,
+        )
+        if settings.has_l1:
+            choice.check_l1(estimator.solver)
+        return settings
+
+    @classmethod
+    def of_single_fit(cls, estimator: Any, C: float, l1_ratio: float) -> "Settings":
+        """Return the settings of an estimator with C and warm_start, all checked."""
+        strength_number(estimator.C, "C")
+        boolean(estimator.warm_start, "warm_start")
+        fraction(l1_ratio, "l1_ratio")
+        dual = getattr(estimator, "dual", False)
+        compatibility.check_solver(estimator.solver, C, l1_ratio, dual)
+        return cls.of(estimator, C, l1_ratio)
+
+    @property
+    def has_l1(self) -> bool:
+        """Whether any penalty has an L1 part."""
+        if isinstance(self.l1_ratio, float | int) and not self.l1_ratio:
+            return False
+        return bool(np.any(self.l1_ratio) and np.any(np.isfinite(self.C)))
+
+    @property
+    def free_intercept(self) -> bool:
+        """Whether there is an intercept without a penalty."""
+        return self.fit_intercept and self.intercept_column is None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The outcome of a fit: theta (d + 1, C), the dtype of X, the history and warnings."""
+
+    theta: np.ndarray
+    dtype: np.dtype
+    n_iter: int
+    history: dict[str, np.ndarray]
+    warnings: list[Warning]
+
+    def store(self, estimator: Any) -> None:
+        """Set the fitted attributes of an estimator."""
+        set_coefficients(estimator, self.theta, self.dtype)
+        estimator.n_iter_ = np.array([self.n_iter], dtype=np.int32)
+        estimator.history_ = self.history
+
+    def warn(self, stacklevel: int) -> None:
+        """Warn of what is wrong with the fit; 1 for warnings that point to the caller."""
+        for warning in self.warnings:
+            warnings.warn(warning, stacklevel=stacklevel + 1)
+
+
+def fit_estimator(
+    estimator: Any,
+    X: Any,
+    problem: Problem,
+    settings: Settings,
+    validation: tuple[Any, Problem] | None,
+    y: Any,
+    sample_weight: Any,
+) -> None:
+    """Fit a problem and set the fitted attributes; with a warm start and callbacks, if any.
+
+    ``fit`` itself must call it, so that warnings point to the caller of ``fit``. Only callbacks see
+    y and sample_weight.
+    """
+    shape, start = (problem.n_columns, X.shape[1]), None
+    if estimator.warm_start and getattr(getattr(estimator, "coef_", None), "shape", ()) == shape:
+        start = starting_theta(estimator)
+    with tasks_of(estimator, X, y, sample_weight) as tasks:
+        fitted = fit_problem(
+            X, problem, settings, estimator, start=start, validation=validation, tasks=tasks
+        )
+        fitted.store(estimator)
+    fitted.warn(stacklevel=3)
+
+
+def fit_problem(
+    X: Any,
+    problem: Problem,
+    settings: Settings,
+    estimator: Any,
+    *,
+    start: np.ndarray | None = None,
+    validation: tuple[Any, Problem] | None = None,
+    tasks: Tasks | None = None,
+) -> Fitted:
+    """Fit a problem with validated features (n, d): an array, a CSR matrix or StreamedRows.
+
+    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``validation`` has the features
+    and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
+    ``estimator`` are used for messages only.
+
+    Raises
+    ------
+    InputError
+        If numbers are so large that the fit overflows, or a stream can't be fitted so.
+    """
+    solver = choice.named(settings.solver)
+    draws = settings.random_state is not None or hasattr(solver, "seed")
+    seed = seed_from(settings.random_state) if draws else 0
+    if solver is not None and solver.early_stopping is not None and validation is None:
+        if isinstance(X, StreamedRows):
+            raise InputError(
+                "early stopping can't split rows off a stream; give X_val and y_val, or "
+                "set early_stopping to None"
+            )
+        X, problem, validation = split_off(X, problem, solver.validation_fraction, seed)
+    massless = Massless.find(problem, settings.free_intercept)
+    theta = np.zeros((X.shape[1] + 1, problem.n_columns)) if start is None else start
+    theta = theta[:, massless.present]
+    found = massless.warnings(estimator.classes_)
+    result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
+    if massless.present.any():
+        if validation is not None:
+            validation = validation[0], massless.restrict(validation[1])
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            result, path = _minimize(
+                X, massless, problem, theta, settings, solver, seed, validation, tasks
+            )
+        names = feature_names(estimator)
+        in_memory = None if isinstance(X, StreamedRows) else X
+        if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
+            raise overflow(in_memory, names)
+        if not choice.is_minibatch(settings.solver):
+            C, classes = settings.C, estimator.classes_
+            found += lacks_optimum(X, massless, problem, result.theta, C, classes) or stopped_early(
+                settings, result, X.dtype, in_memory, names
+            )
+    history = {**result.history, "path": np.array(path), "status": np.array(result.status)}
+    return Fitted(massless.expand(result.theta), X.dtype, result.n_iter, history, found)
+
+
+def _minimize(
+    X: Any,
+    massless: Massless,
+    problem: Problem,
+    theta: np.ndarray,
+    settings: Settings,
+    solver: Any,
+    seed: int,
+    validation: tuple[Any, Problem] | None,
+    tasks: Tasks | None,
+) -> tuple[Result, str]:
+    # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
+    dtype, has_l1 = X.dtype, settings.has_l1
+    problem = massless.restrict(problem)
+    in_memory = not isinstance(X, StreamedRows)
+    if not in_memory:
+        X = X.restricted(massless)
+        if has_l1:
+            raise InputError(
+                "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
+            )
+        if settings.intercept_column is not None:
+            raise InputError(
+                f"solver={settings.solver!r} penalises the intercept, for which it needs all rows "
+                "in memory; use solver='auto' to fit a stream"
+            )
+    may_reduce = solver is None and not has_l1 and in_memory
+    shown = Representation.of(X, settings.intercept_column, may_reduce)
+    X, theta, tol = shown.X, shown.reduce(theta), shown.tolerance(settings.tol)
+    if validation is not None:
+        validation = shown.rows(validation[0]), validation[1]
+
+    def full(theta: np.ndarray) -> np.ndarray:
+        return shown.expand(problem.centred(theta, squared=not has_l1))
+
+    def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
+        return coefficients(massless.expand(full(theta)), dtype)
+
+    objective = objective_of(X, problem, settings)
+    solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)
+    plan = plan_of(solver, objective.shape, objective.costs)
+    sentence = plan.sentence(0 if shown.space is None else len(X))
+    if settings.verbose:
+        print(sentence, flush=True)
+    after_step = None
+    if tasks is not None:
+        tasks.iteration_name = compatibility.iteration_name(settings.solver, solver)
+        tasks.begin_iteration(lambda: attributes(theta))
+
+        def after_step(state: Any) -> bool:
+            return tasks.end_iteration(lambda: attributes(state.theta()))
+
+    unpenalised = settings._replace(C=np.inf)
+    result = minimize(
+        objective,
+        theta,
+        solver,
+        validation=None if validation is None else objective_of(*validation, unpenalised),
+        observer=print_progress if settings.verbose else None,
+        after_step=after_step,
+    )
+    status = result.status
+    if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
+        status = STALLED
+    history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
+    return (
+        replace(result, theta=full(result.theta), history=history, status=status),
+        sentence,
+    )
+
+
+def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
+    """Return the objective of a problem on features in memory or in a stream."""
+    total = problem.target.total_weight
+    if problem.loss.is_sigmoid:
+        total = np.broadcast_to(total, (problem.n_columns,))
+    penalty = from_C(settings.C, settings.l1_ratio, total)
+    what = problem.loss, problem.n_columns, penalty
+    if isinstance(X, StreamedRows):
+        about = total, X.found.center, X.resident
+        return StreamedObjective(X, *what, *about, settings.fit_intercept, settings.n_threads)
+    how = settings.free_intercept, settings.n_threads
+    return InMemoryObjective(X, problem.target, *what, *how)
+
+
+def print_progress(progress: Progress) -> None:
+    """Print a line for a step of a fit, as ``verbose`` asks for."""
+    line = f"{progress.solver} {progress.iteration}/{progress.max_iter}"
+    line += f"  objective {progress.objective:.6g}"
+    if progress.gradient_norm is not None:
+        line += f"  gradient {progress.gradient_norm:.2e}"
+    if progress.validation_loss is not None:
+        line += f"  validation {progress.validation_loss:.6g}"
+    print(line, flush=True)

@@ -1,0 +1,245 @@
+"""Several labels a row: their encoding, targets and weights, their thresholds and their score."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils.multiclass import type_of_target
+
+from fastclf.errors import InputError, nearest
+from fastclf.estimators.encoding import (
+    Labels,
+    check_names,
+    column_names,
+    encode,
+    indicators,
+    shape_of,
+)
+from fastclf.estimators.prediction import theta_of
+from fastclf.estimators.problem import Problem
+from fastclf.estimators.validation import check_rows
+from fastclf.linear_model import Task
+from fastclf.losses import Sigmoid
+from fastclf.table import listed
+from fastclf.targets import Target, weighted_sums
+
+_LARGEST = 1e30
+"""Weight of a positive class: sums of losses must be finite in float32, too."""
+
+
+class LabelPredictions:
+    """Mixin of linear predictors that decide several labels by thresholds, or a single one."""
+
+    _saved_as = "MultiLabelLogisticRegression"
+    classes_: np.ndarray
+    coef_: Any
+    threshold: Any
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @property
+    def _one_label(self) -> bool:
+        # One column of coefficients has the two classes of a 1-D y.
+        return len(self.classes_) == 2 and np.shape(self.coef_)[0] == 1
+
+    def _task(self) -> Task:
+        return "binary" if self._one_label else "multilabel"
+
+    def _threshold(self) -> np.ndarray:
+        # Without a fit, where coefficients were set by hand, it is the parameter.
+        known = getattr(self, "threshold_", None)
+        if known is not None:
+            return known
+        return thresholds(self.threshold, label_names(self.classes_, theta_of(self).shape[1]))
+
+
+def label_names(classes: np.ndarray, L: int) -> list[Any]:
+    """Return the names of L labels; of the two classes of a single label it is the second."""
+    return classes.tolist()[-L:]
+
+
+def encode_labels(
+    X: Any, y: Any, classes: np.ndarray | None = None, one_label: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return indicators (n, L) of the labels of the rows of X, and the labels' names.
+
+    A single label is named by its two classes. If ``classes``, those of a fitted estimator, are
+    given, y must have the same labels; ``one_label`` tells that they are the two classes of a
+    single one.
+    """
+    check_rows(X, y)
+    if scipy.sparse.issparse(y) and y.shape[1] == 1:
+        y = y.toarray().ravel()
+    shape = shape_of(y)
+    if len(shape) == 2 and shape[1] != 1:
+        values, names = indicators(y)
+        L = len(names) if classes is None else 1 if one_label else len(classes)
+        if len(names) != L:
+            raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
+        if classes is not None:
+            check_names(column_names(y), classes)
+        return values, names
+    labels = encode(y, classes)
+    assert isinstance(labels, Labels)  # y has a single column
+    if len(labels.classes) > 2:
+        raise InputError(
+            "Only binary classification is supported for a 1-D y. The type of the target is "
+            f"{type_of_target(y)}; use LogisticRegression, or give indicators of shape (n, L)"
+        )
+    if len(labels.classes) < 2:
+        raise InputError(
+            f"a 1-D y needs two classes, but it holds only one class: "
+            f"{labels.classes.tolist()[0]!r}"
+        )
+    return labels.codes[:, None].astype(np.float64), labels.classes
+
+
+def problem_of_labels(
+    values: np.ndarray, weights: np.ndarray, label_smoothing: float, pos_weight: Any, names: Any
+) -> Problem:
+    """Return the problem of indicators (n, L), NaN where nothing is known.
+
+    Weights are (n,) or (n, L); ``pos_weight`` is the parameter, and ``names`` are those of the L
+    labels.
+    """
+    weights, values = of_labels(weights, values)
+    positive, total = weighted_sums(weights, values), weights.sum(axis=1)
+    loss = Sigmoid(_pos_weights(pos_weight, positive, total, names))
+    return Problem(target_of_labels(values, weights, label_smoothing), loss, values.shape[1])
+
+
+def target_of_labels(values: np.ndarray, weights: np.ndarray, label_smoothing: float) -> Target:
+    """Return the target of indicators without NaN, under weights of :func:`of_labels`."""
+    eps = float(label_smoothing)
+    return Target(weights, soft=values if eps == 0 else (1 - eps) * values + eps / 2)
+
+
+def _pos_weights(
+    pos_weight: Any, positive: np.ndarray, total: np.ndarray, names: list[Any]
+) -> np.ndarray | None:
+    if pos_weight is None:
+        return None
+    if isinstance(pos_weight, str):
+        if pos_weight != "balanced":
+            raise InputError(
+                "pos_weight must be a number, an array of shape (L,), 'balanced' or None; "
+                f"got {pos_weight!r}"
+            )
+        both = (positive > 0) & (positive < total)
+        return np.where(both, (total - positive) / np.where(both, positive, 1), 1.0)
+    weights = _one_for_each(pos_weight, names, "pos_weight", 1.0)
+    if (weights > _LARGEST).any():
+        raise InputError(f"pos_weight must be at most {_LARGEST:g}, got {weights.max():g}")
+    return weights
+
+
+def thresholds(threshold: Any, names: list[Any]) -> np.ndarray:
+    """Return the threshold of each label (L,) that the parameter of that name means."""
+    values = _one_for_each(threshold, names, "threshold", 0.5)
+    if (values > 1).any():
+        raise InputError(f"threshold must be in [0, 1], got {threshold!r}")
+    return values
+
+
+def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
+    """Return the share of rows in which all labels that are known are predicted right.
+
+    A target (n, L) above one half counts as a label; NaN is unknown. Rows without a known label
+    don't count, and there must be others.
+    """
+    known = ~np.isnan(values)
+    some = known.any(axis=1)
+    if not some.any():
+        raise InputError("y holds no label that is known, so there is nothing to score by")
+    right = (((values > 0.5) == predicted) | ~known).all(axis=1)
+    weights = None if sample_weight is None else np.asarray(sample_weight)[some]
+    return float(np.average(right[some], weights=weights))
+
+
+def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
+
+    From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.
+    """
+    unknown = np.isnan(values)
+    if not unknown.any():
+        return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
+    rows = weights if weights.ndim == 2 else weights[:, None]
+    return np.ascontiguousarray((rows * ~unknown).T), np.where(unknown, 0, values)
+
+
+def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> np.ndarray:
+    # A number for each label, from one for all, an array, or a dict by their names.
+    L = len(labels)
+    if isinstance(value, dict):
+        unknown = [label for label in value if label not in labels]
+        if unknown:
+            shown = [str(label) for label in labels]
+            raise InputError(
+                f"{name} has a number for {unknown[0]!r}, and there is no such label"
+                f"{nearest(str(unknown[0]), shown)}; there are {listed(shown)}"
+            )
+        value = [value.get(label, default) for label in labels]
+    try:
+        values = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} must be a number, an array of shape ({L},) or a dict by label, got {value!r}"
+        ) from None
+    if values.ndim not in (0, 1) or (values.ndim == 1 and values.size != L):
+        raise InputError(
+            f"{name} must be a number or have shape ({L},), one for each label, got {values.shape}"
+        )
+    if not (values >= 0).all() or not np.isfinite(values).all():
+        raise InputError(f"{name} must not be negative or infinite, got {value!r}")
+    return np.broadcast_to(values, (L,)).copy()
+
+
+def best_thresholds(
+    p: np.ndarray, y: np.ndarray, default: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the threshold of each label (L,) with the highest F1 score.
+
+    Thresholds lie in the middle between two of the probabilities ``p`` (n, L). Of equal scores the
+    one nearest to the default (L,) is taken, and the default where no row has the label. Targets
+    ``y`` (n, L) count as present above one half; NaN is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.estimators.labels import best_thresholds
+    >>> p = np.array([[0.1], [0.2], [0.3], [0.9]])
+    >>> best_thresholds(p, np.array([[0], [0], [1], [1]]), np.array([0.5]))
+    array([0.25])
+    """
+    found = default.astype(np.float64)
+    for k in range(p.shape[1]):
+        known = ~np.isnan(y[:, k])
+        own = np.ones(known.sum()) if weights is None else weights[known]
+        on = y[known, k] > 0.5
+        if (own * on).any():
+            found[k] = _best_threshold(p[known, k].astype(np.float64), on, own, default[k])
+    return found
+
+
+def _best_threshold(p: np.ndarray, on: np.ndarray, weights: np.ndarray, default: float) -> float:
+    values, place = np.unique(p, return_inverse=True)
+    right = np.bincount(place, weights * on)
+    chosen = np.bincount(place, weights)
+    # What is predicted above each of the places between values, and below all of them.
+    right, chosen = (np.append(np.cumsum(part[::-1])[::-1], 0) for part in (right, chosen))
+    f1 = 2 * right / (chosen + right[0])
+    middle = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2, [1.0]])
+    # The middle of two neighbouring floats may be one of them: p > threshold must tell them apart.
+    middle[1:-1] = np.where(middle[1:-1] < values[1:], middle[1:-1], values[:-1])
+    best = np.flatnonzero(f1 >= f1.max() * (1 - 1e-12))
+    # Thresholds in between two places do the same, so the default itself may be among the best.
+    place_of_default = int(np.searchsorted(values, default, side="right"))
+    if place_of_default in best:
+        return float(default)
+    return float(middle[best[np.abs(middle[best] - default).argmin()]])
