@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,9 +24,8 @@ from typing import Any
 import numpy as np
 from _against_rows import FRESH, MEASURED, SUITE
 from _benchmark import PAUSE, parser, write
+from _checkout import ROOT, copy_here, take_out
 from _comparison import Comparison, compare, slower
-
-ROOT = Path(__file__).parent.parent
 
 TURNS = 3
 """Turns of a process, before a fresh one takes its place: where its memory lies affects speed."""
@@ -132,33 +130,6 @@ class Times:
 
     def goes_on(self, budget: float) -> bool:
         return not self.errors and (len(self.seconds[0]) < LEAST or max(self.spent) < budget)
-
-
-def git(*words: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"git {' '.join(words)}: {done.stderr.decode().strip()}")
-    return done.stdout
-
-
-def take_out(revision: str, folder: Path) -> str:
-    """Write the files of a commit to a folder; return the commit's number."""
-    commit = git("rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
-    folder.mkdir()
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=git("archive", commit), check=True)
-    return commit
-
-
-def copy_here(folder: Path) -> str:
-    """Copy this checkout's files, those that git doesn't ignore; return what it is."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").decode()
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, folder / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-    changed = " with changes" if git("status", "--porcelain").strip() else ""
-    return git("rev-parse", "HEAD").decode().strip() + changed
 
 
 def in_turn(turn: int, versions: list[Version]) -> Iterable[tuple[int, Version]]:
