@@ -1,0 +1,247 @@
+"""What ``benchmark_against.py`` measures, and the process that measures it for one version.
+
+Only public names of fastclf are used, so that the same code runs on old and new versions. The
+process is started with one version on PYTHONPATH. It reads commands from its standard input, one
+JSON object a line, and answers each with one.
+"""
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from _benchmark import turn
+from _problems import PROBLEMS, generated
+from sklearn.datasets import load_digits
+
+import fastclf
+from fastclf import functional as F
+from fastclf.solvers import SGD, Adam
+
+Run = Callable[[], np.ndarray]
+"""Runs what is measured, and returns the result as an array."""
+
+
+@cache
+def text(n: int, d: int, K: int) -> tuple[scipy.sparse.csr_array, np.ndarray]:
+    """Return rows like those of documents, of length 1, and their labels.
+
+    Words are drawn by Zipf's law; about 40 of them differ in a row. The logits depend on all.
+    """
+    rng = np.random.default_rng(0)
+    chances = 1 / np.arange(10, d + 10)
+    lengths = np.maximum(rng.lognormal(np.log(50), 0.6, n), 5).astype(int)
+    words = rng.choice(d, lengths.sum(), p=chances / chances.sum())
+    rows = np.repeat(np.arange(n), lengths)
+    X = scipy.sparse.coo_array((np.ones(len(words)), (rows, words)), shape=(n, d)).tocsr()
+    X.data /= np.repeat(np.sqrt(X.multiply(X).sum(axis=1)), np.diff(X.indptr))
+    Z = 4 * (X @ rng.standard_normal((d, K)))
+    return X, (Z + rng.gumbel(size=Z.shape)).argmax(axis=1)
+
+
+@cache
+def rows_and_logits(n: int, d: int, K: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return random features and logits of two units of standard deviation."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    return X, X @ rng.standard_normal((d, K)) * (2 / np.sqrt(d))
+
+
+def coefficients(model: Any) -> np.ndarray:
+    return np.concatenate([np.ravel(model.coef_), np.ravel(model.intercept_)])
+
+
+def fitting(X: Any, y: np.ndarray, new: Any = None, **parameters: Any) -> Run:
+    """Return a fit of an estimator, which gives its coefficients."""
+    new = new or fastclf.LogisticRegression
+    return lambda: coefficients(new(**parameters).fit(X, y))
+
+
+def bundled(name: str, new: Any = None, **parameters: Any) -> Run:
+    problem = PROBLEMS[name](name)
+    return fitting(problem.X, problem.y, new, **parameters)
+
+
+def made(n: int, d: int, K: int, **parameters: Any) -> Run:
+    problem = generated(n, d, K, "made")
+    return fitting(problem.X, problem.y, **parameters)
+
+
+def sparse(n: int, d: int, K: int, **parameters: Any) -> Run:
+    return fitting(*text(n, d, K), **parameters)
+
+
+def labels(stored: bool) -> Run:
+    """Return a fit of ten labels, to dense or to sparse rows."""
+    X, logits = rows_and_logits(4000, 40, 10)
+    if stored:
+        X = text(4000, 5000, 2)[0]
+        logits = 4 * (X @ np.random.default_rng(1).standard_normal((X.shape[1], 10))) - 1
+    Y = (logits + np.random.default_rng(2).logistic(size=logits.shape) > 0).astype(int)
+    return fitting(X, Y, fastclf.MultiLabelLogisticRegression)
+
+
+def soft_targets() -> Run:
+    X, logits = rows_and_logits(5000, 30, 5)
+    return fitting(X, F.softmax(logits))
+
+
+def epoch(solver: Any, stored: bool = False) -> Run:
+    """Return a fit of one epoch, of digits or of sparse rows in single precision."""
+    X, y = text(10_000, 5000, 4) if stored else load_digits(return_X_y=True)
+    X = (X if stored else np.tile(X / 16, (5, 1))).astype(np.float32)
+    y = y if stored else np.tile(y, 5)
+    return fitting(X, y, solver=solver(batch_size=256), max_iter=1, tol=0, random_state=0)
+
+
+def logits(n: int, K: int) -> np.ndarray:
+    return (3 * np.random.default_rng(0).standard_normal((n, K))).astype(np.float32)
+
+
+def function(name: str, n: int, K: int) -> Run:
+    """Return a call of a function of logits that writes to an array."""
+    z = logits(n, K)
+    out = np.empty_like(z)
+    return partial(getattr(F, name), z, out=out)
+
+
+def loss(name: str, n: int, K: int, targets: str) -> Run:
+    """Return a call that computes the value and the gradient; it gives the gradient."""
+    z = logits(n, K)
+    rng = np.random.default_rng(1)
+    y: np.ndarray
+    if targets == "hard":
+        y = rng.integers(0, K, n)
+    elif targets == "soft":
+        y = F.softmax(rng.standard_normal((n, K)).astype(np.float32))
+    else:
+        y = rng.integers(0, 2, (n, K)).astype(np.float32)
+    out = np.empty_like(z)
+    compute = getattr(F, name)
+    return lambda: compute(z, y, out=out)[1]
+
+
+def predicting(X: Any, y: np.ndarray, rows: Any) -> Run:
+    return partial(fastclf.LogisticRegression(max_iter=5).fit(X, y).predict_proba, rows)
+
+
+def digits_predicting(n: int) -> Run:
+    X, y = load_digits(return_X_y=True)
+    return predicting(X, y, np.tile(X, (n // len(X) + 1, 1))[:n])
+
+
+def text_predicting() -> Run:
+    X, y = text(10_000, 5000, 4)
+    return predicting(X, y, X)
+
+
+CV = partial(fastclf.LogisticRegressionCV, cv=5, scoring="accuracy", use_legacy_attributes=False)
+
+MEASURED: dict[str, Callable[[], Run]] = {
+    "fit iris": partial(bundled, "iris"),
+    "fit breast_cancer": partial(bundled, "breast_cancer"),
+    "fit breast_cancer scaled": partial(bundled, "breast_cancer_scaled"),
+    "fit digits": partial(bundled, "digits"),
+    "fit digits scaled, L1": partial(bundled, "digits_scaled", l1_ratio=1.0),
+    "fit wide 300 x 2000, L1": partial(made, 300, 2000, 2, l1_ratio=1.0),
+    "fit tall 50000 x 30": partial(made, 50_000, 30, 2),
+    "fit sparse, 2 classes": partial(sparse, 10_000, 5000, 2),
+    "fit sparse, 4 classes": partial(sparse, 10_000, 5000, 4),
+    "fit sparse, 2 classes, L1": partial(sparse, 10_000, 5000, 2, l1_ratio=1.0),
+    "fit 10 labels": partial(labels, False),
+    "fit 10 labels, sparse": partial(labels, True),
+    "fit CV breast_cancer": partial(bundled, "breast_cancer", CV, Cs=5),
+    "fit soft targets": soft_targets,
+    "fit 100 classes x 200": partial(made, 4000, 200, 100),
+    "epoch Adam": partial(epoch, Adam),
+    "epoch SGD": partial(epoch, SGD),
+    "epoch Adam, sparse": partial(epoch, Adam, stored=True),
+    "kernel softmax 100000 x 10": partial(function, "softmax", 100_000, 10),
+    "kernel softmax 1000 x 1000": partial(function, "softmax", 1000, 1000),
+    "kernel log_softmax 100000 x 10": partial(function, "log_softmax", 100_000, 10),
+    "kernel sigmoid 100000 x 10": partial(function, "sigmoid", 100_000, 10),
+    "kernel cross entropy 200000 x 2": partial(loss, "cross_entropy_with_grad", 200_000, 2, "hard"),
+    "kernel cross entropy 100000 x 10": partial(
+        loss, "cross_entropy_with_grad", 100_000, 10, "hard"
+    ),
+    "kernel cross entropy 100000 x 10, soft": partial(
+        loss, "cross_entropy_with_grad", 100_000, 10, "soft"
+    ),
+    "kernel cross entropy 1000 x 1000": partial(
+        loss, "cross_entropy_with_grad", 1000, 1000, "hard"
+    ),
+    "kernel binary cross entropy 100000 x 10": partial(
+        loss, "binary_cross_entropy_with_grad", 100_000, 10, "labels"
+    ),
+    "kernel predict_proba 1 row": partial(digits_predicting, 1),
+    "kernel predict_proba 50000 rows": partial(digits_predicting, 50_000),
+    "kernel predict_proba sparse": text_predicting,
+}
+"""What is measured within a process, by name: prepares the data and returns what is to be run."""
+
+FIRST_FIT = """
+import time
+from sklearn.datasets import {load}
+import fastclf
+fastclf.LogisticRegression
+X, y = {load}(return_X_y=True)
+started = time.perf_counter()
+fastclf.LogisticRegression().fit(X, y)
+print(time.perf_counter() - started)
+"""
+
+IMPORT = """
+import time
+started = time.perf_counter()
+import fastclf
+{then}
+print(time.perf_counter() - started)
+"""
+
+FRESH: dict[str, tuple[str, bool]] = {
+    "import fastclf": (IMPORT.format(then=""), False),
+    "import LogisticRegression": (IMPORT.format(then="fastclf.LogisticRegression"), False),
+    "first fit breast_cancer, warm": (FIRST_FIT.format(load="load_breast_cancer"), False),
+    "first fit digits, warm": (FIRST_FIT.format(load="load_digits"), False),
+    "first fit breast_cancer, cold": (FIRST_FIT.format(load="load_breast_cancer"), True),
+    "first fit digits, cold": (FIRST_FIT.format(load="load_digits"), True),
+}
+"""Programs for fresh processes that print seconds; and whether the kernel cache is empty."""
+
+SUITE = ("test_losses.py", "test_line_search.py", "test_functional.py")
+"""Test files whose times are shown, wherever they lie under ``tests/`` of each version."""
+
+
+def serve() -> None:
+    """Answer commands: ``prepare`` a row and save its result, or ``time`` it for a turn."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed must not mix with answers
+    warnings.simplefilter("ignore")
+    run: Run | None = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer: dict[str, Any] = {}
+        try:
+            if command["do"] == "prepare":
+                run = None  # so that no more than one row's data is held
+                run = MEASURED[command["row"]]()
+                np.save(Path(command["result"]), run())
+            else:
+                started = time.perf_counter()
+                answer["seconds"] = turn(run)
+                answer["spent"] = time.perf_counter() - started
+        except Exception as error:
+            answer["error"] = f"{type(error).__name__}: {error}"
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"package": str(Path(fastclf.__file__).parent)}), flush=True)
+    serve()

@@ -1,0 +1,671 @@
+"""The mutants of ``mutate.py``: each is one wrong change of the package that a test must find.
+
+Each change alters a result that matters, and says which. One that only costs time has no place
+here. The text to change is looked for in all files of the package, so that it may move.
+"""
+
+from dataclasses import dataclass
+
+TESTS: dict[str, tuple[str, ...]] = {
+    "losses": (
+        "*test_losses.py",
+        "*test_rounding.py",
+        "*test_functional_peers.py",
+        "*test_peers.py",
+    ),
+    "functional": ("*test_functional.py", "*test_rounding.py"),
+    "passes": ("*test_objective.py",),
+    "hessian": ("*hessian.py", "*test_losses_curvature.py"),
+    "streamed": ("*test_streamed_objective.py", "objective/test_streamed.py"),
+    "solvers": ("*test_solvers.py",),
+    "small": ("*test_small_newton.py",),
+    "labels": ("*test_label_blocks.py", "*test_multilabel_passes.py"),
+    "L1": ("*test_proximal.py",),
+    "line search": ("*test_line_search.py",),
+    "pairs": ("*test_pairs.py",),
+    "preconditioner": ("*test_preconditioner.py",),
+    "cross-validated": ("*test_cross_validated.py",),
+    "logistic": ("*test_estimators_logistic.py", "estimators/test_logistic.py"),
+    "distilled": ("*distilled.py",),
+    "weights": ("*weights.py",),
+    "degenerate": ("*degenerate.py", "*test_extremes.py"),
+    "single": ("*test_single_precision.py",),
+}
+"""Patterns of test files below ``tests/``, by topic; those of this and of older layouts."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change, what it breaks, and the topics of the tests that concern it, the quickest first.
+
+    ``old`` occurs once in the package, any white space in it standing for any other. The words in
+    which ``new`` differs replace those of ``old``: all between the first and the last difference.
+    """
+
+    name: str
+    old: str
+    new: str
+    breaks: str
+    tests: tuple[str, ...]
+
+
+_LOSS = ("losses", "passes", "small")
+_ROWS = ("functional", "losses")
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Softmax of rows.
+    Mutant(
+        "softmax: ties",
+        "return rest + (K - 1 - below)",
+        "return rest",
+        "a row with two largest logits has probabilities that sum to 2",
+        _ROWS,
+    ),
+    Mutant(
+        "softmax: many classes",
+        "for k in range(z.size): top = maximum(top, z[k])",
+        "for k in range(1): top = maximum(top, z[k])",
+        "many classes overflow where the first isn't the largest",
+        _ROWS,
+    ),
+    Mutant(
+        "logsumexp: temperature",
+        "value = top[r] * inverse_t + log_sum[r]",
+        "value = top[r] + log_sum[r]",
+        "the largest logit isn't divided by the temperature",
+        _ROWS,
+    ),
+    Mutant(
+        "logsumexp: NaN",
+        "if np.isnan(tile[r, k]): value = tile[r, k]",
+        "if np.isnan(tile[r, 0]): value = tile[r, k]",
+        "NaN beside an infinite logit is lost",
+        _ROWS,
+    ),
+    Mutant(
+        "log-softmax: temperature",
+        "o[k] = shifted(z[k], top[r], inverse_t) - log_sum[r]",
+        "o[k] = shifted(z[k], top[r], 1) - log_sum[r]",
+        "the temperature counts in the sum alone",
+        _ROWS,
+    ),
+    # Softmax cross-entropy.
+    Mutant(
+        "cross-entropy: saturated slope",
+        "return (mass * e - q) - q * rest",
+        "return mass * e - q * (1 + rest)",
+        "the gradient of a row that is sure of its class is rounded to 0",
+        ("losses",),
+    ),
+    Mutant(
+        "cross-entropy: temperature of hard targets",
+        "total += float(w[r]) * (float(rest[r]) + below / temperature)",
+        "total += float(w[r]) * (float(rest[r]) + below)",
+        "the sum of the losses has another temperature than the gradient",
+        ("losses",),
+    ),
+    Mutant(
+        "cross-entropy: ignored rows",
+        "at_class[r] = number(0) rest[r] = number(0)",
+        "at_class[r] = number(0) rest[r] = number(1)",
+        "an ignored row adds log 2 to the loss",
+        ("losses",),
+    ),
+    Mutant(
+        "cross-entropy: zero times infinity, few classes",
+        "inner[r] += zero if qk[r] == zero else product",
+        "inner[r] += product",
+        "a logit of -inf with a target of 0 gives NaN",
+        ("losses",),
+    ),
+    Mutant(
+        "cross-entropy: zero times infinity, many classes",
+        "dot += zero if t[k] == zero else product",
+        "dot += product",
+        "the same for many classes",
+        ("losses",),
+    ),
+    Mutant(
+        "cross-entropy: smoothing",
+        "fill(out, out.dtype.type(smoothing / K))",
+        "fill(out, out.dtype.type(smoothing / (K - 1)))",
+        "smoothed targets don't sum to 1",
+        ("passes", "losses", "logistic"),
+    ),
+    Mutant(
+        "cross-entropy: temperature of a teacher",
+        "soft_scale = (1 - hard_weight) * temperature * temperature * scale",
+        "soft_scale = (1 - hard_weight) * temperature * scale",
+        "the teacher's term has the factor T instead of T²",
+        ("passes", "losses", "distilled"),
+    ),
+    Mutant(
+        "cross-entropy: second term, many classes",
+        "gr[k] += _slope(s, row[k], t[k], u) * f",
+        "gr[k] = _slope(s, row[k], t[k], u) * f",
+        "of two terms of a distilled loss the gradient has the second alone",
+        ("losses", "passes", "distilled"),
+    ),
+    # Sigmoids.
+    Mutant(
+        "sigmoid: small probabilities",
+        "out[i] = e * larger if z[i] < 0 else larger",
+        "out[i] = one - larger if z[i] < 0 else larger",
+        "small probabilities are rounded to 0",
+        _ROWS,
+    ),
+    Mutant(
+        "sigmoid: zero times infinity",
+        "loss[i] = (zero if negative == zero else above) + (zero if positive == zero else below)",
+        "loss[i] = above + below",
+        "an infinite logit gives NaN where the loss is 0",
+        ("losses",),
+    ),
+    Mutant(
+        "sigmoid: positive weight",
+        "positive = yb[i] * p[i]",
+        "positive = yb[i]",
+        "pos_weight doesn't count",
+        ("losses", "passes"),
+    ),
+    Mutant(
+        "sigmoid: weights beyond a block",
+        "part = weights[start:] copy(part[: out.size], out)",
+        "part = weights[:] copy(part[: out.size], out)",
+        "rows have the weights of the first rows",
+        ("losses", "passes"),
+    ),
+    Mutant(
+        "two classes: infinite logits",
+        "x = (z[2 * i + 1] - z[2 * i]) * inverse_t + (top - top)",
+        "x = (z[2 * i + 1] - z[2 * i]) * inverse_t",
+        "a logit of +inf gives a number where softmax isn't defined",
+        ("losses",),
+    ),
+    Mutant(
+        "two classes: zero times infinity",
+        "loss[i] = (zero if off[i] == zero else above) + (zero if on[i] == zero else below)",
+        "loss[i] = above + below",
+        "a logit of -inf with a target of 0 gives NaN",
+        ("losses",),
+    ),
+    Mutant(
+        "two classes: weights",
+        "slope[i] *= gradient_scale * w[i]",
+        "slope[i] *= gradient_scale",
+        "weights don't count in the gradient",
+        ("losses", "passes"),
+    ),
+    Mutant(
+        "two classes: saturated slope",
+        "slope[i] = off[i] * up - on[i] * down above",
+        "slope[i] = off[i] * up - on[i] * (one - up) above",
+        "the gradient of a row that is sure of its class is rounded to 0",
+        ("losses",),
+    ),
+    # Products of X.
+    Mutant(
+        "dense: product in fives",
+        "= s30, s31, s32, s33, s34",
+        "= s30, s31, s33, s32, s34",
+        "every fourth row has the logits of two classes exchanged",
+        ("passes",),
+    ),
+    Mutant(
+        "dense: product of the last columns",
+        "z0[c], z1[c], z2[c], z3[c] = s0, s1, s2, s3",
+        "z0[c], z1[c], z2[c], z3[c] = s0, s1, s2, s2",
+        "every fourth row has the logits of the third",
+        ("passes",),
+    ),
+    Mutant(
+        "dense: rows beyond the last",
+        "for r in range(rows, (rows + 3) // 4 * 4):",
+        "for r in range(rows, rows):",
+        "the gradient has what a former tile left behind",
+        ("passes", "solvers"),
+    ),
+    Mutant(
+        "dense: moments",
+        "tile_squares[j] += w * (t * t)",
+        "tile_squares[j] += w * (w * t * t)",
+        "the weights are squared in the scales of features",
+        ("passes", "solvers", "preconditioner"),
+    ),
+    Mutant(
+        "sparse: columns of a problem",
+        "wj = w[np.uintp(indices[p]), column : column + K] for",
+        "wj = w[np.uintp(indices[p]), 0 : K] for",
+        "every problem of several has the logits of the first",
+        ("passes", "cross-validated"),
+    ),
+    Mutant(
+        "sparse: diagonal of moments",
+        "for other in range(first, p + np.uintp(1)):",
+        "for other in range(first, p):",
+        "the Hessian lacks its diagonal",
+        ("hessian", "small", "preconditioner"),
+    ),
+    Mutant(
+        "sparse: gradient about the center",
+        "gradient[j] -= center[j] * gradient[d]",
+        "gradient[j] += center[j] * gradient[d]",
+        "the gradient is that about another point",
+        ("hessian", "small", "L1"),
+    ),
+    Mutant(
+        "sparse: Hessian about the center",
+        "row[other] -= center[j] * means[other] + shifted * center[other]",
+        "row[other] -= center[j] * means[other]",
+        "the Hessian is that about another point",
+        ("hessian", "small", "L1"),
+    ),
+    Mutant(
+        "sparse: squares of features",
+        "second[j] += part * value",
+        "second[j] += part",
+        "the scales of sparse features are their means",
+        ("passes", "solvers", "preconditioner"),
+    ),
+    # Narrow passes.
+    Mutant(
+        "narrow: rows beyond the last",
+        "weight[r] = scale[m] * own[first + r] fill(weight[rows:], 0.0)",
+        "weight[r] = scale[m] * own[first + r]",
+        "the last tile counts rows of the one before",
+        ("small", "hessian", "passes"),
+    ),
+    Mutant(
+        "narrow: sure rows",
+        "slope = -others[r] if yk[r] == 1.0 else pk[r] - yk[r]",
+        "slope = pk[r] - yk[r]",
+        "the gradient of a row that is sure of its class is rounded to 0",
+        ("small", "hessian", "degenerate"),
+    ),
+    Mutant(
+        "narrow: tiny losses",
+        "return log1p(others + (chosen - 1.0))",
+        "return np.log(others + chosen)",
+        "the loss of a row that is sure of its class is rounded to 0",
+        ("small", "hessian", "degenerate"),
+    ),
+    Mutant(
+        "narrow: curvature of a class",
+        "curvature[r] = weight[r] * (pk[r] * (1.0 - pk[r]))",
+        "curvature[r] = weight[r] * pk[r]",
+        "the block of each class is too large",
+        ("hessian", "preconditioner", "small"),
+    ),
+    Mutant(
+        "narrow: curvature of a positive weight",
+        "curvature[r] = own_weight * (negative + positive) * (smaller * larger)",
+        "curvature[r] = own_weight * (smaller * larger)",
+        "the Hessian ignores pos_weight",
+        ("hessian", "small", "labels"),
+    ),
+    Mutant(
+        "narrow: pairs of classes",
+        "out[k + j, other + i] = -v",
+        "out[k + j, other + i] = v",
+        "the Hessian between two classes has a wrong sign above its diagonal",
+        ("hessian", "small"),
+    ),
+    # Newton's method on small problems.
+    Mutant(
+        "newton: gradient of raw features",
+        "largest = max(largest, abs(g[j] + center[j] * g[d]))",
+        "largest = max(largest, abs(g[j]))",
+        "tol is held against the gradient of centered features",
+        ("small", "solvers", "logistic"),
+    ),
+    Mutant(
+        "newton: no intercept",
+        "a[max(i, j), min(i, j)] = 1.0 if i == j else 0.0",
+        "a[max(i, j), min(i, j)] += 1.0 if i == j else 0.0",
+        "a fit without intercept moves it",
+        ("small", "solvers", "logistic"),
+    ),
+    Mutant(
+        "newton: penalty",
+        "values[0, 0] += 0.5 * strength * square",
+        "values[0, 0] += strength * square",
+        "the value has twice the penalty of the gradient",
+        ("small", "solvers"),
+    ),
+    # Line search, pairs, matrices.
+    Mutant(
+        "line search: slope near the optimum",
+        "near = value1 <= value0 + rounding(value0, eps) and slope1 <= (2 * _C1 - 1) * slope0",
+        "near = value1 <= value0 + rounding(value0, eps)",
+        "a step far beyond the minimum is taken where values can't be told apart",
+        ("line search", "solvers"),
+    ),
+    Mutant(
+        "line search: cubic",
+        "share = 1.0 - (slope1 + root - a) / (slope1 - slope0 + 2.0 * root)",
+        "share = 1.0 - (slope1 - root - a) / (slope1 - slope0 + 2.0 * root)",
+        "a step that was too long isn't cut at the minimum of the cubic",
+        ("line search", "solvers"),
+    ),
+    Mutant(
+        "line search: longer steps",
+        "if slope >= _C2 * start: pending[m] = False",
+        "if slope >= start: pending[m] = False",
+        "a step that leaves nearly all of the slope isn't made longer",
+        ("line search", "solvers"),
+    ),
+    Mutant(
+        "line search: longest good step",
+        "elif taken[m] > 0.0: pending[m] = False",
+        "elif taken[m] < 0.0: pending[m] = False",
+        "the search goes on below a step that was good",
+        ("line search", "solvers"),
+    ),
+    Mutant(
+        "line search: rounding",
+        "return 16 * eps * max(abs(value), 1e-300)",
+        "return 0.0 * eps * max(abs(value), 1e-300)",
+        "at the end rounding decides which step is taken",
+        ("line search", "solvers", "single"),
+    ),
+    Mutant(
+        "line search: progress",
+        "return value < lowest - rounding(lowest, eps) or norm < smallest",
+        "return value < lowest or norm < smallest",
+        "rounding counts as progress, so that a fit isn't told to be stuck",
+        ("line search", "solvers", "single"),
+    ),
+    Mutant(
+        "line search: problems that stay",
+        "out[1][take] = trial_values[take]",
+        "out[1][:] = trial_values",
+        "problems that stay get the values of trials that they didn't take",
+        ("line search", "solvers"),
+    ),
+    Mutant(
+        "pairs: rounding",
+        "rho[m] = 1.0 / product if running[m] and product > eps * square else 0.0",
+        "rho[m] = 1.0 / product if running[m] else 0.0",
+        "a pair without curvature makes the inverse Hessian indefinite",
+        ("pairs", "solvers"),
+    ),
+    Mutant(
+        "pairs: first loop",
+        "scales[m] = -alphas[i, m]",
+        "scales[m] = alphas[i, m]",
+        "the direction isn't that of L-BFGS",
+        ("pairs",),
+    ),
+    Mutant(
+        "pairs: norms",
+        "norms[m] = max(norms[m], largest[c])",
+        "norms[m] = largest[c]",
+        "tol is held against the last class alone",
+        ("pairs", "solvers"),
+    ),
+    Mutant(
+        "cholesky: definite",
+        "elif s > 0.0: ai[i] = np.sqrt(s)",
+        "elif s >= 0.0: ai[i] = np.sqrt(s)",
+        "a singular matrix passes as definite, and its solution is infinite",
+        ("hessian", "preconditioner", "small", "L1", "degenerate"),
+    ),
+    Mutant(
+        "cholesky: back substitution",
+        "x[m] -= ai[m] * s",
+        "x[m] += ai[m] * s",
+        "the solution is that of another system",
+        ("preconditioner", "small"),
+    ),
+    Mutant(
+        "diagonal: penalty",
+        "o[c] = (g[c] * inverse[c] - middle * top[c]) / (moment + strength[c])",
+        "o[c] = (g[c] * inverse[c] - middle * top[c]) / moment",
+        "a feature that never differs divides by 0",
+        ("preconditioner", "solvers"),
+    ),
+    Mutant(
+        "diagonal: center of several classes",
+        "row[j] = (row[j] * scale - middle[j] * shift) / (moment[j] + added)",
+        "row[j] = (row[j] * scale) / (moment[j] + added)",
+        "the matrix isn't the inverse of its Hessian",
+        ("preconditioner", "solvers"),
+    ),
+    Mutant(
+        "block-diagonal: center",
+        "sides[c, j] -= center[j] * sides[c, d]",
+        "sides[c, j] += center[j] * sides[c, d]",
+        "the matrix isn't the inverse of its Hessian",
+        ("preconditioner", "solvers"),
+    ),
+    Mutant(
+        "ridge: one column",
+        "values[0] += 0.5 * strength[0] * square",
+        "values[0] += strength[0] * square",
+        "the value has twice the penalty of the gradient",
+        ("passes",),
+    ),
+    Mutant(
+        "ridge: intercept",
+        "for j in range(rows - 1): t, g = theta[j], gradient[j]",
+        "for j in range(rows): t, g = theta[j], gradient[j]",
+        "the intercepts of several classes are penalised",
+        ("passes",),
+    ),
+    Mutant(
+        "ridge: several problems",
+        "values[c // K] += 0.5 * scale[c] * squares[c]",
+        "values[c % M] += 0.5 * scale[c] * squares[c]",
+        "problems get the penalties of each other",
+        ("passes", "solvers", "cross-validated"),
+    ),
+    # Labels in lanes.
+    Mutant(
+        "labels: no intercept",
+        "gradient[d, m] = float(slopes[d, m]) if fit_intercept else 0.0",
+        "gradient[d, m] = float(slopes[d, m])",
+        "a fit without intercept moves it",
+        ("labels", "solvers"),
+    ),
+    Mutant(
+        "labels: penalty",
+        "values[m] += 0.5 * penalty[m] * squares[m]",
+        "values[m] += penalty[m] * squares[m]",
+        "the value has twice the penalty of the gradient",
+        ("labels",),
+    ),
+    Mutant(
+        "labels: weights",
+        "weight[r, m] = own[m if own.size > 1 else 0] * scale[m]",
+        "weight[r, m] = own[0] * scale[m]",
+        "all labels have the weights of the first",
+        ("labels", "weights"),
+    ),
+    Mutant(
+        "labels: sum of logarithms",
+        "values[m] += scale[m] * (float(linear[m]) + log1p(products[m] - 1.0))",
+        "values[m] += scale[m] * (float(linear[m]) + log1p(products[m]))",
+        "each tile adds up to log 2 to the loss",
+        ("labels",),
+    ),
+    # L1 penalties.
+    Mutant(
+        "proximal: sufficient decrease",
+        "if trial_value <= value - _SUFFICIENT * t * slope: return True",
+        "if trial_value <= value + _SUFFICIENT * t * slope: return True",
+        "steps are taken that make the objective larger",
+        ("L1",),
+    ),
+    Mutant(
+        "proximal: gradient of raw features",
+        "own = gradient[k, j] + center[j] * at_intercept",
+        "own = gradient[k, j]",
+        "tol is held against the gradient of centered features",
+        ("L1",),
+    ),
+    Mutant(
+        "proximal: value",
+        "+ l1 * abs(trial[k, j]) sums[k, j] += l2 * trial[k, j]",
+        "+ abs(trial[k, j]) sums[k, j] += l2 * trial[k, j]",
+        "the value has another L1 penalty than the model",
+        ("L1",),
+    ),
+    Mutant(
+        "proximal: intercept",
+        "strengths[0, k * q + d] = 0.0",
+        "strengths[0, k * q + d] = l1",
+        "the intercept is penalised",
+        ("L1",),
+    ),
+    Mutant(
+        "coordinate descent: violation",
+        "if u > 0.0 or strength == 0.0: return abs(gradient + strength)",
+        "if u > 0.0 or strength == 0.0: return abs(gradient)",
+        "the optimum counts as a violation",
+        ("L1",),
+    ),
+    Mutant(
+        "coordinate descent: sums of absolute values",
+        "for j in range(theta.shape[0] - 1): for m in range(M): for k in range(m * K, (m + 1) * K):"
+        " out[m] += abs(theta[j, k])",
+        "for j in range(theta.shape[0]): for m in range(M): for k in range(m * K, (m + 1) * K):"
+        " out[m] += abs(theta[j, k])",
+        "the intercept counts in the value of the L1 penalty",
+        ("L1",),
+    ),
+    Mutant(
+        "column descent: mean of a row",
+        "e[i] += h * (v[i] - mean[i])",
+        "e[i] += h * v[i]",
+        "the model of softmax has another Hessian",
+        ("L1",),
+    ),
+    Mutant(
+        "column descent: intercept",
+        "strength = 0.0 if intercept else l1",
+        "strength = l1",
+        "the intercept is penalised",
+        ("L1",),
+    ),
+    Mutant(
+        "columns: no intercept",
+        "gradient[d] = slopes.sum() if free else 0.0",
+        "gradient[d] = slopes.sum()",
+        "a fit without intercept never counts as optimal",
+        ("L1",),
+    ),
+    Mutant(
+        "columns: elastic net",
+        "total = l2 * x[j] for place",
+        "total = 0.0 for place",
+        "the gradient lacks the squared part of an elastic net",
+        ("L1",),
+    ),
+    # Minibatches.
+    Mutant(
+        "minibatch: centers",
+        "ga[c] = (ga[c] - center[c] * gb[a] + penalty[a] * wa[c]) * inverse_scale[c]",
+        "ga[c] = (ga[c] + penalty[a] * wa[c]) * inverse_scale[c]",
+        "the gradient isn't that of centered features",
+        ("solvers",),
+    ),
+    Mutant(
+        "minibatch: Nesterov",
+        "u[i] -= rate * (g[i] + momentum * velocity[i])",
+        "u[i] -= rate * velocity[i]",
+        "Nesterov's momentum is the plain one",
+        ("solvers", "logistic"),
+    ),
+    Mutant(
+        "minibatch: bias of Adam",
+        "root = np.sqrt(1 - beta2**step)",
+        "root = np.sqrt(1 - beta2)",
+        "the second moment isn't corrected for its start at 0",
+        ("solvers", "logistic"),
+    ),
+    Mutant(
+        "minibatch: clipping",
+        "norm = np.sqrt(_squared_norm(flat_gradient) + _squared_norm(gb))",
+        "norm = np.sqrt(_squared_norm(flat_gradient))",
+        "the norm that is clipped lacks the intercepts",
+        ("solvers", "logistic"),
+    ),
+    Mutant(
+        "minibatch: average",
+        "share = u.dtype.type(1 / (step - average_from))",
+        "share = u.dtype.type(1 / step)",
+        "the average has a wrong weight on its first steps",
+        ("solvers", "logistic"),
+    ),
+    Mutant(
+        "minibatch: values of batches",
+        "values[m] += batch_values[m] * mass[m]",
+        "values[m] += batch_values[m]",
+        "the loss of an epoch counts batches of different weight alike",
+        ("solvers", "logistic"),
+    ),
+    Mutant(
+        "minibatch: decay of sparse features",
+        "scale = rate * inverse_scale[a] * inverse_scale[a]",
+        "scale = rate * inverse_scale[a]",
+        "AdamW's decay of sparse features has a wrong scale",
+        ("solvers", "logistic"),
+    ),
+    # Losses and penalties.
+    Mutant(
+        "losses: smoothing",
+        "if target.codes.size and not self.label_smoothing:",
+        "if target.codes.size:",
+        "label_smoothing of hard targets doesn't count",
+        ("passes", "logistic"),
+    ),
+    Mutant(
+        "losses: curvature of positive targets",
+        "slope *= 1 + target.soft * (self.pos_weight - 1).astype(logits.dtype)",
+        "slope *= 1 + (self.pos_weight - 1).astype(logits.dtype)",
+        "negative targets have the curvature of positive ones",
+        ("hessian", "preconditioner"),
+    ),
+    Mutant(
+        "losses: terms of a distilled loss",
+        "return [(a, 1.0), (1 - a, distillation.temperature)]",
+        "return [(a, 1.0), (1 - a, 1.0)]",
+        "the teacher's curvature has no temperature",
+        ("hessian", "preconditioner", "distilled"),
+    ),
+    Mutant(
+        "losses: bound of a distilled loss",
+        "return a + (1 - a) * distillation.temperature**2",
+        "return a + (1 - a)",
+        "the bound of the loss at 0 is too small for a teacher",
+        ("passes", "hessian", "distilled"),
+    ),
+    Mutant(
+        "losses: problems of a mask",
+        "return replace(self, pos_weight=self.pos_weight[chosen])",
+        "return replace(self, pos_weight=np.ones(int(chosen.sum())))",
+        "problems that go on alone lose their pos_weight",
+        ("passes", "solvers", "labels"),
+    ),
+    Mutant(
+        "penalties: elastic net",
+        "return cls(L2((1 - l1_ratio) * whole.strength), l1_ratio * whole.strength)",
+        "return cls(L2(whole.strength), l1_ratio * whole.strength)",
+        "the squared part of an elastic net has the strength of all",
+        ("L1",),
+    ),
+    Mutant(
+        "penalties: scaled",
+        "return ElasticNet(self.smooth.scaled(factor), self.l1 * factor)",
+        "return ElasticNet(self.smooth.scaled(factor), self.l1)",
+        "a penalty that is scaled keeps its L1 part",
+        ("L1", "passes", "cross-validated"),
+    ),
+    Mutant(
+        "penalties: columns of problems",
+        "return np.repeat(self.strength, n_columns // self.strength.size)",
+        "return np.tile(self.strength, n_columns // self.strength.size)",
+        "problems get the penalties of each other",
+        ("passes", "preconditioner", "cross-validated"),
+    ),
+)

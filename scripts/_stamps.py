@@ -1,0 +1,62 @@
+def _stamp_by_imports() -> None:
+    # scripts/mutate.py adds this to fastclf/kernels/__init__.py in its copies. There the kernel
+    # cache goes by the content of the files that a kernel's own file imports, directly or not, and
+    # of those whose functions it closes over: a change leaves all other kernels in the cache.
+    import ast
+    import hashlib
+    from functools import cache
+    from pathlib import Path
+
+    from numba.core import caching
+
+    folder = Path(__file__).parent
+
+    def file_of(module):
+        path = folder.parents[1].joinpath(*module.split("."))
+        files = path.with_suffix(".py"), path / "__init__.py"
+        return next((file for file in files if file.is_file()), None)
+
+    @cache
+    def imported(path):
+        names = []
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+                names.append(str(node.module))
+        return {file_of(name) for name in names if name.startswith("fastclf.kernels")} - {None}
+
+    def files_of(value, seen):
+        function = getattr(value, "py_func", value)
+        if isinstance(value, tuple):
+            for part in value:
+                yield from files_of(part, seen)
+        elif hasattr(function, "__code__") and function not in seen:
+            seen.add(function)
+            yield Path(function.__code__.co_filename)
+            for cell in function.__closure__ or ():
+                yield from files_of(cell.cell_contents, seen)
+
+    @cache
+    def stamp(files):
+        reached, ahead = set(), list(files)
+        while ahead:
+            file = ahead.pop()
+            if file not in reached:
+                reached.add(file)
+                ahead += imported(file)
+        contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(reached)]
+        return hashlib.sha256(" ".join(contents).encode()).hexdigest()
+
+    def begin(self, function, *rest):
+        original(self, function, *rest)
+        files = frozenset(files_of(function, set()))
+        if all(file.is_relative_to(folder) for file in files):
+            self._cache_file._source_stamp = stamp(files)
+
+    original = caching.Cache.__init__
+    caching.Cache.__init__ = begin
+
+
+_stamp_by_imports()

@@ -1,0 +1,308 @@
+"""Break the package on purpose, one mutant after the other, and see whether the tests find it.
+
+The mutants stand in _mutants.py. Each is applied in a copy of this checkout, where the test files
+that concern it are run until one fails. The tests of all mutants must pass without one first; that
+run also fills the kernel cache, of which each mutant has a copy. In these copies a kernel is
+compiled again only if a file that it imports has changed, not at each change of any kernel.
+
+Results are written after each mutant, and a run goes on where the last one ended, as long as the
+package and the tests are the same; with --work it doesn't run the tests without a mutant again. The
+exit status is 1 if a mutant survives.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from _benchmark import RESULTS, write
+from _checkout import copy_here
+from _mutants import MUTANTS, TESTS, Mutant
+
+NAME = "mutation"
+
+STAMPS = Path(__file__).with_name("_stamps.py")
+"""Added to the package of kernels in a copy, where every process that uses kernels runs it."""
+
+
+@dataclass
+class Outcome:
+    """How a run of tests ended, and the first test that failed."""
+
+    result: str
+    found_by: str | None
+    seconds: float
+    output: str
+
+
+def pattern(text: str) -> re.Pattern:
+    """Return what matches a text with any white space between its words."""
+    return re.compile(r"\s+".join(map(re.escape, text.split())))
+
+
+def place(mutant: Mutant, root: Path) -> tuple[Path, int, int]:
+    """Return the file that holds the text of a mutant, and where it starts and ends there.
+
+    Raises
+    ------
+    LookupError
+        If there is no such place, or more than one.
+    """
+    found = [
+        (path, *match.span())
+        for path in sorted((root / "fastclf").rglob("*.py"))
+        for match in pattern(mutant.old).finditer(path.read_text(encoding="utf-8"))
+    ]
+    if len(found) != 1:
+        raise LookupError(f"{mutant.name}: its text is found {len(found)} times: {mutant.old}")
+    return found[0]
+
+
+def changed(text: str, old: str, new: str) -> str:
+    """Return a text that matches ``old``, with the words that differ in ``new`` replaced."""
+    before, after = old.split(), new.split()
+    shortest = min(len(before), len(after))
+    start = 0
+    while start < shortest and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < shortest - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    piece = " ".join(after[start : len(after) - end])
+    words = list(re.finditer(r"\S+", text))
+    if start == len(words):
+        return f"{text} {piece}"
+    first = words[start].start()
+    if start == len(words) - end:
+        return f"{text[:first]}{piece} {text[first:]}"
+    return text[:first] + piece + text[words[len(words) - end - 1].end() :]
+
+
+def mutated(mutant: Mutant, root: Path) -> tuple[Path, str]:
+    """Return the file that a mutant changes, and its text with the change."""
+    path, start, end = place(mutant, root)
+    text = path.read_text(encoding="utf-8")
+    new = changed(text[start:end], mutant.old, mutant.new)
+    return path, text[:start] + new + text[end:]
+
+
+def test_files(topics: Iterable[str], root: Path) -> list[str]:
+    """Return the test files of some topics, in their order, relative to the root.
+
+    Raises
+    ------
+    LookupError
+        If a topic has no file.
+    """
+    tests = root / "tests"
+    names = sorted(path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py"))
+    chosen: list[str] = []
+    for topic in topics:
+        found = [n for p in TESTS[topic] for n in names if fnmatch(n, p)]
+        if not found:
+            raise LookupError(f"no test file is about {topic}")
+        chosen += [f"tests/{name}" for name in found if f"tests/{name}" not in chosen]
+    return chosen
+
+
+def run_tests(
+    root: Path, cache: Path, files: Iterable[str], options: Iterable[str], timeout: float
+) -> Outcome:
+    """Run test files of a copy until one fails, or the time is over."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rfE"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "NUMBA_CACHE_DIR": str(cache),
+        "PYTHONDONTWRITEBYTECODE": "1",  # else a change within a second might not be seen
+    }
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, *options, *files],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        result = {0: "survived", 1: "killed", 2: "killed"}.get(process.returncode, "error")
+        if process.returncode < 0:
+            result = "killed"
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # with the processes that tests have started
+        output, _ = process.communicate()
+        result = "timed out"
+    seconds = time.perf_counter() - started
+    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", output, re.MULTILINE)
+    return Outcome(result, first[1] if first else None, seconds, output)
+
+
+def copy_cache(source: Path, target: Path) -> None:
+    """Copy a kernel cache by links: Numba replaces its files, and never writes into one."""
+    if source.exists():
+        shutil.copytree(source, target, copy_function=os.link)
+    else:
+        target.mkdir()
+
+
+def try_mutant(
+    mutant: Mutant, root: Path, base: Path, options: Iterable[str], timeout: float
+) -> Outcome:
+    """Run the tests of a mutant in a copy, which is as before afterwards."""
+    path, text = mutated(mutant, root)
+    original = path.read_text(encoding="utf-8")
+    cache = base.with_name("mutant-cache")
+    if cache.exists():
+        shutil.rmtree(cache)
+    copy_cache(base, cache)
+    path.write_text(text, encoding="utf-8")
+    try:
+        return run_tests(root, cache, test_files(mutant.tests, root), options, timeout)
+    finally:
+        path.write_text(original, encoding="utf-8")
+        shutil.rmtree(cache)
+
+
+def make_copy(folder: Path) -> tuple[Path, str]:
+    """Return a copy of this checkout, and a stamp of its package and tests."""
+    root = folder / "copy"
+    if root.exists():
+        shutil.rmtree(root)
+    copy_here(root)
+    digest = hashlib.sha256()
+    for part in ("fastclf", "tests"):
+        for path in sorted((root / part).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    with (root / "fastclf" / "kernels" / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write(STAMPS.read_text(encoding="utf-8"))
+    return root, digest.hexdigest()
+
+
+def mark(mutant: Mutant, options: str) -> str:
+    """Return what a result must have been found with, to count."""
+    return hashlib.sha256(repr((mutant, options)).encode()).hexdigest()[:16]
+
+
+def known(path: Path, stamp: str, part: str) -> dict[str, Any]:
+    """Return what a former run left in a file, if the package and tests are the same."""
+    try:
+        details = json.loads(path.read_text(encoding="utf-8"))["details"]
+    except (FileNotFoundError, KeyError):
+        return {}
+    return details.get(part, {}) if details.get("stamp") == stamp else {}
+
+
+def report(results: dict[str, dict], stamp: str, options: Any, show: bool) -> list[str]:
+    """Write the results so far; return the names of the mutants that survived."""
+    rows = []
+    for mutant in MUTANTS:
+        found = results.get(mark(mutant, options.pytest))
+        if found is not None:
+            rows.append({"mutant": mutant.name, "breaks": mutant.breaks, **found})
+    survived = [row["mutant"] for row in rows if row["result"] == "survived"]
+    killed = sum(row["result"] in ("killed", "timed out") for row in rows)
+    note = (
+        f"Found by a test: {killed} of {len(rows)} mutants, of {len(MUTANTS)} in the list. "
+        f"Survived: {', '.join(survived) or 'none'}. Seconds are those of the test files that "
+        "concern a mutant, up to the first failure, with the kernels that it makes anew."
+    )
+    details = {"stamp": stamp, "results": results}
+    write(NAME, "Mutants that the tests find", note, rows, options.out, details, show)
+    return survived
+
+
+def pass_without(
+    files: Iterable[str], root: Path, base: Path, stamp: str, options: argparse.Namespace
+) -> None:
+    """Run test files without a mutant, unless they passed before; end the script if one fails."""
+    path = base.with_name("passed.json")
+    passed = known(path, stamp, "passed")
+    for file in files:
+        if passed.get(file) == options.pytest:
+            continue
+        outcome = run_tests(root, base, [file], shlex.split(options.pytest), options.timeout)
+        if outcome.result != "survived":
+            raise SystemExit(f"{outcome.output[-3000:]}\n{file} fails without a mutant")
+        print(f"{file} passes without a mutant in {outcome.seconds:.0f} s", flush=True)
+        passed[file] = options.pytest
+        path.write_text(json.dumps({"details": {"stamp": stamp, "passed": passed}}))
+
+
+def choose(only: list[str] | None) -> list[Mutant]:
+    """Return the mutants whose names match one of the patterns, or all."""
+    chosen = [m for m in MUTANTS if any(fnmatch(m.name, p) for p in only or ["*"])]
+    if not chosen:
+        raise SystemExit(f"no mutant matches {' or '.join(only or [])}; --list shows them")
+    return chosen
+
+
+def parse() -> argparse.Namespace:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options.add_argument("--only", nargs="+", metavar="PATTERN", help="mutants whose names match")
+    options.add_argument("--list", action="store_true", help="print the names of mutants and end")
+    options.add_argument("--afresh", action="store_true", help="forget the results of the last run")
+    options.add_argument("--pytest", default="", help="more options of pytest, such as '-m slow'")
+    options.add_argument("--work", type=Path, help="folder for the copy and cache, to be kept")
+    options.add_argument("--timeout", type=float, default=1800, help="seconds of a mutant's tests")
+    return options.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    chosen = choose(options.only)
+    if options.list:
+        print("\n".join(f"{mutant.name}: {mutant.breaks}" for mutant in chosen))
+        return
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+        folder = options.work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        root, stamp = make_copy(folder.resolve())
+        results = {} if options.afresh else known(options.out / f"{NAME}.json", stamp, "results")
+        left = [mutant for mutant in chosen if mark(mutant, options.pytest) not in results]
+        try:
+            for mutant in MUTANTS:
+                place(mutant, root)
+            files = test_files(dict.fromkeys(t for m in left for t in m.tests), root)
+        except LookupError as error:
+            raise SystemExit(str(error)) from None
+        base, pytest = folder.resolve() / "cache", shlex.split(options.pytest)
+        pass_without(files, root, base, stamp, options)
+        for number, mutant in enumerate(left, 1):
+            outcome = try_mutant(mutant, root, base, pytest, options.timeout)
+            if outcome.result == "error":
+                raise SystemExit(f"{outcome.output[-3000:]}\n{mutant.name}: pytest can't run")
+            results[mark(mutant, options.pytest)] = {
+                "result": outcome.result,
+                "found by": outcome.found_by,
+                "seconds": round(outcome.seconds, 1),
+            }
+            print(
+                f"{number} of {len(left)}: {mutant.name}: {outcome.result} in "
+                f"{outcome.seconds:.0f} s {outcome.found_by or ''}",
+                flush=True,
+            )
+            report(results, stamp, options, show=False)
+        survived = report(results, stamp, options, show=True)
+        if any(mutant.name in survived for mutant in chosen):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
