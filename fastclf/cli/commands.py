@@ -129,7 +129,7 @@ def check(
 ) -> None:
     """Do everything but train, and tell what would happen."""
     from fastclf.config import load_recipe
-    from fastclf.runs.checking import check_recipe, print_plan
+    from fastclf.runs.checking import check_recipe, print_preview
     from fastclf.runs.directory import to_json
     from fastclf.runs.terminal import Terminal
 
@@ -138,7 +138,7 @@ def check(
     if as_json:
         echo(to_json(plan.as_json()))
     elif not quiet:
-        print_plan(plan, Terminal(), verbose)
+        print_preview(plan, Terminal(), verbose)
 
 
 @main.command()

@@ -72,6 +72,10 @@ class SolverParameters(CallbackSupportMixin):
         return self
 
 
+_OF_A_SOLVER = ("needs", "tol", "max_iter", "early_stopping", "init", "step")
+"""Members of :class:`fastclf.solvers.loop.Solver`."""
+
+
 def named(solver: Any) -> Any:
     """Return the solver object of a name or an object; None if the problem decides which it is."""
     if isinstance(solver, str):
@@ -79,10 +83,10 @@ def named(solver: Any) -> Any:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
         kind = SOLVERS[solver]
         return None if kind is None else kind()
-    if not isinstance(solver, LBFGS | Newton | Proximal | Minibatch):
+    if isinstance(solver, type) or not all(hasattr(solver, name) for name in _OF_A_SOLVER):
         raise InputError(
-            f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
-            f"got {solver!r}"
+            f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers (or "
+            f"one with {', '.join(_OF_A_SOLVER)}), got {solver!r}"
         )
     return solver
 
@@ -101,7 +105,7 @@ def is_liblinear(solver: Any) -> bool:
 def check_l1(solver: Any) -> None:
     """Refuse a solver that can't fit an L1 penalty; the error names those that can."""
     solver = named(solver)
-    if not (solver is None or isinstance(solver, Proximal)):
+    if not (solver is None or getattr(solver, "handles_l1", False)):
         raise InputError(
             f"solver {type(solver).__name__} can't fit an L1 penalty: with l1_ratio > 0 use "
             "'auto', 'proximal', 'saga' or 'liblinear'; or set l1_ratio=0"

@@ -1,7 +1,7 @@
 """The only meeting of data and coefficients; see :mod:`fastclf.objective.protocol`."""
 
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.in_memory import InMemoryObjective
+from fastclf.objective.in_memory import InMemoryObjective, Totals
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.protocol import LastPass, Objective, Rule
 from fastclf.objective.row_space import RowSpace
@@ -18,4 +18,5 @@ __all__ = [
     "RowSpace",
     "Rule",
     "StreamedObjective",
+    "Totals",
 ]

@@ -121,6 +121,7 @@ class Summary(Facts):
     task: str = ""
     kind: str = ""
     solver: str = ""
+    plan: str = ""
     seed: int | None = None
     n_train: Count | None = None
     n_test: Count | None = None

@@ -70,7 +70,7 @@ def timing(facts: RunFacts) -> Section | None:
             ("rows read", speed),
             (f"an {unit[:-1]}", seconds(took / steps) if took and steps else None),
             ("end", ENDS.get(summary.status, summary.status)),
-            ("solver", summary.solver),
+            ("solver", summary.plan or summary.solver),
             ("seed", None if summary.seed is None else str(summary.seed)),
             *summary.versions.items(),
         )

@@ -15,7 +15,7 @@ from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.errors import ConfigError
-from fastclf.plan import Shape
+from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
 from fastclf.runs.distillation import answers, check_labels
@@ -31,7 +31,7 @@ NANOSECONDS = (0.5, 0.1)  # that a pass takes for a value of X, and for each of 
 
 
 @dataclass(frozen=True)
-class Plan:
+class Preview:
     """What a run would do.
 
     Attributes
@@ -54,6 +54,8 @@ class Plan:
         Why rows are left out, and how many.
     solver : str
         The one of the recipe, or what "auto" means here.
+    plan : str
+        What it does with the problem, in words.
     megabytes : float
         That the data take, more or less.
     seconds : float
@@ -76,6 +78,7 @@ class Plan:
     missing: dict[str, int]
     left_out: dict[str, int]
     solver: str
+    plan: str
     megabytes: float
     seconds: float
     warnings: tuple[str, ...]
@@ -85,7 +88,7 @@ class Plan:
         return asdict(self)
 
 
-def check_recipe(recipe: Recipe) -> Plan:
+def check_recipe(recipe: Recipe) -> Preview:
     """Do all that a run does before it trains, and tell what it would train.
 
     Raises
@@ -124,12 +127,16 @@ def check_recipe(recipe: Recipe) -> Plan:
         is_plain_sigmoid=n_outputs == 1 and recipe.distill is None,
         has_l1=bool(recipe.model.l1_ratio),
     )
-    solver = build_solver(recipe)
+    solver, span = build_solver(recipe), 0
+    if solver is None and engines.takes_row_span(shape, MEASURED):
+        span = shape.n_rows
+        shape = shape._replace(n_features=span, entries=span * span)
+    plan = plan_of(solver, shape)
     passes: float = EXACT_PASSES
     if isinstance(recipe.solver, MinibatchSolver):
         passes = recipe.solver.epochs * EPOCH_PASSES
     per_value = NANOSECONDS[0] + NANOSECONDS[1] * shape.n_problems * shape.n_outputs
-    return Plan(
+    return Preview(
         name=recipe.name,
         task=dataset.task,
         kind=recipe.model.kind,
@@ -137,20 +144,21 @@ def check_recipe(recipe: Recipe) -> Plan:
         n_train=len(parts.train),
         n_test=len(parts.test),
         n_columns=dataset.features.shape[1],
-        n_features=shape.n_features,
+        n_features=X.shape[1],
         storage=f"{'sparse' if shape.is_sparse else 'dense'} {X.dtype}",
         text=str(dataset.layout) if dataset.layout and dataset.layout.unusual() else None,
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
         left_out=dataset.all_left_out,
-        solver=plan_of(solver, shape).sentence(),
+        solver=plan.solver,
+        plan=plan.sentence(span),
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
         warnings=tuple(_warnings(recipe, dataset, X, parts)),
     )
 
 
-def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
+def print_preview(plan: Preview, console: Console, verbose: bool = False) -> None:
     """Print what a run would do; all classes and columns with missing values if ``verbose``."""
     most = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
@@ -165,7 +173,7 @@ def print_plan(plan: Plan, console: Console, verbose: bool = False) -> None:
         "missing": _first(missing, most) or "no values",
         "features": f"{plan.n_features:,}, {plan.storage}",
         "classes": _first(classes, most),
-        "solver": plan.solver,
+        "solver": plan.plan,
         "memory": f"about {plan.megabytes:.2g} MB",
         "time": f"{took}; the first fit compiles for some seconds more",
     }

@@ -211,6 +211,7 @@ def _run(
             "task": data.task,
             "kind": recipe.model.kind,
             "solver": recipe.solver.name,
+            "plan": str(outcome.fitted.history_["path"]),
             "seed": recipe.seed,
             "n_train": outcome.n_train,
             "n_test": outcome.n_test,

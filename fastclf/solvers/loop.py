@@ -125,7 +125,12 @@ class OfProblems:
 
 
 class Solver(Protocol):
-    """A frozen set of hyperparameters."""
+    """A frozen dataclass of hyperparameters, whose ``tol`` and ``max_iter`` may be None.
+
+    ``needs`` names the members of :class:`fastclf.objective.Objective` that it uses. It may also
+    have ``handles_l1 = True``, and ``plan(shape, costs)``, which returns a
+    :class:`fastclf.plan.Plan`.
+    """
 
     needs: tuple[str, ...]
 

@@ -96,6 +96,7 @@ class Proximal:
 
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian", "part", "arrays")
     early_stopping: ClassVar[None] = None
+    handles_l1: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check what can be checked without data."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import ConfigError, DataError
-from fastclf.runs.checking import check_recipe, print_plan
+from fastclf.runs.checking import check_recipe, print_preview
 from fastclf.runs.run import train
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -55,6 +55,7 @@ def test_the_plan_is_what_is_done(name: str, tmp_path: Path):
     ]
     steps = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(steps[0])["solver"] == plan.solver
+    assert summary["plan"] == plan.plan
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_plan_is_printed_whole_or_in_short():
     printed = {}
     for verbose in (False, True):
         console = Console(file=StringIO(), width=200)
-        print_plan(plan, console, verbose)
+        print_preview(plan, console, verbose)
         printed[verbose] = console.file.getvalue()
     assert "softmax (multiclass)" in printed[False]
     assert "1,347 to train on, 450 to test on" in printed[False]
