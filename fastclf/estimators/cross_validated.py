@@ -3,10 +3,8 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility, held_out, search
 from fastclf.estimators.encoding import (
     Distributions,
@@ -14,7 +12,10 @@ from fastclf.estimators.encoding import (
     check_names,
     column_names,
     encode,
+    is_table,
+    of_rows,
     plain,
+    rows_that_count,
 )
 from fastclf.estimators.paths import Paths
 from fastclf.estimators.prediction import LinearPredictor
@@ -227,9 +228,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         ignored = encoded.ignored if isinstance(encoded, Labels) else None
         # Rows that are ignored are spread evenly, too.
         strata = labels if ignored is None else np.where(ignored, -1, _codes(encoded))
-        folds = search.split(self.cv, X, strata, routed.splitter.split)
-        if ignored is not None:
-            folds = search.without(folds, ignored)
+        folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
         paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
         own = None if sample_weight is None else weights
         self.scores_ = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
@@ -257,29 +256,22 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
-        values = plain(y)
-        if values.ndim == 2 and values.shape[1] > 1:
+        parameters = routed.scorer.score
+        if is_table(y):
             check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
             assert isinstance(encoded, Distributions)
             if self._scoring in (None, search.LIKELIHOOD):
-                logits = self.decision_function(X).reshape(len(values), 1, -1)
-                weights = routed.scorer.score.get("sample_weight")
-                return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
+                logits = self.decision_function(X).reshape(len(encoded.p), 1, -1)
+                judge = held_out.log_likelihood(encoded.p, parameters.get("sample_weight"))
+                return float(judge(logits, self.coef_)[0])
             y = self.classes_[_codes(encoded)]
         else:
-            y = values
-        parameters = routed.scorer.score
-        if self.ignore_index is not None and values.ndim == 1:
-            labels = encode(y, self.classes_, self.ignore_index)
-            if isinstance(labels, Labels) and labels.ignored is not None:
-                kept = np.flatnonzero(~labels.ignored)
-                if not kept.size:
-                    raise InputError(
-                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
-                    )
-                parameters = _check_method_params(X, parameters, indices=kept)
-                X, y = _safe_indexing(X, kept), _safe_indexing(values, kept)
+            y = plain(y)
+            rows = rows_that_count(y, self.ignore_index, self.classes_)
+            if rows is not None:
+                parameters = _check_method_params(X, parameters, indices=rows)
+                X, y = of_rows(rows, X, y)
         return self._get_scorer()(self, X, y, **parameters)
 
     @property

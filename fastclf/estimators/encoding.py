@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import column_or_1d
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf.errors import InputError
@@ -155,13 +155,29 @@ def is_table(y: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def rows_that_count(y: Any, ignore: Any) -> np.ndarray | None:
-    """Return the numbers of the rows whose label isn't the one to ignore; None for all rows."""
+def rows_that_count(y: Any, ignore: Any, classes: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the numbers of the rows whose label isn't the one to ignore; None for all rows.
+
+    Labels must be among ``classes`` (K,), if given.
+    """
     if ignore is None or is_table(y):
         return None
-    encoded = encode(y, ignore=ignore)
+    encoded = encode(y, classes, ignore)
     assert isinstance(encoded, Labels)  # y has a single column
-    return None if encoded.ignored is None else np.flatnonzero(~encoded.ignored)
+    if encoded.ignored is None:
+        return None
+    rows = np.flatnonzero(~encoded.ignored)
+    if not rows.size:
+        raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left to score")
+    return rows
+
+
+def of_rows(rows: np.ndarray | None, *arrays: Any) -> tuple[Any, ...]:
+    """Return some rows of arrays of the same length, or of None; all for None."""
+    if rows is None:
+        return arrays
+    check_consistent_length(*arrays)
+    return tuple(None if array is None else _safe_indexing(array, rows) for array in arrays)
 
 
 def column_names(y: Any) -> Any:

@@ -7,7 +7,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.encoding import Distributions, Labels, encode, is_table, most_probable
+from fastclf.estimators.encoding import (
+    Distributions,
+    Labels,
+    encode,
+    most_probable,
+    of_rows,
+    rows_that_count,
+)
 from fastclf.estimators.endings import overflow
 from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
@@ -357,21 +364,10 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         float
         """
         check_is_fitted(self)
-        soft = is_table(y)
         classes = np.asarray(self.classes_)
-        y = most_probable(y, classes)
-        if self.ignore_index is not None and not soft:
-            encoded = encode(y, classes, self.ignore_index)
-            assert isinstance(encoded, Labels)  # y has a single column
-            y = classes[encoded.codes]
-            if encoded.ignored is not None:
-                rows = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
-                sample_weight = rows * ~encoded.ignored
-                if not sample_weight.sum() > 0:
-                    raise InputError(
-                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
-                    )
-        return super().score(X, y, sample_weight)
+        rows = rows_that_count(y, self.ignore_index, classes)
+        X, y, sample_weight = of_rows(rows, X, y, sample_weight)
+        return super().score(X, most_probable(y, classes), sample_weight)
 
 
 def settings_of(estimator: LogisticRegression) -> Settings:

@@ -181,30 +181,23 @@ def _l1_ratios(l1_ratios: Any) -> np.ndarray:
     return np.array([fraction(ratio, "each of l1_ratios") for ratio in values.tolist()])
 
 
-def split(cv: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Folds:
-    """Return the rows to train on and to hold out, of each fold."""
-    parts = check_cv(cv, y, classifier=True).split(X, y, **params)
-    folds = [(_rows(train), _rows(test)) for train, test in parts]
-    if not folds:
-        raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
-    for f, (_, test) in enumerate(folds):
-        if test.size == 0:
+def split(
+    cv: Any, X: Any, y: np.ndarray, params: dict[str, Any], ignored: np.ndarray | None = None
+) -> Folds:
+    """Return the rows to train on and to hold out, of each fold, without those of a mask (n,)."""
+    folds = []
+    for f, parts in enumerate(check_cv(cv, y, classifier=True).split(X, y, **params)):
+        train, test = (np.asarray(part) for part in parts)
+        rows = [np.flatnonzero(p) if p.dtype == bool else p.astype(np.intp) for p in (train, test)]
+        if rows[1].size == 0:
             raise InputError(f"fold {f} holds out no rows: choose another cv")
-    return folds
-
-
-def without(folds: Folds, ignored: np.ndarray) -> Folds:
-    """Return folds without the rows of a mask (n,)."""
-    kept = [(train[~ignored[train]], test[~ignored[test]]) for train, test in folds]
-    for f, (_, test) in enumerate(kept):
+        train, test = rows if ignored is None else (part[~ignored[part]] for part in rows)
         if test.size == 0:
             raise InputError(f"fold {f} holds out ignored rows alone: choose another cv")
-    return kept
-
-
-def _rows(part: Any) -> np.ndarray:
-    part = np.asarray(part)
-    return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)
+        folds.append((train, test))
+    if not folds:
+        raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
+    return folds
 
 
 def scored(
