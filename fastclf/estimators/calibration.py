@@ -35,7 +35,9 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import LinearModel
 
 _Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""Logits, what they should be, and weights of the rows."""
+"""Logits, their targets, and weights of the rows."""
+
+_OF_ESTIMATOR = "the estimator's logits must be finite, but"
 
 
 def _has_linear_model(scaler: Any) -> bool:
@@ -143,7 +145,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
 
     def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         # Of a fitted classifier, or of logits.
-        logits = self._logits(self.estimator, X)
+        logits = _logits(self.estimator, X)
         check_rows(logits, y)
         if self.estimator is None:
             classes = _classes_of(y, logits.shape[1])
@@ -168,9 +170,8 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         self.estimator_ = fitted(estimator, X, own, weights)
         self.classes_ = self.estimator_.classes_
         ask = partial(logits_of, bounded=True)
-        logits = _finite(
-            cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
-        )
+        logits = cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
+        check_finite(logits, _OF_ESTIMATOR)
         return logits, _distributions(encoded), weights
 
     def _ask_for_labels(self, X: Any, y: Any, sample_weight: Any) -> _Told:
@@ -198,7 +199,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         if self._labels:
             logits = self.estimator_.decision_function(X) / self.temperature_
             return self.linear_model(), logits
-        logits = self._logits(self.estimator_, X)
+        logits = _logits(self.estimator_, X)
         if logits.shape[1] != len(self.classes_):
             raise InputError(
                 f"X has {logits.shape[1]} columns of logits, but there are {len(self.classes_)} "
@@ -248,15 +249,16 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
 
     save = available_if(_has_linear_model)(Predictions.save)
 
-    def _logits(self, estimator: Any, X: Any) -> np.ndarray:
-        if estimator is not None:
-            return _finite(logits_of(estimator, X, bounded=True))
-        logits = two_columns(
-            check_array(X, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
-        )
-        if logits.ndim != 2:
-            raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
-        return check_finite(logits, "logits must be finite, but")
+
+def _logits(estimator: Any, X: Any) -> np.ndarray:
+    if estimator is not None:
+        return check_finite(logits_of(estimator, X, bounded=True), _OF_ESTIMATOR)
+    logits = two_columns(
+        check_array(X, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    )
+    if logits.ndim != 2:
+        raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
+    return check_finite(logits, "logits must be finite, but")
 
 
 def _inner(estimator: Any) -> Any:
@@ -287,10 +289,6 @@ def _distributions(encoded: Labels | Distributions) -> np.ndarray:
 
 def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     return None if sample_weight is None else validate_sample_weight(sample_weight, X)
-
-
-def _finite(logits: np.ndarray) -> np.ndarray:
-    return check_finite(logits, "the estimator's logits must be finite, but")
 
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:

@@ -33,6 +33,12 @@ class SolverParameters(CallbackSupportMixin):
 
     solver: Any
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class &= not is_liblinear(self.solver)
+        return tags
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with ``deep`` also those of a solver object.
 

@@ -42,6 +42,11 @@ _PENALTY_DEPRECATED = (
     "'penalty' was deprecated in version 1.8 and will be removed in 1.10 of scikit-learn"
 )
 
+_NONE_DEPRECATED = (
+    "'{name}=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
+    "scikit-learn. Use {name}={zero} instead."
+)
+
 
 def failure(solver: Any, n_iter: int) -> str:
     """Return how the warning of a fit that hasn't converged begins; empty for our own solvers."""
@@ -140,13 +145,13 @@ def stands_for(name: str, value: Any) -> Any:
     """
     if not _is_announced(value):
         return value
-    default = _defaults_of_scikit_learn().get(name, ANNOUNCED)
+    default = _defaults_of_scikit_learn()[name]
     return _LEGACY[name] if _is_announced(default) else default
 
 
 def announce(name: str, value: Any, stacklevel: int) -> None:
     """Warn that a default will change, if it was left out and scikit-learn warns, too."""
-    if _is_announced(value) and _is_announced(_defaults_of_scikit_learn().get(name)):
+    if _is_announced(value) and _is_announced(_defaults_of_scikit_learn()[name]):
         warnings.warn(_ANNOUNCEMENTS[name], FutureWarning, stacklevel=stacklevel + 1)
 
 
@@ -159,46 +164,35 @@ def strength_and_share(penalty: Any, C: float, l1_ratio: float | None) -> tuple[
 
 def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> None:
     """Warn of deprecated parameters, and refuse those without a meaning."""
-    stacklevel += 1
     if not any(penalty is known or penalty == known for known in _PENALTIES):
         raise InputError(
             f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}; leave it out, and "
             "give C and l1_ratio"
         )
+    found: list[Warning] = []
     if l1_ratio is not None:
         fraction(l1_ratio, "l1_ratio")
     elif penalty == "elasticnet":
         raise InputError("l1_ratio must be specified when penalty is elasticnet, got None")
     elif penalty == UNSET:
-        warnings.warn(
-            "'l1_ratio=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
-            "scikit-learn. Use l1_ratio=0 instead.",
-            FutureWarning,
-            stacklevel=stacklevel,
+        found.append(FutureWarning(_NONE_DEPRECATED.format(name="l1_ratio", zero="0")))
+    if penalty != UNSET:
+        text = (
+            f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use C=np.inf for none, "
+            "l1_ratio=0 for 'l2', 1 for 'l1', and a number between for 'elasticnet'"
         )
-    if penalty == UNSET:
-        return
-    warnings.warn(
-        f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use C=np.inf for none, l1_ratio=0 "
-        "for 'l2', 1 for 'l1', and a number between for 'elasticnet'",
-        FutureWarning,
-        stacklevel=stacklevel,
-    )
-    if penalty is None and C != 1.0:
-        warnings.warn(
-            "Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=stacklevel
-        )
-    if penalty != "elasticnet" and l1_ratio is not None and 0 < l1_ratio < 1:
-        warnings.warn(
-            "l1_ratio parameter is only used when penalty is 'elasticnet'. "
-            f"Got (penalty={penalty})",
-            stacklevel=stacklevel,
-        )
-    if {"l2": 0, "l1": 1}.get(penalty, l1_ratio) != l1_ratio:
-        warnings.warn(
-            f"Inconsistent values: penalty={penalty} with l1_ratio={l1_ratio}. Give l1_ratio alone",
-            stacklevel=stacklevel,
-        )
+        found.append(FutureWarning(text))
+        if penalty is None and C != 1.0:
+            text = "Setting penalty=None will ignore the C and l1_ratio parameters"
+            found.append(UserWarning(text))
+        if penalty != "elasticnet" and l1_ratio is not None and 0 < l1_ratio < 1:
+            text = "l1_ratio parameter is only used when penalty is 'elasticnet'. Got "
+            found.append(UserWarning(f"{text}(penalty={penalty})"))
+        if {"l2": 0, "l1": 1}.get(penalty, l1_ratio) != l1_ratio:
+            text = f"Inconsistent values: penalty={penalty} with l1_ratio={l1_ratio}. "
+            found.append(UserWarning(f"{text}Give l1_ratio alone"))
+    for warning in found:
+        warnings.warn(warning, stacklevel=stacklevel + 1)
 
 
 def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
@@ -218,10 +212,7 @@ def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
             "(1,) for 'l1', and numbers between for 'elasticnet'"
         )
     elif l1_ratios is None and not left_out:
-        message = (
-            "'l1_ratios=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
-            "scikit-learn. Use l1_ratios=(0,) instead."
-        )
+        message = _NONE_DEPRECATED.format(name="l1_ratios", zero="(0,)")
     else:
         return
     warnings.warn(message, FutureWarning, stacklevel=stacklevel + 1)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from fastclf.estimators import choice, compatibility, held_out, search
+from fastclf.estimators import compatibility, held_out, search
 from fastclf.estimators.encoding import (
     Distributions,
     Labels,
@@ -172,12 +172,6 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         self.intercept_scaling = intercept_scaling
         self.n_jobs = n_jobs
         self.ignore_index = ignore_index
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
-        return tags
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any

@@ -107,16 +107,12 @@ def problem_of_labels(
     Weights are (n,) or (n, L); ``pos_weight`` is the parameter, and ``names`` are those of the L
     labels.
     """
-    weights, values = of_labels(weights, values)
+    weights, values = _of_labels(weights, values)
     positive, total = weighted_sums(weights, values), weights.sum(axis=1)
     loss = Sigmoid(_pos_weights(pos_weight, positive, total, names))
-    return Problem(target_of_labels(values, weights, label_smoothing), loss, values.shape[1])
-
-
-def target_of_labels(values: np.ndarray, weights: np.ndarray, label_smoothing: float) -> Target:
-    """Return the target of indicators without NaN, under weights of :func:`of_labels`."""
     eps = float(label_smoothing)
-    return Target(weights, soft=values if eps == 0 else (1 - eps) * values + eps / 2)
+    soft = values if eps == 0 else (1 - eps) * values + eps / 2
+    return Problem(Target(weights, soft=soft), loss, values.shape[1])
 
 
 def _pos_weights(
@@ -161,7 +157,7 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
     return float(np.average(right[some], weights=weights))
 
 
-def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
 
     From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.

@@ -26,8 +26,15 @@ from fastclf.estimators.prediction import (
     theta_of,
 )
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey, takes_stream
-from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_among
+from fastclf.estimators.streams import (
+    DistributionTally,
+    LabelTally,
+    RowStream,
+    StreamedRows,
+    codes_among,
+    is_stream,
+    survey,
+)
 from fastclf.estimators.validation import (
     check_alone,
     check_both,
@@ -160,12 +167,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         self.n_jobs = n_jobs
         self.ignore_index = ignore_index
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
-        return tags
-
     def fit(
         self,
         X: Any,
@@ -241,7 +242,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         # The rows, and a problem of few rows whose sums of weights are theirs.
         soft = stream.several_targets
         tally = DistributionTally(stream.target_names) if soft else LabelTally(self.ignore_index)
-        found = survey(stream, tally)
+        found = survey(self, stream, tally)
         sums, mass = tally.encoded()
         if not len(sums.classes):
             raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
@@ -254,7 +255,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             return problem_of_classes(encoded, weights, of_class, dtype, eps, is_part=True)
 
         problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
-        takes_stream(self, stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
 
     @compatibility.OfMinibatchSolvers
