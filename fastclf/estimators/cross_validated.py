@@ -1,5 +1,6 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from fastclf.estimators.encoding import (
     plain,
     rows_that_count,
 )
-from fastclf.estimators.paths import Paths
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import problem_of_classes
 from fastclf.estimators.validation import (
@@ -225,7 +225,8 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
         paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
         own = None if sample_weight is None else weights
-        self.scores_ = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
+        judge = self._judge(encoded, labels)
+        self.scores_ = self._scores(X, folds, paths, own, routed.scorer.score, judge)
         self._choose(X, problem, grid, settings, paths, self.scores_[..., None])
         if self._has_no_l1_ratios:
             self.l1_ratios_ = np.array([None])
@@ -255,7 +256,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
             check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
             assert isinstance(encoded, Distributions)
-            if self._scoring in (None, search.LIKELIHOOD):
+            if self._takes_likelihood:
                 logits = self.decision_function(X).reshape(len(encoded.p), 1, -1)
                 judge = held_out.log_likelihood(encoded.p, parameters.get("sample_weight"))
                 return float(judge(logits, self.coef_)[0])
@@ -272,36 +273,22 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     def _scoring(self) -> Any:
         return compatibility.stands_for("scoring", self.scoring)
 
-    def _get_scorer(self) -> Any:
-        return search.scorer_of(self._scoring, "accuracy")
-
-    def _scores(
-        self,
-        X: Any,
-        encoded: Labels | Distributions,
-        labels: np.ndarray,
-        weights: np.ndarray | None,
-        folds: search.Folds,
-        paths: Paths,
-        params: dict[str, Any],
-    ) -> np.ndarray:
-        # (F, r, c)
+    def _judge(
+        self, encoded: Labels | Distributions, labels: np.ndarray
+    ) -> Callable[..., held_out.Scores]:
         codes, soft = _codes(encoded), encoded.p if isinstance(encoded, Distributions) else None
-        likelihood = soft is not None and self._scoring in (None, search.LIKELIHOOD)
         scorer = held_out.with_classes(self._get_scorer(), self.classes_)
-        if self._scoring is not None:
-            weights = params.get("sample_weight")
         view = held_out.LogisticView(n_threads=self.n_threads)
         view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
 
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
-            if soft is not None and likelihood:
+            if soft is not None and self._takes_likelihood:
                 return held_out.log_likelihood(soft[test], own)
             if self._scoring in (None, "accuracy"):
                 return held_out.accuracy(codes[test], own)
             return held_out.by_scorer(scorer, view, rows, labels[test], parameters)
 
-        return search.scored(X, folds, paths, weights, params, judge, self.n_threads)
+        return judge
 
     @property
     def _has_no_l1_ratios(self) -> bool:

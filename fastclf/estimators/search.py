@@ -38,17 +38,17 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 class PenaltySearch(choice.SolverParameters):
     """Mixin of linear predictors that choose C and l1_ratio by cross-validation.
 
-    A class that uses it defines ``_get_scorer``.
+    Fits are done along paths of penalties; see :mod:`fastclf.estimators.paths`.
     """
 
     Cs: Any
     classes_: np.ndarray
     cv: Any
     fit_intercept: bool
-    max_iter: int
     n_threads: int | None
     refit: bool
-    tol: float
+    scoring: Any
+    _default_scoring = "accuracy"
 
     __metadata_request__score = {"sample_weight": UNUSED}
 
@@ -68,8 +68,17 @@ class PenaltySearch(choice.SolverParameters):
             )
         )
 
+    @property
+    def _scoring(self) -> Any:
+        return self.scoring
+
+    @property
+    def _takes_likelihood(self) -> bool:
+        # Whether targets that aren't labels are scored by their likelihood.
+        return self._scoring in (None, LIKELIHOOD)
+
     def _get_scorer(self) -> Any:
-        raise NotImplementedError
+        return get_scorer(self._default_scoring if self._scoring is None else self._scoring)
 
     def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
         # What goes to the splitter's ``split`` and to the scorer's ``score``. Without metadata
@@ -120,6 +129,34 @@ class PenaltySearch(choice.SolverParameters):
         for warning in _warnings(paths, grid, self.classes_, settings, X, names):
             warnings.warn(warning, stacklevel=3)
         return paths
+
+    def _scores(
+        self,
+        X: Any,
+        folds: Folds,
+        paths: Paths,
+        weights: np.ndarray | None,
+        params: dict[str, Any],
+        judge: Callable[..., Scores],
+    ) -> np.ndarray:
+        # The scores of all models of all folds, (F, r, c) or (F, r, c, L). ``judge`` returns the
+        # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
+        # and their part of the scorer's parameters.
+        if self._scoring is not None:
+            weights = params.get("sample_weight")
+        scores = []
+        for f, (_, test) in enumerate(folds):
+            own = None if weights is None else weights[test]
+            if own is not None and not own.sum() > 0:
+                raise InputError(
+                    f"fold {f} holds out no rows of positive weight: choose another cv"
+                )
+            rows = X[test]
+            judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
+            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+            scores.append(score_models(models, rows, judged, self.n_threads))
+        found = np.stack(scores)
+        return found.reshape(*paths.n_iter.shape, *found.shape[2:])
 
     def _choose(
         self,
@@ -200,33 +237,6 @@ def split(
     return folds
 
 
-def scored(
-    X: Any,
-    folds: Folds,
-    paths: Paths,
-    weights: np.ndarray | None,
-    params: dict[str, Any],
-    judge: Callable[..., Scores],
-    n_threads: int | None,
-) -> np.ndarray:
-    """Return the scores of all models of all folds, (F, r, c) or (F, r, c, L).
-
-    ``judge`` returns the :data:`Scores` of the rows that a fold holds out. It takes their numbers,
-    features and weights, and their part of the scorer's parameters.
-    """
-    scores = []
-    for f, (_, test) in enumerate(folds):
-        own = None if weights is None else weights[test]
-        if own is not None and not own.sum() > 0:
-            raise InputError(f"fold {f} holds out no rows of positive weight: choose another cv")
-        rows = X[test]
-        judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
-        models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
-        scores.append(score_models(models, rows, judged, n_threads))
-    found = np.stack(scores)
-    return found.reshape(*paths.n_iter.shape, *found.shape[2:])
-
-
 def _best(scores: np.ndarray) -> tuple[int, int]:
     # The places of the l1_ratio and the C with the highest scores (r, c). Of equal ones it is the
     # first C, then the first l1_ratio.
@@ -265,8 +275,3 @@ def _warnings(
             )
         )
     return found
-
-
-def scorer_of(scoring: Any, default: str) -> Any:
-    """Return the scorer of a name or a callable; ValueError if there is none of that name."""
-    return get_scorer(default if scoring is None else scoring)
