@@ -1,4 +1,4 @@
-"""Calibration: probabilities that are right as often as they say."""
+"""Calibration: a temperature with which predicted probabilities match observed frequencies."""
 
 from dataclasses import replace
 from functools import partial
@@ -45,7 +45,7 @@ def _has_linear_model(scaler: Any) -> bool:
 
 
 class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Divides logits by the temperature that makes probabilities right as often as they say.
+    """Divides logits by the temperature with which probabilities match observed frequencies.
 
     One number is fitted, to the cross-entropy, so predicted classes stay as they are (Guo et al.,
     *On calibration of modern neural networks*, ICML 2017). Two classes have logits (0, z):
@@ -56,10 +56,10 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
     ----------
     estimator : classifier, optional
         A fitted classifier, to be calibrated on rows that it wasn't fitted to; one of several
-        labels has one temperature for all of them. A classifier that isn't fitted is, to all rows,
-        and its temperature to what clones of it say of rows that `cv` held out from them. Logits
-        are its decision_function where the softmax of that is its predict_proba, else logarithms
-        of probabilities. None: `fit` and the predictions take logits in place of X.
+        labels has one temperature for all of them. A classifier that isn't fitted is fitted to
+        all rows, and the temperature to the predictions of clones for rows that `cv` held out from
+        them. Logits are its decision_function where the softmax of that is its predict_proba, else
+        logarithms of probabilities. None: `fit` and the predictions take logits in place of X.
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn; for a classifier that isn't fitted.
 
@@ -80,7 +80,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
     >>> X, y = load_digits(return_X_y=True)
     >>> clf = LogisticRegression(C=100.0).fit(X[:900], y[:900])
     >>> scaler = TemperatureScaler(clf).fit(X[900:1300], y[900:1300])
-    >>> bool(scaler.temperature_ > 1)  # it was too sure
+    >>> bool(scaler.temperature_ > 1)  # the classifier was overconfident
     True
     """
 
@@ -144,7 +144,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         return self
 
     def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
-        # Of a fitted classifier, or of logits.
+        # For a fitted classifier, or for logits in place of X.
         logits = _logits(self.estimator, X)
         check_rows(logits, y)
         if self.estimator is None:
@@ -157,7 +157,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         return logits, _distributions(encoded), _weights(sample_weight, logits)
 
     def _fit_and_ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
-        # What is asked are clones, of the rows that they weren't fitted to.
+        # The logits are those of clones of the classifier, for rows that they weren't fitted to.
         estimator = clone(self.estimator)
         check_rows(X, y)
         encoded = encode(y)
@@ -266,7 +266,7 @@ def _inner(estimator: Any) -> Any:
 
 
 def _has_labels(estimator: Any) -> bool:
-    # Of classifiers that could do either, only ours tell several labels from several classes.
+    # Other classifiers don't show whether two columns are labels or classes.
     return isinstance(_inner(estimator), LabelPredictions)
 
 
@@ -292,7 +292,7 @@ def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
 
 
 def _classes_of(y: Any, K: int) -> np.ndarray | None:
-    # The numbers 0 to K - 1 where y may be such; else what is in y must be all classes.
+    # All labels in y if there are K of them; else 0 to K - 1, if y holds such integers.
     values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return None

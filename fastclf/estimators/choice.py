@@ -1,4 +1,4 @@
-"""From the ``solver=`` of an estimator to a solver with all its numbers."""
+"""From the ``solver=`` parameter of an estimator to a solver with all its hyperparameters."""
 
 import dataclasses
 import warnings
@@ -23,9 +23,12 @@ SOLVERS: dict[str, type | None] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-"""Names of solvers; None for what suits the problem best. All of scikit-learn's are among them, and
-reach the same optimum.
+"""Names of solvers; None if the problem decides. Scikit-learn's names are there, too, and reach the
+same optimum.
 """
+
+_PARTS = ("needs", "max_iter", "early_stopping", "init", "step")
+"""What makes an object a solver, also one from outside fastclf."""
 
 
 class SolverParameters(CallbackSupportMixin):
@@ -85,7 +88,7 @@ def named(solver: Any) -> Any:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
         kind = SOLVERS[solver]
         return None if kind is None else kind()
-    if not isinstance(solver, LBFGS | Newton | Proximal | Minibatch):
+    if isinstance(solver, type) or not all(hasattr(solver, part) for part in _PARTS):
         raise InputError(
             f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers, "
             f"got {solver!r}"

@@ -1,6 +1,6 @@
-"""Parameters of scikit-learn's LogisticRegression that have no part in fastclf's own signature.
+"""Parameters and solver names that LogisticRegression takes only because scikit-learn's class does.
 
-A name of scikit-learn's solvers has its limits, too, so that what is refused there is refused here.
+What scikit-learn's solver of a name refuses is refused here, too.
 """
 
 import inspect
@@ -19,11 +19,11 @@ from fastclf.estimators.validation import fraction
 
 try:
     from sklearn.utils._sparse import _align_api_if_sparse
-except ImportError:  # before scikit-learn 1.9 it knows no sparse arrays of its own
+except ImportError:  # before scikit-learn 1.9, which always returns matrices
     _align_api_if_sparse = scipy.sparse.csr_matrix
 
 UNSET = "deprecated"
-"""Scikit-learn's default for ``penalty``: C and l1_ratio tell it."""
+"""Scikit-learn's default for ``penalty``: C and l1_ratio decide the penalty."""
 
 _PENALTIES = ("l1", "l2", "elasticnet", None, UNSET)
 
@@ -35,7 +35,7 @@ _FAILURES = {
     "sag": "The max_iter was reached which means the coef_ did not converge. ",
     "saga": "The max_iter was reached which means the coef_ did not converge. ",
 }
-"""How scikit-learn's warnings begin, by which users' filters know them."""
+"""The beginnings of scikit-learn's warnings, which users' warning filters look for."""
 
 
 _PENALTY_DEPRECATED = (
@@ -98,10 +98,10 @@ def sparse_like_scikit_learn(coef: scipy.sparse.csr_array) -> Any:
 
 
 ANNOUNCED = "warn"
-"""Scikit-learn's default of a parameter whose default will change: the old one, and a warning."""
+"""Scikit-learn's default of parameters whose default will change: the old one and a warning."""
 
 _LEGACY: dict[str, Any] = {"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}
-"""What such a parameter stood for before its change was announced, and does until it comes."""
+"""The old defaults of these parameters."""
 
 _ANNOUNCEMENTS = {
     "l1_ratios": (
@@ -122,12 +122,12 @@ _ANNOUNCEMENTS = {
         "value of use_legacy_attributes will change from True to False in scikit-learn 1.10."
     ),
 }
-"""The beginnings are scikit-learn's, by which users' filters know them."""
+"""They begin as scikit-learn's warnings do, for users' warning filters."""
 
 
 @cache
 def _defaults_of_scikit_learn() -> dict[str, Any]:
-    # From the private module: somebody may have put another class under the public name.
+    # From the private module, because users may replace the public name by another class.
     from sklearn.linear_model._logistic import LogisticRegressionCV
 
     parameters = inspect.signature(LogisticRegressionCV).parameters

@@ -220,7 +220,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         labels = encoded.classes[_codes(encoded)]
         ignored = encoded.ignored if isinstance(encoded, Labels) else None
-        # Rows that are ignored are spread evenly, too.
+        # Stratification spreads ignored rows evenly, too.
         strata = labels if ignored is None else np.where(ignored, -1, _codes(encoded))
         folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
         paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
@@ -295,7 +295,8 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         return compatibility.stands_for("l1_ratios", self.l1_ratios) is None
 
     def _set_legacy(self) -> None:
-        # For each class the same scores; C before the L1 ratio, if that has an axis at all.
+        # Scores are repeated for each class. The axis of C comes before that of the L1 ratios,
+        # which is left out if l1_ratios is None.
         names = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         scores, coefs = self.scores_.swapaxes(1, 2), np.moveaxis(self.coefs_paths_, (3, 2), (0, 2))
         n_iter, l1_ratio = self.n_iter_.swapaxes(1, 2), self.l1_ratio_

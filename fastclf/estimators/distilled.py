@@ -61,9 +61,10 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     hard_weight : float
         a in [0, 1]: 0 is the teacher alone, 1 the labels alone.
     cv : int, splitter, iterable of splits, or None
-        With folds, as for scikit-learn, the student learns from what clones of the teacher say of
-        rows that they weren't fitted to: a teacher that knows its own rows by heart would tell
-        their labels alone. None: from what the teacher says of its own rows.
+        With folds, as for scikit-learn, the student learns from the predictions of clones of the
+        teacher for rows that they weren't fitted to. This helps with teachers that overfit, whose
+        predictions for their own rows are little more than the labels. None: the student learns
+        from the teacher's predictions for its own rows.
 
     Attributes
     ----------

@@ -13,14 +13,14 @@ from fastclf.errors import InputError
 from fastclf.functional.rounding import ROUNDING, SUM_TOLERANCE, off_sum, with_sum_one
 
 _LARGE = 2.0**53
-"""Whole numbers from here on aren't all floats."""
+"""Not every integer from here on is a float64."""
 
 
 @dataclass(frozen=True)
 class Labels:
     """One class for each row, as an index into ``classes`` (K,).
 
-    Rows that are ``ignored``, a mask (n,), weigh nothing, whatever their code.
+    Rows that are ``ignored``, a mask (n,), have weight 0 and any code.
     """
 
     classes: np.ndarray
@@ -114,12 +114,13 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
 
 
 def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # The distinct labels in order, and the index of each. Integers from a small range need no
-    # sorting, and are classes whatever they are; the check warns when most rows have one each.
+    # The distinct labels in order, and the index of each row's label. Integers from a small range
+    # are counted instead of sorted. They are always valid classes, so the check is only made when
+    # there are so many classes that it warns.
     if labels.dtype.kind in "iu" and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if high - low < 2 * labels.size:
-            # Differences of small integers may be too large for their own dtype.
+            # Differences may overflow the dtype of small integers.
             wide = labels if labels.dtype.itemsize == 8 else labels.astype(np.int64)
             offsets = (wide - wide.dtype.type(low)).astype(np.intp)
             present = np.bincount(offsets) > 0
@@ -237,7 +238,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
 
 
 def _contiguous_floats(values: np.ndarray) -> np.ndarray:
-    # Sums over another layout would have other last bits.
+    # C-contiguous, because sums over another memory layout differ in their last bits.
     floats = values.dtype in (np.float32, np.float64)
     return np.ascontiguousarray(values, dtype=None if floats else np.float64)
 
@@ -304,7 +305,7 @@ def plain(y: Any, labels: bool = True) -> np.ndarray:
 
 
 def _labels(values: np.ndarray, of_text: bool) -> np.ndarray:
-    # ``of_text`` tells that labels which are all text become an array of text.
+    # With ``of_text``, labels that are all text become an array of text.
     entries = values.reshape(-1).tolist()
     kinds = set(map(type, entries))
     if _are(kinds, str):
@@ -343,8 +344,8 @@ def _of_numbers(entries: list[Any], kinds: set[type]) -> np.ndarray:
 
 
 def _lost(values: np.ndarray) -> bool:
-    # Whether an array of a list may have lost its types: NaN or numbers become text, large integers
-    # floats.
+    # Whether NumPy may have changed types when it made an array of a list: NaN and numbers become
+    # text, large integers become floats.
     if values.dtype.kind == "f":
         return bool(values.size and np.abs(values).max() >= _LARGE)
     return values.dtype.kind == "U"
@@ -355,7 +356,7 @@ def _are(kinds: set[type], expected: Any) -> bool:
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
-    # With NaN for what is missing; as they are where there is something else.
+    # Missing entries become NaN. If other entries aren't numbers, nothing is changed.
     missing = np.array([is_missing(entry) for entry in values.reshape(-1).tolist()], bool)
     known = values.reshape(-1)[~missing].tolist()
     if not all(isinstance(entry, Real | np.bool_) for entry in known):

@@ -1,4 +1,4 @@
-"""One problem, from its data and settings to coefficients: what all estimators' ``fit`` calls."""
+"""The function that all estimators call to fit a problem, and the settings that it takes."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -207,7 +207,8 @@ def _minimize(
     validation: tuple[Any, Problem] | None,
     tasks: Tasks | None,
 ) -> tuple[Result, str]:
-    # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
+    # The result, and a description of how it was found. ``solver`` is None to let the problem
+    # decide.
     dtype, has_l1 = X.dtype, settings.has_l1
     problem = massless.restrict(problem)
     in_memory = not isinstance(X, StreamedRows)

@@ -227,19 +227,19 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             validation = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
             choice.warn_of_no_use(self.solver, stacklevel=2)
         fit_estimator(self, X, problem, settings, validation, y, sample_weight)
-        self._incremental = None  # partial_fit goes on from here, with a new state
+        self._incremental = None  # a later partial_fit begins here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
     def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
-        # The weight of each class; sets the classes.
+        # Sets classes_, and returns the weight of each class.
         check_two_classes(encoded.classes, type(self).__name__)
         compatibility.check_classes(self.solver, len(encoded.classes))
         self.classes_ = encoded.classes
         return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows, and a problem of few rows whose sums of weights are theirs.
+        # The rows of the stream, and a problem of one row for each class with the same weights.
         soft = stream.several_targets
         tally = DistributionTally(stream.target_names) if soft else LabelTally(self.ignore_index)
         found = survey(self, stream, tally)
@@ -300,7 +300,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         first = known is None
         X = validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
         check_rows(X, y)
-        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # which was set by hand
+        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # coef_ was set by hand
             raise InputError(
                 f"X has {X.shape[1]} features, and coef_ has {np.shape(self.coef_)[-1]}"
             )
@@ -339,7 +339,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             incremental = self._incremental = Incremental(solver, incremental.weight)
         total = float(problem.target.total_weight[0])
         incremental.weight += total
-        # The penalty goes by all the weight seen so far, the loss by that of this part.
+        # The penalty is divided by the weight of all parts so far, the loss by that of this part.
         settings = settings._replace(C=settings.C * incremental.weight / total)
         objective = objective_of(X, problem, settings)
         with np.errstate(over="ignore", invalid="ignore"):  # checked below

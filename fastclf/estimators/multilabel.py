@@ -251,7 +251,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         return self
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows, and a problem of few rows whose sums of weights are theirs.
+        # The rows of the stream, and a problem of two rows with the same weights.
         if not stream.several_targets:
             raise InputError(
                 "several labels need several target columns in a stream; for one use "

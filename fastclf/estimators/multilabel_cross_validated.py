@@ -225,7 +225,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         single = self.per_label or one_label
         view = held_out.MultiLabelView(n_threads=self.n_threads)
         view.threshold_, view.n_features_in_ = self.threshold_, self.n_features_in_
-        # Two labels that look like two classes would be taken for them.
+        # Several labels have 2-D classes, or scorers would take two labels for two classes.
         of_labels = np.tile([0, 1], (values.shape[1], 1))
         view.classes_ = self.classes_ if one_label else of_labels[0] if single else of_labels
         scorer = self._get_scorer()

@@ -1,4 +1,4 @@
-"""What estimators that choose a penalty by cross-validation share: grid, folds and choice."""
+"""What estimators share that choose a penalty by cross-validation: grid, folds, scores, choice."""
 
 import warnings
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from fastclf.estimators.problem import Massless, Problem, nothing_learned
 from fastclf.estimators.validation import boolean, fraction, strength_number
 
 LIKELIHOOD = "neg_log_loss"
-"""The scoring that needs no classes: targets may be distributions."""
+"""The scoring that takes distributions as targets."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -81,8 +81,8 @@ class PenaltySearch(choice.SolverParameters):
         return get_scorer(self._default_scoring if self._scoring is None else self._scoring)
 
     def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
-        # What goes to the splitter's ``split`` and to the scorer's ``score``. Without metadata
-        # routing that is nothing but the sample weights, to the scorer.
+        # The metadata for the splitter's ``split`` and for the scorer's ``score``. Without metadata
+        # routing only the scorer gets some, the sample weights.
         _raise_for_params(params, self, method)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -93,7 +93,7 @@ class PenaltySearch(choice.SolverParameters):
         return process_routing(self, method, **weights, **params)
 
     def _settings(self, l1_ratios: Any) -> tuple[Grid, Settings]:
-        # The grid of its Cs and of ``l1_ratios``, and how all fits are done, after all checks.
+        # The grid of penalties, and the settings of all fits; checks all parameters.
         boolean(self.refit, "refit")
         grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
@@ -186,7 +186,7 @@ class PenaltySearch(choice.SolverParameters):
             if for_each:
                 present = Massless.find(problem, settings.free_intercept).present
                 settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
-            # From the mean of the folds, or as liblinear does from zero.
+            # Start from the mean of the folds; for liblinear from zero, as it does itself.
             warm = not choice.is_liblinear(self.solver)
             start = np.ascontiguousarray(middle.T, dtype=np.float64) if warm else None
             fitted = fit_problem(X, problem, settings, self, start=start)

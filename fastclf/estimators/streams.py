@@ -1,4 +1,4 @@
-"""Rows that are too many for memory: what a fit asks of them, and how it counts them first."""
+"""Streams of more rows than memory holds: their protocol, and how a fit counts their targets."""
 
 import copy
 import warnings
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from fastclf.estimators.problem import Massless, Problem
 
 RESIDENT_BYTES = 1 << 24
-"""Memory of the rows that are kept, on which fits begin."""
+"""Bytes of the rows that are kept in memory, on which fits begin."""
 
 BUFFER_BYTES = 1 << 24
-"""Memory of the buffer in which rows are shuffled."""
+"""Bytes of the buffer in which rows are shuffled."""
 
 _RARE = 30
-"""Rows that are kept of each class, if it has as many."""
+"""Rows of each class that are kept in memory, if there are as many."""
 
 _CHECKED = 10_000
-"""Labels of the first piece that are looked at, whether they are classes at all."""
+"""Labels of the first piece for which it is checked that they are classes."""
 
 
 class Rows(NamedTuple):
@@ -52,7 +52,7 @@ class Rows(NamedTuple):
 
 @runtime_checkable
 class RowStream(Protocol):
-    """What `fit` takes instead of X and y: rows that are read anew in each pass.
+    """Rows that are read again in each pass; `fit` takes a stream in place of X and y.
 
     Attributes
     ----------
@@ -78,12 +78,12 @@ class RowStream(Protocol):
 
 def is_stream(X: Any) -> TypeGuard[RowStream]:
     """Tell whether X is a :class:`RowStream`."""
-    # Looking for the methods of a protocol takes as long as fitting a tiny problem.
+    # isinstance with a protocol takes as long as fitting a tiny problem.
     return not isinstance(X, np.ndarray) and isinstance(X, RowStream)
 
 
 class Tally(Protocol):
-    """What is counted over all targets."""
+    """A count over all targets of a stream."""
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Count some; return their classes as small integers, if each has one."""
