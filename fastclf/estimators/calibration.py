@@ -1,4 +1,4 @@
-"""Calibration: probabilities that are right as often as they say."""
+"""Calibration: a temperature with which predicted probabilities match observed frequencies."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -18,6 +18,7 @@ from fastclf.estimators.encoding import (
     encode,
     indicators,
     most_probable,
+    of_rows,
     plain,
     rows_that_count,
     shape_of,
@@ -34,7 +35,9 @@ from fastclf.estimators.validation import (
 from fastclf.linear_model import LinearModel
 
 _Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""Logits, what they should be, and weights of the rows."""
+"""Logits, their targets, and weights of the rows."""
+
+_OF_ESTIMATOR = "the estimator's logits must be finite, but"
 
 
 def _has_linear_model(scaler: Any) -> bool:
@@ -42,7 +45,7 @@ def _has_linear_model(scaler: Any) -> bool:
 
 
 class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Divides logits by the temperature that makes probabilities right as often as they say.
+    """Divides logits by the temperature with which probabilities match observed frequencies.
 
     One number is fitted, to the cross-entropy, so predicted classes stay as they are (Guo et al.,
     *On calibration of modern neural networks*, ICML 2017). Two classes have logits (0, z):
@@ -53,10 +56,10 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
     ----------
     estimator : classifier, optional
         A fitted classifier, to be calibrated on rows that it wasn't fitted to; one of several
-        labels has one temperature for all of them. A classifier that isn't fitted is, to all rows,
-        and its temperature to what clones of it say of rows that `cv` held out from them. Logits
-        are its decision_function where the softmax of that is its predict_proba, else logarithms
-        of probabilities. None: `fit` and the predictions take logits in place of X.
+        labels has one temperature for all of them. A classifier that isn't fitted is fitted to
+        all rows, and the temperature to the predictions of clones for rows that `cv` held out from
+        them. Logits are its decision_function where the softmax of that is its predict_proba, else
+        logarithms of probabilities. None: `fit` and the predictions take logits in place of X.
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn; for a classifier that isn't fitted.
 
@@ -77,7 +80,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
     >>> X, y = load_digits(return_X_y=True)
     >>> clf = LogisticRegression(C=100.0).fit(X[:900], y[:900])
     >>> scaler = TemperatureScaler(clf).fit(X[900:1300], y[900:1300])
-    >>> bool(scaler.temperature_ > 1)  # it was too sure
+    >>> bool(scaler.temperature_ > 1)  # the classifier was overconfident
     True
     """
 
@@ -127,41 +130,34 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
                 "leave out cv, or give sklearn.base.clone(estimator)"
             )
         self._labels = _has_labels(self.estimator)
-        if not self._labels:
-            X, y, sample_weight = _that_count(self.estimator, X, y, sample_weight)
         if self._labels:
-            temperature = labels_temperature(*self._ask_for_labels(X, y, sample_weight))
-        elif self.estimator is None:
-            temperature = best_temperature(*self._take_logits(X, y, sample_weight))
-        elif _is_fitted(self.estimator):
-            temperature = best_temperature(*self._ask(X, y, sample_weight))
+            told = self._ask_for_labels(X, y, sample_weight)
         else:
-            temperature = best_temperature(*self._fit_and_ask(X, y, sample_weight))
+            X, y, sample_weight = _that_count(self.estimator, X, y, sample_weight)
+            known = self.estimator is None or _is_fitted(self.estimator)
+            told = (self._ask if known else self._fit_and_ask)(X, y, sample_weight)
+        temperature = (labels_temperature if self._labels else best_temperature)(*told)
         self.temperature_ = or_one(temperature)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         return self
 
-    def _take_logits(self, X: Any, y: Any, sample_weight: Any) -> _Told:
-        logits = _as_logits(X)
-        check_rows(logits, y)
-        encoded = encode(y, _classes_of(y, logits.shape[1]))
-        weights = _weights(sample_weight, logits)
-        self.estimator_, self.classes_ = None, encoded.classes
-        self.n_features_in_ = logits.shape[1]
-        return logits, _distributions(encoded), weights
-
     def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
-        self.estimator_ = self.estimator
-        logits = _finite(logits_of(self.estimator, X, bounded=True))
+        # For a fitted classifier, or for logits in place of X.
+        logits = _logits(self.estimator, X)
         check_rows(logits, y)
-        encoded = encode(y, self.estimator.classes_)
-        self.classes_ = encoded.classes
+        if self.estimator is None:
+            classes = _classes_of(y, logits.shape[1])
+            self.n_features_in_ = logits.shape[1]
+        else:
+            classes = self.estimator.classes_
+        encoded = encode(y, classes)
+        self.estimator_, self.classes_ = self.estimator, encoded.classes
         return logits, _distributions(encoded), _weights(sample_weight, logits)
 
     def _fit_and_ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
-        # What is asked are clones, of the rows that they weren't fitted to.
+        # The logits are those of clones of the classifier, for rows that they weren't fitted to.
         estimator = clone(self.estimator)
         check_rows(X, y)
         encoded = encode(y)
@@ -174,9 +170,8 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         self.estimator_ = fitted(estimator, X, own, weights)
         self.classes_ = self.estimator_.classes_
         ask = partial(logits_of, bounded=True)
-        logits = _finite(
-            cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
-        )
+        logits = cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
+        check_finite(logits, _OF_ESTIMATOR)
         return logits, _distributions(encoded), weights
 
     def _ask_for_labels(self, X: Any, y: Any, sample_weight: Any) -> _Told:
@@ -204,7 +199,13 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         if self._labels:
             logits = self.estimator_.decision_function(X) / self.temperature_
             return self.linear_model(), logits
-        logits = self._logits(X) / self.temperature_
+        logits = _logits(self.estimator_, X)
+        if logits.shape[1] != len(self.classes_):
+            raise InputError(
+                f"X has {logits.shape[1]} columns of logits, but there are {len(self.classes_)} "
+                "classes"
+            )
+        logits = logits / self.temperature_
         two = len(self.classes_) == 2
         model = LinearModel(np.empty((1, 0)), "binary" if two else "multiclass", self.classes_)
         return model, logits[:, 1] - logits[:, 0] if two else logits
@@ -248,16 +249,16 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
 
     save = available_if(_has_linear_model)(Predictions.save)
 
-    def _logits(self, X: Any) -> np.ndarray:
-        if self.estimator_ is not None:
-            return _finite(logits_of(self.estimator_, X, bounded=True))
-        logits = _as_logits(X)
-        if logits.shape[1] != len(self.classes_):
-            raise InputError(
-                f"X has {logits.shape[1]} columns of logits, but there are {len(self.classes_)} "
-                "classes"
-            )
-        return logits
+
+def _logits(estimator: Any, X: Any) -> np.ndarray:
+    if estimator is not None:
+        return check_finite(logits_of(estimator, X, bounded=True), _OF_ESTIMATOR)
+    logits = two_columns(
+        check_array(X, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    )
+    if logits.ndim != 2:
+        raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
+    return check_finite(logits, "logits must be finite, but")
 
 
 def _inner(estimator: Any) -> Any:
@@ -265,21 +266,15 @@ def _inner(estimator: Any) -> Any:
 
 
 def _has_labels(estimator: Any) -> bool:
-    # Of classifiers that could do either, only ours tell several labels from several classes.
+    # Other classifiers don't show whether two columns are labels or classes.
     return isinstance(_inner(estimator), LabelPredictions)
 
 
-def _that_count(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def _that_count(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
     # The rows whose label the classifier doesn't ignore.
     inner = _inner(estimator)
     ignore = getattr(getattr(inner, "student_", inner), "ignore_index", None)
-    rows = rows_that_count(y, ignore)
-    if rows is None:
-        return X, y, sample_weight
-    check_consistent_length(X, y, sample_weight)
-    if sample_weight is not None:
-        sample_weight = _safe_indexing(sample_weight, rows)
-    return _safe_indexing(X, rows), _safe_indexing(y, rows), sample_weight
+    return of_rows(rows_that_count(y, ignore), X, y, sample_weight)
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -296,21 +291,8 @@ def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     return None if sample_weight is None else validate_sample_weight(sample_weight, X)
 
 
-def _as_logits(X: Any) -> np.ndarray:
-    logits = two_columns(
-        check_array(X, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
-    )
-    if logits.ndim != 2:
-        raise InputError(f"logits must have shape (n, K) or (n,), got {logits.shape}")
-    return check_finite(logits, "logits must be finite, but")
-
-
-def _finite(logits: np.ndarray) -> np.ndarray:
-    return check_finite(logits, "the estimator's logits must be finite, but")
-
-
 def _classes_of(y: Any, K: int) -> np.ndarray | None:
-    # The numbers 0 to K - 1 where y may be such; else what is in y must be all classes.
+    # All labels in y if there are K of them; else 0 to K - 1, if y holds such integers.
     values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return None

@@ -1,4 +1,4 @@
-"""Scikit-learn's callbacks: a fit as a task, and each of its iterations or epochs as a task of it.
+"""Scikit-learn's callbacks: a fit is a task, and each iteration or epoch is a task within it.
 
 Before scikit-learn 1.9 there are none, and the mixin is empty.
 """

@@ -1,4 +1,4 @@
-"""From the ``solver=`` of an estimator to a solver with all its numbers."""
+"""From the ``solver=`` parameter of an estimator to a solver with all its hyperparameters."""
 
 import dataclasses
 import warnings
@@ -23,15 +23,24 @@ SOLVERS: dict[str, type | None] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-"""Names of solvers; None for what suits the problem best. All of scikit-learn's are among them, and
-reach the same optimum.
+"""Names of solvers; None if the problem decides. Scikit-learn's names are there, too, and reach the
+same optimum.
 """
+
+_PARTS = ("needs", "max_iter", "early_stopping", "init", "step")
+"""What makes an object a solver, also one from outside fastclf."""
 
 
 class SolverParameters(CallbackSupportMixin):
     """Mixin of estimators with a parameter ``solver``, whose own parameters can be set, too."""
 
     solver: Any
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class &= not is_liblinear(self.solver)
+        return tags
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with ``deep`` also those of a solver object.
@@ -72,10 +81,6 @@ class SolverParameters(CallbackSupportMixin):
         return self
 
 
-_OF_A_SOLVER = ("needs", "tol", "max_iter", "early_stopping", "init", "step")
-"""Members of :class:`fastclf.solvers.loop.Solver`."""
-
-
 def named(solver: Any) -> Any:
     """Return the solver object of a name or an object; None if the problem decides which it is."""
     if isinstance(solver, str):
@@ -83,10 +88,10 @@ def named(solver: Any) -> Any:
             raise InputError(f"solver must be one of {', '.join(SOLVERS)}; got {solver!r}")
         kind = SOLVERS[solver]
         return None if kind is None else kind()
-    if isinstance(solver, type) or not all(hasattr(solver, name) for name in _OF_A_SOLVER):
+    if isinstance(solver, type) or not all(hasattr(solver, part) for part in _PARTS):
         raise InputError(
             f"solver must be a name ({', '.join(SOLVERS)}) or an object of fastclf.solvers (or "
-            f"one with {', '.join(_OF_A_SOLVER)}), got {solver!r}"
+            f"one with {', '.join(_PARTS)}), got {solver!r}"
         )
     return solver
 

@@ -1,6 +1,6 @@
-"""Parameters of scikit-learn's LogisticRegression that have no part in fastclf's own signature.
+"""Parameters and solver names that LogisticRegression takes only because scikit-learn's class does.
 
-A name of scikit-learn's solvers has its limits, too, so that what is refused there is refused here.
+What scikit-learn's solver of a name refuses is refused here, too.
 """
 
 import inspect
@@ -19,11 +19,11 @@ from fastclf.estimators.validation import fraction
 
 try:
     from sklearn.utils._sparse import _align_api_if_sparse
-except ImportError:  # before scikit-learn 1.9 it knows no sparse arrays of its own
+except ImportError:  # before scikit-learn 1.9, which always returns matrices
     _align_api_if_sparse = scipy.sparse.csr_matrix
 
 UNSET = "deprecated"
-"""Scikit-learn's default for ``penalty``: C and l1_ratio tell it."""
+"""Scikit-learn's default for ``penalty``: C and l1_ratio decide the penalty."""
 
 _PENALTIES = ("l1", "l2", "elasticnet", None, UNSET)
 
@@ -35,11 +35,16 @@ _FAILURES = {
     "sag": "The max_iter was reached which means the coef_ did not converge. ",
     "saga": "The max_iter was reached which means the coef_ did not converge. ",
 }
-"""How scikit-learn's warnings begin, by which users' filters know them."""
+"""The beginnings of scikit-learn's warnings, which users' warning filters look for."""
 
 
 _PENALTY_DEPRECATED = (
     "'penalty' was deprecated in version 1.8 and will be removed in 1.10 of scikit-learn"
+)
+
+_NONE_DEPRECATED = (
+    "'{name}=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
+    "scikit-learn. Use {name}={zero} instead."
 )
 
 
@@ -93,10 +98,10 @@ def sparse_like_scikit_learn(coef: scipy.sparse.csr_array) -> Any:
 
 
 ANNOUNCED = "warn"
-"""Scikit-learn's default of a parameter whose default will change: the old one, and a warning."""
+"""Scikit-learn's default of parameters whose default will change: the old one and a warning."""
 
 _LEGACY: dict[str, Any] = {"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}
-"""What such a parameter stood for before its change was announced, and does until it comes."""
+"""The old defaults of these parameters."""
 
 _ANNOUNCEMENTS = {
     "l1_ratios": (
@@ -117,12 +122,12 @@ _ANNOUNCEMENTS = {
         "value of use_legacy_attributes will change from True to False in scikit-learn 1.10."
     ),
 }
-"""The beginnings are scikit-learn's, by which users' filters know them."""
+"""They begin as scikit-learn's warnings do, for users' warning filters."""
 
 
 @cache
 def _defaults_of_scikit_learn() -> dict[str, Any]:
-    # From the private module: somebody may have put another class under the public name.
+    # From the private module, because users may replace the public name by another class.
     from sklearn.linear_model._logistic import LogisticRegressionCV
 
     parameters = inspect.signature(LogisticRegressionCV).parameters
@@ -140,13 +145,13 @@ def stands_for(name: str, value: Any) -> Any:
     """
     if not _is_announced(value):
         return value
-    default = _defaults_of_scikit_learn().get(name, ANNOUNCED)
+    default = _defaults_of_scikit_learn()[name]
     return _LEGACY[name] if _is_announced(default) else default
 
 
 def announce(name: str, value: Any, stacklevel: int) -> None:
     """Warn that a default will change, if it was left out and scikit-learn warns, too."""
-    if _is_announced(value) and _is_announced(_defaults_of_scikit_learn().get(name)):
+    if _is_announced(value) and _is_announced(_defaults_of_scikit_learn()[name]):
         warnings.warn(_ANNOUNCEMENTS[name], FutureWarning, stacklevel=stacklevel + 1)
 
 
@@ -159,46 +164,35 @@ def strength_and_share(penalty: Any, C: float, l1_ratio: float | None) -> tuple[
 
 def check_penalty(penalty: Any, C: float, l1_ratio: Any, stacklevel: int) -> None:
     """Warn of deprecated parameters, and refuse those without a meaning."""
-    stacklevel += 1
     if not any(penalty is known or penalty == known for known in _PENALTIES):
         raise InputError(
             f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}; leave it out, and "
             "give C and l1_ratio"
         )
+    found: list[Warning] = []
     if l1_ratio is not None:
         fraction(l1_ratio, "l1_ratio")
     elif penalty == "elasticnet":
         raise InputError("l1_ratio must be specified when penalty is elasticnet, got None")
     elif penalty == UNSET:
-        warnings.warn(
-            "'l1_ratio=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
-            "scikit-learn. Use l1_ratio=0 instead.",
-            FutureWarning,
-            stacklevel=stacklevel,
+        found.append(FutureWarning(_NONE_DEPRECATED.format(name="l1_ratio", zero="0")))
+    if penalty != UNSET:
+        text = (
+            f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use C=np.inf for none, "
+            "l1_ratio=0 for 'l2', 1 for 'l1', and a number between for 'elasticnet'"
         )
-    if penalty == UNSET:
-        return
-    warnings.warn(
-        f"{_PENALTY_DEPRECATED}; in place of penalty={penalty!r} use C=np.inf for none, l1_ratio=0 "
-        "for 'l2', 1 for 'l1', and a number between for 'elasticnet'",
-        FutureWarning,
-        stacklevel=stacklevel,
-    )
-    if penalty is None and C != 1.0:
-        warnings.warn(
-            "Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=stacklevel
-        )
-    if penalty != "elasticnet" and l1_ratio is not None and 0 < l1_ratio < 1:
-        warnings.warn(
-            "l1_ratio parameter is only used when penalty is 'elasticnet'. "
-            f"Got (penalty={penalty})",
-            stacklevel=stacklevel,
-        )
-    if {"l2": 0, "l1": 1}.get(penalty, l1_ratio) != l1_ratio:
-        warnings.warn(
-            f"Inconsistent values: penalty={penalty} with l1_ratio={l1_ratio}. Give l1_ratio alone",
-            stacklevel=stacklevel,
-        )
+        found.append(FutureWarning(text))
+        if penalty is None and C != 1.0:
+            text = "Setting penalty=None will ignore the C and l1_ratio parameters"
+            found.append(UserWarning(text))
+        if penalty != "elasticnet" and l1_ratio is not None and 0 < l1_ratio < 1:
+            text = "l1_ratio parameter is only used when penalty is 'elasticnet'. Got "
+            found.append(UserWarning(f"{text}(penalty={penalty})"))
+        if {"l2": 0, "l1": 1}.get(penalty, l1_ratio) != l1_ratio:
+            text = f"Inconsistent values: penalty={penalty} with l1_ratio={l1_ratio}. "
+            found.append(UserWarning(f"{text}Give l1_ratio alone"))
+    for warning in found:
+        warnings.warn(warning, stacklevel=stacklevel + 1)
 
 
 def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
@@ -218,10 +212,7 @@ def check_penalties(penalty: Any, l1_ratios: Any, stacklevel: int) -> None:
             "(1,) for 'l1', and numbers between for 'elasticnet'"
         )
     elif l1_ratios is None and not left_out:
-        message = (
-            "'l1_ratios=None' was deprecated in version 1.8 and will trigger an error in 1.10 of "
-            "scikit-learn. Use l1_ratios=(0,) instead."
-        )
+        message = _NONE_DEPRECATED.format(name="l1_ratios", zero="(0,)")
     else:
         return
     warnings.warn(message, FutureWarning, stacklevel=stacklevel + 1)

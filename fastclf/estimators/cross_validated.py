@@ -1,22 +1,23 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from fastclf.errors import InputError
-from fastclf.estimators import choice, compatibility, held_out, search
+from fastclf.estimators import compatibility, held_out, search
 from fastclf.estimators.encoding import (
     Distributions,
     Labels,
     check_names,
     column_names,
     encode,
+    is_table,
+    of_rows,
     plain,
+    rows_that_count,
 )
-from fastclf.estimators.paths import Paths
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import problem_of_classes
 from fastclf.estimators.validation import (
@@ -172,12 +173,6 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         self.n_jobs = n_jobs
         self.ignore_index = ignore_index
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
-        return tags
-
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "LogisticRegressionCV":
@@ -225,14 +220,13 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         labels = encoded.classes[_codes(encoded)]
         ignored = encoded.ignored if isinstance(encoded, Labels) else None
-        # Rows that are ignored are spread evenly, too.
+        # Stratification spreads ignored rows evenly, too.
         strata = labels if ignored is None else np.where(ignored, -1, _codes(encoded))
-        folds = search.split(self.cv, X, strata, routed.splitter.split)
-        if ignored is not None:
-            folds = search.without(folds, ignored)
+        folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
         paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
         own = None if sample_weight is None else weights
-        self.scores_ = self._scores(X, encoded, labels, own, folds, paths, routed.scorer.score)
+        judge = self._judge(encoded, labels)
+        self.scores_ = self._scores(X, folds, paths, own, routed.scorer.score, judge)
         self._choose(X, problem, grid, settings, paths, self.scores_[..., None])
         if self._has_no_l1_ratios:
             self.l1_ratios_ = np.array([None])
@@ -257,72 +251,52 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
-        values = plain(y)
-        if values.ndim == 2 and values.shape[1] > 1:
+        parameters = routed.scorer.score
+        if is_table(y):
             check_names(column_names(y), self.classes_)
             encoded = encode(y, self.classes_)
             assert isinstance(encoded, Distributions)
-            if self._scoring in (None, search.LIKELIHOOD):
-                logits = self.decision_function(X).reshape(len(values), 1, -1)
-                weights = routed.scorer.score.get("sample_weight")
-                return float(held_out.log_likelihood(encoded.p, weights)(logits, self.coef_)[0])
+            if self._takes_likelihood:
+                logits = self.decision_function(X).reshape(len(encoded.p), 1, -1)
+                judge = held_out.log_likelihood(encoded.p, parameters.get("sample_weight"))
+                return float(judge(logits, self.coef_)[0])
             y = self.classes_[_codes(encoded)]
         else:
-            y = values
-        parameters = routed.scorer.score
-        if self.ignore_index is not None and values.ndim == 1:
-            labels = encode(y, self.classes_, self.ignore_index)
-            if isinstance(labels, Labels) and labels.ignored is not None:
-                kept = np.flatnonzero(~labels.ignored)
-                if not kept.size:
-                    raise InputError(
-                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
-                    )
-                parameters = _check_method_params(X, parameters, indices=kept)
-                X, y = _safe_indexing(X, kept), _safe_indexing(values, kept)
+            y = plain(y)
+            rows = rows_that_count(y, self.ignore_index, self.classes_)
+            if rows is not None:
+                parameters = _check_method_params(X, parameters, indices=rows)
+                X, y = of_rows(rows, X, y)
         return self._get_scorer()(self, X, y, **parameters)
 
     @property
     def _scoring(self) -> Any:
         return compatibility.stands_for("scoring", self.scoring)
 
-    def _get_scorer(self) -> Any:
-        return search.scorer_of(self._scoring, "accuracy")
-
-    def _scores(
-        self,
-        X: Any,
-        encoded: Labels | Distributions,
-        labels: np.ndarray,
-        weights: np.ndarray | None,
-        folds: search.Folds,
-        paths: Paths,
-        params: dict[str, Any],
-    ) -> np.ndarray:
-        # (F, r, c)
+    def _judge(
+        self, encoded: Labels | Distributions, labels: np.ndarray
+    ) -> Callable[..., held_out.Scores]:
         codes, soft = _codes(encoded), encoded.p if isinstance(encoded, Distributions) else None
-        likelihood = soft is not None and self._scoring in (None, search.LIKELIHOOD)
         scorer = held_out.with_classes(self._get_scorer(), self.classes_)
-        if self._scoring is not None:
-            weights = params.get("sample_weight")
         view = held_out.LogisticView(n_threads=self.n_threads)
         view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
 
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
-            if soft is not None and likelihood:
+            if soft is not None and self._takes_likelihood:
                 return held_out.log_likelihood(soft[test], own)
             if self._scoring in (None, "accuracy"):
                 return held_out.accuracy(codes[test], own)
             return held_out.by_scorer(scorer, view, rows, labels[test], parameters)
 
-        return search.scored(X, folds, paths, weights, params, judge, self.n_threads)
+        return judge
 
     @property
     def _has_no_l1_ratios(self) -> bool:
         return compatibility.stands_for("l1_ratios", self.l1_ratios) is None
 
     def _set_legacy(self) -> None:
-        # For each class the same scores; C before the L1 ratio, if that has an axis at all.
+        # Scores are repeated for each class. The axis of C comes before that of the L1 ratios,
+        # which is left out if l1_ratios is None.
         names = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         scores, coefs = self.scores_.swapaxes(1, 2), np.moveaxis(self.coefs_paths_, (3, 2), (0, 2))
         n_iter, l1_ratio = self.n_iter_.swapaxes(1, 2), self.l1_ratio_

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone, is_regressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility
-from fastclf.estimators.encoding import Distributions, Labels, encode
+from fastclf.estimators.encoding import Distributions, Labels, encode, of_rows
 from fastclf.estimators.fitting import fit_problem
 from fastclf.estimators.logistic import LogisticRegression, settings_of
 from fastclf.estimators.prediction import LinearPredictor
@@ -61,9 +61,10 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     hard_weight : float
         a in [0, 1]: 0 is the teacher alone, 1 the labels alone.
     cv : int, splitter, iterable of splits, or None
-        With folds, as for scikit-learn, the student learns from what clones of the teacher say of
-        rows that they weren't fitted to: a teacher that knows its own rows by heart would tell
-        their labels alone. None: from what the teacher says of its own rows.
+        With folds, as for scikit-learn, the student learns from the predictions of clones of the
+        teacher for rows that they weren't fitted to. This helps with teachers that overfit, whose
+        predictions for their own rows are little more than the labels. None: the student learns
+        from the teacher's predictions for its own rows.
 
     Attributes
     ----------
@@ -147,12 +148,10 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         if isinstance(encoded, Labels) and encoded.ignored is not None:
             rows = np.flatnonzero(~encoded.ignored)
             encoded = Labels(encoded.classes, encoded.codes[rows])
-            X, features, weights = _safe_indexing(X, rows), features[rows], weights[rows]
-            if sample_weight is not None:
-                sample_weight = weights
-            if teacher_logits is not None:
-                check_consistent_length(teacher_logits, y)
-                teacher_logits = _safe_indexing(teacher_logits, rows)
+            X, features, weights, teacher_logits = of_rows(
+                rows, X, features, weights, teacher_logits
+            )
+        sample_weight = None if sample_weight is None else weights
         if encoded is not None:
             check_two_classes(encoded.classes, type(self).__name__)
         if teacher_logits is not None and self.cv is not None:
@@ -224,7 +223,7 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
                 encoded.classes[encoded.codes],
                 encoded.classes,
                 encoded.codes,
-                None if sample_weight is None else np.asarray(sample_weight),
+                sample_weight,
                 self.cv,
                 lambda part, rows: _softened(part, rows, temperature),
             )

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import column_or_1d
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf.errors import InputError
 from fastclf.functional.rounding import ROUNDING, SUM_TOLERANCE, off_sum, with_sum_one
 
 _LARGE = 2.0**53
-"""Whole numbers from here on aren't all floats."""
+"""Not every integer from here on is a float64."""
 
 
 @dataclass(frozen=True)
 class Labels:
     """One class for each row, as an index into ``classes`` (K,).
 
-    Rows that are ``ignored``, a mask (n,), weigh nothing, whatever their code.
+    Rows that are ``ignored``, a mask (n,), have weight 0 and any code.
     """
 
     classes: np.ndarray
@@ -114,12 +114,13 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
 
 
 def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # The distinct labels in order, and the index of each. Integers from a small range need no
-    # sorting, and are classes whatever they are; the check warns when most rows have one each.
+    # The distinct labels in order, and the index of each row's label. Integers from a small range
+    # are counted instead of sorted. They are always valid classes, so the check is only made when
+    # there are so many classes that it warns.
     if labels.dtype.kind in "iu" and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if high - low < 2 * labels.size:
-            # Differences of small integers may be too large for their own dtype.
+            # Differences may overflow the dtype of small integers.
             wide = labels if labels.dtype.itemsize == 8 else labels.astype(np.int64)
             offsets = (wide - wide.dtype.type(low)).astype(np.intp)
             present = np.bincount(offsets) > 0
@@ -155,13 +156,29 @@ def is_table(y: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def rows_that_count(y: Any, ignore: Any) -> np.ndarray | None:
-    """Return the numbers of the rows whose label isn't the one to ignore; None for all rows."""
+def rows_that_count(y: Any, ignore: Any, classes: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the numbers of the rows whose label isn't the one to ignore; None for all rows.
+
+    Labels must be among ``classes`` (K,), if given.
+    """
     if ignore is None or is_table(y):
         return None
-    encoded = encode(y, ignore=ignore)
+    encoded = encode(y, classes, ignore)
     assert isinstance(encoded, Labels)  # y has a single column
-    return None if encoded.ignored is None else np.flatnonzero(~encoded.ignored)
+    if encoded.ignored is None:
+        return None
+    rows = np.flatnonzero(~encoded.ignored)
+    if not rows.size:
+        raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left to score")
+    return rows
+
+
+def of_rows(rows: np.ndarray | None, *arrays: Any) -> tuple[Any, ...]:
+    """Return some rows of arrays of the same length, or of None; all for None."""
+    if rows is None:
+        return arrays
+    check_consistent_length(*arrays)
+    return tuple(None if array is None else _safe_indexing(array, rows) for array in arrays)
 
 
 def column_names(y: Any) -> Any:
@@ -221,7 +238,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
 
 
 def _contiguous_floats(values: np.ndarray) -> np.ndarray:
-    # Sums over another layout would have other last bits.
+    # C-contiguous, because sums over another memory layout differ in their last bits.
     floats = values.dtype in (np.float32, np.float64)
     return np.ascontiguousarray(values, dtype=None if floats else np.float64)
 
@@ -288,7 +305,7 @@ def plain(y: Any, labels: bool = True) -> np.ndarray:
 
 
 def _labels(values: np.ndarray, of_text: bool) -> np.ndarray:
-    # ``of_text`` tells that labels which are all text become an array of text.
+    # With ``of_text``, labels that are all text become an array of text.
     entries = values.reshape(-1).tolist()
     kinds = set(map(type, entries))
     if _are(kinds, str):
@@ -327,8 +344,8 @@ def _of_numbers(entries: list[Any], kinds: set[type]) -> np.ndarray:
 
 
 def _lost(values: np.ndarray) -> bool:
-    # Whether an array of a list may have lost its types: NaN or numbers become text, large integers
-    # floats.
+    # Whether NumPy may have changed types when it made an array of a list: NaN and numbers become
+    # text, large integers become floats.
     if values.dtype.kind == "f":
         return bool(values.size and np.abs(values).max() >= _LARGE)
     return values.dtype.kind == "U"
@@ -339,7 +356,7 @@ def _are(kinds: set[type], expected: Any) -> bool:
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
-    # With NaN for what is missing; as they are where there is something else.
+    # Missing entries become NaN. If other entries aren't numbers, nothing is changed.
     missing = np.array([is_missing(entry) for entry in values.reshape(-1).tolist()], bool)
     known = values.reshape(-1)[~missing].tolist()
     if not all(isinstance(entry, Real | np.bool_) for entry in known):

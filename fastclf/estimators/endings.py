@@ -1,14 +1,14 @@
-"""What is said of fits that overflow, have no optimum or stop before they reach it.
+"""Errors and warnings of fits that overflow, have no optimum, or stop before they reach it.
 
-A fit without a penalty has no optimum where theta tells all rows apart, ``y_i z_i > 0``: twice
-theta has a lower loss in each row, and so on, and the loss falls towards 0, which no finite
+A fit without a penalty has no optimum where some theta separates the rows, ``y_i z_i > 0``: twice
+that theta has a lower loss in each row, and so on, and the loss falls towards 0, which no finite
 coefficients reach (Albert and Anderson, *On the existence of maximum likelihood estimates in
-logistic regression models*, 1984). A solver stops somewhere on the way, where it has told the rows
-apart, so this is seen from the logits of its last theta.
+logistic regression models*, 1984). A solver stops at a theta that separates the rows, so its logits
+show it.
 
-That test raises no false alarm. It misses two cases, which take a linear programme to find: a
-margin so narrow that the solver stops before it has told the rows beside it apart, and rows of
-which only some can be told apart (quasi-complete separation).
+This test never warns without reason. It misses two cases, which only a linear programme finds: a
+margin so narrow that the solver stops before it separates the rows beside it, and rows of which
+only some can be separated (quasi-complete separation).
 """
 
 from dataclasses import replace
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from fastclf.estimators.fitting import Settings
 
 STALLED = "stalled"
-"""The status of a fit that arithmetic ends far from the optimum."""
+"""The status of a fit that rounding ends far from the optimum."""
 
 _SHOWN = 3
-"""Columns of large numbers that are named."""
+"""Most columns that a message names."""
 
 _ROWS = 4096
-"""Rows whose logits are looked at in one go."""
+"""Rows whose logits are computed at a time."""
 
 _ROUNDING = 1e-10
-"""A margin must exceed this share of a row's products, or it may be an error of rounding."""
+"""Smallest share of a row's products that a margin must have, so that it is no rounding error."""
 
 
 def stopped_early(

@@ -1,4 +1,4 @@
-"""One problem, from its data and settings to coefficients: what all estimators' ``fit`` calls."""
+"""The function that all estimators call to fit a problem, and the settings that it takes."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -45,8 +45,8 @@ class Settings(NamedTuple):
     estimator: str
     C: Any
     l1_ratio: Any
-    fit_intercept: bool
     intercept_column: InterceptColumn | None
+    fit_intercept: bool
     solver: Any
     tol: float
     max_iter: int
@@ -63,19 +63,9 @@ class Settings(NamedTuple):
         non_negative_number(estimator.tol, "tol")
         resolve_n_threads(estimator.n_threads)
         choice.named(estimator.solver)
-        settings = cls(
-            type(estimator).__name__,
-            C,
-            l1_ratio,
-            estimator.fit_intercept,
-            InterceptColumn.of(estimator),
-            estimator.solver,
-            estimator.tol,
-            estimator.max_iter,
-            estimator.random_state,
-            estimator.n_threads,
-            estimator.verbose,
-        )
+        name, column = type(estimator).__name__, InterceptColumn.of(estimator)
+        parameters = [getattr(estimator, field) for field in cls._fields[4:]]
+        settings = cls(name, C, l1_ratio, column, *parameters)
         if settings.has_l1:
             choice.check_l1(estimator.solver)
         return settings
@@ -217,7 +207,8 @@ def _minimize(
     validation: tuple[Any, Problem] | None,
     tasks: Tasks | None,
 ) -> tuple[Result, str]:
-    # The result, and what the solver did in words. ``solver`` is None to choose by the problem.
+    # The result, and a description of how it was found. ``solver`` is None to let the problem
+    # decide.
     dtype, has_l1 = X.dtype, settings.has_l1
     problem = massless.restrict(problem)
     in_memory = not isinstance(X, StreamedRows)

@@ -1,4 +1,4 @@
-"""Scores of many models on the rows that a fold holds out, whose logits are one product with X."""
+"""Scores of many models on the rows that a fold holds out; one product with X serves all models."""
 
 import inspect
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def log_likelihood(p: np.ndarray, weights: np.ndarray | None) -> Scores:
     """Return the scores that are minus the cross-entropy to distributions (m, K)."""
 
     def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
-        logits = logits.astype(np.float64)  # to be summed over many rows
+        logits = logits.astype(np.float64)  # sums over many rows need the precision
         if logits.shape[2] == 1:
             logits = np.concatenate([-logits, logits], axis=2)
             log_p = functional.log_sigmoid(logits)
@@ -84,7 +84,7 @@ def label_log_likelihood(y: np.ndarray, weights: np.ndarray | None) -> Scores:
 
 
 def _expected(p: np.ndarray, log_q: Any) -> np.ndarray:
-    # p log q, and 0 where p is, however small q.
+    # p log q, which is 0 for p = 0 even if q is 0.
     return np.where(p > 0, p * np.where(p > 0, log_q, 0), 0)
 
 
@@ -134,7 +134,7 @@ def by_scorer_of_labels(
 def with_classes(scorer: Any, classes: np.ndarray) -> Any:
     """Return a scorer that knows all classes, where its function asks for them as ``labels``.
 
-    Otherwise it would take those of the rows that are held out to be all there are.
+    Otherwise it would take the classes of the rows that are held out for all classes.
     """
     function = getattr(scorer, "_score_func", None)
     asked: Any = () if function is None else inspect.signature(function).parameters

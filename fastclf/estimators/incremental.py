@@ -1,4 +1,4 @@
-"""What ``partial_fit`` keeps between calls: the solver's state and the features' moments."""
+"""The state of ``partial_fit`` between calls: the solver's, and the moments of the features."""
 
 from typing import Any
 

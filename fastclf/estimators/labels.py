@@ -24,7 +24,7 @@ from fastclf.table import listed
 from fastclf.targets import Target, weighted_sums
 
 _LARGEST = 1e30
-"""Weight of a positive class: sums of losses must be finite in float32, too."""
+"""Largest weight of a positive class: sums of losses must be finite in float32, too."""
 
 
 class LabelPredictions:
@@ -44,14 +44,14 @@ class LabelPredictions:
 
     @property
     def _one_label(self) -> bool:
-        # One column of coefficients has the two classes of a 1-D y.
+        # After a fit to a 1-D y of two classes there is one column of coefficients.
         return len(self.classes_) == 2 and np.shape(self.coef_)[0] == 1
 
     def _task(self) -> Task:
         return "binary" if self._one_label else "multilabel"
 
     def _threshold(self) -> np.ndarray:
-        # Without a fit, where coefficients were set by hand, it is the parameter.
+        # If coefficients were set by hand, there is no fitted threshold, and the parameter counts.
         known = getattr(self, "threshold_", None)
         if known is not None:
             return known
@@ -107,16 +107,12 @@ def problem_of_labels(
     Weights are (n,) or (n, L); ``pos_weight`` is the parameter, and ``names`` are those of the L
     labels.
     """
-    weights, values = of_labels(weights, values)
+    weights, values = _of_labels(weights, values)
     positive, total = weighted_sums(weights, values), weights.sum(axis=1)
     loss = Sigmoid(_pos_weights(pos_weight, positive, total, names))
-    return Problem(target_of_labels(values, weights, label_smoothing), loss, values.shape[1])
-
-
-def target_of_labels(values: np.ndarray, weights: np.ndarray, label_smoothing: float) -> Target:
-    """Return the target of indicators without NaN, under weights of :func:`of_labels`."""
     eps = float(label_smoothing)
-    return Target(weights, soft=values if eps == 0 else (1 - eps) * values + eps / 2)
+    soft = values if eps == 0 else (1 - eps) * values + eps / 2
+    return Problem(Target(weights, soft=soft), loss, values.shape[1])
 
 
 def _pos_weights(
@@ -161,7 +157,7 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
     return float(np.average(right[some], weights=weights))
 
 
-def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
 
     From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.
@@ -174,7 +170,7 @@ def of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> np.ndarray:
-    # A number for each label, from one for all, an array, or a dict by their names.
+    # A number for each label, from a number, an array, or a dict by the names of labels.
     L = len(labels)
     if isinstance(value, dict):
         unknown = [label for label in value if label not in labels]
@@ -231,14 +227,16 @@ def _best_threshold(p: np.ndarray, on: np.ndarray, weights: np.ndarray, default:
     values, place = np.unique(p, return_inverse=True)
     right = np.bincount(place, weights * on)
     chosen = np.bincount(place, weights)
-    # What is predicted above each of the places between values, and below all of them.
+    # Sums over the rows that are predicted, for thresholds below all values, between neighbouring
+    # ones, and above all.
     right, chosen = (np.append(np.cumsum(part[::-1])[::-1], 0) for part in (right, chosen))
     f1 = 2 * right / (chosen + right[0])
     middle = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2, [1.0]])
-    # The middle of two neighbouring floats may be one of them: p > threshold must tell them apart.
+    # The middle of two neighbouring floats may round to the upper one, which p > threshold would
+    # then leave out.
     middle[1:-1] = np.where(middle[1:-1] < values[1:], middle[1:-1], values[:-1])
     best = np.flatnonzero(f1 >= f1.max() * (1 - 1e-12))
-    # Thresholds in between two places do the same, so the default itself may be among the best.
+    # Any threshold between two values predicts the same, so the default itself may be a best one.
     place_of_default = int(np.searchsorted(values, default, side="right"))
     if place_of_default in best:
         return float(default)

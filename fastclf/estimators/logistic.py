@@ -7,7 +7,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
-from fastclf.estimators.encoding import Distributions, Labels, encode, is_table, most_probable
+from fastclf.estimators.encoding import (
+    Distributions,
+    Labels,
+    encode,
+    most_probable,
+    of_rows,
+    rows_that_count,
+)
 from fastclf.estimators.endings import overflow
 from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
@@ -19,8 +26,15 @@ from fastclf.estimators.prediction import (
     theta_of,
 )
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey, takes_stream
-from fastclf.estimators.tallies import DistributionTally, LabelTally, codes_among
+from fastclf.estimators.streams import (
+    DistributionTally,
+    LabelTally,
+    RowStream,
+    StreamedRows,
+    codes_among,
+    is_stream,
+    survey,
+)
 from fastclf.estimators.validation import (
     check_alone,
     check_both,
@@ -153,12 +167,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         self.n_jobs = n_jobs
         self.ignore_index = ignore_index
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what the estimator can do."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = not choice.is_liblinear(self.solver)
-        return tags
-
     def fit(
         self,
         X: Any,
@@ -219,22 +227,22 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             validation = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
             choice.warn_of_no_use(self.solver, stacklevel=2)
         fit_estimator(self, X, problem, settings, validation, y, sample_weight)
-        self._incremental = None  # partial_fit goes on from here, with a new state
+        self._incremental = None  # a later partial_fit begins here, with a new state
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
     def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
-        # The weight of each class; sets the classes.
+        # Sets classes_, and returns the weight of each class.
         check_two_classes(encoded.classes, type(self).__name__)
         compatibility.check_classes(self.solver, len(encoded.classes))
         self.classes_ = encoded.classes
         return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows, and a problem of few rows whose sums of weights are theirs.
+        # The rows of the stream, and a problem of one row for each class with the same weights.
         soft = stream.several_targets
         tally = DistributionTally(stream.target_names) if soft else LabelTally(self.ignore_index)
-        found = survey(stream, tally)
+        found = survey(self, stream, tally)
         sums, mass = tally.encoded()
         if not len(sums.classes):
             raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
@@ -247,7 +255,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             return problem_of_classes(encoded, weights, of_class, dtype, eps, is_part=True)
 
         problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
-        takes_stream(self, stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
 
     @compatibility.OfMinibatchSolvers
@@ -293,7 +300,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         first = known is None
         X = validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
         check_rows(X, y)
-        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # which was set by hand
+        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # coef_ was set by hand
             raise InputError(
                 f"X has {X.shape[1]} features, and coef_ has {np.shape(self.coef_)[-1]}"
             )
@@ -332,7 +339,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             incremental = self._incremental = Incremental(solver, incremental.weight)
         total = float(problem.target.total_weight[0])
         incremental.weight += total
-        # The penalty goes by all the weight seen so far, the loss by that of this part.
+        # The penalty is divided by the weight of all parts so far, the loss by that of this part.
         settings = settings._replace(C=settings.C * incremental.weight / total)
         objective = objective_of(X, problem, settings)
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
@@ -357,21 +364,10 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         float
         """
         check_is_fitted(self)
-        soft = is_table(y)
         classes = np.asarray(self.classes_)
-        y = most_probable(y, classes)
-        if self.ignore_index is not None and not soft:
-            encoded = encode(y, classes, self.ignore_index)
-            assert isinstance(encoded, Labels)  # y has a single column
-            y = classes[encoded.codes]
-            if encoded.ignored is not None:
-                rows = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
-                sample_weight = rows * ~encoded.ignored
-                if not sample_weight.sum() > 0:
-                    raise InputError(
-                        f"all of y is ignore_index={self.ignore_index!r}: nothing is left to score"
-                    )
-        return super().score(X, y, sample_weight)
+        rows = rows_that_count(y, self.ignore_index, classes)
+        X, y, sample_weight = of_rows(rows, X, y, sample_weight)
+        return super().score(X, most_probable(y, classes), sample_weight)
 
 
 def settings_of(estimator: LogisticRegression) -> Settings:

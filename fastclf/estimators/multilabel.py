@@ -1,5 +1,6 @@
 """Multi-label classification: one sigmoid a label, all labels fitted over the same passes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,19 @@ from fastclf.estimators.labels import (
     best_thresholds,
     encode_labels,
     label_names,
-    of_labels,
     problem_of_labels,
     subset_accuracy,
-    target_of_labels,
     thresholds,
 )
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import RowStream, StreamedRows, is_stream, survey, takes_stream
-from fastclf.estimators.tallies import IndicatorTally
+from fastclf.estimators.streams import (
+    IndicatorTally,
+    RowStream,
+    StreamedRows,
+    is_stream,
+    survey,
+)
 from fastclf.estimators.validation import (
     check_alone,
     check_both,
@@ -247,25 +251,23 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         return self
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows, and a problem of few rows whose sums of weights are theirs.
+        # The rows of the stream, and a problem of two rows with the same weights.
         if not stream.several_targets:
             raise InputError(
                 "several labels need several target columns in a stream; for one use "
                 "LogisticRegression"
             )
         tally = IndicatorTally()
-        found = survey(stream, tally)
+        found = survey(self, stream, tally)
         values, mass = tally.encoded()
         names = stream.target_names
         self.classes_ = np.arange(values.shape[1]) if names is None else np.asarray(names)
         problem = self._problem(values, mass)
-        loss, L = problem.loss, problem.n_columns
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            weights, values = of_labels(weights, indicators(y)[0])
-            return Problem(target_of_labels(values, weights, self.label_smoothing), loss, L)
+            part = problem_of_labels(indicators(y)[0], weights, self.label_smoothing, None, [])
+            return replace(part, loss=problem.loss)
 
-        takes_stream(self, stream, found.n_features)
         return StreamedRows(stream, found, encoded_problem), problem
 
     def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:

@@ -1,5 +1,6 @@
 """Multi-label classification with C, or that of each label, chosen by cross-validation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from fastclf.estimators.labels import (
     problem_of_labels,
     thresholds,
 )
-from fastclf.estimators.paths import Paths
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
@@ -68,6 +68,8 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
     >>> clf.C_.shape, clf.scores_.shape
     ((5,), (3, 1, 2, 5))
     """
+
+    _default_scoring = search.LIKELIHOOD
 
     def __init__(
         self,
@@ -153,7 +155,10 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         some = None if known.all() else known
         paths = self._fit_paths(X, problem, weights, folds, grid, settings, some)
         own = None if sample_weight is None else weights
-        scores = self._scores(X, values, on, own, folds, paths, routed.scorer.score)
+        judge = self._judge(values, L == 1)
+        scores = self._scores(X, folds, paths, own, routed.scorer.score, judge)
+        scores = scores.reshape(*paths.n_iter.shape, -1)
+        scores = scores if self.per_label else scores.mean(axis=-1, keepdims=True)
         self.scores_ = scores if self.per_label else scores[..., 0]
         self._choose(X, problem, grid, settings, paths, scores, self.per_label)
         return self
@@ -179,30 +184,25 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         check_is_fitted(self)
         X = validate_features(self, X, reset=False)
         values, _ = encode_labels(X, y, self.classes_, self._one_label)
-        if self.scoring in (None, search.LIKELIHOOD):
-            logits = self.decision_function(X).reshape(len(values), 1, -1)
-            weights = routed.scorer.score.get("sample_weight")
-            self._check_held_out(
-                ~np.isnan(values), np.ones(len(values)), [(np.empty(0), np.arange(len(values)))]
-            )
-            return float(held_out.label_log_likelihood(values, weights)(logits, self.coef_).mean())
-        known = ~np.isnan(values)
-        if not known.all():
+        known, parameters = ~np.isnan(values), routed.scorer.score
+        if self._takes_likelihood:
+            everything = [(np.empty(0), np.arange(len(values)))]
+            self._check_held_out(known, np.ones(len(values)), everything)
+        elif not known.all():
             self._check_scoring()
-        on = (values > 0.5).astype(np.intp)
-        if self.per_label and not self._one_label:
-            view, scorer = self._view(len(self.classes_), False)
-            of_labels = held_out.by_scorer_of_labels(
-                scorer, view, X, on, routed.scorer.score, known
+        if self._takes_likelihood or (self.per_label and not self._one_label):
+            judge = self._judge(values, self._one_label)
+            scores = judge(slice(None), X, parameters.get("sample_weight"), parameters)
+            logits = self.decision_function(X).reshape(len(values), 1, -1)
+            return float(
+                scores(logits, np.column_stack([self.coef_, self.intercept_])[None]).mean()
             )
-            logits = self.decision_function(X)[:, None, :]
-            coefs = np.column_stack([self.coef_, self.intercept_])[None]
-            return float(of_labels(logits, coefs).mean())
+        on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if self._one_label else on
-        return self._get_scorer()(self, X, truth, **routed.scorer.score)
+        return self._get_scorer()(self, X, truth, **parameters)
 
     def _check_scoring(self) -> None:
-        if self.scoring not in (None, search.LIKELIHOOD) and not self.per_label:
+        if not self._takes_likelihood and not self.per_label:
             raise InputError(
                 f"scoring={self.scoring!r} can't leave out labels that aren't known, and y holds "
                 "NaN; use scoring=None, the likelihood of those that are, or per_label=True, by "
@@ -220,48 +220,25 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
                     "known: choose another cv, or leave out that label"
                 )
 
-    def _get_scorer(self) -> Any:
-        return search.scorer_of(self.scoring, search.LIKELIHOOD)
-
-    def _view(self, L: int, one_label: bool) -> tuple[held_out.MultiLabelView, Any]:
-        # What the scorer sees, of all labels or one at a time, and the scorer.
+    def _judge(self, values: np.ndarray, one_label: bool) -> Callable[..., held_out.Scores]:
+        # The scorer sees all labels, or one at a time.
         single = self.per_label or one_label
         view = held_out.MultiLabelView(n_threads=self.n_threads)
         view.threshold_, view.n_features_in_ = self.threshold_, self.n_features_in_
-        # Two labels that look like two classes would be taken for them.
-        of_labels = np.tile([0, 1], (L, 1))
+        # Several labels have 2-D classes, or scorers would take two labels for two classes.
+        of_labels = np.tile([0, 1], (values.shape[1], 1))
         view.classes_ = self.classes_ if one_label else of_labels[0] if single else of_labels
         scorer = self._get_scorer()
-        return view, held_out.with_classes(scorer, view.classes_) if single else scorer
-
-    def _scores(
-        self,
-        X: Any,
-        values: np.ndarray,
-        on: np.ndarray,
-        weights: np.ndarray | None,
-        folds: search.Folds,
-        paths: Paths,
-        params: dict[str, Any],
-    ) -> np.ndarray:
-        # (F, r, c, L) with scores of each label, else (F, r, c, 1)
-        likelihood = self.scoring in (None, search.LIKELIHOOD)
-        if self.scoring is not None:
-            weights = params.get("sample_weight")
-        one_label = values.shape[1] == 1
-        single = self.per_label or one_label
-        view, scorer = self._view(values.shape[1], one_label)
-        known = ~np.isnan(values)
+        scorer = held_out.with_classes(scorer, view.classes_) if single else scorer
+        known, on = ~np.isnan(values), (values > 0.5).astype(np.intp)
         truth = self.classes_[on] if one_label else on
 
         def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
-            if likelihood:
+            if self._takes_likelihood:
                 return held_out.label_log_likelihood(values[test], own)
+            asked = scorer, view, rows, truth[test], parameters
             if single:
-                asked = scorer, view, rows, truth[test], parameters, known[test]
-                return held_out.by_scorer_of_labels(*asked)
-            return held_out.by_scorer(scorer, view, rows, truth[test], parameters)
+                return held_out.by_scorer_of_labels(*asked, known[test])
+            return held_out.by_scorer(*asked)
 
-        scores = search.scored(X, folds, paths, weights, params, judge, self.n_threads)
-        scores = scores.reshape(*paths.n_iter.shape, -1)
-        return scores if self.per_label else scores.mean(axis=-1, keepdims=True)
+        return judge

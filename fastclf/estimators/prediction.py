@@ -111,7 +111,7 @@ class Predictions:
 
 
 def _is_refused_by_onnx(estimator: Any) -> bool:
-    # The converter's softmax is right for three and more classes.
+    # The converter is right for three and more classes.
     return not hasattr(estimator, "classes_") or estimator._task() != "multiclass"
 
 

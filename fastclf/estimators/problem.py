@@ -1,4 +1,4 @@
-"""What is to be fitted: targets, a loss and columns, less those that have no optimum."""
+"""A problem to be fitted: targets and a loss; and columns that are left out, without an optimum."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ from fastclf.losses import Distillation, Loss, Sigmoid, Softmax
 from fastclf.targets import Target, weighted_sums
 
 _ROWS = 4096
-"""Rows whose targets are complemented at a time."""
+"""Rows for which ``1 - p`` is computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Problem:
         weights = self.target.weights
         on = weighted_sums(weights, p)
         off = on.sum() - on
-        if self.loss.is_sigmoid:  # not the total's rest, which rounding keeps from being 0
+        if self.loss.is_sigmoid:  # total - on may not be exactly 0
             off = np.zeros_like(on)
             for first in range(0, len(p), _ROWS):
                 rows = slice(first, first + _ROWS)
@@ -143,7 +143,7 @@ class Massless:
         smoothing, _, hard_weight = problem.loss.parameters
         if not fit_intercept or smoothing * hard_weight > 0:
             return cls(mass, np.asarray(mass.any(axis=0)))
-        # A class that has all the weight leaves the other classes of a softmax none.
+        # If one class of a softmax has all the weight, every other class has none.
         return cls(mass, np.asarray((mass > 0).all(axis=0)))
 
     def warnings(self, classes: np.ndarray) -> list[Warning]:

@@ -1,4 +1,4 @@
-"""What estimators that choose a penalty by cross-validation share: grid, folds and choice."""
+"""What estimators share that choose a penalty by cross-validation: grid, folds, scores, choice."""
 
 import warnings
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from fastclf.estimators.problem import Massless, Problem, nothing_learned
 from fastclf.estimators.validation import boolean, fraction, strength_number
 
 LIKELIHOOD = "neg_log_loss"
-"""The scoring that needs no classes: targets may be distributions."""
+"""The scoring that takes distributions as targets."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -38,17 +38,17 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 class PenaltySearch(choice.SolverParameters):
     """Mixin of linear predictors that choose C and l1_ratio by cross-validation.
 
-    A class that uses it defines ``_get_scorer``.
+    Fits are done along paths of penalties; see :mod:`fastclf.estimators.paths`.
     """
 
     Cs: Any
     classes_: np.ndarray
     cv: Any
     fit_intercept: bool
-    max_iter: int
     n_threads: int | None
     refit: bool
-    tol: float
+    scoring: Any
+    _default_scoring = "accuracy"
 
     __metadata_request__score = {"sample_weight": UNUSED}
 
@@ -68,12 +68,21 @@ class PenaltySearch(choice.SolverParameters):
             )
         )
 
+    @property
+    def _scoring(self) -> Any:
+        return self.scoring
+
+    @property
+    def _takes_likelihood(self) -> bool:
+        # Whether targets that aren't labels are scored by their likelihood.
+        return self._scoring in (None, LIKELIHOOD)
+
     def _get_scorer(self) -> Any:
-        raise NotImplementedError
+        return get_scorer(self._default_scoring if self._scoring is None else self._scoring)
 
     def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
-        # What goes to the splitter's ``split`` and to the scorer's ``score``. Without metadata
-        # routing that is nothing but the sample weights, to the scorer.
+        # The metadata for the splitter's ``split`` and for the scorer's ``score``. Without metadata
+        # routing only the scorer gets some, the sample weights.
         _raise_for_params(params, self, method)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -84,7 +93,7 @@ class PenaltySearch(choice.SolverParameters):
         return process_routing(self, method, **weights, **params)
 
     def _settings(self, l1_ratios: Any) -> tuple[Grid, Settings]:
-        # The grid of its Cs and of ``l1_ratios``, and how all fits are done, after all checks.
+        # The grid of penalties, and the settings of all fits; checks all parameters.
         boolean(self.refit, "refit")
         grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
@@ -121,6 +130,34 @@ class PenaltySearch(choice.SolverParameters):
             warnings.warn(warning, stacklevel=3)
         return paths
 
+    def _scores(
+        self,
+        X: Any,
+        folds: Folds,
+        paths: Paths,
+        weights: np.ndarray | None,
+        params: dict[str, Any],
+        judge: Callable[..., Scores],
+    ) -> np.ndarray:
+        # The scores of all models of all folds, (F, r, c) or (F, r, c, L). ``judge`` returns the
+        # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
+        # and their part of the scorer's parameters.
+        if self._scoring is not None:
+            weights = params.get("sample_weight")
+        scores = []
+        for f, (_, test) in enumerate(folds):
+            own = None if weights is None else weights[test]
+            if own is not None and not own.sum() > 0:
+                raise InputError(
+                    f"fold {f} holds out no rows of positive weight: choose another cv"
+                )
+            rows = X[test]
+            judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
+            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+            scores.append(score_models(models, rows, judged, self.n_threads))
+        found = np.stack(scores)
+        return found.reshape(*paths.n_iter.shape, *found.shape[2:])
+
     def _choose(
         self,
         X: Any,
@@ -149,7 +186,7 @@ class PenaltySearch(choice.SolverParameters):
             if for_each:
                 present = Massless.find(problem, settings.free_intercept).present
                 settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
-            # From the mean of the folds, or as liblinear does from zero.
+            # Start from the mean of the folds; for liblinear from zero, as it does itself.
             warm = not choice.is_liblinear(self.solver)
             start = np.ascontiguousarray(middle.T, dtype=np.float64) if warm else None
             fitted = fit_problem(X, problem, settings, self, start=start)
@@ -181,57 +218,23 @@ def _l1_ratios(l1_ratios: Any) -> np.ndarray:
     return np.array([fraction(ratio, "each of l1_ratios") for ratio in values.tolist()])
 
 
-def split(cv: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Folds:
-    """Return the rows to train on and to hold out, of each fold."""
-    parts = check_cv(cv, y, classifier=True).split(X, y, **params)
-    folds = [(_rows(train), _rows(test)) for train, test in parts]
-    if not folds:
-        raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
-    for f, (_, test) in enumerate(folds):
-        if test.size == 0:
+def split(
+    cv: Any, X: Any, y: np.ndarray, params: dict[str, Any], ignored: np.ndarray | None = None
+) -> Folds:
+    """Return the rows to train on and to hold out, of each fold, without those of a mask (n,)."""
+    folds = []
+    for f, parts in enumerate(check_cv(cv, y, classifier=True).split(X, y, **params)):
+        train, test = (np.asarray(part) for part in parts)
+        rows = [np.flatnonzero(p) if p.dtype == bool else p.astype(np.intp) for p in (train, test)]
+        if rows[1].size == 0:
             raise InputError(f"fold {f} holds out no rows: choose another cv")
-    return folds
-
-
-def without(folds: Folds, ignored: np.ndarray) -> Folds:
-    """Return folds without the rows of a mask (n,)."""
-    kept = [(train[~ignored[train]], test[~ignored[test]]) for train, test in folds]
-    for f, (_, test) in enumerate(kept):
+        train, test = rows if ignored is None else (part[~ignored[part]] for part in rows)
         if test.size == 0:
             raise InputError(f"fold {f} holds out ignored rows alone: choose another cv")
-    return kept
-
-
-def _rows(part: Any) -> np.ndarray:
-    part = np.asarray(part)
-    return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)
-
-
-def scored(
-    X: Any,
-    folds: Folds,
-    paths: Paths,
-    weights: np.ndarray | None,
-    params: dict[str, Any],
-    judge: Callable[..., Scores],
-    n_threads: int | None,
-) -> np.ndarray:
-    """Return the scores of all models of all folds, (F, r, c) or (F, r, c, L).
-
-    ``judge`` returns the :data:`Scores` of the rows that a fold holds out. It takes their numbers,
-    features and weights, and their part of the scorer's parameters.
-    """
-    scores = []
-    for f, (_, test) in enumerate(folds):
-        own = None if weights is None else weights[test]
-        if own is not None and not own.sum() > 0:
-            raise InputError(f"fold {f} holds out no rows of positive weight: choose another cv")
-        rows = X[test]
-        judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
-        models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
-        scores.append(score_models(models, rows, judged, n_threads))
-    found = np.stack(scores)
-    return found.reshape(*paths.n_iter.shape, *found.shape[2:])
+        folds.append((train, test))
+    if not folds:
+        raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
+    return folds
 
 
 def _best(scores: np.ndarray) -> tuple[int, int]:
@@ -272,8 +275,3 @@ def _warnings(
             )
         )
     return found
-
-
-def scorer_of(scoring: Any, default: str) -> Any:
-    """Return the scorer of a name or a callable; ValueError if there is none of that name."""
-    return get_scorer(default if scoring is None else scoring)

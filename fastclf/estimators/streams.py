@@ -1,14 +1,17 @@
-"""Rows that are too many for memory: what a fit asks of them, and how it counts them first."""
+"""Streams of more rows than memory holds: their protocol, and how a fit counts their targets."""
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf import threads
 from fastclf.errors import InputError
+from fastclf.estimators.encoding import Distributions, Labels, encode, indicators
 from fastclf.finite import first_not_finite
 from fastclf.objective.shuffling import through_buffer
 from fastclf.targets import Target
@@ -17,13 +20,16 @@ if TYPE_CHECKING:
     from fastclf.estimators.problem import Massless, Problem
 
 RESIDENT_BYTES = 1 << 24
-"""Memory of the rows that are kept, on which fits begin."""
+"""Bytes of the rows that are kept in memory, on which fits begin."""
 
 BUFFER_BYTES = 1 << 24
-"""Memory of the buffer in which rows are shuffled."""
+"""Bytes of the buffer in which rows are shuffled."""
 
 _RARE = 30
-"""Rows that are kept of each class, if it has as many."""
+"""Rows of each class that are kept in memory, if there are as many."""
+
+_CHECKED = 10_000
+"""Labels of the first piece for which it is checked that they are classes."""
 
 
 class Rows(NamedTuple):
@@ -46,7 +52,7 @@ class Rows(NamedTuple):
 
 @runtime_checkable
 class RowStream(Protocol):
-    """What `fit` takes instead of X and y: rows that are read anew in each pass.
+    """Rows that are read again in each pass; `fit` takes a stream in place of X and y.
 
     Attributes
     ----------
@@ -72,12 +78,12 @@ class RowStream(Protocol):
 
 def is_stream(X: Any) -> TypeGuard[RowStream]:
     """Tell whether X is a :class:`RowStream`."""
-    # Looking for the methods of a protocol takes as long as fitting a tiny problem.
+    # isinstance with a protocol takes as long as fitting a tiny problem.
     return not isinstance(X, np.ndarray) and isinstance(X, RowStream)
 
 
 class Tally(Protocol):
-    """What is counted over all targets."""
+    """A count over all targets of a stream."""
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Count some; return their classes as small integers, if each has one."""
@@ -101,8 +107,11 @@ class Survey:
         return self.kept.X.mean(axis=0, dtype=np.float64)
 
 
-def survey(stream: RowStream, tally: Tally) -> Survey:
-    """Read a stream once and count its targets; an InputError names a row that can't be used."""
+def survey(estimator: Any, stream: RowStream, tally: Tally) -> Survey:
+    """Read a stream once and count its targets, and set what an estimator knows of the features.
+
+    An InputError names a row that can't be used.
+    """
     keeper = _Keeper()
     n = d = 0
     for X, y, weights in threads.ahead(stream.rows_in_order()):
@@ -112,6 +121,11 @@ def survey(stream: RowStream, tally: Tally) -> Survey:
         n, d = n + len(X), X.shape[1]
     if n == 0:
         raise InputError("the stream has no rows")
+    estimator.n_features_in_ = d
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    if stream.feature_names is not None:
+        estimator.feature_names_in_ = np.asarray(stream.feature_names, dtype=object)
     return Survey(n, d, keeper.rows())
 
 
@@ -234,10 +248,101 @@ class StreamedRows:
         yield from through_buffer(chunks, rng, size, multiple)
 
 
-def takes_stream(estimator: Any, stream: RowStream, n_features: int) -> None:
-    """Set what an estimator knows of the features of a stream that it is fitted to."""
-    estimator.n_features_in_ = n_features
-    if hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
-    if stream.feature_names is not None:
-        estimator.feature_names_in_ = np.asarray(stream.feature_names, dtype=object)
+class LabelTally:
+    """Classes and their weights, from pieces of labels (m,); the label ``ignore`` is no class."""
+
+    def __init__(self, ignore: object = None) -> None:
+        self._ignore = ignore
+        self._code_of: dict[object, int] = {}
+        self._labels: list[np.generic] = []
+        self._mass = np.zeros(0)
+        self._n = 0
+
+    def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Count some labels; return the number of each one's class, as they came."""
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            row = self._n + int((~np.isfinite(y)).argmax()) + 1
+            raise InputError(f"row {row}: the target is missing or infinite; drop such rows")
+        if self._n == 0:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that there are many classes
+                check_classification_targets(y[:_CHECKED])
+        self._n += len(y)
+        found, places = np.unique(y, return_inverse=True)
+        for label, name in zip(found, found.tolist(), strict=True):
+            if name not in self._code_of:
+                self._code_of[name] = len(self._labels)
+                self._labels.append(label)
+        codes = np.array([self._code_of[name] for name in found.tolist()], np.intp)[places]
+        more: np.ndarray = np.bincount(codes, weights, minlength=len(self._labels))
+        self._mass = more + np.append(self._mass, np.zeros(len(more) - len(self._mass)))
+        return codes
+
+    def encoded(self) -> tuple[Labels, np.ndarray]:
+        """Return one row for each class, in order, and their weights (K,)."""
+        kept = [i for i, label in enumerate(self._labels) if not self._is_ignored(label)]
+        classes = np.array([self._labels[i] for i in kept])
+        order = np.argsort(classes)
+        return Labels(classes[order], np.arange(len(order))), self._mass[kept][order]
+
+    def _is_ignored(self, label: np.generic) -> bool:
+        return self._ignore is not None and bool(label == self._ignore)
+
+
+class DistributionTally:
+    """The weight of each class, from pieces of distributions (m, K)."""
+
+    def __init__(self, names: tuple[str, ...] | None) -> None:
+        self.names = None if names is None else np.asarray(names)
+        self._mass: np.ndarray | float = 0.0
+
+    def add(self, y: np.ndarray, weights: np.ndarray) -> None:
+        """Count some rows."""
+        encoded = encode(y)
+        self._mass = self._mass + encoded.mass(weights)
+
+    def encoded(self) -> tuple[Distributions, np.ndarray]:
+        """Return one row for each class, and their weights (K,)."""
+        mass = np.asarray(self._mass)
+        classes = np.arange(mass.size) if self.names is None else self.names
+        return Distributions(classes, np.eye(mass.size)), mass
+
+
+class IndicatorTally:
+    """The weight on both sides of each label, from pieces of indicators (m, L)."""
+
+    def __init__(self) -> None:
+        self._sides: np.ndarray | float = 0.0
+
+    def add(self, y: np.ndarray, weights: np.ndarray) -> None:
+        """Count some rows."""
+        values, _ = indicators(y)
+        known = ~np.isnan(values)
+        own = weights[:, None] * known
+        positive = np.where(known, values, 0)
+        on = np.einsum("il,il->l", own, positive)
+        off = np.einsum("il,il->l", own, 1 - positive)
+        self._sides = self._sides + np.stack([on, off])
+
+    def encoded(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row in which all labels are on and one in which all are off, with weights.
+
+        Both (2, L).
+        """
+        sides = np.asarray(self._sides)
+        return np.stack([np.ones(sides.shape[1]), np.zeros(sides.shape[1])]), sides
+
+
+def codes_among(classes: np.ndarray, y: np.ndarray, ignore: object = None) -> Labels:
+    """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
+    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    ignored = None if ignore is None else np.asarray(y == ignore)
+    unknown = classes[codes] != y
+    if ignored is not None:
+        unknown &= ~ignored
+    if unknown.any():
+        raise InputError(
+            f"the target {y[unknown][0]!r} wasn't there in the first pass over the data; start "
+            "again when nobody writes to them"
+        )
+    return Labels(classes, codes, ignored if ignored is not None and ignored.any() else None)

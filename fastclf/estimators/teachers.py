@@ -1,4 +1,4 @@
-"""What any fitted classifier says of rows, as logits; and of rows that it wasn't fitted to.
+"""Logits of any fitted classifier, and logits for rows that it wasn't fitted to.
 
 A ``decision_function`` is taken for logits where its softmax is what ``predict_proba`` returns, or
 where there is no ``predict_proba``: for an SVC with ``probability=False`` the probabilities are the
@@ -19,7 +19,7 @@ from fastclf.errors import InputError
 from fastclf.functional import softmax
 
 _AGREEMENT = 1e-3
-"""By how much probabilities may miss the softmax of the logits that they were made from."""
+"""Largest difference of probabilities from the softmax of the logits that they were made from."""
 
 
 def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
@@ -38,24 +38,24 @@ def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
     if not hasattr(classifier, "classes_"):
         raise InputError(f"{name} has no classes_: it must be a classifier, and fitted")
     K = len(classifier.classes_)
-    told = None
+    logits: np.ndarray | None = None
     if hasattr(classifier, "decision_function"):
-        told = two_columns(np.asarray(classifier.decision_function(X)))
+        logits = two_columns(np.asarray(classifier.decision_function(X)))
     if not hasattr(classifier, "predict_proba"):
-        if told is None:
+        if logits is None:
             raise InputError(f"{name} has neither decision_function nor predict_proba")
-        if told.shape[1] != K:
+        if logits.shape[1] != K:
             raise InputError(
-                f"the decision_function of {name} has {told.shape[1]} columns for {K} classes; "
+                f"the decision_function of {name} has {logits.shape[1]} columns for {K} classes; "
                 "set decision_function_shape='ovr', or use a classifier with predict_proba"
             )
-        return told
+        return logits
     p = np.asarray(classifier.predict_proba(X))
     if p.ndim != 2 or p.shape[1] != K:
         raise InputError(f"the predict_proba of {name} has shape {p.shape} for {K} classes")
-    if told is not None and told.shape == p.shape and np.isfinite(told).all():
-        if np.abs(softmax(told) - p).max(initial=0) <= _AGREEMENT:
-            return told
+    if logits is not None and logits.shape == p.shape and np.isfinite(logits).all():
+        if np.abs(softmax(logits) - p).max(initial=0) <= _AGREEMENT:
+            return logits
     if bounded:
         p = np.maximum(p, np.finfo(p.dtype if p.dtype.kind == "f" else np.float64).eps)
     with np.errstate(divide="ignore"):
@@ -79,17 +79,17 @@ def check_finite(logits: np.ndarray, sentence: str) -> np.ndarray:
     return logits
 
 
-def aligned(told: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def aligned(logits: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return columns of the classes ``known`` (K,) in the order of ``classes``, the same ones."""
     if np.array_equal(known, classes):
-        return told
+        return logits
     missing = sorted(set(classes.tolist()) ^ set(known.tolist()), key=str)
     if missing:
         raise InputError(
             f"the teacher's classes {known.tolist()} are not those of y {classes.tolist()}; "
             f"they differ in {missing}"
         )
-    return told[:, [known.tolist().index(name) for name in classes.tolist()]]
+    return logits[:, [known.tolist().index(name) for name in classes.tolist()]]
 
 
 def fitted(classifier: Any, X: Any, y: Any, sample_weight: np.ndarray | None) -> Any:
@@ -109,7 +109,7 @@ def cross_fitted(
     cv: Any,
     answer: Callable[[Any, Any], np.ndarray] = logits_of,
 ) -> np.ndarray:
-    """Return what clones of a classifier say of the rows that they weren't fitted to, (n, K).
+    """Return answers of clones of a classifier for rows that they weren't fitted to, (n, K).
 
     The columns are in the order of ``classes``. Folds are stratified by ``codes`` (n,) or (n, L).
     ``answer`` maps a fitted classifier and rows to an array (m, K), in the order of its own
@@ -136,10 +136,10 @@ def cross_fitted(
                 "classes with so few rows"
             )
         test = np.arange(n)[test]
-        told = aligned(answer(part, _safe_indexing(X, test)), part.classes_, classes)
+        logits = aligned(answer(part, _safe_indexing(X, test)), part.classes_, classes)
         if answers is None:
-            answers = np.zeros((n, *told.shape[1:]), told.dtype)
-        answers[test] = told
+            answers = np.zeros((n, *logits.shape[1:]), logits.dtype)
+        answers[test] = logits
         held_out[test] += 1
     if answers is None or (held_out != 1).any():
         row = int((held_out != 1).argmax())

@@ -1,4 +1,4 @@
-"""The search for the temperature that makes probabilities right as often as they say."""
+"""The search for the temperature with the smallest cross-entropy."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from fastclf.estimators.teachers import two_columns
 from fastclf.functional import softmax
 
 _PRECISION = 1e-12
-"""Of log β, at which the search for it ends."""
+"""Size of a step in log β at which the search ends."""
 
 _MOST_STEPS = 200
 
@@ -24,8 +24,9 @@ def best_temperature(
     .. math:: D(\beta) = \sum_i w_i \sum_k (\sigma(\beta z_i)_k - q_{ik}) z_{ik}
 
     grows with β. Newton's method looks for its zero in log β, between bounds that close in on it.
-    There is none where every row's target is its largest logit, so that a smaller temperature is
-    always better; or where the logits tell nothing of the targets, so that a larger one is.
+    There is no best temperature if every row's target is its largest logit, so that a smaller
+    temperature is always better; or if the logits don't depend on the targets, so that a larger
+    one is.
 
     Parameters
     ----------

@@ -15,10 +15,10 @@ from fastclf.estimators.streams import is_stream
 from fastclf.finite import first_not_finite
 
 _DATES = ("Date", "Datetime", "Duration", "Time")
-"""How the names of such types begin in polars."""
+"""Beginnings of the names of date and time types in polars."""
 
 _MOST, _MOST_IN_SINGLE = 1e100, 1e30
-"""The largest sum of weights, and one over the smallest: their products must be finite, too."""
+"""The largest sum of weights and the inverse of the smallest; their products must be finite."""
 
 
 def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
@@ -50,7 +50,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             X.check_format(full_check=True)  # kernels trust the indices
         except ValueError as error:
             raise InputError(f"X is a malformed CSR matrix: {error}") from None
-        if not X.has_canonical_format:  # the variance of a feature takes each entry for itself
+        if not X.has_canonical_format:  # variances of features need one entry for each place
             X = X.copy()
             X.sum_duplicates()
     _check_finite(X, type(estimator).__name__, getattr(estimator, "feature_names_in_", None))
@@ -58,8 +58,8 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
 
 
 def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
-    # Whether an X without names is as it should be; with ``reset`` the estimator then knows of it.
-    # validate_data finds the same, and would give back X itself, but takes as long as a small fit.
+    # Whether an X without names is valid as it is; with ``reset`` attributes are set, too.
+    # validate_data would do the same, but takes as long as a small fit.
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
         return False
     if not (X.size and X.flags.c_contiguous):
@@ -71,12 +71,12 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
         return True
     if hasattr(estimator, "feature_names_in_"):
         return False
-    # Coefficients that were set by hand come without it, and tell the number of features later.
+    # If coefficients were set by hand, n_features_in_ is missing, and X is checked against coef_.
     return X.shape[1] == getattr(estimator, "n_features_in_", X.shape[1])
 
 
 def _refuse_dates(X: Any) -> None:
-    # As numbers they would be nanoseconds since 1970, or days, by their unit.
+    # As numbers they would be nanoseconds or days since 1970, depending on their unit.
     dtypes = getattr(X, "dtypes", None)
     if dtypes is None:
         found = getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M")
@@ -162,7 +162,7 @@ def check_rows(X: Any, y: Any) -> None:
     """Refuse a y that is missing or of another length than X."""
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
-    if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # it takes its time
+    if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # the check is slow
         check_consistent_length(X, y)
 
 
