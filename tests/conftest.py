@@ -1,5 +1,9 @@
-"""Fixtures and settings that all tests share."""
+"""Fixtures and settings that all tests share; which tests are run, and in how many processes.
 
+``FASTCLF_TESTS=all`` in the environment adds those that are marked slow.
+"""
+
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -8,6 +12,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+import workers
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
@@ -29,6 +34,28 @@ settings.register_profile(
 settings.load_profile("default")
 
 threads._WORTH = 1  # so that small data goes to several threads, too: no bit depends on it
+workers.save_one_at_a_time()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    wanted = os.environ.get("FASTCLF_TESTS", "")
+    if wanted not in ("", "all"):
+        raise pytest.UsageError(f"FASTCLF_TESTS={wanted}: it can only be all")
+    if wanted and config.option.markexpr == "not slow":
+        config.option.markexpr = ""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return workers.number(config.args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def common_kernels(request: pytest.FixtureRequest) -> None:
+    """Before many tests, compile what most need, each process another part of it."""
+    if hasattr(request.config, "workerinput") and request.session.testscollected > 1000:
+        own = request.config.workerinput
+        workers.compile_common_kernels(int(own["workerid"][2:]), own["workercount"])
 
 
 @pytest.fixture

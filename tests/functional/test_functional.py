@@ -333,7 +333,7 @@ def test_memory_layout_does_not_matter(call, form, dtype, rng):
 
 
 @everything
-@pytest.mark.parametrize("form", [np.ndarray.tolist, big_endian, np.longdouble], ids=str)
+@pytest.mark.parametrize("form", [np.ndarray.tolist, big_endian, np.longdouble])
 def test_what_is_no_native_float_becomes_float64(call, form, rng):
     z = rng.uniform(size=(6, 4))
     assert_same(call(form(z)), call(z))
@@ -436,7 +436,6 @@ def test_out_may_overlap_the_input(call, K, shift, dtype, rng):
         (read_only(np.empty((2, 2))), "out must be C-contiguous and writable"),
         ([[0.0, 0.0], [0.0, 0.0]], "out must be an array"),
     ],
-    ids=str,
 )
 def test_out_that_cannot_be_used_is_refused(call, out, message):
     with pytest.raises(InputError, match=message):

@@ -9,13 +9,13 @@ import pytest
 import tomlkit
 from rich.console import Console
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import load_built_in
 from fastclf.errors import ConfigError, DataError, ModelFileError, RunError
 from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
-from fastclf.estimators.logistic import LogisticRegression
 from fastclf.runs.directory import open_run
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.reevaluation import evaluate_run
@@ -24,7 +24,8 @@ from fastclf.runs.summary import print_summary
 
 IRIS = load_built_in("iris")
 NAMES = ("setosa", "versicolor", "virginica")
-LOGITS = LogisticRegression(C=100.0).fit(IRIS.features, IRIS.y).decision_function(IRIS.features)
+TEACHER = LogisticRegression(C=100.0, max_iter=10_000).fit(IRIS.features, IRIS.y)
+LOGITS = TEACHER.decision_function(IRIS.features)
 P = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
 
 
