@@ -14,8 +14,9 @@ import numpy as np
 from fastclf.objective import Objective
 from fastclf.penalties import Penalty
 from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
-from fastclf.solvers.loop import Observer, Result, minimize
+from fastclf.solvers.loop import Result, minimize
 from fastclf.solvers.preconditioner import Preconditioner
+from fastclf.solvers.progress import Observer
 from fastclf.solvers.quasi_newton import QuasiNewton
 
 

@@ -5,10 +5,8 @@ Progress, early stopping, checkpoints and Ctrl-C hang here, once; solvers know o
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,46 +14,12 @@ import numpy as np
 from fastclf.errors import FastclfError
 from fastclf.objective import Objective
 from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
+from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer, unobserved
+from fastclf.solvers.snapshots import Snapshot, the_keeper
 from fastclf.threads import single_threaded_blas
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a fit stands after an iteration or an epoch.
-
-    Parameters
-    ----------
-    solver : str
-        Name of the solver.
-    iteration, max_iter : int
-        Iterations or epochs done, and how many there will be at most.
-    objective : float
-        Mean loss and penalty, the mean over all problems; for minibatch solvers the running mean
-        of the epoch.
-    gradient_norm : float or None
-        Largest absolute entry of the gradient, for solvers that know it.
-    learning_rate : float or None
-        Of the last step, for minibatch solvers.
-    validation_loss : float or None
-        Mean loss on the validation rows, if there are any.
-    seconds : float
-        Since the start of the fit.
-    passes : float
-        How many times X has been read.
-    """
-
-    solver: str
-    iteration: int
-    max_iter: int
-    objective: float
-    gradient_norm: float | None
-    learning_rate: float | None
-    validation_loss: float | None
-    seconds: float
-    passes: float
-
-
-Observer = Callable[[Progress], None]
+_NEGLIGIBLE_IN_SAMPLE = 1e-3
+"""Decrease that isn't worth a step on a sample, whose optimum is some way off that of all rows."""
 
 
 @dataclass(frozen=True)
@@ -153,152 +117,6 @@ class Solver(Protocol):
         """Advance the state by an iteration, or by a slice of an epoch."""
 
 
-_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
-
-
-@contextmanager
-def _setting(variable: ContextVar, value: Any) -> Iterator[None]:
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
-
-
-@contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Have every fit in this context report its progress.
-
-    Parameters
-    ----------
-    observer : callable
-        Called with a :class:`Progress` after each iteration or epoch.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> import fastclf
-    >>> seen = []
-    >>> with observing(seen.append):
-    ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
-    >>> seen[0].solver
-    'newton'
-    """
-    with _setting(_observer, observer):
-        yield
-
-
-@contextmanager
-def unobserved() -> Iterator[None]:
-    """Have no fit in this context report its progress: they are steps of another one."""
-    with _setting(_observer, None):
-        yield
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Where a fit stands: all that it takes to go on from there, and end with the same bits.
-
-    Parameters
-    ----------
-    solver : str
-        Name of the solver.
-    state : State
-        The solver's.
-    status : str
-        "running", or why the loop would stop here.
-    max_iter : int
-        Iterations or epochs that there will be at most.
-    history : dict of str to ndarray
-        As in :class:`Result`, with the columns that are known.
-    best_loss : float
-        The lowest validation loss so far, of a solver that stops early.
-    best_theta : ndarray of shape (d + 1, M * K) or None
-        Where it was found.
-    stale : int
-        Epochs since then.
-    seconds : float
-        Since the start of the fit.
-    passes, passes_before : float
-        How many times X has been read, now and before the fit.
-    selected : ndarray of shape (M,)
-        The problems whose columns the objective has gathered for its passes.
-    has_hessian : bool
-        Whether that pass took the Hessian along, and the objective still has it.
-    """
-
-    solver: str
-    state: Any
-    status: str
-    max_iter: int
-    history: dict[str, np.ndarray]
-    best_loss: float
-    best_theta: np.ndarray | None
-    stale: int
-    seconds: float
-    passes: float
-    passes_before: float
-    selected: np.ndarray
-    has_hessian: bool
-
-    def progress(self) -> list[Progress]:
-        """Return what observers were told until here."""
-        columns = {name: column.tolist() for name, column in self.history.items()}
-        absent = [None] * len(columns["iteration"])
-        rows = zip(*(columns.get(name, absent) for name in _COLUMNS), strict=True)
-        return [
-            Progress(
-                solver=self.solver, max_iter=self.max_iter, **dict(zip(_COLUMNS, row, strict=True))
-            )
-            for row in rows
-        ]
-
-
-class Keeper(Protocol):
-    """What keeps snapshots of a fit, and knows whether there is one to go on from."""
-
-    def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
-        """Return where the fit is to go on, if not at its first state."""
-
-    def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
-        """Keep a snapshot if it's time to; called after each iteration or slice of an epoch.
-
-        ``iteration`` is how many iterations or epochs were done. ``take`` takes the snapshot; its
-        state is that of the solver, and lasts until this returns.
-        """
-
-
-_keeper: ContextVar[list[Keeper] | None] = ContextVar("keeper", default=None)
-
-
-@contextmanager
-def keeping(keeper: Keeper) -> Iterator[None]:
-    """Have a keeper look at the first fit in this context.
-
-    Parameters
-    ----------
-    keeper : Keeper
-        It sees nothing of fits inside that fit, such as one on a sample.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> import fastclf
-    >>> class Latest:
-    ...     def start(self, objective, first):
-    ...         return None
-    ...     def look(self, iteration, take):
-    ...         self.seconds = take().seconds
-    >>> latest = Latest()
-    >>> with keeping(latest):
-    ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
-    >>> latest.seconds > 0
-    True
-    """
-    with _setting(_keeper, [keeper]):
-        yield
-
-
 class _BestSoFar:
     def __init__(self, validation: Objective | None, patience: int | None) -> None:
         self.validation = validation
@@ -371,10 +189,10 @@ def minimize(
         )
     started = time.perf_counter()
     passes_before = objective.passes
-    observers = [o for o in (observer, _observer.get()) if o is not None]
+    observers = [o for o in (observer, the_observer()) if o is not None]
     best = _BestSoFar(validation, solver.early_stopping)
     max_iter = solver.max_iter or 0
-    keeper = _the_keeper()
+    keeper = the_keeper()
     if state is None:
         state = solver.init(objective, theta)
     status = state.status
@@ -386,7 +204,7 @@ def minimize(
             state=state,
             status=status,
             max_iter=max_iter,
-            history=_columns(history),
+            history=columns_of(history),
             best_loss=best.loss,
             best_theta=best.theta,
             stale=best.stale,
@@ -437,33 +255,17 @@ def minimize(
         theta=found,
         status=status if is_finite(state, found) else NOT_FINITE,
         n_iter=state.iteration,
-        history=_columns(history),
+        history=columns_of(history),
         state=state,
         counts=getattr(state, "counts", np.full(objective.n_problems, state.iteration)),
     )
 
 
-def is_watched() -> bool:
-    """Tell whether somebody observes each iteration, be it a short one."""
-    return _observer.get() is not None
+def optimum_of_sample(objective: Objective, theta: np.ndarray, solver: Any) -> np.ndarray:
+    """Return theta (d + 1, M K) near the optimum of the same problems on ``solver.sample`` rows.
 
-
-def _the_keeper() -> Keeper | None:
-    # Taken out of the context, so that no other fit finds it.
-    waiting = _keeper.get()
-    return waiting.pop() if waiting else None
-
-
-_COLUMNS = (
-    *("iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"),
-    *("seconds", "passes"),
-)
-
-
-def _columns(history: list[Progress]) -> dict[str, np.ndarray]:
-    table = {name: [getattr(entry, name) for entry in history] for name in _COLUMNS}
-    return {
-        name: np.array(column)
-        for name, column in table.items()
-        if not any(value is None for value in column)
-    }
+    Their optimum, with the same C, is near that of all rows, and cheap.
+    """
+    inner = replace(solver, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE)
+    with unobserved():
+        return minimize(objective.sample(solver.sample), theta, inner).theta

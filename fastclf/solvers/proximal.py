@@ -7,7 +7,7 @@ a working set: those with coefficients, and those that promise most. All others 
 when the problem is solved on these. Sparse labels need none: a compiled step looks at all features.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.plan.engines import NEGLIGIBLE
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.engines.proximal_descent import Descent, norms, violations
-from fastclf.solvers.loop import OfProblems, minimize, unobserved
+from fastclf.solvers.loop import OfProblems, optimum_of_sample
 
 _COPY = 1 << 21
 """Entries that the columns of a working set may have in any case; a tenth of X more is allowed."""
@@ -242,10 +242,7 @@ class Proximal:
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
         if self.max_iter == 0 or self._plan(objective).sample == 0 or theta.any():
             return theta
-        # The optimum of a sample with the same C is near that of all rows, and cheap.
-        inner: Any = replace(self, sample=0, tol=np.inf, max_iter=50, negligible=1e-3)
-        with unobserved():
-            return minimize(objective.sample(self.sample), theta, inner).theta
+        return optimum_of_sample(objective, theta, self)
 
     @property
     def _tol(self) -> float:

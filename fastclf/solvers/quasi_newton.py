@@ -7,7 +7,7 @@ problem, so every problem gets the steps that it would get alone, and each evalu
 that still run.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,12 +18,9 @@ from fastclf.plan import MEASURED, Costs, Plan, Shape
 from fastclf.plan.engines import ENOUGH_ROWS, NEGLIGIBLE
 from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
-from fastclf.solvers.loop import OfProblems, minimize, unobserved
+from fastclf.solvers.loop import OfProblems, optimum_of_sample
 from fastclf.solvers.preconditioner import Preconditioner, centred
 from fastclf.solvers.stopping import STALE, Stopping
-
-_NEGLIGIBLE_IN_SAMPLE = 1e-3
-"""What is negligible in a sample, whose optimum is some way from that of all rows anyway."""
 
 _PLENTY = 5000
 """Rows from which on a matrix of full rank is good enough with two for each coefficient."""
@@ -245,12 +242,7 @@ class QuasiNewton:
             return theta
         if not self._starts(objective, theta):  # no worse, and where preconditioners take it to be
             return centred(theta, objective.n_outputs)
-        # The optimum of a sample with the same C is near that of all rows, and cheap.
-        inner: Any = replace(
-            self, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE
-        )
-        with unobserved():
-            return minimize(objective.sample(self.sample), theta, inner).theta
+        return optimum_of_sample(objective, theta, self)
 
     def _affordable(self, objective: Objective, passes: float) -> int:
         # As many rows as cost so many passes, but enough for a matrix of full rank.

@@ -9,13 +9,13 @@ from fastclf.solvers.engines.proximal_columns import ColumnsPoint
 from fastclf.solvers.engines.proximal_descent import Descent
 from fastclf.solvers.engines.small_newton import NewtonPoint, SmallNewtonState
 from fastclf.solvers.engines.small_proximal import ProximalPoint
-from fastclf.solvers.loop import Snapshot
 from fastclf.solvers.minibatch import MinibatchState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.proximal import ProximalState
 from fastclf.solvers.quadratic_model import QuadraticModel
 from fastclf.solvers.quasi_newton import Pairs, QuasiNewtonState
 from fastclf.solvers.schedules import Constant, Cosine, InverseTime, Step
+from fastclf.solvers.snapshots import Snapshot
 from fastclf.solvers.stopping import Stopping
 
 STATES: dict[str, type] = {

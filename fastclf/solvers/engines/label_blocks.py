@@ -9,9 +9,10 @@ from fastclf.kernels.runtime.lanes import LANES
 from fastclf.kernels.steps.labels import COUNT, STUCK
 from fastclf.objective import Objective
 from fastclf.solvers.engines.label_block import LabelBlock, LabelDescent, blocks_at, joined
-from fastclf.solvers.loop import OfProblems, is_watched, minimize, unobserved
+from fastclf.solvers.loop import OfProblems, minimize
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
+from fastclf.solvers.progress import is_watched, unobserved
 from fastclf.solvers.stopping import Stopping
 
 _PATIENCE = 20

@@ -1,0 +1,117 @@
+"""What a fit reports while it runs, and to whom."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit stands after an iteration or an epoch.
+
+    Parameters
+    ----------
+    solver : str
+        Name of the solver.
+    iteration, max_iter : int
+        Iterations or epochs done, and how many there will be at most.
+    objective : float
+        Mean loss and penalty, the mean over all problems; for minibatch solvers the running mean
+        of the epoch.
+    gradient_norm : float or None
+        Largest absolute entry of the gradient, for solvers that know it.
+    learning_rate : float or None
+        Of the last step, for minibatch solvers.
+    validation_loss : float or None
+        Mean loss on the validation rows, if there are any.
+    seconds : float
+        Since the start of the fit.
+    passes : float
+        How many times X has been read.
+    """
+
+    solver: str
+    iteration: int
+    max_iter: int
+    objective: float
+    gradient_norm: float | None
+    learning_rate: float | None
+    validation_loss: float | None
+    seconds: float
+    passes: float
+
+
+Observer = Callable[[Progress], None]
+
+
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def setting(variable: ContextVar, value: Any) -> Iterator[None]:
+    """Give a context variable a value for a while."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Have every fit in this context report its progress.
+
+    Parameters
+    ----------
+    observer : callable
+        Called with a :class:`Progress` after each iteration or epoch.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import fastclf
+    >>> seen = []
+    >>> with observing(seen.append):
+    ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
+    >>> seen[0].solver
+    'newton'
+    """
+    with setting(_observer, observer):
+        yield
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Have no fit in this context report its progress: they are steps of another one."""
+    with setting(_observer, None):
+        yield
+
+
+def the_observer() -> Observer | None:
+    """Return who observes the fits of this context."""
+    return _observer.get()
+
+
+def is_watched() -> bool:
+    """Tell whether somebody observes each iteration, be it a short one."""
+    return _observer.get() is not None
+
+
+COLUMNS = (
+    *("iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"),
+    *("seconds", "passes"),
+)
+
+
+def columns_of(history: list[Progress]) -> dict[str, np.ndarray]:
+    """Return a column for each field of :class:`Progress` that is known in all entries."""
+    table = {name: [getattr(entry, name) for entry in history] for name in COLUMNS}
+    return {
+        name: np.array(column)
+        for name, column in table.items()
+        if not any(value is None for value in column)
+    }

@@ -1,0 +1,121 @@
+"""Where a fit stands, for who wants to go on from there later."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastclf.solvers.progress import COLUMNS, Progress, setting
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a fit stands: all that it takes to go on from there, and end with the same bits.
+
+    Parameters
+    ----------
+    solver : str
+        Name of the solver.
+    state : State
+        The solver's.
+    status : str
+        "running", or why the loop would stop here.
+    max_iter : int
+        Iterations or epochs that there will be at most.
+    history : dict of str to ndarray
+        As in :class:`Result`, with the columns that are known.
+    best_loss : float
+        The lowest validation loss so far, of a solver that stops early.
+    best_theta : ndarray of shape (d + 1, M * K) or None
+        Where it was found.
+    stale : int
+        Epochs since then.
+    seconds : float
+        Since the start of the fit.
+    passes, passes_before : float
+        How many times X has been read, now and before the fit.
+    selected : ndarray of shape (M,)
+        The problems whose columns the objective has gathered for its passes.
+    has_hessian : bool
+        Whether that pass took the Hessian along, and the objective still has it.
+    """
+
+    solver: str
+    state: Any
+    status: str
+    max_iter: int
+    history: dict[str, np.ndarray]
+    best_loss: float
+    best_theta: np.ndarray | None
+    stale: int
+    seconds: float
+    passes: float
+    passes_before: float
+    selected: np.ndarray
+    has_hessian: bool
+
+    def progress(self) -> list[Progress]:
+        """Return what observers were told until here."""
+        columns = {name: column.tolist() for name, column in self.history.items()}
+        absent = [None] * len(columns["iteration"])
+        rows = zip(*(columns.get(name, absent) for name in COLUMNS), strict=True)
+        return [
+            Progress(
+                solver=self.solver, max_iter=self.max_iter, **dict(zip(COLUMNS, row, strict=True))
+            )
+            for row in rows
+        ]
+
+
+class Keeper(Protocol):
+    """What keeps snapshots of a fit, and knows whether there is one to go on from."""
+
+    def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
+        """Return where the fit is to go on, if not at its first state."""
+
+    def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
+        """Keep a snapshot if it's time to; called after each iteration or slice of an epoch.
+
+        ``iteration`` is how many iterations or epochs were done. ``take`` takes the snapshot; its
+        state is that of the solver, and lasts until this returns.
+        """
+
+
+_keeper: ContextVar[list[Keeper] | None] = ContextVar("keeper", default=None)
+
+
+@contextmanager
+def keeping(keeper: Keeper) -> Iterator[None]:
+    """Have a keeper look at the first fit in this context.
+
+    Parameters
+    ----------
+    keeper : Keeper
+        It sees nothing of fits inside that fit, such as one on a sample.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import fastclf
+    >>> class Latest:
+    ...     def start(self, objective, first):
+    ...         return None
+    ...     def look(self, iteration, take):
+    ...         self.seconds = take().seconds
+    >>> latest = Latest()
+    >>> with keeping(latest):
+    ...     _ = fastclf.LogisticRegression().fit(*load_iris(return_X_y=True))
+    >>> latest.seconds > 0
+    True
+    """
+    with setting(_keeper, [keeper]):
+        yield
+
+
+def the_keeper() -> Keeper | None:
+    """Take the keeper out of the context, so that no other fit finds it."""
+    waiting = _keeper.get()
+    return waiting.pop() if waiting else None
