@@ -80,15 +80,16 @@ def test_mutants_are_killed_or_survive(script, package, tmp_path):
     mutant = script["Mutant"]
     killed = mutant("one", "x * 2 return x * 2", "x * 2 return x * 3", "the double", ("losses",))
     survivor = mutant("two", "if x < 0: return x * 2", "if x < 0: return x * 3", "", ("losses",))
-    base = tmp_path / "cache"
+    base, checked = tmp_path / "cache", []
     for one, result, found_by in (
         (killed, "killed", "test_losses.py::test_double"),
         (survivor, "survived", None),
     ):
-        outcome = script["try_mutant"](one, package, base, [], 60)
+        outcome = script["try_mutant"](one, package, base, [], 60, checked.append)
         assert (outcome.result, outcome.found_by) == (result, found_by), outcome.output
         assert (package / "fastclf" / "module.py").read_text() == SOURCE
         assert not base.with_name("mutant-cache").exists()
+    assert checked == ["tests/test_losses.py"] * 2
 
 
 def test_a_text_must_be_found_once(script, package):
@@ -104,7 +105,8 @@ def test_an_endless_mutant_is_stopped(script, package, tmp_path):
     (package / "fastclf" / "module.py").write_text(
         SOURCE.replace("return x * 2\n    ", "x += 1\n    ")
     )
-    outcome = script["try_mutant"](endless, package, tmp_path / "cache", [], 2)
+    cache = tmp_path / "cache"
+    outcome = script["try_mutant"](endless, package, cache, [], 2, check=lambda file: None)
     assert outcome.result == "timed out"
 
 
