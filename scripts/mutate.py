@@ -42,7 +42,7 @@ STAMPS = Path(__file__).with_name("_stamps.py")
 
 @dataclass
 class Outcome:
-    """How a run of tests ended, and the first test that failed."""
+    """How a run of tests ended, and the first test that failed, without its parameters."""
 
     result: str
     found_by: str | None
@@ -151,7 +151,7 @@ def run_tests(
         output, _ = process.communicate()
         result = "timed out"
     seconds = time.perf_counter() - started
-    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", output, re.MULTILINE)
+    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?([^\s\[]+)", output, re.MULTILINE)
     return Outcome(result, first[1] if first else None, seconds, output)
 
 
