@@ -1,6 +1,6 @@
 """Break the package on purpose, one mutant after the other, and see whether the tests find it.
 
-The mutants stand in _mutants.py. Each is applied in a copy of this checkout, where the test files
+The mutants stand in mutants.toml. Each is applied in a copy of this checkout, where the test files
 that concern it are run until one fails. A file must pass without a mutant first; that run also
 fills the kernel cache, of which each mutant has a copy. In these copies a kernel is compiled again
 only if a file that it imports has changed, not at each change of any kernel.
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,12 +33,32 @@ from typing import Any
 
 from _benchmark import RESULTS, write
 from _checkout import copy_here
-from _mutants import MUTANTS, TESTS, Mutant
 
 NAME = "mutation"
 
 STAMPS = Path(__file__).with_name("_stamps.py")
 """Added to the package of kernels in a copy, where every process that uses kernels runs it."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of one place, what it breaks, and the topics of its tests; see mutants.toml."""
+
+    name: str
+    breaks: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def read_mutants() -> tuple[dict[str, list[str]], tuple[Mutant, ...]]:
+    """Return the patterns of test files of each topic, and all mutants."""
+    listed = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
+    mutants = (Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed["mutants"])
+    return listed["topics"], tuple(mutants)
+
+
+TOPICS, MUTANTS = read_mutants()
 
 
 @dataclass
@@ -113,7 +134,7 @@ def test_files(topics: Iterable[str], root: Path) -> list[str]:
     names = sorted(path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py"))
     chosen: list[str] = []
     for topic in topics:
-        found = [n for p in TESTS[topic] for n in names if fnmatch(n, p)]
+        found = [n for p in TOPICS[topic] for n in names if fnmatch(n, p)]
         if not found:
             raise LookupError(f"no test file is about {topic}")
         chosen += [f"tests/{name}" for name in found if f"tests/{name}" not in chosen]
@@ -212,7 +233,8 @@ def make_copy(folder: Path) -> tuple[Path, str]:
 
 def mark(mutant: Mutant, options: str) -> str:
     """Return what a result must have been found with, to count."""
-    return hashlib.sha256(repr((mutant, options)).encode()).hexdigest()[:16]
+    what = mutant.old, mutant.new, mutant.tests, options
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def known(path: Path, stamp: str, part: str) -> dict[str, Any]:
