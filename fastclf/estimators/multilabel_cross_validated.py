@@ -15,7 +15,7 @@ from fastclf.estimators.labels import (
     problem_of_labels,
     thresholds,
 )
-from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.prediction import LinearPredictor, theta_of
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
 
@@ -194,9 +194,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
             judge = self._judge(values, self._one_label)
             scores = judge(slice(None), X, parameters.get("sample_weight"), parameters)
             logits = self.decision_function(X).reshape(len(values), 1, -1)
-            return float(
-                scores(logits, np.column_stack([self.coef_, self.intercept_])[None]).mean()
-            )
+            return float(scores(logits, theta_of(self).T[None]).mean())
         on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **parameters)
@@ -221,10 +219,12 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
                 )
 
     def _judge(self, values: np.ndarray, one_label: bool) -> Callable[..., held_out.Scores]:
+        if self._takes_likelihood:
+            return lambda test, rows, own, _: held_out.label_log_likelihood(values[test], own)
         # The scorer sees all labels, or one at a time.
         single = self.per_label or one_label
         view = held_out.MultiLabelView(n_threads=self.n_threads)
-        view.threshold_, view.n_features_in_ = self.threshold_, self.n_features_in_
+        view.threshold_, view.n_features_in_ = self._threshold(), self.n_features_in_
         # Several labels have 2-D classes, or scorers would take two labels for two classes.
         of_labels = np.tile([0, 1], (values.shape[1], 1))
         view.classes_ = self.classes_ if one_label else of_labels[0] if single else of_labels
@@ -233,9 +233,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         known, on = ~np.isnan(values), (values > 0.5).astype(np.intp)
         truth = self.classes_[on] if one_label else on
 
-        def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
-            if self._takes_likelihood:
-                return held_out.label_log_likelihood(values[test], own)
+        def judge(test: Any, rows: Any, _: Any, parameters: dict[str, Any]) -> held_out.Scores:
             asked = scorer, view, rows, truth[test], parameters
             if single:
                 return held_out.by_scorer_of_labels(*asked, known[test])
