@@ -1,6 +1,7 @@
 """Multi-label classification with C, or that of each label, chosen by cross-validation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastclf.estimators.prediction import LinearPredictor, theta_of
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, LinearPredictor):
     """Logistic regressions for L labels that choose C by cross-validation, jointly or one for each.
 
@@ -71,42 +73,22 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
 
     _default_scoring = search.LIKELIHOOD
 
-    def __init__(
-        self,
-        Cs: Any = 10,
-        *,
-        per_label: bool = False,
-        pos_weight: Any = None,
-        threshold: Any = 0.5,
-        label_smoothing: float = 0.0,
-        l1_ratios: Any = (0.0,),
-        fit_intercept: bool = True,
-        cv: Any = None,
-        scoring: Any = None,
-        solver: Any = "auto",
-        tol: float = 1e-4,
-        max_iter: int = 100,
-        refit: bool = True,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.Cs = Cs
-        self.per_label = per_label
-        self.pos_weight = pos_weight
-        self.threshold = threshold
-        self.label_smoothing = label_smoothing
-        self.l1_ratios = l1_ratios
-        self.fit_intercept = fit_intercept
-        self.cv = cv
-        self.scoring = scoring
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.refit = refit
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.verbose = verbose
+    Cs: Any = field(default=10, kw_only=False)
+    per_label: bool = False
+    pos_weight: Any = None
+    threshold: Any = 0.5
+    label_smoothing: float = 0.0
+    l1_ratios: Any = (0.0,)
+    fit_intercept: bool = True
+    cv: Any = None
+    scoring: Any = None
+    solver: Any = "auto"
+    tol: float = 1e-4
+    max_iter: int = 100
+    refit: bool = True
+    random_state: Any = None
+    n_threads: int | None = None
+    verbose: int = 0
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any

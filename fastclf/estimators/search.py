@@ -42,11 +42,15 @@ class PenaltySearch(choice.SolverParameters):
     """
 
     Cs: Any
+    C_: Any
     classes_: np.ndarray
+    coefs_paths_: Any
     cv: Any
     fit_intercept: bool
+    l1_ratio_: Any
     n_threads: int | None
     refit: bool
+    scores_: Any
     scoring: Any
     _default_scoring = "accuracy"
 
