@@ -6,9 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastclf
+from fastclf.losses import Sigmoid
+from fastclf.objective import InMemoryObjective, Objective, StreamedObjective
+from fastclf.penalties import L2
+from fastclf.targets import Target
 
 PACKAGE = Path(fastclf.__file__).parent
 FILES = {
@@ -233,3 +238,73 @@ def test_kernels_are_compiled_lazily():
         "assert not any(kernel.signatures for kernel in kernels)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def of_protocol() -> set[str]:
+    members = {name for name in vars(Objective) if not name.startswith("_")}
+    return members | set(Objective.__annotations__)
+
+
+def test_an_objective_owes_little_and_each_kind_has_it_all():
+    assert len(of_protocol()) <= 22
+    X, y = np.eye(4), Target(np.ones((1, 4)), soft=np.eye(4)[:, :1])
+    memory = InMemoryObjective(X, y, Sigmoid(), 1, L2(np.ones(1)))
+
+    class Chunks:
+        n_rows, n_features, dtype = 4, 4, np.dtype(float)
+
+    what = Sigmoid(), 1, L2(np.ones(1)), np.ones(1), np.zeros(4)
+    streamed = StreamedObjective(Chunks(), *what)
+    for objective in (memory, streamed):
+        assert of_protocol() <= set(dir(objective))
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_engines_call_compiled_steps(module: str):
+    used = [name for name, _ in imports(FILES[module]) if name.startswith("fastclf.kernels.steps")]
+    assert not used or module.startswith(("fastclf.solvers.engines", "fastclf.kernels"))
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("fastclf.solvers")])
+def test_solvers_know_what_an_objective_has(module: str):
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            looks = ast.unparse(node.args[0]) == "objective"
+            # The one look is whether it has what a solver needs.
+            assert not looks or (module == "fastclf.solvers.loop" and "name" in ast.unparse(node))
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_files_can_be_read_in_one_go(module: str):
+    core = module.startswith(("fastclf.objective", "fastclf.solvers", "fastclf.plan"))
+    assert len(FILES[module].read_text().splitlines()) <= (450 if core else 500)
+
+
+MANY_PARAMETERS: set[str] = set()
+"""Functions of more than 12 parameters, beside the public estimators: each says why."""
+
+
+def test_few_functions_have_many_parameters():
+    found = set()
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            names = [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
+            is_public = module.startswith("fastclf.estimators") and node.name == "__init__"
+            if len([name for name in names if name not in ("self", "cls")]) > 12 and not is_public:
+                found.add(f"{module}.{node.name}")
+    assert found == MANY_PARAMETERS
+    assert len(found) <= 3
+
+
+FLOORS_OF_KERNELS = ("runtime", "loss", "products", "linalg", "passes", "steps")
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("fastclf.kernels.")])
+def test_rooms_of_kernels_import_downward(module: str):
+    own = FLOORS_OF_KERNELS.index(module.split(".")[2])
+    for name, line in imports(FILES[module]):
+        if name.startswith("fastclf.kernels."):
+            other = FLOORS_OF_KERNELS.index(name.split(".")[2])
+            assert other <= own, f"{module}:{line} imports {name}"
