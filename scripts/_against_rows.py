@@ -215,7 +215,7 @@ FRESH: dict[str, tuple[str, bool]] = {
 }
 """Programs for fresh processes that print seconds; and whether the kernel cache is empty."""
 
-SUITE = ("test_losses.py", "test_line_search.py", "test_functional.py")
+SUITE = ("test_line_search.py", "test_pairs.py", "test_functional.py")
 """Test files whose times are shown, wherever they lie under ``tests/`` of each version."""
 
 

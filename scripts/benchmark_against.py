@@ -25,16 +25,13 @@ import numpy as np
 from _against_rows import FRESH, MEASURED, SUITE
 from _benchmark import PAUSE, parser, write
 from _checkout import ROOT, copy_here, take_out
-from _comparison import Comparison, compare, slower
+from _comparison import FEWEST, Comparison, compare, slower
 
 TURNS = 3
 """Turns of a process, before a fresh one takes its place: where its memory lies affects speed."""
 
 COLD = 3
 """The most repetitions of a first fit that compiles its kernels, and of test files."""
-
-LEAST = 2
-"""Repetitions that the budget doesn't cut."""
 
 
 @dataclass
@@ -129,7 +126,8 @@ class Times:
     difference: float | None = None
 
     def goes_on(self, budget: float) -> bool:
-        return not self.errors and (len(self.seconds[0]) < LEAST or max(self.spent) < budget)
+        """Tell whether there are too few pairs for a verdict, or the budget isn't used up."""
+        return not self.errors and (len(self.seconds[0]) < FEWEST or max(self.spent) < budget)
 
 
 def in_turn(turn: int, versions: list[Version]) -> Iterable[tuple[int, Version]]:

@@ -1,9 +1,9 @@
 """Break the package on purpose, one mutant after the other, and see whether the tests find it.
 
-The mutants stand in _mutants.py. Each is applied in a copy of this checkout, where the test files
-that concern it are run until one fails. The tests of all mutants must pass without one first; that
-run also fills the kernel cache, of which each mutant has a copy. In these copies a kernel is
-compiled again only if a file that it imports has changed, not at each change of any kernel.
+The mutants stand in mutants.toml. Each is applied in a copy of this checkout, where the test files
+that concern it are run until one fails. A file must pass without a mutant first; that run also
+fills the kernel cache, of which each mutant has a copy. In these copies a kernel is compiled again
+only if a file that it imports has changed, not at each change of any kernel.
 
 Results are written after each mutant, and a run goes on where the last one ended, as long as the
 package and the tests are the same; with --work it doesn't run the tests without a mutant again. The
@@ -22,15 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from _benchmark import RESULTS, write
 from _checkout import copy_here
-from _mutants import MUTANTS, TESTS, Mutant
 
 NAME = "mutation"
 
@@ -38,9 +40,30 @@ STAMPS = Path(__file__).with_name("_stamps.py")
 """Added to the package of kernels in a copy, where every process that uses kernels runs it."""
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """A change of one place, what it breaks, and the topics of its tests; see mutants.toml."""
+
+    name: str
+    breaks: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def read_mutants() -> tuple[dict[str, list[str]], tuple[Mutant, ...]]:
+    """Return the patterns of test files of each topic, and all mutants."""
+    listed = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
+    mutants = (Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed["mutants"])
+    return listed["topics"], tuple(mutants)
+
+
+TOPICS, MUTANTS = read_mutants()
+
+
 @dataclass
 class Outcome:
-    """How a run of tests ended, and the first test that failed."""
+    """How a run of tests ended, and the first test that failed, without its parameters."""
 
     result: str
     found_by: str | None
@@ -111,7 +134,7 @@ def test_files(topics: Iterable[str], root: Path) -> list[str]:
     names = sorted(path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py"))
     chosen: list[str] = []
     for topic in topics:
-        found = [n for p in TESTS[topic] for n in names if fnmatch(n, p)]
+        found = [n for p in TOPICS[topic] for n in names if fnmatch(n, p)]
         if not found:
             raise LookupError(f"no test file is about {topic}")
         chosen += [f"tests/{name}" for name in found if f"tests/{name}" not in chosen]
@@ -149,34 +172,48 @@ def run_tests(
         output, _ = process.communicate()
         result = "timed out"
     seconds = time.perf_counter() - started
-    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", output, re.MULTILINE)
+    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?([^\s\[]+)", output, re.MULTILINE)
     return Outcome(result, first[1] if first else None, seconds, output)
 
 
-def copy_cache(source: Path, target: Path) -> None:
-    """Copy a kernel cache by links: Numba replaces its files, and never writes into one."""
-    if source.exists():
-        shutil.copytree(source, target, copy_function=os.link)
-    else:
-        target.mkdir()
+def link(source: str, target: str) -> None:
+    """Link a file of a cache, unless the other one has its own: Numba never writes into one."""
+    with suppress(FileExistsError):
+        os.link(source, target)
 
 
 def try_mutant(
-    mutant: Mutant, root: Path, base: Path, options: Iterable[str], timeout: float
+    mutant: Mutant,
+    root: Path,
+    base: Path,
+    options: Iterable[str],
+    timeout: float,
+    check: Callable[[str], None],
 ) -> Outcome:
-    """Run the tests of a mutant in a copy, which is as before afterwards."""
+    """Run the test files of a mutant in a copy, until one fails; the copy is as before afterwards.
+
+    Before each file ``check`` is called with it: it passes without the mutant, and ``base`` is the
+    cache of kernels from there.
+    """
     path, text = mutated(mutant, root)
     original = path.read_text(encoding="utf-8")
     cache = base.with_name("mutant-cache")
-    if cache.exists():
-        shutil.rmtree(cache)
-    copy_cache(base, cache)
-    path.write_text(text, encoding="utf-8")
-    try:
-        return run_tests(root, cache, test_files(mutant.tests, root), options, timeout)
-    finally:
-        path.write_text(original, encoding="utf-8")
-        shutil.rmtree(cache)
+    shutil.rmtree(cache, ignore_errors=True)
+    seconds = 0.0
+    for file in test_files(mutant.tests, root):
+        check(file)
+        if base.exists():
+            shutil.copytree(base, cache, copy_function=link, dirs_exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        try:
+            outcome = run_tests(root, cache, [file], options, timeout)
+        finally:
+            path.write_text(original, encoding="utf-8")
+        seconds += outcome.seconds
+        if outcome.result != "survived":
+            break
+    shutil.rmtree(cache, ignore_errors=True)
+    return replace(outcome, seconds=seconds)
 
 
 def make_copy(folder: Path) -> tuple[Path, str]:
@@ -196,7 +233,8 @@ def make_copy(folder: Path) -> tuple[Path, str]:
 
 def mark(mutant: Mutant, options: str) -> str:
     """Return what a result must have been found with, to count."""
-    return hashlib.sha256(repr((mutant, options)).encode()).hexdigest()[:16]
+    what = mutant.old, mutant.new, mutant.tests, options
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def known(path: Path, stamp: str, part: str) -> dict[str, Any]:
@@ -228,20 +266,19 @@ def report(results: dict[str, dict], stamp: str, options: Any, show: bool) -> li
 
 
 def pass_without(
-    files: Iterable[str], root: Path, base: Path, stamp: str, options: argparse.Namespace
+    file: str, root: Path, base: Path, stamp: str, options: argparse.Namespace
 ) -> None:
-    """Run test files without a mutant, unless they passed before; end the script if one fails."""
+    """Run a test file without a mutant, unless it passed before; end the script if it fails."""
     path = base.with_name("passed.json")
     passed = known(path, stamp, "passed")
-    for file in files:
-        if passed.get(file) == options.pytest:
-            continue
-        outcome = run_tests(root, base, [file], shlex.split(options.pytest), options.timeout)
-        if outcome.result != "survived":
-            raise SystemExit(f"{outcome.output[-3000:]}\n{file} fails without a mutant")
-        print(f"{file} passes without a mutant in {outcome.seconds:.0f} s", flush=True)
-        passed[file] = options.pytest
-        path.write_text(json.dumps({"details": {"stamp": stamp, "passed": passed}}))
+    if passed.get(file) == options.pytest:
+        return
+    outcome = run_tests(root, base, [file], shlex.split(options.pytest), options.timeout)
+    if outcome.result != "survived":
+        raise SystemExit(f"{outcome.output[-3000:]}\n{file} fails without a mutant")
+    print(f"{file} passes without a mutant in {outcome.seconds:.0f} s", flush=True)
+    passed[file] = options.pytest
+    path.write_text(json.dumps({"details": {"stamp": stamp, "passed": passed}}))
 
 
 def choose(only: list[str] | None) -> list[Mutant]:
@@ -260,7 +297,7 @@ def parse() -> argparse.Namespace:
     options.add_argument("--afresh", action="store_true", help="forget the results of the last run")
     options.add_argument("--pytest", default="", help="more options of pytest, such as '-m slow'")
     options.add_argument("--work", type=Path, help="folder for the copy and cache, to be kept")
-    options.add_argument("--timeout", type=float, default=1800, help="seconds of a mutant's tests")
+    options.add_argument("--timeout", type=float, default=1800, help="seconds of a test file")
     return options.parse_args()
 
 
@@ -279,13 +316,13 @@ def main() -> None:
         try:
             for mutant in MUTANTS:
                 place(mutant, root)
-            files = test_files(dict.fromkeys(t for m in left for t in m.tests), root)
+                test_files(mutant.tests, root)
         except LookupError as error:
             raise SystemExit(str(error)) from None
         base, pytest = folder.resolve() / "cache", shlex.split(options.pytest)
-        pass_without(files, root, base, stamp, options)
+        check = partial(pass_without, root=root, base=base, stamp=stamp, options=options)
         for number, mutant in enumerate(left, 1):
-            outcome = try_mutant(mutant, root, base, pytest, options.timeout)
+            outcome = try_mutant(mutant, root, base, pytest, options.timeout, check)
             if outcome.result == "error":
                 raise SystemExit(f"{outcome.output[-3000:]}\n{mutant.name}: pytest can't run")
             results[mark(mutant, options.pytest)] = {

@@ -150,6 +150,30 @@ def test_nothing_is_ever_executed_from_data(module: str):
     assert "pickle" not in used or module == "fastclf.kernels.runtime.jit"
 
 
+PRIVATE_NAMES_OF_LIBRARIES = {
+    "_replace",  # of a NamedTuple
+    "_init_callback_context",  # of scikit-learn's callbacks, and then of its scorers
+    "_sign",
+    "_response_method",
+    "_kwargs",
+}
+OF_THE_SAME_CLASS = {
+    ("fastclf.estimators.streams", "part._massless"),
+    ("fastclf.estimators.prediction", "estimator._task"),
+}
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if room(name) == "fastclf.estimators"])
+def test_estimators_use_no_private_names_of_other_objects(module: str):
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_"):
+            continue
+        owner, used = ast.unparse(node.value), ast.unparse(node)
+        of_itself = owner in ("self", "cls", "super()") or node.attr.startswith("__")
+        known = node.attr in PRIVATE_NAMES_OF_LIBRARIES or (module, used) in OF_THE_SAME_CLASS
+        assert of_itself or known, f"{module}:{node.lineno} uses {used}"
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_text_files_are_utf_8_in_any_locale(module: str):
     for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):

@@ -78,33 +78,35 @@ def package(tmp_path):
 
 def test_mutants_are_killed_or_survive(script, package, tmp_path):
     mutant = script["Mutant"]
-    killed = mutant("one", "x * 2 return x * 2", "x * 2 return x * 3", "the double", ("losses",))
-    survivor = mutant("two", "if x < 0: return x * 2", "if x < 0: return x * 3", "", ("losses",))
-    base = tmp_path / "cache"
+    killed = mutant("one", "", "x * 2 return x * 2", "x * 2 return x * 3", ("losses",))
+    survivor = mutant("two", "", "if x < 0: return x * 2", "if x < 0: return x * 3", ("losses",))
+    base, checked = tmp_path / "cache", []
     for one, result, found_by in (
         (killed, "killed", "test_losses.py::test_double"),
         (survivor, "survived", None),
     ):
-        outcome = script["try_mutant"](one, package, base, [], 60)
+        outcome = script["try_mutant"](one, package, base, [], 60, checked.append)
         assert (outcome.result, outcome.found_by) == (result, found_by), outcome.output
         assert (package / "fastclf" / "module.py").read_text() == SOURCE
         assert not base.with_name("mutant-cache").exists()
+    assert checked == ["tests/test_losses.py"] * 2
 
 
 def test_a_text_must_be_found_once(script, package):
     mutant = script["Mutant"]
     for old, times in (("return x * 2", 2), ("return x * 4", 0)):
         with pytest.raises(LookupError, match=f"found {times} times"):
-            script["place"](mutant("name", old, "return x", "", ()), package)
+            script["place"](mutant("name", "", old, "return x", ()), package)
 
 
 def test_an_endless_mutant_is_stopped(script, package, tmp_path):
     mutant = script["Mutant"]
-    endless = mutant("name", "if x < 0:", "while x == x:", "", ("losses",))
+    endless = mutant("name", "", "if x < 0:", "while x == x:", ("losses",))
     (package / "fastclf" / "module.py").write_text(
         SOURCE.replace("return x * 2\n    ", "x += 1\n    ")
     )
-    outcome = script["try_mutant"](endless, package, tmp_path / "cache", [], 2)
+    cache = tmp_path / "cache"
+    outcome = script["try_mutant"](endless, package, cache, [], 2, check=lambda file: None)
     assert outcome.result == "timed out"
 
 

@@ -1,6 +1,7 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from fastclf.estimators.validation import (
 _LEGACY = "use_legacy_attributes"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     """Logistic regression that chooses C by cross-validation.
 
@@ -123,55 +125,26 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     (1.0, (3, 1, 5))
     """
 
-    C_: Any
-    l1_ratio_: Any
-    coefs_paths_: Any
-    scores_: Any
-
-    def __init__(
-        self,
-        Cs: Any = 10,
-        *,
-        l1_ratios: Any = compatibility.ANNOUNCED,
-        fit_intercept: bool = True,
-        cv: Any = None,
-        class_weight: Any = None,
-        label_smoothing: float = 0.0,
-        scoring: Any = compatibility.ANNOUNCED,
-        solver: Any = "auto",
-        tol: float = 1e-4,
-        max_iter: int = 100,
-        refit: bool = True,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
-        use_legacy_attributes: Any = compatibility.ANNOUNCED,
-        penalty: Any = compatibility.UNSET,
-        dual: bool = False,
-        intercept_scaling: float = 1.0,
-        n_jobs: int | None = None,
-        ignore_index: Any = None,
-    ) -> None:
-        self.Cs = Cs
-        self.l1_ratios = l1_ratios
-        self.fit_intercept = fit_intercept
-        self.cv = cv
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.scoring = scoring
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.refit = refit
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.verbose = verbose
-        self.use_legacy_attributes = use_legacy_attributes
-        self.penalty = penalty
-        self.dual = dual
-        self.intercept_scaling = intercept_scaling
-        self.n_jobs = n_jobs
-        self.ignore_index = ignore_index
+    Cs: Any = field(default=10, kw_only=False)
+    l1_ratios: Any = compatibility.ANNOUNCED
+    fit_intercept: bool = True
+    cv: Any = None
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+    scoring: Any = compatibility.ANNOUNCED
+    solver: Any = "auto"
+    tol: float = 1e-4
+    max_iter: int = 100
+    refit: bool = True
+    random_state: Any = None
+    n_threads: int | None = None
+    verbose: int = 0
+    use_legacy_attributes: Any = compatibility.ANNOUNCED
+    penalty: Any = compatibility.UNSET
+    dual: bool = False
+    intercept_scaling: float = 1.0
+    n_jobs: int | None = None
+    ignore_index: Any = None
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any

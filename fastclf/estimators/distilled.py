@@ -1,5 +1,6 @@
 """Distillation: a linear student fitted to what a teacher predicts, and to labels."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ _OF_STUDENT = "classes_", "coef_", "intercept_", "n_iter_", "history_", "n_featu
 """The student's attributes that a fitted DistilledClassifier has, too."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     """A linear student that learns from a teacher's probabilities, softened by a temperature.
 
@@ -87,20 +89,11 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     True
     """
 
-    def __init__(
-        self,
-        teacher: Any,
-        *,
-        student: LogisticRegression | None = None,
-        temperature: float = 2.0,
-        hard_weight: float = 0.0,
-        cv: Any = None,
-    ) -> None:
-        self.teacher = teacher
-        self.student = student
-        self.temperature = temperature
-        self.hard_weight = hard_weight
-        self.cv = cv
+    teacher: Any = field(kw_only=False)
+    student: LogisticRegression | None = None
+    temperature: float = 2.0
+    hard_weight: float = 0.0
+    cv: Any = None
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, teacher_logits: Any = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf.errors import InputError
@@ -177,8 +177,7 @@ def of_rows(rows: np.ndarray | None, *arrays: Any) -> tuple[Any, ...]:
     """Return some rows of arrays of the same length, or of None; all for None."""
     if rows is None:
         return arrays
-    check_consistent_length(*arrays)
-    return tuple(None if array is None else _safe_indexing(array, rows) for array in arrays)
+    return tuple(None if a is None else _safe_indexing(a, rows) for a in indexable(*arrays))
 
 
 def column_names(y: Any) -> Any:

@@ -1,5 +1,6 @@
 """Logistic regression for two or more classes, on labels or on distributions."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ from fastclf.estimators.validation import (
 )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LogisticRegression(choice.SolverParameters, LinearPredictor):
     """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
 
@@ -125,47 +127,25 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
     (1, 30)
     """
 
-    _incremental: Incremental | None = None
     _weight_seen = 0.0
 
-    def __init__(
-        self,
-        C: float = 1.0,
-        *,
-        l1_ratio: float = 0.0,
-        fit_intercept: bool = True,
-        class_weight: Any = None,
-        label_smoothing: float = 0.0,
-        solver: Any = "auto",
-        tol: float = 1e-4,
-        max_iter: int = 100,
-        warm_start: bool = False,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
-        penalty: Any = compatibility.UNSET,
-        dual: bool = False,
-        intercept_scaling: float = 1,
-        n_jobs: int | None = None,
-        ignore_index: Any = None,
-    ) -> None:
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.verbose = verbose
-        self.penalty = penalty
-        self.dual = dual
-        self.intercept_scaling = intercept_scaling
-        self.n_jobs = n_jobs
-        self.ignore_index = ignore_index
+    C: float = field(default=1.0, kw_only=False)
+    l1_ratio: float = 0.0
+    fit_intercept: bool = True
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+    solver: Any = "auto"
+    tol: float = 1e-4
+    max_iter: int = 100
+    warm_start: bool = False
+    random_state: Any = None
+    n_threads: int | None = None
+    verbose: int = 0
+    penalty: Any = compatibility.UNSET
+    dual: bool = False
+    intercept_scaling: float = 1
+    n_jobs: int | None = None
+    ignore_index: Any = None
 
     def fit(
         self,
@@ -227,7 +207,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             validation = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
             choice.warn_of_no_use(self.solver, stacklevel=2)
         fit_estimator(self, X, problem, settings, validation, y, sample_weight)
-        self._incremental = None  # a later partial_fit begins here, with a new state
+        self._incremental: Incremental | None = None  # partial_fit begins here
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
@@ -330,7 +310,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             self.classes_ = encoded.classes
             start = np.zeros((X.shape[1] + 1, problem.n_columns))
             set_coefficients(self, start, X.dtype)
-        incremental = self._incremental
+        incremental = getattr(self, "_incremental", None)
         seed = seed_from(self.random_state) if incremental is None else incremental.solver.seed or 0
         solver = choice.complete(choice.named(self.solver), 0.0, self.max_iter, seed)
         if incremental is None:

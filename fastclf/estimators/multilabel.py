@@ -1,6 +1,6 @@
 """Multi-label classification: one sigmoid a label, all labels fitted over the same passes."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from fastclf.estimators.validation import (
 )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, LinearPredictor):
     """Independent logistic regressions for L labels, in one fit.
 
@@ -84,38 +85,20 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
     ((5, 20), (2, 5))
     """
 
-    def __init__(
-        self,
-        C: float = 1.0,
-        *,
-        pos_weight: Any = None,
-        threshold: Any = 0.5,
-        label_smoothing: float = 0.0,
-        l1_ratio: float = 0.0,
-        fit_intercept: bool = True,
-        solver: Any = "auto",
-        tol: float = 1e-4,
-        max_iter: int = 100,
-        warm_start: bool = False,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
-        top_k: int | None = None,
-    ) -> None:
-        self.C = C
-        self.pos_weight = pos_weight
-        self.threshold = threshold
-        self.label_smoothing = label_smoothing
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.verbose = verbose
-        self.top_k = top_k
+    C: float = field(default=1.0, kw_only=False)
+    pos_weight: Any = None
+    threshold: Any = 0.5
+    label_smoothing: float = 0.0
+    l1_ratio: float = 0.0
+    fit_intercept: bool = True
+    solver: Any = "auto"
+    tol: float = 1e-4
+    max_iter: int = 100
+    warm_start: bool = False
+    random_state: Any = None
+    n_threads: int | None = None
+    verbose: int = 0
+    top_k: int | None = None
 
     def fit(
         self,

@@ -1,6 +1,7 @@
 """Multi-label classification with C, or that of each label, chosen by cross-validation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from fastclf.estimators.labels import (
     problem_of_labels,
     thresholds,
 )
-from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.prediction import LinearPredictor, theta_of
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, LinearPredictor):
     """Logistic regressions for L labels that choose C by cross-validation, jointly or one for each.
 
@@ -71,42 +73,22 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
 
     _default_scoring = search.LIKELIHOOD
 
-    def __init__(
-        self,
-        Cs: Any = 10,
-        *,
-        per_label: bool = False,
-        pos_weight: Any = None,
-        threshold: Any = 0.5,
-        label_smoothing: float = 0.0,
-        l1_ratios: Any = (0.0,),
-        fit_intercept: bool = True,
-        cv: Any = None,
-        scoring: Any = None,
-        solver: Any = "auto",
-        tol: float = 1e-4,
-        max_iter: int = 100,
-        refit: bool = True,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.Cs = Cs
-        self.per_label = per_label
-        self.pos_weight = pos_weight
-        self.threshold = threshold
-        self.label_smoothing = label_smoothing
-        self.l1_ratios = l1_ratios
-        self.fit_intercept = fit_intercept
-        self.cv = cv
-        self.scoring = scoring
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.refit = refit
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.verbose = verbose
+    Cs: Any = field(default=10, kw_only=False)
+    per_label: bool = False
+    pos_weight: Any = None
+    threshold: Any = 0.5
+    label_smoothing: float = 0.0
+    l1_ratios: Any = (0.0,)
+    fit_intercept: bool = True
+    cv: Any = None
+    scoring: Any = None
+    solver: Any = "auto"
+    tol: float = 1e-4
+    max_iter: int = 100
+    refit: bool = True
+    random_state: Any = None
+    n_threads: int | None = None
+    verbose: int = 0
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
@@ -194,9 +176,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
             judge = self._judge(values, self._one_label)
             scores = judge(slice(None), X, parameters.get("sample_weight"), parameters)
             logits = self.decision_function(X).reshape(len(values), 1, -1)
-            return float(
-                scores(logits, np.column_stack([self.coef_, self.intercept_])[None]).mean()
-            )
+            return float(scores(logits, theta_of(self).T[None]).mean())
         on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **parameters)
@@ -221,10 +201,12 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
                 )
 
     def _judge(self, values: np.ndarray, one_label: bool) -> Callable[..., held_out.Scores]:
+        if self._takes_likelihood:
+            return lambda test, rows, own, _: held_out.label_log_likelihood(values[test], own)
         # The scorer sees all labels, or one at a time.
         single = self.per_label or one_label
         view = held_out.MultiLabelView(n_threads=self.n_threads)
-        view.threshold_, view.n_features_in_ = self.threshold_, self.n_features_in_
+        view.threshold_, view.n_features_in_ = self._threshold(), self.n_features_in_
         # Several labels have 2-D classes, or scorers would take two labels for two classes.
         of_labels = np.tile([0, 1], (values.shape[1], 1))
         view.classes_ = self.classes_ if one_label else of_labels[0] if single else of_labels
@@ -233,9 +215,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         known, on = ~np.isnan(values), (values > 0.5).astype(np.intp)
         truth = self.classes_[on] if one_label else on
 
-        def judge(test: Any, rows: Any, own: Any, parameters: dict[str, Any]) -> held_out.Scores:
-            if self._takes_likelihood:
-                return held_out.label_log_likelihood(values[test], own)
+        def judge(test: Any, rows: Any, _: Any, parameters: dict[str, Any]) -> held_out.Scores:
             asked = scorer, view, rows, truth[test], parameters
             if single:
                 return held_out.by_scorer_of_labels(*asked, known[test])

@@ -16,10 +16,7 @@ from fastclf.linear_model import LinearModel, Task
 
 
 class Predictions:
-    """The four predictions of a classifier, from its logits and a model that says what they mean.
-
-    A class that uses it defines ``_scored``.
-    """
+    """Mixin of classifiers that predict by a LinearModel: its subclasses define `_scored`."""
 
     def _scored(self, X: Any) -> tuple[LinearModel, np.ndarray]:
         # The model, and the logits of X as its decision_function returns them.
@@ -86,12 +83,7 @@ class Predictions:
         return model.predictions(logits)
 
     def linear_model(self) -> LinearModel:
-        """Return the fitted model as plain data.
-
-        Returns
-        -------
-        LinearModel
-        """
+        """Return the fitted model as plain data."""
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -42,11 +42,15 @@ class PenaltySearch(choice.SolverParameters):
     """
 
     Cs: Any
+    C_: Any
     classes_: np.ndarray
+    coefs_paths_: Any
     cv: Any
     fit_intercept: bool
+    l1_ratio_: Any
     n_threads: int | None
     refit: bool
+    scores_: Any
     scoring: Any
     _default_scoring = "accuracy"
 
@@ -96,15 +100,15 @@ class PenaltySearch(choice.SolverParameters):
         # The grid of penalties, and the settings of all fits; checks all parameters.
         boolean(self.refit, "refit")
         grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
+        for l1_ratio in grid.l1_ratios.tolist():
+            compatibility.check_solver(
+                self.solver, grid.Cs.max(), l1_ratio, getattr(self, "dual", False)
+            )
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
         if choice.is_minibatch(self.solver):
             raise InputError(
                 f"solver={self.solver!r} trains on minibatches, whose results are too rough to "
                 "compare penalties by; use an exact one, e.g. 'auto'"
-            )
-        for l1_ratio in grid.l1_ratios.tolist():
-            compatibility.check_solver(
-                self.solver, grid.Cs.max(), l1_ratio, getattr(self, "dual", False)
             )
         return grid, settings
 

@@ -252,13 +252,14 @@ def test_predict_in_processes(flowers: Path):
     assert whole.stderr == "150 rows predicted\n"
     piped = run(f"cat flowers.csv | {command} - -q")
     assert (piped.stdout, piped.stderr) == (whole.stdout, "")
-    saved = run(f"{command} flowers.csv -o out.csv -q")
+    predict = ("predict", "run", "flowers.csv")
+    saved = invoke(*predict, "-o", "out.csv", "-q")
     assert (saved.stdout, saved.stderr) == ("", "")
     assert Path("out.csv").read_text() == whole.stdout
-    lines = run(f"{command} flowers.csv --format jsonl --columns label --keep a")
+    lines = invoke(*predict, "--format", "jsonl", "--columns", "label", "--keep", "a")
     assert json.loads(lines.stdout.splitlines()[0]) == {"a": "5.1", "label": "setosa"}
-    wrong = run(f"{command} flowers.csv -o out.txt")
-    assert (wrong.returncode, wrong.stdout) == (2, "")
+    wrong = invoke(*predict, "-o", "out.txt")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("fastclf: error: out.txt: the suffix")
 
 

@@ -84,7 +84,12 @@ def test_balanced_counts_all_rows_as_scikit_learn_does():
     params = {"cv": 3, "class_weight": "balanced", **TIGHT}
     ours = LogisticRegressionCV(CS, **params).fit(CANCER_X, CANCER, WEIGHTS)
     theirs = ScikitLearnCV(
-        Cs=CS, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False, **params
+        Cs=CS,
+        l1_ratios=(0,),
+        scoring="accuracy",
+        use_legacy_attributes=False,
+        solver="newton-cholesky",
+        **params,
     ).fit(CANCER_X, CANCER, WEIGHTS)
     np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-4)
 
@@ -155,7 +160,8 @@ def test_attributes_are_scikit_learns(X, y, legacy, refit, fit_intercept):
     params |= {"tol": 1e-8, "max_iter": 5000, "fit_intercept": fit_intercept}
     Cs = [1.0, 0.01, 20.0, 1.0]  # neither sorted nor distinct
     ours = LogisticRegressionCV(Cs, **params).fit(X, y)
-    theirs = ScikitLearnCV(Cs=Cs, l1_ratios=(0.0,), scoring="accuracy", **params).fit(X, y)
+    reference = {"l1_ratios": (0.0,), "scoring": "accuracy", "solver": "newton-cholesky"}
+    theirs = ScikitLearnCV(Cs=Cs, **reference, **params).fit(X, y)
     for name in ("Cs_", "l1_ratios_", "C_", "l1_ratio_", "classes_"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
     assert type(ours.C_) is type(theirs.C_)
@@ -244,7 +250,11 @@ def test_scores_are_weighted(scoring):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         theirs = ScikitLearnCV(
-            Cs=CS, l1_ratios=(0.0,), use_legacy_attributes=False, max_iter=5000, **params
+            Cs=CS,
+            l1_ratios=(0.0,),
+            use_legacy_attributes=False,
+            solver="newton-cholesky",
+            **params,
         ).fit(CANCER_X, CANCER, WEIGHTS)
     np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=1e-5)
     assert ours.score(CANCER_X, CANCER, sample_weight=WEIGHTS) == pytest.approx(

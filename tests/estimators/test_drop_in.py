@@ -285,7 +285,7 @@ def test_announced_defaults_are_announced_as_scikit_learn_does():
 @pytest.mark.parametrize(
     "defaults, legacy, ratios, scoring",
     [
-        ({"l1_ratios": None, "scoring": None}, True, None, None),  # before 1.8
+        ({"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}, True, None, None),
         (
             {"l1_ratios": (0.0,), "scoring": "neg_log_loss", "use_legacy_attributes": False},
             False,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from grids import half_by_default
 from oracles import sigmoid
 from sklearn.exceptions import ConvergenceWarning
 
@@ -46,11 +47,13 @@ def gradients(X: Any, Y: np.ndarray, clf: Any, C: float = 1.0) -> np.ndarray:
     return np.vstack([X.T @ slopes + clf.coef_.T / (C * n), slopes.sum(axis=0)])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("computed", [np.float32, np.float64])
+@half_by_default(
+    dtype={"float32": np.float32, "float64": np.float64},
+    computed={"in float32": np.float32, "in float64": np.float64},
+    soft={"classes": False, "soft": True},
+    dense={"sparse": False, "dense": True},
+)
 @pytest.mark.parametrize("weights", ["none", "rows", "labels"])
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("dense", [False, True])
 def test_a_pass(dtype: Any, computed: Any, weights: str, soft: bool, dense: bool):
     rng = np.random.default_rng(0)
     X, Y = sparse_data()

@@ -10,6 +10,7 @@ import oracles
 import pytest
 import scipy.linalg
 import scipy.sparse
+from grids import half_by_default
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import sigmoid, softmax
@@ -163,8 +164,11 @@ def way(request: pytest.FixtureRequest, use_costs: Any) -> str:
     return request.param
 
 
-@pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csr_array])
-@pytest.mark.parametrize("K", [2, 3])
+@half_by_default(
+    storage={"dense": np.asarray, "sparse": scipy.sparse.csr_array},
+    K={"2": 2, "3": 3},
+    dtype={"float64": np.float64, "float32": np.float32},
+)
 def test_every_way_is_optimal(way: str, K: int, storage: Any, dtype: type):
     X, y = data(K=K)
     X[np.abs(X) < 0.5] = 0
