@@ -165,7 +165,7 @@ def _cross_entropy(
     check_reduction(reduction)
     targets = _targets(z, y, weight, fraction(label_smoothing, "label_smoothing"), ignore_index)
     rows = as_rows(z)
-    if targets.ignored is not None:  # whatever is in them
+    if targets.ignored is not None:  # their logits may be anything
         rows = np.where(targets.ignored[:, None], z.dtype.type(0), rows)
     losses = np.empty(len(rows)) if reduction == "none" else np.empty(0)
     scale = 1 / targets.divisor if reduction == "mean" and targets.divisor > 0 else 1.0

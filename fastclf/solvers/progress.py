@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fit stands after an iteration or an epoch.
+    """Progress of a fit after an iteration or an epoch.
 
     Parameters
     ----------
