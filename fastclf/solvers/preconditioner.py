@@ -31,7 +31,7 @@ _DOUBLE = 1 << 21
 """Entries of all factors up to which they are float64; above, they have the matrices' dtype."""
 
 _MOST_JITTER = 1e12
-"""Most that is added to make a matrix definite, a share of its diagonal; finite ones need less."""
+"""Largest share of the diagonal that is added to a matrix; finite matrices need less."""
 
 
 class Preconditioner(Protocol):
@@ -224,7 +224,7 @@ def _factor(
         if info == 0:
             return factor
         jitter *= 100
-    return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite; the line search will tell
+    return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite: the line search fails
 
 
 def _solve(factor: np.ndarray, right: np.ndarray) -> np.ndarray:

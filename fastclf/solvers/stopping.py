@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STALE = 10
-"""Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
+"""Iterations without a smaller gradient or a lower value after which a problem is stuck."""
 
 _MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
 """Share of ``tol`` within which the gradient suffices if the expected decrease, relative to the
@@ -60,6 +60,6 @@ class Stopping:
         return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
-        """Return all limits as kernels take them; the last one is ``STALE``."""
+        """Return the limits as kernels take them; the last one is ``STALE``."""
         much_smaller = _MUCH_SMALLER * self.tol
         return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(STALE)

@@ -116,7 +116,7 @@ def _advance(objective: Objective, point: NewtonPoint, limits: tuple[float, ...]
     arrays = objective.arrays
     assert arrays is not None
     before = point.numbers[newton.PASSES]
-    # Features that differ by rounding alone are the same.
+    # The jitter makes Hessians definite for features that differ by rounding alone.
     jitter = _JITTER if arrays.features.dtype == np.float64 else _JITTER_OF_SINGLE
     strength = float(objective.penalty.strength[0])
     model = strength, arrays.fit_intercept, point.center, jitter
