@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STALE = 10
-"""Iterations with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
+from fastclf.kernels.linalg.line_search import PATIENCE
 
 _MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
 """A gradient so much smaller than asked for will do, if the decrease is less than this."""
@@ -58,6 +57,6 @@ class Stopping:
         return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
-        """Return all limits as kernels take them; the last one is ``STALE``."""
+        """Return all limits as kernels take them; the last one is ``PATIENCE``."""
         much_smaller = _MUCH_SMALLER * self.tol
-        return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(STALE)
+        return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(PATIENCE)
