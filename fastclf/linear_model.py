@@ -27,13 +27,13 @@ from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 3  # 1 is without encoder, 2 without temperature and top_k
-_PLAIN = 2  # what a model that has neither is saved as
+_FORMAT = 3  # format 1 has no encoder, format 2 neither temperature nor top_k
+_PLAIN = 2  # the format of models without temperature and top_k
 
 
 @dataclass(frozen=True)
 class Affine:
-    """A change of the features, ``(x - shift) / scale``.
+    """A shift and a scale of each feature, ``(x - shift) / scale``.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Affine:
     scale: np.ndarray
 
     def apply(self, X: Any) -> Any:
-        """Return the changed features, in the dtype of X (n, d); sparse ones where shift is 0."""
+        """Return the scaled features, in the dtype of X (n, d); X may be sparse if shift is 0."""
         if scipy.sparse.issparse(X):
             if self.shift.any():
                 raise InputError(
@@ -68,19 +68,19 @@ class LinearModel:
     classes : ndarray of shape (K,)
         The classes; for "multilabel" the labels.
     threshold : ndarray of shape (C,), optional
-        For "multilabel": a label is predicted where its probability is larger.
+        For "multilabel": a label is predicted if its probability is larger.
     preprocessing : Affine, optional
-        What happens to the features first.
+        Applied to the features before the coefficients.
     encoder : Encoder, optional
-        How the features are made from the raw columns of a table.
+        Makes the features from the raw columns of a table.
     feature_names : tuple of str, optional
     metadata : mapping
         Anything else that JSON can hold.
     top_k : int, optional
-        For "multilabel": that many labels are predicted in each row, the most probable ones,
-        whatever the threshold.
+        For "multilabel": predict this many labels in each row, the most probable ones, whatever
+        the threshold.
     temperature : float
-        T > 0, by which logits are divided; 1 unless the model is calibrated.
+        T > 0, which divides the logits; 1 unless the model is calibrated.
     """
 
     theta: np.ndarray
@@ -101,7 +101,7 @@ class LinearModel:
 
     @property
     def column_names(self) -> tuple[str, ...] | None:
-        """The names of the raw columns, where they are known."""
+        """The names of the raw columns, if they are known."""
         return self.feature_names if self.encoder is None else self.encoder.column_names
 
     def decision_function(
@@ -146,7 +146,7 @@ class LinearModel:
         threads.run(task, len(pieces), n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
             finite = math.isfinite(logits.sum())
-        if not finite and np.isfinite(self.theta).all():  # a row that isn't finite has such logits
+        if not finite and np.isfinite(self.theta).all():  # some row may not be finite
             numbers = np.arange(first_row, first_row + n) if in_file is None else in_file
             check_logits(X, logits, numbers, self.feature_names)
         if self.temperature != 1:
@@ -154,7 +154,7 @@ class LinearModel:
         return logits[:, 0] if self.task == "binary" else logits
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
-        """Return what writes the logits of some rows, which are scaled and converted in cache."""
+        """Return a function that scales and converts some rows and writes their logits."""
         w = np.ascontiguousarray(self.theta[:-1].T, dtype)
         b = self.theta[-1].astype(dtype)
 
@@ -207,7 +207,7 @@ class LinearModel:
         return self.probabilities(self.decision_function(X, n_threads))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the probabilities that logits of :meth:`decision_function` mean."""
+        """Return the probabilities of logits of :meth:`decision_function`."""
         if self.task == "multiclass":
             return functional.softmax(logits)
         if self.task == "multilabel":
@@ -236,7 +236,7 @@ class LinearModel:
         return codes if self.task == "multilabel" else self.classes[codes]
 
     def decide(self, logits: np.ndarray) -> np.ndarray:
-        """Return what logits of :meth:`decision_function` decide.
+        """Return the codes of the predictions for logits of :meth:`decision_function`.
 
         Returns
         -------
@@ -267,8 +267,8 @@ class LinearModel:
         Raises
         ------
         ModelFileError
-            If the classes are of a kind that the format can't hold, numbers are such that no model
-            would be loaded, or the file can't be written.
+            If the format can't hold the classes, the model couldn't be loaded again, or the file
+            can't be written.
         """
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {

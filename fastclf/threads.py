@@ -1,10 +1,10 @@
 """The thread pool that runs kernels over chunks, and the limit on BLAS threads.
 
 Results never depend on the number of threads: the work is cut into chunks by its size alone, each
-chunk writes to a place of its own, and the caller adds the parts in order.
+chunk writes to its own array, and the caller adds these in order.
 
-A thread that has helped stays awake a while, in case it is asked again: waking up takes as long as
-a pass over a small X. It waits in :mod:`fastclf.kernels.runtime.sharing`.
+A thread that has finished its work stays awake for half a millisecond, waiting for more: waking it
+up takes as long as a pass over a small X. It waits in :mod:`fastclf.kernels.runtime.sharing`.
 """
 
 import math
@@ -24,16 +24,16 @@ import numpy as np
 from fastclf.errors import InputError
 
 _SMALL = 1 << 15
-"""Units of work (about a nanosecond each) below which a chunk isn't worth a thread."""
+"""Nanoseconds of work, about, that a chunk has at least."""
 
 _WORTH = 1 << 16
-"""Units of work that are worth another thread, which may have to be woken up."""
+"""Nanoseconds of work, about, from which on another thread pays, even if it must be woken up."""
 
 _PATIENCE = 2000
-"""Turns that an idle thread gives way to others before it sleeps, half a millisecond or so."""
+"""How often an idle thread yields its processor before it sleeps: half a millisecond or so."""
 
 _PAUSE = 1.0
-"""Seconds without a try to start a thread after one couldn't be started."""
+"""Seconds without another try after a thread couldn't be started."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()
@@ -44,10 +44,10 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _inside_pool = threading.local()
-_wanted: deque["_Job"] = deque()  # a job for each helper that it could do with
-_idle = 0  # threads of the pool that are awake, or about to be, and have no job
-_next_try = -math.inf  # the time from which on threads may be asked for
-_calls = np.zeros(1, np.int64)  # how often helpers were asked for
+_wanted: deque["_Job"] = deque()  # each job once for each helper that it still wants
+_idle = 0  # threads of the pool without a job that are awake or being woken up
+_next_try = -math.inf  # time before which no thread is started
+_calls = np.zeros(1, np.int64)  # number of calls that asked for helpers
 
 
 def available_cpus() -> int:
@@ -75,7 +75,7 @@ def resolve_n_threads(n_threads: int | None) -> int:
 def chunks(
     n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
 ) -> list[tuple[int, int]]:
-    """Cut rows 0 to n into chunks, by their number and the work in each row alone.
+    """Cut rows 0 to n into chunks that depend on n and the work in a row alone.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def chunks(
     work_per_row : float
         Cost of a row, in nanoseconds or so.
     most : int
-        Upper limit on the number of chunks, where each needs memory of its own.
+        Largest number of chunks, if each needs memory of its own.
     tile : int
-        Rows that are worked on together: all chunks but the last are of whole tiles.
+        Rows of a tile: all chunks but the last consist of whole tiles.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def chunks(
 
 
 class _Job:
-    """What threads do together: ``work`` is called by each of them, with True by the caller."""
+    """Work of several threads: each calls ``work``, the caller's thread with True."""
 
     def __init__(self, work: Callable[[bool], Any], turns: np.ndarray) -> None:
         self.work = work
@@ -116,7 +116,7 @@ class _Job:
         self.errors: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def help(self) -> None:
-        """Do it as a helper, and report an error or None."""
+        """Do the work as a helper, and put its error, or None, into ``errors``."""
         error = None
         try:
             self.work(False)
@@ -133,7 +133,7 @@ def run(
 ) -> None:
     """Call ``task(i)`` for i in range(count), on several threads if there are several calls.
 
-    The caller's thread takes part. The first exception is raised, when all threads have stopped.
+    The caller's thread takes part. After all threads have stopped, the first exception is raised.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def run(
     count : int
     n_threads : int, optional
     work : float
-        Cost of all calls, in nanoseconds or so: no more threads are asked than it is worth.
+        Cost of all calls, about, in nanoseconds; it limits the number of threads.
     """
     workers = _workers(count, n_threads, work)
     if workers == 1:
@@ -183,19 +183,19 @@ def share(
     n_threads: int | None = None,
     work: float = math.inf,
 ) -> None:
-    """Call a compiled function that takes pieces of its work, on several threads at once.
+    """Call a compiled function on several threads, which share the pieces of its work.
 
-    It does so by :mod:`fastclf.kernels.runtime.sharing`: not even between pieces does anybody wait
-    for Python's lock. The exception of any thread is raised.
+    The function takes pieces by :mod:`fastclf.kernels.runtime.sharing`, so no thread needs Python's
+    lock between two pieces. The exception of any thread is raised.
 
     Parameters
     ----------
     work_on : callable
-        Gets the counters of the call, and whether it is called by the caller's own thread.
+        Takes the counters of the call, and whether the thread is the caller's own.
     pieces : int
     n_threads : int, optional
     work : float
-        Cost of all pieces, in nanoseconds or so: no more threads are asked than it is worth.
+        Cost of all pieces, about, in nanoseconds; it limits the number of threads.
     """
     turns = _sharing().new_turns()
     workers = _workers(pieces, n_threads, work)
@@ -222,8 +222,8 @@ def _workers(count: int, n_threads: int | None, work: float) -> int:
 
 
 def _ask(job: _Job, helpers: int) -> None:
-    # Threads that are idle come at once; others must be woken up, or started. Where none can be,
-    # as when the interpreter shuts down, or at a limit of the system, the caller works alone.
+    # Idle threads come at once; others are woken up or started. If no thread can be started, as at
+    # the end of the interpreter or at a limit of the system, the caller works alone.
     global _idle, _next_try
     with _lock:
         _wanted.extend([job] * helpers)
@@ -239,7 +239,7 @@ def _ask(job: _Job, helpers: int) -> None:
         except (RuntimeError, MemoryError):
             _give_up_pool()
             with _lock:
-                # A thread of the pool may have taken up the call for which none was started.
+                # Another thread of the pool may have answered the call whose thread didn't start.
                 _idle -= missing - woken - call.is_taken
                 call.is_taken = True
                 _next_try = time.monotonic() + _PAUSE
@@ -247,7 +247,7 @@ def _ask(job: _Job, helpers: int) -> None:
 
 
 def _withdraw(job: _Job) -> int:
-    # How many helpers didn't come: they are still asleep, or busy elsewhere.
+    # Return how many helpers didn't come, because they are asleep or busy.
     with _lock:
         late = _wanted.count(job)
         for _ in range(late):
@@ -256,14 +256,13 @@ def _withdraw(job: _Job) -> int:
 
 
 class _Call:
-    """A call of a thread of the pool, which is answered once."""
+    """A request for a thread of the pool, which one thread answers."""
 
     is_taken = False
 
 
 def _help(call: _Call) -> None:
-    # What a thread of the pool does: help as long as there are jobs, and go back to sleep a while
-    # after the last one.
+    # Run by a thread of the pool: help while there are jobs, wait awake, then go back to sleep.
     global _idle
     with _lock:
         if call.is_taken:
@@ -292,7 +291,7 @@ def _help(call: _Call) -> None:
 
 
 def _sharing() -> Any:
-    from fastclf.kernels.runtime import sharing  # Numba takes its time
+    from fastclf.kernels.runtime import sharing  # loading Numba takes long
 
     return sharing
 
@@ -303,7 +302,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
     Parameters
     ----------
     items : iterable
-        It is only ever asked by one thread at a time, and left when the caller leaves.
+        One thread at a time asks it for items. It is closed when the caller stops.
 
     Examples
     --------
@@ -339,7 +338,7 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
 
 
 def _give_up_pool() -> None:
-    # Its threads end when they have done what they were asked for.
+    # Its threads end after their current jobs.
     global _pool
     with _lock:
         pool, _pool = _pool, None
@@ -348,7 +347,7 @@ def _give_up_pool() -> None:
 
 
 def _forget_pool() -> None:
-    # A forked child has the pool's bookkeeping, but none of its threads.
+    # A forked child has the pool's variables, but none of its threads.
     global _pool, _lock, _idle, _next_try
     _pool = None
     _next_try = -math.inf
@@ -362,12 +361,12 @@ if hasattr(os, "register_at_fork"):
 
 
 _blas_users = 0
-_blas_before: list[int] = []  # the limits of all libraries that their users found
+_blas_before: list[int] = []  # number of threads of each library before the limit
 
 
 @cache
 def _blas_libraries() -> list[Any]:
-    import scipy.linalg  # noqa: F401  what isn't loaded yet can't be limited: SciPy's own BLAS
+    import scipy.linalg  # noqa: F401  load SciPy's own BLAS, so that it is limited, too
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas").lib_controllers
@@ -380,8 +379,8 @@ def _limit_blas(limits: list[int]) -> None:
 
 
 def _release_blas() -> None:
-    # Of late (3.8), threadpoolctl lets the thread that first limits OpenBLAS own the limit, and
-    # silently ignores all others. Here the last user restores it, who needn't be the first.
+    # Since 3.8, threadpoolctl ignores limits of OpenBLAS by other threads than the first that set
+    # one. Here the last user restores the limit, and that may be another thread.
     import threadpoolctl
 
     clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)

@@ -116,8 +116,8 @@ def cross_entropy_with_grad(
 ) -> tuple[float | np.ndarray, np.ndarray]:
     """Return :func:`cross_entropy` and its gradient in the logits.
 
-    The gradient is ``s σ - y`` for a row whose targets sum to s, times what the reduction and the
-    weights make of the row.
+    The gradient is ``s σ - y`` for a row whose targets sum to s, multiplied by the row's weight and
+    by the factor of the reduction.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ def binary_cross_entropy_with_grad(
     """Return :func:`binary_cross_entropy` and its gradient in the logits.
 
     With weight p of the positive class the gradient is ``(1 + (p - 1) y) σ - p y``, which is
-    ``σ - y`` for p = 1, times what the reduction and the weight make of the entry.
+    ``σ - y`` for p = 1, multiplied by the entry's weight and by the factor of the reduction.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What probabilities are worth: entropy, information, divergence, calibration."""
+"""Measures of probabilities: entropy, information, divergence, calibration."""
 
 from numbers import Integral
 

@@ -1,20 +1,20 @@
-"""How far probabilities that come from elsewhere may be off, for rounding alone."""
+"""How much rounding is accepted in probabilities that users give."""
 
 import numpy as np
 
 ROUNDING = 1e-6
-"""By how much a probability may lie outside [0, 1]: some spacings of float32 at 1, in which it may
-have been computed, whatever its dtype is now. Such ones are clipped.
+"""Largest distance of a probability from [0, 1]: a few spacings of float32 at 1, because it may
+have been computed in float32, whatever its dtype. Such probabilities are clipped.
 """
 
 SUM_TOLERANCE = 0.01
-"""By how much the probabilities of a row may miss a sum of 1: they may have been written with two
+"""Largest distance of a row's sum from 1, because probabilities may have been written with two
 digits. Each row is divided by its sum.
 """
 
 
 def off_sum(sums: np.ndarray) -> np.ndarray:
-    """Return a mask of the rows whose sums are too far from 1 to be those of probabilities.
+    """Return a mask of the rows whose sums are too far from 1.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def off_sum(sums: np.ndarray) -> np.ndarray:
 
 
 def with_sum_one(p: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """Return probabilities whose rows sum to 1, as they are if they do within their own rounding.
+    """Return probabilities divided by their sums, except rows that sum to 1 within rounding.
 
     Parameters
     ----------

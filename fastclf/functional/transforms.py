@@ -280,7 +280,7 @@ def logit(p: ArrayLike) -> np.ndarray | np.floating:
 
 
 def soften(p: ArrayLike, temperature: float) -> np.ndarray:
-    """Return ``p ** (1 / T)`` over its sum: what softmax at T would give for p's logits.
+    """Return ``p ** (1 / T)`` divided by its sum, the softmax at T of p's logits.
 
     Parameters
     ----------

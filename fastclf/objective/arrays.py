@@ -11,7 +11,7 @@ from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.selection import Selection
 
 _ROWS_OF_A_MEAN = 4096
-"""Rows that tell a point amid the data well enough."""
+"""Rows from which the center is computed."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Arrays:
         K.
     fit_intercept : bool
     given_center : ndarray of shape (d,), optional
-        The center of the rows that these are a part of.
+        The center to use, if these rows are a part of others.
     """
 
     features: DenseFeatures | CSRFeatures

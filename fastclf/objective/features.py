@@ -1,4 +1,4 @@
-"""Kinds of features: how X is stored, read and summed up."""
+"""Dense and CSR features: how X is stored, read and summed up."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from fastclf.targets import for_kernels
 _ROWS_OF_A_BLOCK = 512
 
 _COPIED = 1 << 17
-"""Entries of a block that is copied to stay in cache."""
+"""Entries of a block of rows that is copied to the dtype of a pass."""
 
 
 class DenseFeatures:
@@ -86,7 +86,7 @@ class DenseFeatures:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return weighted means (d,) and second moments about them, (d, d) or (d,).
 
-        There is a weight for each row that counts: ``rows``, or all.
+        ``weights`` has one entry for each of ``rows``, or for each row of X.
         """
         row_weights, total = weights.astype(self.dtype), weights.sum()
         if full:
@@ -98,7 +98,7 @@ class DenseFeatures:
         self, weights: np.ndarray, total: float, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         n, d = self.shape
-        # Sums about a point near the mean, in one pass; the first rows know it well enough.
+        # One pass, with sums about a point near the mean: the mean of the first rows will do.
         shift = self.X[:64].mean(axis=0, dtype=np.float64).astype(self.dtype)
         pieces = threads.chunks(n, d)
         sums, squares = np.zeros((2, len(pieces), d))
@@ -113,8 +113,8 @@ class DenseFeatures:
     def _matrix(
         self, weights: np.ndarray, total: float, n_threads: int | None, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        # By BLAS on blocks of rows, which may be half of X and are copied nowhere else. A matrix
-        # for each chunk must be small beside X.
+        # By BLAS on blocks of rows. The rows may be half of X, so only blocks of them are copied.
+        # Each chunk has a matrix of sums, so the chunks are few enough for these to be small.
         n, d = weights.size, self.shape[1]
         pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
@@ -197,7 +197,7 @@ def _pass_over_copies(
 def _blocks_in(
     dtype: np.dtype, X: np.ndarray, start: int, stop: int, step: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    # Blocks of rows as (first, last, rows), in room that they share where X has another dtype.
+    # Blocks of rows as (first, last, rows); if X has another dtype, all are copied to one array.
     step = min(step, stop - start)
     room = np.empty((step if dtype != X.dtype else 0, X.shape[1]), dtype)
     for first in range(start, stop, step):
@@ -245,7 +245,7 @@ class CSRFeatures:
 
     @cached_property
     def canonical(self) -> tuple:
-        """The arrays, with rising indices in each row and none twice."""
+        """The arrays, with indices in rising order in each row and no duplicates."""
         if self.X.has_canonical_format:
             return self.arrays
         X = self.X.copy()

@@ -28,7 +28,7 @@ from fastclf.plan.passes import dense_pass, has_narrow, loops_over_rows
 from fastclf.targets import Target
 
 _GRADIENT_SHARE = 0.08
-"""Partial gradients of all chunks together may take this share of the memory of X."""
+"""Largest memory of the gradients of all chunks together, as a share of that of X."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Totals:
     total_weight : ndarray of shape (M,)
         The sum of the weights of each problem.
     center : ndarray of shape (d,)
-        Where Hessians have their intercepts.
+        The point to which Hessians move the intercepts.
     """
 
     total_weight: np.ndarray
@@ -66,10 +66,10 @@ class InMemoryObjective:
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
     totals : Totals, optional
-        Of all rows, where these are a part of them.
+        Sums over all rows, if X holds some of them.
     costs : Costs, optional
-        The table by which passes and engines are chosen. None: the one of
-        :func:`fastclf.plan.using`, or the measured one.
+        The table by which passes and engines are chosen. None: the table that
+        :func:`fastclf.plan.using` has set, or the measured one.
     """
 
     def __init__(
@@ -150,7 +150,8 @@ class InMemoryObjective:
     def passes(self) -> float:
         """How many times X has been read so far.
 
-        What is added also counts, in its share of the rows, in the objective this one comes from.
+        For a sample or another penalty, each pass also counts in the objective it was made from,
+        multiplied by this objective's share of the rows.
         """
         return self._passes
 
@@ -162,12 +163,12 @@ class InMemoryObjective:
 
     @property
     def last_pass(self) -> LastPass:
-        """What is kept of the latest pass."""
+        """The state of the latest pass; see :class:`LastPass`."""
         return LastPass(self._selection.mask, None if self._latest is None else self._latest[0])
 
     @property
     def value_at_zero(self) -> float:
-        """An upper bound of each problem's value at theta = 0, found without reading X."""
+        """Upper bound on each problem's value at theta = 0; X isn't read."""
         return self.loss.value_at_zero(self.n_outputs)
 
     def value_and_grad(
@@ -177,11 +178,7 @@ class InMemoryObjective:
         hessian: bool = False,
         dtype: np.dtype | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
-
-        With ``hessian`` the same pass computes the whole Hessian, where its cost is 0, and
-        :meth:`hessian` has it ready for this very array theta. The pass computes in ``dtype``.
-        """
+        """Return values (M,) and gradient (d + 1, M K); see :meth:`Objective.value_and_grad`."""
         if active is not None and not active.any():
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
@@ -205,11 +202,7 @@ class InMemoryObjective:
         return values, gradient
 
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
-        """Return the Hessian of the mean loss at theta, for each problem or for each column.
-
-        With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
-        its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
-        """
+        """Return the Hessian of the mean loss at theta; see :meth:`Objective.hessian`."""
         if self._latest is not None and whole and self._latest[0] is theta:
             return self._latest[1]
         rows, target = self._some_rows(n_rows)
@@ -239,12 +232,7 @@ class InMemoryObjective:
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
     ) -> Curvature:
-        """Return second moments of the features, for preconditioning and standardising.
-
-        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix instead of its diagonal. It is estimated from about ``n_rows``
-        rows.
-        """
+        """Return second moments of the features; see :meth:`Objective.curvature`."""
         columns = self.n_problems * self.n_outputs
         rows, target = self._some_rows(n_rows)
         weights = target.weights.mean(axis=0, dtype=np.float64)
@@ -256,7 +244,7 @@ class InMemoryObjective:
         if isinstance(self.features, DenseFeatures):
             center, second = self.features.moments(weights, full, self.n_threads, rows)
             if full and theta is None and rows is not None:
-                # A sample takes features that few rows have to be constant.
+                # In a sample, features that few rows have look constant.
                 found = second.diagonal()
                 second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
         else:
@@ -294,10 +282,7 @@ class InMemoryObjective:
     def part(
         self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
     ) -> "InMemoryObjective":
-        """Return some of the problems (k,), on some of the features (s,) or on all.
-
-        It counts passes of its own. Few features take a copy of their columns.
-        """
+        """Return some of the problems; see :meth:`Objective.part`. It copies columns of X."""
         pick = self.target.columns if self.loss.is_sigmoid else self.target.problems
         return InMemoryObjective(
             self.features if features is None else self.features.columns(features),
@@ -313,11 +298,7 @@ class InMemoryObjective:
     def run_batches(
         self, rule: Rule, state: Any, first: int, last: int, order: np.ndarray | None = None
     ) -> None:
-        """Run batches ``first`` to ``last`` of an epoch and update ``state``.
-
-        The order of the rows follows from ``state.seed`` and ``state.iteration``, the epoch, unless
-        ``order`` is given.
-        """
+        """Run batches of an epoch, in ``order`` if given; see :meth:`Objective.run_batches`."""
         order = self._epoch_order(state.seed, state.iteration) if order is None else order
         records = batch_records(self, rule, state, first, last)
         data = self._everything.data(self.features.arrays, self.loss.parameters, order)
@@ -378,7 +359,7 @@ class InMemoryObjective:
         return hessian if self.fit_intercept else hessians.without_intercepts(hessian)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
-        # Rows that stand for all, None for all of them, and their targets.
+        # The rows of a sample (None: all rows) and their targets.
         if n_rows is None or n_rows >= self.n_rows:
             return None, self.target
         rows, up = representative_rows(self.target, n_rows)
@@ -393,7 +374,7 @@ class InMemoryObjective:
         return logits_of(features, theta, rows, self.n_threads)
 
     def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures:
-        # Gathering sparse rows takes as long as a pass over them; they are asked for twice.
+        # Copying sparse rows takes as long as a pass over them, and callers ask for them twice.
         assert isinstance(self.features, CSRFeatures)
         if rows is None:
             return self.features
@@ -412,8 +393,8 @@ class InMemoryObjective:
         return self.features.moments(weights, False, self.n_threads)[1]
 
     def _select(self, active: np.ndarray | None) -> Selection:
-        # Gathering the columns of some problems costs a copy of the targets, so do it when it
-        # saves a quarter of the work, and compute a few finished problems until then.
+        # Selecting some problems copies their targets. So select anew once that saves a quarter of
+        # the work, and compute a few finished problems until then.
         if active is None or self.n_problems == 1 or active.all():
             return self._everything
         if (active & ~self._selection.mask).any():
@@ -433,7 +414,7 @@ class InMemoryObjective:
         return target.weights / self._weight_of(target)[:, None].astype(target.weights.dtype)
 
     def _chunks(self, n_coefficients: int) -> tuple[list[tuple[int, int]], float]:
-        # Rows of chunks, and the work of all of them together.
+        # The (start, stop) of each chunk, and the work in all rows, in nanoseconds.
         if n_coefficients not in self._cuts:
             row = self.features.entries / max(self.n_rows, 1)
             most = max(1, int(_GRADIENT_SHARE * self.features.entries / max(n_coefficients, 1)))

@@ -21,22 +21,22 @@ from fastclf.plan.costs import MANY_FEATURES
 from fastclf.targets import Target
 
 _BLOCK = 1 << 17
-"""Entries of the blocks of rows that are worked on in cache."""
+"""Entries of a block of rows that fits into cache."""
 
 _TALL = 1024
-"""Rows of a block that are worth more than cache, where a matrix has as many columns."""
+"""Largest block of rows for matrices whose side is too long for cache."""
 
 _SMALL = 1 << 15
-"""Entries up to which all rows are one block, and no thread is asked."""
+"""Entries up to which all rows are one block on one thread."""
 
 _PARTIAL = 1 << 19
-"""Entries that the partial sums of several threads may take together."""
+"""Largest number of entries in the sums of all threads together."""
 
 
 def rows_of_a_block(side: int) -> int:
-    """Return how many rows to sum up at once in a matrix of that side.
+    """Return how many rows to take in a block whose matrix has this side.
 
-    Each block of them costs a matrix that is written and added, so there should be as many.
+    Each block writes and adds a whole matrix, so wide matrices need blocks of many rows.
     """
     return max(_BLOCK // side, min(side, _TALL))
 
@@ -212,7 +212,7 @@ def _some(X: np.ndarray, rows: np.ndarray | slice | None) -> np.ndarray:
 
 
 def _pieces(n: int, row: int, side: int, matrices: int) -> list[tuple[int, int]]:
-    # Pieces of rows for different threads, where their partial sums are small beside them.
+    # Pieces of rows for different threads; few enough for their sums to be small beside the rows.
     most = max(1, min(4, _PARTIAL // (side * side * matrices), n // (2 * side)))
     return threads.chunks(n, 0.02 * row * side * matrices, 1 if matrices >= 4 else most)
 

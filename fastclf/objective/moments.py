@@ -1,4 +1,4 @@
-"""Second moments of the features and second derivatives of the loss, as solvers get them."""
+"""Records that solvers get: second moments of the features, and Hessians."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Curvature:
         return Curvature(np.zeros_like(self.center), self.second + shift, self.logits)
 
     def joined(self, other: "Curvature", share: float) -> "Curvature":
-        """Return the moments of these rows and of others, which have a share of all weight.
+        """Return the moments of these rows and others together; ``share`` is the others' weight.
 
         Chan, Golub and LeVeque, *Algorithms for computing the sample variance*, 1983.
         """

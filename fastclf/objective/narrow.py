@@ -1,4 +1,4 @@
-"""Passes over a narrow dense X, which can take Hessians along."""
+"""Passes over a dense X with few features, which can compute Hessians, too."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from fastclf.objective.selection import Selection
 from fastclf.plan import Costs
 
 _PARTIAL = 1 << 18
-"""Entries that the partial sums of all chunks may take together."""
+"""Largest number of entries in the sums of all chunks together."""
 
 
 def pairs(n_problems: int, n_outputs: int) -> int:

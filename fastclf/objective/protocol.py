@@ -1,4 +1,4 @@
-r"""What solvers know of an objective, and what passes between the two.
+r"""The protocol of objectives: all that solvers know about data, loss and penalty.
 
 An Objective holds M independent problems over one X,
 
@@ -7,8 +7,7 @@ An Objective holds M independent problems over one X,
     + \frac{\lambda_m}{2} \lVert W_m \rVert^2,\qquad Z = X W + b
 
 with the smooth part of a penalty; an L1 part is left to the solver. theta is (d + 1, M K), C order,
-problem after problem, the intercepts in its last row. One read of X serves all problems. Solvers
-see nothing of the data but this.
+problem after problem, the intercepts in its last row. One read of X serves all problems.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -22,10 +21,10 @@ from fastclf.plan import Costs, Shape
 
 
 class LastPass(NamedTuple):
-    """What an objective keeps of its latest pass, on which the bits of the next one depend.
+    """State of an objective after a pass, on which the bits of its next pass depend.
 
-    ``selected`` (M,) marks the problems whose columns it has gathered; ``hessian_at`` is the very
-    array theta at which it has the whole Hessian, or None.
+    ``selected`` (M,) marks the problems that the pass computed. ``hessian_at`` is the array theta
+    (the same object) at which the objective holds the whole Hessian, or None.
     """
 
     selected: np.ndarray
@@ -33,7 +32,7 @@ class LastPass(NamedTuple):
 
 
 class Objective(Protocol):
-    """What solvers ask of an objective. Each call reads X once, whatever the number of problems.
+    """M problems over one X, as solvers see them. Each call reads X once for all problems.
 
     Attributes
     ----------
@@ -46,7 +45,7 @@ class Objective(Protocol):
     total_weight : ndarray of shape (M,)
         The sum of the weights of each problem.
     passes : float
-        How many times X has been read so far; who reads it elsewhere adds to it.
+        How many times X has been read so far. Code that reads X by itself adds to it.
     costs : Costs
         The table of costs by which code is chosen.
     """
@@ -68,7 +67,7 @@ class Objective(Protocol):
 
     @property
     def value_at_zero(self) -> float:
-        """An upper bound of each problem's value at theta = 0, found without reading X."""
+        """Upper bound on each problem's value at theta = 0; X isn't read."""
 
     @property
     def arrays(self) -> Arrays | None:
@@ -76,7 +75,7 @@ class Objective(Protocol):
 
     @property
     def last_pass(self) -> LastPass:
-        """What is kept of the latest pass."""
+        """The state of the latest pass."""
 
     def value_and_grad(
         self,
@@ -87,8 +86,9 @@ class Objective(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
 
-        With ``hessian`` the same pass computes the whole Hessian, where its cost is 0, and
-        :meth:`hessian` has it ready for this very array theta. The pass computes in ``dtype``.
+        With ``hessian`` the same pass also computes the whole Hessian, if the plan says that its
+        cost is 0; then :meth:`hessian` returns it without a pass, for this same array theta. The
+        pass computes in ``dtype``.
         """
 
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
@@ -103,9 +103,9 @@ class Objective(Protocol):
     ) -> Curvature:
         """Return second moments of the features, for preconditioning and standardising.
 
-        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix instead of its diagonal. It is estimated from about ``n_rows``
-        rows.
+        Rows are weighted by the loss's curvature at theta; without theta all have the same weight,
+        the curvature at equal logits. ``full`` asks for a matrix instead of its diagonal. It is
+        estimated from about ``n_rows`` rows.
         """
 
     def sample(self, n_rows: int) -> "Objective":

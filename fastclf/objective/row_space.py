@@ -1,4 +1,4 @@
-r"""Fewer features where there are fewer rows than features.
+r"""The same problem in the span of its rows, if there are fewer rows than features.
 
 With :math:`X^\top = Q R`, Q with orthonormal columns, an optimal W under an L2 penalty lies in the
 span of the rows: :math:`W = Q V`, :math:`X W = R^\top V` and :math:`\lVert W \rVert = \lVert V
@@ -17,7 +17,7 @@ from fastclf.plan.engines import takes_row_span
 from fastclf.threads import single_threaded_blas
 
 _ORTHONORMAL = 1e-12
-"""What products of different columns of a basis may come to, relative to theirs with themselves."""
+"""Largest product of two columns of a basis, relative to that of a column with itself."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class RowSpace:
 
 def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     # Q and R' by two Cholesky factorisations (Fukaya et al., CholeskyQR2, 2014), five times as fast
-    # as by Householder's reflections; None where rows are (almost) linearly dependent. One will do
-    # where they are so far from it that Q is orthonormal enough.
+    # as by Householder's reflections; None if rows are (almost) linearly dependent. If they are far
+    # from dependent, Q is orthonormal after one.
     q, r = X, np.eye(len(X), dtype=X.dtype)
     for _ in range(2):
         try:

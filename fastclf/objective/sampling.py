@@ -1,19 +1,18 @@
-"""Which rows stand for all of them."""
+"""The choice of a sample of rows."""
 
 import numpy as np
 
 from fastclf.targets import Target
 
 _RARE = 30
-"""A class with fewer rows in the sample than this gives it all the rows that it has, up to this."""
+"""Rows of each class that a sample has at least, or all of the class if it has fewer."""
 
 
 def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows (m,) in rising order, and by how much each must be weighted up (m,).
+    """Return rows (m,) in rising order, and factors (m,) for their weights, with a mean of about 1.
 
-    One row is drawn from each of about ``n_rows`` stretches of equal length, always the same ones.
-    Of a class that would be rare among them, more rows are taken, with less weight. The weights
-    have a mean of about 1.
+    All rows are cut into about ``n_rows`` stretches of equal length, and one row is drawn from each
+    with a fixed seed. Of classes that would be rare, more rows are taken, with smaller factors.
     """
     weighty = target.weights.any(axis=0)
     candidates = None if weighty.all() else np.flatnonzero(weighty)
@@ -26,7 +25,7 @@ def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.nda
     strata = target.strata
     if strata is None:
         return rows, np.ones(rows.size)
-    strata = np.maximum(strata, 0)  # a row of a class that was left out weighs nothing
+    strata = np.maximum(strata, 0)  # codes of classes that were left out are -1, with weight 0
     counts = np.bincount(strata)
     taken = np.bincount(strata[rows], minlength=counts.size)
     rare = np.flatnonzero(taken < np.minimum(_RARE, counts))

@@ -1,4 +1,4 @@
-"""Which problems a pass computes, what it reads of them, and how its results are those of all."""
+"""The problems that a pass computes: their targets, and their results among those of all."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from fastclf.objective.moments import Hessian
 from fastclf.targets import Target
 
 NO_ORDER = np.empty(0, dtype=np.intp)
-"""For kernels that take rows in an order: that of X."""
+"""The order of rows for kernels that read all rows in the order of X."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Selection:
     ----------
     mask : ndarray of shape (M,)
     target : Target
-        Their targets alone.
+        Of the selected problems.
     scale, pos_weight : ndarray of shape (m,)
-        By what their weights are multiplied, and the weight of the positive class of each.
+        Factor of the weights, 1 / Σw, and weight of the positive class of each problem.
     """
 
     mask: np.ndarray
@@ -45,13 +45,13 @@ class Selection:
     def part(self, mask: np.ndarray, by_column: bool) -> "Selection":
         """Return the selection of some of these problems, a mask (m,).
 
-        ``by_column`` tells that each has a column of the targets, as with a sigmoid loss.
+        ``by_column`` says that each has a column of the targets, as for a sigmoid loss.
         """
         pick = self.target.columns if by_column else self.target.problems
         return Selection(mask, pick(mask), self.scale[mask], self.pos_weight[mask])
 
     def columns(self, theta: np.ndarray) -> np.ndarray:
-        """Return what theta (d + 1, M K) has of these problems, (d + 1, m K)."""
+        """Return the columns (d + 1, m K) of these problems in theta (d + 1, M K)."""
         if self.is_everything:
             return theta
         return theta[:, np.repeat(self.mask, theta.shape[1] // self.mask.size)]
@@ -59,7 +59,7 @@ class Selection:
     def spread(
         self, values: np.ndarray, gradient: np.ndarray, n_outputs: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (m,) and gradient (d + 1, m K) among those of all problems, which are 0."""
+        """Return values (M,) and gradient (d + 1, M K), with 0 for the problems left out."""
         if self.is_everything:
             return values, gradient
         columns = np.repeat(self.mask, n_outputs)
@@ -69,7 +69,7 @@ class Selection:
         return every, full
 
     def spread_hessian(self, hessian: Hessian) -> Hessian:
-        """Return whole Hessians among those of all problems, which are the identity."""
+        """Return the Hessians of all problems, with the identity for those left out."""
         if self.is_everything:
             return hessian
         q = hessian.blocks.shape[1]

@@ -1,4 +1,4 @@
-"""A shuffle buffer: rows that come in some order leave in another, within a limited memory."""
+"""A shuffle buffer: it changes the order of rows within a limited memory."""
 
 from collections.abc import Iterator
 
@@ -20,9 +20,9 @@ def through_buffer(
     chunks : iterator of X (m, d) and their targets
     rng : numpy.random.Generator
     n_rows : int
-        How many rows the buffer has, or a few more.
+        Rows of the buffer; it may hold a few more.
     multiple : int
-        The rows of each chunk but the last are a multiple of it.
+        The number of rows in each chunk but the last is divisible by it.
 
     Yields
     ------

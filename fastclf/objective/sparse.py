@@ -22,16 +22,15 @@ from fastclf.plan.passes import (
 )
 
 _BLOCK = 1 << 15
-"""Entries of logits, or coefficients, that are worked on in cache."""
+"""Entries of a block of logits, or of coefficients, that fits into cache."""
 
 
 class SparsePass:
     """Passes over CSR features, for values and gradient of one kind of loss.
 
-    Rows are cut into chunks that add to gradients of their own. Where there are too many
-    coefficients for that, a pass first takes the slopes in the logits, by rows, and then the
-    gradient from them by columns. Many labels are cut into blocks, whose coefficients stay in
-    cache.
+    Rows are cut into chunks, each with a gradient of its own. With too many coefficients for that,
+    a pass first computes the slopes in the logits by rows, and then the gradient from them by
+    columns. Many labels are cut into blocks whose coefficients stay in cache.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ class SparsePass:
 
 
 def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:
-    # Some labels each, nearly as many in each block.
+    # Blocks with nearly the same number of labels.
     M = chosen.scale.size
     count = -(-M // width)
     for i in range(count):
@@ -211,7 +210,7 @@ def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:
 
 
 def _cuts(indptr: Any, count: int) -> list[tuple[int, int]]:
-    # Columns with about as many entries in each cut.
+    # Ranges of columns with about the same number of entries.
     goals = indptr[-1] * np.arange(1, count) / count
     bounds = np.unique(np.concatenate([[0], np.searchsorted(indptr, goals), [len(indptr) - 1]]))
     return [(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]

@@ -1,4 +1,4 @@
-"""The objective over rows that don't fit into memory: every pass reads them again, in chunks."""
+"""The objective over more rows than fit into memory: every pass reads them again, in chunks."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -21,11 +21,11 @@ from fastclf.targets import Target
 Chunk = tuple[np.ndarray, Target]
 
 _ENOUGH = 5
-"""Rows for each coefficient from which on the resident rows stand for all."""
+"""Resident rows for each coefficient from which on they are used as a sample of all rows."""
 
 
 class Chunks(Protocol):
-    """Rows in chunks, which are read again whenever they are asked for.
+    """Rows in chunks that are read again in each pass.
 
     Attributes
     ----------
@@ -43,17 +43,17 @@ class Chunks(Protocol):
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
 
     def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[Chunk]:
-        """Yield all rows in an order that the seed and the epoch decide.
+        """Yield all rows in an order that follows from the seed and the epoch.
 
-        The rows of each chunk but the last are a multiple of some number.
+        The number of rows in each chunk but the last is divisible by ``multiple``.
         """
 
 
 class StreamedObjective:
     """The objective over rows that are read in chunks; see :class:`Objective` for the methods.
 
-    A pass has an `InMemoryObjective` for each chunk, one after another, and adds up what they say;
-    the next chunk is read meanwhile.
+    A pass makes an `InMemoryObjective` of one chunk after another and adds up their results. A
+    thread reads the next chunk meanwhile.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class StreamedObjective:
     center : ndarray of shape (d,)
         A point amid the rows.
     resident : tuple of X and Target, optional
-        Rows that stand for all, weighted so.
+        Some rows that stay in memory, weighted so that they represent all rows.
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
@@ -109,7 +109,7 @@ class StreamedObjective:
 
     @property
     def value_at_zero(self) -> float:
-        """The value of each problem where theta is 0, or more; found without reading X."""
+        """Upper bound on each problem's value at theta = 0; X isn't read."""
         return self.loss.value_at_zero(self.n_outputs)
 
     @property
@@ -131,7 +131,7 @@ class StreamedObjective:
 
     @property
     def last_pass(self) -> LastPass:
-        """What is kept of the latest pass: each chunk selects all problems anew."""
+        """The state of the latest pass. All problems are selected in each chunk."""
         theta = None if self._latest is None else self._latest[0]
         return LastPass(np.ones(self.n_problems, bool), theta)
 
@@ -142,11 +142,7 @@ class StreamedObjective:
         hessian: bool = False,
         dtype: np.dtype | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (M,) and gradient (d + 1, M K); 0 where the mask ``active`` is False.
-
-        With ``hessian`` the same pass computes the whole Hessian, where its cost is 0, and
-        :meth:`hessian` has it ready for this very array theta. The pass computes in ``dtype``.
-        """
+        """Return values (M,) and gradient (d + 1, M K); see :meth:`Objective.value_and_grad`."""
         values, gradient = np.zeros(self.n_problems), np.zeros(theta.shape)
         if active is not None and not active.any():
             return values, gradient
@@ -169,11 +165,7 @@ class StreamedObjective:
         return values, gradient
 
     def hessian(self, theta: np.ndarray, whole: bool, n_rows: int | None = None) -> Hessian:
-        """Return the Hessian of the mean loss at theta, for each problem or for each column.
-
-        With ``whole`` the matrix of each problem, otherwise its diagonal blocks: one for each of
-        its K columns, which for K = 1 is the same. It is estimated from about ``n_rows`` rows.
-        """
+        """Return the Hessian of the mean loss at theta; see :meth:`Objective.hessian`."""
         if whole and self._latest is not None and self._latest[0] is theta:
             return self._latest[1]
         some = self._rows_for(n_rows)
@@ -187,12 +179,7 @@ class StreamedObjective:
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
     ) -> Curvature:
-        """Return second moments of the features, for preconditioning and standardising.
-
-        Rows count with the loss's curvature at theta, or all alike with that at equal logits.
-        ``full`` asks for a matrix instead of its diagonal. It is estimated from about ``n_rows``
-        rows.
-        """
+        """Return second moments of the features; see :meth:`Objective.curvature`."""
         some = self._rows_for(n_rows)
         if some is not None:
             return some.curvature(full, theta, n_rows)
@@ -213,10 +200,7 @@ class StreamedObjective:
         return replace(moments, logits=logits / weight)
 
     def sample(self, n_rows: int) -> "InMemoryObjective | StreamedObjective":
-        """Return the same problems with the same C on a sample of about ``n_rows`` rows.
-
-        All rows are one, where too few are in memory.
-        """
+        """Return the same problems on a sample; on all rows if too few are in memory."""
         coefficients = (self.n_features + 1) * self.n_outputs
         resident = self._resident
         if resident is None or resident.n_rows < min(n_rows, _ENOUGH * coefficients):
@@ -237,10 +221,7 @@ class StreamedObjective:
     def part(
         self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
     ) -> "StreamedObjective":
-        """Return some of the problems (k,), on some of the features (s,) or on all.
-
-        It counts passes of its own.
-        """
+        """Return some of the problems; see :meth:`Objective.part`."""
         features = np.arange(self.n_features) if features is None else features
 
         def pick(chunk: Chunk) -> Chunk:
@@ -262,10 +243,7 @@ class StreamedObjective:
         )
 
     def run_batches(self, rule: Rule, state: Any, first: int, last: int) -> None:
-        """Run batches ``first`` to ``last`` of an epoch and update ``state``.
-
-        The order of the rows is that of the chunks, shuffled by the seed and the epoch.
-        """
+        """Run batches of an epoch, in the order of :meth:`Chunks.shuffled`."""
         key = state.seed, state.iteration, rule.batch_size
         if self._epoch is None or not self._epoch.can_reach(key, first):
             if self._epoch is not None:
@@ -309,14 +287,14 @@ class StreamedObjective:
         return InMemoryObjective(X, target, *settings, totals, self.costs)
 
     def _over_resident(self, resident: Chunk | None) -> InMemoryObjective | None:
-        # Rows that tell nothing of some problem stand for none.
+        # If the resident rows have no weight for some problem, they aren't used.
         if resident is None or not resident[1].weights.any(axis=1).all():
             return None
         penalty = self.penalty.scaled(self.total_weight / resident[1].total_weight)
         return self._over(*resident, penalty, None)
 
     def _rows_for(self, n_rows: int | None) -> InMemoryObjective | None:
-        # The resident rows, where they are asked for no more than that.
+        # The resident rows, if there are at least ``n_rows`` of them.
         some = self._resident
         if n_rows is None or n_rows >= self.n_rows or some is None or some.n_rows < n_rows:
             return None
@@ -324,7 +302,7 @@ class StreamedObjective:
 
 
 class _PickedChunks:
-    """Chunks of which some features and problems are picked."""
+    """Chunks with some of their features and problems."""
 
     def __init__(self, chunks: Chunks, n_features: int, pick: Callable[[Chunk], Chunk]) -> None:
         self._chunks = chunks
@@ -366,7 +344,7 @@ class _Epoch:
         self._start = self._stop = 0
 
     def can_reach(self, key: tuple[int, int, int], batch: int) -> bool:
-        """Tell whether a batch of an epoch is still to come."""
+        """Tell whether this epoch is the one of ``key`` and the batch is still to come."""
         return key == self.key and batch >= self._start
 
     def at(self, batch: int) -> tuple[Chunk, int]:

@@ -1,7 +1,7 @@
-"""The table of measured costs, from which every choice of code follows.
+"""The table of measured costs, on which every choice of code depends.
 
 Measured on two cores (AMD EPYC, Zen 4); ``docs/benchmarks/solvers.md`` has the measurements. Tests
-give another table to reach a code path that their small data would not take.
+use another table (:func:`using`) to reach code that their small data would not take.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MANY_FEATURES = 256
-"""Features from which on matrices of second moments are float32: twice as fast, and precise enough
-for a preconditioner.
+"""Features from which on matrices of second moments are float32: this is twice as fast, and precise
+enough for a preconditioner.
 """
 
 
@@ -44,21 +44,23 @@ class Costs:
     small_coefficients : int
         Coefficients up to which a compiled Cholesky factorisation keeps up with LAPACK.
     small_pass : float
-        Nanoseconds of a pass up to which Python calls between passes count.
+        Nanoseconds of a pass up to which compiled steps pay, because Python calls between passes
+        would take a noticeable share of the time.
     small_pass_of_many : float
-        The same where many problems run, each on a thread.
+        The same for many problems, each on one thread.
     shared_pass : float
         Nanoseconds of a pass from which on several threads share it, between compiled calls.
     proximal_coefficients : int
         Coefficients up to which an L1 problem is solved by one compiled function.
     few_labels : int
-        Labels of sparse data up to which they aren't solved in blocks.
+        Number of labels of sparse data up to which they aren't solved in blocks.
     dense_label_entries, dense_entries : int
         Entries of a dense X for each label, and in all, up to which blocks of labels pay.
     alike_penalties : float
         Ratio of penalties up to which labels may share one factor of the covariance.
     block_time : float
-        Nanoseconds that blocks run before those with few unfinished labels are joined.
+        Nanoseconds of work between two checks of the blocks, which join those with few running
+        labels.
     block_passes : tuple of int
         Fewest and most passes in that time.
     whole_hessian, whole_hessian_l1 : int
@@ -68,19 +70,20 @@ class Costs:
     few_features_l1 : int
         Features up to which an L1 problem is solved without working sets.
     working_set, working_set_sparse : int
-        Features that a working set of dense, or of sparse data has at least room for.
+        Smallest size of a working set of features, for dense and for sparse data.
     matrix_room_l1 : int
-        Entries that a matrix of an L1 problem may have in any case.
+        Entries of a matrix of an L1 problem that is allowed whatever the size of X.
     own_hessians_room : int
-        Bytes that Hessians of single labels may take.
+        Largest memory of the Hessians of single labels, in bytes.
     matrix_room : int
-        Bytes that Hessian blocks may take in any case; a tenth of X more is allowed.
+        Largest memory of Hessian blocks beyond a tenth of that of X, in bytes.
     tiny_pass : int
         Multiplications of a pass up to which a start on a sample costs more than it saves.
     sample_rows : int
         Rows for each coefficient beyond which a larger sample gives no better start.
     slice_work : float
-        Multiplications in a slice of an epoch: tens of milliseconds, between which Ctrl-C is heard.
+        Multiplications in a slice of an epoch, which take tens of milliseconds; Ctrl-C waits for
+        the end of a slice.
     span_rows, span_features : int
         Rows up to which, and features from which on, a problem is moved to the span of its rows.
     """
@@ -129,9 +132,9 @@ class Costs:
     def hessian_of_row(
         self, n_features: int, n_problems: int, n_outputs: int, whole: bool
     ) -> float:
-        """Return the nanoseconds of a row's share in the Hessians.
+        """Return the nanoseconds that a row adds to the computation of Hessians.
 
-        ``whole`` counts those of each problem, otherwise the diagonal block of each column.
+        With ``whole``, of the Hessian of each problem, otherwise of each column's diagonal block.
         """
         blocks = n_problems * n_outputs
         if whole:
@@ -140,19 +143,19 @@ class Costs:
 
 
 MEASURED = Costs()
-"""The costs that were measured."""
+"""The measured costs."""
 
 _costs: ContextVar[Costs] = ContextVar("costs", default=MEASURED)
 
 
 def current_costs() -> Costs:
-    """Return the table that objectives are made with in this context."""
+    """Return the table of costs that objectives made in this context get."""
     return _costs.get()
 
 
 @contextmanager
 def using(costs: Costs) -> Iterator[None]:
-    """Have objectives that are made in this context choose by another table.
+    """Give objectives that are made in this context another table of costs.
 
     Parameters
     ----------

@@ -31,19 +31,19 @@ NEGLIGIBLE = 2e-7
 """Decrease of the objective, relative to that at zero, that isn't worth another step."""
 
 _NEGLIGIBLE_OF_MANY = 1e-5
-"""The same for sparse data and very many features, whose last digits take many steps."""
+"""The same for sparse data and very many features, where convergence is slow."""
 
 _NEGLIGIBLE_IN_BLOCKS = 3e-6
-"""The same for many labels, of which rare ones have a much lower objective than at zero."""
+"""The same for many labels; the optimum of a rare label is far below its value at zero."""
 
 ENOUGH_ROWS = 5
-"""Rows of a sample for each coefficient from which on its optimum is worth starting from."""
+"""Fewest rows of a sample for each coefficient."""
 
 ENOUGH_ROWS_L1 = 50
-"""The same without a squared penalty, which would stand in for directions few rows know."""
+"""The same with an L1 penalty, which gives no curvature where a sample has none."""
 
 _RARELY = 6.0
-"""Passes after which variances are computed anew; they cost two passes and help little."""
+"""Cost of variances, in passes: more than the two they take, so that they are seldom renewed."""
 
 _CALLS = 60_000
 """Multiplications that take as long as the Python calls around them."""
@@ -51,7 +51,7 @@ _CALLS = 60_000
 
 @dataclass(frozen=True)
 class Plan:
-    """What a solver does with a problem.
+    """The code that fits a problem: solver, engine, matrix, kind of pass and sample.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ class Plan:
         The code that takes the steps, the matrix behind them, and the kind of pass over X; ""
         where the engine has passes of its own.
     cost : float
-        What the matrix costs over all rows, in passes.
+        Cost of the matrix from all rows, in passes.
     sample : int
-        Rows that are solved first, for a start; 0 for none.
+        Number of rows that are fitted first, to start from; 0 for none.
     float32_first : bool
         Whether passes compute in float32 until ``tol`` is reached.
     memory : int
-        Pairs of limited-memory BFGS, where the chooser has an opinion; else 0.
+        Number of pairs of limited-memory BFGS; 0 for the solver's default.
     negligible : float
         Decrease that isn't worth a step, relative to the objective at zero.
     batch_size : int
@@ -95,7 +95,7 @@ class Plan:
         Parameters
         ----------
         span : int
-            Rows to whose span the problem was moved; 0 if it wasn't.
+            Number of rows if the problem was moved to their span, else 0.
         """
         name = _NAMES.get(self.solver, self.solver)
         if self.engine == BATCHES:
@@ -142,10 +142,10 @@ def automatic(shape: Shape, costs: Costs) -> Plan:
     otherwise                                              L-BFGS over the features' covariance
     ====================================================== =====================================
 
-    Matrices have room if they take less than 16 MB and a tenth of X. Where a tenth of the rows has
-    five for each of the K (d + 1) coefficients, the fit starts from a solution on them, or on 200
-    for each coefficient. The dtype, C and tol don't change which is fastest, only how many steps it
-    takes; the measurements are in ``docs/benchmarks/solvers.md``.
+    A matrix has room if it takes less than 16 MB plus a tenth of the memory of X. If a tenth of the
+    rows has at least five for each of the K (d + 1) coefficients, the fit starts from the optimum
+    on them, or on 200 rows for each coefficient if that is less. C and tol change how many steps
+    are needed, but not which solver is fastest. ``docs/benchmarks/solvers.md`` has measurements.
     """
     n, d, M, K = shape.n_rows, shape.n_features, shape.n_problems, shape.n_outputs
     coefficients = shape.n_coefficients
@@ -176,7 +176,7 @@ def _of_sparse(shape: Shape, costs: Costs, sample: int) -> Plan:
     has_room = M * (d + 1) ** 2 * 8 <= costs.matrix_room
     if K == 1 and has_room and factorisation <= max(entries, costs.tiny_pass):
         return newton(shape, costs, sample)
-    # Where columns are short, past steps cost as much as passes.
+    # With short columns a pair costs as much as a pass, so keep few.
     memory = int(np.clip(entries / (4 * d), 6, 10))
     if blocks_pay(shape, costs):
         return lbfgs(shape, costs, memory=memory, negligible=_NEGLIGIBLE_IN_BLOCKS)
@@ -270,7 +270,7 @@ def batches(shape: Shape, costs: Costs, solver: str, batch_size: int) -> Plan:
 def folds_have_own_hessians(plan: Plan, shape: Shape, costs: Costs) -> bool:
     """Tell whether each fold of a cross-validation is solved with its own Hessian.
 
-    ``plan`` is that of one fold. Where Hessians of all folds cost more, that of all rows serves.
+    ``plan`` is that of one fold. Otherwise all folds are solved with the Hessian of all rows.
     """
     return plan.is_exact and hessian_cost(shape, costs, True) <= costs.hessians_of_folds
 
@@ -297,9 +297,9 @@ def blocks_pay(shape: Shape, costs: Costs) -> bool:
 
 
 def whole_pass(shape: Shape, costs: Costs) -> float:
-    """Return the nanoseconds of a pass over one dense problem that takes the Hessian along.
+    """Return the nanoseconds of a pass over one dense problem that also computes the Hessian.
 
-    Infinity where no compiled step can do that.
+    Infinity if no compiled step can do that.
     """
     if not (shape.in_memory and has_narrow(shape)):
         return np.inf
@@ -308,7 +308,7 @@ def whole_pass(shape: Shape, costs: Costs) -> float:
 
 
 def proximal_pass(shape: Shape, costs: Costs) -> float:
-    """Return the nanoseconds of a pass of compiled L1 steps; infinity where there are none."""
+    """Return the nanoseconds of a pass of compiled L1 steps; infinity if there are none."""
     if shape.n_coefficients > costs.proximal_coefficients or not shape.in_memory:
         return np.inf
     if not shape.is_sparse:
@@ -320,13 +320,13 @@ def proximal_pass(shape: Shape, costs: Costs) -> float:
 
 
 def goes_by_column(shape: Shape, costs: Costs) -> bool:
-    """Tell whether compiled L1 steps go over the columns of a sparse X, however many."""
+    """Tell whether compiled L1 steps over the columns of a sparse X are the fastest."""
     sparse_sigmoid = shape.in_memory and shape.is_sparse and shape.is_plain_sigmoid
     return sparse_sigmoid and shape.n_features >= costs.proximal_coefficients
 
 
 def has_matrix_l1(shape: Shape, costs: Costs) -> bool:
-    """Tell whether an L1 problem has room for a matrix; if not, its model goes by columns of X."""
+    """Tell whether an L1 problem has room for a matrix; if not, columns of X are its model."""
     q, K = shape.n_features + 1, shape.n_outputs
     if shape.is_sparse:
         whole = K == 1 or K * q <= costs.whole_hessian_l1
@@ -344,6 +344,6 @@ def _usable(sample: int, enough: int, shape: Shape) -> int:
 
 
 def _passes_for(shape: Shape, factor: float) -> float:
-    # Passes that a matrix costs which takes ``factor`` times the work of one.
+    # The cost in passes of a matrix that takes ``factor`` times the work of a pass.
     work = shape.n_rows * shape.n_features * shape.n_columns
     return 1 + (factor * work + _CALLS) / (work + _CALLS)

@@ -1,4 +1,4 @@
-"""How X is read: which kind of pass, in which precision, and what a Hessian costs."""
+"""Choices of how X is read: the kind of pass and its precision; the cost of a Hessian."""
 
 import numpy as np
 
@@ -15,11 +15,11 @@ LABEL_GROUPS = "CSR rows, labels in groups"
 CHUNKS = "chunks of a stream"
 
 _FEWEST_LABELS = 8
-"""Labels that share a read of X at least, where they are cut into groups."""
+"""Fewest labels of a group that shares a read of X."""
 
 
 def has_narrow(shape: Shape) -> bool:
-    """Tell whether the kernels of narrow features can read X and take Hessians along."""
+    """Tell whether the kernels for narrow features can read X, and compute Hessians with it."""
     return shape.has_narrow_pass and not shape.is_sparse and shape.n_features < MANY_FEATURES
 
 
@@ -78,7 +78,7 @@ def gains_by_float32(shape: Shape, costs: Costs) -> bool:
 
 
 def hessian_cost(shape: Shape, costs: Costs, whole: bool) -> float:
-    """Return what Hessians from all rows cost, in passes; 0 where a pass takes them along.
+    """Return the cost of Hessians from all rows, in passes; 0 if passes compute them, too.
 
     ``whole`` asks for the matrix of each problem, otherwise for the diagonal block of each column.
     """
@@ -87,7 +87,7 @@ def hessian_cost(shape: Shape, costs: Costs, whole: bool) -> float:
 
 
 def comes_along(shape: Shape, costs: Costs) -> bool:
-    """Tell whether a pass takes the whole Hessian along for little more than the gradient."""
+    """Tell whether the pass for the gradient also computes the whole Hessian."""
     return has_narrow(shape) and _cost_of_own(shape, costs, True) <= costs.hessian_along
 
 

@@ -1,4 +1,4 @@
-"""What the choice of code depends on: sizes and kinds, never values."""
+"""The sizes and kinds on which the choice of code depends; never the values of arrays."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     has_l1 : bool
         Whether the penalty has an L1 part.
     penalty_ratio : float
-        Largest strength of the squared penalty over the smallest.
+        Largest strength of the squared penalty divided by the smallest.
     """
 
     n_rows: int

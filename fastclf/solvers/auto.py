@@ -1,4 +1,4 @@
-"""From a plan to the solver that carries it out."""
+"""The solver for a plan, and the plan of a solver."""
 
 from typing import Any
 
@@ -29,9 +29,9 @@ def solver_of(plan: Plan) -> LBFGS | Newton | Proximal:
 
 
 def plan_of(solver: Any, shape: Shape, costs: Costs = MEASURED) -> Plan:
-    """Return the plan of any solver; None is the automatic choice.
+    """Return the plan of any solver; None stands for the automatic choice.
 
-    A solver from outside the package may have no ``plan``: then it is its name alone.
+    A solver from outside the package may lack ``plan``: its plan has only the name of its class.
     """
     if solver is None:
         return engines.automatic(shape, costs)

@@ -1,4 +1,4 @@
-"""How a fit has ended that ran out of steps, or whose numbers aren't finite."""
+"""The status of a fit that ran out of steps, or whose numbers aren't finite."""
 
 import math
 from typing import Any
@@ -10,9 +10,10 @@ NOT_FINITE = "not finite"
 
 
 def at_the_end(state: Any, solver: Any) -> str:
-    """Return the status of a fit that has done all steps.
+    """Return the status of a fit that has done ``max_iter`` steps.
 
-    A solver may go on below its tolerance for a better objective; then the limit is no failure.
+    It is "converged" if the gradient is within the tolerance: the solver went on below it only for
+    a lower objective.
     """
     if state.gradient_norm is not None and state.gradient_norm <= (solver.tol or 0.0):
         return "converged"
@@ -20,9 +21,9 @@ def at_the_end(state: Any, solver: Any) -> str:
 
 
 def is_finite(state: Any, theta: np.ndarray) -> bool:
-    """Tell whether theta, and the objective and gradient where they are known, are finite.
+    """Tell whether theta, and the objective and gradient if they are known, are finite.
 
-    Stopping rules don't: they compare, and NaN passes some comparisons.
+    Stopping rules compare numbers, and NaN passes some comparisons.
     """
     gradient = getattr(state, "gradient", None)
     known = state.iteration > 0 or gradient is not None  # minibatch solvers compute it later

@@ -1,8 +1,8 @@
-"""Problems that are nearly one: the folds of a cross-validation, along a path of penalties.
+"""The folds of a cross-validation, along a path of penalties.
 
-All folds have most of their rows in common, so the Hessian of all rows serves each of them as a
-preconditioner. Each starts from its own path alone: from the solution of all rows it wouldn't move
-where the penalty is weak, and that one has seen the rows that the fold holds out.
+The folds have most rows in common, so the Hessian of all rows is a preconditioner for each. Each
+fold starts from its own last solution. It must not start from the solution of all rows, which has
+seen the rows that the fold holds out: with a weak penalty the fold would stop right there.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,27 +22,27 @@ from fastclf.solvers.quasi_newton import QuasiNewton
 
 @dataclass(frozen=True)
 class Folds(QuasiNewton):
-    """A quasi-Newton method for folds, with a preconditioner that is made for all of them at once.
+    """A quasi-Newton method for folds, with one preconditioner for all of them.
 
     Parameters
     ----------
     base : QuasiNewton
-        The method for one of them.
+        The method for one fold.
     reference : Objective
-        G problems over all rows, where the objective has R G: those of one fold after another's.
+        G problems over all rows. The objective has R G problems: G for one fold after another.
     """
 
     base: Any = None
     reference: Any = field(default=None, repr=False)
 
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> Preconditioner:
-        """Return the approximate inverse Hessian of the reference amid the folds."""
+        """Return the approximate inverse Hessian of the reference at the folds' mean theta."""
         repeats = objective.n_problems // self.reference.n_problems
         middle = theta.reshape(len(theta), repeats, -1).mean(axis=1)
         return self.base.approximate(self.reference, middle, n_rows)
 
     def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
-        """Return the plan of one fold, with the matrix of another problem: that of all rows."""
+        """Return the plan of one fold, with the matrix of all rows."""
         plan = self.base.plan(self.reference.shape, costs)
         return replace(
             plan,
@@ -61,18 +61,18 @@ def follow(
     solver: Any,
     observer: Observer | None = None,
 ) -> Iterator[Result]:
-    """Solve R folds of G problems along a path of penalties, from strong ones to weak ones.
+    """Solve R folds of G problems along a path of penalties, from strong to weak.
 
     Parameters
     ----------
     objective : Objective
-        R G problems: those of one fold after another's.
+        R G problems: G for one fold after another.
     reference : Objective
         The G problems over all rows.
     penalties : iterable of pairs
-        Of the objective and of the reference, one pair for each point of the path.
+        Penalties of the objective and of the reference, for each point of the path.
     solver : object
-        With all its numbers.
+        With all its hyperparameters.
     observer : callable, optional
 
     Yields
@@ -99,8 +99,8 @@ def follow(
 
 
 def _next(past: list[np.ndarray], K: int) -> np.ndarray:
-    # Each problem goes on as it went last, by a step that shrinks as its last one did. The first
-    # step of all isn't one of the path: it comes from zero.
+    # Extrapolate each problem along its last step, shortened if that step was shorter than the one
+    # before. The very first step came from zero, so no shortening is computed from it.
     theta = past[-1]
     if len(past) < 2:
         return theta

@@ -15,23 +15,23 @@ from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 
 @dataclass(frozen=True)
 class LBFGS(QuasiNewton):
-    """Limited-memory BFGS over the features' covariance, which undoes scales and correlations.
+    """Limited-memory BFGS preconditioned by the covariance of the features.
 
     Parameters
     ----------
     memory : int
         How many past steps the approximation of the Hessian uses.
     sample : int
-        Number of rows that are solved first, for a start; 0 for none. Too small a sample, for the
-        number of coefficients, isn't used.
+        Number of rows that are fitted first, to start from; 0 for none. A sample that is too small
+        for the number of coefficients isn't used.
     tol : float, optional
         Stop when no entry of the gradient of the mean loss and penalty is larger. None: the
         estimator's.
     max_iter : int, optional
         None: the estimator's.
     negligible : float
-        Go on below ``tol`` as long as a step promises to decrease the objective by more than this,
-        relative to the objective at zero.
+        Go on below ``tol`` while a step is expected to decrease the objective by more than this,
+        relative to its value at theta = 0.
 
     Examples
     --------

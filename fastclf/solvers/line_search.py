@@ -1,6 +1,6 @@
-"""A line search for M problems at once: each evaluation of the objective serves all of them.
+"""A line search for M problems at once, with one evaluation of the objective for all of them.
 
-Its rule stands in :mod:`fastclf.kernels.linalg.line_search`.
+The rule by which steps are taken is in :mod:`fastclf.kernels.linalg.line_search`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from fastclf.objective import Objective
 
 @dataclass(frozen=True)
 class Found:
-    """Where the search ended, and the ``steps`` (M,) that led there: 0 where none was better."""
+    """The point found, and the ``steps`` (M,) that led there: 0 where none was better."""
 
     theta: np.ndarray
     values: np.ndarray
@@ -35,8 +35,8 @@ def search(
 ) -> Found:
     """Search along ``direction`` (d + 1, M K) for every problem that is ``running`` (M,).
 
-    ``values`` (M,), ``gradient`` and ``slopes`` (M,), those along the direction, are theta's. The
-    steps tried first are ``first`` (M,). Passes compute in ``dtype``.
+    ``values`` (M,), ``gradient`` and the slopes (M,) along the direction are those at theta. Steps
+    of lengths ``first`` (M,) are tried first. Passes compute in ``dtype``.
     """
     M = running.size
     K = theta.shape[1] // M

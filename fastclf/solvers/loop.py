@@ -1,7 +1,6 @@
 """The only loop over iterations or epochs.
 
-Progress, early stopping, checkpoints and Ctrl-C hang here, once; solvers know only ``init`` and
-``step``.
+It reports progress, stops early and takes snapshots; solvers have only ``init`` and ``step``.
 """
 
 import time
@@ -19,24 +18,24 @@ from fastclf.solvers.snapshots import Snapshot, the_keeper
 from fastclf.threads import single_threaded_blas
 
 _NEGLIGIBLE_IN_SAMPLE = 1e-3
-"""Decrease that isn't worth a step on a sample, whose optimum is some way off that of all rows."""
+"""``negligible`` for a sample, whose optimum is not exactly that of all rows."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What every solver reports.
+    """The outcome of a fit.
 
     Parameters
     ----------
     theta : ndarray of shape (d + 1, M * K)
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
-        "early_stopping"; "stopped" by who asked for it after a step; or
+        "early_stopping"; "stopped" by ``after_step``; or
         :data:`fastclf.solvers.ending.NOT_FINITE`.
     n_iter : int
         Iterations or epochs.
     counts : ndarray of shape (M,)
-        Those of each problem, where a solver counts them.
+        Iterations of each problem; ``n_iter`` if the solver doesn't count them.
     history : dict of str to ndarray
         One entry an iteration or epoch for each field of :class:`Progress` that the solver knows.
     state : object
@@ -52,7 +51,7 @@ class Result:
 
 
 class State(Protocol):
-    """What a solver keeps between steps: arrays and scalars.
+    """The state of a solver between steps: arrays and scalars.
 
     ``status`` is "running" until the solver itself has a reason to stop.
     """
@@ -68,10 +67,10 @@ class State(Protocol):
 
 
 class OfProblems:
-    """What a :class:`State` of M problems tells of them together.
+    """Objective and gradient norm of a :class:`State` of M problems.
 
-    It has their ``values`` and ``norms`` (M,): the largest absolute entries of their gradients, or,
-    under an L1 penalty, the largest violations of optimality.
+    ``values`` (M,) are their objectives. ``norms`` (M,) are the largest absolute entries of their
+    gradients or, under an L1 penalty, the largest violations of optimality.
     """
 
     values: np.ndarray
@@ -219,7 +218,7 @@ def minimize(
     if kept is not None:
         state, status, history = kept.state, kept.status, kept.progress()
         best.loss, best.theta, best.stale = kept.best_loss, kept.best_theta, kept.stale
-        # So that the objective holds what it held.
+        # Repeat the last pass, so that the objective has the same state as before.
         objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
         started = time.perf_counter() - kept.seconds
         objective.passes, passes_before = kept.passes, kept.passes_before
@@ -262,9 +261,9 @@ def minimize(
 
 
 def optimum_of_sample(objective: Objective, theta: np.ndarray, solver: Any) -> np.ndarray:
-    """Return theta (d + 1, M K) near the optimum of the same problems on ``solver.sample`` rows.
+    """Return theta (d + 1, M K) near the optimum on a sample of ``solver.sample`` rows.
 
-    Their optimum, with the same C, is near that of all rows, and cheap.
+    It has the same C, so its optimum is near that of all rows.
     """
     inner = replace(solver, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE)
     with unobserved():

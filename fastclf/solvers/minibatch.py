@@ -58,7 +58,7 @@ class MinibatchState:
     checkpoint: tuple = ()
 
     def rates(self, count: int) -> np.ndarray:
-        """Return the learning rates of the next steps."""
+        """Return the learning rates of the next ``count`` steps."""
         return np.array([self.rate_share * self.schedule(self.step + i) for i in range(count)])
 
     @property
@@ -90,7 +90,7 @@ class MinibatchState:
         return u, b.astype(self.u.dtype)
 
     def save(self) -> None:
-        """Remember this point, to come back to it if the epoch explodes."""
+        """Save this point, to go back to it if the objective explodes in the epoch."""
         arrays = (self.u, self.u0, self.moments, self.moments0, self.average, self.average0)
         self.checkpoint = (tuple(array.copy() for array in arrays), self.step)
 
@@ -105,7 +105,7 @@ class MinibatchState:
 
 @dataclass(frozen=True, kw_only=True)
 class Minibatch:
-    """What all minibatch rules share.
+    """Base of all minibatch rules.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Minibatch:
     max_iter : int, optional
         Epochs. None: the estimator's.
     seed : int, optional
-        Decides the order of the rows. None: the estimator's `random_state`.
+        Seed of the order of the rows. None: the estimator's `random_state`.
     """
 
     learning_rate: float | Schedule | None = None
@@ -174,15 +174,15 @@ class Minibatch:
 
     @property
     def kernel_parameters(self) -> tuple[float, float, float]:
-        """The rule's own numbers."""
+        """The rule's own hyperparameters, as the kernel takes them."""
         raise NotImplementedError
 
     def default_rate(self, n_features: int) -> float:
-        """Return the learning rate that None stands for."""
+        """Return the learning rate to use if none is given."""
         raise NotImplementedError
 
     def gradient_penalty(self, penalty: np.ndarray) -> np.ndarray:
-        """Return the share of the penalty that goes through the gradient."""
+        """Return the strength of the penalty that is added to the gradient."""
         return penalty
 
     def decay(self, objective: Any) -> np.ndarray:
@@ -194,13 +194,13 @@ class Minibatch:
         return self.start(objective, theta, objective.curvature(full=False))
 
     def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
-        """Return what the solver does with a problem of this shape."""
+        """Return the plan for a problem of this shape."""
         return engines.batches(shape, costs, type(self).__name__.lower(), self.batch_size)
 
     def start(self, objective: Any, theta: np.ndarray, curvature: Curvature) -> MinibatchState:
-        """Return the first state, in coordinates that suit the moments of the features."""
+        """Return the first state, in coordinates standardised by the moments of the features."""
         dtype = objective.dtype
-        if objective.shape.is_sparse:  # centred they wouldn't be
+        if objective.shape.is_sparse:  # centred features wouldn't be sparse
             curvature = curvature.about_zero()
         columns = objective.penalty.columns(theta.shape[1])
         scale = _scale(curvature, columns.mean(), dtype)
@@ -219,7 +219,7 @@ class Minibatch:
             else schedules.by_name(self.schedule, rate, total_steps, self.warmup)
         )
         worst = objective.value_at_zero
-        if theta.any():  # which may be worse than zeros, when the data have changed since
+        if theta.any():  # a start that may be worse than zeros, e.g. of other data
             worst = max(worst, float(objective.value_and_grad(theta)[0].mean()))
         empty = np.empty((0, 0), dtype)
         state = MinibatchState(
@@ -244,7 +244,7 @@ class Minibatch:
         return state
 
     def step(self, objective: Any, state: MinibatchState) -> None:
-        """Run a slice of an epoch; at its end look whether to back off or to stop."""
+        """Run a slice of an epoch; at the end of the epoch check whether to back off or stop."""
         n = objective.n_rows
         n_batches = -(-n // self.batch_size)
         if state.batch == 0:
@@ -299,8 +299,8 @@ class Minibatch:
 
 
 def _scale(curvature: Curvature, penalty: float, dtype: np.dtype) -> np.ndarray:
-    # D² is the variance, and what the penalty adds to the curvature in its units. Where both are
-    # nothing but rounding there is no scale to learn, and 1 / D must not overflow.
+    # D² is the variance plus the penalty in units of the variance. Where both are only rounding, D
+    # is 1, so that 1 / D doesn't overflow.
     variance = curvature.second + penalty / curvature.logits.mean()
     limits = np.finfo(dtype)
     rounding = (4 * limits.eps * curvature.center) ** 2

@@ -16,27 +16,27 @@ from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
 class Newton(QuasiNewton):
     """Newton's method.
 
-    The Hessian, or its diagonal blocks, is factorised at a few points only, and taken from a sample
-    of rows where that is enough; updates of limited-memory BFGS mend the rest.
+    The Hessian, or its diagonal blocks, is factorised at a few points only, and computed from some
+    rows where these are enough; updates of limited-memory BFGS correct it between these points.
 
     Parameters
     ----------
     whole : bool, optional
-        Take the whole Hessian of a softmax, instead of one block for each class. None: where the
+        Use the whole Hessian of a softmax instead of one block for each class. None: use it if the
         problem has few coefficients.
     memory : int
         How many past steps the updates use.
     sample : int
-        Number of rows that are solved first, for a start; 0 for none. Too small a sample, for the
-        number of coefficients, isn't used.
+        Number of rows that are fitted first, to start from; 0 for none. A sample that is too small
+        for the number of coefficients isn't used.
     tol : float, optional
         Stop when no entry of the gradient of the mean loss and penalty is larger. None: the
         estimator's.
     max_iter : int, optional
         None: the estimator's.
     negligible : float
-        Go on below ``tol`` as long as a step promises to decrease the objective by more than this,
-        relative to the objective at zero.
+        Go on below ``tol`` while a step is expected to decrease the objective by more than this,
+        relative to its value at theta = 0.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Newton(QuasiNewton):
     def approximate(
         self, objective: Objective, theta: np.ndarray, n_rows: int
     ) -> HessianInverse | MomentsInverse:
-        """Return an approximate inverse Hessian at theta, from about so many rows."""
+        """Return an approximate inverse Hessian at theta, from about ``n_rows`` rows."""
         penalty = objective.penalty.columns(theta.shape[1])
         plan = self._plan(objective)
         has_matrix = plan.matrix != engines.VARIANCES

@@ -1,4 +1,4 @@
-"""Whether a point at which a solver could get no further is near the optimum at all."""
+"""Whether a point where a solver got stuck is near the optimum."""
 
 import warnings
 
@@ -8,10 +8,10 @@ from sklearn.exceptions import ConvergenceWarning
 from fastclf.objective import Objective
 
 EXTREME = 1e15
-"""Features from which on float64 knows nothing of one of usual size beside them."""
+"""Size of a feature beside which features of usual size vanish in float64."""
 
 _ROUNDED = 100.0
-"""How many times the spacing of floats a gradient may be off, in units of the features."""
+"""Rounding of a gradient, in spacings of floats and units of the features."""
 
 
 def far_from_optimum(objective: Objective, theta: np.ndarray, tol: float) -> np.ndarray:
@@ -50,7 +50,7 @@ def far_from_optimum(objective: Objective, theta: np.ndarray, tol: float) -> np.
 
 
 def warn_of_extremes(deviations: np.ndarray) -> None:
-    """Warn of the feature that deviates most, if arithmetic knows little of others beside it."""
+    """Warn of the feature with the largest deviation, if it is at least :data:`EXTREME`."""
     if not (deviations >= EXTREME).any():
         return
     warnings.warn(
@@ -63,6 +63,6 @@ def warn_of_extremes(deviations: np.ndarray) -> None:
 
 
 def _violations(gradient: np.ndarray, w: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    # The least entry of the subdifferential, which is the gradient without an L1 penalty.
+    # The smallest absolute value in the subdifferential of each entry.
     at_zero = np.maximum(np.abs(gradient) - strengths, 0)
     return np.where(w == 0, at_zero, np.abs(gradient + np.sign(w) * strengths))

@@ -10,10 +10,10 @@ correlation of coefficients and intercept. Then
   their curvature at some theta it is close to the Hessian there.
 * :class:`HessianInverse` takes the diagonal blocks of the Hessian themselves, or all of it.
 
-A softmax doesn't change when all classes of a problem shift together, so the Hessian has nothing
-but the penalty in those directions, which is least where the sum over the classes is 0. Gradients
-and steps are projected there. Without it the diagonal blocks, which don't know of it, cost five
-times the passes on MNIST.
+A softmax doesn't change when all classes of a problem shift together, so in those directions the
+Hessian has only the penalty, which is smallest where the sum over the classes is 0. Gradients and
+steps are projected there. Without the projection, fits with diagonal blocks take five times the
+passes on MNIST.
 """
 
 from dataclasses import dataclass
@@ -28,17 +28,17 @@ from fastclf.kernels.linalg import block_diagonal, cholesky, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
 _DOUBLE = 1 << 21
-"""Up to this many entries all factors together are held in float64, more in the matrices' dtype."""
+"""Entries of all factors up to which they are float64; above, they have the matrices' dtype."""
 
 
 class Preconditioner(Protocol):
     """An approximate inverse Hessian."""
 
     def apply(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-        """Return it times a gradient (d + 1, M K), or times R of them, (d + 1, R M K)."""
+        """Return the matrix times one gradient (d + 1, M K) or R gradients (d + 1, R M K)."""
 
     def squares(self, gradient: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-        """Return the inner products of each block of R gradients with it times that, (R B,)."""
+        """Return g' H g for each of the B blocks of R gradients g, H being this matrix, (R B,)."""
 
 
 @dataclass(init=False, eq=False)
@@ -74,7 +74,7 @@ class MomentsInverse:
             self.second = second
             self.ridge = np.maximum(ridge, smallest)
         else:
-            # Columns of one penalty share a factor: their ridges differ by their curvature alone.
+            # Columns with the same penalty share a factor, at their geometric mean curvature.
             dtype = _dtype(second, len(np.unique(penalty)))
             for value in np.unique(penalty):
                 columns = penalty == value
@@ -105,10 +105,10 @@ class MomentsInverse:
 
     @cached_property
     def separated(self) -> tuple[np.ndarray, ...]:
-        """Its (center (d,), second (d,), logits (M K,), ridge (M K,), basis (d, d)).
+        """The tuple (center (d,), second (d,), logits (M K,), ridge (M K,), basis (d, d)).
 
-        The columns of the basis, in float32, are directions whose second moments are those of
-        ``second``; it is empty where they are the features. All columns have the same penalty.
+        The columns of ``basis``, in float32, are uncorrelated directions with the second moments
+        ``second``. It is empty if the directions are the features. All columns have one penalty.
         """
         if self.second is not None:
             assert self.ridge is not None
@@ -161,7 +161,7 @@ class HessianInverse:
         return np.einsum("rbi,rbi->rb", halves, halves).reshape(-1)
 
     def _solve(self, gradient: np.ndarray, half: bool, n_threads: int | None) -> np.ndarray:
-        # For the few right-hand sides (R, B, q) that there are, this is faster than LAPACK.
+        # With few right-hand sides (R, B, q) this is faster than LAPACK.
         columns = np.empty((gradient.shape[1], len(gradient)))
         block_diagonal.gather(gradient, self.center, self.n_outputs, columns)
         B, q, _ = self.factors.shape
@@ -199,8 +199,8 @@ def _factor(
     n_outputs: int = 1,
     room: np.ndarray | None = None,
 ) -> np.ndarray:
-    # The upper Cholesky factor. Jitter keeps constant or collinear features solvable, and those so
-    # far from 0 that rounding made their second moment negative.
+    # The upper Cholesky factor. Jitter on the diagonal makes the matrix definite for constant or
+    # collinear features, and for those whose second moment is negative by rounding.
     side = len(matrix) // n_outputs
     diagonal = np.abs(matrix.diagonal().astype(np.float64))
     scale = diagonal + cholesky.floor(float(diagonal.sum()) / len(matrix))
@@ -212,7 +212,7 @@ def _factor(
         ridge = penalty + jitter * scale
         ridge[intercepts] -= penalty
         system.flat[:: len(system) + 1] += ridge
-        if n_outputs > 1:  # all classes together, where the matrix of a softmax is singular
+        if n_outputs > 1:  # a softmax is singular where all classes shift together
             at = np.arange(side)
             middle = scale.reshape(n_outputs, side).sum(axis=0) / n_outputs**2
             blocks = system.reshape(n_outputs, side, n_outputs, side)
@@ -221,7 +221,7 @@ def _factor(
         if info == 0:
             return factor
         jitter *= cholesky.MORE_JITTER
-    return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite; the line search will tell
+    return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite: the line search fails
 
 
 def _solve(factor: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a fit reports while it runs, and to whom."""
+"""Progress of a fit, and its observer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,18 +86,18 @@ def observing(observer: Observer) -> Iterator[None]:
 
 @contextmanager
 def unobserved() -> Iterator[None]:
-    """Have no fit in this context report its progress: they are steps of another one."""
+    """Have no fit in this context report its progress: it is a step of another fit."""
     with setting(_observer, None):
         yield
 
 
 def the_observer() -> Observer | None:
-    """Return who observes the fits of this context."""
+    """Return the observer of the fits in this context."""
     return _observer.get()
 
 
 def is_watched() -> bool:
-    """Tell whether somebody observes each iteration, be it a short one."""
+    """Tell whether fits in this context have an observer."""
     return _observer.get() is not None
 
 

@@ -1,10 +1,11 @@
-"""Newton's method for L1 penalties, on those features that matter.
+"""Proximal Newton: Newton's method for L1 penalties, on working sets of features.
 
 A quadratic model of the smooth part is minimised together with the L1 part by coordinate descent,
-and the objective is searched along the way there (Yuan, Ho and Lin, *An improved GLMNET for
-L1-regularized logistic regression*, JMLR 13, 2012). Where there are many features, that happens on
-a working set: those with coefficients, and those that promise most. All others are looked at again
-when the problem is solved on these. Sparse labels need none: a compiled step looks at all features.
+then a line search on the objective goes to the model's minimum (Yuan, Ho and Lin, *An improved
+GLMNET for L1-regularized logistic regression*, JMLR 13, 2012). With many features, a problem is
+solved on a working set: the features whose coefficients aren't 0, and those that promise the
+largest decrease. Then all features are checked. Sparse sigmoids need no working set: a compiled
+step goes over all features.
 """
 
 from dataclasses import dataclass, field
@@ -25,17 +26,18 @@ _COPY = 1 << 21
 """Entries that the columns of a working set may have in any case; a tenth of X more is allowed."""
 
 _MOST_STEPS = 20
-"""Steps on a working set before all features are looked at again."""
+"""Most steps on a working set before all features are checked."""
 
 _INNER = 1e-2
-"""To which share of its violation, or of the first expected decrease, a problem is solved."""
+"""Share of its violation, or of the first expected decrease, at which a working set is solved."""
 
 
 @dataclass
 class ProximalState(OfProblems):
-    """Point, gradient of the smooth part and violations of all problems; ``running`` (M,).
+    """Point, gradient of the smooth part and violations of all problems.
 
-    ``descent`` is that of a single problem on all features, which goes on from where it is.
+    ``running`` (M,) marks the problems that aren't done. ``descent`` is kept between steps if a
+    single problem is solved on all features.
     """
 
     point: np.ndarray
@@ -64,19 +66,19 @@ class Proximal:
     Parameters
     ----------
     memory : int
-        How many past steps mend a model whose matrix is old, or has only a block for each class.
+        How many past steps correct a model whose matrix is old or has a block for each class.
     sample : int
-        Number of rows that are solved first, for a start; 0 for none. Too small a sample, for the
-        number of coefficients, isn't used.
+        Number of rows that are fitted first, to start from; 0 for none. A sample that is too small
+        for the number of coefficients isn't used.
     tol : float, optional
-        Stop when no coefficient violates optimality by more: for one that isn't 0 the gradient's
-        distance from minus the L1 strength times its sign, for one that is 0 by how much the
-        gradient is larger than the strength. None: the estimator's.
+        Stop when no coefficient violates optimality by more. With gradient g of the smooth part and
+        L1 strength s, a coefficient w violates it by ``|g + s sign(w)|``, and w = 0 by
+        ``max(|g| - s, 0)``. None: the estimator's.
     max_iter : int, optional
         None: the estimator's.
     negligible : float
-        Go on below ``tol`` as long as a step promises to decrease the objective by more than this,
-        relative to the objective at zero.
+        Go on below ``tol`` while a step is expected to decrease the objective by more than this,
+        relative to its value at theta = 0.
 
     Examples
     --------
@@ -201,7 +203,7 @@ class Proximal:
         state.iteration += 1
 
     def _solve(self, descent: Descent, scale: float, longest_pass: float, final: bool) -> None:
-        # Solve a problem; on a working set only as well as it's worth before others are looked at.
+        # Solve a problem; on a working set only roughly, since other features are checked next.
         tol, negligible, share = self._tol, self.negligible * scale, 0.0
         if not final:
             tol = max(0.5 * tol, _INNER * descent.norm)
@@ -228,7 +230,7 @@ class Proximal:
         return features if entries <= max(_COPY, 0.1 * most) else None
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
-        # On all features, once problem m is solved on a working set.
+        # Whether problem m, solved on a working set, is optimal on all features.
         if not state.norms[m] <= self._tol:
             return bool(state.stuck[m])
         columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
@@ -251,7 +253,7 @@ class Proximal:
     def _descent(
         self, objective: Objective, state: ProximalState, m: int, features: np.ndarray | None
     ) -> Descent:
-        # From where problem m stands; the objective is that problem on the features.
+        # The descent of problem m from its current point; ``objective`` has these features alone.
         K = objective.n_outputs
         columns = slice(m * K, (m + 1) * K)
         theta, gradient = state.point[:, columns], state.gradient[:, columns]
@@ -271,7 +273,7 @@ class Proximal:
 
 
 def _promises(objective: Objective, state: ProximalState, m: int) -> np.ndarray:
-    # By how much each feature alone would decrease problem m, or so (d,).
+    # An estimate (d,) of the decrease of problem m by each feature alone.
     K = objective.n_outputs
     columns = slice(m * K, (m + 1) * K)
     if state.curvature is None:

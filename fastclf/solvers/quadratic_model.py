@@ -1,7 +1,7 @@
 r"""A quadratic model of one problem, which coordinate descent minimises with the L1 penalty.
 
-Its matrix is the Hessian at some point, or the diagonal blocks of that, and what steps since then
-told: limited-memory BFGS updates in compact form (Byrd, Nocedal and Schnabel, *Representations of
+Its matrix is the Hessian at some point, or its diagonal blocks, with limited-memory BFGS updates
+for the steps since then in compact form (Byrd, Nocedal and Schnabel, *Representations of
 quasi-Newton matrices*, 1994, theorem 2.3): with steps S and changes of the gradient Y,
 
 .. math::
@@ -20,14 +20,14 @@ from fastclf.kernels.linalg import coordinate_descent
 from fastclf.objective import Hessian
 
 _MOST_SWEEPS = 1000
-"""Sweeps after which a model is taken to be minimised."""
+"""Most sweeps of coordinate descent on a model."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A point (d + 1, K) that a model prefers, and the decreases that it promises.
+    """The minimum (d + 1, K) of a model, and the decrease of the objective that it promises.
 
-    ``decrease`` is that of the model, ``slope`` its part of first order: both are 0 or more.
+    ``decrease`` is that of the model, ``slope`` its first-order part; both are 0 or more.
     """
 
     theta: np.ndarray
@@ -37,7 +37,7 @@ class Proposal:
 
 @dataclass
 class QuadraticModel:
-    """A model that follows one problem's gradient.
+    """A quadratic model of one problem's smooth part.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ class QuadraticModel:
         return model
 
     def renew(self, hessian: Hessian, least: np.ndarray) -> None:
-        """Take another Hessian; what steps told is kept.
+        """Replace the Hessian and keep the updates of past steps.
 
-        No feature is taken to have less variance than ``least`` (d,).
+        ``least`` (d,) is a lower bound on the variance of each feature.
         """
         self.center = hessian.center
         blocks = np.array(hessian.blocks, np.float64)
@@ -82,13 +82,13 @@ class QuadraticModel:
             blocks[:, coefficients, coefficients], bounds.reshape(len(blocks), -1)
         )
         blocks[:, coefficients, coefficients] = diagonal + self.strength
-        if intercepts.size > 1:  # a softmax doesn't tell where all of them are together
+        if intercepts.size > 1:  # a softmax is flat where all intercepts shift together
             middle = blocks[:, intercepts, intercepts].mean(axis=1) / intercepts.size
             blocks[:, intercepts[:, None], intercepts] += middle[:, None, None]
         self.blocks = blocks
 
     def remember(self, step: np.ndarray, change: np.ndarray) -> None:
-        """Take note of a step and of the change of the smooth part's gradient, both (d + 1, K)."""
+        """Store a step and the change of the smooth part's gradient, both (d + 1, K)."""
         s, y = self._moved(step), self._flat(change)
         curvature = float(s @ y)
         if not curvature > np.finfo(np.float64).eps * float(y @ y):
@@ -97,15 +97,16 @@ class QuadraticModel:
         self.changes = [*self.changes, y][-self.memory :]
 
     def forget(self) -> None:
-        """Drop what steps told."""
+        """Drop the updates of past steps."""
         self.steps, self.changes = [], []
 
     def minimise(
         self, theta: np.ndarray, gradient: np.ndarray, l1: float, share: float
     ) -> Proposal:
-        """Return the point that the model prefers, given one and the smooth part's gradient there.
+        """Return the model's minimum, from a point theta with the smooth part's gradient there.
 
-        No coordinate violates optimality of the model by more than a share of what one did before.
+        Coordinate descent stops when the largest violation of the model's optimality is ``share``
+        of the first one.
         """
         shape = self.blocks.shape[0], self.blocks.shape[1]
         x, g = self._moved(theta).reshape(shape), self._flat(gradient).reshape(shape)

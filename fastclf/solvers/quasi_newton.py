@@ -1,10 +1,10 @@
 """Quasi-Newton iterations over an approximate inverse Hessian, for M problems in lockstep.
 
 Limited-memory BFGS (Nocedal and Wright, *Numerical Optimization*, 2nd ed., algorithm 7.4) whose
-first inverse Hessian is a preconditioner. It is made anew when that pays, and from as many rows as
-are enough; the updates between mend what it doesn't know. All inner products are taken problem by
+first inverse Hessian is a preconditioner. The preconditioner is computed anew when that pays, from
+as many rows as are enough; updates correct it in between. All inner products are taken problem by
 problem, so every problem gets the steps that it would get alone, and each evaluation serves all
-that still run.
+problems that still run.
 """
 
 from dataclasses import dataclass, field
@@ -23,24 +23,24 @@ from fastclf.solvers.preconditioner import Preconditioner, centred
 from fastclf.solvers.stopping import Stopping
 
 _PLENTY = 5000
-"""Rows from which on a matrix of full rank is good enough with two for each coefficient."""
+"""Rows above which a sample for a matrix needs two, not five, for each coefficient."""
 
 _FIRST_REFRESH = 6
-"""Iterations after which the preconditioner is made anew, if not sooner."""
+"""Most iterations before the preconditioner is computed anew for the first time."""
 
 _FIRST_REFRESH_TOGETHER = 20
-"""The same where many problems run: most of them are done by then."""
+"""The same for several problems, most of which are done by then."""
 
 _MANY = 1 << 18
-"""Coefficients from which on pairs are read from memory, and worth halving."""
+"""Coefficients from which on pairs don't fit into cache and are float32."""
 
 _FAST = 0.1
-"""Where each step divides the expected decrease by ten, a new preconditioner wouldn't pay."""
+"""Ratio of expected decreases below which a new preconditioner wouldn't pay."""
 
 
 @dataclass
 class Pairs:
-    """The last steps and changes of the gradient, (m, d + 1, M K), cyclically."""
+    """The last steps and changes of the gradient, both (m, d + 1, M K), as a ring buffer."""
 
     steps: np.ndarray
     changes: np.ndarray
@@ -51,7 +51,7 @@ class Pairs:
 
     @classmethod
     def empty(cls, memory: int, shape: tuple[int, ...], n_problems: int) -> "Pairs":
-        """Return room for ``memory`` pairs; many coefficients have them in float32."""
+        """Return an empty buffer for ``memory`` pairs; float32 for many coefficients."""
         dtype = np.float32 if shape[0] * shape[1] >= _MANY else np.float64
         steps, changes = np.empty((2, memory, *shape), dtype)
         rhos, alphas = np.zeros((2, memory, n_problems))
@@ -63,7 +63,7 @@ class Pairs:
         old: tuple[np.ndarray, np.ndarray],
         new: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
-        """Store two points with their gradients in the place of the oldest pair.
+        """Replace the oldest pair by that of two points (theta, gradient).
 
         Returns the largest entry of each problem's new gradient, (M,).
         """
@@ -83,7 +83,7 @@ class Pairs:
         pairs.first_loop(*past, q)
         r = preconditioner.apply(q, n_threads)
         if self.used:
-            # The last change of the gradient tells the scale of the Hessian between the points.
+            # Scale the preconditioner by the curvature of the last pair.
             i = self.newest
             M = self.rhos.shape[1]
             squares = preconditioner.squares(self.changes[i], n_threads).reshape(M, -1)
@@ -95,12 +95,13 @@ class Pairs:
 
 @dataclass
 class QuasiNewtonState(OfProblems):
-    """Point, gradient and pairs; ``running`` (M,) marks live problems.
+    """Point, gradient and pairs of M problems.
 
-    ``stuck`` (M,) marks those for which the arithmetic allows no better point; ``lowest`` and
-    ``smallest`` (M,) are the value and the gradient norm that the next point is held against, and
-    ``counts`` (M,) the steps that each took. While ``single``, passes compute in float32. While
-    ``ending``, no step is expected after this one, and no new preconditioner is worth its while.
+    ``running`` (M,) marks the problems that aren't done, ``stuck`` (M,) those for which the
+    arithmetic allows no better point. ``lowest`` and ``smallest`` (M,) are the lowest value and the
+    smallest gradient norm so far, ``counts`` (M,) the steps of each problem. If ``single``, passes
+    compute in float32. If ``ending``, this step is expected to be the last, so no preconditioner is
+    computed after it.
     """
 
     point: np.ndarray
@@ -134,7 +135,7 @@ class QuasiNewtonState(OfProblems):
 
 @dataclass(frozen=True)
 class QuasiNewton:
-    """What :class:`LBFGS` and :class:`Newton` share; they choose the preconditioner."""
+    """Base of :class:`LBFGS` and :class:`Newton`, which choose the preconditioner."""
 
     memory: int = 20
     sample: int = 0
@@ -152,11 +153,11 @@ class QuasiNewton:
         check_limits(self.tol, self.max_iter)
 
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> Preconditioner:
-        """Return an approximate inverse Hessian at theta, from about so many rows."""
+        """Return an approximate inverse Hessian at theta, from about ``n_rows`` rows."""
         raise NotImplementedError
 
     def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
-        """Return what the solver does with a problem; :meth:`approximate` makes its matrix."""
+        """Return the plan for a problem of this shape; :meth:`approximate` computes its matrix."""
         raise NotImplementedError
 
     def init(self, objective: Objective, theta: np.ndarray) -> QuasiNewtonState:
@@ -213,7 +214,7 @@ class QuasiNewton:
         dtype = np.dtype(np.float32) if state.single else objective.dtype
         state.ending = self._ends(objective, state, expected)
         hessian = state.wait == 0 and not state.ending
-        # A step that had to be cut is a hint for the next one.
+        # After a step that was cut, the next one begins with twice its length, at most 1.
         found = search(objective, *start, direction, slopes, running, state.first, hessian, dtype)
         state.first = np.minimum(1.0, 2 * found.steps)
         state.norms = state.pairs.add(
@@ -242,38 +243,38 @@ class QuasiNewton:
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
         if self.max_iter == 0:
             return theta
-        if not self._starts(objective, theta):  # no worse, and where preconditioners take it to be
+        if not self._starts(objective, theta):  # no worse, and preconditioners assume it
             return centred(theta, objective.n_outputs)
         return optimum_of_sample(objective, theta, self)
 
     def _affordable(self, objective: Objective, passes: float) -> int:
-        # As many rows as cost so many passes, but enough for a matrix of full rank.
+        # The rows whose matrix costs that many passes, but enough for a matrix of full rank.
         n, d = objective.n_rows, objective.n_features
         cost = self._plan(objective).cost
         least = max(min(ENOUGH_ROWS * (d + 1), _PLENTY), 2 * (d + 1))
         return n if cost == 0 else min(n, max(int(n * passes / cost), least))
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
-        # As much is spent on preconditioners as on passes: at first after few passes and from few
-        # rows, then after twice as many and from twice as many rows.
+        # Spend as much on preconditioners as on passes: the first after few passes and from few
+        # rows, each later one after twice as many passes and from twice as many rows.
         age = state.iteration - state.refreshed
-        missing = state.preconditioner is None  # interrupted below
+        missing = state.preconditioner is None  # Ctrl-C came while it was computed
         young = age < max(state.wait, 1)
         enough = state.contraction < _FAST if state.wait else state.ending
         if not missing and (young or enough):
             return
         n_rows = self._affordable(objective, age)
-        state.preconditioner = None  # two of them might not have room
+        state.preconditioner = None  # memory may not hold two of them
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
         if n_rows == objective.n_rows and self._plan(objective).is_exact:
-            state.pairs.used = 0  # what they tell is older
+            state.pairs.used = 0  # the new Hessian is better than they are
         else:
             state.wait *= 2
 
     def _ends(self, objective: Objective, state: QuasiNewtonState, expected: np.ndarray) -> bool:
-        # Whether all are done after a step that brings as much as the last one did. Nothing is
-        # known of the first one, but the optimum of a sample is near.
+        # Whether all problems will be done after a step that reduces the expected decrease as much
+        # as the last step did. For the first step that isn't known, except after a sample.
         if state.iteration == 0 and not self._has_sample(objective):
             return False
         share = min(state.contraction, 1.0)
@@ -290,7 +291,7 @@ class QuasiNewton:
     def _direct(
         self, objective: Objective, state: QuasiNewtonState
     ) -> tuple[np.ndarray, np.ndarray]:
-        # The direction and the slopes along it; who is done retires.
+        # The direction and the slopes along it; problems that are done stop running.
         n_threads = objective.n_threads
         direction = -state.pairs.apply(state.preconditioner, state.gradient, n_threads)
         slopes = _dots(direction, state.gradient, objective.n_problems)
@@ -298,7 +299,7 @@ class QuasiNewton:
         return direction, slopes
 
     def _look_closely(self, objective: Objective, state: QuasiNewtonState) -> None:
-        # What float32 takes for solved is looked at in float64, and goes on from there.
+        # Problems that are solved in float32 are checked in float64, and go on from there.
         M = objective.n_problems
         state.single = False
         state.values, state.gradient = objective.value_and_grad(state.point)

@@ -1,4 +1,4 @@
-"""Where a fit stands, for who wants to go on from there later."""
+"""Snapshots of a fit, from which it can go on later."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from fastclf.solvers.progress import COLUMNS, Progress, setting
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where a fit stands: all that it takes to go on from there, and end with the same bits.
+    """A fit between two steps: all that it needs to go on and end with the same bits.
 
     Parameters
     ----------
     solver : str
         Name of the solver.
     state : State
-        The solver's.
+        State of the solver.
     status : str
         "running", or why the loop would stop here.
     max_iter : int
@@ -30,7 +30,7 @@ class Snapshot:
     best_loss : float
         The lowest validation loss so far, of a solver that stops early.
     best_theta : ndarray of shape (d + 1, M * K) or None
-        Where it was found.
+        The coefficients that had it.
     stale : int
         Epochs since then.
     seconds : float
@@ -40,7 +40,7 @@ class Snapshot:
     selected : ndarray of shape (M,)
         The problems whose columns the objective has gathered for its passes.
     has_hessian : bool
-        Whether that pass took the Hessian along, and the objective still has it.
+        Whether the objective holds the Hessian that its latest pass computed.
     """
 
     solver: str
@@ -58,7 +58,7 @@ class Snapshot:
     has_hessian: bool
 
     def progress(self) -> list[Progress]:
-        """Return what observers were told until here."""
+        """Return the progress of each iteration so far."""
         columns = {name: column.tolist() for name, column in self.history.items()}
         absent = [None] * len(columns["iteration"])
         rows = zip(*(columns.get(name, absent) for name in COLUMNS), strict=True)
@@ -71,16 +71,16 @@ class Snapshot:
 
 
 class Keeper(Protocol):
-    """What keeps snapshots of a fit, and knows whether there is one to go on from."""
+    """Stores snapshots of a fit, and may have one to go on from."""
 
     def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
-        """Return where the fit is to go on, if not at its first state."""
+        """Return the snapshot to go on from, or None to start at the first state."""
 
     def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
-        """Keep a snapshot if it's time to; called after each iteration or slice of an epoch.
+        """Store a snapshot if it is time to; called after each iteration or slice of an epoch.
 
-        ``iteration`` is how many iterations or epochs were done. ``take`` takes the snapshot; its
-        state is that of the solver, and lasts until this returns.
+        ``iteration`` is the number of iterations or epochs done. ``take`` returns a snapshot; its
+        state is the solver's own, which changes once this method returns.
         """
 
 
@@ -89,7 +89,7 @@ _keeper: ContextVar[list[Keeper] | None] = ContextVar("keeper", default=None)
 
 @contextmanager
 def keeping(keeper: Keeper) -> Iterator[None]:
-    """Have a keeper look at the first fit in this context.
+    """Give the first fit in this context a keeper.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What the states of solvers are made of, beside arrays and scalars: what checkpoints may hold.
+"""The classes in the states of solvers, beside arrays and scalars, which checkpoints may hold.
 
-A field whose metadata says that it ``follows`` from the others isn't kept.
+A field with ``follows`` in its metadata can be computed from the others and isn't stored.
 """
 
 from fastclf.solvers.engines.label_block import LabelBlock

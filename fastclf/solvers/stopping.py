@@ -1,4 +1,4 @@
-"""When an exact solver has come near enough to the optimum."""
+"""The rule by which exact solvers stop."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,32 @@ import numpy as np
 from fastclf.kernels.linalg.line_search import PATIENCE
 
 _MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
-"""A gradient so much smaller than asked for will do, if the decrease is less than this."""
+"""Share of ``tol`` within which the gradient suffices if the expected decrease, relative to the
+objective at zero, is at most the second number.
+"""
 
 
 _ROUGH = 1e-5
-"""A tolerance from which on float32 tells where the optimum is, up to a last look in float64."""
+"""Smallest ``tol`` at which passes may compute in float32, before a last check in float64."""
 
 _LOST = 0.1
-"""The share of the tolerance up to which the first gradient may be rounded for that."""
+"""Largest rounding of the first gradient for that, as a share of ``tol``."""
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """What the gradient and the decrease that the next step promises must come to.
+    """Limits of the gradient and of the decrease that is expected of the next step.
 
-    The gradient's norm says little of the objective where the Hessian is small, so a solver goes on
-    while the model of it promises a decrease: near the optimum that takes few steps. Where it takes
-    many, a much smaller gradient than was asked for will do.
+    A small gradient doesn't mean a low objective where the Hessian is small, so a solver goes on
+    below ``tol`` while its model promises a decrease; near the optimum that takes few steps. If it
+    takes many, a gradient much smaller than ``tol`` suffices.
 
     Parameters
     ----------
     tol : float
-        The largest entry of the gradient that is small.
+        Largest absolute entry of the gradient at which a problem may be done.
     negligible : float
-        The decrease that isn't worth a step, relative to the objective at zero.
+        Decrease that isn't worth a step, relative to the objective at zero.
     """
 
     tol: float
@@ -52,11 +54,11 @@ class Stopping:
         return (norms <= tol) & enough
 
     def allows_single(self, norm: float = 0.0) -> bool:
-        """Tell whether float32 finds the optimum, from a gradient whose largest entry is this."""
+        """Tell whether passes may be float32; ``norm`` is the norm of the first gradient."""
         rounding = float(np.finfo(np.float32).eps) * norm
         return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
-        """Return all limits as kernels take them; the last one is ``PATIENCE``."""
+        """Return the limits as kernels take them; the last one is ``PATIENCE``."""
         much_smaller = _MUCH_SMALLER * self.tol
         return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(PATIENCE)

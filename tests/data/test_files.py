@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastclf.data import FileOptions, load_card, load_file, read_table
 from fastclf.errors import ConfigError, DataError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import read_dataset, split_and_prepare
-from fastclf.runs.run import train
+from fastclf.runs.run import RunResult, train
 from fastclf.table import Table
 
 ROOT = Path(__file__).parents[2]
@@ -156,15 +157,16 @@ dtype = "float32"
 }
 
 
+def write_recipe(folder: Path, name: str) -> Path:
+    write(folder / "people.csv")
+    path = folder / f"{name}.toml"
+    path.write_text(f'[data]\npath = "people.csv"\n{RECIPES[name]}\n')
+    return path
+
+
 @pytest.fixture
 def recipe_of(tmp_path: Path):
-    def written(name: str) -> Path:
-        write(tmp_path / "people.csv")
-        path = tmp_path / f"{name}.toml"
-        path.write_text(f'[data]\npath = "people.csv"\n{RECIPES[name]}\n')
-        return path
-
-    return written
+    return partial(write_recipe, tmp_path)
 
 
 FRESH = """
@@ -172,15 +174,27 @@ import sys, numpy as np
 from pathlib import Path
 from fastclf.data import read_table
 from fastclf.linear_model import LinearModel
-model, data, out = map(Path, sys.argv[1:])
-np.save(out, LinearModel.load(model).predict_proba(read_table(data)))
+for folder in map(Path, sys.argv[1:]):
+    model = LinearModel.load(folder / "run" / "model.safetensors")
+    np.save(folder / "p.npy", model.predict_proba(read_table(folder / "people.csv")))
 """
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, RunResult]]:
+    """Return a folder and a run for each recipe; another process has predicted with all of them."""
+    found = {}
+    for name in RECIPES:
+        folder = tmp_path_factory.mktemp("files")
+        found[name] = folder, train(load_recipe(write_recipe(folder, name)), folder / "run")
+    folders = [str(folder) for folder, _ in found.values()]
+    subprocess.run([sys.executable, "-c", FRESH, *folders], check=True)
+    return found
+
+
 @pytest.mark.parametrize("name", RECIPES)
-def test_runs_from_files(name: str, recipe_of, tmp_path: Path):
-    recipe = load_recipe(recipe_of(name))
-    result = train(recipe, tmp_path / "run")
+def test_runs_from_files(name: str, trained: dict[str, tuple[Path, RunResult]], tmp_path: Path):
+    folder, result = trained[name]
     assert result.summary["n_train"] + result.summary["n_test"] == 120
     figure = "subset_accuracy" if name == "lists" else "accuracy"
     assert result.summary["metrics"]["train"][figure] > 0.6
@@ -189,14 +203,12 @@ def test_runs_from_files(name: str, recipe_of, tmp_path: Path):
     names = {"soft": ["p_no", "p_yes"], "lists": ["no", "old", "yes"]}.get(name, ["no", "yes"])
     assert result.model.classes.tolist() == names
 
-    inside = result.model.predict_proba(read_table(tmp_path / "people.csv"))
-    arguments = [result.path / "model.safetensors", tmp_path / "people.csv", tmp_path / "p.npy"]
-    subprocess.run([sys.executable, "-c", FRESH, *map(str, arguments)], check=True)
-    assert np.array_equal(np.load(tmp_path / "p.npy"), inside)
+    inside = result.model.predict_proba(read_table(folder / "people.csv"))
+    assert np.array_equal(np.load(folder / "p.npy"), inside)
 
     train(load_recipe(result.path / "config.toml"), tmp_path / "again")
-    bits = {(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "again")}
-    assert len(bits) == 1
+    again = tmp_path / "again" / "model.safetensors"
+    assert again.read_bytes() == (folder / "run" / "model.safetensors").read_bytes()
     if name == "all rows":
         assert result.summary["n_test"] == 0
 

@@ -21,7 +21,7 @@ MOST_TRIALS = 25
 """Trials of a search, after which no point is better within the arithmetic."""
 
 PATIENCE = 10
-"""Steps with neither a smaller gradient nor a lower value, rounding aside: no more to gain."""
+"""Steps without a smaller gradient or a lower value after which a problem is stuck."""
 
 _C1, _C2 = 1e-4, 0.9
 _SHORTEST, _LONGEST = 0.01, 0.6

@@ -1,4 +1,4 @@
-"""Coordinate descent on the columns of X, for problems whose matrix has no room."""
+"""Coordinate descent on the columns of X, for problems whose matrix is too large for memory."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from fastclf.solvers.quadratic_model import Proposal
 from fastclf.targets import Target
 
 _SHARE, _MOST_READS = 0.1, 20
-"""To which share of its violation a model is minimised, and the most reads of X for that."""
+"""Share of its first violation to which a model is minimised, and the most reads of X for that."""
 
 
 def descend(
@@ -25,11 +25,11 @@ def descend(
     share: float = _SHARE,
     most_reads: int = _MOST_READS,
 ) -> Proposal:
-    """Return where coordinate descent on the columns of X leads, for one problem.
+    """Minimise the quadratic model of one problem at theta (d + 1, K) with the L1 penalty.
 
-    It minimises the quadratic model at theta (d + 1, K) with the L1 penalty. With a damping of 1
-    each class's loss is below its model, with 0 the model is the Taylor series. It ends where
-    violations are a ``share`` of what they were, or X was read ``most_reads`` times.
+    With a damping of 1 the model is an upper bound on each class's loss, with 0 it is the Taylor
+    series. It ends when the largest violation is a ``share`` of the first one, or X was read
+    ``most_reads`` times.
     """
     arrays = objective.arrays
     assert arrays is not None
@@ -45,7 +45,7 @@ def descend(
 
 @dataclass(frozen=True)
 class ColumnModel:
-    """Second derivatives of one problem in its logits, as the columns of X need them.
+    """Second derivatives of one problem in its logits, for coordinate descent on columns of X.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class ColumnModel:
     p : ndarray of shape (K, T, n)
         Probabilities of the classes; for a sigmoid its curvature.
     extra : ndarray of shape (K, n)
-        What is added to the curvature of each logit, for the model to be above each class's loss.
+        Addition to the curvature of each logit that makes the model an upper bound.
     is_softmax : bool
     """
 
@@ -67,7 +67,7 @@ class ColumnModel:
     def at(
         cls, logits: np.ndarray, loss: Loss, target: Target, shares: np.ndarray
     ) -> "ColumnModel":
-        """Return the model at logits (n, K) of rows whose shares (1, n) sum to 1."""
+        """Return the model at logits (n, K); the weights ``shares`` (1, n) of the rows sum to 1."""
         K = logits.shape[1]
         if isinstance(loss, Softmax):
             terms = loss.probabilities(logits, K)
@@ -90,7 +90,7 @@ class ColumnModel:
         damping: float,
         limits: tuple[float, int],
     ) -> Proposal:
-        """Return where coordinate descent leads from theta (d + 1, K); see :func:`descend`.
+        """Return the minimum, from theta (d + 1, K); see :func:`descend`.
 
         ``columns`` are those of the features, and a last one of ones.
         """

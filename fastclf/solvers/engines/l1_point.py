@@ -1,4 +1,4 @@
-"""What the points of both compiled Newton methods with an L1 penalty have in common."""
+"""Base of the points of both compiled proximal Newton methods."""
 
 import numpy as np
 

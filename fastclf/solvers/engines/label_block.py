@@ -1,4 +1,4 @@
-"""Sigmoid problems in blocks that go from start to end in cache."""
+"""Blocks of sigmoid problems, whose steps are compiled; a block stays in cache."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,21 +28,22 @@ from fastclf.objective.features import CSRFeatures
 
 @dataclass(frozen=True)
 class LabelBlock:
-    """Where up to LANES problems stand, in the layout of :mod:`fastclf.kernels.steps.labels`.
+    """State of up to LANES problems, in the layout of :mod:`fastclf.kernels.steps.labels`.
 
     Parameters
     ----------
     labels : ndarray of shape (k,)
-        Which problems they are.
+        Numbers of the problems.
     theta, gradient, direction : ndarray of shape (d + 1, LANES)
     steps, changes : ndarray of shape (memory, d + 1, LANES)
     rhos : ndarray of shape (memory, LANES)
     numbers : ndarray of shape (NUMBERS, LANES)
     places : ndarray of shape (2,)
+        Index of the newest pair (-1: none), and the number of pairs.
     factors : ndarray of shape (d + 1, d + 1, LANES)
         Upper Cholesky factors of the Hessians, or empty.
     center : ndarray of shape (d,)
-        What they are about.
+        Center of the features to which the factors move the intercepts.
     """
 
     labels: np.ndarray
@@ -59,7 +60,7 @@ class LabelBlock:
 
     @classmethod
     def at(cls, theta: np.ndarray, labels: np.ndarray, memory: int) -> "LabelBlock":
-        """Return the block of some problems at theta (d + 1, M), where nothing is known yet."""
+        """Return the block of some problems at theta (d + 1, M), before the first pass."""
         rows = len(theta)
         own, gradient = np.zeros((2, rows, LANES))
         direction = np.zeros((rows, LANES), np.float32)
@@ -75,9 +76,9 @@ class LabelBlock:
         return cls(labels, own, gradient, direction, steps, changes, rhos, numbers, places, *bases)
 
     def over(self, center: np.ndarray, factors: dict[int, np.ndarray]) -> "LabelBlock":
-        """Return the block with the factor of each label's Hessian, about a center, and no pairs.
+        """Return the block with a factor (d + 1, d + 1) of each label's Hessian, and no pairs.
 
-        The upper triangle of a factor (d + 1, d + 1) counts. Only labels that run need one.
+        Only the upper triangles of the factors are read. Labels that are done need no factor.
         """
         running = np.flatnonzero(self.running)
         side = len(self.theta)
@@ -95,12 +96,12 @@ class LabelBlock:
 
     @property
     def running(self) -> np.ndarray:
-        """Which of the problems aren't done (k,)."""
+        """Mask of the problems that aren't done (k,)."""
         return self.states == RUNNING
 
     @property
     def states(self) -> np.ndarray:
-        """How each problem ended, or that it runs (k,): a code of the kernel."""
+        """Whether each problem runs, or how it ended (k,): a code of the kernel."""
         return self.numbers[STATE, : self.labels.size]
 
     @property
@@ -120,9 +121,9 @@ class LabelBlock:
 
 
 def blocks_at(objective: Objective, theta: np.ndarray, memory: int) -> list[LabelBlock]:
-    """Return blocks of all problems at theta, for limited-memory BFGS with so many pairs.
+    """Return blocks of all problems at theta, for L-BFGS with ``memory`` pairs.
 
-    Labels that are as frequent take about as many steps, so they share a block.
+    Labels of similar frequency share a block, because they take about as many steps.
     """
     positive, negative = _masses(objective)
     order = np.argsort(positive / (positive + negative), kind="stable")
@@ -131,9 +132,9 @@ def blocks_at(objective: Objective, theta: np.ndarray, memory: int) -> list[Labe
 
 
 def constant_optimum(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best logits (M,) without features, and the mean curvature there.
+    """Return the optimal logits (M,) of a fit without features, and the mean curvature there.
 
-    Problems with a single class have no such logit, and get 0.
+    For problems with a single class there is no optimum; they get a logit of 0.
     """
     positive, negative = _masses(objective)
     both = (positive > 0) & (negative > 0)
@@ -155,7 +156,7 @@ def _masses(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
 
 
 def joined(blocks: list[LabelBlock]) -> list[LabelBlock]:
-    """Return blocks of what runs: those that are less than half full are put together."""
+    """Return the blocks with running labels; those less than half full are joined."""
     full = [block for block in blocks if 2 * block.running.sum() >= LANES]
     sparse = [block for block in blocks if 0 < 2 * block.running.sum() < LANES]
     total = sum(int(block.running.sum()) for block in sparse)
@@ -169,7 +170,7 @@ def joined(blocks: list[LabelBlock]) -> list[LabelBlock]:
 
 
 def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
-    # All have as many pairs, in the same places.
+    # All blocks have the same number of pairs, at the same indices.
     first = lanes[0][0]
     made = {}
     names = ("theta", "gradient", "direction", "steps", "changes", "rhos", "numbers", "factors")
@@ -187,7 +188,7 @@ def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
 
 
 class LabelDescent:
-    """Moves the blocks of an objective.
+    """Takes steps with the blocks of an objective.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ class LabelDescent:
         most_steps: int,
         most_passes: int,
     ) -> float:
-        """Move each block in up to ``most_passes``; return the passes of a problem on average.
+        """Take steps with each block in up to ``most_passes``; return the mean passes of a problem.
 
         The arguments are those of the kernel, with penalty (M,) and moments of all problems.
         """
@@ -254,14 +255,14 @@ class LabelDescent:
 
     @property
     def most_passes(self) -> int:
-        """How many passes take long enough that looking at the blocks costs little beside them."""
+        """Passes after which joining blocks costs little beside the passes themselves."""
         n, d = self.features.shape
         nanoseconds = 4 * self.features.entries + 50 * n + 300 * d
         fewest, most = self.costs.block_passes
         return most if most * nanoseconds <= self.costs.block_time else fewest
 
     def _arrays(self, single: bool) -> tuple[tuple, tuple]:
-        # X as the kernel reads it, and where it computes in float32.
+        # X as the kernel reads it, and X for passes in float32.
         if isinstance(self.features, CSRFeatures):
             return self.features.arrays, self.features.arrays
         X = self.features.arrays

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS on many labels, in blocks whose steps are compiled."""
+"""Limited-memory BFGS on many labels, in compiled blocks."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,16 +16,16 @@ from fastclf.solvers.progress import is_watched, unobserved
 from fastclf.solvers.stopping import Stopping
 
 _PATIENCE = 20
-"""Passes after which labels that aren't done get Hessians of their own, and then newer ones."""
+"""Passes after which labels that still run get Hessians of their own, and later newer ones."""
 
 
 @dataclass
 class LabelBlocksState(OfProblems):
-    """Where M labels stand: those that run in blocks, all others in ``point`` (d + 1, M).
+    """State of M labels: the running ones are in blocks, all others in ``point`` (d + 1, M).
 
-    ``values``, ``norms``, ``counts`` and ``stuck`` (M,) are as in
-    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`, and hold for all labels. Those of an
-    ``age`` of some passes get Hessians of their own, which marks the problem as ``hard``.
+    ``values``, ``norms``, ``counts`` and ``stuck`` (M,) of all labels are as in
+    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`. ``age`` counts the passes since Hessians
+    of single labels were computed; ``hard`` says that some were.
     """
 
     point: np.ndarray
@@ -72,7 +72,7 @@ class LabelBlocksState(OfProblems):
         return state
 
     def step(self, objective: Objective) -> None:
-        """Take some steps of each label that runs; one where somebody watches."""
+        """Take some steps of each running label, or one pass if there is an observer."""
         if self.age >= _PATIENCE:
             self._renew(objective)
         # Both numbers divide the patience, so that Hessians are taken at the same points.
@@ -84,7 +84,7 @@ class LabelBlocksState(OfProblems):
         if not self.blocks and not objective.shape.is_sparse:
             self._finish(objective)
         if self.blocks:
-            # The loop ends with the last label: it is told of the one that took the fewest steps.
+            # The loop compares the iteration with max_iter, so report the least of running labels.
             running = [self.counts[block.labels[block.running]] for block in self.blocks]
             self.iteration = int(np.concatenate(running).min())
             return
@@ -102,7 +102,7 @@ class LabelBlocksState(OfProblems):
         return theta
 
     def _renew(self, objective: Objective) -> None:
-        # What still runs needs a Hessian of its own, label by label.
+        # Give each running label a factor of its own Hessian.
         self.age = 0
         side, room = len(self.point), objective.costs.own_hessians_room
         if objective.shape.is_sparse or len(self.blocks) * side**2 * LANES * 4 > room:
@@ -117,8 +117,8 @@ class LabelBlocksState(OfProblems):
         self.blocks = [block.over(inverse.center, factors) for block in self.blocks]
 
     def _look_closely(self, objective: Objective) -> None:
-        # What float32 takes for solved is looked at in float64, where the gradient must be small;
-        # that the objective can't get much lower is known already.
+        # Check in float64 that the gradient is small. That the objective can't get much lower is
+        # known from float32.
         self.single = False
         if not self.stuck.any():
             self.stopping = replace(self.stopping, negligible=np.inf)
@@ -130,8 +130,8 @@ class LabelBlocksState(OfProblems):
             self.age = _PATIENCE
 
     def _finish(self, objective: Objective) -> None:
-        # Directions are float32 in blocks; what that is too little for takes Newton steps, from
-        # the start: where this ended may be far along directions in which the objective is flat.
+        # Directions in blocks are float32. Labels that got stuck by that are solved by Newton's
+        # method from zero, because they may be far along directions where the objective is flat.
         tol = self.stopping.tol
         labels = np.flatnonzero(self.stuck & ~(self.norms <= tol))
         if labels.size == 0:

@@ -1,4 +1,4 @@
-"""Newton's method with an L1 penalty over the columns of a sparse X, compiled as a whole."""
+"""Compiled proximal Newton steps over the columns of a sparse X, for one sigmoid."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class ColumnsPoint(L1Point):
 
     @classmethod
     def at(cls, theta: np.ndarray, objective: Objective) -> "ColumnsPoint":
-        """Return the point theta (d + 1, 1), at which nothing was computed yet."""
+        """Return the point theta (d + 1, 1), before the first pass."""
         x = np.array(theta[:, 0], np.float64)
         return cls(x, np.empty(x.size), np.empty(objective.n_rows), np.zeros(proximal.NUMBERS))
 
@@ -44,7 +44,7 @@ class ColumnsPoint(L1Point):
     ) -> int:
         """Take up to ``most_steps`` steps of one problem.
 
-        Return how it ended: a code of the kernel, which names the limits, too.
+        Return the kernel's code of how it ended; the kernel's docstring names the limits.
         """
         arrays, penalty = objective.arrays, objective.penalty
         assert arrays is not None

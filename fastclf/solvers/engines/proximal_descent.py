@@ -1,8 +1,7 @@
-"""Newton's method with an L1 penalty on one problem, on all features or on some.
+"""Proximal Newton on one problem, on all features or on some.
 
-Where a step of the problem is one compiled call, the points of ``small_proximal.py`` and
-``proximal_columns.py`` take it; elsewhere a model is minimised and the objective searched along the
-way to its minimum.
+If passes are short or X is sparse, the points of ``small_proximal.py`` and ``proximal_columns.py``
+take compiled steps. Otherwise a step minimises a model, and a line search goes to its minimum.
 """
 
 from dataclasses import dataclass
@@ -27,25 +26,25 @@ from fastclf.solvers.engines.small_proximal import ProximalPoint
 from fastclf.solvers.quadratic_model import Proposal, QuadraticModel
 
 _FAST = 0.1
-"""Where each step divides the expected decrease by ten, another Hessian wouldn't pay."""
+"""Ratio of expected decreases below which another Hessian wouldn't pay."""
 
 _HASTE = 0.5
-"""A Hessian is computed anew after this share of the passes that it costs."""
+"""A Hessian is computed anew after this share of its cost in passes."""
 
 _FLOOR_IN_SAMPLE = 1e-4
-"""The share of a feature's variance over all rows that a sample shows of it, at least."""
+"""Least variance of a feature in a sample, as a share of its variance over all rows."""
 
 _REFRESH = 6
-"""Steps after which the Hessian is computed anew, if not sooner."""
+"""Most steps before the Hessian is computed anew for the first time."""
 
 
 @dataclass
 class Descent:
-    """Where one problem stands.
+    """State of one problem.
 
-    ``value`` has the L1 part, ``gradient`` (d + 1, K) hasn't; ``norm`` is the largest violation of
-    optimality. ``expected`` is the decrease that the last model promised, ``cut`` tells whether the
-    step to its minimum was too long.
+    ``value`` includes the L1 part, ``gradient`` (d + 1, K) doesn't. ``norm`` is the largest
+    violation of optimality, ``expected`` the decrease that the last model promised. ``cut`` says
+    that the step to that model's minimum was too long.
     """
 
     objective: Objective
@@ -83,7 +82,7 @@ class Descent:
 
     @property
     def is_running(self) -> bool:
-        """Whether steps may still gain something."""
+        """Whether the problem isn't done."""
         return self.end == RUNNING
 
     @property
@@ -93,7 +92,7 @@ class Descent:
 
     @property
     def is_converged(self) -> bool:
-        """Whether there was nothing to gain."""
+        """Whether the problem is solved."""
         return self.end == CONVERGED
 
     def run(
@@ -106,9 +105,9 @@ class Descent:
     ) -> None:
         """Take up to ``most_steps`` steps.
 
-        Steps are compiled where a pass takes up to ``longest_pass`` nanoseconds. It stops where
-        violations are up to ``tol`` and the expected decrease is up to ``negligible``, or up to a
-        ``share`` of the first one.
+        Steps are compiled if a pass takes up to ``longest_pass`` nanoseconds. It stops if no
+        violation exceeds ``tol`` and the expected decrease is at most ``negligible``, or at most a
+        ``share`` of the first expected decrease.
         """
         shape, costs = self.objective.shape, self.objective.costs
         by_column = engines.goes_by_column(shape, costs)
@@ -129,7 +128,7 @@ class Descent:
                 return
 
     def _advance(self, tol: float, negligible: float) -> None:
-        # A step, unless there is nothing to gain.
+        # Take a step, or stop if the problem is solved.
         plan = engines.proximal(self.objective.shape, self.objective.costs)
         proposal = self._propose(plan)
         self.expected = proposal.decrease
@@ -186,7 +185,7 @@ class Descent:
         return model.minimise(*where)
 
     def _search(self, proposal: Proposal, hessian: bool) -> bool:
-        # Move towards where the model leads; False if no point on the way is better.
+        # Search on the way to the model's minimum; return False if no point is better.
         objective = self.objective
         direction = proposal.theta - self.theta
         noise = line_search.rounding(self.value, float(np.finfo(objective.dtype).eps))
@@ -208,7 +207,7 @@ class Descent:
 
 
 def _affordable(objective: Objective, cost: float, passes: float) -> int | None:
-    # As many rows as cost so many passes, but enough for a matrix of full rank.
+    # The rows whose matrix costs that many passes, but enough for a matrix of full rank.
     n, d = objective.n_rows, objective.n_features
     if cost == 0:
         return None

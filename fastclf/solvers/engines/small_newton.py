@@ -1,4 +1,4 @@
-"""Newton's method on a problem so small that each step is one compiled call."""
+"""Compiled Newton steps for small problems."""
 
 from dataclasses import dataclass, field
 
@@ -36,7 +36,7 @@ class NewtonPoint:
 
     @classmethod
     def at(cls, theta: np.ndarray, center: np.ndarray) -> "NewtonPoint":
-        """Return the point theta (d + 1, K), at which nothing was computed yet."""
+        """Return the point theta (d + 1, K), before the first pass."""
         K = theta.shape[1]
         w = narrow.padded(theta, center)
         side = w.shape[1]
@@ -52,7 +52,7 @@ class NewtonPoint:
 
 @dataclass
 class SmallNewtonState:
-    """A point, and when to stop.
+    """State of Newton's method on a small problem.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ class SmallNewtonState:
 
     @classmethod
     def at(cls, objective: Objective, theta: np.ndarray, stopping: Stopping) -> "SmallNewtonState":
-        """Return the state at theta (d + 1, K), where one pass has computed all."""
+        """Return the state at theta (d + 1, K), after the first pass."""
         assert objective.arrays is not None
         point = NewtonPoint.at(theta, objective.arrays.center)
         _advance(objective, point, (0.0,) * 5)
         return cls(point, stopping, objective.value_at_zero)
 
     def step(self, objective: Objective) -> None:
-        """Take a step, unless there is nothing to gain."""
+        """Take a step, or stop if the problem is solved."""
         end = _advance(objective, self.point, self.stopping.limits(self.scale))
         if end == newton.CONVERGED:
             self.status = "converged"
@@ -109,10 +109,11 @@ class SmallNewtonState:
 
 
 def _advance(objective: Objective, point: NewtonPoint, limits: tuple[float, ...]) -> int:
-    # Move the point, and return how it ended: a code of the kernel, which names the limits, too.
+    # Take a step; return the kernel's code of how it ended. The kernel describes the limits.
     arrays = objective.arrays
     assert arrays is not None
     before = point.numbers[newton.PASSES]
+    # The jitter makes Hessians definite for features that differ by rounding alone.
     is_double = arrays.features.dtype == np.float64
     jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
     strength = float(objective.penalty.strength[0])

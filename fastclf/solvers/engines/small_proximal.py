@@ -1,4 +1,4 @@
-"""Newton's method with an L1 penalty, compiled as a whole: few coefficients, all features."""
+"""Compiled proximal Newton steps for few coefficients, on all features."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class ProximalPoint(L1Point):
 
     @classmethod
     def at(cls, theta: np.ndarray, objective: Objective) -> "ProximalPoint":
-        """Return the point theta (d + 1, K), at which nothing was computed yet."""
+        """Return the point theta (d + 1, K), before the first pass."""
         assert objective.arrays is not None
         center = objective.arrays.center
         x = np.array(theta.T, np.float64, order="C")
@@ -55,7 +55,7 @@ class ProximalPoint(L1Point):
     ) -> int:
         """Take up to ``most_steps`` steps of one problem.
 
-        Return how it ended: a code of the kernel, which names the limits, too.
+        Return the kernel's code of how it ended; the kernel's docstring names the limits.
         """
         arrays, penalty = objective.arrays, objective.penalty
         assert arrays is not None
