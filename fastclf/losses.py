@@ -1,16 +1,54 @@
 """Losses: small frozen values that name their kernels. They are defined on logits and never see X.
 
 The formulas stand in :mod:`fastclf.kernels.loss.cross_entropy` and
-:mod:`fastclf.kernels.loss.sigmoid`.
+:mod:`fastclf.kernels.loss.sigmoid`. :class:`Loss` is what every loss provides;
+:class:`ColumnLoss` makes one of a single function.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 
-from fastclf.kernels.loss import sigmoid, softmax
-from fastclf.kernels.passes import value_and_grad as passes
+from fastclf.kernels.loss import kinds, sigmoid, softmax
+from fastclf.kernels.loss.columns import curvatures_of
+from fastclf.kernels.loss.kinds import Kind
 from fastclf.targets import Target
+
+
+class Loss(Protocol):
+    """What objectives, solvers and estimators ask of a loss."""
+
+    @property
+    def is_sigmoid(self) -> bool:
+        """Whether each column is a problem of its own, with targets in [0, 1]."""
+
+    @property
+    def distillation(self) -> "Distillation | None":
+        """How the target's teacher is mixed in, if it is."""
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that its kernels take."""
+
+    def kind(self, target: Target) -> Kind:
+        """Return the kernels for this kind of target."""
+
+    def pos_weights(self, n_columns: int) -> np.ndarray:
+        """Return the weight of the positive class of each column."""
+
+    def problems(self, chosen: np.ndarray) -> "Loss":
+        """Return the loss of some problems, a mask (M,)."""
+
+    def value_at_zero(self, n_columns: int) -> float:
+        """Return the largest loss of a row of K columns whose logits are all 0."""
+
+    def largest_curvature(self, n_columns: int) -> float:
+        """Return the second derivative in one logit, of K columns, at equal logits."""
+
+    def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
+        """Return the second derivative of each row's loss in each of its logits, both (n, M K)."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +87,13 @@ class Softmax:
 
     is_sigmoid = False
 
-    def kind(self, target: Target) -> int:
-        """Return the number of the kernel for this kind of target."""
+    def kind(self, target: Target) -> Kind:
+        """Return the kernels for this kind of target."""
         if self.distillation:
-            return passes.SOFTMAX_DISTILLED
+            return kinds.SOFTMAX_DISTILLED
         if target.codes.size and not self.label_smoothing:
-            return passes.SOFTMAX_HARD
-        return passes.SOFTMAX_SOFT
+            return kinds.SOFTMAX_HARD
+        return kinds.SOFTMAX_SOFT
 
     @property
     def parameters(self) -> tuple[float, float, float]:
@@ -117,9 +155,9 @@ class Sigmoid:
 
     is_sigmoid = True
 
-    def kind(self, target: Target) -> int:
-        """Return the number of the kernel for this kind of target."""
-        return passes.SIGMOID_DISTILLED if self.distillation else passes.SIGMOID
+    def kind(self, target: Target) -> Kind:
+        """Return the kernels for this kind of target."""
+        return kinds.SIGMOID_DISTILLED if self.distillation else kinds.SIGMOID
 
     @property
     def parameters(self) -> tuple[float, float, float]:
@@ -159,7 +197,72 @@ class Sigmoid:
         return total
 
 
-Loss = Softmax | Sigmoid
+@dataclass(frozen=True)
+class ColumnLoss:
+    """A loss of one logit and its target, made of one compiled function.
+
+    It serves dense and sparse data, minibatches and every solver, and needs no other code.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(z, y, positive, parameters) -> value, slope, curvature`` of a logit z and its
+        target y in [0, 1], as :mod:`fastclf.kernels.loss.columns` describes it, compiled by
+        :func:`fastclf.kernels.runtime.jit.primitive`. The weight ``positive`` of the positive class
+        is 1. The curvature must not be negative: where the loss isn't convex, return a bound.
+    parameters : tuple of float
+        What the function gets as ``parameters``.
+
+    Examples
+    --------
+    >>> from fastclf.kernels.runtime.jit import primitive
+    >>> @primitive
+    ... def squared(z, y, positive, parameters):
+    ...     error = z - y
+    ...     return 0.5 * error * error, error, type(z)(1)
+    >>> loss = ColumnLoss(squared)
+    >>> loss.value_at_zero(1), loss.largest_curvature(1)
+    (0.5, 1.0)
+    """
+
+    function: Any
+    parameters: tuple[float, ...] = ()
+
+    is_sigmoid = True
+    distillation = None
+
+    def kind(self, target: Target) -> Kind:
+        """Return the kernels that are made of the function."""
+        return kinds.kind_of_column(self.function.__name__, self.function)
+
+    def pos_weights(self, n_columns: int) -> np.ndarray:
+        """Return ones, the weight of the positive class of each column (M,)."""
+        return np.ones(n_columns)
+
+    def problems(self, chosen: np.ndarray) -> "ColumnLoss":
+        """Return the loss of some problems, a mask (M,); all have the same."""
+        return self
+
+    def value_at_zero(self, n_columns: int) -> float:
+        """Return the larger loss of both classes where the logit is 0."""
+        return max(self.function(0.0, y, 1.0, self.parameters)[0] for y in (0.0, 1.0))
+
+    def largest_curvature(self, n_columns: int) -> float:
+        """Return the largest second derivative at a logit between -4 and 4."""
+        logits = np.linspace(-4, 4, 65)
+        targets = Target(np.ones((1, 65)), soft=np.ones((65, 1)))
+        return float(self.curvature(logits[:, None], targets, 1).max())
+
+    def curvature(self, logits: np.ndarray, target: Target, n_columns: int) -> np.ndarray:
+        """Return the second derivative of each row's loss in each of its logits, both (n, M)."""
+        out = np.empty(logits.shape, logits.dtype)
+        soft = np.ascontiguousarray(target.soft, logits.dtype)
+        curvatures = _curvatures_of(self.function)
+        curvatures(logits.ravel(), soft.ravel(), self.parameters, out.reshape(-1))
+        return out
+
+
+_curvatures_of = cache(curvatures_of)
 
 
 def _mixed(distillation: Distillation | None) -> float:

@@ -257,9 +257,12 @@ def test_import_budget(code: str, also_light: set[str]):
 def test_kernels_are_compiled_lazily():
     program = (
         "import fastclf.functional, fastclf.objective, fastclf.solvers\n"
-        "from fastclf.kernels.passes import minibatch, value_and_grad as passes\n"
-        "kernels = [*passes.DENSE_VALUE_AND_GRAD, *minibatch.DENSE_RUN_BATCHES]\n"
-        "assert not any(kernel.signatures for kernel in kernels)"
+        "from fastclf.kernels.loss.kinds import SIGMOID, SOFTMAX_HARD\n"
+        "from fastclf.kernels.passes import minibatch, narrow, value_and_grad as passes\n"
+        "from fastclf.kernels.products import dense\n"
+        "for kind in (SIGMOID, SOFTMAX_HARD):\n"
+        "    kernels = [passes.shared(kind), minibatch.run_batches(kind, dense), kind.tile]\n"
+        "    assert not any(kernel.signatures for kernel in [*kernels, narrow.of_kind(kind)])"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
+from fastclf.kernels.loss.kinds import Kind
 from fastclf.losses import Loss
 from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.selection import NO_ORDER, Selection
+from fastclf.objective.selection import Selection
 
 _ROWS_OF_A_MEAN = 4096
 """Rows from which the center is computed."""
@@ -53,16 +54,11 @@ class Arrays:
         return (weights @ features.X[some] / weights.sum()).astype(dtype)
 
     @cached_property
-    def for_steps(self) -> tuple:
-        """What compiled steps of one problem take first; see :mod:`fastclf.kernels.steps`."""
-        target = self.selection.target
-        return (
-            self.features.canonical,
-            NO_ORDER,
-            target.codes,
-            target.soft,
-            target.weights,
-            self.selection.scale,
-            self.selection.pos_weight,
-            self.loss.parameters[0],
-        )
+    def kind(self) -> Kind:
+        """The kernels of the loss."""
+        return self.loss.kind(self.selection.target)
+
+    @cached_property
+    def data(self) -> tuple:
+        """The fields of :class:`fastclf.kernels.runtime.records.Data`, for all rows."""
+        return self.selection.data(self.features.canonical, self.loss.parameters)

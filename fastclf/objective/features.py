@@ -8,11 +8,13 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
+from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.passes import minibatch
 from fastclf.kernels.passes import value_and_grad as passes
-from fastclf.kernels.products import dense, sparse
+from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime.arrays import copy
+from fastclf.kernels.runtime.records import Data
 from fastclf.objective import matrices
 from fastclf.plan.costs import MANY_FEATURES
 from fastclf.plan.passes import BLAS, COPIES
@@ -27,8 +29,6 @@ _COPIED = 1 << 17
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
 
-    run_batches = minibatch.DENSE_RUN_BATCHES
-
     def __init__(self, X: np.ndarray) -> None:
         self.X = X
         self.arrays = self.canonical = for_kernels(X)
@@ -36,17 +36,21 @@ class DenseFeatures:
         self.dtype = X.dtype
         self.entries = X.size
 
-    def pass_over(self, kind: int, way: str) -> Callable | None:
+    def pass_over(self, kind: Kind, way: str) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
 
         ``way`` is a kind of pass of :mod:`fastclf.plan.passes`. None where threads can share a call
-        of :data:`fastclf.kernels.passes.value_and_grad.SHARED_VALUE_AND_GRAD`.
+        of :func:`fastclf.kernels.passes.value_and_grad.shared`.
         """
         if way == BLAS:
-            return partial(_pass_by_blas, passes.LOGITS_VALUE_AND_GRAD[kind])
+            return partial(_pass_by_blas, passes.value_and_grad(kind, logits))
         if way == COPIES:
-            return partial(_pass_over_copies, passes.DENSE_VALUE_AND_GRAD[kind])
+            return partial(_pass_over_copies, passes.value_and_grad(kind, dense))
         return None
+
+    def run_batches(self, kind: Kind) -> Callable:
+        """Return the kernel of minibatch training."""
+        return minibatch.run_batches(kind, dense)
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them, (C, d)."""
@@ -156,58 +160,38 @@ def columns_and_ones(X: Any) -> tuple:
 
 
 def _pass_by_blas(
-    kernel: Any,
-    X: np.ndarray,
-    order: np.ndarray,
-    target: tuple,
-    weights: np.ndarray,
-    scale: np.ndarray,
-    pos_weight: np.ndarray,
-    parameters: tuple,
-    w: np.ndarray,
-    b: np.ndarray,
-    start: int,
-    stop: int,
-    values: np.ndarray,
-    gw: np.ndarray,
-    gb: np.ndarray,
+    kernel: Any, data: tuple, model: tuple, start: int, stop: int, sums: tuple
 ) -> None:
     # The same as a kernel of the passes, with BLAS for both products, on blocks in cache. It
     # computes in the dtype of w.
+    X, *rest = data
+    w, b = model
+    values, gw, gb = sums
     products, slopes = np.empty((2, min(_ROWS_OF_A_BLOCK, stop - start), b.size), w.dtype)
     part = np.empty_like(gw)
-    loss = target, weights, scale, pos_weight, parameters
     for first, last, rows in _blocks_in(w.dtype, X, start, stop, _ROWS_OF_A_BLOCK):
         z, g = products[: last - first], slopes[: last - first]
         np.matmul(rows, w.T, out=z)
-        kernel(z, order, *loss, w, b, first, last, values, g, gb)
+        kernel((z, *rest), model, first, last, (values, g, gb))
         np.matmul(g.T, rows, out=part)
         gw += part
 
 
 def _pass_over_copies(
-    kernel: Any,
-    X: np.ndarray,
-    order: np.ndarray,
-    target: tuple,
-    weights: np.ndarray,
-    scale: np.ndarray,
-    pos_weight: np.ndarray,
-    parameters: tuple,
-    w: np.ndarray,
-    b: np.ndarray,
-    start: int,
-    stop: int,
-    values: np.ndarray,
-    gw: np.ndarray,
-    gb: np.ndarray,
+    kernel: Any, data: tuple, model: tuple, start: int, stop: int, sums: tuple
 ) -> None:
     # The same as a kernel of the passes, on copies of some rows in the dtype of w.
-    step = max(1, _COPIED // (TILE * X.shape[1])) * TILE
-    for first, last, rows in _blocks_in(w.dtype, X, start, stop, step):
-        part = tuple(array[first:last] for array in target), weights[:, first:last]
-        sums = values, gw, gb
-        kernel(rows, order, *part, scale, pos_weight, parameters, w, b, 0, len(rows), *sums)
+    every, w = Data(*data), model[0]
+    step = max(1, _COPIED // (TILE * w.shape[1])) * TILE
+    for first, last, rows in _blocks_in(w.dtype, every.X, start, stop, step):
+        part = every._replace(
+            X=rows,
+            codes=every.codes[first:last],
+            soft=every.soft[first:last],
+            teacher=every.teacher[first:last],
+            weights=every.weights[:, first:last],
+        )
+        kernel(tuple(part), model, 0, len(rows), sums)
 
 
 def _blocks_in(
@@ -228,14 +212,16 @@ def _blocks_in(
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
-    run_batches = minibatch.SPARSE_RUN_BATCHES
-
     def __init__(self, X: Any) -> None:
         self.X = X
         self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz
+
+    def run_batches(self, kind: Kind) -> Callable:
+        """Return the kernel of minibatch training."""
+        return minibatch.run_batches(kind, sparse)
 
     def to_kernel(self, weights: np.ndarray) -> np.ndarray:
         """Return weights (d, C) as the kernels hold them."""

@@ -11,8 +11,9 @@ import scipy.sparse
 from fastclf import threads
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.losses import Loss
-from fastclf.objective import hessians, narrow
+from fastclf.objective import hessians
 from fastclf.objective.arrays import Arrays
+from fastclf.objective.batches import batch_records
 from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.logits import logits_of
 from fastclf.objective.moments import Curvature, Hessian
@@ -108,7 +109,7 @@ class InMemoryObjective:
         shape, parameters = self.shape, loss.parameters
         self._narrow: NarrowPass | None = None
         if has_narrow(shape):
-            about = self.n_outputs, parameters[0], n_threads, self.costs
+            about = self.n_outputs, parameters, n_threads, self.costs
             self._narrow = NarrowPass(self._kind, *about)
         self._loops_over_rows = loops_over_rows(shape, self.costs)
         self._sparse: SparsePass | None = None
@@ -131,8 +132,8 @@ class InMemoryObjective:
             entries=self.features.entries,
             dtype=self.features.dtype,
             is_sparse=isinstance(self.features, CSRFeatures),
-            has_narrow_pass=narrow.has_kernels(self._kind),
-            is_plain_sigmoid=self._kind == passes.SIGMOID,
+            has_narrow_pass=self._kind.has_hessian_pass,
+            is_plain_sigmoid=self._kind.is_logistic,
             has_l1=bool(self.penalty.l1.any()),
             penalty_ratio=_ratio(largest, smallest),
         )
@@ -299,38 +300,9 @@ class InMemoryObjective:
     ) -> None:
         """Run batches of an epoch, in ``order`` if given; see :meth:`Objective.run_batches`."""
         order = self._epoch_order(state.seed, state.iteration) if order is None else order
-        kernel = self.features.run_batches[self._kind]
-        codes, soft, teacher = self.target.codes, self.target.soft, self.target.teacher
-        state.step = kernel(
-            self.features.arrays,
-            order,
-            (codes, soft, teacher),
-            self.target.weights,
-            self._everything.pos_weight,
-            self.loss.parameters,
-            rule.batch_size,
-            first,
-            last,
-            state.rates(last - first),
-            state.step,
-            rule.kernel_rule,
-            rule.kernel_parameters,
-            float(rule.clip_norm or 0.0),
-            state.average_from,
-            state.penalty.astype(self.dtype),
-            rule.decay(self).astype(self.dtype),
-            self.fit_intercept,
-            state.center,
-            state.inverse_scale,
-            state.by_feature,
-            state.u,
-            state.u0,
-            state.moments,
-            state.moments0,
-            state.average,
-            state.average0,
-            state.values,
-        )
+        records = batch_records(self, rule, state, first, last)
+        data = self._everything.data(self.features.arrays, self.loss.parameters, order)
+        state.step = self.features.run_batches(self._kind)(data, *records)
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self.passes += rows / self.n_rows
 
@@ -358,23 +330,23 @@ class InMemoryObjective:
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), dtype)
         gb = np.zeros((len(pieces), b.size), dtype)
-        X, arguments = self.features.arrays, chosen.arguments(self.loss.parameters)
+        data = chosen.data(self.features.arrays, self.loss.parameters)
         assert isinstance(self.features, DenseFeatures)
         way = dense_pass(self.shape, self.costs, b.size, dtype)
         one_piece = self.features.pass_over(self._kind, way)
         if one_piece is None:
             rows = np.array(pieces)
-            shared = passes.SHARED_VALUE_AND_GRAD[self._kind]
+            shared = passes.shared(self._kind)
 
             def work_on(turns: np.ndarray, leads: bool) -> None:
-                shared(X, *arguments, w, b, rows, turns, leads, values, gw, gb)
+                shared(data, (w, b), rows, turns, leads, (values, gw, gb))
 
             threads.share(work_on, len(pieces), self.n_threads, work)
         else:
 
             def task(i: int) -> None:
                 start, stop = pieces[i]
-                one_piece(X, *arguments, w, b, start, stop, values[i], gw[i], gb[i])
+                one_piece(data, (w, b), start, stop, (values[i], gw[i], gb[i]))
 
             threads.run(task, len(pieces), self.n_threads, work)
         weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))

@@ -6,19 +6,14 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
+from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.passes import narrow
-from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.objective.moments import Hessian
 from fastclf.objective.selection import Selection
 from fastclf.plan import Costs
 
 _PARTIAL = 1 << 18
 """Largest number of entries in the sums of all chunks together."""
-
-
-def has_kernels(kind: int) -> bool:
-    """Tell whether there is a narrow kernel for a kind of loss."""
-    return kind in (passes.SOFTMAX_HARD, passes.SOFTMAX_SOFT, passes.SIGMOID)
 
 
 def pairs(n_problems: int, n_outputs: int) -> int:
@@ -32,19 +27,19 @@ class NarrowPass:
 
     Parameters
     ----------
-    kind : int
-        A kind of loss that :func:`has_kernels` knows.
+    kind : Kind
+        One that has such a pass.
     n_outputs : int
         K.
-    smoothing : float
-        Of hard targets.
+    parameters : tuple
+        Those of the loss.
     n_threads : int, optional
     costs : Costs
     """
 
-    kind: int
+    kind: Kind
     n_outputs: int
-    smoothing: float
+    parameters: tuple
     n_threads: int | None
     costs: Costs
 
@@ -86,10 +81,9 @@ class NarrowPass:
         values = np.zeros((len(pieces), M))
         gradients = np.zeros((len(pieces), C, side))
         blocks = np.zeros((len(pieces), count, side, side))
-        data = X, order, chosen, self.smoothing
-        sums = values, gradients, blocks
-        softmax = self.kind != passes.SIGMOID
-        share(data, softmax, w, center, np.array(pieces), sums, whole, self.n_threads, n * work)
+        data = chosen.data(X, self.parameters, order)
+        sums, rows = (values, gradients, blocks), np.array(pieces)
+        share(self.kind, data, (w, center, whole), rows, sums, self.n_threads, n * work)
         gradient = _total(gradients)[:, : d + 1].T.copy()
         gradient[:-1] += center[:, None] * gradient[-1]
         if not count:
@@ -104,33 +98,23 @@ class NarrowPass:
 
 
 def share(
+    kind: Kind,
     data: tuple,
-    softmax: bool,
-    w: np.ndarray,
-    center: np.ndarray,
+    model: tuple,
     rows: np.ndarray,
     sums: tuple,
-    whole: bool,
     n_threads: int | None,
     work: float,
 ) -> None:
-    """Add up pieces (P, 2) of the rows at w, as the kernels hold it, on several threads.
+    """Add up pieces (P, 2) of the rows on several threads.
 
-    ``data`` is (X, order, selection, smoothing), and ``sums`` (values (P, M), gradients
+    ``data`` and ``model`` are those of the kernels, ``sums`` (values (P, M), gradients
     (P, C, side), blocks (P, pairs or columns, side, side)), all zeros at first.
     """
-    X, order, chosen, smoothing = data
-    target, scale = chosen.target, chosen.scale
+    shared = narrow.shared(kind)
 
     def work_on(turns: np.ndarray, leads: bool) -> None:
-        place = w, center, rows, turns, leads, *sums
-        if softmax:
-            labels = target.codes, target.soft, smoothing
-            narrow.share_softmax(X, order, *labels, target.weights, scale, *place, whole)
-        else:
-            narrow.share_sigmoid(
-                X, order, target.soft, target.weights, scale, chosen.pos_weight, *place
-            )
+        shared(data, model, rows, turns, leads, sums)
 
     threads.share(work_on, len(rows), n_threads, work)
 

@@ -1,6 +1,7 @@
 """The problems that a pass computes: their targets, and their results among those of all."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,11 +77,18 @@ class Selection:
         blocks[self.mask] = hessian.blocks
         return Hessian(hessian.center, blocks)
 
-    def arguments(self, parameters: tuple) -> tuple:
-        """Return what the kernels of a pass take between X and the coefficients.
+    def data(self, X: Any, parameters: tuple, order: np.ndarray = NO_ORDER) -> tuple:
+        """Return the fields of :class:`fastclf.kernels.runtime.records.Data`.
 
-        All rows count, in their order; ``parameters`` are those of the loss.
+        Parameters
+        ----------
+        X : ndarray or tuple
+            As kernels read it.
+        parameters : tuple
+            Those of the loss.
+        order : ndarray, optional
+            Which rows of X to take; all of them, in their order.
         """
         target = self.target
         classes = target.codes, target.soft, target.teacher
-        return NO_ORDER, classes, target.weights, self.scale, self.pos_weight, parameters
+        return X, order, *classes, target.weights, self.scale, self.pos_weight, parameters

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
+from fastclf.kernels.loss.kinds import Kind
+from fastclf.kernels.passes import sparse_column
 from fastclf.kernels.passes import value_and_grad as passes
-from fastclf.kernels.products import sparse
+from fastclf.kernels.products import logits, sparse
 from fastclf.objective.features import CSRFeatures
 from fastclf.objective.selection import Selection
 from fastclf.plan import Costs, Shape
@@ -33,8 +35,7 @@ class SparsePass:
     Parameters
     ----------
     features : CSRFeatures
-    kind : int
-        A kind of loss of :mod:`fastclf.kernels.passes.value_and_grad`.
+    kind : Kind
     parameters : tuple
         Those of the loss.
     n_threads : int, optional
@@ -45,7 +46,7 @@ class SparsePass:
     def __init__(
         self,
         features: CSRFeatures,
-        kind: int,
+        kind: Kind,
         parameters: tuple,
         n_threads: int | None,
         shape: Shape,
@@ -92,7 +93,7 @@ class SparsePass:
         return values.sum(axis=0), gradients.sum(axis=0)
 
     def _is_one(self, n_columns: int) -> bool:
-        return n_columns == 1 and self.kind == passes.SIGMOID
+        return n_columns == 1 and self.kind.column is not None
 
     def _coefficients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # Weights (d, C) and intercepts (C,), as kernels hold them.
@@ -107,16 +108,9 @@ class SparsePass:
         values: np.ndarray,
         gradient: np.ndarray,
     ) -> None:
-        target = chosen.target.soft, chosen.target.weights, chosen.scale, chosen.pos_weight
-        sparse.sigmoid(
-            self.features.arrays,
-            *target,
-            parts[0],
-            *piece,
-            values,
-            gradient.ravel(),
-            np.empty((0, 0, 0)),
-        )
+        sums = values, gradient.ravel(), np.empty((0, 0, 0))
+        kernel = sparse_column.value_and_grad(self.kind)
+        kernel(chosen.data(self.features.arrays, self.parameters), parts[0], *piece, sums)
 
     def _several(
         self,
@@ -126,13 +120,13 @@ class SparsePass:
         values: np.ndarray,
         gradient: np.ndarray,
     ) -> None:
-        kernel = passes.SPARSE_VALUE_AND_GRAD[self.kind]
+        kernel = passes.value_and_grad(self.kind, sparse)
         dtype = self.features.dtype
         gw, gb = gradient[:-1], gradient[-1]
         if dtype != gradient.dtype:
             gw, gb = np.zeros(gw.shape, dtype), np.zeros(gb.shape, dtype)
-        arguments = chosen.arguments(self.parameters)
-        kernel(self.features.arrays, *arguments, *parts, *piece, values, gw, gb)
+        data = chosen.data(self.features.arrays, self.parameters)
+        kernel(data, parts, *piece, (values, gw, gb))
         if dtype != gradient.dtype:
             gradient[:-1], gradient[-1] = gw, gb
 
@@ -164,10 +158,9 @@ class SparsePass:
 
         def forward(i: int) -> None:
             if self._is_one(C):
-                target = chosen.target.soft, chosen.target.weights, chosen.scale, chosen.pos_weight
-                sparse.sigmoid_slopes(
-                    self.features.arrays, *target, theta.ravel(), *pieces[i], values[i], slopes
-                )
+                data = chosen.data(self.features.arrays, self.parameters)
+                kernel = sparse_column.value_and_slopes(self.kind)
+                kernel(data, theta.ravel(), *pieces[i], (values[i], slopes))
             else:
                 self._slopes(chosen, w, b, pieces[i], values[i], slopes)
 
@@ -193,8 +186,7 @@ class SparsePass:
     ) -> None:
         # Of some rows, in blocks that stay in cache.
         start, stop = piece
-        kernel = passes.LOGITS_VALUE_AND_GRAD[self.kind]
-        arguments = chosen.arguments(self.parameters)
+        kernel = passes.value_and_grad(self.kind, logits)
         step = max(64, _BLOCK // b.size)
         nothing, unused = np.zeros_like(b), np.zeros_like(b)
         products = np.empty((min(step, stop - start), b.size), b.dtype)
@@ -202,7 +194,8 @@ class SparsePass:
             last = min(first + step, stop)
             z = products[: last - first]
             passes.decision_sparse(self.features.arrays, w, nothing, first, last, z)
-            kernel(z, *arguments, w, b, first, last, values, slopes[first:last], unused)
+            data = chosen.data(z, self.parameters)
+            kernel(data, (w, b), first, last, (values, slopes[first:last], unused))
 
 
 def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:

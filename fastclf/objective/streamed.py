@@ -10,7 +10,6 @@ import numpy as np
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.losses import Loss
-from fastclf.objective import narrow
 from fastclf.objective.in_memory import InMemoryObjective, Totals
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.protocol import LastPass, Rule
@@ -126,7 +125,7 @@ class StreamedObjective:
             entries=self.n_rows * self.n_features,
             dtype=self.dtype,
             in_memory=False,
-            has_narrow_pass=narrow.has_kernels(kind),
+            has_narrow_pass=kind.has_hessian_pass,
             has_l1=bool(self.penalty.l1.any()),
         )
 

@@ -10,8 +10,6 @@ import numpy as np
 from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
 
-_MAX_EVALUATIONS = 25
-
 
 @dataclass(frozen=True)
 class Found:
@@ -49,7 +47,7 @@ def search(
     take = np.zeros(M, bool)
     trial_slopes = np.empty(M)
     out = theta, values, gradient
-    for _ in range(_MAX_EVALUATIONS):
+    for _ in range(line_search.MOST_TRIALS):
         if not pending.any():
             break
         trial = theta + (t if K == 1 else np.repeat(t, K)) * direction

@@ -24,14 +24,11 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fastclf import threads
-from fastclf.kernels.linalg import block_diagonal, diagonal, pairs
+from fastclf.kernels.linalg import block_diagonal, cholesky, diagonal, pairs
 from fastclf.objective import Curvature, Hessian
 
 _DOUBLE = 1 << 21
 """Entries of all factors up to which they are float64; above, they have the matrices' dtype."""
-
-_MOST_JITTER = 1e12
-"""Largest share of the diagonal that is added to a matrix; finite matrices need less."""
 
 
 class Preconditioner(Protocol):
@@ -206,10 +203,10 @@ def _factor(
     # collinear features, and for those whose second moment is negative by rounding.
     side = len(matrix) // n_outputs
     diagonal = np.abs(matrix.diagonal().astype(np.float64))
-    scale = diagonal + 1e-8 * max(float(diagonal.sum()) / len(matrix), 1e-300)
-    jitter = 1e-12 if matrix.dtype == np.float64 else 1e-7
+    scale = diagonal + cholesky.floor(float(diagonal.sum()) / len(matrix))
+    jitter = cholesky.JITTER if matrix.dtype == np.float64 else cholesky.JITTER_OF_SINGLE
     potrf = lapack.dpotrf if dtype == np.float64 else lapack.spotrf
-    while jitter < _MOST_JITTER:
+    while jitter < cholesky.MOST_JITTER:
         system = np.empty(matrix.shape, dtype) if room is None else room
         system[:] = matrix
         ridge = penalty + jitter * scale
@@ -223,7 +220,7 @@ def _factor(
         factor, info = potrf(system.T, lower=0, clean=0, overwrite_a=1)
         if info == 0:
             return factor
-        jitter *= 100
+        jitter *= cholesky.MORE_JITTER
     return np.eye(len(matrix), dtype=dtype)  # the matrix isn't finite: the line search fails
 
 

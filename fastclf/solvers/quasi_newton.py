@@ -20,7 +20,7 @@ from fastclf.solvers.checks import check_integer, check_limits
 from fastclf.solvers.line_search import search
 from fastclf.solvers.loop import OfProblems, optimum_of_sample
 from fastclf.solvers.preconditioner import Preconditioner, centred
-from fastclf.solvers.stopping import STALE, Stopping
+from fastclf.solvers.stopping import Stopping
 
 _PLENTY = 5000
 """Rows above which a sample for a matrix needs two, not five, for each coefficient."""
@@ -227,7 +227,9 @@ class QuasiNewton:
         state.counts += running
         eps = float(np.finfo(dtype).eps)
         held = state.lowest, state.smallest, state.stale, state.stuck
-        line_search.settle(state.values, state.norms, eps, found.steps, STALE, *held, running)
+        line_search.retire(
+            state.values, state.norms, eps, found.steps, line_search.PATIENCE, *held, running
+        )
 
     def _plan(self, objective: Objective) -> Plan:
         return self.plan(objective.shape, objective.costs)

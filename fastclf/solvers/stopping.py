@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STALE = 10
-"""Iterations without a smaller gradient or a lower value after which a problem is stuck."""
+from fastclf.kernels.linalg.line_search import PATIENCE
 
 _MUCH_SMALLER, _MODEST = 1 / 8, 1e-4
 """Share of ``tol`` within which the gradient suffices if the expected decrease, relative to the
@@ -60,6 +59,6 @@ class Stopping:
         return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 
     def limits(self, scale: float) -> tuple[float, float, float, float, float]:
-        """Return the limits as kernels take them; the last one is ``STALE``."""
+        """Return the limits as kernels take them; the last one is ``PATIENCE``."""
         much_smaller = _MUCH_SMALLER * self.tol
-        return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(STALE)
+        return self.tol, self.negligible * scale, much_smaller, _MODEST * scale, float(PATIENCE)

@@ -1,8 +1,6 @@
 """The compilation cache: keyed by the whole package, and never a reason to fail."""
 
-import importlib
 import os
-import pkgutil
 import shutil
 import subprocess
 import sys
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastclf
-from fastclf import kernels
+from fastclf.kernels.runtime import cache as _cache
 from fastclf.kernels.runtime import jit as _jit
 
 PACKAGE = Path(fastclf.__file__).parent
@@ -31,6 +29,16 @@ print(out[0], sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 
+CLOSURE = """
+import numpy as np
+from fastclf.kernels.loss import sigmoid
+z, y, out = np.zeros(128), np.ones(128), np.empty(128)
+value = sigmoid.column(z, y, y, 1.0, 1 / 128, (), out)
+stats = sigmoid.column.stats
+print(round(value, 3), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+
+
 def copy_of_the_package(folder: Path) -> Path:
     (folder / "fastclf").mkdir()
     shutil.copy(PACKAGE / "__init__.py", folder / "fastclf")
@@ -42,10 +50,10 @@ def copy_of_the_package(folder: Path) -> Path:
     return folder / "fastclf" / "kernels"
 
 
-def run(folder: Path, **environment: str) -> list[float]:
-    """Return sigmoid(0), cache hits and cache misses of a fresh process."""
+def run(folder: Path, script: str = SCRIPT, **environment: str) -> list[float]:
+    """Return a number, cache hits and cache misses of a fresh process; sigmoid(0) by default."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
+        [sys.executable, "-W", "error", "-c", script],
         cwd=folder,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
         capture_output=True,
@@ -70,6 +78,18 @@ def test_an_edit_in_another_file_is_never_answered_by_old_code(tmp_path):
     assert run(tmp_path, **cache) == [0.25, 0, 1]
     primitives.write_text(text)
     assert run(tmp_path, **cache)[0] == 0.5
+
+
+def test_a_kernel_that_closes_over_a_function_is_found_again(tmp_path):
+    kernels = copy_of_the_package(tmp_path)
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(tmp_path, CLOSURE, **cache) == [0.693, 0, 1]
+    assert run(tmp_path, CLOSURE, **cache) == [0.693, 1, 0]
+    columns = kernels / "loss" / "columns.py"
+    text = columns.read_text()
+    assert text.count("return scale * total") == 1
+    columns.write_text(text.replace("return scale * total", "return scale + total"))
+    assert run(tmp_path, CLOSURE, **cache) == [88.731, 0, 1]
 
 
 @pytest.mark.parametrize("locators", ["UserProvidedCacheLocator", "InTreeCacheLocator"])
@@ -101,9 +121,9 @@ def test_where_no_directory_can_be_written_kernels_are_compiled_without_a_cache(
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_of_the_package_is_in_the_stamp(name, tmp_path):
     kernels = copy_of_the_package(tmp_path)
-    stamp = _jit.package_stamp.__wrapped__
+    stamp = _cache.package_stamp.__wrapped__
     before = stamp(kernels)
-    assert before == _jit.package_stamp()
+    assert before == _cache.package_stamp()
     path = kernels / name
     text = path.read_text()
     path.write_text(text + "\n")
@@ -212,13 +232,75 @@ def test_the_policy(cache_folder):
     assert np.isnan(compiled()(np.nan))
 
 
-def test_no_kernel_closes_over_a_function():
-    """It would be compiled anew in every process."""
-    seen = 0
-    for module in pkgutil.walk_packages(kernels.__path__, "fastclf.kernels."):
-        for value in vars(importlib.import_module(module.name)).values():
-            for kernel in value if isinstance(value, tuple) else (value,):
-                cells = getattr(getattr(kernel, "py_func", None), "__closure__", None) or ()
-                seen += len(cells)
-                assert not any(callable(cell.cell_contents) for cell in cells), kernel
-    assert seen > 10
+def once(x):
+    return x + 1
+
+
+def twice(x):
+    return x + 2
+
+
+def make_caller(function):
+    @_jit.kernel
+    def call(x):
+        return 10 * function(x)
+
+    return call
+
+
+def test_closures_over_different_functions_are_told_apart(cache_folder):
+    for hits in (0, 1):  # the second time with new dispatchers, as in another process
+        one, other = (make_caller(_jit.primitive(function)) for function in (once, twice))
+        assert (one(3.0), other(3.0)) == (40, 50)
+        assert cache_hits(one) == cache_hits(other) == hits
+
+
+def test_closures_are_told_apart_at_any_depth(cache_folder):
+    for hits in (0, 1):
+        square, cube = (make_caller(make_power(exponent)) for exponent in (2, 3))
+        assert (square(3.0), cube(3.0)) == (90, 270)
+        assert cache_hits(square) == cache_hits(cube) == hits
+
+
+def function_of(code, path, **names):
+    path.write_text(code)
+    scope = {"__name__": "elsewhere", **names}
+    exec(compile(code, str(path), "exec"), scope)
+    return scope["function"]
+
+
+def test_a_function_from_elsewhere_is_described_by_its_file(tmp_path):
+    one, other, same = (
+        _cache.description(function_of(f"def function(x):\n    return {factor} * x\n", path))
+        for factor, path in ((1.0, tmp_path / "a"), (2.0, tmp_path / "b"), (1.0, tmp_path / "c"))
+    )
+    assert one != other and one == same
+
+
+def test_a_function_from_elsewhere_is_described_by_the_numbers_it_names(tmp_path):
+    code, path = "def function(x):\n    return FACTOR * x\n", tmp_path / "own.py"
+    one, other, same = (
+        _cache.description(function_of(code, path, FACTOR=factor)) for factor in (1.0, 2.0, 1.0)
+    )
+    assert one != other and one == same
+
+
+def test_a_function_without_a_file_is_described_by_its_code():
+    found = []
+    for value in (1.0, 2.0, 1.0):
+        scope = {"__name__": "__main__"}
+        exec(compile(f"def function(x):\n    return {value} * x\n", "<cell>", "exec"), scope)
+        found.append(_cache.description(scope["function"]))
+    assert found[0] != found[1] and found[0] == found[2]
+
+
+def test_functions_that_name_each_other_have_a_description():
+    assert _cache.description(even) != _cache.description(odd)
+
+
+def even(n):
+    return n == 0 or odd(n - 1)
+
+
+def odd(n):
+    return n != 0 and even(n - 1)

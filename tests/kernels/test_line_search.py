@@ -142,8 +142,10 @@ class Along:
         self.dtype = np.dtype(dtype)
         self.asked: list[np.ndarray] = []
 
-    def value_and_grad(self, theta: np.ndarray, active: np.ndarray, hessian: bool = False) -> tuple:
-        assert not hessian
+    def value_and_grad(
+        self, theta: np.ndarray, active: np.ndarray, hessian: bool = False, dtype: Any = None
+    ) -> tuple:
+        assert not hessian and dtype is None
         self.asked.append(active.copy())
         values, gradient = np.zeros(len(self.functions)), np.zeros(theta.shape)
         for m, f in enumerate(self.functions):
@@ -256,7 +258,7 @@ def test_problems_that_rest_stay_where_they_are():
 # Who can't get better
 
 
-class Settled(NamedTuple):
+class Retired(NamedTuple):
     lowest: float
     smallest: float
     stale: int
@@ -264,13 +266,13 @@ class Settled(NamedTuple):
     running: bool
 
 
-def settle(
+def retire(
     value: float, norm: float, step: float = 1.0, stale: int = 0, running: bool = True
-) -> Settled:
+) -> Retired:
     """After an iteration that began at a lowest value and a smallest norm of 1; patience is 3."""
     arrays: Any = [[1.0], [1.0], [stale], [False], [running]]
     lowest, smallest, old, stuck, live = (np.array(a) for a in arrays)
-    line_search.settle(
+    line_search.retire(
         *np.array([[value], [norm]]),
         SINGLE,
         np.array([step]),
@@ -281,28 +283,28 @@ def settle(
         stuck,
         live,
     )
-    return Settled(lowest[0], smallest[0], old[0], bool(stuck[0]), bool(live[0]))
+    return Retired(lowest[0], smallest[0], old[0], bool(stuck[0]), bool(live[0]))
 
 
 def test_a_lower_value_or_a_smaller_gradient_is_better():
-    assert settle(0.5, 2.0, stale=2) == Settled(0.5, 1.0, 0, False, True)
-    assert settle(2.0, 0.5, stale=2) == Settled(1.0, 0.5, 0, False, True)
-    assert settle(0.5, 0.5, stale=2) == Settled(0.5, 0.5, 0, False, True)
+    assert retire(0.5, 2.0, stale=2) == Retired(0.5, 1.0, 0, False, True)
+    assert retire(2.0, 0.5, stale=2) == Retired(1.0, 0.5, 0, False, True)
+    assert retire(0.5, 0.5, stale=2) == Retired(0.5, 0.5, 0, False, True)
 
 
 def test_rounding_is_no_better_value():
-    assert settle(1 - 8 * SINGLE, 1.0) == Settled(1.0, 1.0, 1, False, True)
-    assert settle(1 - 32 * SINGLE, 1.0).stale == 0
+    assert retire(1 - 8 * SINGLE, 1.0) == Retired(1.0, 1.0, 1, False, True)
+    assert retire(1 - 32 * SINGLE, 1.0).stale == 0
 
 
 def test_patience_has_an_end():
-    assert settle(1.0, 1.0, stale=1) == Settled(1.0, 1.0, 2, False, True)
-    assert settle(1.0, 1.0, stale=2) == Settled(1.0, 1.0, 3, True, False)
+    assert retire(1.0, 1.0, stale=1) == Retired(1.0, 1.0, 2, False, True)
+    assert retire(1.0, 1.0, stale=2) == Retired(1.0, 1.0, 3, True, False)
 
 
 def test_no_step_is_the_end():
-    assert settle(1.0, 1.0, step=0.0) == Settled(1.0, 1.0, 1, True, False)
+    assert retire(1.0, 1.0, step=0.0) == Retired(1.0, 1.0, 1, True, False)
 
 
 def test_who_has_finished_is_not_stuck():
-    assert settle(1.0, 1.0, step=0.0, stale=7, running=False) == Settled(1.0, 1.0, 8, False, False)
+    assert retire(1.0, 1.0, step=0.0, stale=7, running=False) == Retired(1.0, 1.0, 8, False, False)

@@ -4,6 +4,20 @@ import numpy as np
 
 from fastclf.kernels.runtime.jit import kernel
 
+JITTER, JITTER_OF_SINGLE = 1e-12, 1e-7
+"""Share of its diagonal that is added to a matrix whose features may be constant or collinear:
+features in float64 and in float32 that differ by rounding alone are the same.
+"""
+
+MORE_JITTER, MOST_JITTER = 100.0, 1e12
+"""By what the jitter grows until the matrix is definite, and from where on it isn't finite."""
+
+
+@kernel
+def floor(mean):
+    """Return what a diagonal is taken to be at least, for jitter; ``mean`` is that of it."""
+    return 1e-8 * max(mean, 1e-300)
+
 
 @kernel
 def factor(a):

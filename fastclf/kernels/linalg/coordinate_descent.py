@@ -42,6 +42,18 @@ def violation(gradient, u, strength):
 
 
 @kernel
+def lowest(u, slope, curvature, strength):
+    """Return where a coordinate's model with slope and curvature at u is lowest."""
+    free = u - slope / curvature
+    threshold = strength / curvature
+    if free > threshold:
+        return free - threshold
+    if free < -threshold:
+        return free + threshold
+    return 0.0
+
+
+@kernel
 def _couple(Q, at, v):
     total = 0.0
     q = Q[at]
@@ -76,13 +88,7 @@ def _sweep(block, U, Q, at, strengths, every, u, r, v):
         worst = max(worst, violation(slope, old, strength))
         if not curvature > 0.0:
             continue
-        free = old - slope / curvature
-        threshold = strength / curvature
-        new = 0.0
-        if free > threshold:
-            new = free - threshold
-        elif free < -threshold:
-            new = free + threshold
+        new = lowest(old, slope, curvature, strength)
         if new != old:
             turned |= strength > 0.0 and new * old <= 0.0
             u[j] = new
@@ -110,7 +116,7 @@ def _jump(block, U, Q, at, strengths, u, r, v):
                 p[i] -= _couple(Q, at + j, v)
             i += 1
     a = np.empty((count, count))
-    jitter = 1e-13
+    jitter = cholesky.JITTER
     while True:
         for i in range(count):
             row = block[chosen[i]]
@@ -121,7 +127,7 @@ def _jump(block, U, Q, at, strengths, u, r, v):
             a[i, i] *= 1.0 + jitter
         if cholesky.factor(a):
             break
-        jitter *= 1000.0
+        jitter *= cholesky.MORE_JITTER
         if jitter > 1.0:
             return False
     cholesky.solve(a, p)

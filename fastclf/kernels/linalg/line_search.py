@@ -17,6 +17,12 @@ import numpy as np
 
 from fastclf.kernels.runtime.jit import kernel
 
+MOST_TRIALS = 25
+"""Trials of a search, after which no point is better within the arithmetic."""
+
+PATIENCE = 10
+"""Steps without a smaller gradient or a lower value after which a problem is stuck."""
+
 _C1, _C2 = 1e-4, 0.9
 _SHORTEST, _LONGEST = 0.01, 0.6
 """Shares of a bracket between which a step that was too long is cut."""
@@ -77,9 +83,15 @@ def share_of_step(t, value0, slope0, value1, slope1):
 
 
 @kernel
-def improves(value, norm, eps, lowest, smallest):
-    """Tell whether a value is lower, rounding aside, or a gradient smaller than ever before."""
-    return value < lowest - rounding(lowest, eps) or norm < smallest
+def record(value, norm, eps, lowest, smallest, stale):
+    """Return the lowest value, the smallest gradient and the steps since one of them was beaten.
+
+    Those before a step come in; a value must be lower by more than rounding.
+    """
+    better = value < lowest - rounding(lowest, eps) or norm < smallest
+    if better:
+        return min(lowest, value), min(smallest, norm), 0.0
+    return lowest, smallest, stale + 1.0
 
 
 @kernel
@@ -91,18 +103,16 @@ def is_met(norm, expected, limits):
 
 
 @kernel
-def settle(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
+def retire(values, norms, eps, steps, patience, lowest, smallest, stale, stuck, running):
     """Retire from ``running`` problems that can't get better, and mark them ``stuck``; all (M,).
 
     Those are the ones whose search took no step, or which for ``patience`` iterations didn't get
     better.
     """
     for m in range(values.size):
-        better = improves(values[m], norms[m], eps, lowest[m], smallest[m])
-        if better:
-            lowest[m] = min(lowest[m], values[m])
-        smallest[m] = min(smallest[m], norms[m])
-        stale[m] = 0 if better else stale[m] + 1
+        lowest[m], smallest[m], stale[m] = record(
+            values[m], norms[m], eps, lowest[m], smallest[m], float(stale[m])
+        )
         if running[m] and (steps[m] == 0.0 or stale[m] >= patience):
             stuck[m] = True
             running[m] = False

@@ -131,31 +131,62 @@ def _add_and_dot(scales, a, out, b, products):
     dots(b, out, products)
 
 
+def two_loops(add_and_dot):
+    """Return both loops of the recursion, for vectors of any layout.
+
+    Parameters
+    ----------
+    add_and_dot : kernel
+        ``add_and_dot(scales, a, out, b, products)`` adds multiples of a to ``out``, and writes its
+        inner products with b then, both one for each problem.
+
+    Returns
+    -------
+    first, second : kernel
+        Each gets (steps, changes, rhos, newest, used, alphas, products, vector). ``products`` (M,)
+        of the vector are with the newest step at first, or with the oldest change in the second
+        loop. The first fills ``alphas``, both change the vector in place.
+    """
+
+    @kernel
+    def first(steps, changes, rhos, newest, used, alphas, products, q):
+        scales = np.zeros(products.size)
+        for age in range(used):
+            i = (newest - age) % len(steps)
+            for m in range(products.size):
+                alphas[i, m] = rhos[i, m] * products[m]
+                scales[m] = -alphas[i, m]
+            # The product with the oldest step is one too many.
+            add_and_dot(scales, changes[i], q, steps[(i - 1) % len(steps)], products)
+
+    @kernel
+    def second(steps, changes, rhos, newest, used, alphas, products, r):
+        scales = np.zeros(products.size)
+        for age in range(used - 1, -1, -1):
+            i = (newest - age) % len(steps)
+            for m in range(products.size):
+                scales[m] = alphas[i, m] - rhos[i, m] * products[m]
+            add_and_dot(scales, steps[i], r, changes[(i + 1) % len(steps)], products)
+
+    return first, second
+
+
+_first, _second = two_loops(_add_and_dot)
+
+
 @kernel
 def first_loop(steps, changes, rhos, newest, used, alphas, q):
     """Fill ``alphas`` and change ``q`` (rows, M K) in place."""
-    if used == 0:
-        return
-    products, scales = np.zeros(rhos.shape[1]), np.zeros(rhos.shape[1])
-    dots(steps[newest], q, products)
-    for age in range(used):
-        i = (newest - age) % len(steps)
-        for m in range(products.size):
-            alphas[i, m] = rhos[i, m] * products[m]
-            scales[m] = -alphas[i, m]
-        # The product with the oldest step is one too many.
-        _add_and_dot(scales, changes[i], q, steps[(i - 1) % len(steps)], products)
+    products = np.zeros(rhos.shape[1])
+    if used > 0:
+        dots(steps[newest], q, products)
+    _first(steps, changes, rhos, newest, used, alphas, products, q)
 
 
 @kernel
 def second_loop(steps, changes, rhos, newest, used, alphas, r):
     """Change ``r`` (rows, M K) in place."""
-    if used == 0:
-        return
-    products, scales = np.zeros(rhos.shape[1]), np.zeros(rhos.shape[1])
-    dots(changes[(newest - used + 1) % len(steps)], r, products)
-    for age in range(used - 1, -1, -1):
-        i = (newest - age) % len(steps)
-        for m in range(products.size):
-            scales[m] = alphas[i, m] - rhos[i, m] * products[m]
-        _add_and_dot(scales, steps[i], r, changes[(i + 1) % len(steps)], products)
+    products = np.zeros(rhos.shape[1])
+    if used > 0:
+        dots(changes[(newest - used + 1) % len(steps)], r, products)
+    _second(steps, changes, rhos, newest, used, alphas, products, r)

@@ -200,17 +200,7 @@ def soft(logits, targets, weights, scale, temperature, start, stop, gradient, lo
 
 @kernel
 def distilled(
-    logits,
-    codes,
-    targets,
-    teacher,
-    weights,
-    scale,
-    temperature,
-    hard_weight,
-    start,
-    stop,
-    gradient,
+    logits, codes, targets, teacher, weights, scale, temperature, hard_weight, start, stop, gradient
 ):
     """Return ``a CE(y, z) + (1 - a) T² CE(q, z / T)``, q the softened ``teacher`` (n, K).
 
@@ -233,16 +223,49 @@ def distilled(
             )
         else:
             total += hard(logits, codes, weights, hard_scale, 1.0, first, last, gradient, no_losses)
-        total += soft(
-            logits,
-            teacher,
-            weights,
-            soft_scale,
-            temperature,
-            first,
-            last,
-            gradient,
-            no_losses,
-            not add,
-        )
+        where = first, last, gradient, no_losses
+        total += soft(logits, teacher, weights, soft_scale, temperature, *where, not add)
     return total
+
+
+@kernel
+def _targets(batch, smoothing, rows):
+    # A smoothed hard target is a soft one.
+    if batch.soft.shape[0] > 0:
+        return batch.soft
+    targets = np.empty_like(batch.logits)
+    for r in range(rows):
+        smoothed(batch.codes[r], smoothing, targets[r])
+    return targets
+
+
+@kernel
+def hard_tile(batch, parameters, rows, slopes, values):
+    """Take the classes of a :class:`~fastclf.kernels.runtime.records.Tile`."""
+    begin, _ = not_literal()
+    none = np.empty(0)
+    values[0] += hard(
+        batch.logits, batch.codes, batch.weights.reshape(-1), 1.0, 1.0, begin, rows, slopes, none
+    )
+
+
+@kernel
+def soft_tile(batch, parameters, rows, slopes, values):
+    """Take the distributions of a tile, or its classes smoothed."""
+    begin, add = not_literal()
+    targets, none = _targets(batch, parameters[0], rows), np.empty(0)
+    values[0] += soft(
+        batch.logits, targets, batch.weights.reshape(-1), 1.0, 1.0, begin, rows, slopes, none, add
+    )
+
+
+@kernel
+def distilled_tile(batch, parameters, rows, slopes, values):
+    """Take whichever targets a tile has, and its teacher."""
+    begin, _ = not_literal()
+    smoothing, temperature, hard_weight = parameters
+    targets = _targets(batch, smoothing, rows) if smoothing > 0 else batch.soft
+    values[0] += distilled(
+        batch.logits, batch.codes, targets, batch.teacher, batch.weights.reshape(-1),
+        1.0, temperature, hard_weight, begin, rows, slopes,
+    )  # fmt: skip

@@ -14,12 +14,42 @@ All arrays are flat. ``weights`` and ``pos_weight`` have one entry for each logi
 
 import numpy as np
 
-from fastclf.kernels.runtime.arrays import fill_weights
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.loss.columns import add_columns, column_of, tile_of
+from fastclf.kernels.runtime.arrays import fill_weights, not_literal
+from fastclf.kernels.runtime.jit import kernel, primitive
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
 
 BLOCK = 1024
 """Logits whose losses are kept in cache before they are summed."""
+
+
+@primitive
+def both(z):
+    """Return e = exp(-|z|), σ(z) and σ(-z); neither sigmoid is a difference from 1."""
+    one = type(z)(1)
+    e = exp(-abs(z))
+    larger = one / (one + e)
+    smaller = e * larger
+    return e, smaller if z < 0 else larger, larger if z < 0 else smaller
+
+
+@primitive
+def loss_and_derivatives(z, negative, positive):
+    """Return loss, slope and curvature for the masses (1 - y) and p y of both classes."""
+    zero = type(z)(0)
+    e, up, down = both(z)
+    log_sum = log1p(e)
+    above = negative * (maximum(z, zero) + log_sum)
+    below = positive * (maximum(-z, zero) + log_sum)
+    # 0 * inf is 0 here
+    loss = (zero if negative == zero else above) + (zero if positive == zero else below)
+    return loss, negative * up - positive * down, (negative + positive) * (up * down)
+
+
+@primitive
+def binary_cross_entropy(z, y, positive, parameters):
+    """Return value, slope and curvature; see :mod:`fastclf.kernels.loss.columns`."""
+    return loss_and_derivatives(z, type(z)(1) - y, y * positive)
 
 
 @kernel
@@ -27,11 +57,8 @@ def sigmoid(z, start, stop, out):
     """Write 1 / (1 + exp(-z))."""
     z = z[start:stop]
     out = out[start:stop]
-    one = z.dtype.type(1)
     for i in range(z.size):
-        e = exp(-abs(z[i]))
-        larger = one / (one + e)
-        out[i] = e * larger if z[i] < 0 else larger
+        _, out[i], _ = both(z[i])
 
 
 @kernel
@@ -55,7 +82,6 @@ def cross_entropy(
     """
     number = z.dtype.type
     one = number(1)
-    zero = number(0)
     inverse_t = number(1 / temperature)
     gradient_scale = number(scale / temperature)
     w = np.empty(BLOCK, z.dtype)
@@ -71,20 +97,9 @@ def cross_entropy(
         fill_weights(weights, first, w)
         fill_weights(pos_weight, first, p)
         for i in range(zb.size):
-            x = zb[i] * inverse_t
-            e = exp(-abs(x))
-            larger = one / (one + e)
-            smaller = e * larger
-            log_sum = log1p(e)
-            negative = one - yb[i]
-            positive = yb[i] * p[i]
-            up = smaller if x < 0 else larger
-            down = larger if x < 0 else smaller
-            slope[i] = negative * up - positive * down
-            above = negative * (maximum(x, zero) + log_sum)
-            below = positive * (maximum(-x, zero) + log_sum)
-            # 0 * inf is 0 here
-            loss[i] = (zero if negative == zero else above) + (zero if positive == zero else below)
+            loss[i], slope[i], _ = loss_and_derivatives(
+                zb[i] * inverse_t, one - yb[i], yb[i] * p[i]
+            )
         for i in range(zb.size):
             total += float(w[i]) * float(loss[i])
         if accumulate:
@@ -94,3 +109,29 @@ def cross_entropy(
             for i in range(zb.size):
                 gb[i] = gradient_scale * w[i] * slope[i]
     return total * scale
+
+
+tile = tile_of(binary_cross_entropy)
+column = column_of(binary_cross_entropy)
+
+
+@kernel
+def distilled_tile(batch, parameters, rows, slopes, values):
+    """Add ``a BCE(y, z) + (1 - a) T² BCE(q, z / T)``, q the ``teacher``."""
+    _, temperature, hard_weight = parameters
+    taught_weight = (1 - hard_weight) * temperature * temperature
+    begin, add = not_literal()
+    unit = np.ones(1, batch.logits.dtype)
+    losses = np.empty(batch.logits.size, batch.logits.dtype)
+    z, slope, weights = batch.logits.reshape(-1), slopes.reshape(-1), batch.weights.reshape(-1)
+    size = rows * batch.logits.shape[1]
+    cross_entropy(
+        z, batch.soft.reshape(-1), weights, batch.positive.reshape(-1),
+        hard_weight, 1.0, begin, size, slope, losses, add,
+    )  # fmt: skip
+    add_columns(losses, weights, hard_weight, rows, values)
+    cross_entropy(
+        z, batch.teacher.reshape(-1), weights, unit,
+        taught_weight, temperature, begin, size, slope, losses, not add,
+    )  # fmt: skip
+    add_columns(losses, weights, taught_weight, rows, values)

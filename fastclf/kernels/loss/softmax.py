@@ -110,31 +110,35 @@ def scratch(K, like):
     return np.zeros((1, 1), like.dtype), np.zeros((1, K), like.dtype)
 
 
+def _over_tiles(write):
+    @kernel
+    def over_tiles(logits, temperature, start, stop, out):
+        inverse_t = logits.dtype.type(1 / temperature)
+        x, e = scratch(logits.shape[1], logits)
+        top, rest = np.zeros(TILE, logits.dtype), np.zeros(TILE, logits.dtype)
+        for first in range(start, stop, TILE):
+            last = min(first + TILE, stop)
+            write(logits[first:last], inverse_t, x, e, top, rest, out[first:last])
+
+    return over_tiles
+
+
 @kernel
-def softmax(logits, temperature, start, stop, out):
-    """Write the softmax of ``logits / temperature`` to ``out`` for rows start to stop."""
-    K = logits.shape[1]
-    one = logits.dtype.type(1)
-    inverse_t = logits.dtype.type(1 / temperature)
-    x, e = scratch(K, logits)
-    top = np.zeros(TILE, logits.dtype)
-    rest = np.zeros(TILE, logits.dtype)
-    for first in range(start, stop, TILE):
-        last = min(first + TILE, stop)
-        tile = logits[first:last]
-        tile_out = out[first:last]
-        if K <= ACROSS:
-            exponentials_across(tile, inverse_t, x, e, top, rest)
-            for r in range(TILE):
-                rest[r] = one / (one + rest[r])
-            scale_across(e, rest, tile_out)
-        else:
-            for r in range(tile.shape[0]):
-                o = tile_out[r]
-                _, u = exponentials_within(tile[r], inverse_t, o)
-                factor = one / (one + u)
-                for k in range(K):
-                    o[k] *= factor
+def _write_softmax(tile, inverse_t, x, e, top, rest, out):
+    K = tile.shape[1]
+    one = tile.dtype.type(1)
+    if K <= ACROSS:
+        exponentials_across(tile, inverse_t, x, e, top, rest)
+        for r in range(TILE):
+            rest[r] = one / (one + rest[r])
+        scale_across(e, rest, out)
+    else:
+        for r in range(tile.shape[0]):
+            o = out[r]
+            _, u = exponentials_within(tile[r], inverse_t, o)
+            factor = one / (one + u)
+            for k in range(K):
+                o[k] *= factor
 
 
 @kernel
@@ -150,41 +154,32 @@ def _log_sum(tile, inverse_t, x, e, top, log_sum):
 
 
 @kernel
-def logsumexp(logits, temperature, start, stop, out):
-    """Write log(sum(exp(logits / temperature))) of rows start to stop to ``out`` (n,)."""
-    K = logits.shape[1]
-    inverse_t = logits.dtype.type(1 / temperature)
-    x, e = scratch(K, logits)
-    top = np.zeros(TILE, logits.dtype)
-    log_sum = np.zeros(TILE, logits.dtype)
-    for first in range(start, stop, TILE):
-        last = min(first + TILE, stop)
-        tile = logits[first:last]
-        _log_sum(tile, inverse_t, x, e, top, log_sum)
-        for r in range(tile.shape[0]):
-            value = top[r] * inverse_t + log_sum[r]
-            if np.isinf(top[r]):  # inf - inf above; the sum itself is defined
-                value = top[r]
-                for k in range(K):
-                    if np.isnan(tile[r, k]):
-                        value = tile[r, k]
-            out[first + r] = value
+def _write_logsumexp(tile, inverse_t, x, e, top, log_sum, out):
+    _log_sum(tile, inverse_t, x, e, top, log_sum)
+    for r in range(tile.shape[0]):
+        value = top[r] * inverse_t + log_sum[r]
+        if np.isinf(top[r]):  # inf - inf above; the sum itself is defined
+            value = top[r]
+            for k in range(tile.shape[1]):
+                if np.isnan(tile[r, k]):
+                    value = tile[r, k]
+        out[r] = value
 
 
 @kernel
-def log_softmax(logits, temperature, start, stop, out):
-    """Write the logarithm of softmax(logits / temperature) to ``out`` for rows start to stop."""
-    K = logits.shape[1]
-    inverse_t = logits.dtype.type(1 / temperature)
-    x, e = scratch(K, logits)
-    top = np.zeros(TILE, logits.dtype)
-    log_sum = np.zeros(TILE, logits.dtype)
-    for first in range(start, stop, TILE):
-        last = min(first + TILE, stop)
-        tile = logits[first:last]
-        _log_sum(tile, inverse_t, x, e, top, log_sum)
-        for r in range(tile.shape[0]):
-            z = tile[r]
-            o = out[first + r]
-            for k in range(K):
-                o[k] = shifted(z[k], top[r], inverse_t) - log_sum[r]
+def _write_log_softmax(tile, inverse_t, x, e, top, log_sum, out):
+    _log_sum(tile, inverse_t, x, e, top, log_sum)
+    for r in range(tile.shape[0]):
+        z, o = tile[r], out[r]
+        for k in range(z.size):
+            o[k] = shifted(z[k], top[r], inverse_t) - log_sum[r]
+
+
+softmax = _over_tiles(_write_softmax)
+"""``softmax(logits, temperature, start, stop, out)`` of logits / temperature, for some rows."""
+
+logsumexp = _over_tiles(_write_logsumexp)
+"""The same for log(sum(exp(logits / temperature))), to ``out`` (n,)."""
+
+log_softmax = _over_tiles(_write_log_softmax)
+"""The same for the logarithm of the softmax."""

@@ -13,9 +13,10 @@ which takes one exponential a row, and no transposition of tiles. Rows start to 
 
 import numpy as np
 
+from fastclf.kernels.loss.sigmoid import loss_and_derivatives
 from fastclf.kernels.runtime.arrays import fill_weights
 from fastclf.kernels.runtime.jit import kernel
-from fastclf.kernels.runtime.primitives import exp, log1p, maximum
+from fastclf.kernels.runtime.primitives import maximum
 
 BLOCK = 1024
 
@@ -25,7 +26,6 @@ def two_classes(logits, codes, targets, weights, scale, temperature, start, stop
     """Take ``targets`` (n, 2), or where those are empty ``codes`` (n,), all of them 0 or 1."""
     number = logits.dtype.type
     one = number(1)
-    zero = number(0)
     inverse_t = number(1 / temperature)
     gradient_scale = number(scale / temperature)
     w = np.empty(BLOCK, logits.dtype)
@@ -55,17 +55,7 @@ def two_classes(logits, codes, targets, weights, scale, temperature, start, stop
             top = maximum(z[2 * i], z[2 * i + 1])
             # top - top is 0, or NaN where softmax isn't defined: at +inf, or -inf twice.
             x = (z[2 * i + 1] - z[2 * i]) * inverse_t + (top - top)
-            e = exp(-abs(x))
-            larger = one / (one + e)
-            smaller = e * larger
-            log_sum = log1p(e)
-            up = smaller if x < 0 else larger
-            down = larger if x < 0 else smaller
-            slope[i] = off[i] * up - on[i] * down
-            above = off[i] * (maximum(x, zero) + log_sum)
-            below = on[i] * (maximum(-x, zero) + log_sum)
-            # 0 * inf is 0 here
-            loss[i] = (zero if off[i] == zero else above) + (zero if on[i] == zero else below)
+            loss[i], slope[i], _ = loss_and_derivatives(x, off[i], on[i])
         for i in range(rows):
             total += float(w[i]) * float(loss[i])
         for i in range(rows):

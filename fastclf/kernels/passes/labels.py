@@ -13,7 +13,7 @@ from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.runtime.arrays import not_literal
 from fastclf.kernels.runtime.jit import kernel
 from fastclf.kernels.runtime.lanes import LANES, add_outer_products, add_products
-from fastclf.kernels.runtime.primitives import exp, log1p, maximum
+from fastclf.kernels.runtime.primitives import log1p, maximum
 
 
 @kernel
@@ -23,14 +23,12 @@ def _plain(z, soft, scale, rows, g, values):
     products = np.ones(LANES)
     linear = np.zeros(LANES, z.dtype)
     number = z.dtype.type
-    one, zero = number(1), number(0)
+    zero = number(0)
     for r in range(rows):
         zr, yr, gr = z[r], soft[r], g[r]
         for m in range(LANES):
             x, y = zr[m], number(yr[m])
-            e = exp(-abs(x))
-            larger = one / (one + e)
-            probability = e * larger if x < zero else larger
+            e, probability, _ = sigmoid.both(x)
             gr[m] = (probability - y) * number(scale[m])
             linear[m] += maximum(x, zero) - y * x
             products[m] *= 1.0 + float(e)

@@ -14,26 +14,109 @@ momentum in deep learning*, ICML 2013; Adam: Kingma and Ba, ICLR 2015; AdamW: Lo
 ICLR 2019. Averaging: Polyak and Juditsky, SIAM J. Control Optim. 30, 1992.
 """
 
+from functools import cache
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from fastclf.kernels.passes.value_and_grad import DENSE_VALUE_AND_GRAD, SPARSE_VALUE_AND_GRAD
+from fastclf.kernels.passes.value_and_grad import value_and_grad
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime.arrays import fill
 from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.records import Data
 
 SGD, ADAM = range(2)
 
-# Globals, not a table in a closure: Numba can't cache a closure over compiled functions.
-_DENSE_0, _DENSE_1, _DENSE_2, _DENSE_3, _DENSE_4 = DENSE_VALUE_AND_GRAD
-_SPARSE_0, _SPARSE_1, _SPARSE_2, _SPARSE_3, _SPARSE_4 = SPARSE_VALUE_AND_GRAD
+
+class Batches(NamedTuple):
+    """Which batches of an epoch to run.
+
+    Parameters
+    ----------
+    size, first, last : int
+    rates : array of shape (last - first,)
+        Learning rates of the next steps.
+    steps_before : int
+    """
+
+    size: Any
+    first: Any
+    last: Any
+    rates: Any
+    steps_before: Any
+
+
+class Update(NamedTuple):
+    """How a step follows from a gradient.
+
+    Parameters
+    ----------
+    rule : int
+        SGD or ADAM.
+    parameters : tuple
+        (momentum, nesterov, 0), or (beta1, beta2, epsilon).
+    clip_norm : float
+        The largest norm of a gradient; 0 for none.
+    average_from : int
+        The step after which coefficients are averaged.
+    penalty, decay : array of shape (C,)
+        Of the gradient, and the decoupled weight decay of AdamW.
+    fit_intercept : bool
+    """
+
+    rule: Any
+    parameters: Any
+    clip_norm: Any
+    average_from: Any
+    penalty: Any
+    decay: Any
+    fit_intercept: Any
+
+
+class Scaling(NamedTuple):
+    """Standardised coordinates.
+
+    Parameters
+    ----------
+    center, inverse_scale : array of shape (d,)
+        An empty center means 0.
+    by_feature : bool
+        Coefficients are (d, C), otherwise (C, d).
+    """
+
+    center: Any
+    inverse_scale: Any
+    by_feature: Any
+
+
+class Moved(NamedTuple):
+    """What a run of batches changes in place.
+
+    Parameters
+    ----------
+    u, u0 : array of shape (C, d) or (d, C), and (C,)
+        Standardised coefficients and intercepts.
+    moments, moments0 : array of shape (2, *u.shape) and (2, C)
+        Of the rule.
+    average, average0 : array
+        Like u and u0, or empty.
+    values : array of shape (M,)
+        Grow by the loss of each batch times its weight.
+    """
+
+    u: Any
+    u0: Any
+    moments: Any
+    moments0: Any
+    average: Any
+    average0: Any
+    values: Any
 
 
 @kernel
-def to_raw(u, u0, center, inverse_scale, by_feature, w, b):
-    """Write the raw coefficients ``w, b`` of standardised ones ``u`` and ``u0`` (C,).
-
-    u and w are (C, d), or with ``by_feature`` (d, C); an empty ``center`` means 0.
-    """
+def to_raw(u, u0, scaling, w, b):
+    """Write the raw coefficients ``w, b`` of standardised ones ``u`` and ``u0`` (C,)."""
+    center, inverse_scale, by_feature = scaling
     rows, columns = u.shape
     for a in range(rows):
         ua = u[a]
@@ -56,8 +139,9 @@ def to_raw(u, u0, center, inverse_scale, by_feature, w, b):
 
 
 @kernel
-def _to_standardised(gw, gb, w, penalty, center, inverse_scale, by_feature):
+def _to_standardised(gw, gb, w, penalty, scaling):
     # The gradient in u, in place, from the gradient in w and b and the penalty (C,) of w.
+    center, inverse_scale, by_feature = scaling
     rows, columns = gw.shape
     for a in range(rows):
         ga = gw[a]
@@ -74,8 +158,9 @@ def _to_standardised(gw, gb, w, penalty, center, inverse_scale, by_feature):
 
 
 @kernel
-def _decay(u, rate, decay, inverse_scale, by_feature):
+def _decay(u, rate, decay, scaling):
     # Decoupled decay of w at rate * decay (C,), as a step in u: both scales come from D.
+    _, inverse_scale, by_feature = scaling
     rows, columns = u.shape
     for a in range(rows):
         ua = u[a]
@@ -113,7 +198,8 @@ def _sgd(u, g, velocity, rate, momentum, nesterov):
 
 
 @kernel
-def _adam(u, g, mean, square, rate, beta1, beta2, epsilon, step):
+def _adam(u, g, mean, square, rate, parameters, step):
+    beta1, beta2, epsilon = parameters
     number = u.dtype.type
     one = number(1)
     beta1_ = number(beta1)
@@ -127,147 +213,101 @@ def _adam(u, g, mean, square, rate, beta1, beta2, epsilon, step):
         u[i] -= rate_ * mean[i] / (np.sqrt(square[i]) + epsilon_)
 
 
-def _make_run_batches(KIND, SPARSE):
-    @kernel
-    def run_batches(
-        X,
-        order,
-        target,
-        weights,
-        pos_weight,
-        parameters,
-        batch_size,
-        first_batch,
-        last_batch,
-        rates,
-        steps_before,
-        rule,
-        rule_parameters,
-        clip_norm,
-        average_from,
-        penalty,
-        decay,
-        fit_intercept,
-        center,
-        inverse_scale,
-        by_feature,
-        u,
-        u0,
-        moments,
-        moments0,
-        average,
-        average0,
-        values,
-    ):
-        """Run batches first to last of an epoch in place; return the steps taken in all.
+@kernel
+def _scales(data, order, start, stop, scale, mass):
+    # The weights of a batch in each problem, and their inverses. Return the largest.
+    heaviest = 0.0
+    for m in range(mass.size):
+        own = data.weights[m if len(data.weights) > 1 else 0]
+        total = 0.0
+        for position in range(start, stop):
+            total += own[row_of(order, position)]
+        mass[m] = total
+        scale[m] = 1 / total if total > 0 else 0.0
+        heaviest = max(heaviest, total)
+    return heaviest
 
-        ``rates`` (last - first,) are those of the next steps; ``rule_parameters`` are momentum and
-        nesterov, or beta1, beta2 and epsilon; ``decay`` (C,) is the decoupled weight decay of
-        AdamW; ``moments`` (2, *u.shape) and ``moments0`` (2, C) belong to the rule. A batch
-        without weight is skipped and is no step. ``values`` (M,) grows by the loss of each batch
-        times its weight.
+
+@kernel
+def _clip(gw, gb, clip_norm):
+    norm = np.sqrt(_squared_norm(gw) + _squared_norm(gb))
+    if norm > clip_norm:
+        shrink = gw.dtype.type(clip_norm / norm)
+        for i in range(gw.size):
+            gw[i] *= shrink
+        for c in range(gb.size):
+            gb[c] *= shrink
+
+
+@kernel
+def _add_to_average(values, share, average):
+    for i in range(values.size):
+        average[i] += share * (values[i] - average[i])
+
+
+@cache
+def run_batches(kind, storage):
+    """Return the kernel that runs batches over an X of some storage; see `value_and_grad`."""
+    return _make(value_and_grad(kind, storage))
+
+
+def _make(add_gradient):
+    @kernel
+    def run_batches(data, batches, update, scaling, moved):
+        """Run batches of an epoch in place; return the steps taken in all.
+
+        The arguments are the fields of :class:`~fastclf.kernels.runtime.records.Data`, whose scale
+        isn't read, :class:`Batches`, :class:`Update`, :class:`Scaling` and :class:`Moved`. A batch
+        without weight is skipped and is no step.
         """
-        n = order.size
-        M = values.size
-        w = np.empty_like(u)
-        b = np.empty_like(u0)
-        gw = np.empty_like(u)
-        gb = np.empty_like(u0)
-        scale = np.zeros(M)
-        mass = np.zeros(M)
-        batch_values = np.zeros(M)
-        to_raw(u, u0, center, inverse_scale, by_feature, w, b)
-        step = steps_before
-        for batch in range(first_batch, last_batch):
-            start = batch * batch_size
-            stop = min(start + batch_size, n)
-            heaviest = 0.0
-            for m in range(M):
-                own = weights[m if weights.shape[0] > 1 else 0]
-                total = 0.0
-                for position in range(start, stop):
-                    total += own[row_of(order, position)]
-                mass[m] = total
-                scale[m] = 1 / total if total > 0 else 0.0
-                heaviest = max(heaviest, total)
-            if heaviest == 0:
+        data, batches, update = Data(*data), Batches(*batches), Update(*update)
+        scaling, moved = Scaling(*scaling), Moved(*moved)
+        u, u0, number = moved.u, moved.u0, moved.u.dtype.type
+        n, M = data.order.size, moved.values.size
+        w, b = np.empty_like(u), np.empty_like(u0)
+        gw, gb = np.empty_like(u), np.empty_like(u0)
+        scale, mass, values = np.zeros(M), np.zeros(M), np.zeros(M)
+        flat, flat_gradient, flat_average = u.reshape(-1), gw.reshape(-1), moved.average.reshape(-1)
+        first_moment, second_moment = moved.moments[0].reshape(-1), moved.moments[1].reshape(-1)
+        p0, p1, p2 = update.parameters
+        of_batch = Data(
+            data.X, data.order, data.codes, data.soft, data.teacher,
+            data.weights, scale, data.positive, data.parameters,
+        )  # fmt: skip
+        to_raw(u, u0, scaling, w, b)
+        step = batches.steps_before
+        for batch in range(batches.first, batches.last):
+            start = batch * batches.size
+            stop = min(start + batches.size, n)
+            if _scales(data, data.order, start, stop, scale, mass) == 0:
                 continue
-            fill(gw.reshape(-1), u.dtype.type(0))
-            fill(gb, u.dtype.type(0))
-            fill(batch_values, 0.0)
-            # fmt: off
-            if SPARSE:
-                if KIND == 0:
-                    _SPARSE_0(X, order, target, weights, scale, pos_weight, parameters,
-                              w, b, start, stop, batch_values, gw, gb)
-                if KIND == 1:
-                    _SPARSE_1(X, order, target, weights, scale, pos_weight, parameters,
-                              w, b, start, stop, batch_values, gw, gb)
-                if KIND == 2:
-                    _SPARSE_2(X, order, target, weights, scale, pos_weight, parameters,
-                              w, b, start, stop, batch_values, gw, gb)
-                if KIND == 3:
-                    _SPARSE_3(X, order, target, weights, scale, pos_weight, parameters,
-                              w, b, start, stop, batch_values, gw, gb)
-                if KIND == 4:
-                    _SPARSE_4(X, order, target, weights, scale, pos_weight, parameters,
-                              w, b, start, stop, batch_values, gw, gb)
-            else:
-                if KIND == 0:
-                    _DENSE_0(X, order, target, weights, scale, pos_weight, parameters,
-                             w, b, start, stop, batch_values, gw, gb)
-                if KIND == 1:
-                    _DENSE_1(X, order, target, weights, scale, pos_weight, parameters,
-                             w, b, start, stop, batch_values, gw, gb)
-                if KIND == 2:
-                    _DENSE_2(X, order, target, weights, scale, pos_weight, parameters,
-                             w, b, start, stop, batch_values, gw, gb)
-                if KIND == 3:
-                    _DENSE_3(X, order, target, weights, scale, pos_weight, parameters,
-                             w, b, start, stop, batch_values, gw, gb)
-                if KIND == 4:
-                    _DENSE_4(X, order, target, weights, scale, pos_weight, parameters,
-                             w, b, start, stop, batch_values, gw, gb)
-            # fmt: on
+            fill(flat_gradient, number(0))
+            fill(gb, number(0))
+            fill(values, 0.0)
+            add_gradient(of_batch, (w, b), start, stop, (values, gw, gb))
             for m in range(M):
-                values[m] += batch_values[m] * mass[m]
-            _to_standardised(gw, gb, w, penalty, center, inverse_scale, by_feature)
-            if not fit_intercept:
-                fill(gb, u.dtype.type(0))
-            flat_gradient = gw.reshape(-1)
-            if clip_norm > 0:
-                norm = np.sqrt(_squared_norm(flat_gradient) + _squared_norm(gb))
-                if norm > clip_norm:
-                    shrink = u.dtype.type(clip_norm / norm)
-                    for i in range(flat_gradient.size):
-                        flat_gradient[i] *= shrink
-                    for c in range(gb.size):
-                        gb[c] *= shrink
-            rate = rates[step - steps_before]
+                moved.values[m] += values[m] * mass[m]
+            _to_standardised(gw, gb, w, update.penalty, scaling)
+            if not update.fit_intercept:
+                fill(gb, number(0))
+            if update.clip_norm > 0:
+                _clip(flat_gradient, gb, update.clip_norm)
+            rate = batches.rates[step - batches.steps_before]
             step += 1
-            _decay(u, u.dtype.type(rate), decay, inverse_scale, by_feature)
-            flat = u.reshape(-1)
-            first_moment = moments[0].reshape(-1)
-            second_moment = moments[1].reshape(-1)
-            p0, p1, p2 = rule_parameters
-            if rule == SGD:
+            _decay(u, number(rate), update.decay, scaling)
+            if update.rule == SGD:
                 _sgd(flat, flat_gradient, first_moment, rate, p0, p1 > 0)
-                _sgd(u0, gb, moments0[0], rate, p0, p1 > 0)
+                _sgd(u0, gb, moved.moments0[0], rate, p0, p1 > 0)
             else:
-                _adam(flat, flat_gradient, first_moment, second_moment, rate, p0, p1, p2, step)
-                _adam(u0, gb, moments0[0], moments0[1], rate, p0, p1, p2, step)
-            if average.size and step > average_from:
-                share = u.dtype.type(1 / (step - average_from))
-                flat_average = average.reshape(-1)
-                for i in range(flat.size):
-                    flat_average[i] += share * (flat[i] - flat_average[i])
-                for c in range(u0.size):
-                    average0[c] += share * (u0[c] - average0[c])
-            to_raw(u, u0, center, inverse_scale, by_feature, w, b)
+                _adam(
+                    flat, flat_gradient, first_moment, second_moment, rate, update.parameters, step
+                )
+                _adam(u0, gb, moved.moments0[0], moved.moments0[1], rate, update.parameters, step)
+            if moved.average.size and step > update.average_from:
+                share = number(1 / (step - update.average_from))
+                _add_to_average(flat, share, flat_average)
+                _add_to_average(u0, share, moved.average0)
+            to_raw(u, u0, scaling, w, b)
         return step
 
     return run_batches
-
-
-DENSE_RUN_BATCHES = tuple(_make_run_batches(kind, False) for kind in range(5))
-SPARSE_RUN_BATCHES = tuple(_make_run_batches(kind, True) for kind in range(5))

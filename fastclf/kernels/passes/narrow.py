@@ -10,35 +10,33 @@ and :math:`H_{kk} = -\sum_{l \ne k} H_{kl}`, for probabilities sum to 1; a sigmo
 block. Each is symmetric, so K (K - 1) / 2 lower triangles are all there is to sum. Sums are float64
 whatever the dtype of X.
 
-Arguments that both kernels share, n rows in all:
+The kernels are called as ``kernel(data, model, start, stop, sums)``:
 
-``X, order``
-    as in :mod:`fastclf.kernels.products.dense`: order names the rows of X that positions stand for.
-    All else goes by position.
-``codes, soft, weights, scale``
-    as in :mod:`fastclf.kernels.passes.value_and_grad`.
-``w``
-    (C, side): a row for each column, its intercept after its d coefficients, and then zeros. The
-    side is d + 1 rounded up to a multiple of :data:`STEP`.
-``center``
-    (d,), what is subtracted from each feature.
-``values, gradient, blocks``
-    (M,), (C, side) and (P, side, side), which are added to: P = M K (K - 1) / 2 pairs, those of a
-    problem together, of class k the pairs with those before it; or C blocks of single columns.
-    Above its diagonal a block means nothing.
+``data``
+    the fields of :class:`fastclf.kernels.runtime.records.Data`. Its order names the rows of X that
+    positions stand for; all else goes by position.
+``model``
+    the tuple (w, center, pairs). w (C, side) has a row for each column, its intercept after its d
+    coefficients, and then zeros: the side is d + 1 rounded up to a multiple of :data:`STEP`. The
+    center (d,) is subtracted from the features. With ``pairs`` blocks are of pairs of columns.
+``sums``
+    the tuple (values (M,), gradient (C, side), blocks (P, side, side)) that is added to. There are
+    P = M K (K - 1) / 2 pairs, those of a problem together, of class k the pairs with those before
+    it; or C blocks of single columns, or none. Above its diagonal a block means nothing.
 """
+
+from functools import cache
 
 import numpy as np
 
+from fastclf.kernels.loss.columns import TILE
 from fastclf.kernels.loss.softmax import shifted
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime import sharing
 from fastclf.kernels.runtime.arrays import fill
 from fastclf.kernels.runtime.jit import kernel, primitive
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
-
-TILE = 128
-"""Rows of a tile."""
+from fastclf.kernels.runtime.records import Data
 
 PAD = 8
 """What keeps rows of a tile out of each other's place in the cache."""
@@ -146,82 +144,35 @@ def _add_block(x, curvature, t, block):
             b3[j + 3] += s33
 
 
-@kernel
-def logistic(z, y, weight, pos_weight, scale, curvature):
-    """Return a tile's weighted sum of sigmoid cross-entropies; see kernels/loss/sigmoid.py.
+def _by_columns(loss):
+    @kernel
+    def by_columns(data, model, start, stop, sums):
+        """Add up the losses of columns, each of which is a problem: ``soft`` is (n, M)."""
+        data = Data(*data)
+        w, center, _ = model
+        values, gradient, blocks = sums
+        M = values.size
+        x = np.zeros((w.shape[1], TILE + PAD))
+        z = np.empty((M, TILE))
+        t = np.empty((STEP, TILE))
+        y, weight, curvature = np.zeros(TILE), np.zeros(TILE), np.empty(TILE)
+        for first in range(start, stop, TILE):
+            rows = min(TILE, stop - first)
+            _load(data.X, data.order, center, first, rows, x)
+            _forward(x, w, z)
+            for m in range(M):
+                own = data.weights[m if len(data.weights) > 1 else 0]
+                for r in range(rows):
+                    y[r] = data.soft[first + r, m]
+                    weight[r] = own[first + r]
+                fill(weight[rows:], 0.0)
+                positive, scale = float(data.positive[m]), data.scale[m]
+                values[m] += loss(z[m], y, weight, positive, scale, data.parameters, curvature)
+                if blocks.shape[0]:
+                    _add_block(x, curvature, t, blocks[m])
+            _backward(x, z, gradient)
 
-    ``z`` becomes their weighted slopes in the logits, ``curvature`` the second derivatives.
-    """
-    loss = np.empty(TILE)
-    for r in range(TILE):
-        e = exp(-abs(z[r]))
-        larger = 1.0 / (1.0 + e)
-        smaller = e * larger
-        log_sum = log1p(e)
-        negative = 1.0 - y[r]
-        positive = y[r] * pos_weight
-        above = negative * (maximum(z[r], 0.0) + log_sum)
-        below = positive * (maximum(-z[r], 0.0) + log_sum)
-        loss[r] = above + below
-        up = smaller if z[r] < 0 else larger
-        down = larger if z[r] < 0 else smaller
-        own_weight = scale * weight[r]
-        curvature[r] = own_weight * (negative + positive) * (smaller * larger)
-        z[r] = own_weight * (negative * up - positive * down)
-    total = 0.0
-    for r in range(TILE):
-        total += weight[r] * loss[r]
-    return scale * total
-
-
-@kernel
-def sigmoid(
-    X, order, soft, weights, scale, pos_weight, w, center, start, stop, values, gradient, blocks
-):
-    """Add up sigmoid cross-entropies; the columns are problems: ``soft`` (n, M), K = 1."""
-    M = values.size
-    side = w.shape[1]
-    x = np.zeros((side, TILE + PAD))
-    z = np.empty((M, TILE))
-    t = np.empty((STEP, TILE))
-    y = np.zeros(TILE)
-    weight = np.zeros(TILE)
-    curvature = np.empty(TILE)
-    for first in range(start, stop, TILE):
-        rows = min(TILE, stop - first)
-        _load(X, order, center, first, rows, x)
-        _forward(x, w, z)
-        for m in range(M):
-            own = weights[m if weights.shape[0] > 1 else 0]
-            for r in range(rows):
-                y[r] = soft[first + r, m]
-                weight[r] = own[first + r]
-            fill(weight[rows:], 0.0)
-            values[m] += logistic(z[m], y, weight, float(pos_weight[m]), scale[m], curvature)
-            if blocks.shape[0]:
-                _add_block(x, curvature, t, blocks[m])
-        _backward(x, z, gradient)
-
-
-@kernel
-def share_sigmoid(
-    X, order, soft, weights, scale, pos_weight, w, center, pieces, turns, leads,
-    values, gradient, blocks,
-):  # fmt: skip
-    """Add up pieces (P, 2) of the rows by :func:`sigmoid`, with other threads that do the same.
-
-    The sums have a place for each piece. See :mod:`fastclf.kernels.runtime.sharing` for the others.
-    """
-    sharing.begin(turns, leads)
-    i = sharing.take(turns)
-    while i < len(pieces):
-        sigmoid(
-            X, order, soft, weights, scale, pos_weight, w, center, pieces[i, 0], pieces[i, 1],
-            values[i], gradient[i], blocks[i],
-        )  # fmt: skip
-        sharing.done(turns)
-        i = sharing.take(turns)
-    sharing.finish(turns, leads, len(pieces))
+    return by_columns
 
 
 @primitive
@@ -231,56 +182,38 @@ def _log_sum(others, chosen):
 
 
 @kernel
-def softmax(
-    X,
-    order,
-    codes,
-    soft,
-    smoothing,
-    weights,
-    scale,
-    w,
-    center,
-    start,
-    stop,
-    values,
-    gradient,
-    blocks,
-    pairs,
-):
-    """Add up softmax cross-entropies of M problems over the same ``codes`` (n,) or ``soft``.
+def _softmax(data, model, start, stop, sums):
+    """Add up softmax cross-entropies of M problems over the same classes or distributions.
 
-    A hard target is smoothed by ``smoothing``. Blocks, if any, are of ``pairs`` or else of columns.
+    Hard targets are smoothed by the first of the parameters.
     """
+    data = Data(*data)
+    w, center, pairs = model
+    values, gradient, blocks = sums
+    smoothing = data.parameters[0]
     M = values.size
     K = w.shape[0] // M
-    side = w.shape[1]
-    x = np.zeros((side, TILE + PAD))
+    x = np.zeros((w.shape[1], TILE + PAD))
     z = np.empty((M * K, TILE))
     t = np.empty((STEP, TILE))
-    y = np.zeros((K, TILE))
-    weight = np.zeros(TILE)
-    top = np.empty(TILE)
-    others = np.empty(TILE)
-    chosen = np.empty(TILE)
-    linear = np.empty(TILE)
-    curvature = np.empty(TILE)
+    y, weight, curvature = np.zeros((K, TILE)), np.zeros(TILE), np.empty(TILE)
+    top, linear, others, chosen = np.empty((4, TILE))
     for first in range(start, stop, TILE):
         rows = min(TILE, stop - first)
-        _load(X, order, center, first, rows, x)
+        _load(data.X, data.order, center, first, rows, x)
         _forward(x, w, z)
         for k in range(K):
-            if soft.shape[0]:
+            if data.soft.shape[0]:
                 for r in range(rows):
-                    y[k, r] = soft[first + r, k]
+                    y[k, r] = data.soft[first + r, k]
             else:
                 for r in range(rows):
-                    on = 1.0 if codes[first + r] == k else 0.0
+                    on = 1.0 if data.codes[first + r] == k else 0.0
                     y[k, r] = on * (1.0 - smoothing) + smoothing / K
         for m in range(M):
-            own = weights[m if weights.shape[0] > 1 else 0]
+            own = data.weights[m if len(data.weights) > 1 else 0]
             for r in range(rows):
-                weight[r] = scale[m] * own[first + r]
+                weight[r] = data.scale[m] * own[first + r]
             fill(weight[rows:], 0.0)
             p = z[m * K : (m + 1) * K]
             fill(top, -np.inf)
@@ -337,25 +270,16 @@ def softmax(
         _backward(x, z, gradient)
 
 
-@kernel
-def share_softmax(
-    X, order, codes, soft, smoothing, weights, scale, w, center, pieces, turns, leads,
-    values, gradient, blocks, pairs,
-):  # fmt: skip
-    """Add up pieces (P, 2) of the rows by :func:`softmax`, with other threads that do the same.
+@cache
+def of_kind(kind):
+    """Return the kernel of a :class:`~fastclf.kernels.loss.kinds.Kind` that has such a pass."""
+    return _softmax if kind.is_softmax else _by_columns(kind.column)
 
-    The sums have a place for each piece. See :mod:`fastclf.kernels.runtime.sharing` for the others.
-    """
-    sharing.begin(turns, leads)
-    i = sharing.take(turns)
-    while i < len(pieces):
-        softmax(
-            X, order, codes, soft, smoothing, weights, scale, w, center, pieces[i, 0],
-            pieces[i, 1], values[i], gradient[i], blocks[i], pairs,
-        )  # fmt: skip
-        sharing.done(turns)
-        i = sharing.take(turns)
-    sharing.finish(turns, leads, len(pieces))
+
+@cache
+def shared(kind):
+    """Return the kernel that takes pieces of the rows with other threads."""
+    return sharing.shared(of_kind(kind))
 
 
 @kernel

@@ -1,197 +1,98 @@
 """One pass over rows of X: logits, loss and gradient of a tile at a time, while it is in cache.
 
-A pass serves M problems of K columns each over the same rows; for sigmoid losses K = 1 and all
-problems share one tile. Which loss and which storage is a closed-over integer: Numba prunes the
-other branches before it compiles, and its cache tells the variants apart.
+A pass serves M problems of K columns each over the same rows; for losses by column K = 1 and all
+problems share one tile. Its kernel closes over those of the loss and of the storage of X, which is
+one of the modules :mod:`~fastclf.kernels.products.dense`, :mod:`~fastclf.kernels.products.sparse`
+and :mod:`~fastclf.kernels.products.logits`.
 
-Arguments that all passes share, n rows in all:
+Kernels share arguments:
 
-``X, order``
-    see :mod:`fastclf.kernels.products.dense` and :mod:`fastclf.kernels.products.sparse`.
-``target``
-    the tuple (codes (n,), soft (n, K), teacher (n, K)); those that a loss doesn't read are empty.
-    For sigmoid losses soft and teacher are (n, M).
-``weights, scale``
-    row i counts ``weights[m, i] * scale[m]`` in problem m; ``weights`` is (1, n) or (M, n).
-``pos_weight``
-    (M,), for sigmoid losses.
-``parameters``
-    the tuple (label smoothing, temperature, hard weight).
-``w, b``
-    the coefficients, (M * K, d) or for CSR (d, M * K), and intercepts (M * K,).
+``data``
+    the fields of :class:`fastclf.kernels.runtime.records.Data`.
+``model``
+    the tuple (w, b): the coefficients, (M * K, d) or for CSR (d, M * K), and intercepts (M * K,).
+``sums``
+    the tuple (values (M,), gw, gb) that is added to; gw and gb are like w and b.
 """
+
+from functools import cache
 
 import numpy as np
 
-from fastclf.kernels.loss import cross_entropy, sigmoid
 from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime import sharing
 from fastclf.kernels.runtime.arrays import copy, not_literal
 from fastclf.kernels.runtime.jit import kernel
-
-SOFTMAX_HARD, SOFTMAX_SOFT, SOFTMAX_DISTILLED, SIGMOID, SIGMOID_DISTILLED = range(5)
-DENSE, SPARSE, LOGITS = range(3)
-"""How X is stored; ``LOGITS`` are products that BLAS took: see :mod:`..products.logits`."""
+from fastclf.kernels.runtime.records import Data, Tile
 
 
-def _make_value_and_grad(KIND, STORAGE):
+@cache
+def value_and_grad(kind, storage):
+    """Return the kernel ``value_and_grad(data, model, start, stop, sums)``.
+
+    It adds the weighted losses of rows start to stop, and their gradients.
+
+    Parameters
+    ----------
+    kind : fastclf.kernels.loss.kinds.Kind
+    storage : module
+    """
+    return _make(kind.tile, kind.by_column, storage.forward, storage.backward, storage is logits)
+
+
+@cache
+def shared(kind):
+    """Return the kernel of a dense X that takes pieces of the rows with other threads."""
+    return sharing.shared(value_and_grad(kind, dense))
+
+
+def _make(loss, by_column, forward, backward, from_start):
     @kernel
-    def value_and_grad(
-        X, order, target, weights, scale, pos_weight, parameters, w, b, start, stop, values, gw, gb
-    ):
-        """Add the weighted losses of rows start to stop to ``values`` (M,), gradients to gw, gb."""
-        codes, soft, teacher = target
-        smoothing, temperature, hard_weight = parameters
-        M = values.size
-        number = b.dtype.type
-        softmax = KIND <= SOFTMAX_DISTILLED
-        groups = M if softmax else 1
+    def value_and_grad(data, model, start, stop, sums):
+        data = Data(*data)
+        w, b = model
+        values, gw, gb = sums
+        order, codes, soft, teacher = data.order, data.codes, data.soft, data.teacher
+        groups = 1 if by_column else values.size
         K = b.size // groups
-        z = np.zeros((TILE, K), b.dtype)
+        number = b.dtype.type
+        batch = Tile(
+            np.zeros((TILE, K), b.dtype),
+            np.zeros(TILE, codes.dtype),
+            np.zeros((TILE if soft.shape[0] else 0, K), b.dtype),
+            np.zeros((TILE if teacher.shape[0] else 0, K), b.dtype),
+            np.zeros((TILE, K if by_column else 1), b.dtype),
+            np.zeros((TILE if by_column else 0, K), b.dtype),
+        )
+        z, code, weight = batch.logits, batch.codes, batch.weights
         g = np.zeros((TILE, K), b.dtype)
-        weight = np.zeros((TILE if softmax else TILE * K), b.dtype)
-        code = np.zeros(TILE, codes.dtype)
-        # A smoothed hard target is a soft one.
-        has_soft = soft.shape[0] > 0 or smoothing > 0 or not softmax
-        soft_tile = np.zeros((TILE if has_soft else 0, K), b.dtype)
-        teacher_tile = np.zeros((TILE, teacher.shape[1]), b.dtype)
-        no_losses = np.empty(0)
-        begin, add = not_literal()
-        if not softmax:
-            losses = np.zeros(TILE * K, b.dtype)
-            positive = np.zeros(TILE * K, b.dtype)
-            unit = np.ones(1, b.dtype)
-            for r in range(TILE):
-                copy(pos_weight, positive[r * K : (r + 1) * K])
+        first_column, _ = not_literal()
+        for r in range(len(batch.positive)):
+            copy(data.positive, batch.positive[r])
         for first in range(start, stop, TILE):
             rows = min(TILE, stop - first)
+            at = first - start if from_start else first
             for r in range(rows):
                 i = dense.row_of(order, first + r)
                 if codes.size:
                     code[r] = codes[i]
                 if soft.shape[0]:
-                    copy(soft[i], soft_tile[r])
-                elif has_soft:
-                    cross_entropy.smoothed(code[r], smoothing, soft_tile[r])
+                    copy(soft[i], batch.soft[r])
                 if teacher.shape[0]:
-                    copy(teacher[i], teacher_tile[r])
+                    copy(teacher[i], batch.teacher[r])
             for m in range(groups):
-                if STORAGE == DENSE:
-                    dense.forward(X, order, first, rows, w, b, m * K, z)
-                elif STORAGE == SPARSE:
-                    sparse.forward(X, order, first, rows, w, b, m * K, z)
-                else:
-                    logits.forward(X, first - start, rows, b, m * K, z)
-                if softmax:
-                    own = weights[m if weights.shape[0] > 1 else 0]
-                    for r in range(rows):
-                        weight[r] = own[dense.row_of(order, first + r)]
-                else:
-                    for r in range(rows):
-                        i = dense.row_of(order, first + r)
-                        for k in range(K):
-                            own = weights[k if weights.shape[0] > 1 else 0, i]
-                            weight[r * K + k] = own * number(scale[k])
-                if KIND == SOFTMAX_HARD:
-                    values[m] += cross_entropy.hard(
-                        z, code, weight, scale[m], temperature, begin, rows, g, no_losses
-                    )
-                if KIND == SOFTMAX_SOFT:
-                    values[m] += cross_entropy.soft(
-                        z, soft_tile, weight, scale[m], temperature, begin, rows, g, no_losses, add
-                    )
-                if KIND == SOFTMAX_DISTILLED:
-                    values[m] += cross_entropy.distilled(
-                        z, code, soft_tile, teacher_tile,
-                        weight, scale[m], temperature, hard_weight, begin, rows, g,
-                    )  # fmt: skip
-                if KIND == SIGMOID:
-                    sigmoid.cross_entropy(
-                        z.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        1.0, temperature, begin, rows * K, g.reshape(-1), losses, add,
-                    )  # fmt: skip
-                    _add_columns(losses, weight, 1.0, rows, values)
-                if KIND == SIGMOID_DISTILLED:
-                    sigmoid.cross_entropy(
-                        z.reshape(-1), soft_tile.reshape(-1), weight, positive,
-                        hard_weight, 1.0, begin, rows * K, g.reshape(-1), losses, add,
-                    )  # fmt: skip
-                    _add_columns(losses, weight, hard_weight, rows, values)
-                    share = (1 - hard_weight) * temperature * temperature
-                    sigmoid.cross_entropy(
-                        z.reshape(-1), teacher_tile.reshape(-1), weight, unit,
-                        share, temperature, begin, rows * K, g.reshape(-1), losses, not add,
-                    )  # fmt: skip
-                    _add_columns(losses, weight, share, rows, values)
-                if STORAGE == DENSE:
-                    dense.backward(X, order, first, rows, g, m * K, gw, gb)
-                elif STORAGE == SPARSE:
-                    sparse.backward(X, order, first, rows, g, m * K, gw, gb)
-                else:
-                    logits.backward(first - start, rows, g, m * K, gw, gb)
+                forward(data.X, order, at, rows, w, b, first_column + m * K, z)
+                for r in range(rows):
+                    i = dense.row_of(order, first + r)
+                    for k in range(weight.shape[1]):
+                        p = k if by_column else m
+                        own = data.weights[p if len(data.weights) > 1 else 0, i]
+                        weight[r, k] = own * number(data.scale[p])
+                loss(batch, data.parameters, rows, g, values if by_column else values[m : m + 1])
+                backward(data.X, order, at, rows, g, first_column + m * K, gw, gb)
 
     return value_and_grad
-
-
-def _make_shared(KIND):
-    # It doesn't close over the function that it calls: that would be compiled in every process.
-    @kernel
-    def share(
-        X, order, target, weights, scale, pos_weight, parameters, w, b, pieces, turns, leads,
-        values, gw, gb,
-    ):  # fmt: skip
-        """Add up pieces (P, 2) of the rows, with other threads that do the same.
-
-        The sums have a place for each piece. See :mod:`fastclf.kernels.runtime.sharing` for the
-        others.
-        """
-        sharing.begin(turns, leads)
-        i = sharing.take(turns)
-        while i < len(pieces):
-            start, stop = pieces[i, 0], pieces[i, 1]
-            head = X, order, target, weights, scale, pos_weight, parameters, w, b, start, stop
-            if KIND == SOFTMAX_HARD:
-                _SOFTMAX_HARD(*head, values[i], gw[i], gb[i])
-            if KIND == SOFTMAX_SOFT:
-                _SOFTMAX_SOFT(*head, values[i], gw[i], gb[i])
-            if KIND == SOFTMAX_DISTILLED:
-                _SOFTMAX_DISTILLED(*head, values[i], gw[i], gb[i])
-            if KIND == SIGMOID:
-                _SIGMOID(*head, values[i], gw[i], gb[i])
-            if KIND == SIGMOID_DISTILLED:
-                _SIGMOID_DISTILLED(*head, values[i], gw[i], gb[i])
-            sharing.done(turns)
-            i = sharing.take(turns)
-        sharing.finish(turns, leads, len(pieces))
-
-    return share
-
-
-@kernel
-def _add_columns(losses, weights, scale, rows, values):
-    K = values.size
-    if K == 1:
-        total = 0.0
-        for r in range(rows):
-            total += float(weights[r]) * float(losses[r])
-        values[0] += total * scale
-        return
-    for r in range(rows):
-        w = weights[r * K : (r + 1) * K]
-        loss = losses[r * K : (r + 1) * K]
-        for k in range(K):
-            values[k] += float(w[k]) * float(loss[k]) * scale
-
-
-_KINDS = range(5)
-DENSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, DENSE) for kind in _KINDS)
-_SOFTMAX_HARD, _SOFTMAX_SOFT, _SOFTMAX_DISTILLED, _SIGMOID, _SIGMOID_DISTILLED = (
-    DENSE_VALUE_AND_GRAD
-)
-SHARED_VALUE_AND_GRAD = tuple(_make_shared(kind) for kind in _KINDS)
-SPARSE_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, SPARSE) for kind in _KINDS)
-LOGITS_VALUE_AND_GRAD = tuple(_make_value_and_grad(kind, LOGITS) for kind in _KINDS)
 
 
 @kernel

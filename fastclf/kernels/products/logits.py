@@ -9,8 +9,11 @@ from fastclf.kernels.runtime.jit import kernel
 
 
 @kernel
-def forward(products, first, rows, b, column, z):
-    """Write rows from ``first`` on and columns from ``column`` on to ``z[:rows]`` (rows, K)."""
+def forward(products, order, first, rows, w, b, column, z):
+    """Write rows from ``first`` on and columns from ``column`` on to ``z[:rows]`` (rows, K).
+
+    ``order`` and ``w`` are those of the products, and aren't read.
+    """
     K = z.shape[1]
     b = b[column : column + K]
     for r in range(rows):
@@ -21,7 +24,7 @@ def forward(products, first, rows, b, column, z):
 
 
 @kernel
-def backward(first, rows, g, column, out, gb):
+def backward(products, order, first, rows, g, column, out, gb):
     """Write ``g[:rows]`` (rows, K) to its place in ``out``; add its sums to ``gb`` (C,)."""
     K = g.shape[1]
     gb = gb[column : column + K]

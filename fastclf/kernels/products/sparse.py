@@ -6,7 +6,6 @@ stored entry of X meets one contiguous row of w. Otherwise as :mod:`fastclf.kern
 
 import numpy as np
 
-from fastclf.kernels.passes.narrow import TILE, logistic
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime.arrays import fill
 from fastclf.kernels.runtime.jit import kernel
@@ -97,8 +96,8 @@ def sums(X, weights, start, stop, first, second):
 
 
 @kernel
-def _add_moments(data, indices, first, last, slope, block):
-    # The lower triangle of a row's moments, and of 1, times the slope; indices must rise.
+def add_moments(data, indices, first, last, slope, block):
+    """Add the lower triangle of a row's moments, and of 1, times the slope; indices must rise."""
     d = block.shape[0] - 1
     means = block[d]
     means[d] += slope
@@ -121,72 +120,7 @@ def moments(X, slopes, start, stop, blocks):
     for i in range(start, stop):
         first, last = np.uintp(indptr[i]), np.uintp(indptr[i + 1])
         for k in range(blocks.shape[0]):
-            _add_moments(data, indices, first, last, float(slopes[i, k]), blocks[k])
-
-
-@kernel
-def _load(X, soft, weights, w, start, rows, z, y, weight):
-    # Logits, targets and weights of a tile; rows beyond the last weigh nothing.
-    data, indices, indptr = X
-    d = np.uintp(w.size - 1)
-    p = np.uintp(indptr[start])
-    for r in range(rows):
-        i = np.uintp(start + r)
-        last = np.uintp(indptr[i + np.uintp(1)])
-        total = w[d]
-        while p < last:
-            total += data[p] * w[np.uintp(indices[p])]
-            p += np.uintp(1)
-        z[r] = total
-        y[r] = soft[i, 0]
-        weight[r] = weights[0, i]
-    fill(weight[rows:], 0.0)
-
-
-@kernel
-def sigmoid(X, soft, weights, scale, pos_weight, w, start, stop, values, gradient, blocks):
-    """Add up sigmoid cross-entropies of one problem, with gradient and Hessian, in one pass.
-
-    ``soft`` (n, 1) and ``weights`` (1, n) are as in :mod:`fastclf.kernels.passes.value_and_grad`;
-    ``w`` and
-    ``gradient`` are (d + 1,), the intercept last, ``blocks`` (1, d + 1, d + 1), or (0, 0, 0) for no
-    Hessian. For one indices must rise.
-    """
-    data, indices, indptr = X
-    d = w.size - 1
-    z = np.zeros(TILE)
-    y = np.zeros(TILE)
-    weight = np.zeros(TILE)
-    curvature = np.empty(TILE)
-    for first in range(start, stop, TILE):
-        rows = min(TILE, stop - first)
-        _load(X, soft, weights, w, first, rows, z, y, weight)
-        values[0] += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
-        p = np.uintp(indptr[first])
-        for r in range(rows):
-            start_of_row, last = p, np.uintp(indptr[first + r + 1])
-            slope = z[r]
-            gradient[d] += slope
-            while p < last:
-                gradient[np.uintp(indices[p])] += slope * data[p]
-                p += np.uintp(1)
-            if blocks.shape[0]:
-                _add_moments(data, indices, start_of_row, last, curvature[r], blocks[0])
-
-
-@kernel
-def sigmoid_slopes(X, soft, weights, scale, pos_weight, w, start, stop, values, slopes):
-    """Do the same, but write the slopes in the logits, to ``slopes`` (n, 1)."""
-    z = np.zeros(TILE)
-    y = np.zeros(TILE)
-    weight = np.zeros(TILE)
-    curvature = np.empty(TILE)
-    for first in range(start, stop, TILE):
-        rows = min(TILE, stop - first)
-        _load(X, soft, weights, w, first, rows, z, y, weight)
-        values[0] += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
-        for r in range(rows):
-            slopes[first + r, 0] = z[r]
+            add_moments(data, indices, first, last, float(slopes[i, k]), blocks[k])
 
 
 @kernel

@@ -9,71 +9,23 @@
 * ``forceinline``: a callee that isn't inlined is optimised again in each of its callers, and all
   these versions have one name, of which the linker takes the one that was loaded first. Results
   then depend on what ran before, and on what came from the cache.
-* The cache is Numba's own, but keyed by the content of *all* files of this package: Numba looks
-  only at the file that holds a function, and would answer an edit of a callee with old code.
-  Where no cache can be written, or an entry can't be read, the kernel is compiled afresh.
+* Kernels may close over integers and over other kernels: :mod:`fastclf.kernels.runtime.cache` tells
+  these variants apart, and finds them again in another process.
 * With ``NUMBA_DISABLE_JIT=1`` nothing is compiled, for debugging: kernels are the functions that
   they were made of, and intrinsics their Python twins.
 """
 
-import hashlib
 from collections.abc import Callable
-from functools import cache, wraps
-from pathlib import Path
+from functools import wraps
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core import caching
+
+from fastclf.kernels.runtime.cache import KernelCache
 
 CONTRACT = frozenset({"contract"})
 REDUCTIONS = frozenset({"contract", "reassoc", "nsz"})
-
-
-@cache
-def package_stamp(folder: Path = Path(__file__).parents[1]) -> str:
-    """Return a digest of the paths and contents of all Python files in `folder`, at any depth."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}:{len(content)}:".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-class _KernelCacheImpl(caching.CompileResultCacheImpl):
-    # NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache directory: Numba's
-    # first three locators, or those that NUMBA_CACHE_LOCATOR_CLASSES names, with nothing changed
-    # but the stamp.
-    _locator_classes = caching.CompileResultCacheImpl._locator_classes[:3]
-
-    def __init__(self, function: Callable) -> None:
-        super().__init__(function)
-        self._locator.get_source_stamp = package_stamp
-
-
-class _KernelCache(caching.FunctionCache):
-    _impl_class = _KernelCacheImpl
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a damaged pickle may raise anything
-            self._start_afresh()
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)
-        except OSError:
-            self.disable()
-
-    def _start_afresh(self) -> None:
-        # Saving reads the index again, so a damaged one must go.
-        try:
-            self.flush()
-        except OSError:
-            self.disable()
 
 
 def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
@@ -83,7 +35,7 @@ def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
         nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=True
     )(function)
     try:
-        dispatcher._cache = _KernelCache(function)
+        dispatcher._cache = KernelCache(function)
     except RuntimeError:  # no directory can be written: keep Numba's null cache
         pass
     return dispatcher

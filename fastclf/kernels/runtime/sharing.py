@@ -115,6 +115,36 @@ def finish(turns, leads, pieces):
         _pause()
 
 
+def shared(work):
+    """Return a kernel that does pieces of some work, with other threads that do the same.
+
+    Parameters
+    ----------
+    work : kernel
+        ``work(data, model, start, stop, sums)`` adds up rows start to stop in three arrays.
+
+    Returns
+    -------
+    kernel
+        ``share(data, model, pieces, turns, leads, sums)`` adds up each of the pieces (P, 2) in a
+        place of its own, along the first axis of the three arrays.
+    """
+
+    @kernel
+    def share(data, model, pieces, turns, leads, sums):
+        values, first, second = sums
+        begin(turns, leads)
+        i = take(turns)
+        while i < len(pieces):
+            own = values[i], first[i], second[i]
+            work(data, model, pieces[i, 0], pieces[i, 1], own)
+            done(turns)
+            i = take(turns)
+        finish(turns, leads, len(pieces))
+
+    return share
+
+
 @kernel
 def is_complete(turns, pieces):
     """Tell whether all pieces are done."""

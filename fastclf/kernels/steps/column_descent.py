@@ -15,7 +15,7 @@ whose letters these are; one class after the other, with :math:`e` at hand.
 
 import numpy as np
 
-from fastclf.kernels.linalg.coordinate_descent import violation
+from fastclf.kernels.linalg.coordinate_descent import lowest, violation
 from fastclf.kernels.runtime.arrays import copy
 from fastclf.kernels.runtime.jit import kernel
 
@@ -46,13 +46,15 @@ def _prepare(a, p, extra, v, means, e, c):
 
 
 @kernel
-def _sweep(
-    X, e, c, total, gradient, l2, l1, every, features, curvatures, products, x, u, v, counts
-):
+def _sweep(X, by_row, total, gradient, penalty, every, chosen, x, u, counts):
     # One class; return the largest violation that was met. The intercept, where it is free, stays
-    # optimal: a step of a feature moves it too, by ``shift``, which all rows share.
+    # optimal: a step of a feature moves it too, by ``shift``, which all rows share. ``by_row`` is
+    # (v, e, c), ``chosen`` features with their curvatures and their products with ones.
     shift = 0.0
     data, rows, indptr = X
+    v, e, c = by_row
+    l2, l1 = penalty
+    features, curvatures, products = chosen
     q = u.size
     worst = 0.0
     for turn in range(features.size):
@@ -76,13 +78,7 @@ def _sweep(
         curvature = curvatures[at]
         if not curvature > 0.0:
             continue
-        free = old - slope / curvature
-        threshold = strength / curvature
-        new = 0.0
-        if free > threshold:
-            new = free - threshold
-        elif free < -threshold:
-            new = free + threshold
+        new = lowest(old, slope, curvature, strength)
         if new != old:
             u[j] = new
             change = new - old
@@ -173,8 +169,8 @@ def minimise(X, a, p, extra, softmax, gradient, penalty, share, most, x, u):
             met = 0.0
             for repeat in range(3 if K > 1 else 1):
                 met_now = _sweep(
-                    X, e, c, totals[k], gradient[k], l2, l1, every and repeat == 0,
-                    own, of_class, with_ones, x[k], u[k], v[k], counts,
+                    X, (v[k], e, c), totals[k], gradient[k], penalty, every and repeat == 0,
+                    (own, of_class, with_ones), x[k], u[k], counts,
                 )  # fmt: skip
                 if repeat == 0:
                     met = met_now

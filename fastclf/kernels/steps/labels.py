@@ -15,9 +15,12 @@ lane has the Cholesky factor of a Hessian of its own.
 Arrays of coefficients are (d + 1, LANES), the intercepts last.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from fastclf.kernels.linalg.line_search import decreases, improves, is_met, share_of_step
+from fastclf.kernels.linalg.line_search import MOST_TRIALS, decreases, is_met, record, share_of_step
+from fastclf.kernels.linalg.pairs import two_loops
 from fastclf.kernels.passes.labels import value_and_grad
 from fastclf.kernels.runtime.arrays import fill
 from fastclf.kernels.runtime.jit import kernel
@@ -42,7 +45,6 @@ EMPTY, NEW, RUNNING, DONE, STUCK, LIMITED, RENEWED = range(7)
 within the arithmetic, at the limit of steps, to be evaluated again for another inverse Hessian.
 """
 
-_MOST_TRIALS = 25
 _EPS, _EPS32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 _LARGEST = 1e70
 """The square of what pairs may hold, which are float32."""
@@ -67,6 +69,17 @@ def _add_and_dot(rows, lanes, totals):
     q, a, b = rows
     total = q + lanes[0] * a
     return {0: total}, [totals[0] + total * b]
+
+
+@kernel
+def _add_lanes_and_dot(scales, a, out, b, products):
+    factor = np.empty(LANES, out.dtype)
+    for m in range(LANES):
+        factor[m] = scales[m]
+    _add_and_dot((out, a, b), (factor,), (products,))
+
+
+_first_loop, _second_loop = two_loops(_add_lanes_and_dot)
 
 
 @sweep
@@ -219,24 +232,13 @@ def _products_with_inverse(change, inverse_hessian, products):
 def _direct(steps, changes, rhos, places, inverse_hessian, scales, gradient, q):
     # The approximate inverse Hessian times the gradient, to q.
     newest, used = places
-    memory = len(steps)
-    alphas = np.empty((memory, LANES))
-    factor, product = np.empty(LANES, q.dtype), np.empty(LANES)
-    _copy_and_dot((q, gradient, steps[newest]), (), (product,))
-    for age in range(used):
-        i = (newest - age) % memory
-        for m in range(LANES):
-            alphas[i, m] = rhos[i, m] * product[m]
-            factor[m] = -alphas[i, m]
-        # The product with the oldest is one too many.
-        _add_and_dot((q, changes[i], steps[(i - 1) % memory]), (factor,), (product,))
+    alphas, products = np.empty((len(steps), LANES)), np.empty(LANES)
+    past = steps, changes, rhos, newest, used, alphas, products
+    _copy_and_dot((q, gradient, steps[newest]), (), (products,))
+    _first_loop(*past, q)
     _precondition(q, inverse_hessian, scales)
-    _dots((q, changes[(newest - used + 1) % memory]), (), (product,))
-    for age in range(used - 1, -1, -1):
-        i = (newest - age) % memory
-        for m in range(LANES):
-            factor[m] = alphas[i, m] - rhos[i, m] * product[m]
-        _add_and_dot((q, steps[i], changes[(i + 1) % memory]), (factor,), (product,))
+    _dots((q, changes[(newest - used + 1) % len(steps)]), (), (products,))
+    _second_loop(*past, q)
 
 
 @kernel
@@ -276,7 +278,7 @@ def _judge(numbers, eps, trial_values, trial_slopes, moved):
             else:
                 own[LENGTH] *= share_of_step(own[LENGTH], *start, *trial)
                 own[TRIALS] += 1.0
-                if own[TRIALS] >= _MOST_TRIALS:
+                if own[TRIALS] >= MOST_TRIALS:
                     own[STATE] = STUCK
         if moved[m]:
             count += 1
@@ -284,25 +286,21 @@ def _judge(numbers, eps, trial_values, trial_slopes, moved):
 
 
 @kernel
-def _settle(numbers, eps, limits, values, norms, moved):
+def _update_states(numbers, eps, limits, values, norms, moved):
     # Where the lanes stand that moved; directions come next.
     patience = limits[4]
     for m in range(LANES):
         if not moved[m]:
             continue
         own = numbers[:, m]
-        new = own[STATE] == NEW
-        own[STATE] = RUNNING
-        if new:
-            own[LOWEST], own[SMALLEST] = values[m], norms[m]
+        if own[STATE] == NEW:
+            own[LOWEST] = own[SMALLEST] = np.inf
         else:
             own[COUNT] += 1.0
-            better = improves(values[m], norms[m], eps, own[LOWEST], own[SMALLEST])
-            own[LOWEST] = min(own[LOWEST], values[m]) if better else own[LOWEST]
-            own[SMALLEST] = min(own[SMALLEST], norms[m])
-            own[STALE] = 0.0 if better else own[STALE] + 1.0
-            if own[STALE] >= patience:
-                own[STATE] = STUCK
+        own[LOWEST], own[SMALLEST], own[STALE] = record(
+            values[m], norms[m], eps, own[LOWEST], own[SMALLEST], own[STALE]
+        )
+        own[STATE] = STUCK if own[STALE] >= patience else RUNNING
         own[LENGTH] = 1.0
         own[VALUE], own[NORM] = values[m], norms[m]
         own[TRIALS] = 0.0
@@ -322,11 +320,38 @@ def _retire(numbers, limits, most_steps, moved):
             own[STATE] = STUCK
 
 
+class Block(NamedTuple):
+    """Where the lanes of a block stand.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (d + 1, d + 1, LANES)
+        Upper Cholesky factors of the Hessians about the center, or empty.
+    theta, gradient, direction : ndarray of shape (d + 1, LANES)
+        The next trial is theta and the step times the direction.
+    steps, changes : ndarray of shape (memory, d + 1, LANES)
+    rhos : ndarray of shape (memory, LANES)
+        As in :mod:`fastclf.kernels.linalg.pairs`; steps, changes and the direction are float32.
+    numbers : ndarray of shape (NUMBERS, LANES)
+    places : ndarray of shape (2,)
+        That of the newest pair, and how many there are.
+    """
+
+    factors: Any
+    theta: Any
+    gradient: Any
+    direction: Any
+    steps: Any
+    changes: Any
+    rhos: Any
+    numbers: Any
+    places: Any
+
+
 @kernel
 def descend(
-    X, X32, target, penalty, moments, fit_intercept, single, limits, most_steps, most_passes,
-    factors, theta, gradient, direction, steps, changes, rhos, numbers, places,
-):  # fmt: skip
+    X, X32, target, penalty, moments, fit_intercept, single, limits, most_steps, most_passes, block
+):
     """Move the lanes of a block, in up to ``most_passes`` passes, and return how many it took.
 
     Parameters
@@ -347,17 +372,10 @@ def descend(
     most_steps : int
         For each lane.
     most_passes : int
-    factors : ndarray of shape (d + 1, d + 1, LANES)
-        Upper Cholesky factors of the Hessians about the center, or empty.
-    theta, gradient, direction : ndarray of shape (d + 1, LANES)
-        The next trial is theta and the step times the direction.
-    steps, changes : ndarray of shape (memory, d + 1, LANES)
-    rhos : ndarray of shape (memory, LANES)
-        As in :mod:`fastclf.kernels.linalg.pairs`; steps, changes and the direction are float32.
-    numbers : ndarray of shape (NUMBERS, LANES)
-    places : ndarray of shape (2,)
-        That of the newest pair, and how many there are.
+    block : tuple
+        The fields of :class:`Block`, which are moved in place.
     """
+    factors, theta, gradient, direction, steps, changes, rhos, numbers, places = block
     center, second, curvature, ridge, basis = moments
     rows, d = theta.shape[0], center.size
     eps = _EPS32 if single else float(np.finfo(X[0].dtype).eps)
@@ -407,7 +425,7 @@ def descend(
                     steps[at, j, m] = changes[at, j, m] = 0.0
         if count == 0:
             continue
-        _settle(numbers, eps, limits, values, norms, moved)
+        _update_states(numbers, eps, limits, values, norms, moved)
         _products_with_inverse(changes[at], inverse_hessian, products)
         for m in range(LANES):
             scale = rhos[at, m] * products[m]

@@ -12,12 +12,15 @@ penalty in the directions that shift all classes alike; a multiple of their proj
 p, whose sum over the classes is 0, doesn't change by it.
 """
 
+from functools import cache
+
 import numpy as np
 
 from fastclf.kernels.linalg import cholesky, line_search
 from fastclf.kernels.passes import narrow
 from fastclf.kernels.runtime.arrays import add, copy, fill
 from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
 """What a step returns: that it was taken; that none was needed; that none will be better."""
@@ -35,7 +38,6 @@ value and the slope where it starts; the length that is tried; the one that was 
 
 NUMBERS = _TRIES + 1
 
-_MAX_EVALUATIONS = 25
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -60,7 +62,7 @@ def _fill_system(blocks, K, strength, free, jitter, a):
     mean = 0.0
     for i in range(K * q):
         mean += a[i, i] / (K * q)
-    floor = 1e-8 * max(mean, 1e-300)
+    floor = cholesky.floor(mean)
     for j in range(q):
         middle = 0.0
         for i in range(j, K * q, q):
@@ -85,11 +87,11 @@ def _direct(gradient, blocks, strength, free, q, jitter, direction):
     x = np.empty(K * q)
     definite = False
     while not definite:
-        if not jitter < 1.0:  # there are numbers that aren't finite
+        if not jitter < cholesky.MOST_JITTER:  # there are numbers that aren't finite
             return 0.0
         _fill_system(blocks, K, strength, free, jitter, a)
         definite = cholesky.factor(a)
-        jitter *= 100.0
+        jitter *= cholesky.MORE_JITTER
     for k in range(K):
         for j in range(q):
             x[k * q + j] = -gradient[k, j]
@@ -189,7 +191,7 @@ def judge(model, w, gradient, blocks, numbers, search, sums):
         copy(g.reshape(-1), gradient.reshape(-1))
         if numbers[ENDING] == 0.0:
             copy(trial_blocks[0].reshape(-1), blocks.reshape(-1))
-    if pending[0] and numbers[_TRIES] < _MAX_EVALUATIONS:
+    if pending[0] and numbers[_TRIES] < line_search.MOST_TRIALS:
         _try(numbers, origin, direction, trial, *sums)
         return True
     return False
@@ -198,31 +200,33 @@ def judge(model, w, gradient, blocks, numbers, search, sums):
 @kernel
 def conclude(center, limits, gradient, numbers):
     """End a step, and return RUNNING or STUCK."""
-    looks = numbers[PASSES] == 1.0
     numbers[NORM] = _norm(gradient, center)
     numbers[FIRST] = min(1.0, 2.0 * numbers[_TAKEN])
-    lowest = numbers[LOWEST]
-    better = looks or line_search.improves(
-        numbers[VALUE], numbers[NORM], _EPS, lowest, numbers[SMALLEST]
+    if numbers[PASSES] == 1.0:
+        numbers[LOWEST] = numbers[SMALLEST] = np.inf
+    numbers[LOWEST], numbers[SMALLEST], numbers[STALE] = line_search.record(
+        numbers[VALUE], numbers[NORM], _EPS, numbers[LOWEST], numbers[SMALLEST], numbers[STALE]
     )
-    numbers[LOWEST] = numbers[VALUE] if looks else min(lowest, numbers[VALUE])
-    numbers[SMALLEST] = numbers[NORM] if looks else min(numbers[SMALLEST], numbers[NORM])
-    numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0
     patience = limits[4]
     return STUCK if numbers[_TAKEN] == 0.0 or numbers[STALE] >= patience else RUNNING
 
 
-def _make_step(SIGMOID):
+@cache
+def step(kind):
+    """Return the kernel of a whole step for a :class:`~fastclf.kernels.loss.kinds.Kind`."""
+    return _make(narrow.of_kind(kind))
+
+
+def _make(add_rows):
     @kernel
     def step(data, model, limits, w, gradient, blocks, numbers):
         """Take a step, and return RUNNING, CONVERGED or STUCK; at first, only look around.
 
-        ``data`` is the tuple (X, order, codes, soft, weights, scale, pos_weight, smoothing), and
-        ``model`` (strength of the penalty, free, center, jitter): unless ``free`` the intercepts
-        stay as they are. ``limits`` are the tuple that the solver's stopping rule gives. ``w`` and
-        ``gradient`` (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are moved in place.
+        ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
+        (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they
+        are. ``limits`` are the tuple that the solver's stopping rule gives. ``w`` and ``gradient``
+        (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are moved in place.
         """
-        X, order, codes, soft, weights, scale, pos_weight, smoothing = data
         center = model[2]
         search = np.empty(w.shape), np.empty(w.shape), np.empty(w.shape)
         values, gradients = np.empty((1, 1)), np.empty(gradient.shape).reshape(1, *gradient.shape)
@@ -230,19 +234,13 @@ def _make_step(SIGMOID):
         end = propose(model, limits, w, gradient, blocks, numbers, search, sums)
         if end != RUNNING:
             return end
-        trial, n = search[2], X.shape[0]
+        n = Data(*data).weights.shape[1]
         more = True
         while more:
             some = 0 if numbers[ENDING] > 0.0 else len(blocks)
-            place = trial, center, 0, n, values[0], gradients[0], sums[2][0, :some]
-            if SIGMOID:
-                narrow.sigmoid(X, order, soft, weights, scale, pos_weight, *place)
-            else:
-                narrow.softmax(X, order, codes, soft, smoothing, weights, scale, *place, True)
+            own = values[0], gradients[0], sums[2][0, :some]
+            add_rows(data, (search[2], center, True), 0, n, own)
             more = judge(model, w, gradient, blocks, numbers, search, sums)
         return conclude(center, limits, gradient, numbers)
 
     return step
-
-
-STEP_SOFTMAX, STEP_SIGMOID = _make_step(0), _make_step(1)

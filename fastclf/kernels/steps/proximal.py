@@ -1,7 +1,7 @@
 r"""Newton's method with an L1 penalty on a small problem, all of it compiled.
 
 The passes are those of :mod:`fastclf.kernels.passes.narrow` and
-:mod:`fastclf.kernels.products.sparse`, each with the whole Hessian; the model that the Hessian
+:mod:`fastclf.kernels.passes.sparse_column`, each with the whole Hessian; the model that the Hessian
 makes is minimised by :mod:`fastclf.kernels.linalg.coordinate_descent`, and the objective is
 searched along the way there. A step t towards it is taken when it brings a share of what the
 model's slope promises,
@@ -14,13 +14,17 @@ is cut at the minimum of the parabola. Coefficients are held as (K, d + 1), the 
 each row and moved to the features' center.
 """
 
+from functools import cache
+
 import numpy as np
 
 from fastclf.kernels.linalg import coordinate_descent, line_search
-from fastclf.kernels.passes import narrow
+from fastclf.kernels.passes import narrow, sparse_column
+from fastclf.kernels.passes.narrow import STEP
 from fastclf.kernels.products import sparse
 from fastclf.kernels.runtime.arrays import copy, fill
 from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
 """How it ends: there is more to do; solved; the arithmetic allows no better point."""
@@ -32,9 +36,6 @@ optimality; the decrease that the last model promised; what the next point is he
 
 NUMBERS = PASSES + 1
 
-SIGMOID, SPARSE_SIGMOID, SOFTMAX = range(3)
-
-MOST_EVALUATIONS = 25
 MOST_SWEEPS = 1000
 SHARE = 1e-2
 """To which share of its violations a model is minimised."""
@@ -85,27 +86,54 @@ def _norm(x, gradient, center, l1):
     return largest
 
 
-def _make_settle(KIND):
+@cache
+def take_steps(kind, is_sparse):
+    """Return the kernel for a :class:`~fastclf.kernels.loss.kinds.Kind`, and a dense or CSR X."""
+    return _make(_of_sparse(kind) if is_sparse else _of_dense(kind), 1 if is_sparse else STEP)
+
+
+def _of_dense(kind):
+    add_rows = narrow.of_kind(kind)
+
     @kernel
-    def settle(data, penalty, free, limits, most, x, gradient, matrix, numbers):
+    def of_dense(data, w, center, n, values, sums, blocks):
+        add_rows(data, (w, center, True), 0, n, (values, sums, blocks))
+
+    return of_dense
+
+
+def _of_sparse(kind):
+    add_rows = sparse_column.value_and_grad(kind)
+
+    @kernel
+    def of_sparse(data, w, center, n, values, sums, blocks):
+        own, d = w[0], center.size
+        for j in range(d):
+            own[d] -= center[j] * own[j]
+        add_rows(data, own, 0, n, (values, sums[0], blocks))
+        sparse.move_to_center(center, sums[0], blocks[0])
+
+    return of_sparse
+
+
+def _make(evaluate, step):
+    @kernel
+    def take_steps(data, center, penalty, free, limits, most, x, gradient, matrix, numbers):
         """Take up to ``most`` steps, and return RUNNING, CONVERGED or STUCK.
 
-        ``data`` is the tuple (X, order, codes, soft, weights, scale, pos_weight, smoothing,
-        center), ``penalty`` (l2, l1); unless ``free`` the intercepts stay as they are. ``limits``
+        ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, ``penalty`` is
+        (l2, l1); unless ``free`` the intercepts stay as they are. ``limits``
         is (tol, negligible, share): converged is what violates optimality by no more than tol, and
         is promised no more than the negligible decrease; a share of what the first model promises
         is negligible, too. What is left is a step of its own, the last one. ``x`` and ``gradient``
         (K, d + 1), ``matrix`` (K (d + 1), K (d + 1)) and ``numbers`` are moved in place.
         """
-        X, order, codes, soft, weights, scale, pos_weight, smoothing, center = data
         l2, l1 = penalty
         tol, negligible, share = limits
-        n = weights.shape[1]
+        n = Data(*data).weights.shape[1]
         K, q = x.shape
         d = q - 1
-        side = (q + narrow.STEP - 1) // narrow.STEP * narrow.STEP
-        if KIND == SPARSE_SIGMOID:
-            side = q
+        side = (q + step - 1) // step * step
         w = np.zeros((K, side))
         sums = np.zeros((K, side))
         blocks = np.zeros((max(K * (K - 1) // 2, 1), side, side))
@@ -152,34 +180,7 @@ def _make_settle(KIND):
             for k in range(K):
                 for j in range(q):
                     w[k, j] = trial[k, j]
-            if KIND == SPARSE_SIGMOID:
-                for j in range(d):
-                    w[0, d] -= center[j] * w[0, j]
-                sparse.sigmoid(
-                    X, soft, weights, scale, pos_weight, w[0], 0, n, values, sums[0], blocks
-                )
-                sparse.move_to_center(center, sums[0], blocks[0])
-            elif KIND == SIGMOID:
-                narrow.sigmoid(
-                    X,
-                    order,
-                    soft,
-                    weights,
-                    scale,
-                    pos_weight,
-                    w,
-                    center,
-                    0,
-                    n,
-                    values,
-                    sums,
-                    blocks,
-                )
-            else:
-                narrow.softmax(
-                    X, order, codes, soft, smoothing, weights, scale, w, center, 0, n,
-                    values, sums, blocks, True,
-                )  # fmt: skip
+            evaluate(data, w, center, n, values, sums, blocks)
             numbers[PASSES] += 1.0
             for k in range(K):
                 for j in range(d):
@@ -192,7 +193,7 @@ def _make_settle(KIND):
             accepted = looks or enough(value, slope, t, values[0], noise, numbers[NORM], norm)
             if not accepted:
                 tries += 1
-                if tries >= MOST_EVALUATIONS:
+                if tries >= line_search.MOST_TRIALS:
                     return CONVERGED if last else STUCK
                 t = cut(value, slope, t, values[0])
                 flat, target, to = x.reshape(-1), u[0], trial.reshape(-1)
@@ -221,15 +222,13 @@ def _make_settle(KIND):
                         matrix[k * q + d, j] = matrix[j, k * q + d] = 0.0
                     matrix[k * q + d, k * q + d] = 1.0
             numbers[VALUE], numbers[NORM] = values[0], norm
-            better = looks or values[0] < numbers[LOWEST] - noise or norm < numbers[SMALLEST]
-            numbers[LOWEST] = values[0] if looks else min(numbers[LOWEST], values[0])
-            numbers[SMALLEST] = norm if looks else min(numbers[SMALLEST], norm)
-            numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0
+            if looks:
+                numbers[LOWEST] = numbers[SMALLEST] = np.inf
+            numbers[LOWEST], numbers[SMALLEST], numbers[STALE] = line_search.record(
+                values[0], norm, _EPS, numbers[LOWEST], numbers[SMALLEST], numbers[STALE]
+            )
             looks = False
-            if numbers[STALE] >= 10.0:
+            if numbers[STALE] >= line_search.PATIENCE:
                 return STUCK
 
-    return settle
-
-
-SETTLE = _make_settle(SIGMOID), _make_settle(SPARSE_SIGMOID), _make_settle(SOFTMAX)
+    return take_steps

@@ -27,15 +27,15 @@ arguments:
 import numpy as np
 
 from fastclf.kernels.linalg import line_search
-from fastclf.kernels.linalg.coordinate_descent import violation
-from fastclf.kernels.passes.narrow import TILE, logistic
+from fastclf.kernels.linalg.coordinate_descent import lowest, violation
+from fastclf.kernels.loss import sigmoid
+from fastclf.kernels.loss.columns import TILE
 from fastclf.kernels.runtime.arrays import copy, fill
 from fastclf.kernels.runtime.jit import kernel
 from fastclf.kernels.steps.proximal import (
     CONVERGED,
     EXPECTED,
     LOWEST,
-    MOST_EVALUATIONS,
     NORM,
     PASSES,
     RUNNING,
@@ -89,7 +89,7 @@ def _look(target, logits, v, t, trial, slopes, curvatures):
             y[r] = soft[i, 0]
             weight[r] = weights[0, i]
         fill(weight[rows:], 0.0)
-        total += logistic(z, y, weight, float(pos_weight[0]), scale[0], curvature)
+        total += sigmoid.column(z, y, weight, float(pos_weight[0]), scale[0], (), curvature)
         copy(z[:rows], slopes[first:])
         copy(curvature[:rows], curvatures[first:])
     return total
@@ -165,13 +165,7 @@ def _sweep(model, shift, u, v):
         slope = gradient[j] + l2 * (old - x[j]) + shift * products[at]
         slope += _slope(X, weighted, j, v)
         worst = max(worst, violation(slope, old, l1))
-        lowest = old - slope / curvature
-        threshold = l1 / curvature
-        new = 0.0
-        if lowest > threshold:
-            new = lowest - threshold
-        elif lowest < -threshold:
-            new = lowest + threshold
+        new = lowest(old, slope, curvature, l1)
         if new != old:
             u[j] = new
             _move(X, j, new - old, v)
@@ -280,7 +274,7 @@ def _minimise(X, c, penalty, free, norm, x, gradient, u, v, weighted):
 
 
 @kernel
-def settle(X, target, penalty, free, limits, most, x, logits, gradient, numbers):
+def take_steps(X, target, penalty, free, limits, most, x, logits, gradient, numbers):
     """Take up to ``most`` steps, and return RUNNING, CONVERGED or STUCK.
 
     ``target`` is the tuple (soft, weights, scale, pos_weight), ``penalty`` (l2, l1); unless
@@ -317,7 +311,7 @@ def settle(X, target, penalty, free, limits, most, x, logits, gradient, numbers)
         noise = line_search.rounding(numbers[VALUE], _EPS)
         t = 1.0
         accepted = False
-        for _ in range(MOST_EVALUATIONS):
+        for _ in range(line_search.MOST_TRIALS):
             value = _look(target, logits, v, t, trial_logits, slopes, c)
             for j in range(d + 1):
                 trial[j] = u[j] if t == 1.0 else x[j] + t * (u[j] - x[j])
@@ -337,12 +331,11 @@ def settle(X, target, penalty, free, limits, most, x, logits, gradient, numbers)
         copy(trial_gradient, gradient)
         copy(trial_logits, logits)
         numbers[VALUE], numbers[NORM] = value, norm
-        better = value < numbers[LOWEST] - noise or norm < numbers[SMALLEST]
-        numbers[LOWEST] = min(numbers[LOWEST], value)
-        numbers[SMALLEST] = min(numbers[SMALLEST], norm)
-        numbers[STALE] = 0.0 if better else numbers[STALE] + 1.0
+        numbers[LOWEST], numbers[SMALLEST], numbers[STALE] = line_search.record(
+            value, norm, _EPS, numbers[LOWEST], numbers[SMALLEST], numbers[STALE]
+        )
         if last and norm <= tol:
             return CONVERGED
-        if numbers[STALE] >= 10.0:
+        if numbers[STALE] >= line_search.PATIENCE:
             return STUCK
     return RUNNING

@@ -247,15 +247,7 @@ class LabelDescent:
                 limits,
                 most_steps,
                 most_passes,
-                block.factors,
-                block.theta,
-                block.gradient,
-                block.direction,
-                block.steps,
-                block.changes,
-                block.rhos,
-                block.numbers,
-                block.places,
+                tuple(getattr(block, name) for name in label_descent.Block._fields),
             )
 
         threads.run(task, len(blocks), self.n_threads)

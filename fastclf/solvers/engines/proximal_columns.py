@@ -50,7 +50,7 @@ class ColumnsPoint(L1Point):
         assert arrays is not None
         own = arrays.selection
         before = self.passes
-        end = proximal_columns.settle(
+        end = proximal_columns.take_steps(
             arrays.features.by_column,
             (own.target.soft, own.target.weights, own.scale, own.pos_weight),
             (float(penalty.strength[0]), float(penalty.l1[0])),

@@ -12,7 +12,6 @@ import numpy as np
 from fastclf.kernels.linalg import coordinate_descent, line_search
 from fastclf.kernels.steps.proximal import (
     CONVERGED,
-    MOST_EVALUATIONS,
     RUNNING,
     SHARE,
     STUCK,
@@ -25,7 +24,6 @@ from fastclf.solvers.engines.column_descent import descend
 from fastclf.solvers.engines.proximal_columns import ColumnsPoint
 from fastclf.solvers.engines.small_proximal import ProximalPoint
 from fastclf.solvers.quadratic_model import Proposal, QuadraticModel
-from fastclf.solvers.stopping import STALE
 
 _FAST = 0.1
 """Ratio of expected decreases below which another Hessian wouldn't pay."""
@@ -141,12 +139,11 @@ class Descent:
             self.end = STUCK
             return
         eps = float(np.finfo(self.objective.dtype).eps)
-        better = self.value < self.lowest - line_search.rounding(self.lowest, eps)
-        better |= self.norm < self.smallest
-        self.lowest = min(self.lowest, self.value)
-        self.smallest = min(self.smallest, self.norm)
-        self.unchanged = 0 if better else self.unchanged + 1
-        if self.unchanged >= STALE:
+        self.lowest, self.smallest, unchanged = line_search.record(
+            self.value, self.norm, eps, self.lowest, self.smallest, float(self.unchanged)
+        )
+        self.unchanged = int(unchanged)
+        if self.unchanged >= line_search.PATIENCE:
             self.end = STUCK
 
     def _propose(self, plan: Plan) -> Proposal:
@@ -193,7 +190,7 @@ class Descent:
         direction = proposal.theta - self.theta
         noise = line_search.rounding(self.value, float(np.finfo(objective.dtype).eps))
         t = 1.0
-        for _ in range(MOST_EVALUATIONS):
+        for _ in range(line_search.MOST_TRIALS):
             trial = proposal.theta if t == 1 else self.theta + t * direction
             values, gradient = objective.value_and_grad(trial, None, hessian)
             value = float(values[0]) + self.l1 * float(np.abs(trial[:-1]).sum())

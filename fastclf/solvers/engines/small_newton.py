@@ -5,18 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastclf import threads
+from fastclf.kernels.linalg import cholesky
 from fastclf.kernels.passes.narrow import TILE
 from fastclf.kernels.steps import newton
 from fastclf.objective import Objective, narrow
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.selection import NO_ORDER
 from fastclf.plan.engines import whole_pass
 from fastclf.solvers.stopping import Stopping
 
 _MOST_PIECES = 16
-
-_JITTER, _JITTER_OF_SINGLE = 1e-12, 1e-7
-"""Shares of a Hessian's diagonal that keep it definite, for X in float64 and in float32."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +114,14 @@ def _advance(objective: Objective, point: NewtonPoint, limits: tuple[float, ...]
     assert arrays is not None
     before = point.numbers[newton.PASSES]
     # The jitter makes Hessians definite for features that differ by rounding alone.
-    jitter = _JITTER if arrays.features.dtype == np.float64 else _JITTER_OF_SINGLE
+    is_double = arrays.features.dtype == np.float64
+    jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
     strength = float(objective.penalty.strength[0])
     model = strength, arrays.fit_intercept, point.center, jitter
     work = whole_pass(objective.shape, objective.costs)
     if work < objective.costs.shared_pass:
-        step = newton.STEP_SIGMOID if arrays.loss.is_sigmoid else newton.STEP_SOFTMAX
         place = point.w, point.gradient, point.blocks, point.numbers
-        end = step(arrays.for_steps, model, limits, *place)
+        end = newton.step(arrays.kind)(arrays.data, model, limits, *place)
     else:
         end = _shared_step(arrays, point, model, limits, objective.n_threads, work)
     objective.passes += float(point.numbers[newton.PASSES] - before)
@@ -146,7 +143,6 @@ def _shared_step(
     values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *point.w.shape))
     blocks = np.empty((len(rows), *point.blocks.shape))
     nothing = np.empty((len(rows), 0, *point.blocks.shape[1:]))
-    data = arrays.features.canonical, NO_ORDER, arrays.selection, arrays.loss.parameters[0]
     place = point.w, point.gradient, point.blocks, point.numbers
     state = *place, tuple(search), (values, gradients, blocks)
     end = newton.propose(model, limits, *state)
@@ -155,7 +151,7 @@ def _shared_step(
     more = True
     while more:
         sums = values, gradients, nothing if point.numbers[newton.ENDING] else blocks
-        trial = search[2], point.center, rows, sums, True
-        narrow.share(data, not arrays.loss.is_sigmoid, *trial, n_threads, work)
+        trial = search[2], point.center, True
+        narrow.share(arrays.kind, arrays.data, trial, rows, sums, n_threads, work)
         more = newton.judge(model, *state)
     return newton.conclude(point.center, limits, point.gradient, point.numbers)

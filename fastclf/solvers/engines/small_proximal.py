@@ -59,12 +59,11 @@ class ProximalPoint(L1Point):
         """
         arrays, penalty = objective.arrays, objective.penalty
         assert arrays is not None
-        kind = proximal.SIGMOID if arrays.loss.is_sigmoid else proximal.SOFTMAX
-        if isinstance(arrays.features, CSRFeatures):
-            kind = proximal.SPARSE_SIGMOID
+        is_sparse = isinstance(arrays.features, CSRFeatures)
         before = self.passes
-        end = proximal.SETTLE[kind](
-            (*arrays.for_steps, self.center),
+        end = proximal.take_steps(arrays.kind, is_sparse)(
+            arrays.data,
+            self.center,
             (float(penalty.strength[0]), float(penalty.l1[0])),
             arrays.fit_intercept,
             limits,
