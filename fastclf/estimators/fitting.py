@@ -1,7 +1,7 @@
 """The function that all estimators call to fit a problem, and the settings that it takes."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,7 @@ class Settings(NamedTuple):
     @property
     def has_l1(self) -> bool:
         """Whether any penalty has an L1 part."""
-        if isinstance(self.l1_ratio, float | int) and not self.l1_ratio:
+        if not isinstance(self.l1_ratio, np.ndarray) and not self.l1_ratio:
             return False
         return bool(np.any(self.l1_ratio) and np.any(np.isfinite(self.C)))
 
@@ -93,8 +93,7 @@ class Settings(NamedTuple):
         return self.fit_intercept and self.intercept_column is None
 
 
-@dataclass(frozen=True)
-class Fitted:
+class Fitted(NamedTuple):
     """The outcome of a fit: theta (d + 1, C), the dtype of X, the history and warnings."""
 
     theta: np.ndarray
@@ -249,12 +248,14 @@ def _minimize(
         def after_step(state: Any) -> bool:
             return tasks.end_iteration(lambda: attributes(state.theta()))
 
-    unpenalised = settings._replace(C=np.inf)
+    held_out = None
+    if validation is not None:
+        held_out = objective_of(*validation, settings._replace(C=np.inf))
     result = minimize(
         objective,
         theta,
         solver,
-        validation=None if validation is None else objective_of(*validation, unpenalised),
+        validation=held_out,
         observer=print_progress if settings.verbose else None,
         after_step=after_step,
     )

@@ -236,7 +236,8 @@ def coefficients(theta: np.ndarray, dtype: Any) -> dict[str, np.ndarray]:
 
 def set_coefficients(estimator: Any, theta: np.ndarray, dtype: Any) -> None:
     """Set the attributes of :func:`coefficients`."""
-    vars(estimator).update(coefficients(theta, dtype))
+    for name, value in coefficients(theta, dtype).items():
+        setattr(estimator, name, value)
 
 
 def theta_of(estimator: Any) -> np.ndarray:

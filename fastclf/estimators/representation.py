@@ -11,7 +11,7 @@ Where there are fewer rows than features, the problem is solved in the span of t
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -49,8 +49,7 @@ class InterceptColumn:
         return np.vstack([theta[:-2], theta[-2:-1] * self.scaling])
 
 
-@dataclass(frozen=True)
-class Representation:
+class Representation(NamedTuple):
     """The features ``X`` that a solver works on, and how coefficients get there and back."""
 
     X: Any
