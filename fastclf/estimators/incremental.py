@@ -31,7 +31,7 @@ class Incremental:
         """
         share = float(objective.total_weight.mean()) / self.weight
         old = self.state
-        if old is not None and old.by_feature != objective.by_feature:
+        if old is not None and old.by_feature != objective.shape.is_sparse:
             raise InputError(
                 "partial_fit was begun with another kind of X: give all parts dense, or all sparse"
             )

@@ -817,7 +817,8 @@ def test_tol_zero_runs_all_epochs_and_a_large_one_stops():
 
 def test_verbose_prints_a_line_an_iteration(capsys: pytest.CaptureFixture):
     clf = LogisticRegression(verbose=1).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
+    plan, *lines = capsys.readouterr().out.splitlines()
+    assert plan == clf.history_["path"].item()
     assert len(lines) == clf.n_iter_[0] and lines[0].startswith("newton 1/100  objective")
     LogisticRegression().fit(X, y)
     assert not capsys.readouterr().out

@@ -1,8 +1,9 @@
 """Pieces of one call that several threads take, and waiting for each other without going to sleep.
 
-A thread that sleeps takes 0.05 to 0.2 ms to wake up, and so does one that waits for Python's lock:
-time in which small problems are half solved. So threads wait here, where that lock isn't held, and
-go on at once. They give way to any other thread that wants their processor, and only wait so long.
+A thread that sleeps, or waits for Python's lock, takes 0.05 to 0.2 ms to wake up: time in which
+small problems are half solved. Here threads wait in a loop, without that lock, and go on at once.
+In each turn they yield their processor to any thread that wants it, and after some turns they
+sleep.
 
 ``turns`` is an array from :func:`new_turns` that the threads of a call share.
 """
@@ -19,7 +20,7 @@ from fastclf.kernels.runtime import twins
 from fastclf.kernels.runtime.jit import kernel, twin
 
 CAN_WAIT = hasattr(os, "sched_yield")
-"""Whether the system has what threads give way by; on others they don't wait for calls."""
+"""Whether the system has ``sched_yield``; without it threads don't wait for calls in a loop."""
 
 _TAKEN, _DONE, _CAME, _WENT = range(0, 32, 8)
 """Places in ``turns``, each in a cache line of its own: pieces that were taken, and that are done;

@@ -34,15 +34,14 @@ from fastclf.kernels.runtime.lanes import (
 VALUE, SLOPE, LENGTH, SCALE, NORM = range(5)
 LOWEST, SMALLEST, STALE, TRIALS, COUNT, STATE = range(5, 11)
 NUMBERS = STATE + 1
-"""What is known of each lane: the value of the objective; the slope along the direction and the
-step to try; the scale of the Hessian; the gradient's largest entry; the lowest value and the
-smallest gradient so far, and for how many steps they weren't beaten; the trials of this step; the
-steps taken, and whether it runs.
+"""Numbers of each lane: the objective; the slope along the direction; the step to try; the scale of
+the Hessian; the largest entry of the gradient; the lowest value and the smallest gradient so far,
+and the steps since; the trials of this step; the steps taken; the state.
 """
 
 EMPTY, NEW, RUNNING, DONE, STUCK, LIMITED, RENEWED = range(7)
-"""States of a lane: nothing in it, to be evaluated, running, converged, without a better point
-within the arithmetic, at the limit of steps, to be evaluated again for another inverse Hessian.
+"""States of a lane: empty; to be evaluated; running; converged; no better point can be found; at
+the limit of steps; to be evaluated again because the inverse Hessian was replaced.
 """
 
 _EPS, _EPS32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
@@ -262,8 +261,8 @@ def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient
 
 @kernel
 def _judge(numbers, eps, trial_values, trial_slopes, moved):
-    # Mark with 1 in ``moved`` the lanes that go to their trials, count them, and tell the others
-    # what to try next.
+    # Mark with 1 in ``moved`` the lanes that go to their trials, and count them; the others get the
+    # length of their next trial.
     count = 0
     for m in range(LANES):
         moved[m] = 0.0
@@ -287,7 +286,7 @@ def _judge(numbers, eps, trial_values, trial_slopes, moved):
 
 @kernel
 def _update_states(numbers, eps, limits, values, norms, moved):
-    # Where the lanes stand that moved; directions come next.
+    # Update the numbers of the lanes that moved, before they get directions.
     patience = limits[4]
     for m in range(LANES):
         if not moved[m]:

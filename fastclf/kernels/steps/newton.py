@@ -23,17 +23,17 @@ from fastclf.kernels.runtime.jit import kernel
 from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
-"""What a step returns: that it was taken; that none was needed; that none will be better."""
+"""What a step returns: it was taken; the problem is solved; no better point can be found."""
 
 VALUE, NORM, LOWEST, SMALLEST, STALE, FIRST, EXPECTED, PASSES = range(8)
-"""Places in ``numbers``, all 0 at first: the value and the largest entry of the gradient; what the
-next point is held against; the first step to try; the decrease that the last step promised; and
-passes so far.
+"""Places in ``numbers``, all 0 at first: the objective; the largest entry of the gradient; the
+lowest value and the smallest gradient so far, and the steps since; the length to try first; the
+decrease that the model of the last step predicted; the passes so far.
 """
 
 ENDING, _START, _SLOPE, _LENGTH, _TAKEN, _TRIES = range(8, 14)
-"""Within a step: whether it is expected to be the last, so that no Hessian is worth its while; the
-value and the slope where it starts; the length that is tried; the one that was taken; and trials.
+"""Within a step: whether it is expected to be the last, so that no Hessian is computed; the value
+and the slope at its start; the length of the trial; the length that was taken; the trials.
 """
 
 NUMBERS = _TRIES + 1
@@ -145,7 +145,7 @@ def propose(model, limits, w, gradient, blocks, numbers, search, sums):
             return CONVERGED
         if not slope < 0.0:
             return STUCK
-        # Will it be the last, if it brings as much as the one before did?
+        # It will be the last if it decreases the objective by the same factor as the one before.
         share = expected / max(expected, numbers[EXPECTED], 1e-300)
         if line_search.is_met(np.sqrt(share) * numbers[NORM], share * expected, limits):
             numbers[ENDING] = 1.0
@@ -220,7 +220,7 @@ def step(kind):
 def _make(add_rows):
     @kernel
     def step(data, model, limits, w, gradient, blocks, numbers):
-        """Take a step, and return RUNNING, CONVERGED or STUCK; at first, only look around.
+        """Take a step, and return RUNNING, CONVERGED or STUCK; the first call only evaluates.
 
         ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
         (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they

@@ -27,27 +27,28 @@ from fastclf.kernels.runtime.jit import kernel
 from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
-"""How it ends: there is more to do; solved; the arithmetic allows no better point."""
+"""How it ends: steps are left; the problem is solved; no better point can be found."""
 
 VALUE, NORM, EXPECTED, LOWEST, SMALLEST, STALE, PASSES = range(7)
-"""Places in ``numbers``, all 0 at first: the value with its L1 part; the largest violation of
-optimality; the decrease that the last model promised; what the next point is held against; passes.
+"""Places in ``numbers``, all 0 at first: the objective with its L1 part; the largest violation of
+optimality; the decrease that the last model predicted; the lowest value and the smallest violation
+so far, and the steps since; the passes so far.
 """
 
 NUMBERS = PASSES + 1
 
 MOST_SWEEPS = 1000
 SHARE = 1e-2
-"""To which share of its violations a model is minimised."""
+"""A model is minimised until its violations are this share of those at the start."""
 
 _SHORTEST, _LONGEST = 0.05, 0.6
 """Shares of a step that was too long between which it is cut."""
 
 _SUFFICIENT = 1e-4
-"""The share of the promised decrease that a step must bring."""
+"""Share of the predicted decrease that a step must achieve."""
 
 FLOOR = 1e-20
-"""The share of the mean curvature that no feature has less of. Raw features differ by 1e12."""
+"""Least curvature of a feature, as a share of the mean; those of raw features differ by 1e12."""
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -122,11 +123,11 @@ def _make(evaluate, step):
         """Take up to ``most`` steps, and return RUNNING, CONVERGED or STUCK.
 
         ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, ``penalty`` is
-        (l2, l1); unless ``free`` the intercepts stay as they are. ``limits``
-        is (tol, negligible, share): converged is what violates optimality by no more than tol, and
-        is promised no more than the negligible decrease; a share of what the first model promises
-        is negligible, too. What is left is a step of its own, the last one. ``x`` and ``gradient``
-        (K, d + 1), ``matrix`` (K (d + 1), K (d + 1)) and ``numbers`` are moved in place.
+        (l2, l1); unless ``free`` the intercepts keep their values. ``limits`` is
+        (tol, negligible, share): a problem is solved if optimality is violated by at most tol and
+        the model predicts at most the negligible decrease, or at most a share of the decrease that
+        the first model predicted; one more step is taken then. ``x`` and ``gradient`` (K, d + 1),
+        ``matrix`` (K (d + 1), K (d + 1)) and ``numbers`` are changed in place.
         """
         l2, l1 = penalty
         tol, negligible, share = limits

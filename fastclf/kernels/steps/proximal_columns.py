@@ -48,7 +48,7 @@ from fastclf.kernels.steps.proximal import (
 )
 
 _SHARE = 0.1
-"""To which share of its violations a model is minimised."""
+"""A model is minimised until its violations are this share of those at the start."""
 
 _MOST_SWEEPS = 20
 
@@ -58,7 +58,7 @@ _FIRST_CLIMB, _CLIMBS = 6, 4
 _MOST_DIRECTIONS = 20
 
 _FLOOR = 1e-10
-"""The share of a feature's curvature that is left where the intercept follows, at least."""
+"""Least share of a feature's curvature that is left when the intercept moves along."""
 
 _EPS = float(np.finfo(np.float64).eps)
 
