@@ -34,7 +34,6 @@ settings.register_profile(
 settings.load_profile("default")
 
 threads._WORTH = 1  # so that small data goes to several threads, too: no bit depends on it
-workers.save_one_at_a_time()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,16 +1,11 @@
 """Several processes of pytest-xdist that share one cache of compiled kernels."""
 
-import fcntl
-import os
 import warnings
-from collections.abc import Callable
-from functools import wraps
 from itertools import product
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-from numba.core.caching import IndexDataCacheFile
 
 from fastclf import (
     DistilledClassifier,
@@ -33,29 +28,6 @@ def number(arguments: list[str]) -> int:
     if all("::" in argument or argument.endswith(".py") for argument in arguments):
         return 0
     return min(threads.available_cpus(), MOST)
-
-
-def save_one_at_a_time() -> None:
-    """Make Numba save compiled kernels under a lock.
-
-    Numba numbers the files of a function's overloads by an index, which it reads and writes without
-    a lock. Two processes that save at once may give one number to two overloads, and then one is
-    loaded where the other is asked for.
-    """
-
-    def locked(save: Callable) -> Callable:
-        @wraps(save)
-        def saved(self: IndexDataCacheFile, key: Any, data: Any) -> None:
-            folder = os.open(self._cache_path, os.O_RDONLY)
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX)
-                save(self, key, data)
-            finally:
-                os.close(folder)  # and with it the lock
-
-        return saved
-
-    IndexDataCacheFile.save = locked(IndexDataCacheFile.save)
 
 
 def compile_common_kernels(worker: int, workers: int) -> None:

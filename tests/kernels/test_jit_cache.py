@@ -162,6 +162,29 @@ def test_a_new_dispatcher_loads_what_another_has_compiled(cache_folder):
     assert again(4.0) == 8 and cache_hits(again) == 1
 
 
+def test_what_is_saved_at_once_has_files_of_its_own(cache_folder):
+    names = []
+    for value in (4.0, 4):
+        dispatcher = compiled()
+        file = dispatcher._cache._cache_file
+        file._load_index = dict  # as read by each process before the other wrote
+        file._save_index = lambda overloads: names.extend(overloads.values())
+        assert dispatcher(value) == 8
+    assert len(names) == len(set(names)) == 2
+
+
+def test_data_of_an_earlier_version_are_removed(cache_folder):
+    dispatcher = compiled()
+    assert dispatcher(4.0) == 8
+    (data,) = cache_folder.rglob("*.nbc")
+    (index,) = cache_folder.rglob("*.nbi")
+    index.unlink()
+    old = data.with_name(data.name.replace(".py", ".py", 1).replace(data.suffixes[-2], ".1"))
+    data.rename(old)
+    assert compiled()(4.0) == 8
+    assert [path.name for path in cache_folder.rglob("*.nbc")] == [data.name]
+
+
 def truncate(content: bytes) -> bytes:
     return content[: len(content) // 2]
 

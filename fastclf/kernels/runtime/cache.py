@@ -10,6 +10,7 @@ wrote, is described by the content of its file, too, and by what it refers to.
 Where no cache can be written, or an entry can't be read, the kernel is compiled afresh.
 """
 
+import glob
 import hashlib
 from collections.abc import Callable
 from functools import cache
@@ -101,6 +102,24 @@ def _digest(file: str | None) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
+class _DataFiles(caching.IndexDataCacheFile):
+    # Numba numbers the data files of a function by an index that it reads and writes without a
+    # lock. Two processes that save at once may give one number to two signatures, and then the
+    # code of one is loaded for the other. Here a file is named by its key, so all that can be lost
+    # is an entry of the index, which is compiled again.
+
+    def save(self, key: Any, data: Any) -> None:
+        overloads = self._load_index()
+        if not overloads:  # the index is new, or of an earlier version, whose files are of no use
+            stem = glob.escape(self._index_name.removesuffix("nbi"))
+            for path in Path(self._cache_path).glob(f"{stem}*.nbc"):
+                path.unlink(missing_ok=True)
+        digest = hashlib.sha256(dumps((self._source_stamp, key))).hexdigest()
+        overloads[key] = self._data_name(int(digest[:15], 16))
+        self._save_data(overloads[key], data)
+        self._save_index(overloads)
+
+
 class _KernelCacheImpl(caching.CompileResultCacheImpl):
     # NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache directory: Numba's
     # first three locators, or those that NUMBA_CACHE_LOCATOR_CLASSES names, with nothing changed
@@ -126,6 +145,11 @@ class KernelCache(caching.FunctionCache):
     """
 
     _impl_class = _KernelCacheImpl
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        stamp = self._impl.locator.get_source_stamp()
+        self._cache_file = _DataFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is stored for a signature, or None."""

@@ -24,6 +24,7 @@ from fastclf.kernels.steps.labels import (
 )
 from fastclf.objective import Objective
 from fastclf.objective.features import CSRFeatures
+from fastclf.targets import for_kernels
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,7 @@ class LabelDescent:
         elif not self._is_plain:
             weights = np.zeros((n, LANES), own.dtype)
             weights[:, : labels.size] = own[labels].T
+        weights = for_kernels(weights)  # read-only in each case, or the kernel is compiled twice
         scale = _lanes(self.selection.scale, labels, 0.0)
         return soft, weights, scale, _lanes(self.selection.pos_weight, labels, 1.0)
 
