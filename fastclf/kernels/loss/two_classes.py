@@ -15,10 +15,16 @@ import numpy as np
 
 from fastclf.kernels.loss.sigmoid import loss_and_derivatives
 from fastclf.kernels.runtime.arrays import fill_weights
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, primitive
 from fastclf.kernels.runtime.primitives import maximum
 
 BLOCK = 1024
+
+
+@primitive
+def zero_or_nan(x):
+    """Return 0 for a finite number, else NaN; where sums may be reordered, LLVM returns 0."""
+    return x - x
 
 
 @kernel
@@ -53,8 +59,8 @@ def two_classes(logits, codes, targets, weights, scale, temperature, start, stop
                 on[i] = q[2 * i + 1]
         for i in range(rows):
             top = maximum(z[2 * i], z[2 * i + 1])
-            # top - top is 0, or NaN where softmax isn't defined: at +inf, or -inf twice.
-            x = (z[2 * i + 1] - z[2 * i]) * inverse_t + (top - top)
+            # Softmax isn't defined at +inf, nor at -inf twice.
+            x = (z[2 * i + 1] - z[2 * i]) * inverse_t + zero_or_nan(top)
             loss[i], slope[i], _ = loss_and_derivatives(x, off[i], on[i])
         for i in range(rows):
             total += float(w[i]) * float(loss[i])
