@@ -75,6 +75,9 @@ class BlocksObjective:
         sums = [part.value_and_grad(theta, active, hessian, dtype) for part in self._parts]
         values, gradient = (np.sum(terms, axis=0) for terms in zip(*sums, strict=True))
         self.penalty.add(theta, values, gradient)
+        if active is not None:
+            values[~active] = 0
+            gradient[:, np.repeat(~active, self.n_outputs)] = 0
         self.passes += 1
         return values, gradient
 
@@ -105,7 +108,8 @@ class BlocksObjective:
         features = np.arange(self.n_features) if features is None else features
         blocks = [(X[:, features], target.columns(chosen)) for X, target in self.blocks]
         columns = self.n_outputs * len(chosen)
-        return BlocksObjective(blocks, self.loss, columns, self.penalty.problems(chosen), n_threads)
+        loss, penalty = self.loss.problems(chosen), self.penalty.problems(chosen)
+        return BlocksObjective(blocks, loss, columns, penalty, n_threads)
 
     def run_batches(self, rule: Any, state: Any, first: int, last: int) -> None:
         start = 0

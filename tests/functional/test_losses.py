@@ -383,6 +383,17 @@ def test_minus_infinity_is_a_class_that_is_ruled_out(K, dtype):
     assert value == np.inf
 
 
+@pytest.mark.parametrize(
+    "bad", [[np.nan, 0], [np.inf, 0], [0, np.inf], [-np.inf, -np.inf]], ids=str
+)
+@pytest.mark.parametrize("y", [0, 1])
+def test_undefined_rows_of_two_classes_are_nan(bad, y, dtype):
+    z = np.array([[1, 2], bad, [3, -1]], dtype)
+    value, gradient = F.cross_entropy_with_grad(z, [0, y, 1], reduction="none")
+    assert np.isnan(value).tolist() == [False, True, False]
+    assert np.isnan(gradient).all(axis=1).tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("bad", [[np.nan, 0, 0], [np.inf, 0, 0], [-np.inf] * 3], ids=str)
 @pytest.mark.parametrize("K", [3, 25])
 def test_undefined_rows_are_nan_and_touch_no_other_row(bad, K, dtype):

@@ -15,10 +15,17 @@ import numpy as np
 
 from fastclf.kernels.loss.sigmoid import loss_and_derivatives
 from fastclf.kernels.runtime.arrays import fill_weights
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, primitive
 from fastclf.kernels.runtime.primitives import maximum
 
 BLOCK = 1024
+
+
+@primitive
+def difference(z0, z1, inverse_t):
+    """Return x; NaN where softmax isn't defined: at +inf, or -inf twice."""
+    top = maximum(z0, z1)
+    return (z1 - z0) * inverse_t + (top - top)  # 0, or NaN; a kernel would reorder it to 0
 
 
 @kernel
@@ -52,9 +59,7 @@ def two_classes(logits, codes, targets, weights, scale, temperature, start, stop
                 off[i] = q[2 * i]
                 on[i] = q[2 * i + 1]
         for i in range(rows):
-            top = maximum(z[2 * i], z[2 * i + 1])
-            # top - top is 0, or NaN where softmax isn't defined: at +inf, or -inf twice.
-            x = (z[2 * i + 1] - z[2 * i]) * inverse_t + (top - top)
+            x = difference(z[2 * i], z[2 * i + 1], inverse_t)
             loss[i], slope[i], _ = loss_and_derivatives(x, off[i], on[i])
         for i in range(rows):
             total += float(w[i]) * float(loss[i])
