@@ -14,7 +14,7 @@ from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
-from fastclf.runs.checking import check_recipe, print_plan
+from fastclf.runs.checking import check_recipe, print_preview
 from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
 from fastclf.runs.run import train
 from fastclf.toml import tables_in
@@ -283,7 +283,7 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
     plan = check_recipe(recipe)
     assert plan.left_out == {"of other classes, yse (data.classes)": 1}
     console = Console(file=StringIO(), width=200)
-    print_plan(plan, console)
+    print_preview(plan, console)
     assert "left out  1 row of other classes, yse (data.classes)" in console.file.getvalue()
     console = Console(file=StringIO(), width=200)
     summary = train(recipe, tmp_path / "run", console).summary
