@@ -53,8 +53,10 @@ def assert_a_finite_end(clf: Any, rows: np.ndarray, y: np.ndarray, separable: bo
     assert np.isfinite(clf.coef_).all() and np.isfinite(clf.intercept_).all()
     assert np.isfinite(clf.predict_log_proba(rows)).all()
     status = clf.history_["status"]
-    # Rows that are told apart in part have no optimum to be near; rounding decides how it ends.
-    assert status in ("converged", "max_iter", "precision", "stalled")[: 3 if separable else 4]
+    if status == "stalled" and not separable:  # only a part has an optimum: rounding decides
+        assert [each.category for each in caught] == [ConvergenceWarning]
+        return str(caught[0].message)
+    assert status in ("converged", "max_iter", "precision")
     if status == "precision":
         assert clf.history_["gradient_norm"][-1] <= 1e-3
     if status == "converged":
