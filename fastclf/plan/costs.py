@@ -15,7 +15,7 @@ enough for a preconditioner.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity, which choices are kept by
 class Costs:
     """Costs in nanoseconds, and the sizes at which one way becomes faster than another.
 

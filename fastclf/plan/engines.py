@@ -5,6 +5,7 @@ or compiled as a whole for problems of one kind.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,6 +36,9 @@ _NEGLIGIBLE_OF_MANY = 1e-5
 
 _NEGLIGIBLE_IN_BLOCKS = 3e-6
 """The same for many labels; the optimum of a rare label is far below its value at zero."""
+
+_kept = lru_cache(maxsize=64)
+"""For choices that a fit asks for several times: they follow from sizes alone."""
 
 ENOUGH_ROWS = 5
 """Fewest rows of a sample for each coefficient."""
@@ -124,6 +128,7 @@ _NAMES = {
 }
 
 
+@_kept
 def automatic(shape: Shape, costs: Costs) -> Plan:
     """Return the plan that was measured to be the fastest for problems of this shape.
 
@@ -184,6 +189,7 @@ def _of_sparse(shape: Shape, costs: Costs, sample: int) -> Plan:
     return lbfgs(shape, costs, memory=memory, negligible=negligible)
 
 
+@_kept
 def newton(
     shape: Shape,
     costs: Costs,
@@ -212,6 +218,7 @@ def newton(
     )
 
 
+@_kept
 def lbfgs(
     shape: Shape,
     costs: Costs,
@@ -236,6 +243,7 @@ def lbfgs(
     )
 
 
+@_kept
 def proximal(shape: Shape, costs: Costs, sample: int = 0, negligible: float = NEGLIGIBLE) -> Plan:
     """Return the plan of the proximal Newton method."""
     K = shape.n_outputs
@@ -296,6 +304,7 @@ def blocks_pay(shape: Shape, costs: Costs) -> bool:
     return M > 1 and shape.entries <= most and shape.penalty_ratio <= costs.alike_penalties
 
 
+@_kept
 def whole_pass(shape: Shape, costs: Costs) -> float:
     """Return the nanoseconds of a pass over one dense problem that also computes the Hessian.
 
