@@ -267,8 +267,7 @@ def _make(add_gradient):
         w, b = np.empty_like(u), np.empty_like(u0)
         gw, gb = np.empty_like(u), np.empty_like(u0)
         scale, mass, values = np.zeros(M), np.zeros(M), np.zeros(M)
-        flat, flat_gradient, flat_average = u.reshape(-1), gw.reshape(-1), moved.average.reshape(-1)
-        first_moment, second_moment = moved.moments[0].reshape(-1), moved.moments[1].reshape(-1)
+        flat_gradient, flat_average = gw.reshape(-1), moved.average.reshape(-1)
         p0, p1, p2 = update.parameters
         of_batch = Data(
             data.X, data.order, data.codes, data.soft, data.teacher,
@@ -294,6 +293,9 @@ def _make(add_gradient):
                 _clip(flat_gradient, gb, update.clip_norm)
             rate = batches.rates[step - batches.steps_before]
             step += 1
+            # Views of this loop: with those of outside LLVM leaves the loops of the rules scalar.
+            flat = u.reshape(-1)
+            first_moment, second_moment = moved.moments[0].reshape(-1), moved.moments[1].reshape(-1)
             _decay(u, number(rate), update.decay, scaling)
             if update.rule == SGD:
                 _sgd(flat, flat_gradient, first_moment, rate, p0, p1 > 0)
