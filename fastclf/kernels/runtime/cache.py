@@ -148,7 +148,7 @@ class KernelCache(caching.FunctionCache):
 
     def __init__(self, function: Callable) -> None:
         super().__init__(function)
-        stamp = self._impl.locator.get_source_stamp()
+        stamp = self._cache_file._source_stamp
         self._cache_file = _DataFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
