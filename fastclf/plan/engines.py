@@ -246,8 +246,7 @@ def lbfgs(
 @_kept
 def proximal(shape: Shape, costs: Costs, sample: int = 0, negligible: float = NEGLIGIBLE) -> Plan:
     """Return the plan of the proximal Newton method."""
-    K = shape.n_outputs
-    whole = K == 1 or shape.n_coefficients <= costs.whole_hessian_l1
+    whole = _whole_hessian_pays_l1(shape, costs)
     by_column = goes_by_column(shape, costs)
     matrix = HESSIAN if whole else HESSIAN_BY_COLUMNS if shape.is_sparse else CLASS_BLOCKS
     if not (by_column or has_matrix_l1(shape, costs)):
@@ -338,9 +337,13 @@ def has_matrix_l1(shape: Shape, costs: Costs) -> bool:
     """Tell whether an L1 problem has room for a matrix; if not, columns of X are its model."""
     q, K = shape.n_features + 1, shape.n_outputs
     if shape.is_sparse:
-        whole = K == 1 or K * q <= costs.whole_hessian_l1
-        return whole and (K * q) ** 2 <= costs.matrix_room_l1
+        has_room = (K * q) ** 2 <= costs.matrix_room_l1
+        return has_room and _whole_hessian_pays_l1(shape, costs)
     return q <= costs.full_matrix and K * q**2 <= max(costs.matrix_room_l1, 0.1 * shape.entries)
+
+
+def _whole_hessian_pays_l1(shape: Shape, costs: Costs) -> bool:
+    return shape.n_outputs == 1 or shape.n_coefficients <= costs.whole_hessian_l1
 
 
 def _has_small_passes(shape: Shape, costs: Costs) -> bool:
