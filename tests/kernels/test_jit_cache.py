@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import fastclf
-from fastclf.kernels.runtime import cache as _cache
+from fastclf.kernels.runtime import dispatcher as _dispatcher
 from fastclf.kernels.runtime import jit as _jit
+from fastclf.kernels.runtime import linking as _linking
+from fastclf.kernels.runtime import source as _source
 
 PACKAGE = Path(fastclf.__file__).parent
 FILES = sorted(
@@ -31,11 +33,11 @@ print(out[0], sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 
 CLOSURE = """
 import numpy as np
-from fastclf.kernels.loss import sigmoid
-z, y, out = np.zeros(128), np.ones(128), np.empty(128)
-value = sigmoid.column(z, y, y, 1.0, 1 / 128, (), out)
-stats = sigmoid.column.stats
-print(round(value, 3), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+from fastclf.kernels.loss import softmax
+out = np.empty(1)
+softmax.logsumexp(np.zeros((1, 2)), 1.0, 0, 1, out)
+stats = softmax.logsumexp.stats
+print(round(out[0], 3), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 
@@ -85,11 +87,11 @@ def test_a_kernel_that_closes_over_a_function_is_found_again(tmp_path):
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     assert run(tmp_path, CLOSURE, **cache) == [0.693, 0, 1]
     assert run(tmp_path, CLOSURE, **cache) == [0.693, 1, 0]
-    columns = kernels / "loss" / "columns.py"
-    text = columns.read_text()
-    assert text.count("return scale * total") == 1
-    columns.write_text(text.replace("return scale * total", "return scale + total"))
-    assert run(tmp_path, CLOSURE, **cache) == [88.731, 0, 1]
+    softmax = kernels / "loss" / "softmax.py"
+    text = softmax.read_text()
+    assert text.count("value = top[r] * inverse_t + log_sum[r]") == 1
+    softmax.write_text(text.replace("inverse_t + log_sum[r]", "inverse_t - log_sum[r]"))
+    assert run(tmp_path, CLOSURE, **cache) == [-0.693, 0, 1]
 
 
 @pytest.mark.parametrize("locators", ["UserProvidedCacheLocator", "InTreeCacheLocator"])
@@ -121,9 +123,9 @@ def test_where_no_directory_can_be_written_kernels_are_compiled_without_a_cache(
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_of_the_package_is_in_the_stamp(name, tmp_path):
     kernels = copy_of_the_package(tmp_path)
-    stamp = _cache.package_stamp.__wrapped__
+    stamp = _source.package_stamp.__wrapped__
     before = stamp(kernels)
-    assert before == _cache.package_stamp()
+    assert before == _source.package_stamp()
     path = kernels / name
     text = path.read_text()
     path.write_text(text + "\n")
@@ -294,7 +296,7 @@ def function_of(code, path, **names):
 
 def test_a_function_from_elsewhere_is_described_by_its_file(tmp_path):
     one, other, same = (
-        _cache.description(function_of(f"def function(x):\n    return {factor} * x\n", path))
+        _source.description(function_of(f"def function(x):\n    return {factor} * x\n", path))
         for factor, path in ((1.0, tmp_path / "a"), (2.0, tmp_path / "b"), (1.0, tmp_path / "c"))
     )
     assert one != other and one == same
@@ -303,7 +305,7 @@ def test_a_function_from_elsewhere_is_described_by_its_file(tmp_path):
 def test_a_function_from_elsewhere_is_described_by_the_numbers_it_names(tmp_path):
     code, path = "def function(x):\n    return FACTOR * x\n", tmp_path / "own.py"
     one, other, same = (
-        _cache.description(function_of(code, path, FACTOR=factor)) for factor in (1.0, 2.0, 1.0)
+        _source.description(function_of(code, path, FACTOR=factor)) for factor in (1.0, 2.0, 1.0)
     )
     assert one != other and one == same
 
@@ -313,12 +315,12 @@ def test_a_function_without_a_file_is_described_by_its_code():
     for value in (1.0, 2.0, 1.0):
         scope = {"__name__": "__main__"}
         exec(compile(f"def function(x):\n    return {value} * x\n", "<cell>", "exec"), scope)
-        found.append(_cache.description(scope["function"]))
+        found.append(_source.description(scope["function"]))
     assert found[0] != found[1] and found[0] == found[2]
 
 
 def test_functions_that_name_each_other_have_a_description():
-    assert _cache.description(even) != _cache.description(odd)
+    assert _source.description(even) != _source.description(odd)
 
 
 def even(n):
@@ -327,3 +329,101 @@ def even(n):
 
 def odd(n):
     return n != 0 and even(n - 1)
+
+
+# Kernels that call kernels
+
+
+def make_chain(constant=1.0):
+    """Return new dispatchers, as in another process: ``outer`` calls ``middle`` calls ``inner``."""
+
+    @_jit.routine
+    def inner(x):
+        return x + constant
+
+    @_jit.inlined
+    def middle(x):
+        return 2 * inner(x)
+
+    @_jit.kernel
+    def outer(x):
+        return 10 * middle(x)
+
+    return outer, inner
+
+
+def test_a_loaded_kernel_loads_those_that_it_calls(cache_folder):
+    for hits in (0, 1):
+        outer, inner = make_chain()
+        assert outer(3.0) == 80
+        assert cache_hits(outer) == cache_hits(inner) == hits
+
+
+def test_a_callee_that_is_lost_is_compiled_again(cache_folder):
+    assert make_chain()[0](3.0) == 80
+    for path in cache_folder.rglob("*inner*"):
+        path.unlink()
+    outer, inner = make_chain()
+    assert outer(3.0) == 80
+    assert cache_hits(outer) == 1 and cache_hits(inner) == 0
+
+
+def test_callers_of_different_closures_are_told_apart(cache_folder):
+    for _ in range(2):
+        one, other = make_chain(1.0)[0], make_chain(2.0)[0]
+        assert (one(3.0), other(3.0)) == (80, 100)
+
+
+def test_a_caller_whose_callee_is_another_is_compiled_again(cache_folder, monkeypatch):
+    assert make_chain()[0](3.0) == 80
+    monkeypatch.setattr(_linking, "load", lambda callee: False)
+    outer, _ = make_chain()
+    assert outer(3.0) == 80
+    assert cache_hits(outer) == 0
+
+
+def test_symbols_are_alike_in_every_process(tmp_path):
+    copy_of_the_package(tmp_path)
+    script = """
+import numpy as np
+from fastclf.kernels.loss import sigmoid, softmax
+out = np.empty((1, 1))
+if {first}: softmax.softmax(np.zeros((1, 1)), 1.0, 0, 1, out)
+sigmoid.sigmoid(np.zeros(1), 0, 1, out[0])
+(code,) = sigmoid.sigmoid.overloads.values()
+print(int.from_bytes(code.fndesc.llvm_func_name.encode()) % 1_000_003)
+"""
+    found = []
+    for first in (True, False):
+        environment = {"NUMBA_CACHE_DIR": str(tmp_path / f"cache {first}")}
+        found.append(run(tmp_path, script.format(first=first), **environment))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("decorator", [_jit.routine, _jit.inlined, _jit.primitive])
+def test_kernels_without_an_entry_can_be_called(decorator, cache_folder):
+    for hits in (0, 2):
+        function = decorator(double)
+        assert function(4.0) == 8 and function(4.0) == 8 and function(4) == 8
+        assert function._twin is not None and cache_hits(function._twin) == hits
+
+
+@pytest.mark.parametrize("decorator", [_jit.routine, _jit.kernel])
+def test_a_kernel_is_no_part_of_its_callers(decorator, cache_folder):
+    callee = decorator(double)
+    caller = _jit.kernel(lambda x: callee(x) + 1)
+    assert caller(4.0) == 9
+    (code,) = caller.overloads.values()
+    (inner,) = callee.overloads.values()
+    assert [one.symbol for one in _linking.callees(code)] == [inner.fndesc.llvm_func_name]
+
+
+def test_where_nothing_is_stored_kernels_call_each_other_too(monkeypatch):
+    def fail(*options):
+        raise RuntimeError("no locator")
+
+    monkeypatch.setattr(_dispatcher, "KernelCache", fail)
+    outer, inner = make_chain()
+    assert outer(3.0) == 80
+    (code,) = outer.overloads.values()
+    assert [one.name.rpartition(".")[2] for one in _linking.callees(code)] == ["inner"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, routine
 
 JITTER, JITTER_OF_SINGLE = 1e-12, 1e-7
 """Share of its diagonal that is added to a matrix whose features may be constant or collinear:
@@ -13,13 +13,13 @@ MORE_JITTER, MOST_JITTER = 100.0, 1e12
 """By what the jitter grows until the matrix is definite, and from where on it isn't finite."""
 
 
-@kernel
+@inlined
 def floor(mean):
     """Return what a diagonal is taken to be at least, for jitter; ``mean`` is that of it."""
     return 1e-8 * max(mean, 1e-300)
 
 
-@kernel
+@routine
 def factor(a):
     """Replace the lower triangle of ``a`` (n, n) by its factor; False if it isn't definite."""
     for i in range(a.shape[0]):
@@ -38,7 +38,7 @@ def factor(a):
     return True
 
 
-@kernel
+@routine
 def solve_half(a, x):
     """Multiply the right-hand side ``x`` (n,) by the inverse factor in place.
 
@@ -52,7 +52,7 @@ def solve_half(a, x):
         x[i] = s / ai[i]
 
 
-@kernel
+@routine
 def solve(a, x):
     """Solve for the right-hand side ``x`` (n,) in place, given the factor."""
     solve_half(a, x)

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastclf.kernels.linalg import cholesky
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, kernel, routine
 
 _MOST_SIGNS = 400
 """Coordinates up to which a group jumps: it takes a Cholesky factor of theirs."""
@@ -31,7 +31,7 @@ _AGAIN = 4
 """Sweeps between two jumps, at least."""
 
 
-@kernel
+@inlined
 def violation(gradient, u, strength):
     """Return how far a coordinate is from optimal: the least entry of the subdifferential."""
     if u > 0.0 or strength == 0.0:
@@ -41,7 +41,7 @@ def violation(gradient, u, strength):
     return max(abs(gradient) - strength, 0.0)
 
 
-@kernel
+@inlined
 def lowest(u, slope, curvature, strength):
     """Return where a coordinate's model with slope and curvature at u is lowest."""
     free = u - slope / curvature
@@ -53,7 +53,7 @@ def lowest(u, slope, curvature, strength):
     return 0.0
 
 
-@kernel
+@inlined
 def _couple(Q, at, v):
     total = 0.0
     q = Q[at]
@@ -62,7 +62,7 @@ def _couple(Q, at, v):
     return total
 
 
-@kernel
+@inlined
 def _move(block, U, at, j, change, r, v):
     row = block[j]
     for i in range(r.size):
@@ -72,7 +72,7 @@ def _move(block, U, at, j, change, r, v):
         v[m] += change * direction[m]
 
 
-@kernel
+@routine
 def _sweep(block, U, Q, at, strengths, every, u, r, v):
     # Return the largest violation that was met, and whether a sign changed.
     worst = 0.0
@@ -96,7 +96,7 @@ def _sweep(block, U, Q, at, strengths, every, u, r, v):
     return worst, turned
 
 
-@kernel
+@routine
 def _jump(block, U, Q, at, strengths, u, r, v):
     # Return False if there are too many coordinates, or the matrix is no help.
     count = 0

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, kernel, routine
 
 TILE = 64
 """Features that are taken together."""
 
 
-@kernel
+@inlined
 def centre(row, K):
     """Make the sum over the K columns of each problem 0, in place."""
     for first in range(0, row.size, K):
@@ -19,7 +19,7 @@ def centre(row, K):
             row[c] -= mean
 
 
-@kernel
+@routine
 def _centre_tile(tile, size, K):
     # The same for each of the first ``size`` features of a tile (C, TILE).
     mean = np.empty(TILE)
@@ -39,7 +39,7 @@ def _centre_tile(tile, size, K):
                 row[j] -= mean[j]
 
 
-@kernel
+@routine
 def _by_rows(gradient, center, second, inverse, strength, top, out):
     d = center.size
     low = out[d]
@@ -51,7 +51,7 @@ def _by_rows(gradient, center, second, inverse, strength, top, out):
             low[c] -= middle * o[c]
 
 
-@kernel
+@routine
 def _by_tiles(gradient, center, second, inverse, strength, top, K, out):
     # Loops over a few classes start up more often than they run, so tiles are turned over.
     d, columns = center.size, top.size

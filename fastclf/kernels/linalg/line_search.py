@@ -15,7 +15,7 @@ taken leaves an update of the Hessian that is positive definite, whatever its sl
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, kernel
 
 MOST_TRIALS = 25
 """Trials of a search, after which no point is better within the arithmetic."""
@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST = 0.01, 0.6
 """Shares of a bracket between which a step that was too long is cut."""
 
 
-@kernel
+@inlined
 def rounding(value, eps):
     """Return by how much values may differ for rounding alone."""
     return 16 * eps * max(abs(value), 1e-300)
@@ -60,7 +60,7 @@ def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, ta
             t[m] *= share_of_step(t[m], values[m], start, value, slope)
 
 
-@kernel
+@inlined
 def decreases(value0, slope0, eps, value1, slope1, t):
     """Tell whether a step t, from a value and slope to others, decreases the objective enough."""
     if not (np.isfinite(value1) and np.isfinite(slope1)):
@@ -69,7 +69,7 @@ def decreases(value0, slope0, eps, value1, slope1, t):
     return near or value1 <= value0 + _C1 * t * slope0
 
 
-@kernel
+@inlined
 def share_of_step(t, value0, slope0, value1, slope1):
     """Return what share of a step t to try that was too long."""
     share = _SHORTEST
@@ -94,7 +94,7 @@ def record(value, norm, eps, lowest, smallest, stale):
     return lowest, smallest, stale + 1.0
 
 
-@kernel
+@inlined
 def is_met(norm, expected, limits):
     """Tell whether a problem is done: :meth:`fastclf.solvers.stopping.Stopping.is_met` of one."""
     tol, negligible, much_smaller, modest, _ = limits

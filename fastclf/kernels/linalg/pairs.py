@@ -18,7 +18,7 @@ the pair ``newest`` was stored last, the one after it, cyclically, is the oldest
 import numpy as np
 
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 
 
 @kernel
@@ -45,7 +45,7 @@ def dots(a, b, out):
                     out[m] += x[k] * y[k]
 
 
-@kernel
+@routine
 def _add(scales, a, out):
     M = scales.size
     if M == 1:
@@ -65,7 +65,7 @@ def _add(scales, a, out):
                     y[k] += scales[m] * x[k]
 
 
-@kernel
+@routine
 def _advance_one(old, old_gradient, new, new_gradient, step, change, products, squares, largest):
     # A single column: its sums stay in registers.
     product, square, most = 0.0, 0.0, 0.0
@@ -114,7 +114,7 @@ def advance(running, old, old_gradient, new, new_gradient, eps, step, change, rh
         rho[m] = 1.0 / product if running[m] and product > eps * square else 0.0
 
 
-@kernel
+@routine
 def _add_and_dot(scales, a, out, b, products):
     # Both in one read of ``out``: its inner products with b, once the multiple of a is added.
     M = scales.size
@@ -148,7 +148,7 @@ def two_loops(add_and_dot):
         loop. The first fills ``alphas``, both change the vector in place.
     """
 
-    @kernel
+    @routine
     def first(steps, changes, rhos, newest, used, alphas, products, q):
         scales = np.zeros(products.size)
         for age in range(used):
@@ -159,7 +159,7 @@ def two_loops(add_and_dot):
             # The product with the oldest step is one too many.
             add_and_dot(scales, changes[i], q, steps[(i - 1) % len(steps)], products)
 
-    @kernel
+    @routine
     def second(steps, changes, rhos, newest, used, alphas, products, r):
         scales = np.zeros(products.size)
         for age in range(used - 1, -1, -1):

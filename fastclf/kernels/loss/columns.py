@@ -13,7 +13,7 @@ two numbers, and takes constants in the dtype of z, as ``type(z)(0.5)``.
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 
 TILE = 128
 """Rows of a column that are worked on together."""
@@ -22,7 +22,7 @@ TILE = 128
 def tile_of(loss):
     """Return the kernel for a :class:`~fastclf.kernels.runtime.records.Tile`; see `kinds`."""
 
-    @kernel
+    @routine
     def tile(batch, parameters, rows, slopes, values):
         z, y = batch.logits.reshape(-1), batch.soft.reshape(-1)
         weights, positive = batch.weights.reshape(-1), batch.positive.reshape(-1)
@@ -37,7 +37,7 @@ def tile_of(loss):
     return tile
 
 
-@kernel
+@routine
 def add_columns(losses, weights, scale, rows, values):
     """Add weighted losses of K columns, both (rows K,) or longer, to ``values`` (K,)."""
     K = values.size
@@ -73,7 +73,7 @@ def column_of(loss):
     weighted slopes, ``curvatures`` (TILE,) is written; return the weighted sum of the losses.
     """
 
-    @kernel
+    @routine
     def column(z, y, weights, positive, scale, parameters, curvatures):
         losses = np.empty(TILE)
         for r in range(TILE):

@@ -11,12 +11,12 @@ import numpy as np
 from fastclf.kernels.loss import sigmoid
 from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.runtime.arrays import not_literal
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.lanes import LANES, add_outer_products, add_products
 from fastclf.kernels.runtime.primitives import log1p, maximum
 
 
-@kernel
+@routine
 def _plain(z, soft, scale, rows, g, values):
     # Losses of rows that all count alike. Of log(1 + e), e <= 1, only the sum is wanted, which is
     # the logarithm of a product of numbers up to 2.

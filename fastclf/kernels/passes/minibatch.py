@@ -22,7 +22,7 @@ import numpy as np
 from fastclf.kernels.passes.value_and_grad import value_and_grad
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.records import Data
 
 SGD, ADAM = range(2)
@@ -113,7 +113,7 @@ class Moved(NamedTuple):
     values: Any
 
 
-@kernel
+@routine
 def to_raw(u, u0, scaling, w, b):
     """Write the raw coefficients ``w, b`` of standardised ones ``u`` and ``u0`` (C,)."""
     center, inverse_scale, by_feature = scaling
@@ -138,7 +138,7 @@ def to_raw(u, u0, scaling, w, b):
             b[a] -= shift
 
 
-@kernel
+@routine
 def _to_standardised(gw, gb, w, penalty, scaling):
     # The gradient in u, in place, from the gradient in w and b and the penalty (C,) of w.
     center, inverse_scale, by_feature = scaling
@@ -157,7 +157,7 @@ def _to_standardised(gw, gb, w, penalty, scaling):
                 ga[c] = (ga[c] + penalty[a] * wa[c]) * inverse_scale[c]
 
 
-@kernel
+@routine
 def _decay(u, rate, decay, scaling):
     # Decoupled decay of w at rate * decay (C,), as a step in u: both scales come from D.
     _, inverse_scale, by_feature = scaling
@@ -174,7 +174,7 @@ def _decay(u, rate, decay, scaling):
                 ua[c] -= scale * (inverse_scale[c] * inverse_scale[c]) * ua[c]
 
 
-@kernel
+@routine
 def _squared_norm(g):
     total = 0.0
     for i in range(g.size):
@@ -182,7 +182,7 @@ def _squared_norm(g):
     return total
 
 
-@kernel
+@routine
 def _sgd(u, g, velocity, rate, momentum, nesterov):
     number = u.dtype.type
     rate = number(rate)
@@ -197,7 +197,7 @@ def _sgd(u, g, velocity, rate, momentum, nesterov):
             u[i] -= rate * velocity[i]
 
 
-@kernel
+@routine
 def _adam(u, g, mean, square, rate, parameters, step):
     beta1, beta2, epsilon = parameters
     number = u.dtype.type
@@ -213,7 +213,7 @@ def _adam(u, g, mean, square, rate, parameters, step):
         u[i] -= rate_ * mean[i] / (np.sqrt(square[i]) + epsilon_)
 
 
-@kernel
+@routine
 def _scales(data, order, start, stop, scale, mass):
     # The weights of a batch in each problem, and their inverses. Return the largest.
     heaviest = 0.0
@@ -228,7 +228,7 @@ def _scales(data, order, start, stop, scale, mass):
     return heaviest
 
 
-@kernel
+@routine
 def _clip(gw, gb, clip_norm):
     norm = np.sqrt(_squared_norm(gw) + _squared_norm(gb))
     if norm > clip_norm:
@@ -239,7 +239,7 @@ def _clip(gw, gb, clip_norm):
             gb[c] *= shrink
 
 
-@kernel
+@routine
 def _add_to_average(values, share, average):
     for i in range(values.size):
         average[i] += share * (values[i] - average[i])

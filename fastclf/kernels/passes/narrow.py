@@ -34,7 +34,7 @@ from fastclf.kernels.loss.softmax import shifted
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime import sharing
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel, primitive
+from fastclf.kernels.runtime.jit import kernel, primitive, routine
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
 from fastclf.kernels.runtime.records import Data
 
@@ -45,7 +45,7 @@ STEP = 4
 """Features that are multiplied with as many others at a time."""
 
 
-@kernel
+@routine
 def _load(X, order, center, start, rows, x):
     # Rows beyond the last are zeros, which add nothing.
     d = X.shape[1]
@@ -58,7 +58,7 @@ def _load(X, order, center, start, rows, x):
     fill(x[d, :rows], 1.0)
 
 
-@kernel
+@routine
 def _forward(x, w, z):
     for k in range(z.shape[0]):
         zk = z[k]
@@ -70,7 +70,7 @@ def _forward(x, w, z):
                 zk[r] += (w0 * x0[r] + w1 * x1[r]) + (w2 * x2[r] + w3 * x3[r])
 
 
-@kernel
+@routine
 def _backward(x, slopes, gradient):
     for k in range(slopes.shape[0]):
         s = slopes[k]
@@ -88,7 +88,7 @@ def _backward(x, slopes, gradient):
             gradient[k, j + 3] += s3
 
 
-@kernel
+@routine
 def _add_block(x, curvature, t, block):
     # The lower triangle, in squares of four by four.
     t0, t1, t2, t3 = t[0], t[1], t[2], t[3]
@@ -282,14 +282,14 @@ def shared(kind):
     return sharing.shared(of_kind(kind))
 
 
-@kernel
+@routine
 def _copy_lower(block, q, out):
     for i in range(q):
         for j in range(i + 1):
             out[i, j] = block[i, j]
 
 
-@kernel
+@routine
 def _add_pair(block, q, k, other, out):
     # Into the lower triangle, where the columns of two classes begin at k > other.
     for i in range(q):

@@ -12,17 +12,17 @@ them beyond ``rows`` means nothing.
 import numpy as np
 
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, kernel, routine
 from fastclf.kernels.runtime.primitives import prefetch
 
 
-@kernel
+@inlined
 def row_of(order, position):
     """Return the row of X at a position; unsigned, so that Numba doesn't look for negative ones."""
     return np.uintp(order[np.uintp(position)] if order.size else position)
 
 
-@kernel
+@inlined
 def _ask_for_two_rows(X, order, position):
     # Half a tile's rows are asked for in its predecessor's forward product and half in the backward
     # one, so that they come from memory while other rows are worked on.
@@ -31,7 +31,7 @@ def _ask_for_two_rows(X, order, position):
         prefetch(X[row_of(order, p)])
 
 
-@kernel
+@routine
 def forward(X, order, start, rows, w, b, column, z):
     """Write ``X[rows] @ w.T + b`` to ``z[:rows]`` (rows, K)."""
     C = z.shape[1]
@@ -100,7 +100,7 @@ def forward(X, order, start, rows, w, b, column, z):
             zr[c] += b[c]
 
 
-@kernel
+@routine
 def backward(X, order, start, rows, g, column, gw, gb):
     """Add ``g[:rows].T @ X[rows]`` to ``gw`` (C, d) and the sums of g to ``gb`` (C,)."""
     C = g.shape[1]

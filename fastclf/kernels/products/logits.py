@@ -5,10 +5,10 @@ the gradient in w that in these logits. BLAS then does the rest: for many column
 the register tiles of :mod:`fastclf.kernels.products.dense`.
 """
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import routine
 
 
-@kernel
+@routine
 def forward(products, order, first, rows, w, b, column, z):
     """Write rows from ``first`` on and columns from ``column`` on to ``z[:rows]`` (rows, K).
 
@@ -23,7 +23,7 @@ def forward(products, order, first, rows, w, b, column, z):
             zr[k] = p[k] + b[k]
 
 
-@kernel
+@routine
 def backward(products, order, first, rows, g, column, out, gb):
     """Write ``g[:rows]`` (rows, K) to its place in ``out``; add its sums to ``gb`` (C,)."""
     K = g.shape[1]

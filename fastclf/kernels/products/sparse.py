@@ -8,10 +8,10 @@ import numpy as np
 
 from fastclf.kernels.products.dense import row_of
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 
 
-@kernel
+@routine
 def forward(X, order, start, rows, w, b, column, z):
     """Write ``X[rows] @ w + b`` to ``z[:rows]`` (rows, K)."""
     data, indices, indptr = X
@@ -34,7 +34,7 @@ def forward(X, order, start, rows, w, b, column, z):
                     zr[k] += value * wj[k]
 
 
-@kernel
+@routine
 def backward(X, order, start, rows, g, column, gw, gb):
     """Add ``X[rows].T @ g[:rows]`` to ``gw`` (d, C) and the sums of g to ``gb`` (C,)."""
     data, indices, indptr = X
@@ -95,7 +95,7 @@ def sums(X, weights, start, stop, first, second):
             second[j] += part * value
 
 
-@kernel
+@routine
 def add_moments(data, indices, first, last, slope, block):
     """Add the lower triangle of a row's moments, and of 1, times the slope; indices must rise."""
     d = block.shape[0] - 1

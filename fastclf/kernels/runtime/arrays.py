@@ -5,31 +5,31 @@ A slice assignment takes Numba far longer to compile than a loop.
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined
 
 
-@kernel
+@inlined
 def fill(out, value):
     """Set every entry of ``out`` (m,) to a value."""
     for i in range(out.size):
         out[i] = value
 
 
-@kernel
+@inlined
 def copy(source, out):
     """Copy ``source`` to ``out``, both (m,)."""
     for i in range(source.size):
         out[i] = source[i]
 
 
-@kernel
+@inlined
 def add(source, out):
     """Add ``source`` to ``out``, both (m,)."""
     for i in range(source.size):
         out[i] += source[i]
 
 
-@kernel
+@inlined
 def fill_weights(weights, start, out):
     """Copy the weights from ``start`` on to ``out``, or repeat the one there is."""
     if weights.size == 1:
@@ -39,7 +39,7 @@ def fill_weights(weights, start, out):
         copy(part[: out.size], out)
 
 
-@kernel
+@inlined
 def not_literal():
     """Return 0 and False as variables.
 

@@ -13,93 +13,14 @@ Where no cache can be written, or an entry can't be read, the kernel is compiled
 import glob
 import hashlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from numba.core import caching
 from numba.core.serialize import dumps
 
-PACKAGE = Path(__file__).parents[1]
-
-
-@cache
-def package_stamp(folder: Path = PACKAGE) -> str:
-    """Return a digest of the paths and contents of all Python files in `folder`, at any depth."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}:{len(content)}:".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def description(value: Any) -> str:
-    """Return what tells a value apart that compiled code depends on, alike in every process.
-
-    Parameters
-    ----------
-    value : object
-        A function, compiled or not, or a constant.
-    """
-    parts: list[str] = []
-    _describe(value, parts, set())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _describe(value: Any, parts: list[str], seen: set[int]) -> None:
-    function = getattr(value, "py_func", value)
-    if isinstance(function, ModuleType):
-        parts.append(f"module {function.__name__} {_digest(getattr(function, '__file__', None))}")
-    elif isinstance(function, FunctionType):
-        parts.append(f"function {function.__module__} {function.__qualname__}")
-        if id(function) in seen:
-            return
-        seen.add(id(function))
-        for cell in function.__closure__ or ():
-            _describe(cell.cell_contents, parts, seen)
-        if not Path(function.__code__.co_filename).is_relative_to(PACKAGE):
-            _describe_from_elsewhere(function, parts, seen)
-    elif isinstance(value, tuple):
-        parts.append(f"tuple {type(value).__qualname__} {len(value)}")
-        for part in value:
-            _describe(part, parts, seen)
-    else:
-        parts.append(f"constant {hashlib.sha256(dumps(value)).hexdigest()}")
-
-
-def _describe_from_elsewhere(function: FunctionType, parts: list[str], seen: set[int]) -> None:
-    # Its own file, and the functions, modules and numbers that its code names.
-    parts.append(_digest(function.__code__.co_filename) or _code(function.__code__))
-    for name in _names(function.__code__):
-        value = function.__globals__.get(name)
-        own = getattr(value, "py_func", value)
-        if isinstance(own, FunctionType | ModuleType | bool | int | float | str):
-            parts.append(name)
-            _describe(value, parts, seen)
-
-
-def _names(code: CodeType) -> list[str]:
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names += _names(constant)
-    return names
-
-
-def _code(code: CodeType) -> str:
-    # Of a function without a file, as in a notebook.
-    constants = [_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    return f"code {code.co_code.hex()} {constants}"
-
-
-@cache
-def _digest(file: str | None) -> str:
-    # Empty where there is no such file. A module may be compiled code, which is never read.
-    if file is None or not file.endswith(".py") or not Path(file).is_file():
-        return ""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+from fastclf.kernels.runtime import linking
+from fastclf.kernels.runtime.source import description, package_stamp
 
 
 class _DataFiles(caching.IndexDataCacheFile):
@@ -130,6 +51,32 @@ class _KernelCacheImpl(caching.CompileResultCacheImpl):
         super().__init__(function)
         self._locator.get_source_stamp = package_stamp
 
+    def reduce(self, code: Any) -> tuple:
+        return linking.callees(code), super().reduce(code)
+
+    def rebuild(self, target_context: Any, payload: tuple) -> Any:
+        callees, stored = payload
+        if not all(map(linking.load, callees)):
+            return None
+        return super().rebuild(target_context, stored)
+
+
+class NoCache(caching.NullCache):
+    """What a kernel has where no directory can be written.
+
+    Parameters
+    ----------
+    is_inlined : bool
+    """
+
+    def __init__(self, is_inlined: bool) -> None:
+        self._is_inlined = is_inlined
+
+    def save_overload(self, sig: Any, code: Any) -> None:
+        """Store nothing."""
+        if not self._is_inlined:
+            linking.keep_apart(code)
+
 
 class KernelCache(caching.FunctionCache):
     """The cache of one kernel.
@@ -137,6 +84,10 @@ class KernelCache(caching.FunctionCache):
     Parameters
     ----------
     function : callable
+    is_inlined : bool
+        Whether its code becomes part of that of its callers.
+    has_entry : bool
+        Whether Python can call it.
 
     Raises
     ------
@@ -146,29 +97,35 @@ class KernelCache(caching.FunctionCache):
 
     _impl_class = _KernelCacheImpl
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, is_inlined: bool, has_entry: bool) -> None:
         super().__init__(function)
+        self._is_inlined = is_inlined
+        self._options = (is_inlined, has_entry)
         stamp = self._cache_file._source_stamp
         self._cache_file = _DataFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is stored for a signature, or None."""
         try:
-            return super().load_overload(sig, target_context)
+            code = super().load_overload(sig, target_context)
         except Exception:  # a damaged pickle may raise anything
             self._start_afresh()
             return None
+        if code is not None and not self._is_inlined:
+            linking.keep_apart(code)
+        return code
 
-    def save_overload(self, sig: Any, data: Any) -> None:
+    def save_overload(self, sig: Any, code: Any) -> None:
         """Store what was compiled for a signature, if that can be done."""
         try:
-            super().save_overload(sig, data)
+            super().save_overload(sig, code)
         except OSError:
             self.disable()
+        if not self._is_inlined:
+            linking.keep_apart(code)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple:
-        code = hashlib.sha256(self._py_func.__code__.co_code).hexdigest()
-        return sig, codegen.magic_tuple(), (code, description(self._py_func))
+        return sig, codegen.magic_tuple(), (*self._options, description(self._py_func))
 
     def _start_afresh(self) -> None:
         # Saving reads the index again, so a damaged one must go.

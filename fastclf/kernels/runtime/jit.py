@@ -22,23 +22,37 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastclf.kernels.runtime.cache import KernelCache
+from fastclf.kernels.runtime.dispatcher import Kernel
 
 CONTRACT = frozenset({"contract"})
 REDUCTIONS = frozenset({"contract", "reassoc", "nsz"})
 
 
-def _jit(function: Callable, fastmath: frozenset[str]) -> Any:
+class _Flags(set):
+    # Numba makes a part of a function's symbol of the text of its flags. The order of a set of
+    # words is another in each process.
+    def __repr__(self) -> str:
+        return " ".join(sorted(self))
+
+    def copy(self) -> "_Flags":
+        return _Flags(self)
+
+
+def _jit(function: Callable, fastmath: frozenset[str], inlined: bool, entry: bool) -> Any:
     if numba.config.DISABLE_JIT:
         return _interpreted(function)
-    dispatcher = numba.njit(
-        nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=True
-    )(function)
-    try:
-        dispatcher._cache = KernelCache(function)
-    except RuntimeError:  # no directory can be written: keep Numba's null cache
-        pass
-    return dispatcher
+    return Kernel(
+        function,
+        targetoptions={
+            "nopython": True,
+            "nogil": True,
+            "error_model": "numpy",
+            "fastmath": _Flags(fastmath),
+            "forceinline": inlined,
+            "no_cpython_wrapper": not entry,
+            "no_cfunc_wrapper": True,
+        },
+    )
 
 
 def _interpreted(function: Callable) -> Callable:
@@ -63,10 +77,23 @@ def twin(function: Callable) -> Callable:
 
 
 def primitive(function: Callable) -> Any:
-    """Compile an elementwise function whose operations must not be reordered."""
-    return _jit(function, CONTRACT)
+    """Compile an elementwise function whose operations must not be reordered.
+
+    It becomes part of its callers.
+    """
+    return _jit(function, CONTRACT, inlined=True, entry=False)
+
+
+def inlined(function: Callable) -> Any:
+    """Compile a loop over few numbers, or a part of a loop; it becomes part of its callers."""
+    return _jit(function, REDUCTIONS, inlined=True, entry=False)
+
+
+def routine(function: Callable) -> Any:
+    """Compile a loop that kernels call. It is no part of its callers, and has no entry."""
+    return _jit(function, REDUCTIONS, inlined=False, entry=False)
 
 
 def kernel(function: Callable) -> Any:
-    """Compile a loop over rows or columns; its sums may be reordered."""
-    return _jit(function, REDUCTIONS)
+    """Compile a loop that Python calls, and other kernels may call."""
+    return _jit(function, REDUCTIONS, inlined=False, entry=True)

@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastclf.kernels.runtime import twins
-from fastclf.kernels.runtime.jit import kernel, twin
+from fastclf.kernels.runtime.jit import inlined, kernel, twin
 
 CAN_WAIT = hasattr(os, "sched_yield")
 """Whether the system has ``sched_yield``; without it threads don't wait for calls in a loop."""
@@ -75,32 +75,32 @@ def _give_way(typing_context):
     return types.int32(), generate
 
 
-@kernel
+@inlined
 def _pause():
     if CAN_WAIT:
         _give_way()
 
 
-@kernel
+@inlined
 def take(turns):
     """Return the number of the next piece, of as many as there are."""
     return _increase(turns, _TAKEN)
 
 
-@kernel
+@inlined
 def done(turns):
     """Tell that a piece is done."""
     _increase(turns, _DONE)
 
 
-@kernel
+@inlined
 def begin(turns, leads):
     """Take part in a call: ``leads`` is True in the caller's own thread."""
     if not leads:
         _increase(turns, _CAME)
 
 
-@kernel
+@inlined
 def finish(turns, leads, pieces):
     """End it: the caller waits until all pieces are done, and its helpers out of its way."""
     if not leads:
@@ -146,7 +146,7 @@ def shared(work):
     return share
 
 
-@kernel
+@inlined
 def is_complete(turns, pieces):
     """Tell whether all pieces are done."""
     return _load(turns, _DONE) >= pieces

@@ -23,7 +23,7 @@ from fastclf.kernels.linalg.line_search import MOST_TRIALS, decreases, is_met, r
 from fastclf.kernels.linalg.pairs import two_loops
 from fastclf.kernels.passes.labels import value_and_grad
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.lanes import (
     LANES,
     add_outer_triangular_products,
@@ -70,7 +70,7 @@ def _add_and_dot(rows, lanes, totals):
     return {0: total}, [totals[0] + total * b]
 
 
-@kernel
+@routine
 def _add_lanes_and_dot(scales, a, out, b, products):
     factor = np.empty(LANES, out.dtype)
     for m in range(LANES):
@@ -159,7 +159,7 @@ def _add_multiple(rows, lanes, totals):
     return {0: total + a * lanes[0]}, []
 
 
-@kernel
+@routine
 def _to_basis(gradient, inverse_hessian):
     # The coordinates of the gradient about the center: its products with the basis, or what solves
     # for it with the transposed factors.
@@ -179,7 +179,7 @@ def _to_basis(gradient, inverse_hessian):
         _add_multiple((moved[i + 1 :], factors[i, i + 1 :]), (minus,), ())
 
 
-@kernel
+@routine
 def _precondition(q, inverse_hessian, scales):
     middle, basis, factors, inverse, curvature, _, coordinates = inverse_hessian
     d = middle.size
@@ -209,7 +209,7 @@ def _precondition(q, inverse_hessian, scales):
         q[d, m] -= shift[m]
 
 
-@kernel
+@routine
 def _products_with_inverse(change, inverse_hessian, products):
     # Of each change (d + 1, LANES) of the gradient with the inverse Hessian times it.
     middle, _, factors, inverse, curvature, _, coordinates = inverse_hessian
@@ -227,7 +227,7 @@ def _products_with_inverse(change, inverse_hessian, products):
         products[m] += float(top[m]) * float(top[m]) / curvature[m]
 
 
-@kernel
+@routine
 def _direct(steps, changes, rhos, places, inverse_hessian, scales, gradient, q):
     # The approximate inverse Hessian times the gradient, to q.
     newest, used = places
@@ -240,7 +240,7 @@ def _direct(steps, changes, rhos, places, inverse_hessian, scales, gradient, q):
     _second_loop(*past, q)
 
 
-@kernel
+@routine
 def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient, along):
     # The objective at theta and the step times the direction, computed in the dtype of w and slopes
     # (d + 1, LANES), and its slope along the direction.
@@ -259,7 +259,7 @@ def _evaluate(X, target, penalty, fit_intercept, at, w, slopes, values, gradient
         values[m] += 0.5 * penalty[m] * squares[m]
 
 
-@kernel
+@routine
 def _judge(numbers, eps, trial_values, trial_slopes, moved):
     # Mark with 1 in ``moved`` the lanes that go to their trials, and count them; the others get the
     # length of their next trial.
@@ -284,7 +284,7 @@ def _judge(numbers, eps, trial_values, trial_slopes, moved):
     return count
 
 
-@kernel
+@routine
 def _update_states(numbers, eps, limits, values, norms, moved):
     # Update the numbers of the lanes that moved, before they get directions.
     patience = limits[4]
@@ -305,7 +305,7 @@ def _update_states(numbers, eps, limits, values, norms, moved):
         own[TRIALS] = 0.0
 
 
-@kernel
+@routine
 def _retire(numbers, limits, most_steps, moved):
     for m in range(LANES):
         own = numbers[:, m]

@@ -19,7 +19,7 @@ import numpy as np
 from fastclf.kernels.linalg import cholesky, line_search
 from fastclf.kernels.passes import narrow
 from fastclf.kernels.runtime.arrays import add, copy, fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
@@ -41,7 +41,7 @@ NUMBERS = _TRIES + 1
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@kernel
+@routine
 def _norm(gradient, center):
     # The largest entry of the gradient, the center undone.
     d = center.size
@@ -54,7 +54,7 @@ def _norm(gradient, center):
     return largest
 
 
-@kernel
+@routine
 def _fill_system(blocks, K, strength, free, jitter, a):
     # The matrix (K q, K q), of which the lower triangle counts.
     q = a.shape[0] // K
@@ -79,7 +79,7 @@ def _fill_system(blocks, K, strength, free, jitter, a):
                 a[max(i, j), min(i, j)] = 1.0 if i == j else 0.0
 
 
-@kernel
+@routine
 def _direct(gradient, blocks, strength, free, q, jitter, direction):
     # Fill the Newton direction (K, side); return its slope.
     K = gradient.shape[0]
@@ -109,7 +109,7 @@ def _direct(gradient, blocks, strength, free, q, jitter, direction):
     return slope
 
 
-@kernel
+@routine
 def _try(numbers, origin, direction, trial, values, gradients, blocks):
     # Fill the next trial, and clear the sums of its pass.
     for k in range(trial.shape[0]):

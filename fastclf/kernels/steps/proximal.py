@@ -23,7 +23,7 @@ from fastclf.kernels.passes import narrow, sparse_column
 from fastclf.kernels.passes.narrow import STEP
 from fastclf.kernels.products import sparse
 from fastclf.kernels.runtime.arrays import copy, fill
-from fastclf.kernels.runtime.jit import kernel
+from fastclf.kernels.runtime.jit import inlined, kernel, routine
 from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
@@ -53,7 +53,7 @@ FLOOR = 1e-20
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@kernel
+@inlined
 def enough(value, slope, t, trial_value, noise, norm, trial_norm):
     """Tell whether a trial with a step t is good enough."""
     if not np.isfinite(trial_value):
@@ -63,7 +63,7 @@ def enough(value, slope, t, trial_value, noise, norm, trial_norm):
     return trial_value <= value + noise and trial_norm < norm
 
 
-@kernel
+@inlined
 def cut(value, slope, t, trial_value):
     """Return a shorter step than t, whose value was too large."""
     if not np.isfinite(trial_value):
@@ -73,7 +73,7 @@ def cut(value, slope, t, trial_value):
     return t * min(max(share, _SHORTEST), _LONGEST)
 
 
-@kernel
+@routine
 def _norm(x, gradient, center, l1):
     # The largest violation, the center undone.
     d = center.size
@@ -96,7 +96,7 @@ def take_steps(kind, is_sparse):
 def _of_dense(kind):
     add_rows = narrow.of_kind(kind)
 
-    @kernel
+    @routine
     def of_dense(data, w, center, n, values, sums, blocks):
         add_rows(data, (w, center, True), 0, n, (values, sums, blocks))
 
@@ -106,7 +106,7 @@ def _of_dense(kind):
 def _of_sparse(kind):
     add_rows = sparse_column.value_and_grad(kind)
 
-    @kernel
+    @routine
     def of_sparse(data, w, center, n, values, sums, blocks):
         own, d = w[0], center.size
         for j in range(d):

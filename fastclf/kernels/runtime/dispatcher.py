@@ -1,0 +1,54 @@
+"""A kernel: a Python function that is compiled for the types of its arguments."""
+
+from typing import Any
+
+from numba.core.registry import CPUDispatcher
+
+from fastclf.kernels.runtime import linking
+from fastclf.kernels.runtime.cache import KernelCache, NoCache
+
+
+class Kernel(CPUDispatcher):
+    """Numba's dispatcher, with the package's cache and way of linking.
+
+    A kernel that is compiled without an entry from Python can be called from Python all the same:
+    it is compiled once more then, with an entry.
+
+    Parameters
+    ----------
+    py_func, locals, targetoptions, pipeline_class
+        As Numba has them.
+    """
+
+    def __init__(
+        self, py_func, locals=None, targetoptions=None, pipeline_class=linking.KernelCompiler
+    ):
+        super().__init__(py_func, locals, targetoptions, pipeline_class)
+        self.is_inlined = self.targetoptions.get("forceinline", False)
+        self.has_entry = not self.targetoptions.get("no_cpython_wrapper", False)
+        self._twin: Kernel | None = None
+        try:
+            self._cache = KernelCache(py_func, self.is_inlined, self.has_entry)
+        except RuntimeError:  # no directory can be written
+            self._cache = NoCache(self.is_inlined)
+        linking.register(self)
+
+    def add_overload(self, code: Any) -> None:
+        """Take what was compiled or loaded for a tuple of types."""
+        if self.has_entry:
+            super().add_overload(code)
+        else:
+            self.overloads[tuple(code.signature.args)] = code
+        if not self.is_inlined:
+            linking.register_code(self, code)
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        # Numba asks for an entry that it doesn't have.
+        if self.has_entry:
+            return super()._compile_for_args(*args, **kws)
+        if self._twin is None:
+            options = self.targetoptions | {"no_cpython_wrapper": False}
+            self._twin = Kernel(self.py_func, self.locals, options)
+        entry = self._twin._compile_for_args(*args, **kws)
+        self._insert([self.typeof_pyval(value)._code for value in args], entry, False)
+        return entry
