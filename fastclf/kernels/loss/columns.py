@@ -13,7 +13,7 @@ two numbers, and takes constants in the dtype of z, as ``type(z)(0.5)``.
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import kernel, routine
+from fastclf.kernels.runtime.jit import inlined, kernel, routine
 
 TILE = 128
 """Rows of a column that are worked on together."""
@@ -37,7 +37,7 @@ def tile_of(loss):
     return tile
 
 
-@routine
+@inlined
 def add_columns(losses, weights, scale, rows, values):
     """Add weighted losses of K columns, both (rows K,) or longer, to ``values`` (K,)."""
     K = values.size

@@ -28,7 +28,7 @@ from fastclf.kernels.loss.softmax import (
     shifted,
 )
 from fastclf.kernels.runtime.arrays import fill, fill_weights, not_literal
-from fastclf.kernels.runtime.jit import inlined, kernel, primitive, routine
+from fastclf.kernels.runtime.jit import inlined, kernel, primitive
 from fastclf.kernels.runtime.primitives import log1p
 
 BLOCK = 16384
@@ -228,7 +228,7 @@ def distilled(
     return total
 
 
-@routine
+@inlined
 def _targets(batch, smoothing, rows):
     # A smoothed hard target is a soft one.
     if batch.soft.shape[0] > 0:
@@ -239,7 +239,7 @@ def _targets(batch, smoothing, rows):
     return targets
 
 
-@routine
+@inlined
 def hard_tile(batch, parameters, rows, slopes, values):
     """Take the classes of a :class:`~fastclf.kernels.runtime.records.Tile`."""
     begin, _ = not_literal()
@@ -249,7 +249,7 @@ def hard_tile(batch, parameters, rows, slopes, values):
     )
 
 
-@routine
+@inlined
 def soft_tile(batch, parameters, rows, slopes, values):
     """Take the distributions of a tile, or its classes smoothed."""
     begin, add = not_literal()
@@ -259,7 +259,7 @@ def soft_tile(batch, parameters, rows, slopes, values):
     )
 
 
-@routine
+@inlined
 def distilled_tile(batch, parameters, rows, slopes, values):
     """Take whichever targets a tile has, and its teacher."""
     begin, _ = not_literal()

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastclf.kernels.loss.columns import add_columns, column_of, tile_of
 from fastclf.kernels.runtime.arrays import fill_weights, not_literal
-from fastclf.kernels.runtime.jit import kernel, primitive, routine
+from fastclf.kernels.runtime.jit import inlined, kernel, primitive
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
 
 BLOCK = 1024
@@ -115,7 +115,7 @@ tile = tile_of(binary_cross_entropy)
 column = column_of(binary_cross_entropy)
 
 
-@routine
+@inlined
 def distilled_tile(batch, parameters, rows, slopes, values):
     """Add ``a BCE(y, z) + (1 - a) T² BCE(q, z / T)``, q the ``teacher``."""
     _, temperature, hard_weight = parameters

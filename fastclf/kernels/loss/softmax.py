@@ -14,7 +14,7 @@ when it has more than eight pairs of them to check for overlap.
 
 import numpy as np
 
-from fastclf.kernels.runtime.jit import inlined, kernel, primitive, routine
+from fastclf.kernels.runtime.jit import inlined, kernel, primitive
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
 
 TILE = 64
@@ -36,7 +36,7 @@ def shifted(z, top, inverse_t):
     return (z - top) * inverse_t
 
 
-@routine
+@inlined
 def exponentials_across(tile, inverse_t, x, e, top, rest):
     """Fill ``x`` and ``e`` (K, TILE), transposed, ``top`` and ``rest`` (TILE,) from a tile.
 
@@ -71,7 +71,7 @@ def exponentials_across(tile, inverse_t, x, e, top, rest):
         rest[r] = _combine(rest[r], below[r], number(K))
 
 
-@routine
+@inlined
 def exponentials_within(z, inverse_t, e):
     """Fill ``e`` (K,) from one row; return its maximum and its rest."""
     number = z.dtype.type
@@ -92,7 +92,7 @@ def exponentials_within(z, inverse_t, e):
     return top, _combine(rest, below, number(z.size))
 
 
-@routine
+@inlined
 def scale_across(e, factor, out):
     """Write a transposed tile to its rows ``out``, each multiplied by its factor."""
     rows, K = out.shape
@@ -123,7 +123,7 @@ def _over_tiles(write):
     return over_tiles
 
 
-@routine
+@inlined
 def _write_softmax(tile, inverse_t, x, e, top, rest, out):
     K = tile.shape[1]
     one = tile.dtype.type(1)
@@ -141,7 +141,7 @@ def _write_softmax(tile, inverse_t, x, e, top, rest, out):
                 o[k] *= factor
 
 
-@routine
+@inlined
 def _log_sum(tile, inverse_t, x, e, top, log_sum):
     # log_sum (TILE,): the logarithm of one plus the rest
     if tile.shape[1] <= ACROSS:
@@ -153,7 +153,7 @@ def _log_sum(tile, inverse_t, x, e, top, log_sum):
         log_sum[r] = log1p(log_sum[r])
 
 
-@routine
+@inlined
 def _write_logsumexp(tile, inverse_t, x, e, top, log_sum, out):
     _log_sum(tile, inverse_t, x, e, top, log_sum)
     for r in range(tile.shape[0]):
@@ -166,7 +166,7 @@ def _write_logsumexp(tile, inverse_t, x, e, top, log_sum, out):
         out[r] = value
 
 
-@routine
+@inlined
 def _write_log_softmax(tile, inverse_t, x, e, top, log_sum, out):
     _log_sum(tile, inverse_t, x, e, top, log_sum)
     for r in range(tile.shape[0]):

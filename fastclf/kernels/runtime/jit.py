@@ -6,9 +6,12 @@
   Primitives are compiled with ``contract`` alone, for ``reassoc`` would fold the ``(x + M) - M``
   of a range reduction to ``x``; kernels may also reorder sums. Nor ``arcp``: with it a division
   in float32 becomes an estimate that was seen to be wrong by eight units in the last place.
-* ``forceinline``: a callee that isn't inlined is optimised again in each of its callers, and all
-  these versions have one name, of which the linker takes the one that was loaded first. Results
-  then depend on what ran before, and on what came from the cache.
+* A callee is either inlined, always (``forceinline``), or never
+  (:mod:`fastclf.kernels.runtime.linking`). What LLVM may inline or not it optimises again in each
+  caller, and all these versions have one name, of which the linker takes the one that was loaded
+  first. Results then depend on what ran before, and on what came from the cache.
+* Entries from Python, which unpack each argument, are compiled for kernels alone, and entries from
+  C (``no_cfunc_wrapper``) for nothing.
 * Kernels may close over integers and over other kernels: :mod:`fastclf.kernels.runtime.cache` tells
   these variants apart, and finds them again in another process.
 * With ``NUMBA_DISABLE_JIT=1`` nothing is compiled, for debugging: kernels are the functions that
