@@ -13,7 +13,7 @@ from fastclf.config import MINIBATCH_RULES
 from fastclf.errors import RunError
 from fastclf.linear_model import LinearModel
 from fastclf.report.comparison import comparison_page
-from fastclf.report.facts import Evaluations, Judged, Model, RunFacts, first_mistake
+from fastclf.report.facts import Evaluations, EvaluationFacts, Model, RunFacts, first_mistake
 from fastclf.report.page import report_page
 from fastclf.runs.comparison import NOT_SAME_DATA, Comparison
 from fastclf.runs.directory import (
@@ -165,9 +165,9 @@ def _steps(path: Path) -> list[dict[str, Any]]:
     return steps
 
 
-def _parts(folder: Path) -> dict[str, Judged]:
+def _parts(folder: Path) -> dict[str, EvaluationFacts]:
     """Return the figures of the run's own data, and then those of others."""
-    parts: dict[str, Judged] = {}
+    parts: dict[str, EvaluationFacts] = {}
     for path in (folder / EVALUATION, *sorted(folder.glob("evaluation-*.json"))):
         if path.exists():
             try:
