@@ -77,7 +77,7 @@ class Threshold(Facts):
 
 
 class ThresholdCurves(Facts):
-    """The result of `fastclf.runs.curves.threshold_curves`."""
+    """The result of `fastclf.runs.threshold_curves.threshold_curves`."""
 
     thresholds: list[FiniteFloat]
     micro: Threshold

@@ -116,7 +116,7 @@ def confusion_is(value: object) -> Callable[[Path], object]:
             lambda run: (run / "summary.json").write_text('{"metrics": {}, "n_train": "many"}'),
             "summary.json: n_train",
         ),
-        (lambda run: (run / "summary.json").unlink(), "didn't complete"),
+        (lambda run: (run / "summary.json").unlink(), "is incomplete"),
     ],
 )
 def test_damaged_files_are_named(spoil: Callable[[Path], object], said: str, run: Path):
