@@ -126,7 +126,7 @@ def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path):
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_directory_that_is_gone_under_way_ends_the_run(replaced: bool, tmp_path: Path):
     path = tmp_path / "run"
-    with pytest.raises(RunError, match="was removed or replaced while the run"):
+    with pytest.raises(RunError, match="was removed or replaced during the run"):
         with new_run(path) as directory:
             directory.write_metrics({"iteration": 1})
             shutil.rmtree(path)

@@ -224,8 +224,8 @@ def test_many_categories_are_grouped_and_single_rows_left_out(tmp_path: Path):
     assert recipe.data.classes == ("high", "low", "mid")
     assert accuracy_of(recipe, tmp_path / "run") > 0.8
     text = (tmp_path / "recipe.toml").read_text()
-    assert "# Here: there is a column of 60 categories.\nmin_frequency = 5" in text
-    assert "without odd, of which there is one row only" in text
+    assert "# Here: a column has 60 categories.\nmin_frequency = 5" in text
+    assert "without odd, which has one row only" in text
 
 
 def test_paths_start_at_the_folder_of_the_recipe(tmp_path: Path, monkeypatch):
@@ -295,8 +295,8 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ({"yes": 90}, "all rows are of one class, yes"),
-        ({"yes": 89, "yse": 1}, "of yse there is one row only, and without it"),
+        ({"yes": 90}, "all rows belong to one class, yes"),
+        ({"yes": 89, "yse": 1}, "yse has one row only, and without it"),
     ],
 )
 def test_too_few_classes_are_refused(counts: dict[str, int], said: str, tmp_path: Path):
