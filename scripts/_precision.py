@@ -60,7 +60,7 @@ class Climb:
         return next((rung for rung in self.ladder() if rung.objective <= target), None)
 
     def settle(self, target: float) -> None:
-        """Set the time to precision to that of the rung with the least work that reaches the target."""
+        """Set the time to precision to that of the cheapest rung that reaches the target."""
         rung = self.reaching(target)
         if rung is not None:
             self.seconds, self.setting = rung.seconds, rung.setting

@@ -9,7 +9,16 @@ from typing import Any
 from fastclf.report.bars import dot_chart
 from fastclf.report.chart import Line, line_chart
 from fastclf.report.facts import RunFacts
-from fastclf.report.layout import best_cells, figure_box, folded, grid, legend, page, section, table
+from fastclf.report.layout import (
+    best_cells,
+    collapsed,
+    figure_box,
+    grid,
+    legend,
+    page,
+    section,
+    table,
+)
 from fastclf.report.markup import Markup, element
 from fastclf.report.scales import scale_of
 from fastclf.report.training import numbers, series, step_scale
@@ -121,7 +130,9 @@ def _figures(
     head = ("metric", *names)
     found = [table("The best figure of each row has a star", head, shared)] if shared else []
     if alone:
-        found.append(folded(f"{len(alone)} of one run", table("Figures of one run", head, alone)))
+        found.append(
+            collapsed(f"{len(alone)} of one run", table("Figures of one run", head, alone))
+        )
     return found
 
 

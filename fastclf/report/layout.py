@@ -156,7 +156,7 @@ def legend(names: Sequence[str], kinds: Sequence[str] = ("solid",)) -> Markup:
     return element("ul", *items, class_="legend")
 
 
-def folded(title: str, content: Markup) -> Markup:
+def collapsed(title: str, content: Markup) -> Markup:
     """Return content that is collapsed until the reader opens it."""
     return element("details", element("summary", title), content)
 

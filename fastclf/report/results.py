@@ -8,8 +8,8 @@ from fastclf.report.facts import Calibration, EvaluationFacts, NameRow, RunFacts
 from fastclf.report.layout import (
     Section,
     best_cells,
+    collapsed,
     figure_box,
-    folded,
     grid,
     legend,
     section,
@@ -203,7 +203,7 @@ def names(facts: RunFacts) -> Section | None:
         kind="names",
     )
     if len(rows) > _MOST_UNFOLDED:
-        drawn = folded(f"All {count_text(len(rows))} {title.lower()}", drawn)
+        drawn = collapsed(f"All {count_text(len(rows))} {title.lower()}", drawn)
     return section("names", title, drawn)
 
 
@@ -241,7 +241,7 @@ def coefficients(facts: RunFacts) -> Section | None:
             for one in shown[_MOST_DRAWN:_MOST_LISTED]
         ]
         listed = table("Largest coefficients", ("of", "features"), rows, kind="text")
-        more = folded(f"{count_text(len(rows))} more", listed)
+        more = collapsed(f"{count_text(len(rows))} more", listed)
     zero = model.n_coefficients - model.n_nonzero
     lead = (
         "The largest absolute coefficients: the change of the logit when the feature grows by one."

@@ -156,9 +156,8 @@ class Checkpoints:
         whole = [number for number in numbers if number not in self._damaged]
         kept = {*whole[-self.keep :], min(whole, key=lambda number: (self._score(number), -number))}
         with writing(self.folder):
-            for number, suffix in sorted(
-                self._files()
-            ):  # JSON first, so none is left without arrays
+            # Sorted, each JSON file comes before its arrays, so none is ever left without them.
+            for number, suffix in sorted(self._files()):
                 if number not in kept:
                     self._path(number, suffix).unlink(missing_ok=True)
                     self._scores.pop(number, None)

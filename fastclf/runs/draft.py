@@ -172,11 +172,11 @@ def draft_for_file(
             notes["data.scale"] = "features differ in size; sparse ones are scaled, not shifted"
     choose_split(file, dataset, values, notes)
     facts = (
-        _size(file, dataset, columns),
+        _size_fact(file, dataset, columns),
         *(f"{line[0].upper()}{line[1:]}." for line in left_out_lines(dataset.all_left_out)),
-        *_warnings(dataset),
-        _classes(dataset, options),
-        *_columns(columns, options),
+        *_warning_facts(dataset),
+        _classes_fact(dataset, options),
+        *_column_facts(columns, options),
     )
     return Draft(values, facts, notes)
 
@@ -418,7 +418,7 @@ def _load_with_other_target_kind(
         return None
 
 
-def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
+def _size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
     text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
     if columns:
         categorical = sum(facts.kind == "categories" for facts in columns)
@@ -431,7 +431,7 @@ def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
     return f"{text}, a {'dense' if dense else 'sparse'} matrix of {dataset.features.dtype}."
 
 
-def _warnings(dataset: Dataset) -> Iterator[str]:
+def _warning_facts(dataset: Dataset) -> Iterator[str]:
     if isinstance(dataset.features, Table):
         yield from (f"Warning: {text}." for text in marks_warnings(dataset.features))
     if isinstance(dataset.features, Table) and looks_like_amounts(
@@ -440,7 +440,7 @@ def _warnings(dataset: Dataset) -> Iterator[str]:
         yield f"Warning: {amounts_warning(len(dataset.class_names))}."
 
 
-def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
+def _classes_fact(dataset: Dataset, options: Mapping[str, Any]) -> str:
     target = options.get("target")
     of = f" of {target}" if isinstance(target, str) else ""
     if dataset.y.ndim == 2:
@@ -459,7 +459,7 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
     return f"Classes{of}: {listed(named)}."
 
 
-def _columns(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
+def _column_facts(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
     if columns:
         yield "Columns:"
     width = max((len(facts.name) for facts in columns[:SHOWN]), default=0)

@@ -86,7 +86,7 @@ def evaluate(model: LinearModel, part: Part) -> Evaluation:
     if len(part.y) == 0:
         return Evaluation(0)
     unmatched = Unmatched(model.encoder)
-    unmatched.see(part.X)
+    unmatched.examine(part.X)
     unmatched.warn()
     logits = model.decision_function(part.X)
     codes = model.decide(logits)
@@ -128,9 +128,9 @@ def evaluate_predictions(
         return Evaluation(0)
     names = [str(name) for name in classes.tolist()]
     if predicted.ndim == 2:
-        return _judge_labels(y.astype(np.float64), predicted, probabilities, names)
+        return _evaluate_labels(y.astype(np.float64), predicted, probabilities, names)
     if y.ndim == 2:
-        found = _judge_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
+        found = _evaluate_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
         right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
         ece, bins = _reliability(probabilities.max(axis=1), right)
@@ -138,10 +138,10 @@ def evaluate_predictions(
         figures = {**agreement, **_divergences(y, probabilities), "brier": brier, "ece": ece}
         return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
     names += sorted({str(label) for label in np.unique(_sortable(y)).tolist()} - set(names))
-    return _judge_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
+    return _evaluate_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
 
 
-def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
     """Evaluate class codes. The last codes may be of classes that the model, and ``p``, lack."""
     n, known = p.shape
     numbers = np.arange(len(names))
@@ -157,20 +157,20 @@ def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: l
     figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
     figures["micro_f1"] = accuracy  # equal if each row has one label
-    areas = _areas((y == code for code in range(known)), p)
+    areas = _roc_aucs((y == code for code in range(known)), p)
     if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
     areas = np.append(areas, np.full(len(names) - known, np.nan))
     counts = metrics.confusion_matrix(y, predicted, labels=numbers)
     tables = {
-        "per_class": _rows(names, columns, areas),
+        "per_class": _table_rows(names, columns, areas),
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
         "reliability": bins,
     }
     return Evaluation(n, figures, tables)
 
 
-def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+def _evaluate_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
     known = ~np.isnan(y)
     some = known.any(axis=1)
     if not some.any():
@@ -200,12 +200,12 @@ def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: li
             metrics.label_ranking_average_precision_score((on & known)[some], ranked)
         )
         figures["coverage_error"] = float(metrics.coverage_error((on & known)[some], ranked))
-    areas = _areas(on.T, p, known.T)
+    areas = _roc_aucs(on.T, p, known.T)
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
     columns = precision, recall, f1, (on & known).sum(axis=0)
     tables = {
-        "per_label": _rows(names, columns, areas),
+        "per_label": _table_rows(names, columns, areas),
         "reliability": bins,
         "threshold_curves": threshold_curves(on, p, names, known),
     }
@@ -256,7 +256,7 @@ def _divergences(y: np.ndarray, p: np.ndarray) -> Metrics:
     }
 
 
-def _areas(
+def _roc_aucs(
     positive: Iterable[np.ndarray], p: np.ndarray, known: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the ROC AUC of each column, NaN for one without positive or negative rows.
@@ -287,7 +287,7 @@ def _areas(
     return areas
 
 
-def _rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, Any]]:
+def _table_rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, Any]]:
     keys = ("precision", "recall", "f1", "support", "roc_auc")
     rows = []
     for name, *figures in zip(names, *columns, areas, strict=True):

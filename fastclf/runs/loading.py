@@ -62,12 +62,12 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     array([0, 0, 0])
     """
     if Path(path).is_dir():
-        return LoadedClassifier(_of_run(Path(path)))
+        return LoadedClassifier(_model_of_run(Path(path)))
     model = LinearModel.load(path)
     return _as_estimator(model, path) or LoadedClassifier(model)
 
 
-def _of_run(path: Path) -> LinearModel:
+def _model_of_run(path: Path) -> LinearModel:
     from fastclf.runs.directory import open_run
 
     try:
@@ -257,7 +257,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
             return X
         table = to_table(X, names, {} if encoder is None else encoder.known)
         unmatched = Unmatched(encoder)
-        unmatched.see(table)
+        unmatched.examine(table)
         unmatched.warn()
         return table
 

@@ -118,18 +118,18 @@ def _predictions(
     unmatched = Unmatched(model.encoder)
     for part in parts:
         is_empty = False
-        unmatched.see(part.X)
+        unmatched.examine(part.X)
         with naming(source):
             logits = model.decision_function(part.X, first_row=part.first)
-        yield _of_logits(model, logits, columns, part.kept)
+        yield _predictions_of_logits(model, logits, columns, part.kept)
     unmatched.warn()
     if is_empty:  # write the header alone
         shape = (0,) if model.task == "binary" else (0, model.theta.shape[1])
         none = {name: Categories(np.empty(0, np.int32), ()) for name in keep}
-        yield _of_logits(model, np.empty(shape), columns, none)
+        yield _predictions_of_logits(model, np.empty(shape), columns, none)
 
 
-def _of_logits(
+def _predictions_of_logits(
     model: LinearModel,
     logits: np.ndarray,
     columns: Sequence[str],

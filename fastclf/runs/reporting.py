@@ -90,7 +90,7 @@ def run_facts(run: FinishedRun) -> RunFacts:
         "data": run.recipe.data.model_dump(mode="json", exclude_none=True),
         "steps": _steps(run.path / METRICS),
         "parts": _parts(run.path),
-        "model": describe(run.model),
+        "model": model_facts(run.model),
         "minibatch": run.recipe.solver.name in MINIBATCH_RULES,
     }
     with _checking(run.path):
@@ -109,7 +109,7 @@ def _checking(path: Path) -> Iterator[None]:
         ) from None
 
 
-def describe(model: LinearModel) -> Model:
+def model_facts(model: LinearModel) -> Model:
     """Return the facts about a model that a report shows.
 
     For each class these are the features with the largest absolute coefficients, without those

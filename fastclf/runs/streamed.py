@@ -115,7 +115,7 @@ def open_stream(table: DataTable) -> StreamedData:
         path,
         list(targets) if several else targets[0],
         weight=table.weight,
-        encoder=_plain(columns, categorical, table.dtype),
+        encoder=_raw_encoder(columns, categorical, table.dtype),
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
@@ -142,7 +142,7 @@ def open_stream(table: DataTable) -> StreamedData:
                 found.add(features)
             else:
                 found.numbers.add(features)
-            _add_to(digest, features, y, weights)
+            _update_digest(digest, features, y, weights)
         if n == 0:
             raise DataError("has no rows")
         for column in found.categories:
@@ -174,7 +174,7 @@ def open_stream(table: DataTable) -> StreamedData:
     )
 
 
-def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
+def _raw_encoder(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
     """Return an encoder that passes numbers unchanged and knows no categories yet."""
     kinds = [
         CategoricalColumn(name, ()) if name in categorical else NumericColumn(name)
@@ -194,7 +194,7 @@ def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:
     return stream.tables_in_order() if categorical else stream.rows_in_order()
 
 
-def _add_to(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
+def _update_digest(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
     arrays = [y] if weights is None else [y, weights]
     if isinstance(features, Table):
         for name, column in features.columns.items():

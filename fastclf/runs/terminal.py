@@ -23,7 +23,7 @@ class Terminal(Console):
     """
 
     def __init__(self, stderr: bool = False) -> None:
-        file = cast(IO[str], _Forgiving()) if stderr and sys.stderr is not None else None
+        file = cast(IO[str], _LenientStderr()) if stderr and sys.stderr is not None else None
         super().__init__(file=file, stderr=stderr, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -31,7 +31,7 @@ class Terminal(Console):
         return super().render_str(printable(text), **options)
 
 
-class _Forgiving:
+class _LenientStderr:
     """Standard error that ignores write errors, so that they don't stop a run."""
 
     def __getattr__(self, name: str) -> Any:

@@ -39,7 +39,7 @@ class Unmatched:
         self._codes = {name: codes for name, x in self._unmatched.items() if (codes := _codes(x))}
         self._lost: dict[str, str] = {}
 
-    def see(self, X: Any) -> None:
+    def examine(self, X: Any) -> None:
         """Examine a batch of rows; only tables have categorical columns."""
         if not isinstance(X, Table):
             return
@@ -50,7 +50,7 @@ class Unmatched:
             texts = as_categories(raw)
             counts = np.bincount(texts.codes[~texts.missing], minlength=len(texts.names))
             names = [texts.names[code] for code in np.flatnonzero(counts).tolist()]
-            self._see_codes(name, names)
+            self._examine_codes(name, names)
             if not names or name not in self._unmatched:
                 continue
             if self._unmatched[name].matched(names) is None:
@@ -58,7 +58,7 @@ class Unmatched:
             else:
                 del self._unmatched[name]
 
-    def _see_codes(self, name: str, values: list[str]) -> None:
+    def _examine_codes(self, name: str, values: list[str]) -> None:
         codes = self._codes.get(name, {})
         lost = next((text for text in values if text in codes), None)
         if lost is not None:
