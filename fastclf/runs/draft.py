@@ -18,21 +18,19 @@ from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import (
     ColumnFacts,
-    amounts_warning,
     column_facts,
-    looks_like_amounts,
-    marks_warnings,
 )
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest, printable
 from fastclf.runs.build import KINDS
+from fastclf.runs.draft_facts import classes_fact, column_lines, size_fact, warning_facts
 from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, cut, listed
+from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -42,7 +40,6 @@ RARE = 5  # rows; the value of data.min_frequency that groups them
 MUCH_LARGER = 1000  # ratio of the largest feature to the median one, from which on to scale
 LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for word counts
 SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
-SHOWN = 40  # columns listed in the comment at the top
 WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (
@@ -172,11 +169,11 @@ def draft_for_file(
             notes["data.scale"] = "features differ in size; sparse ones are scaled, not shifted"
     choose_split(file, dataset, values, notes)
     facts = (
-        _size_fact(file, dataset, columns),
+        size_fact(file, dataset, columns),
         *(f"{line[0].upper()}{line[1:]}." for line in left_out_lines(dataset.all_left_out)),
-        *_warning_facts(dataset),
-        _classes_fact(dataset, options),
-        *_column_facts(columns, options),
+        *warning_facts(dataset),
+        classes_fact(dataset, options),
+        *column_lines(columns, options),
     )
     return Draft(values, facts, notes)
 
@@ -416,55 +413,3 @@ def _load_with_other_target_kind(
         return load_file(file, FileOptions.model_validate(chosen)), chosen, reasons
     except DataError:
         return None
-
-
-def _size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
-    text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
-    if columns:
-        categorical = sum(facts.kind == "categories" for facts in columns)
-        incomplete = sum(facts.missing > 0 for facts in columns)
-        text += f", {categorical} categorical, missing values in {incomplete}"
-        if dataset.layout is not None and dataset.layout.unusual():
-            text += f"; {dataset.layout}"
-        return f"{text}."
-    dense = isinstance(dataset.features, np.ndarray)
-    return f"{text}, a {'dense' if dense else 'sparse'} matrix of {dataset.features.dtype}."
-
-
-def _warning_facts(dataset: Dataset) -> Iterator[str]:
-    if isinstance(dataset.features, Table):
-        yield from (f"Warning: {text}." for text in marks_warnings(dataset.features))
-    if isinstance(dataset.features, Table) and looks_like_amounts(
-        dataset.y, len(dataset.class_names)
-    ):
-        yield f"Warning: {amounts_warning(len(dataset.class_names))}."
-
-
-def _classes_fact(dataset: Dataset, options: Mapping[str, Any]) -> str:
-    target = options.get("target")
-    of = f" of {target}" if isinstance(target, str) else ""
-    if dataset.y.ndim == 2:
-        what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
-        shares = np.nanmean(dataset.y, axis=0).tolist()
-        named = [
-            f"{cut(name)} ({share:.0%})"
-            for name, share in zip(dataset.class_names, shares, strict=True)
-        ]
-        return f"{what}{of}: {listed(named)}."
-    labels, counts = np.unique(dataset.y, return_counts=True)
-    named = [
-        f"{cut(str(label))} ({count:,})"
-        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
-    ]
-    return f"Classes{of}: {listed(named)}."
-
-
-def _column_facts(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
-    if columns:
-        yield "Columns:"
-    width = max((len(facts.name) for facts in columns[:SHOWN]), default=0)
-    for facts in columns[:SHOWN]:
-        left_out = ", left out" if facts.name in options.get("drop", ()) else ""
-        yield f"  {facts.name:<{width}}  {facts}{left_out}"
-    if len(columns) > SHOWN:
-        yield f"  and {len(columns) - SHOWN} more"
