@@ -2,14 +2,14 @@
 
 ::
 
-    FastclfError                     everything below; what the command line turns into one line
+    FastclfError                     base of all; the command line prints it as one line
     ├── InputError (ValueError)      an argument or array that can't be used
     ├── ConfigError (ValueError)     a recipe: unknown key, bad value, bad TOML
     ├── DataError (ValueError)       a dataset card or file
-    ├── ModelFileError (ValueError)  a model file that is damaged or not ours
+    ├── ModelFileError (ValueError)  a model file that is damaged or not fastclf's
     └── RunError                     a run directory that can't be written or read
 
-Scikit-learn's own ``NotFittedError`` and ``ConvergenceWarning`` are used where it would use them.
+Where scikit-learn raises ``NotFittedError`` or issues ``ConvergenceWarning``, fastclf does too.
 """
 
 import difflib
@@ -22,10 +22,10 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 
 
 def printable(text: str) -> str:
-    r"""Return text with control characters as escapes, so that a terminal doesn't obey them.
+    r"""Return text with control characters as escapes, so that a terminal doesn't act on them.
 
-    Tabs and ends of lines stay. Signs that turn the direction of writing, and bytes of a path that
-    aren't text, are escaped, too.
+    Tabs and newlines are kept. Marks that change the writing direction, and bytes of a path that
+    aren't UTF-8, are escaped too.
 
     Examples
     --------
@@ -37,9 +37,9 @@ def printable(text: str) -> str:
 
 
 class FastclfError(Exception):
-    """Base of all errors raised on purpose; its message names the culprit and the remedy.
+    """Base of all errors raised on purpose; the message names the cause and a remedy.
 
-    It is one line that can be printed, whatever the data hold that it quotes.
+    The message is always one printable line, even if it quotes control characters from data.
     """
 
     def __init__(self, message: str) -> None:
@@ -68,21 +68,21 @@ class RunError(FastclfError):
 
 @contextmanager
 def located(place: object, once: bool = False) -> Iterator[None]:
-    """Put a place, such as a key or a file, before what errors about data in the block say.
+    """Prefix the message of a DataError in the block with a place, such as a key or a file.
 
-    With ``once`` those that begin with it stay as they are.
+    With ``once``, a message that already starts with the place is left unchanged.
     """
     try:
         yield
     except DataError as problem:
-        named = once and str(problem).startswith(str(place))
-        raise DataError(str(problem) if named else f"{place}: {problem}") from None
+        has_prefix = once and str(problem).startswith(str(place))
+        raise DataError(str(problem) if has_prefix else f"{place}: {problem}") from None
 
 
 def nearest(word: str, choices: list[str]) -> str:
-    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing.
+    """Return ``" (did you mean X?)"`` for the choice most similar to ``word``, ignoring case.
 
-    Upper and lower case are the same.
+    The result is empty if no choice is similar.
     """
     lower = {choice.casefold(): choice for choice in reversed(choices)}
     matches = difflib.get_close_matches(word.casefold(), list(lower), n=1)

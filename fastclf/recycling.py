@@ -1,4 +1,4 @@
-"""Memory for arrays that come and go: the next one takes the place of one that nobody holds."""
+"""Reuse of memory for short-lived arrays of similar size."""
 
 import mmap
 import sys
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-_UNIT = 1 << 20  # sizes are rounded up to it, so that arrays of nearly equal size take turns
+_UNIT = 1 << 20  # bytes; sizes are rounded up to it, so that similar arrays share memory
 
 
 class Recycled:
-    """A source of arrays of about equal size, such as the chunks of a stream.
+    """A source of arrays of similar size, such as the chunks of a stream.
 
-    Memory that is asked of the system anew comes page by page, which takes as long as filling it;
-    and what an allocator keeps for each thread adds up. Here it is mapped, used again and again,
-    and all of it given back in the end.
+    The memory of an array is reused once no array or view refers to it. Without that, each new
+    array costs page faults, which take as long as filling it, and the allocator keeps freed memory
+    for each thread. All memory is mapped, and unmapped when this object and its arrays are gone.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class Recycled:
     >>> X = memory.empty((1000, 3), np.float32)
     >>> address, part = X.ctypes.data, X[:10]
     >>> del X
-    >>> memory.empty((900, 3), np.float32).ctypes.data == address  # the part is there yet
+    >>> memory.empty((900, 3), np.float32).ctypes.data == address  # `part` still uses the memory
     False
     >>> del part
     >>> memory.empty((900, 3), np.float32).ctypes.data == address
@@ -35,18 +35,20 @@ class Recycled:
         self._free: list[np.ndarray] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Return an array whose entries aren't set, in C order."""
+        """Return an uninitialised array in C order."""
         kind = np.dtype(dtype)
         size = (int(np.prod(shape)) * kind.itemsize // _UNIT + 1) * _UNIT
-        memory = self._found(size)
+        memory = self._take(size)
         if memory is None:
             memory = np.frombuffer(_mapped(size), np.uint8)
-        # Views of the array refer to the array, and that to the loan, which ends with the last.
+        # A view keeps its array alive, and the array keeps the loan alive. When the last of them is
+        # deleted, so is the loan, which then returns the memory.
         return np.asarray(_Loan(memory, shape, kind, self._free))
 
-    def _found(self, size: int) -> np.ndarray | None:
+    def _take(self, size: int) -> np.ndarray | None:
+        """Return free memory of at least this size, or None; smaller pieces are dropped."""
         while self._free:
-            memory = self._free.pop()  # one that is too small isn't kept
+            memory = self._free.pop()
             if memory.size >= size:
                 return memory
         return None
@@ -59,7 +61,7 @@ def _mapped(size: int) -> mmap.mmap:
 
 
 class _Loan:
-    """What an array refers to as long as it uses some memory."""
+    """The base object of an array: it returns the memory to the free list when it is deleted."""
 
     def __init__(
         self, memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype, free: list[np.ndarray]

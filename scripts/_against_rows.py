@@ -1,8 +1,8 @@
-"""What ``benchmark_against.py`` measures, and the process that measures it for one version.
+"""The rows that ``benchmark_against.py`` measures, and the worker process that times them.
 
-Only public names of fastclf are used, so that the same code runs on old and new versions. The
-process is started with one version on PYTHONPATH. It reads commands from its standard input, one
-JSON object a line, and answers each with one.
+The code uses public names of fastclf only, so it runs on old and new versions. Each worker process
+has one version on PYTHONPATH. It reads commands from standard input, one JSON object per line, and
+answers each with one.
 """
 
 import json
@@ -26,14 +26,14 @@ from fastclf import functional as F
 from fastclf.solvers import SGD, Adam
 
 Run = Callable[[], np.ndarray]
-"""Runs what is measured, and returns the result as an array."""
+"""A call to be timed, which returns its result as an array."""
 
 
 @cache
 def text(n: int, d: int, K: int) -> tuple[scipy.sparse.csr_array, np.ndarray]:
-    """Return rows like those of documents, of length 1, and their labels.
+    """Return sparse rows of norm 1 like those of documents, and labels that depend on all words.
 
-    Words are drawn by Zipf's law; about 40 of them differ in a row. The logits depend on all.
+    Words are drawn by Zipf's law; a row has about 40 different ones.
     """
     rng = np.random.default_rng(0)
     chances = 1 / np.arange(10, d + 10)
@@ -48,7 +48,7 @@ def text(n: int, d: int, K: int) -> tuple[scipy.sparse.csr_array, np.ndarray]:
 
 @cache
 def rows_and_logits(n: int, d: int, K: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return random features and logits of two units of standard deviation."""
+    """Return random features, and logits with a standard deviation of 2."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, d))
     return X, X @ rng.standard_normal((d, K)) * (2 / np.sqrt(d))
@@ -59,7 +59,7 @@ def coefficients(model: Any) -> np.ndarray:
 
 
 def fitting(X: Any, y: np.ndarray, new: Any = None, **parameters: Any) -> Run:
-    """Return a fit of an estimator, which gives its coefficients."""
+    """Return a call that fits an estimator and returns its coefficients."""
     new = new or fastclf.LogisticRegression
     return lambda: coefficients(new(**parameters).fit(X, y))
 
@@ -79,7 +79,7 @@ def sparse(n: int, d: int, K: int, **parameters: Any) -> Run:
 
 
 def labels(stored: bool) -> Run:
-    """Return a fit of ten labels, to dense or to sparse rows."""
+    """Return a call that fits ten labels, to dense rows or (if ``stored``) to sparse ones."""
     X, logits = rows_and_logits(4000, 40, 10)
     if stored:
         X = text(4000, 5000, 2)[0]
@@ -94,7 +94,7 @@ def soft_targets() -> Run:
 
 
 def epoch(solver: Any, stored: bool = False) -> Run:
-    """Return a fit of one epoch, of digits or of sparse rows in single precision."""
+    """Return a call that fits one epoch in float32, on digits or (if ``stored``) on sparse rows."""
     X, y = text(10_000, 5000, 4) if stored else load_digits(return_X_y=True)
     X = (X if stored else np.tile(X / 16, (5, 1))).astype(np.float32)
     y = y if stored else np.tile(y, 5)
@@ -106,14 +106,14 @@ def logits(n: int, K: int) -> np.ndarray:
 
 
 def function(name: str, n: int, K: int) -> Run:
-    """Return a call of a function of logits that writes to an array."""
+    """Return a call of a function of `fastclf.functional` on logits, with ``out=``."""
     z = logits(n, K)
     out = np.empty_like(z)
     return partial(getattr(F, name), z, out=out)
 
 
 def loss(name: str, n: int, K: int, targets: str) -> Run:
-    """Return a call that computes the value and the gradient; it gives the gradient."""
+    """Return a call that computes the value and gradient of a loss, and returns the gradient."""
     z = logits(n, K)
     rng = np.random.default_rng(1)
     y: np.ndarray
@@ -184,7 +184,7 @@ MEASURED: dict[str, Callable[[], Run]] = {
     "kernel predict_proba 50000 rows": partial(digits_predicting, 50_000),
     "kernel predict_proba sparse": text_predicting,
 }
-"""What is measured within a process, by name: prepares the data and returns what is to be run."""
+"""The rows that are timed within a worker: each function prepares the data and returns the call."""
 
 FIRST_FIT = """
 import time
@@ -213,16 +213,16 @@ FRESH: dict[str, tuple[str, bool]] = {
     "first fit breast_cancer, cold": (FIRST_FIT.format(load="load_breast_cancer"), True),
     "first fit digits, cold": (FIRST_FIT.format(load="load_digits"), True),
 }
-"""Programs for fresh processes that print seconds; and whether the kernel cache is empty."""
+"""Programs that print seconds in a fresh process, each with whether its kernel cache is empty."""
 
 SUITE = ("test_line_search.py", "test_pairs.py", "test_functional.py")
-"""Test files whose times are shown, wherever they lie under ``tests/`` of each version."""
+"""Names of test files to time, wherever they are under ``tests/`` of each version."""
 
 
 def serve() -> None:
-    """Answer commands: ``prepare`` a row and save its result, or ``time`` it for a turn."""
+    """Answer commands: ``prepare`` a row and save its result, or ``time`` it for one turn."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed must not mix with answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # other output must not mix with answers
     warnings.simplefilter("ignore")
     run: Run | None = None
     for line in sys.stdin:
@@ -230,7 +230,7 @@ def serve() -> None:
         answer: dict[str, Any] = {}
         try:
             if command["do"] == "prepare":
-                run = None  # so that no more than one row's data is held
+                run = None  # frees the data of the previous row
                 run = MEASURED[command["row"]]()
                 np.save(Path(command["result"]), run())
             else:

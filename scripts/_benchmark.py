@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: alternating timings, and results as JSON and Markdown."""
+"""Shared code of the benchmark scripts: alternating timings, and results as JSON and Markdown."""
 
 import argparse
 import gc
@@ -17,10 +17,10 @@ from statistics import median
 from typing import Any
 
 PAUSE = 0.25
-"""Seconds before each timing: BLAS threads of the last contender spin for a tenth of one."""
+"""Seconds to wait before each timing: BLAS threads of the last contender spin for 0.1 s."""
 
 TURN = 0.1
-"""Seconds of a contender's turn, at least."""
+"""Smallest number of seconds of a contender's turn."""
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -42,7 +42,7 @@ PACKAGES = (
 
 
 def parser(description: str, data: bool = False) -> argparse.ArgumentParser:
-    """Return a parser of the options that all benchmarks have."""
+    """Return a parser with the options that all benchmarks have."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options.add_argument("--repeats", type=int, default=9, help="timings of each contender")
@@ -59,7 +59,7 @@ def arguments(description: str, data: bool = False) -> argparse.Namespace:
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds that a call takes, after a pause, and what it returns."""
+    """Return the seconds of a call, made after a pause, and its result."""
     time.sleep(PAUSE)
     collecting = gc.isenabled()
     gc.disable()
@@ -73,9 +73,9 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def turn(run: Callable[[], object]) -> float:
-    """Return the median seconds of calls in a row, which take a tenth of a second or are one.
+    """Call repeatedly for 0.1 s, at least once; return the median seconds of a call.
 
-    The first calls after a pause find caches cold, and a processor that has slowed down.
+    The first calls after a pause are slower: caches are cold, and the processor has slowed down.
     """
     first, _ = timed(run)
     times = [first]
@@ -89,10 +89,10 @@ def turn(run: Callable[[], object]) -> float:
 def alternate(
     contenders: dict[str, Callable[[], object]], repeats: int, budget: float = math.inf
 ) -> dict[str, float]:
-    """Return the median seconds of each contender, called in turn after a call to warm up.
+    """Return the median seconds of each contender, called in turn.
 
-    A contender that has used up its budget of seconds isn't called again. The call to warm up never
-    counts: it may compile kernels.
+    A contender that has used up its budget of seconds isn't called again. A first call of each
+    isn't counted, because it may compile kernels.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -105,7 +105,7 @@ def alternate(
 
 
 def brief(error: Exception) -> str:
-    """Return the kind of an error and the beginning of its text, without the machine's paths."""
+    """Return the class of an error and the beginning of its message, without paths."""
     text = f"{type(error).__name__}: {error}".replace("\n", " ")
     return re.sub(r"(?<![\w/])(/[\w.+-]+){2,}", "PATH", text)[:300]
 
@@ -158,9 +158,9 @@ def write(
     details: dict | None = None,
     show: bool = True,
 ) -> None:
-    """Write the rows as ``name.json`` and ``name.md``; print the table unless it isn't to be shown.
+    """Write the rows as ``name.json`` and ``name.md``, and print the table if ``show`` is True.
 
-    Details go into the JSON alone.
+    ``details`` are written to the JSON file only.
     """
     facts = environment()
     out.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def write(
 
 
 def cell(value: object) -> str:
-    """Return a value as a table shows it."""
+    """Return a value as text for a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):

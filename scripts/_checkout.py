@@ -1,4 +1,4 @@
-"""Copies of this checkout and of commits, in which scripts can do as they like."""
+"""Copies of this checkout and of commits, which scripts can change freely."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def git(*words: str) -> bytes:
-    """Return what git prints; end the script with its message where it fails."""
+    """Return the output of a git command; if it fails, exit with its message."""
     done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True)
     if done.returncode:
         raise SystemExit(f"git {' '.join(words)}: {done.stderr.decode().strip()}")
@@ -16,7 +16,7 @@ def git(*words: str) -> bytes:
 
 
 def take_out(revision: str, folder: Path) -> str:
-    """Write the files of a commit to a new folder; return the commit's number."""
+    """Write the files of a commit to a new folder; return the commit's hash."""
     commit = git("rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
     folder.mkdir()
     subprocess.run(["tar", "-x", "-C", str(folder)], input=git("archive", commit), check=True)
@@ -24,7 +24,13 @@ def take_out(revision: str, folder: Path) -> str:
 
 
 def copy_here(folder: Path) -> str:
-    """Copy this checkout's files, those that git doesn't ignore; return what they are."""
+    """Copy this checkout's files, except those that git ignores.
+
+    Returns
+    -------
+    str
+        The hash of HEAD, followed by " with changes" if there are uncommitted ones.
+    """
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").decode()
     for name in filter(None, listed.split("\0")):
         source, target = ROOT / name, folder / name

@@ -1,4 +1,4 @@
-"""How two versions of the package are compared: paired ratios, their spread, and a verdict."""
+"""Comparison of the times of two versions: paired ratios, a confidence interval, and a verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from math import comb
 from statistics import median
 
 LIMIT = 1.05
-"""The ratio of times from which on a row counts as slower."""
+"""A row counts as slower if its ratio of times is larger."""
 
 FEWEST = 3
-"""Pairs of times that a verdict needs."""
+"""Smallest number of pairs of times for a verdict."""
 
 OUTSIDE = 0.05
-"""The largest chance with which the true median ratio lies outside the spread, both sides taken."""
+"""Largest probability that the true median ratio lies outside the interval (two-sided)."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The times of one row in seconds, and what follows from them.
+    """The times of one row in seconds, for the base version and for this one ("here").
 
     Parameters
     ----------
     base_least, base_median, here_least, here_median : float
         The minimum and the median of the seconds of each version.
     ratio : float
-        The median of the paired ratios, here over base: above 1 this version is slower.
+        The median of the paired ratios, here over base; above 1 if this version is slower.
     low, high : float
-        An interval for the true median ratio.
+        A confidence interval for the true median ratio.
     pairs : int
-        How many paired ratios there are.
+        The number of paired ratios.
     """
 
     base_least: float
@@ -42,10 +42,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Return "slower", "faster", "same" or, of fewer than three pairs, "too few".
+        """Return "slower", "faster", "same" or, for fewer than three pairs, "too few".
 
-        Slower means that the whole interval of the paired ratios and the ratio of the minima are
-        above the limit. Both are asked for because a single disturbance moves only one of them.
+        A row is slower if both the whole interval and the ratio of the minima are above the limit.
+        Both are needed, because a single disturbance changes only one of them.
         """
         if self.pairs < FEWEST:
             return "too few"
@@ -58,10 +58,11 @@ class Comparison:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return two of the values between which the true median lies, as the sign test tells.
+    """Return a 95 % confidence interval for the true median, by the sign test.
 
-    Each value lies above the true median with a chance of one half, so how many do is binomial.
-    Up to five values are too few for the chance of 0.95: then it is the least and the largest.
+    Its ends are two of the values. Each value is above the true median with probability one half,
+    so the number of such values is binomial. Five values or fewer are too few for 95 %: the result
+    is then their minimum and maximum.
     """
     ordered = sorted(values)
     n = len(ordered)
@@ -72,7 +73,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def compare(base: Sequence[float], here: Sequence[float]) -> Comparison:
-    """Compare the seconds of two versions that ran in turn; those of the same turn are a pair."""
+    """Compare the seconds of two versions that ran in turn; equal positions form a pair."""
     ratios = [mine / other for other, mine in zip(base, here, strict=True)]
     low, high = interval(ratios)
     return Comparison(
@@ -88,7 +89,7 @@ def compare(base: Sequence[float], here: Sequence[float]) -> Comparison:
 
 
 def slower(found: dict[str, Comparison], without: Sequence[str] = ()) -> list[str]:
-    """Return the names of the rows that became slower, except some."""
+    """Return the names of the rows that became slower, except those in ``without``."""
     return [
         name
         for name, comparison in found.items()

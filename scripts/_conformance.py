@@ -1,11 +1,11 @@
-"""Run test files of scikit-learn on fastclf's classes or on its own, and note the outcomes.
+"""Run test files of scikit-learn on fastclf's or scikit-learn's classes, and record the outcomes.
 
-A process of its own does this, for names that have been imported can't be taken back:
+This runs in a process of its own, because a replaced class can't be restored once it is imported:
 
     python scripts/_conformance.py OUTCOMES.json {fastclf,scikit-learn} TARGET...
 
-A target is a test file, or a test in it as pytest names them. Of a file only those tests are run
-that use the classes: by their own code or parameters, or by what they use of their module.
+A target is a test file or a pytest node id in it. Only those tests run that use the classes: in
+their own code, in their parameters, or in functions and constants of their module.
 """
 
 import inspect
@@ -28,14 +28,14 @@ ROOT = Path(sklearn.__file__).parents[1]
 
 
 class Outcome(NamedTuple):
-    """What came of a test, and the first line of its error."""
+    """The outcome of a test ("passed", "failed" or "skipped"), and the first line of its error."""
 
     result: str
     message: str = ""
 
 
 class Outcomes:
-    """A plugin of pytest that notes what came of each test, and of each file it can't import."""
+    """A pytest plugin that records the outcome of each test, and files that can't be imported."""
 
     def __init__(self) -> None:
         self.found: dict[str, Outcome] = {}
@@ -83,8 +83,8 @@ def _first_line(report: Any) -> str:
 
 
 def patch() -> None:
-    """Let the names of scikit-learn's classes stand for fastclf's in all that is imported later."""
-    sys.dont_write_bytecode = True  # nothing is written beside an installed package
+    """Replace scikit-learn's classes by fastclf's, for all modules that are imported later."""
+    sys.dont_write_bytecode = True  # write no bytecode into installed packages
     for name in NAMES:
         setattr(linear_model, name, getattr(fastclf, name))
 
@@ -97,16 +97,16 @@ def run(targets: list[str], options: list[str], plugin: Any) -> None:
 
 
 def outcomes(targets: list[str], classes: str, options: list[str]) -> dict[str, Outcome]:
-    """Run tests in a process of their own; return what came of each.
+    """Run tests in a new process; return the outcome of each.
 
     Parameters
     ----------
     targets : list of str
-        Relative to the folder that scikit-learn lies in.
+        Test files or node ids, relative to the folder that contains the package ``sklearn``.
     classes : {"fastclf", "scikit-learn"}
-        Whose classes the tests see.
+        The package whose classes are tested.
     options : list of str
-        For pytest.
+        Options for pytest.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "outcomes.json")

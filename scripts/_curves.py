@@ -1,4 +1,4 @@
-"""Pictures of what ``benchmark.py`` measured; without matplotlib there are none."""
+"""Charts of the results of ``benchmark.py``; none are drawn if matplotlib isn't installed."""
 
 import io
 import math
@@ -16,7 +16,7 @@ except ImportError:
 
 
 def draw_race(problem: Problem, best: float, climbs: list[Climb], path: Path) -> None:
-    """Draw the gap of each contender against seconds, on the better number of threads."""
+    """Draw each contender's objective gap against seconds, for its best number of threads."""
     if matplotlib is None:
         return
     figure, axes = _panel("relative gap of the objective", ["seconds"])
@@ -42,7 +42,7 @@ def draw_race(problem: Problem, best: float, climbs: list[Climb], path: Path) ->
 
 
 def _envelope(rungs: list[Rung], best: float) -> tuple[list[float], list[float]]:
-    # The rungs that are better than all faster ones.
+    # The seconds and gaps of the rungs that have a lower objective than all faster rungs.
     seconds, gaps, lowest = [], [], math.inf
     for rung in sorted(rungs, key=lambda rung: rung.seconds):
         if rung.objective < lowest:
@@ -85,5 +85,5 @@ def _save(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=80)
     picture = Image.open(buffer).convert("RGB")
-    few_colours = picture.quantize(128, Image.Quantize.MAXCOVERAGE)  # a third of the bytes
+    few_colours = picture.quantize(128, Image.Quantize.MAXCOVERAGE)  # a third of the file size
     few_colours.save(path, optimize=True)

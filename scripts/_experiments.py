@@ -1,4 +1,4 @@
-"""What the experiments share: options, figures of probabilities, and means with their errors."""
+"""Shared code of the experiments: options, metrics of probabilities, means with standard errors."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ RESULTS = Path(__file__).parent.parent / "docs" / "experiments"
 BINS = 15
 
 TEST, VALIDATION = 0.2, 0.16
-"""Shares of the rows that are held out: to judge, and to choose parameters by."""
+"""Shares of the rows for testing and for choosing parameters."""
 
 
 def parser(description: str, seeds: int) -> argparse.ArgumentParser:
-    """Return a parser of the options that all experiments have."""
+    """Return a parser with the options that all experiments have."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options.add_argument("--data", type=Path, help="folder with the data sets, NAME.npz")
@@ -25,7 +25,7 @@ def parser(description: str, seeds: int) -> argparse.ArgumentParser:
 
 
 def split(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows to train on, to choose by, and to judge by."""
+    """Return the indices of the training, validation and test rows."""
     order = rng.permutation(n)
     first, second = int(TEST * n), int((TEST + VALIDATION) * n)
     return order[second:], order[first:second], order[:first]
@@ -37,15 +37,15 @@ def one_hot(codes: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def cross_entropy(log_p: np.ndarray, P: np.ndarray) -> float:
-    """Return the mean cross-entropy of distributions P and predictions, ``0 log 0`` being 0."""
+    """Return the mean cross-entropy of predictions against distributions P; ``0 log 0`` is 0."""
     return float(-np.where(P > 0, P * np.where(P > 0, log_p, 0), 0).sum(axis=1).mean())
 
 
 def calibration_error(p: np.ndarray, P: np.ndarray, bins: int = BINS) -> float:
-    """Return the expected calibration error of p when the classes are distributed as P.
+    """Return the expected calibration error of p if the classes are distributed as P.
 
-    The accuracy of a row is the probability that P gives to the predicted class; for one-hot P it
-    is :func:`fastclf.functional.expected_calibration_error`.
+    The accuracy of a row is the probability that P gives to the predicted class. For one-hot P the
+    result is that of :func:`fastclf.functional.expected_calibration_error`.
     """
     confidence, top = p.max(axis=1), p.argmax(axis=1)
     right = P[np.arange(len(P)), top]

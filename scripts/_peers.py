@@ -1,6 +1,7 @@
-"""The exact solvers that ``benchmark.py`` compares to precision; C = 1, intercepts unpenalised.
+"""The exact solvers whose time to precision ``benchmark.py`` compares.
 
-Each is run with rising limits on its iterations and no tolerance, or with falling tolerances.
+All fit C = 1 with an unpenalised intercept. Each solver runs with increasing limits on its
+iterations and no tolerance, or with decreasing tolerances.
 """
 
 import importlib.util
@@ -21,18 +22,18 @@ ITERATIONS = tuple(m * 10**e for e in range(5) for m in (1, 2, 5))
 TOLERANCES = tuple(10.0**-e for e in range(11))
 
 TINY = 1e-14
-"""A tolerance for solvers that are to run until the limit."""
+"""The tolerance for solvers that should stop at their limit on iterations."""
 
 MOST = 20_000
-"""A limit on iterations for solvers that are to run until the tolerance."""
+"""The limit on iterations for solvers that should stop at their tolerance."""
 
 MEMORY = 1e9
-"""Bytes that a Hessian may take."""
+"""Largest size of a Hessian in bytes."""
 
 Setting = int | float
 Coefficients = tuple[np.ndarray, np.ndarray]
 Fit = Callable[[Problem, Setting, int], Coefficients]
-"""Fits a problem, to a limit or tolerance, on so many threads."""
+"""Fits a problem, given a limit on iterations (int) or a tolerance (float), and a thread count."""
 
 
 def ours(problem: Problem, setting: Setting, threads: int, solver: str, dtype: type = np.float64):
@@ -87,7 +88,7 @@ def skglm(problem: Problem, limit: int, threads: int):
     from skglm.solvers import ProxNewton
 
     n, d = problem.X.shape
-    solver = ProxNewton(max_iter=limit, tol=TINY, p0=d)  # all features are in the working set
+    solver = ProxNewton(max_iter=limit, tol=TINY, p0=d)  # the working set has all features
     model = GeneralizedLinearEstimator(Logistic(), L1_plus_L2(1 / n, l1_ratio=0.0), solver)
     model.fit(np.asfortranarray(problem.X), problem.y)
     return model.coef_, np.ravel(model.intercept_)
@@ -150,13 +151,13 @@ class Contender:
         return sorted({1, available_cpus()}, reverse=True) if self.threaded else [1]
 
     def takes(self, problem: Problem) -> bool:
-        """Tell whether the solver is made for such a problem, and its Hessian fits into memory."""
+        """Tell whether the solver supports the problem, and its Hessian fits into memory."""
         columns = 1 if problem.K == 2 else problem.K
         size = 8.0 * (columns * (problem.X.shape[1] + 1)) ** 2
         return (problem.K == 2 or not self.binary) and (size <= MEMORY or not self.hessian)
 
     def refusal(self) -> str | None:
-        """Compile and load what the solver needs on small problems; return why it can't run."""
+        """Warm the solver up on small problems; return why it can't run, or None."""
         try:
             if importlib.util.find_spec(self.module) is None:
                 return f"{self.module} isn't installed"

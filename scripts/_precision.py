@@ -1,4 +1,8 @@
-"""Time to precision: ladders of ever longer fits, and which rung reaches the gap soonest."""
+"""Time to precision: the shortest fit of each solver that reaches a given objective gap.
+
+A solver runs a ladder of settings, from the least work to the most. A rung is one fit of the
+ladder; a climb is all fits of one solver on one problem.
+"""
 
 import math
 from collections.abc import Callable
@@ -14,10 +18,10 @@ from threadpoolctl import threadpool_limits
 GAP = 1e-6
 
 SLACK = 5
-"""A peer that takes so many times as long as the fastest one needed is given up."""
+"""A peer is given up when a fit takes this many times as long as the fastest peer's."""
 
 LEAST = 0.25
-"""Seconds that every rung may take."""
+"""Seconds that a rung may always take, whatever the fastest peer needed."""
 
 REFINEMENTS = 3
 
@@ -31,7 +35,7 @@ class Rung:
 
 @dataclass
 class Climb:
-    """What a contender did on a problem, on so many threads."""
+    """The fits of a contender on one problem, with one number of threads."""
 
     contender: Contender
     threads: int
@@ -47,16 +51,16 @@ class Climb:
         return f"{self.contender.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def ladder(self) -> list[Rung]:
-        """Return the rungs from the least work to the most."""
+        """Return the rungs, ordered from the least work to the most."""
         falling = isinstance(self.contender.ladder[0], float)
         return sorted(self.rungs, key=lambda rung: rung.setting, reverse=falling)
 
     def reaching(self, target: float) -> Rung | None:
-        """Return the rung of the least work that reaches the target."""
+        """Return the rung with the least work that reaches the target."""
         return next((rung for rung in self.ladder() if rung.objective <= target), None)
 
     def settle(self, target: float) -> None:
-        """Take the rung of the least work that reaches the target for the time to precision."""
+        """Set the time to precision to that of the cheapest rung that reaches the target."""
         rung = self.reaching(target)
         if rung is not None:
             self.seconds, self.setting = rung.seconds, rung.setting
@@ -65,7 +69,7 @@ class Climb:
         return min((rung.objective for rung in self.rungs), default=math.inf)
 
     def expected(self, setting: Setting) -> float:
-        """Return the seconds that a rung will take, by the pace of the last two."""
+        """Estimate the seconds of a rung from the seconds per iteration between the last two."""
         if not self.rungs or isinstance(setting, float):
             return self.rungs[-1].seconds if self.rungs else 0.0
         last = self.rungs[-1]
@@ -81,9 +85,10 @@ class Climb:
         return Rung(setting, seconds, value if math.isfinite(value) else math.inf)
 
     def climb(self, problem: Problem, target: float, limit: float, twin: "Climb | None") -> None:
-        """Run rung after rung: one more when the target is reached, none beyond the limit.
+        """Run rungs up to one beyond the target, as long as none takes more seconds than the limit.
 
-        A twin that has climbed with another number of threads tells where to start.
+        ``twin`` is the climb of the same solver with another number of threads; its rung that
+        reached the target tells where to start.
         """
         ladder = self.contender.ladder
         if twin is not None and twin.rungs:
@@ -100,7 +105,7 @@ class Climb:
                 break
 
     def attempt(self, action: Callable, *args: object) -> object:
-        """Call, and keep what goes wrong."""
+        """Return the result of a call; if it raises, record the error and return None."""
         try:
             return action(*args)
         except Exception as error:
@@ -108,7 +113,7 @@ class Climb:
             return None
 
     def refine(self, problem: Problem, target: float) -> None:
-        """Bisect between the last rung that misses the target and the first that reaches it."""
+        """Bisect the setting between the last rung that misses the target and the next one."""
         for _ in range(REFINEMENTS):
             ladder = self.ladder()
             first = next(i for i, rung in enumerate(ladder) if rung.objective <= target)
@@ -124,7 +129,7 @@ class Climb:
 
 
 def ready() -> tuple[list[Contender], dict[str, str]]:
-    """Return the contenders that can run here, warmed up, and why the others can't."""
+    """Warm up all contenders; return those that can run, and the reasons why the others can't."""
     refusals = {contender.name: contender.refusal() for contender in CONTENDERS}
     able = [contender for contender in CONTENDERS if refusals[contender.name] is None]
     return able, {name: reason for name, reason in refusals.items() if reason}
@@ -133,7 +138,7 @@ def ready() -> tuple[list[Contender], dict[str, str]]:
 def race(
     problem: Problem, contenders: list[Contender], repeats: int, budget: float, cap: float
 ) -> tuple[float, list[Climb]]:
-    """Return the best objective that anyone reached, and what each contender did."""
+    """Run all contenders; return the lowest objective that any reached, and their climbs."""
     climbs = [
         Climb(contender, threads)
         for contender in contenders
@@ -161,7 +166,8 @@ def race(
 def _time_finalists(
     problem: Problem, climbs: list[Climb], target: float, repeats: int, budget: float
 ) -> None:
-    # All that reached the target have a time; fastclf and the fastest peers have it repeated.
+    # Every climb that reached the target gets a time. Those of fastclf and of the fastest peers are
+    # refined and repeated.
     for climb in climbs:
         climb.settle(target)
     reached = [climb for climb in climbs if climb.seconds is not None]
@@ -182,7 +188,7 @@ def _time_finalists(
 
 
 def fastest(climbs: list[Climb]) -> Climb | None:
-    """Return the climb that took the least time to precision, if any got there."""
+    """Return the climb with the shortest time to precision, or None if none reached the target."""
     there = [climb for climb in climbs if climb.seconds is not None]
     return min(there, key=lambda climb: climb.seconds, default=None)
 
@@ -192,7 +198,7 @@ def gap(value: float, best: float) -> float | None:
 
 
 def described(best: float, climbs: list[Climb]) -> dict:
-    """Return everything that is known of a race, for JSON."""
+    """Return all results of a race as JSON values."""
     contenders = []
     for climb in climbs:
         ladder = [

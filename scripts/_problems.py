@@ -1,4 +1,4 @@
-"""The problems that ``benchmark.py`` solves, and the objective that judges the solutions."""
+"""The problems of ``benchmark.py``, and the objective by which solutions are compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.preprocessing import StandardScaler
 
 BLOCK = 1 << 22
-"""The most logits that the objective holds in memory at once."""
+"""Largest number of logits in memory during an evaluation of the objective."""
 
 
 @dataclass(frozen=True)
 class Problem:
     """Features (n, d) in float64, dense or CSR; labels (n,) from 0 to K - 1, or indicators (n, L).
 
-    Where y holds indicators, K is their number L.
+    For indicators, K is the number of labels L.
     """
 
     name: str
@@ -56,11 +56,11 @@ def objective(X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, C: flo
 
 
 Make = Callable[[str], Problem]
-"""Makes the problem of that name."""
+"""Creates the problem with the given name."""
 
 
 def problem(name: str, X: np.ndarray | scipy.sparse.csr_array, y: np.ndarray) -> Problem:
-    """Return the problem in float64, its labels numbered; indicators stay as they are."""
+    """Return a problem in float64, with labels numbered from 0; indicators are unchanged."""
     if not scipy.sparse.issparse(X):
         X = np.ascontiguousarray(X)
     if y.ndim == 1:
@@ -82,10 +82,10 @@ def generated(
     decay: float = 0.5,
     informative: int | None = None,
 ) -> Problem:
-    """Sample labels from a softmax of random logits, whose standard deviation is the signal.
+    """Sample labels from a softmax of random logits with the standard deviation ``signal``.
 
-    The spectrum of X decays like ``(1 + j)^-decay`` under a random rotation. Without decay, the
-    logits depend on the first features alone, as many as are informative.
+    The singular values of X decay like ``(1 + j)^-decay``, in randomly rotated directions. The
+    logits depend on the first ``informative`` features, by default on all.
     """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, d))
@@ -138,15 +138,15 @@ FIRST = (
     "usps",
     "optdigits",
 )
-"""Stored problems that come before the others."""
+"""Stored problems that are solved before the others."""
 
 DENSIFIED = ("kddcup99",)
-"""Stored as CSR, but of few columns: made dense."""
+"""Problems that are stored as CSR but made dense, because they have few columns."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The training rows of a file NAME.npz: X and y, or X_data, … of a CSR matrix."""
+    """The training rows of a file NAME.npz, with y and either X, or X_data, … of a CSR matrix."""
 
     path: Path
     sparse: bool
@@ -163,13 +163,13 @@ class Stored:
 
 
 def stored(folder: Path) -> dict[str, Stored]:
-    """Return the binary, multi-class and multi-label problems of a folder, the main ones first."""
+    """Return the binary, multi-class and multi-label problems of a folder, those in FIRST first."""
     found = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as data:
             y = data["y"]
             sparse = "X" not in data and path.stem not in DENSIFIED
-        if y.ndim == 1 or y.dtype.kind in "bu":  # else distributions
+        if y.ndim == 1 or y.dtype.kind in "bu":  # others are distributions
             found[path.stem] = Stored(path, sparse, multilabel=y.ndim == 2)
     if "mnist" in found:
         found["mnist_255"] = Stored(found["mnist"].path, False, False, divisor=255)
@@ -180,7 +180,7 @@ def stored(folder: Path) -> dict[str, Stored]:
 def choose(
     folder: Path | None, names: list[str] | None, quick: bool, multilabel: bool, sparse: bool
 ) -> dict[str, Make]:
-    """Return the problems of those names; without names all, or a few quick ones."""
+    """Return the problems with the given names; by default all, or only the quick ones."""
     made = {} if multilabel or sparse else PROBLEMS
     files = stored(folder) if folder else {}
     files = {

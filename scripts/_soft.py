@@ -1,4 +1,4 @@
-"""The stored sets of distributions over classes, ``soft_*.npz``, that scripts train on."""
+"""The data sets with distributions over classes, ``soft_*.npz``, of benchmarks and experiments."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 @dataclass(frozen=True)
 class SoftProblem:
-    """Features (n, d) in float64, dense and standardised or CSR, and what people said of the rows.
+    """Features (n, d) in float64, dense and standardised or CSR, and distributions P (n, K).
 
-    P (n, K) holds distributions; votes (n, K) counts, and truth (n,) classes, where they are known.
+    ``votes`` (n, K) are the counts of votes and ``truth`` (n,) the true classes, if known.
     """
 
     name: str
@@ -30,14 +30,14 @@ class SoftProblem:
         return {"problem": self.name, "n": n, "d": d, "K": self.K}
 
     def take(self, rows: np.ndarray) -> "SoftProblem":
-        """Return the problem of some rows."""
+        """Return a problem with a subset of the rows."""
         votes = None if self.votes is None else self.votes[rows]
         truth = None if self.truth is None else self.truth[rows]
         return SoftProblem(self.name, self.X[rows], self.P[rows], votes, truth)
 
 
 def load(path: Path) -> SoftProblem:
-    """Read a set; rows of P are divided by their sums, which rounding has moved from 1."""
+    """Read a data set; rows of P are divided by their sums to undo rounding."""
     with np.load(path, allow_pickle=False) as data:
         if "X" in data:
             X = StandardScaler().fit_transform(data["X"].astype(np.float64))
@@ -53,5 +53,5 @@ def load(path: Path) -> SoftProblem:
 
 
 def paths(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder by their names without ``soft_``."""
+    """Return the files of a folder by data set name (the file name without ``soft_``)."""
     return {path.stem.removeprefix("soft_"): path for path in sorted(folder.glob("soft_*.npz"))}

@@ -1,7 +1,8 @@
 def _stamp_by_imports() -> None:
-    # scripts/mutate.py adds this to fastclf/kernels/__init__.py in its copies. There the kernel
-    # cache goes by the content of the files that a kernel's own file imports, directly or not, and
-    # of those whose functions it closes over: a change leaves all other kernels in the cache.
+    # scripts/mutate.py appends this code to fastclf/kernels/__init__.py in its copies. There the
+    # cache entry of a kernel depends only on the files that its own file imports, directly or
+    # indirectly, and on the files of functions that it closes over. So after a change the cache
+    # still has all kernels that don't use the changed file.
     import ast
     import hashlib
     from functools import cache

@@ -1,4 +1,4 @@
-"""Compare exact logistic regression: default against default, and all solvers to precision."""
+"""Compare exact logistic regression with that of other packages: default fits, and precision."""
 
 import argparse
 import math
@@ -21,7 +21,7 @@ from sklearn.multiclass import OneVsRestClassifier
 import fastclf
 
 SLACK = 1e-6
-"""Relative excess of the objective over scikit-learn's that counts as none."""
+"""Largest relative excess of the objective over scikit-learn's that isn't counted as an excess."""
 
 MODES = ("default", "multilabel", "sparse", "sparse_multilabel", "growth", "precision")
 
@@ -30,11 +30,11 @@ GROWTH_D = (20, 50, 100, 200, 500, 1000, 2000)
 
 Row = dict[str, Any]
 Solve = Callable[[Problem], tuple[Row, dict]]
-"""Returns a row of the table, and details for the JSON."""
+"""Solves a problem; returns a row of the table, and details for the JSON file."""
 
 
 class Fitting:
-    """Fits new estimators, and keeps the last one and whether it warned that it didn't converge."""
+    """A callable that fits a new estimator, and keeps it with whether it converged."""
 
     def __init__(self, new: Callable[[], Any], X: np.ndarray, y: np.ndarray) -> None:
         self.new, self.X, self.y = new, X, y
@@ -49,7 +49,7 @@ class Fitting:
 def compare(
     sizes: Row, ours: Fitting, peer: Fitting, f: Callable, options: argparse.Namespace
 ) -> Row:
-    """Time both fits in turn, and compare the objectives f of their models."""
+    """Time both fits in turn, and compare the objectives of their models; ``f`` computes them."""
     fits = {"fastclf": ours, "scikit-learn": peer}
     seconds = alternate(fits, options.repeats, options.budget)
     f_ours, f_peer = f(ours.model), f(peer.model)
@@ -67,7 +67,7 @@ def compare(
 
 
 def course(model: Any) -> Row:
-    """Return the name of the solver that fastclf took, its path if it says so, and its work."""
+    """Return fastclf's solver and path, its number of iterations, and its passes over the data."""
     history = model.history_
     return {
         "path": ", ".join(str(history[key]) for key in ("solver", "path") if key in history),
@@ -77,7 +77,7 @@ def course(model: Any) -> Row:
 
 
 def default(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
-    """Compare both defaults."""
+    """Compare fastclf's default fit with scikit-learn's."""
     X, y = problem.X, problem.y
     row = compare(
         problem.size(),
@@ -91,7 +91,7 @@ def default(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
 
 
 def multilabel(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
-    """Compare one fit of all labels with one fit for each; constant labels are left out."""
+    """Compare one fit of all labels with a scikit-learn fit per label, without constant labels."""
     X, Y = problem.X, problem.y
     Y = np.ascontiguousarray(Y[:, Y.min(axis=0) < Y.max(axis=0)])
     L = Y.shape[1]
@@ -114,7 +114,7 @@ def multilabel(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict
 
 
 def summary(rows: list[Row]) -> str:
-    """Return what a table says on the whole."""
+    """Return sentences with the means and counts of a table."""
     texts = []
     faster = [row["times faster"] for row in rows if row.get("times faster") is not None]
     if faster:
@@ -140,7 +140,7 @@ def drive(
     solve: Solve,
     options: argparse.Namespace,
 ) -> None:
-    """Solve problem after problem; write the results after each, and go on when one fails."""
+    """Solve all problems, and write the results after each; a failure is recorded and skipped."""
     rows: list[Row] = []
     details: dict[str, Any] = {}
     for key, make in problems.items():
@@ -159,7 +159,7 @@ def drive(
 
 
 def precision(options: argparse.Namespace, problems: dict[str, Make]) -> None:
-    """Race all solvers of all peers to a small gap, and draw their ways."""
+    """Compare the times of all solvers to a small objective gap, and draw their curves."""
     contenders, refusals = _precision.ready()
     for name, reason in refusals.items():
         print(f"without {name}: {reason}", flush=True)
@@ -196,7 +196,7 @@ def precision(options: argparse.Namespace, problems: dict[str, Make]) -> None:
 
 
 def growth(options: argparse.Namespace) -> None:
-    """Time the default fit against the numbers of rows and of features."""
+    """Time the default fit for growing numbers of rows and of features."""
     sizes = [("n", n, 50, K) for K in (2, 7) for n in GROWTH_N]
     sizes += [("d", 20_000, d, K) for K in (2, 7) for d in GROWTH_D]
     if options.quick:
@@ -244,7 +244,7 @@ def parse() -> argparse.Namespace:
 
 
 def of(form: str) -> str:
-    """Return the end of a title."""
+    """Return the suffix of a title that names the storage form, if any."""
     return f", {form.strip()}" if form else ""
 
 

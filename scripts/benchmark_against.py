@@ -1,9 +1,9 @@
 """Compare the speed of this checkout with that of another commit, in alternating runs.
 
-Both versions are copied to a temporary folder, this one with its uncommitted changes. Each has a
-kernel cache of its own. They take turns at every row of a fixed list: fits, epochs, functions,
-imports, first fits of fresh processes, and a few test files. The exit status is 1 if a row became
-slower by more than 5 percent beyond noise, or if a row fails here that the other version runs.
+Both versions are copied to a temporary folder, this one with its uncommitted changes. Each has its
+own kernel cache. They run in turn on every row of a fixed list: fits, epochs, functions, imports,
+first fits of fresh processes, and a few test files. The exit status is 1 if a row is slower by more
+than 5 percent beyond noise, or if a row fails in this version only.
 """
 
 import argparse
@@ -28,15 +28,15 @@ from _checkout import ROOT, copy_here, take_out
 from _comparison import FEWEST, Comparison, compare, slower
 
 TURNS = 3
-"""Turns of a process, before a fresh one takes its place: where its memory lies affects speed."""
+"""Turns of a process before it is replaced by a new one: its memory addresses affect its speed."""
 
 COLD = 3
-"""The most repetitions of a first fit that compiles its kernels, and of test files."""
+"""Largest number of repetitions of a first fit with an empty kernel cache, and of test files."""
 
 
 @dataclass
 class Version:
-    """A copy of the package, its kernel cache, and the process that runs it."""
+    """A copy of the package, its kernel cache, and its worker process."""
 
     name: str
     root: Path
@@ -52,7 +52,7 @@ class Version:
         }
 
     def start(self) -> None:
-        """Start a fresh process."""
+        """Start a new worker process."""
         self.worker = subprocess.Popen(
             [sys.executable, str(ROOT / "scripts" / "_against_rows.py")],
             env=self.environment(),
@@ -62,7 +62,7 @@ class Version:
         )
 
     def check(self) -> None:
-        """Raise an error unless the process has imported this version."""
+        """Exit with an error unless the worker process has imported this version."""
         package = self.answer()["package"]
         if Path(package).resolve() != (self.root / "fastclf").resolve():
             raise SystemExit(f"{self.name}: Python imported {package}")
@@ -83,7 +83,7 @@ class Version:
             self.worker = None
 
     def prints(self, program: str, empty: bool) -> float:
-        """Return the number that a program prints in a fresh process."""
+        """Return the number that a program prints in a new process."""
         with tempfile.TemporaryDirectory() as cache:
             done = subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", program],
@@ -97,7 +97,7 @@ class Version:
         return float(done.stdout)
 
     def tests(self, name: str) -> float:
-        """Return the seconds of a test file."""
+        """Return the seconds that the test files with a name take."""
         files = sorted((self.root / "tests").rglob(name))
         if not files:
             raise RuntimeError("there is no such test file")
@@ -118,7 +118,7 @@ class Version:
 
 @dataclass
 class Times:
-    """The seconds of each turn of both versions, how much was spent, and errors by version."""
+    """The seconds of each turn of both versions, the total seconds spent, and errors by version."""
 
     seconds: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     spent: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -126,18 +126,18 @@ class Times:
     difference: float | None = None
 
     def goes_on(self, budget: float) -> bool:
-        """Tell whether there are too few pairs for a verdict, or the budget isn't used up."""
+        """Tell whether to measure more: too few pairs for a verdict, or budget left; no errors."""
         return not self.errors and (len(self.seconds[0]) < FEWEST or max(self.spent) < budget)
 
 
 def in_turn(turn: int, versions: list[Version]) -> Iterable[tuple[int, Version]]:
-    """Return the versions with their numbers: the first goes first in every other turn."""
+    """Return the versions with their indices, in reversed order in every other turn."""
     numbered = list(enumerate(versions))
     return numbered if turn % 2 == 0 else reversed(numbered)
 
 
 def difference(versions: list[Version]) -> float | None:
-    """Return the largest difference of both results, relative to the largest entry."""
+    """Return the largest difference between both results, relative to the largest entry of base."""
     base, here = (np.load(version.results / "result.npy") for version in versions)
     if base.shape != here.shape:
         return None
@@ -148,7 +148,7 @@ def difference(versions: list[Version]) -> float | None:
 def measure_within(
     names: list[str], versions: list[Version], repeats: int, budget: float
 ) -> dict[str, Times]:
-    """Time rows within processes of both versions, which run at the same time and take turns."""
+    """Time rows in worker processes of both versions, which run side by side and take turns."""
     found = {name: Times() for name in names}
     for process in range(ceil(repeats / TURNS)):
         for version in versions:
@@ -158,7 +158,7 @@ def measure_within(
         for name, times in found.items():
             if not times.goes_on(budget):
                 continue
-            for version in versions:  # both at once: this compiles
+            for version in versions:  # in parallel, because it may compile kernels
                 version.send(do="prepare", row=name, result=str(version.results / "result.npy"))
             for version in versions:
                 error = version.answer().get("error")
@@ -187,7 +187,7 @@ def measure_processes(
     budget: float,
     warm_up: bool,
 ) -> Times:
-    """Time processes of both versions in turn, with ``warm_up`` after one that doesn't count."""
+    """Time new processes of both versions in turn; ``warm_up`` adds an uncounted one of each."""
     times = Times()
     for turn in range(-1 if warm_up else 0, repeats):
         if not times.goes_on(budget):
@@ -234,7 +234,7 @@ def measure(names: list[str], versions: list[Version], options: Any) -> dict[str
 
 
 def show(name: str, times: Times) -> None:
-    """Print how far a row is, to the standard error."""
+    """Print the ratio of a row so far, or its failure, to standard error."""
     state = failure(times) if times.errors else f"{compare(*times.seconds).ratio:.3f}"
     print(f"{name}: {state}", file=sys.stderr, flush=True)
 
@@ -270,7 +270,7 @@ COLUMNS = (
 
 
 def failure(times: Times) -> str:
-    """Return which versions can't run a row."""
+    """Return a text that names the versions in which a row fails."""
     return f"fails: {' and '.join(sorted(times.errors))}"
 
 
@@ -279,7 +279,7 @@ def everything() -> list[str]:
 
 
 def choose(only: list[str] | None, quick: bool) -> list[str]:
-    """Return the names of the rows that match a pattern; without patterns all, or the fits."""
+    """Return the names of the rows that match a pattern; by default all, or only the fits."""
     patterns = only or (["fit *"] if quick else ["*"])
     chosen = [name for name in everything() if any(fnmatch(name, p) for p in patterns)]
     if not chosen:
@@ -288,7 +288,7 @@ def choose(only: list[str] | None, quick: bool) -> list[str]:
 
 
 def conclusion(found: dict[str, Times], compared: dict[str, Comparison]) -> tuple[str, bool]:
-    """Return the verdict in words, and whether all is well."""
+    """Return the verdict in sentences, and whether no row is slower or fails."""
     worse = slower(compared, [name for name in compared if name.startswith("tests ")])
     failing = [name for name, times in found.items() if set(times.errors) == {"here"}]
     sentences = []

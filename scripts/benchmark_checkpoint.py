@@ -1,4 +1,4 @@
-"""Time minibatch training on data of MNIST's size with checkpoints and without."""
+"""Time minibatch training with and without checkpoints, on data of MNIST's size."""
 
 import tempfile
 import time
@@ -19,7 +19,7 @@ ROWS, FEATURES, CLASSES, BATCH = 60_000, 784, 10, 256
 
 
 class TimedKeeper(RunKeeper):
-    """Knows how many seconds it took."""
+    """A keeper that measures the seconds spent on checkpoints."""
 
     seconds = 0.0
 
@@ -42,9 +42,9 @@ def keeper(folder: Path, table: CheckpointTable) -> TimedKeeper:
         Checkpoints(folder / "checkpoint", table.keep),
         table,
         Interrupt(),
-        warned=list,
-        go_on=lambda heard: None,
-        damaged=print,
+        current_warnings=list,
+        on_start=lambda steps: None,
+        on_damaged=print,
     )
 
 

@@ -1,4 +1,4 @@
-"""Time the first fit of a fresh process, with an empty and a filled cache, and ``--help``."""
+"""Time the first fit of a new process with an empty and a filled kernel cache, and ``--help``."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ print(time.perf_counter() - started)
 
 
 def first_fit(load: str, solver: str, cache: str) -> float:
-    """Return the seconds of the first fit in a fresh process, after its imports."""
+    """Return the seconds of the first fit in a new process, without the imports."""
     code = FIRST_FIT.format(load=load, solver=solver)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],

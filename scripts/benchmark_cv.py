@@ -1,4 +1,4 @@
-"""Compare cross-validated logistic regression with scikit-learn's: ten C, five folds."""
+"""Compare cross-validated logistic regression with scikit-learn's, for ten C and five folds."""
 
 import argparse
 import warnings
@@ -27,7 +27,7 @@ def best_score(model: Any) -> float:
 
 
 def solve(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
-    """Time both on a problem; return a row of the table, and details for the JSON."""
+    """Time both packages on a problem; return a row of the table, and details for the JSON file."""
     X, y = problem.X, problem.y
     models: dict[str, Any] = {}
 
@@ -74,7 +74,7 @@ def main() -> None:
     options = parse()
     made: dict[str, Any] = PROBLEMS | (stored(options.data) if options.data else {})
     warnings.simplefilter("ignore")
-    for name in ("iris", "breast_cancer_scaled"):  # compile
+    for name in ("iris", "breast_cancer_scaled"):  # compile the kernels
         problem = PROBLEMS[name](name)
         fastclf.LogisticRegressionCV(2, cv=2).fit(problem.X, problem.y)
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""Time the public losses against torch's forward and backward, SciPy, and a plain copy."""
+"""Time the public losses against torch's forward and backward passes, SciPy, and an array copy."""
 
 from collections.abc import Callable
 from functools import partial

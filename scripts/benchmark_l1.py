@@ -1,4 +1,4 @@
-"""Compare L1 and elastic-net logistic regression: fastclf's default fit against its peers."""
+"""Compare fastclf's default fit with an L1 or elastic-net penalty with other packages."""
 
 import argparse
 import warnings
@@ -20,30 +20,30 @@ import fastclf
 QUICK = ("breast_cancer", "breast_cancer_scaled", "wine_scaled", "digits_scaled")
 
 SINGLE = (*QUICK, "iris", "digits", "tall_binary", "tall_7")
-"""Generated and bundled problems; with ``--data`` those of the folder come after them."""
+"""Bundled and generated problems to solve; with ``--data``, also those of the folder."""
 
 TOLERANCES = tuple(10.0**-e for e in range(2, 11))
 
 SLACK = 1e-6
-"""Relative excess of the objective over fastclf's with which a peer counts as done."""
+"""A peer has solved a problem if its objective exceeds fastclf's by at most this, relatively."""
 
 FEW = 20
-"""Iterations by which saga's are timed."""
+"""Iterations of the fit that measures saga's seconds per iteration."""
 
 Coefficients = tuple[np.ndarray, np.ndarray]
 Fit = Callable[[Problem, float, float, float, int], Coefficients]
-"""Fits a problem with C and l1_ratio to a tolerance, with so many iterations at most."""
+"""Fits a problem, given C, l1_ratio, a tolerance and a limit on iterations."""
 
 
 @dataclass(frozen=True)
 class Time:
-    """The seconds of a fit that reaches the objective, or that all take which do at the least."""
+    """The seconds of a fit that reaches the objective; if none did, a lower bound of them."""
 
     seconds: float
     reached: bool
 
     def entry(self, factor: float) -> float | str:
-        """Return the seconds times a factor, for the table."""
+        """Return the seconds times a factor, with a ``>`` before a lower bound."""
         value = factor * self.seconds
         return value if self.reached else f"> {cell(value)}"
 
@@ -56,7 +56,7 @@ def saga(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> 
 
 
 def liblinear(problem: Problem, C: float, l1_ratio: float, tol: float, most: int) -> Coefficients:
-    # A large scaling leaves the intercept next to unpenalised.
+    # With a large scaling, the penalty on the intercept is negligible.
     model = linear_model.LogisticRegression(
         C=C, l1_ratio=1.0, solver="liblinear", intercept_scaling=100, tol=tol, max_iter=most,
         random_state=0,
@@ -91,8 +91,8 @@ PEERS: dict[str, tuple[Fit, bool, int | None]] = {
     "skglm": (skglm, True, 1000),
     "celer": (celer, True, 1000),
 }
-"""Each with whether it only knows two classes and L1, and the most iterations of a fit: enough for
-any tolerance. None: as many as the budget has time for.
+"""For each peer: its fit, whether it supports only two classes and pure L1, and its limit on
+iterations, which is enough for any tolerance. None stands for as many as the budget allows.
 """
 
 
@@ -105,7 +105,7 @@ def value(problem: Problem, C: float, l1_ratio: float, found: Coefficients) -> f
 
 
 def ready(fit: Fit) -> str | None:
-    """Compile and load what a peer needs; return why it can't run."""
+    """Warm a peer up; return why it can't run, or None."""
     try:
         fit(PROBLEMS["breast_cancer_scaled"]("breast_cancer_scaled"), 1.0, 1.0, 1e-3, 1000)
     except Exception as error:
@@ -114,7 +114,7 @@ def ready(fit: Fit) -> str | None:
 
 
 def fastest(name: str, problem: Problem, goal: float, options: argparse.Namespace) -> Time:
-    """Return the time of a peer at the largest tolerance that reaches the objective."""
+    """Return the time of a peer at the largest tolerance with which it reaches the objective."""
     fit, _, most = PEERS[name]
     settings = problem, options.C, options.l1_ratio
     fit(*settings, TOLERANCES[0], 1)  # compiles
@@ -137,7 +137,7 @@ def fastest(name: str, problem: Problem, goal: float, options: argparse.Namespac
 def solve(
     problem: Problem, peers: list[str], options: argparse.Namespace
 ) -> tuple[dict[str, Any], dict[str, Time]]:
-    """Return a row of the table, and how many times as long as fastclf each peer takes."""
+    """Return a row of the table, and each peer's time divided by fastclf's."""
     models: list[fastclf.LogisticRegression] = []
 
     def ours() -> None:
@@ -167,7 +167,7 @@ def solve(
 
 
 def mean(times: list[Time]) -> str:
-    """Return the geometric mean in words."""
+    """Return the geometric mean of times as text, with the number of lower bounds among them."""
     bounds = sum(not time.reached for time in times)
     least, some = ("at least ", f", {bounds} of them bounds") if bounds else ("", "")
     number = geometric_mean([time.seconds for time in times])

@@ -1,4 +1,4 @@
-"""Time epochs of minibatch training on MNIST (with --data) or on digits, and what they reach."""
+"""Time epochs of minibatch training on MNIST (with --data) or digits, and evaluate the models."""
 
 import time
 import warnings
@@ -38,7 +38,7 @@ def load(folder: Path | None) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, 
 
 
 class TorchLoop:
-    """A plain loop over shuffled batches: linear layer, cross-entropy, Adam."""
+    """A plain torch training loop over shuffled batches: linear layer, cross-entropy, Adam."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "TorchLoop":
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Time predictions from file to file, against a script with pandas and scikit-learn."""
+"""Time predictions from file to file, against a script that uses pandas and scikit-learn."""
 
 import tempfile
 import warnings
@@ -28,7 +28,7 @@ def numbers(rng: np.random.Generator, n: int, d: int, digits: int) -> pd.DataFra
 
 
 def mixed(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """Return ten numeric columns and five of categories, with a label."""
+    """Return ten numeric columns, five categorical ones, and a label."""
     frame = numbers(rng, n, 10, 4)
     for i in range(5):
         frame.insert(i, f"c{i}", rng.choice([f"value{j}" for j in range(5 + 5 * i)], n))
@@ -36,7 +36,7 @@ def mixed(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 def fitted(frame: pd.DataFrame) -> Pipeline:
-    """Return the pipeline that does what the run does."""
+    """Return a fitted scikit-learn pipeline that encodes and scales as the fastclf run does."""
     features = frame.drop(columns="label")
     numeric = [name for name in features if name.startswith("x")]
     categories = [name for name in features if name.startswith("c")]
@@ -50,7 +50,7 @@ def fitted(frame: pd.DataFrame) -> Pipeline:
 
 
 def by_script(pipeline: Pipeline, source: Path, target: Path) -> None:
-    """Predict as a script does it."""
+    """Predict with pandas and the pipeline."""
     frame = pd.read_csv(source)
     p = pipeline.predict_proba(frame.drop(columns="label"))
     names = [f"probability_{name}" for name in pipeline.classes_]
@@ -60,12 +60,12 @@ def by_script(pipeline: Pipeline, source: Path, target: Path) -> None:
 
 
 def by_run(run: Path, source: Path, target: Path) -> None:
-    """Predict as ``fastclf predict`` does it."""
+    """Predict with the function behind ``fastclf predict``."""
     predict_file(open_predictor(run), source, target)
 
 
 def trained(folder: Path, data: dict) -> Path:
-    """Return a run on a file."""
+    """Train a run on a file; return its directory."""
     recipe = Recipe.model_validate({"name": "predict", "data": data})
     return train(recipe, Path(tempfile.mkdtemp(dir=folder)) / "run").path
 

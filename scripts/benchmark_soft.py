@@ -1,7 +1,7 @@
 """Compare fits to distributions with scikit-learn's fits to copies of the rows, one for each class.
 
-Scikit-learn takes no distributions; the same objective is that of each row repeated for each class,
-weighted by its probability.
+Scikit-learn accepts no distributions. It has the same objective if each row is repeated for each
+class, with the probability of the class as its weight.
 """
 
 import argparse
@@ -23,19 +23,19 @@ import fastclf
 TOLERANCES = tuple(10.0**-e for e in range(4, 12))
 
 SLACK = 1e-8
-"""Relative difference of the objectives within which a fit has found the optimum."""
+"""Relative excess over the lowest objective with which a fit still counts as optimal."""
 
 MOST = 4e8
-"""Rows times features times squared classes of the largest problem; larger ones lose rows."""
+"""Largest product of rows, features and squared classes; larger problems are cut to fewer rows."""
 
 SECOND_ORDER = 2_000
-"""Coefficients up to which scikit-learn's Newton solver is tried, too."""
+"""Largest number of coefficients for which scikit-learn's newton-cholesky is also tried."""
 
 Row = dict[str, Any]
 
 
 def expanded(problem: SoftProblem, all_copies: bool) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Return X, labels and weights of the copies, without those of weight 0 unless all count."""
+    """Return features, labels and weights of the copies; ``all_copies`` keeps those of weight 0."""
     rows, codes = np.nonzero(problem.P >= 0 if all_copies else problem.P > 0)
     return problem.X[rows], codes, problem.P[rows, codes]
 
@@ -49,7 +49,7 @@ def objective(problem: SoftProblem, model: Any, C: float) -> float:
 
 
 def cut(problem: SoftProblem) -> SoftProblem:
-    """Return a random part of a problem that is too large for scikit-learn."""
+    """Return random rows of a problem that is too large for scikit-learn; others are unchanged."""
     n, d = problem.X.shape
     d = problem.X.nnz / n if scipy.sparse.issparse(problem.X) else d
     rows = int(MOST / (d * problem.K**2))
@@ -59,7 +59,7 @@ def cut(problem: SoftProblem) -> SoftProblem:
 
 
 class Contender:
-    """Fits at several tolerances; the last model is kept."""
+    """An estimator class and its data; it keeps the model of the last fit."""
 
     def __init__(self, make: Any, problem: SoftProblem, arrays: tuple, C: float) -> None:
         self.make, self.problem, self.arrays, self.C = make, problem, arrays, C
@@ -73,7 +73,7 @@ class Contender:
         return objective(self.problem, self.model, self.C)
 
     def first_tolerance(self, goal: float, budget: float, **parameters: Any) -> float | None:
-        """Return the largest tolerance that reaches the goal; None where a fit takes too long."""
+        """Return the largest tolerance that reaches the goal; None if a fit exceeds the budget."""
         for tol in TOLERANCES:
             seconds, _ = timed(partial(self.fit, tol=tol, max_iter=20_000, **parameters))
             if self.value() <= goal:
@@ -84,7 +84,7 @@ class Contender:
 
 
 def solve(problem: SoftProblem, options: argparse.Namespace) -> Row:
-    """Time both on a problem; return a row of the table."""
+    """Time both packages on a problem; return a row of the table."""
     copies = expanded(problem, options.all_copies)
     ours = Contender(fastclf.LogisticRegression, problem, (problem.X, problem.P, None), options.C)
     theirs = Contender(LogisticRegression, problem, copies, options.C)
@@ -148,7 +148,7 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"no problem named {', '.join(unknown)}; there are {', '.join(files)}")
     warnings.simplefilter("ignore")
-    for name in names[:1]:  # compile
+    for name in names[:1]:  # compile the kernels
         problem = load(files[name])
         fastclf.LogisticRegression().fit(problem.X, problem.P)
     rows: list[Row] = []

@@ -1,6 +1,6 @@
-"""Time passes over a Parquet file larger than memory, against pyarrow's scan; and their memory.
+"""Time passes over a Parquet file, against pyarrow's scan, and measure the memory of fits.
 
-Anonymous memory is that above what the process has after its imports, while it trains.
+The memory is the anonymous memory of the process during a fit, above that after its imports.
 """
 
 import multiprocessing
@@ -46,7 +46,7 @@ def generate(path: str, gigabytes: float) -> None:
 
 
 def passes(path: str, repeats: int) -> dict[str, float]:
-    """Return seconds of a scan and of a pass, in turn."""
+    """Return the seconds of pyarrow's scans and of fastclf's passes, measured in turn."""
     clf = LogisticRegression()
     rows, problem = clf._survey(Stream(path, "y"))
     objective = objective_of(rows, problem, settings_of(clf))
@@ -75,20 +75,20 @@ def passes(path: str, repeats: int) -> dict[str, float]:
 
 
 def fit(path: str, settings: dict) -> dict[str, float]:
-    """Return what a fit takes."""
+    """Return the seconds, passes and megabytes of a fit."""
     with peak() as most:
         started = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # three iterations aren't enough
+            warnings.simplefilter("ignore")  # three iterations don't converge
             fitted = LogisticRegression(random_state=0, **settings).fit(Stream(path, "y"))
         seconds = time.perf_counter() - started
-    passes = float(fitted.history_["passes"][-1]) + 1  # and one to look at all rows
+    passes = float(fitted.history_["passes"][-1]) + 1  # and the pass that counts the classes
     return {"s": seconds, "passes": passes, "MB": most[0] / 1e6}
 
 
 @contextmanager
 def peak() -> Iterator[list[float]]:
-    """Give a list whose entry becomes the most anonymous bytes above those at the start."""
+    """Yield a list whose one entry is the largest increase of anonymous memory so far, in bytes."""
     before, most, done = anonymous(), [0.0], threading.Event()
 
     def look() -> None:
@@ -111,7 +111,7 @@ def anonymous() -> float:
 
 
 def alone(call: Callable, *arguments: object):
-    """Return what a call returns in a process of its own."""
+    """Return the result of a call in a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(call, arguments)
 
@@ -125,7 +125,7 @@ def main() -> None:
         path = os.path.join(folder, "rows.parquet")
         few = os.path.join(folder, "few.parquet")
         alone(generate, few, 0.01)
-        for settings in FITS.values():  # kernels are compiled, which takes memory, too
+        for settings in FITS.values():  # compile the kernels, which needs memory too
             alone(fit, few, settings)
         alone(generate, path, chosen.gigabytes)
         size = os.path.getsize(path) / 1e9

@@ -1,14 +1,14 @@
-"""Run scikit-learn's own tests of logistic regression on fastclf's classes, and count.
+"""Run scikit-learn's own tests of logistic regression on fastclf's classes, and count the outcomes.
 
-The module sklearn/linear_model/tests/test_logistic.py is the installed one. Its names
-LogisticRegression and LogisticRegressionCV stand for fastclf's classes here. conformance.toml lists
-the tests that don't apply, each with its reason. A failure of any other test gives exit status 1.
-Most of those that scikit-learn skips need other array libraries; with SCIPY_ARRAY_API=1 in the
-environment those of NumPy's arrays are run.
+The script runs the installed module sklearn/linear_model/tests/test_logistic.py with its names
+LogisticRegression and LogisticRegressionCV replaced by fastclf's classes. conformance.toml lists
+the tests that don't apply, with reasons. If any other test fails, the exit status is 1. Most tests
+that scikit-learn skips need other array libraries; those of NumPy's arrays run if the environment
+has SCIPY_ARRAY_API=1.
 
-With --all the other test files of scikit-learn that name LogisticRegression are run in the same
-way. A difference is a test that fails on fastclf's classes and passes on scikit-learn's own, which
-are tried on each test that fails. One without a reason in conformance.toml gives exit status 1.
+With --all, the other test files of scikit-learn that use LogisticRegression run in the same way.
+Each test that fails is repeated with scikit-learn's own classes; if it passes there, it is a
+difference. If a difference has no reason in conformance.toml, the exit status is 1.
 """
 
 import argparse
@@ -33,14 +33,14 @@ LIST = Path(__file__).with_suffix(".toml")
 
 @dataclass
 class Entry:
-    """Tests, or files, that don't apply: patterns of their names, and why."""
+    """Patterns of the names of tests or files, with the reason why they don't apply or differ."""
 
     tests: list[str]
     reason: str
     found: list[str] = field(default_factory=list)
 
     def covers(self, name: str) -> bool:
-        # A name without parameters stands for all of them. Their brackets are no wildcards.
+        # A name without parameters covers all parameters. Brackets in names aren't wildcards.
         return any(
             fnmatchcase(name.replace("[", "("), pattern.replace("[", "("))
             or name.startswith(f"{pattern}[")
@@ -49,7 +49,7 @@ class Entry:
 
 
 class Conformance:
-    """A plugin of pytest that leaves out the tests that don't apply, and counts the others."""
+    """A pytest plugin that deselects the tests that don't apply, and records the outcomes."""
 
     def __init__(self, entries: list[Entry], also_deselected: bool) -> None:
         self.entries = entries
@@ -78,13 +78,13 @@ class Conformance:
 
 
 def read_list(kind: str) -> list[Entry]:
-    """Return the entries of a kind in conformance.toml."""
+    """Return the entries of one table array of conformance.toml."""
     table = tomllib.loads(LIST.read_text(encoding="utf-8"))
     return [Entry(**entry) for entry in table.get(kind, [])]
 
 
 def table_of(plugin: Conformance) -> Table:
-    """Return a table of the deselected tests and of the outcomes of all others."""
+    """Return a table with the outcomes, and the deselected tests by reason."""
     counts = Counter(
         outcome for name, outcome in plugin.outcomes.items() if plugin.entry_of(name) is None
     )
@@ -102,7 +102,7 @@ def table_of(plugin: Conformance) -> Table:
 
 
 def needless(plugin: Conformance) -> list[str]:
-    """Return a line for each test that is deselected and passes."""
+    """Return a line for each deselected test that passes."""
     return [
         f"passes, but is deselected: {name}"
         for name, outcome in plugin.outcomes.items()
@@ -111,7 +111,7 @@ def needless(plugin: Conformance) -> list[str]:
 
 
 def problems(plugin: Conformance, whole: bool) -> list[str]:
-    """Return a line for each failure, and for each name in the list that there is no test of."""
+    """Return a line for each failure and, if ``whole``, for each listed name without a test."""
     lines = [
         f"failed: {name}"
         for name, outcome in plugin.outcomes.items()
@@ -123,7 +123,7 @@ def problems(plugin: Conformance, whole: bool) -> list[str]:
 
 
 def unknown(entries: list[Entry], complaint: str) -> list[str]:
-    """Return a line for each pattern of a list that nothing was found for."""
+    """Return a line for each pattern of the entries that matched nothing."""
     return [
         f"{LIST.name}: {pattern}: {complaint}"
         for entry in entries
@@ -133,7 +133,7 @@ def unknown(entries: list[Entry], complaint: str) -> list[str]:
 
 
 def other_files(left_out: list[Entry]) -> list[str]:
-    """Return the test files besides test_logistic.py that name the class, less some."""
+    """Return the test files that use the class, except test_logistic.py and those left out."""
     found = []
     for path in sorted((ROOT / "sklearn").rglob("test_*.py")):
         name = str(path.relative_to(ROOT))
@@ -150,9 +150,12 @@ def other_files(left_out: list[Entry]) -> list[str]:
 def differences(
     ours: dict[str, Outcome], theirs: dict[str, Outcome], entries: list[Entry]
 ) -> list[str]:
-    """Sort the tests that fail with our classes and pass with theirs among the entries.
+    """Record in the entries the tests that fail with our classes and pass with scikit-learn's.
 
-    A line is returned for each that no entry covers.
+    Returns
+    -------
+    list of str
+        A line for each such test that no entry covers.
     """
     lines = []
     for name, (result, message) in ours.items():
@@ -167,7 +170,7 @@ def differences(
 
 
 def check_others(console: Console, only: str | None) -> list[str]:
-    """Run the other test files, print a table, and return a line for each complaint."""
+    """Run the other test files, print a table, and return a line for each problem."""
     left_out, entries = read_list("left_out"), read_list("difference")
     options = ["-k", only] if only else []
     files = other_files(left_out)
@@ -198,7 +201,7 @@ def check_others(console: Console, only: str | None) -> list[str]:
 
 
 def check_module(console: Console, only: str | None, also_deselected: bool) -> list[str]:
-    """Run test_logistic.py, print a table, and return a line for each complaint."""
+    """Run test_logistic.py, print a table, and return a line for each problem."""
     plugin = Conformance(read_list("deselected"), also_deselected)
     patch()
     run([str(ROOT / MODULE)], ["-k", only] if only else [], plugin)

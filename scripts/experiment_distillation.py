@@ -1,4 +1,7 @@
-"""Distil strong teachers into a linear student: what temperature, mix and more rows buy."""
+"""Measure the gain of distilling strong teachers into a linear student.
+
+The temperature, the weight of the labels, and the rows with labels are varied.
+"""
 
 import argparse
 import warnings
@@ -21,22 +24,22 @@ from threadpoolctl import threadpool_limits
 import fastclf
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
-"""Values of the student's C to choose among."""
+"""Candidate values of the student's C."""
 
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 MIXES = (0.0, 0.5)
-"""Weights of the labels; 1 is the student without a teacher."""
+"""Weights of the labels in the loss; 1 would be the student without a teacher."""
 
 FOLDS = 3
 
 FEW = {"digits": 150, "letter": 600}
-"""Rows with labels where the others have none."""
+"""Number of labelled rows in the experiment with few labels."""
 
 LARGEST = 3_000
-"""Rows of a split: a teacher takes long."""
+"""Largest number of rows in a split, because teachers are slow."""
 
 FLOOR = 1e-12
-"""The least probability that a teacher's logits are taken from."""
+"""Teacher probabilities are raised to this before the logarithm."""
 
 FIGURES = {
     "accuracy": ("accuracy", 4),
@@ -44,7 +47,7 @@ FIGURES = {
     "ece": ("ECE", 4),
     "agreement": ("agreement", 4),
 }
-"""What is measured on held-out rows: its heading and its digits."""
+"""The metrics on held-out rows, each with its heading and number of digits."""
 
 Row = dict[str, Any]
 
@@ -54,9 +57,9 @@ def boosting(seed: int) -> Any:
 
 
 def kernel_machine(seed: int) -> Any:
-    """Return an RBF SVM for each class, their margins made probabilities by one temperature.
+    """Return one-vs-rest RBF SVMs whose margins one temperature converts to probabilities.
 
-    SVC's own margins for several classes are votes of pairs; probabilities from them are poor.
+    SVC's own multi-class margins are votes of class pairs, and give poor probabilities.
     """
     machine = OneVsRestClassifier(SVC(C=10, random_state=seed))
     return CalibratedClassifierCV(machine, method="temperature", ensemble=False, cv=FOLDS)
@@ -69,7 +72,7 @@ TEACHERS: dict[str, Callable[[int], Any]] = {
 
 
 def data_sets(folder: Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return standardised features and labels from 0 on, of digits and, if it is there, letter."""
+    """Return standardised features and labels of digits, and with a folder also of letter."""
     found = {"digits": load_digits(return_X_y=True)}
     if folder is not None:
         with np.load(folder / "letter.npz", allow_pickle=False) as data:
@@ -89,13 +92,13 @@ def logits(p: np.ndarray) -> np.ndarray:
 
 
 class Judge:
-    """Chooses a student's C by held-out log-loss, and measures it on other rows."""
+    """Chooses a student's C by its log-loss on validation rows, and evaluates it on test rows."""
 
     def __init__(self, validation: tuple, test: tuple, answers: np.ndarray | None) -> None:
         self.validation, self.test, self.answers = validation, test, answers
 
     def best(self, fit: Callable[[float], Any]) -> dict[str, float]:
-        """Return the figures of the best C; "choice" is the held-out loss it was chosen by."""
+        """Return the metrics with the best C; "choice" is the validation loss that selected it."""
         X, y = self.validation
         found = []
         for C in PENALTIES:
@@ -133,7 +136,7 @@ def plain(X: np.ndarray, y: np.ndarray) -> Callable[[float], Any]:
 
 
 def one_split(X: np.ndarray, y: np.ndarray, few: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Return the figures of every way to train on one split, by (teacher, rows, T, a) as text."""
+    """Return the metrics of all settings on one split, by the text "teacher | rows | T | a"."""
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(y))[:LARGEST]
     X, y = X[rows], y[rows]
@@ -177,20 +180,20 @@ def one_split(X: np.ndarray, y: np.ndarray, few: int, seed: int) -> dict[str, di
 
 
 def labelled_rows(y: np.ndarray, few: int, rng: np.random.Generator) -> np.ndarray:
-    """Return few rows, with the same number of each class."""
+    """Return the indices of ``few`` rows, with equal numbers for all classes."""
     order = rng.permutation(len(y))
     each = few // (y.max() + 1)
     return np.concatenate([order[y[order] == k][:each] for k in range(y.max() + 1)])
 
 
 def chosen(found: dict[str, dict], teacher: str, rows: str) -> dict[str, Any]:
-    """Return the way whose held-out loss was lowest, among those of a teacher and kind of rows."""
+    """Return the setting with the lowest validation loss, for a teacher and a kind of rows."""
     ways = [way for way in found.values() if (way["teacher"], way["rows"]) == (teacher, rows)]
     return min(ways, key=lambda way: way["choice"])
 
 
 def tables(name: str, splits: list[dict[str, dict]]) -> list[Row]:
-    """Return a row for each way to train: its figures, and its gain over the plain student."""
+    """Return a row for each setting, with its metrics and its gain over the plain student."""
     rows = []
 
     def add(teacher: str, rows_name: str, T: Any, a: Any, found: list[dict]) -> None:
@@ -216,7 +219,7 @@ def tables(name: str, splits: list[dict[str, dict]]) -> list[Row]:
 
 
 FEW_ROWS = ("few labelled", "unlabelled", "the teacher, few labelled")
-"""Ways that know few labels, and are compared with the plain student that knows as few."""
+"""Settings with few labels, which are compared with the plain student on the labelled rows."""
 
 
 def parse() -> argparse.Namespace:
@@ -237,7 +240,9 @@ def main() -> None:
             continue
         splits = []
         for seed in range(options.seeds):
-            with threadpool_limits(1):  # a busy machine: threads of the teachers would wait long
+            with threadpool_limits(
+                1
+            ):  # on a busy machine the teachers' threads wait for each other
                 splits.append(one_split(X, y, FEW[name], seed))
             print(f"{name}, split {seed + 1} of {options.seeds}", flush=True)
         details[name] = splits

@@ -1,4 +1,4 @@
-"""Train on distributions over classes against majority votes, on what real people answered."""
+"""Compare training on distributions of people's votes with training on majority votes."""
 
 import argparse
 import warnings
@@ -13,15 +13,15 @@ from _soft import SoftProblem, load, paths
 import fastclf
 
 LEFT_OUT = ("cifar100_distill",)
-"""A teacher's probabilities, not people's."""
+"""Data sets not used by default: their distributions are a teacher's, not people's votes."""
 
 PENALTIES = tuple(10.0**e for e in range(-4, 2))
-"""Values of C to choose among."""
+"""Candidate values of C."""
 
 SMOOTHING = 0.1
 
 FEW = (3, 10)
-"""Numbers of votes to train on, drawn from the many that some sets have."""
+"""Numbers of votes per row to draw, for data sets with many votes."""
 
 MANY = 40
 
@@ -34,40 +34,40 @@ FIGURES = {
     "ece": "ECE, distributions",
     "label_ece": "ECE, labels",
 }
-"""What is measured on held-out rows, and its heading."""
+"""The metrics on held-out rows, each with its heading."""
 
 Row = dict[str, Any]
 
 
 def majority(P: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the most probable class of each row, one at random where several are."""
+    """Return the most probable class of each row; ties are broken at random."""
     return np.where(P == P.max(axis=1, keepdims=True), rng.random(P.shape), -1).argmax(axis=1)
 
 
 def drawn(votes: np.ndarray, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the shares (n, K) of m votes of each row, drawn without replacement."""
+    """Return the distributions (n, K) of m votes per row, drawn without replacement."""
     return np.array([rng.multivariate_hypergeometric(row, min(m, row.sum())) for row in votes]) / m
 
 
 def fitted(kind: str, C: float, X: Any, P: np.ndarray) -> fastclf.LogisticRegression:
-    """Fit distributions, which for a majority are one-hot: so all classes are known.
+    """Fit distributions. A majority vote is a one-hot row, so that all classes are known.
 
-    One that is never the majority has the rate of half a row.
+    A class that is never the majority gets the rate of half a row.
     """
     smoothing = SMOOTHING if kind == "smoothed majority" else 0.0
     return fastclf.LogisticRegression(C, label_smoothing=smoothing, n_threads=1).fit(X, P)
 
 
 def one_split(problem: SoftProblem, m: int | None, seed: int) -> dict[str, dict[str, float]]:
-    """Return the figures of each kind of training on one split.
+    """Return the metrics of each kind of training on one split.
 
-    Each kind chooses C by the log-loss of held-out targets of its own kind.
+    Each kind chooses C by the log-loss on validation targets of its own kind.
     """
     rng = np.random.default_rng(seed)
     K = problem.K
     train, validation, test = split(problem.X.shape[0], rng)
     known = np.concatenate([train, validation])
-    seen = problem.P.copy()  # what the training side is told
+    seen = problem.P.copy()  # the distributions available for training and validation
     if m is not None:
         assert problem.votes is not None
         seen[known] = drawn(problem.votes[known], m, rng)
@@ -97,7 +97,7 @@ def one_split(problem: SoftProblem, m: int | None, seed: int) -> dict[str, dict[
 
 
 def tables(name: str, votes: str, splits: list[dict]) -> list[Row]:
-    """Return a row for each kind of training, and one for each difference to the majority's."""
+    """Return a row for each kind of training, and one for each difference from the majority."""
     rows = []
     first = {"problem": name, "votes": votes}
     for kind in KINDS:

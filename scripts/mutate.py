@@ -1,12 +1,12 @@
-"""Break the package on purpose, one mutant after the other, and see whether the tests find it.
+"""Mutation testing: apply one mutant after the other, and check that a test fails for each.
 
-The mutants stand in mutants.toml. Each is applied in a copy of this checkout, where the test files
-that concern it are run until one fails. A file must pass without a mutant first; that run also
-fills the kernel cache, of which each mutant has a copy. In these copies a kernel is compiled again
-only if a file that it imports has changed, not at each change of any kernel.
+The mutants are listed in mutants.toml. Each is applied to a copy of this checkout, where its test
+files run until one fails. A test file must first pass without a mutant; that run also fills the
+kernel cache, of which each mutant gets a copy. In these copies a kernel is compiled again only if a
+file that it imports has changed, rather than after each change of any kernel.
 
-Results are written after each mutant, and a run goes on where the last one ended, as long as the
-package and the tests are the same; with --work it doesn't run the tests without a mutant again. The
+Results are written after each mutant. A later run continues where the last one ended, as long as
+the package and the tests are unchanged; with --work it also skips the runs without a mutant. The
 exit status is 1 if a mutant survives.
 """
 
@@ -37,12 +37,12 @@ from _checkout import copy_here
 NAME = "mutation"
 
 STAMPS = Path(__file__).with_name("_stamps.py")
-"""Added to the package of kernels in a copy, where every process that uses kernels runs it."""
+"""Code that is appended to the ``__init__.py`` of the kernels in a copy."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change of one place, what it breaks, and the topics of its tests; see mutants.toml."""
+    """A change of the source text at one place; see mutants.toml for the fields."""
 
     name: str
     breaks: str
@@ -52,7 +52,7 @@ class Mutant:
 
 
 def read_mutants() -> tuple[dict[str, list[str]], tuple[Mutant, ...]]:
-    """Return the patterns of test files of each topic, and all mutants."""
+    """Return the patterns of test files by topic, and all mutants."""
     listed = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
     mutants = (Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed["mutants"])
     return listed["topics"], tuple(mutants)
@@ -63,7 +63,7 @@ TOPICS, MUTANTS = read_mutants()
 
 @dataclass
 class Outcome:
-    """How a run of tests ended, and the first test that failed, without its parameters."""
+    """The result of a test run, and the first test that failed, without its parameters."""
 
     result: str
     found_by: str | None
@@ -72,17 +72,17 @@ class Outcome:
 
 
 def pattern(text: str) -> re.Pattern:
-    """Return what matches a text with any white space between its words."""
+    """Return a pattern that matches a text with any white space between its words."""
     return re.compile(r"\s+".join(map(re.escape, text.split())))
 
 
 def place(mutant: Mutant, root: Path) -> tuple[Path, int, int]:
-    """Return the file that holds the text of a mutant, and where it starts and ends there.
+    """Return the file that contains the text of a mutant, and the text's start and end in it.
 
     Raises
     ------
     LookupError
-        If there is no such place, or more than one.
+        If the text doesn't occur exactly once.
     """
     found = [
         (path, *match.span())
@@ -95,7 +95,7 @@ def place(mutant: Mutant, root: Path) -> tuple[Path, int, int]:
 
 
 def changed(text: str, old: str, new: str) -> str:
-    """Return a text that matches ``old``, with the words that differ in ``new`` replaced."""
+    """Replace in a text that matches ``old`` the words that differ between ``old`` and ``new``."""
     before, after = old.split(), new.split()
     shortest = min(len(before), len(after))
     start = 0
@@ -115,7 +115,7 @@ def changed(text: str, old: str, new: str) -> str:
 
 
 def mutated(mutant: Mutant, root: Path) -> tuple[Path, str]:
-    """Return the file that a mutant changes, and its text with the change."""
+    """Return the file that a mutant changes, and its changed text."""
     path, start, end = place(mutant, root)
     text = path.read_text(encoding="utf-8")
     new = changed(text[start:end], mutant.old, mutant.new)
@@ -123,12 +123,12 @@ def mutated(mutant: Mutant, root: Path) -> tuple[Path, str]:
 
 
 def test_files(topics: Iterable[str], root: Path) -> list[str]:
-    """Return the test files of some topics, in their order, relative to the root.
+    """Return the test files of topics, in the order of the topics, relative to the root.
 
     Raises
     ------
     LookupError
-        If a topic has no file.
+        If a topic has no test file.
     """
     tests = root / "tests"
     names = sorted(path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py"))
@@ -144,13 +144,13 @@ def test_files(topics: Iterable[str], root: Path) -> list[str]:
 def run_tests(
     root: Path, cache: Path, files: Iterable[str], options: Iterable[str], timeout: float
 ) -> Outcome:
-    """Run test files of a copy until one fails, or the time is over."""
+    """Run test files of a copy until one fails, or the timeout is reached."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rfE"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(root),
         "NUMBA_CACHE_DIR": str(cache),
-        "PYTHONDONTWRITEBYTECODE": "1",  # else a change within a second might not be seen
+        "PYTHONDONTWRITEBYTECODE": "1",  # bytecode could hide a change made within one second
     }
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -168,7 +168,7 @@ def run_tests(
         if process.returncode < 0:
             result = "killed"
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with the processes that tests have started
+        os.killpg(process.pid, signal.SIGKILL)  # also the processes that tests have started
         output, _ = process.communicate()
         result = "timed out"
     seconds = time.perf_counter() - started
@@ -177,7 +177,7 @@ def run_tests(
 
 
 def link(source: str, target: str) -> None:
-    """Link a file of a cache, unless the other one has its own: Numba never writes into one."""
+    """Link a cache file unless the target exists; Numba never writes into existing files."""
     with suppress(FileExistsError):
         os.link(source, target)
 
@@ -190,10 +190,10 @@ def try_mutant(
     timeout: float,
     check: Callable[[str], None],
 ) -> Outcome:
-    """Run the test files of a mutant in a copy, until one fails; the copy is as before afterwards.
+    """Run the test files of a mutant in a copy until one fails, then restore the copy.
 
-    Before each file ``check`` is called with it: it passes without the mutant, and ``base`` is the
-    cache of kernels from there.
+    Before each test file, ``check`` is called with its name; it checks that the file passes without
+    the mutant, and fills the kernel cache ``base``.
     """
     path, text = mutated(mutant, root)
     original = path.read_text(encoding="utf-8")
@@ -217,7 +217,7 @@ def try_mutant(
 
 
 def make_copy(folder: Path) -> tuple[Path, str]:
-    """Return a copy of this checkout, and a stamp of its package and tests."""
+    """Copy this checkout; return the copy, and a hash of its package and tests."""
     root = folder / "copy"
     if root.exists():
         shutil.rmtree(root)
@@ -232,13 +232,13 @@ def make_copy(folder: Path) -> tuple[Path, str]:
 
 
 def mark(mutant: Mutant, options: str) -> str:
-    """Return what a result must have been found with, to count."""
+    """Return a hash of the mutant, its tests and pytest's options, by which results are kept."""
     what = mutant.old, mutant.new, mutant.tests, options
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def known(path: Path, stamp: str, part: str) -> dict[str, Any]:
-    """Return what a former run left in a file, if the package and tests are the same."""
+    """Return one part of an earlier run's file, if the package and the tests are unchanged."""
     try:
         details = json.loads(path.read_text(encoding="utf-8"))["details"]
     except (FileNotFoundError, KeyError):
@@ -268,7 +268,7 @@ def report(results: dict[str, dict], stamp: str, options: Any, show: bool) -> li
 def pass_without(
     file: str, root: Path, base: Path, stamp: str, options: argparse.Namespace
 ) -> None:
-    """Run a test file without a mutant, unless it passed before; end the script if it fails."""
+    """Run a test file without a mutant, unless it passed before; exit the script if it fails."""
     path = base.with_name("passed.json")
     passed = known(path, stamp, "passed")
     if passed.get(file) == options.pytest:
@@ -282,7 +282,7 @@ def pass_without(
 
 
 def choose(only: list[str] | None) -> list[Mutant]:
-    """Return the mutants whose names match one of the patterns, or all."""
+    """Return the mutants whose names match one of the patterns; by default all."""
     chosen = [m for m in MUTANTS if any(fnmatch(m.name, p) for p in only or ["*"])]
     if not chosen:
         raise SystemExit(f"no mutant matches {' or '.join(only or [])}; --list shows them")

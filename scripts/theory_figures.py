@@ -14,7 +14,7 @@ from fastclf import functional as F
 RESULTS = Path(__file__).parent.parent / "docs" / "figures"
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-"""Told apart also by those who see fewer colours (Okabe and Ito)."""
+"""Colours that colour-blind readers can distinguish (Okabe and Ito)."""
 
 STYLE = {
     # An opaque white card is readable on light and on dark pages.

@@ -130,7 +130,7 @@ def test_a_file_that_is_written_in_place_is_no_link(make: str, tmp_path: Path):
     target = tmp_path / "precious"
     target.write_text("old")
     getattr(tmp_path / "metrics.jsonl", make)(target)
-    with pytest.raises(RunError, match="metrics.jsonl: is a link.*would change another place"):
+    with pytest.raises(RunError, match="metrics.jsonl: is a link.*would change another file"):
         open_in_place(tmp_path / "metrics.jsonl")
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(RunError, match="not a regular file"):

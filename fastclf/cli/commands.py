@@ -1,4 +1,4 @@
-"""The commands. Each imports what it needs, so that ``--help`` stays quick."""
+"""The commands of the command line. Each imports its modules itself, so that ``--help`` is fast."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +21,14 @@ PATH = click.Path(path_type=Path)
 
 
 def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
-    """Give a command ``--quiet``, ``--verbose`` and ``--json``, with the help of the first two."""
+    """Return a decorator that adds ``--quiet``, ``--verbose`` and ``--json`` to a command.
+
+    ``quiet`` and ``verbose`` are the help texts of the first two.
+    """
 
     def decorate(command: Callable) -> Callable:
         for option in (
-            click.option("--json", "as_json", is_flag=True, help="Print figures as JSON."),
+            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
             click.option("-v", "--verbose", is_flag=True, help=verbose),
             click.option("-q", "--quiet", is_flag=True, help=quiet),
         ):
@@ -36,7 +39,7 @@ def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
 
 
 def _delimiter(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Return a delimiter; a tab has a name, because it is hard to type."""
+    """Return the delimiter that an option names; the name of a tab is ``tab``."""
     if value is None:
         return None
     from fastclf.data.options import is_delimiter
@@ -60,19 +63,19 @@ def main() -> None:
     "targets",
     multiple=True,
     metavar="COLUMN",
-    help="What is to be predicted: a name, a pattern like label_*, or an index. May be given again."
+    help="A target column: a name, a pattern like label_*, or an index. May be repeated."
     "  [default: target, label, class or y]",
 )
 @click.option(
     "--delimiter",
     metavar="CHARACTER",
     callback=_delimiter,
-    help="CSV: what is between two values, such as ';' or tab.  [default: as the first rows show]",
+    help="CSV: the separator of values, such as ';' or tab.  [default: detected]",
 )
 @click.option(
     "--decimal",
     type=click.Choice([".", ","]),
-    help="CSV: the decimal mark.  [default: as the first rows show]",
+    help="CSV: the decimal mark.  [default: detected]",
 )
 @click.option(
     "-o",
@@ -80,9 +83,9 @@ def main() -> None:
     type=PATH,
     default=Path("recipe.toml"),
     show_default=True,
-    help="The recipe; - prints it.",
+    help="The recipe file; - prints the recipe.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a recipe that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def init(
     file: Path | None,
@@ -93,15 +96,15 @@ def init(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Write a complete, commented recipe for FILE, which trains as it stands.
+    """Write a complete, commented recipe for FILE, ready to train.
 
-    Without FILE it has every key with its default, for a built-in data set.
+    Without FILE the recipe has every key with its default, for a built-in data set.
     """
-    from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
+    from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
 
     text = {"delimiter": delimiter, "decimal": decimal}
     given = {key: value for key, value in text.items() if value is not None}
-    draft = draft_for_nothing()
+    draft = default_draft()
     if file is not None:
         draft = draft_for_file(file, targets, output.parent, given)
     if str(output) in ("-", "/dev/stdout"):
@@ -121,13 +124,13 @@ def init(
     "assignments",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key of the recipe, like model.C=0.5. May be given again.",
+    help="Override a key of the recipe, like model.C=0.5. May be repeated.",
 )
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
 def check(
     config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
 ) -> None:
-    """Do everything but train, and tell what would happen."""
+    """Do everything that train does before the fit, and describe the fit."""
     from fastclf.config import load_recipe
     from fastclf.runs.checking import check_recipe, print_preview
     from fastclf.runs.directory import to_json
@@ -148,7 +151,7 @@ def check(
     "assignments",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key of the recipe, like model.C=0.5. May be given again.",
+    help="Override a key of the recipe, like model.C=0.5. May be repeated.",
 )
 @click.option(
     "--out",
@@ -160,7 +163,7 @@ def check(
     "stopped",
     type=PATH,
     metavar="RUN",
-    help="Go on with a run that was stopped, inside its directory.",
+    help="Resume a stopped run in its own directory.",
 )
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
@@ -172,12 +175,12 @@ def train(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Train the model that a recipe describes, or go on with a run that was stopped.
+    """Train the model that a recipe describes, or resume a stopped run.
 
-    Ctrl-C stops at the next iteration or slice of an epoch, and keeps where that was; a second one
-    stops at once.
+    Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
+    Ctrl-C stops at once.
     """
-    from fastclf.runs.directory import is_complete, to_json, what_is_kept
+    from fastclf.runs.directory import interruption_message, is_complete, to_json
     from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
     from fastclf.runs.summary import print_summary
@@ -190,9 +193,9 @@ def train(
     try:
         result = (train_recipe if stopped is None else resume)(recipe, path, console)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(what_is_kept(path)) from None
+        raise KeyboardInterrupt(interruption_message(path)) from None
     if was_complete:
-        echo(f"{stopped}: the run is complete; nothing is left to do", err=True)
+        echo(f"{stopped}: the run is already complete", err=True)
     print_warnings(result.summary["warnings"])
     if as_json:
         echo(to_json({"path": str(result.path), **result.summary}))
@@ -212,9 +215,9 @@ def train(
     type=PATH,
     help="A dataset card, or a file like the run's own.  [default: the run's own data]",
 )
-@output("Print where the figures are saved only.", "Print a table of the classes or labels too.")
+@output("Print the path of the result only.", "Print a table of the classes or labels too.")
 def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """Judge the model of RUN, a run directory, and save the figures in it."""
+    """Evaluate the model of RUN, a run directory, and save the metrics there."""
     from fastclf.runs.directory import open_run, to_json
     from fastclf.runs.reevaluation import evaluate_run
     from fastclf.runs.tables import metrics_table, print_tables
@@ -240,28 +243,28 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
 @click.option(
     "--format",
     type=click.Choice(["csv", "jsonl", "parquet", "npz"]),
-    help="How to write.  [default: by the suffix of the output; else csv]",
+    help="The output format.  [default: by the suffix of the output; else csv]",
 )
 @click.option(
     "--columns",
     default="label,probabilities",
     show_default=True,
     metavar="NAMES",
-    help="What to write: label, probabilities or both.",
+    help="The predictions to write: label, probabilities or both.",
 )
 @click.option(
     "--keep",
     multiple=True,
     metavar="COLUMN",
-    help="Pass on a column of the input, such as an id. May be given again.",
+    help="Copy a column of the input to the output, such as an id. May be repeated.",
 )
 @click.option(
     "--escape-formulas",
     is_flag=True,
     help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the predictions.")
-@click.option("-v", "--verbose", is_flag=True, help="Print each part that is written.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the predictions only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
 def predict(
     run: Path,
     input: Path,
@@ -273,9 +276,9 @@ def predict(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write what the model of RUN, a run or a model file, predicts for the rows of INPUT.
+    """Write the predictions of RUN, a run directory or model file, for the rows of INPUT.
 
-    INPUT has any format that can be trained from; - is CSV from standard input.
+    INPUT has any format that fastclf can train on; - is CSV from standard input.
     """
     from fastclf.runs.prediction import open_predictor, predict_file
 
@@ -304,7 +307,7 @@ def predict(
 @main.command()
 @click.argument("run", type=PATH)
 @click.option(
-    "-o", "--output", type=PATH, help="The page.  [default: report.html in the run directory]"
+    "-o", "--output", type=PATH, help="The HTML file.  [default: report.html in the run directory]"
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def report(run: Path, output: Path | None, quiet: bool) -> None:
@@ -320,13 +323,13 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 @main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.option(
-    "--html", type=PATH, metavar="FILE", help="Write a page with their curves, too; one HTML file."
+    "--html", type=PATH, metavar="FILE", help="Also write an HTML page that compares the runs."
 )
-@output("Print the metrics only.", "Print every key of the recipes, not only what differs.")
+@output("Print the metrics only.", "Print all keys of the recipes, not only those that differ.")
 def compare(
     runs: tuple[Path, ...], html: Path | None, quiet: bool, verbose: bool, as_json: bool
 ) -> None:
-    """Show in what runs differ, and their metrics; the best of each is bold."""
+    """Show the differences between recipes, and the metrics of runs; best values are bold."""
     from fastclf.runs.comparison import NOT_SAME_DATA, compare_runs, print_comparison
     from fastclf.runs.directory import to_json
     from fastclf.runs.reporting import write_comparison
@@ -348,13 +351,13 @@ def compare(
 @click.argument("folder", required=False, type=PATH)
 @output("Print names only.", "Print licence and origin too.")
 def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """List the data that a recipe can name: built-in sets, and the cards in FOLDER.
+    """List the data sets that a recipe can name: built-in ones, and the cards in FOLDER.
 
-    Without FOLDER the cards are those in ./datasets, if there are any.
+    FOLDER is ./datasets by default.
     """
     from fastclf.data.catalogue import find_datasets
+    from fastclf.runs.dataset_listing import print_datasets
     from fastclf.runs.directory import to_json
-    from fastclf.runs.listing import print_datasets
     from fastclf.runs.terminal import Terminal
 
     entries, problems = find_datasets(folder)
@@ -370,7 +373,7 @@ def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> 
 
 @main.command()
 def schema() -> None:
-    """Print the JSON schema of recipes, with which editors check and complete them."""
+    """Print the JSON schema of recipes, for checks and completion in editors."""
     from fastclf.config import recipe_schema
     from fastclf.runs.directory import to_json
 

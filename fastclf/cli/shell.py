@@ -1,4 +1,4 @@
-"""What all commands share: their exit statuses, what they print, and standard input and output."""
+"""Parts that all commands share: exit statuses, printing, standard input and output."""
 
 import os
 import sys
@@ -15,22 +15,20 @@ from fastclf.files import DISK_IS_FULL
 
 
 class Commands(click.Group):
-    """The commands, with the exit statuses of all of them.
+    """The group of all commands, which sets the exit status.
 
-    0 is success, 2 a mistake of the user's or a file that can't be read or written (one line on
-    stderr says which), 1 a standard output that was closed early, 130 Ctrl-C.
+    The status is 0 for success; 2 for an error of the user's or a file that can't be read or
+    written, with one line on stderr; 1 if standard output was closed early; 130 after Ctrl-C.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command without a crash on what can't be shown or written."""
+        """Run the command; errors in writing to standard output end in one line."""
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(
-                stream, "reconfigure"
-            ):  # print characters that its encoding lacks as escapes
+            if hasattr(stream, "reconfigure"):  # escape characters that its encoding lacks
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().main(*args, **kwargs)
-        except OSError as error:  # click itself deals with a closed pipe
+        except OSError as error:  # click handles a closed pipe
             _fail(error)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -50,22 +48,22 @@ class Commands(click.Group):
 
 
 def _fail(error: OSError) -> NoReturn:
-    """Print an error of the system in one line, and exit."""
+    """Print an error of the operating system in one line, and exit with status 2."""
     lost = _drop_output()
     place = error.filename
-    if place is None:  # a full disk under a file has been reported with its name
+    if place is None:  # errors in writing named files were raised as RunError before
         place = "standard output" if lost or error.errno in DISK_IS_FULL else "a file"
     echo(f"fastclf: error: {place}: {error.strerror or error}", err=True)
     sys.exit(2)
 
 
 def _drop_output() -> bool:
-    """Drop text that can't be written to standard output, or Python tries again when it exits.
+    """Discard buffered output that can't be written; Python would try again at exit, and fail.
 
     Returns
     -------
     bool
-        Whether there was such text.
+        Whether output was discarded.
     """
     try:
         sys.stdout.flush()
@@ -79,7 +77,7 @@ def _drop_output() -> bool:
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print a line with control characters as escapes; without error where stderr is closed."""
+    """Print a line with control characters as escapes; errors in writing to stderr are ignored."""
     if not err:
         click.echo(printable(text), file=sys.stdout)
         return
@@ -88,7 +86,7 @@ def echo(text: str, err: bool = False) -> None:
 
 
 def echo_path(path: Path) -> None:
-    """Print a path: for people as text, for scripts as its bytes."""
+    """Print a path: on a terminal as escaped text, otherwise as its bytes."""
     if sys.stdout is not None and sys.stdout.isatty():
         echo(str(path))
     else:
@@ -96,14 +94,14 @@ def echo_path(path: Path) -> None:
 
 
 def standard_input() -> BinaryIO:
-    """Return the binary file that standard input is."""
+    """Return standard input as a binary file."""
     if sys.stdin is None:
         raise InputError("standard input is closed; name a file")
     return sys.stdin.buffer
 
 
 def standard_output(format: str | None) -> BinaryIO:
-    """Return a binary file for predictions; on a terminal it prints text, and refuses others."""
+    """Return standard output as a binary file; on a terminal only text formats are accepted."""
     if sys.stdout is None:
         raise InputError("standard output is closed; name a file with -o")
     if not sys.stdout.isatty():
@@ -117,7 +115,7 @@ def standard_output(format: str | None) -> BinaryIO:
 
 @contextmanager
 def printing_warnings() -> Iterator[None]:
-    """Print each warning for users in one line, after the block, also if it fails."""
+    """Collect the UserWarnings of the block, and print each in one line at its end."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)

@@ -1,4 +1,4 @@
-"""Pages that show runs: from plain data to one HTML file with its figures, which needs no network.
+"""HTML pages about runs, rendered from plain data. Each page is one file that needs no network.
 
-Nothing here reads or writes files, apart from the style sheet beside it.
+The only file that this package reads is its own style sheet; it writes none.
 """

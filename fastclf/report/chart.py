@@ -1,7 +1,7 @@
-"""Charts with two axes: lines over a frame that is drawn once, here.
+"""Line charts as SVG, and the axes and SVG elements that all charts share.
 
-A chart is 360 units wide, which is about what a phone and a column of a page have for it, so that
-its text is nearly as large as that around it.
+A chart is 360 units wide, about the width in pixels of a phone or of a column of the page, so its
+text has nearly the size of the surrounding text.
 """
 
 import math
@@ -11,11 +11,11 @@ from functools import cached_property
 
 from fastclf.report.markup import Markup, element, join
 from fastclf.report.scales import Scale
-from fastclf.report.wording import figure, shortened, width
+from fastclf.report.wording import number_text, shortened, text_width
 
 WIDTH = 360.0
-TEXT = 11.5  # the size of letters
-COLOURS = 8  # the style sheet has so many: .c0, .c1, ...
+TEXT = 11.5  # font size, in units of the drawing
+COLOURS = 8  # number of colour classes in the style sheet: .c0 to .c7
 
 _MOST_POINTS = 360
 _MOST_HOVERED = 60
@@ -29,14 +29,14 @@ class Line:
     Parameters
     ----------
     name : str
-        Written at its end where it has company.
+        Label at the end of the line, drawn only if the chart has several lines.
     x, y : sequence of float
-        Values that aren't on the axes, such as NaN, interrupt it.
+        The points. A value outside the axes, or NaN, leaves a gap in the line.
     colour : int
-        Its number in the style sheet.
+        Index of its colour class in the style sheet.
     kind : {"solid", "dashed", "dotted"}
     ringed : int, optional
-        The point that is ringed.
+        Index of the point to mark with a ring.
     """
 
     name: str
@@ -49,18 +49,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Frame:
-    """Axes, and where they are in a drawing.
+    """The axes of a chart, and the conversion from values to SVG coordinates.
 
     Parameters
     ----------
     x, y : Scale
     title : str
-        What x is.
+        Title of the x axis.
     right : float
-        Room for labels at the ends of lines.
+        Width of the right margin, which holds the labels of the lines.
     height : float
+        Height of the drawing.
     side : str
-        What y is; it needs room of its own.
+        Title of the y axis; empty for none.
     """
 
     x: Scale
@@ -72,47 +73,47 @@ class Frame:
 
     @cached_property
     def left(self) -> float:
-        """Where the axis of x begins, beside the ticks of y."""
-        texts = (width(text, TEXT) for _, text in self.y.ticks())
+        """The x coordinate of the y axis, to the right of its tick labels."""
+        texts = (text_width(text, TEXT) for _, text in self.y.ticks())
         return max(26.0, max(texts, default=0.0) + 9) + (17 if self.side else 0)
 
     @property
     def bottom(self) -> float:
-        """The height of the axis of x."""
+        """The y coordinate of the x axis."""
         return self.height - 36
 
-    def across(self, value: float) -> float:
-        """Return where a value of x is."""
+    def x_of(self, value: float) -> float:
+        """Return the SVG coordinate of a value on the x axis."""
         return self.left + self.x.position(value) * (WIDTH - self.right - self.left)
 
-    def up(self, value: float) -> float:
-        """Return where a value of y is."""
+    def y_of(self, value: float) -> float:
+        """Return the SVG coordinate of a value on the y axis."""
         return self.bottom - self.y.position(value) * (self.bottom - 8)
 
     def drawn(self) -> Markup:
-        """Return grid lines, ticks and the title of x."""
+        """Return the grid lines, the ticks and the titles of both axes."""
         end = WIDTH - self.right
         parts = []
         for value, text in self.y.ticks():
-            at = self.up(value)
+            at = self.y_of(value)
             parts += [
                 element("path", class_="grid", d=f"M{self.left:.1f} {at:.1f}H{end:.1f}"),
-                written(text, self.left - 6, at + 4, "end"),
+                svg_text(text, self.left - 6, at + 4, "end"),
             ]
         base = f"M{self.left:.1f} {self.bottom:.1f}H{end:.1f}"
         reached = -math.inf
         for value, text in self.x.ticks():
-            at, half = self.across(value), width(text, TEXT) / 2
+            at, half = self.x_of(value), text_width(text, TEXT) / 2
             if at - half < reached:
                 continue
             reached = at + half + 8
             base += f"M{at:.1f} {self.bottom:.1f}v4"
-            parts.append(written(text, at, self.bottom + 17, "middle"))
+            parts.append(svg_text(text, at, self.bottom + 17, "middle"))
         parts.append(element("path", class_="axis", d=base))
         middle = (self.left + end) / 2
-        parts.append(written(self.title, middle, self.height - 3, "middle", "muted"))
+        parts.append(svg_text(self.title, middle, self.height - 3, "middle", "muted"))
         if self.side:
-            parts.append(sideways(self.side, 10, (self.bottom + 8) / 2))
+            parts.append(vertical_text(self.side, 10, (self.bottom + 8) / 2))
         return join(parts)
 
 
@@ -121,81 +122,83 @@ def line_chart(
     x: Scale,
     y: Scale,
     title: str,
-    spoken: str,
+    alt_text: str,
     *,
     named: bool = True,
     marked: float | None = None,
 ) -> Markup:
-    """Return lines over their axes.
+    """Return a line chart.
 
     Parameters
     ----------
     lines : sequence of Line
     x, y : Scale
     title : str
-        What x is.
-    spoken : str
-        What the chart shows, for those who don't see it.
+        Title of the x axis.
+    alt_text : str
+        Description of the chart for screen readers.
     named : bool
-        Whether the lines' names are written at their ends; else a legend has them.
+        Whether to write each line's name at its end; pass False if the page has a legend.
     marked : float, optional
-        A value of x that gets a vertical line.
+        Value of x at which to draw a vertical line.
     """
     named = named and len(lines) > 1 and all(line.name for line in lines)
     texts = {line.name: shortened(line.name, _LABEL_ROOM, TEXT) for line in lines}
-    room = max(width(text, TEXT) for text in texts.values()) + 14 if named else 14.0
+    room = max(text_width(text, TEXT) for text in texts.values()) + 14 if named else 14.0
     frame = Frame(x, y, title, right=room)
     parts: list[Markup | None] = [frame.drawn()]
     if marked is not None and x.low <= marked <= x.high:
-        at = frame.across(marked)
+        at = frame.x_of(marked)
         parts.append(element("path", class_="mark", d=f"M{at:.1f} 4V{frame.bottom:.1f}"))
-    parts += [_drawn(line, frame) for line in lines]
+    parts += [_line_element(line, frame) for line in lines]
     if named:
         ends = [(line, _end(line, frame)) for line in lines]
         seen = [(line, end) for line, end in ends if end is not None]
-        heights = apart([end for _, end in seen], 13.5, 8, frame.bottom)
+        heights = spread([end for _, end in seen], 13.5, 8, frame.bottom)
         for (line, _), at in zip(seen, heights, strict=True):
             colour = f"label c{line.colour % COLOURS}"
-            parts.append(written(texts[line.name], WIDTH - room + 6, at + 4, "start", colour))
-    return drawing(WIDTH, frame.height, spoken, *parts)
+            parts.append(svg_text(texts[line.name], WIDTH - room + 6, at + 4, "start", colour))
+    return svg(WIDTH, frame.height, alt_text, *parts)
 
 
-def drawing(wide: float, high: float, spoken: str, *parts: Markup | None) -> Markup:
-    """Return an SVG image of some parts, with a text for those who don't see it."""
+def svg(width: float, height: float, alt_text: str, *parts: Markup | None) -> Markup:
+    """Return an SVG image with the given elements, and a description for screen readers."""
     return element(
         "svg",
         *parts,
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {wide:g} {high:g}",
+        viewBox=f"0 0 {width:g} {height:g}",
         role="img",
-        aria_label=spoken,
+        aria_label=alt_text,
     )
 
 
-def written(text: str, x: float, y: float, anchor: str, kind: str | None = None) -> Markup:
-    """Return a text of a drawing."""
+def svg_text(text: str, x: float, y: float, anchor: str, kind: str | None = None) -> Markup:
+    """Return an SVG text element; ``kind`` is its CSS class."""
     return element("text", text, class_=kind, x=float(x), y=float(y), text_anchor=anchor)
 
 
-def sideways(text: str, x: float, y: float) -> Markup:
-    """Return a text that reads upward, with its middle at a height."""
+def vertical_text(text: str, x: float, y: float) -> Markup:
+    """Return a text that is rotated to read upward and centred at (x, y)."""
     place = f"translate({x:g} {y:g}) rotate(-90)"
     return element("text", text, class_="muted", transform=place, text_anchor="middle")
 
 
-def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return places near those wanted, in the same order, at least a gap apart where there is room.
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return positions near the wanted ones, in the same order, at least ``gap`` apart.
+
+    The gap is reduced if not all positions fit between ``low`` and ``high``.
 
     Examples
     --------
-    >>> from fastclf.report.chart import apart
-    >>> apart([50.0, 52.0, 10.0], 10, 0, 55)
+    >>> from fastclf.report.chart import spread
+    >>> spread([50.0, 52.0, 10.0], 10, 0, 55)
     [45.0, 55.0, 10.0]
     """
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     places = [0.0] * len(wanted)
-    # Neighbours that touch become a block around the mean of what they want.
+    # Overlapping neighbours are merged into a block, centred at the mean of their wanted positions.
     blocks: list[tuple[float, list[int]]] = []
     for i in order:
         blocks.append((min(max(wanted[i], low), high), [i]))
@@ -218,11 +221,11 @@ def _overlap(below: tuple[float, list[int]], above: tuple[float, list[int]], gap
 
 
 def _points(line: Line, frame: Frame) -> list[tuple[int, float, float] | None]:
-    """Return the places of a line's points with their numbers; None where it is interrupted."""
+    """Return (index, x, y) of each point in SVG coordinates; None where the line has a gap."""
     points: list[tuple[int, float, float] | None] = []
     for number, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
-        known = frame.x.holds(x) and frame.y.holds(y)
-        points.append((number, frame.across(x), frame.up(y)) if known else None)
+        known = frame.x.contains(x) and frame.y.contains(y)
+        points.append((number, frame.x_of(x), frame.y_of(y)) if known else None)
     return points
 
 
@@ -230,7 +233,7 @@ def _end(line: Line, frame: Frame) -> float | None:
     return next((point[2] for point in reversed(_points(line, frame)) if point), None)
 
 
-def _drawn(line: Line, frame: Frame) -> Markup:
+def _line_element(line: Line, frame: Frame) -> Markup:
     points = _points(line, frame)
     known = [point for point in points if point]
     colour = f"c{line.colour % COLOURS}"
@@ -251,8 +254,8 @@ def _drawn(line: Line, frame: Frame) -> Markup:
     if len(known) <= _MOST_HOVERED:
         for point in known:
             x, y = line.x[point[0]], line.y[point[0]]
-            told = f"{line.name + ': ' if line.name else ''}{figure(y)} at {figure(x)}"
-            parts.append(_dot(point, 7, "hover", element("title", told)))
+            label = f"{line.name + ': ' if line.name else ''}{number_text(y)} at {number_text(x)}"
+            parts.append(_dot(point, 7, "hover", element("title", label)))
     return element("g", *parts)
 
 
@@ -263,7 +266,7 @@ def _dot(point: tuple[int, float, float], radius: float, kind: str, *within: Mar
 def _thinned(
     points: list[tuple[int, float, float] | None],
 ) -> list[tuple[int, float, float] | None]:
-    """Return of many points the first, highest, lowest and last of each piece."""
+    """Return at most about 360 points: the first, highest, lowest and last of each section."""
     if len(points) <= _MOST_POINTS:
         return points
     size = -(-len(points) * 4 // _MOST_POINTS)

@@ -1,4 +1,4 @@
-"""Several runs side by side, as one page."""
+"""The HTML page that compares several runs."""
 
 import math
 import os
@@ -6,14 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from fastclf.report.bars import dots
+from fastclf.report.bars import dot_chart
 from fastclf.report.chart import Line, line_chart
 from fastclf.report.facts import RunFacts
-from fastclf.report.layout import best_cells, figure_box, folded, grid, legend, page, section, table
+from fastclf.report.layout import (
+    best_cells,
+    collapsed,
+    figure_box,
+    grid,
+    legend,
+    page,
+    section,
+    table,
+)
 from fastclf.report.markup import Markup, element
-from fastclf.report.scales import fitted
+from fastclf.report.scales import scale_of
 from fastclf.report.training import numbers, series, step_scale
-from fastclf.report.wording import figure, spoken
+from fastclf.report.wording import metric_title, number_text
 
 CURVES = {
     "objective": ("Objective", "mean loss and penalty, nats"),
@@ -33,22 +42,22 @@ def comparison_page(
     lower_is_better: Collection[str],
     warning: str = "",
 ) -> str:
-    """Return a page that shows runs side by side: HTML that needs no other file.
+    """Return the HTML of a self-contained page that compares runs.
 
     Parameters
     ----------
     paths : sequence of str
         The run directories.
     runs : sequence of RunFacts
-        What each left behind.
+        The contents of each run directory.
     differences : mapping of str to sequence
-        The keys of the recipes that aren't the same in all runs, with a value for each run.
+        The recipe keys whose values differ between runs, with the value in each run.
     metrics : mapping of str to sequence of float or None
-        The metrics, as "test.accuracy", with a figure for each run.
+        The metrics, named as in "test.accuracy", with the value in each run.
     lower_is_better : collection of str
-        The metrics of which a smaller figure is the better one.
+        The metrics for which a smaller value is better.
     warning : str
-        What makes the runs hard to compare, if anything.
+        Why the runs can't be compared directly; empty if they can.
     """
     names = short_names(paths)
     head = element(
@@ -67,7 +76,7 @@ def comparison_page(
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """Return names that tell paths apart: their last part, or more of it where that is the same.
+    """Return the shortest distinct names of paths: as few trailing parts of each as are needed.
 
     Examples
     --------
@@ -87,7 +96,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 def _charts(
     metrics: Mapping[str, Sequence[float | None]], names: list[str], lower: Collection[str]
 ) -> Markup | None:
-    """Return the metrics of the test rows, or else of the first part, as dots."""
+    """Return dot charts of the metrics on the test rows, or on the first part without test rows."""
     part = next((key.partition(".")[0] for key in metrics if "." in key), "")
     own = {
         key.partition(".")[2]: values
@@ -96,30 +105,34 @@ def _charts(
     }
     charts = []
     for is_lower, title in ((False, "Higher is better"), (True, "Lower is better")):
-        chosen = {spoken(key): values for key, values in own.items() if (key in lower) == is_lower}
+        chosen = {
+            metric_title(key): values for key, values in own.items() if (key in lower) == is_lower
+        }
         if chosen:
             shown = dict(list(chosen.items())[:_MOST_METRICS])
-            told = f"{title}, {part} rows: the table of figures has them all."
-            charts.append(figure_box(title, dots(shown, names, told), unit=f"{part} rows"))
+            alt_text = f"{title}, {part} rows: the table below lists all values."
+            charts.append(figure_box(title, dot_chart(shown, names, alt_text), unit=f"{part} rows"))
     return grid(charts)
 
 
 def _figures(
     metrics: Mapping[str, Sequence[float | None]], names: list[str], lower: Collection[str]
 ) -> list[Markup]:
-    """Return the metrics that several runs have as a table, and the others in a folded one."""
+    """Return a table of the metrics that several runs have, and a collapsed one of the others."""
     shared: list[tuple[Any, ...]] = []
     alone: list[tuple[Any, ...]] = []
     for key, values in metrics.items():
         part, _, metric = key.rpartition(".")
-        title = f"{part.replace('_', ' ')} {spoken(metric)}".strip()
+        title = f"{part.replace('_', ' ')} {metric_title(metric)}".strip()
         cells = best_cells(list(values), metric == "fit_seconds" or metric in lower)
         known = sum(value is not None for value in values)
         (alone if known == 1 < len(names) else shared).append((title, *cells))
     head = ("metric", *names)
     found = [table("The best figure of each row has a star", head, shared)] if shared else []
     if alone:
-        found.append(folded(f"{len(alone)} of one run", table("Figures of one run", head, alone)))
+        found.append(
+            collapsed(f"{len(alone)} of one run", table("Figures of one run", head, alone))
+        )
     return found
 
 
@@ -127,10 +140,10 @@ def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:
     units = {"epoch" if run.minibatch else "iteration" for run in runs}
     unit = units.pop() if len(units) == 1 else "iteration or epoch"
     found = []
-    for key, (title, told) in CURVES.items():
+    for key, (title, y_unit) in CURVES.items():
         curves = [(numbers(run.steps), series(run.steps, key)) for run in runs]
         if any(math.isfinite(value) for _, values in curves for value in values):
-            found.append(_curve(title, told, unit, names, curves, log=key == "gradient_norm"))
+            found.append(_curve(title, y_unit, unit, names, curves, log=key == "gradient_norm"))
     times = [(series(run.steps, "seconds"), series(run.steps, "objective")) for run in runs]
     if any(math.isfinite(value) for values, _ in times for value in values):
         title = "Objective by time"
@@ -140,7 +153,7 @@ def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:
 
 def _curve(
     title: str,
-    told: str,
+    y_unit: str,
     unit: str,
     names: list[str],
     curves: list[tuple[list[float], list[float]]],
@@ -154,28 +167,28 @@ def _curve(
     for name, (_, y) in zip(names, curves, strict=True):
         known = [value for value in y if math.isfinite(value)]
         if known:
-            ends.append(f"{name} ends at {figure(known[-1])}")
-    across = [x for x, _ in curves]
+            ends.append(f"{name} ends at {number_text(known[-1])}")
+    x_values = [x for x, _ in curves]
     values = [value for _, y in curves for value in y]
     log = log and any(value > 0 for value in values)
     drawn = line_chart(
         lines,
-        fitted((value for x in across for value in x), zero=True)
+        scale_of((value for x in x_values for value in x), zero=True)
         if unit == "seconds"
-        else step_scale(*across),
-        fitted(values, log=log),
+        else step_scale(*x_values),
+        scale_of(values, log=log),
         unit,
         f"{title} by {unit}: {'; '.join(ends)}.",
         named=False,
     )
-    return figure_box(title, drawn, unit=told)
+    return figure_box(title, drawn, unit=y_unit)
 
 
 def _recipes(differences: Mapping[str, Sequence[Any]], names: list[str]) -> Markup:
     if not differences:
         return element("p", "The recipes are the same.")
     rows = [(key, *map(_value, values)) for key, values in differences.items()]
-    return table("Keys that aren't the same in all recipes", ("key", *names), rows)
+    return table("Keys that differ between the recipes", ("key", *names), rows)
 
 
 def _value(value: Any) -> str:

@@ -1,31 +1,34 @@
-"""The confusion matrix: a table where its numbers can be read, a map where they are too many."""
+"""The confusion matrix: a table of counts for few classes, a heat map for many."""
 
-from fastclf.report.chart import drawing, sideways, written
+from fastclf.report.chart import svg, svg_text, vertical_text
 from fastclf.report.facts import Confusion
 from fastclf.report.layout import figure_box, scrolled, table
 from fastclf.report.markup import Markup, element, join
-from fastclf.report.wording import count, shortened, width
+from fastclf.report.wording import count_text, shortened, text_width
 
-MOST_READ = 20
-MOST_DRAWN = 150
-MOST_NAMED = 15
+MOST_IN_TABLE = 20  # classes
+MOST_IN_MAP = 150  # classes
+MOST_PAIRS = 15  # rows in the table of the most frequent confusions
 
 _LEVELS = 6
 _SIDE = 344.0
-_NAME = 130.0  # room for the name of a class, at 11.5 units of height
+_NAME = 130.0  # width of a class name, at a font size of 11.5
 
 
 def matrix(confusion: Confusion) -> Markup | None:
-    """Return all counts, as a table or as a map; None where there are too many for both."""
-    if len(confusion.classes) <= MOST_READ:
+    """Return the matrix as a table or as a heat map; None if it has too many classes for both."""
+    if len(confusion.classes) <= MOST_IN_TABLE:
         return _table(confusion)
-    if len(confusion.classes) <= MOST_DRAWN:
+    if len(confusion.classes) <= MOST_IN_MAP:
         return _map(confusion)
     return None
 
 
-def most_frequent(confusion: Confusion) -> Markup | None:
-    """Return which classes were most often taken for which; None where that says nothing new."""
+def frequent_confusions(confusion: Confusion) -> Markup | None:
+    """Return a table of the most frequent confusions.
+
+    None if there are none, or fewer than three classes, for which the matrix shows the same.
+    """
     wrong = [
         (times, true, predicted)
         for true, row in enumerate(confusion.counts)
@@ -36,18 +39,18 @@ def most_frequent(confusion: Confusion) -> Markup | None:
         return None
     wrong.sort(key=lambda item: (-item[0], item[1:]))
     rows = []
-    for times, true, predicted in wrong[:MOST_NAMED]:
+    for times, true, predicted in wrong[:MOST_PAIRS]:
         share = times / sum(confusion.counts[true])
         rows.append(
             (
                 _short(confusion.classes[true]),
                 element("td", _short(confusion.classes[predicted]), class_="name"),
-                count(times),
+                count_text(times),
                 f"{share:.1%}",
             )
         )
     more = len(wrong) - len(rows)
-    caption = "Most frequent confusions" + (f", of {count(len(wrong))} pairs" if more else "")
+    caption = "Most frequent confusions" + (f", of {count_text(len(wrong))} pairs" if more else "")
     return table(caption, ("true", "taken for", "rows", "of the class"), rows, kind="pairs")
 
 
@@ -63,14 +66,14 @@ def _table(confusion: Confusion) -> Markup:
             cells.append(
                 element(
                     "td",
-                    count(times) if times else "·",
+                    count_text(times) if times else "·",
                     class_=kind if times else "none",
                     style=f"--v:{share:.3f}" if times else None,
                 )
             )
         rows.append(element("tr", element("th", name, scope="row"), *cells))
     columns = len(names)
-    longest = max(width(name, 11.5) for name in names)
+    longest = max(text_width(name, 11.5) for name in names)
     heads = element("tr", *(element("th", name, scope="col") for name in names))
     corner = element("th", "true", scope="col", rowspan=2)
     top = element("tr", corner, element("th", "predicted", scope="colgroup", colspan=columns))
@@ -85,7 +88,7 @@ def _table(confusion: Confusion) -> Markup:
 
 
 def _map(confusion: Confusion) -> Markup:
-    """Return a drawing in which each count is a square, as dark as its part of the row."""
+    """Return a heat map: the colour of a square is the count's share of its row, in six steps."""
     size = len(confusion.classes)
     cell = _SIDE / size
     levels: dict[tuple[str, int], list[str]] = {}
@@ -104,17 +107,17 @@ def _map(confusion: Confusion) -> Markup:
     left, top = 15.0, 15.0
     right = sum(confusion.counts[i][i] for i in range(size))
     total = sum(map(sum, confusion.counts))
-    spoken = (
-        f"Confusion matrix of {size} classes as a map: {count(right)} of {count(total)} rows are "
-        "on the diagonal. The table of the most frequent confusions has the largest of the others."
+    alt_text = (
+        f"Confusion matrix of {size} classes as a map: {count_text(right)} of {count_text(total)} "
+        "rows are on the diagonal. The table below lists the most frequent confusions."
     )
     middle = _SIDE / 2
-    drawn = drawing(
+    drawn = svg(
         left + _SIDE + 1,
         top + _SIDE + 1,
-        spoken,
-        written("predicted", left + middle, 11, "middle", "muted"),
-        sideways("true", 11, top + middle),
+        alt_text,
+        svg_text("predicted", left + middle, 11, "middle", "muted"),
+        vertical_text("true", 11, top + middle),
         element("rect", class_="plot", x=left, y=top, width=_SIDE, height=_SIDE),
         element(
             "g",
@@ -123,11 +126,11 @@ def _map(confusion: Confusion) -> Markup:
             transform=f"translate({left:g} {top:g}) scale({cell:.5f})",
         ),
     )
-    told = (
-        f"A row and a column for each of {size} classes, in the order of the table below. The "
-        "stronger its colour, the larger its part of the row."
+    note = (
+        f"A row for each of {size} true classes, a column for each predicted class, in the order "
+        "of the table below. A stronger colour is a larger share of the row."
     )
-    return figure_box("Confusion matrix", drawn, unit="part of the true class", told=told)
+    return figure_box("Confusion matrix", drawn, unit="share of the true class", note=note)
 
 
 def _short(name: str) -> str:

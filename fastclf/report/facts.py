@@ -1,4 +1,4 @@
-"""What a report is made from: the files of a run, as plain data that has been checked."""
+"""The validated contents of a run's files, from which a report is rendered."""
 
 from typing import Annotated, Any
 
@@ -12,14 +12,14 @@ from pydantic import (
     model_validator,
 )
 
-from fastclf.report.wording import count
+from fastclf.report.wording import count_text
 
 Figure = float | None
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Facts(BaseModel):
-    """Facts of a file; keys that a report doesn't show are left out."""
+    """Base of the models below; keys that a report doesn't show are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -31,7 +31,7 @@ def first_mistake(problem: ValidationError) -> tuple[str, str]:
 
 
 class NameRow(Facts):
-    """The figures of a class or label."""
+    """The metrics of one class or label."""
 
     name: str
     precision: Figure = None
@@ -42,7 +42,7 @@ class NameRow(Facts):
 
 
 class Confusion(Facts):
-    """How often each class, a row, was taken for each class, a column."""
+    """The confusion matrix: a row for each true class, a column for each predicted class."""
 
     classes: list[str]
     counts: list[list[Count]]
@@ -55,7 +55,10 @@ class Confusion(Facts):
 
 
 class Bin(Facts):
-    """Predictions with about the same probability: how many, and how many of them came true."""
+    """A reliability bin: the predictions whose probability is between ``low`` and ``high``.
+
+    ``confidence`` is their mean probability, ``accuracy`` the share of them that is right.
+    """
 
     low: FiniteFloat = Field(alias="from")
     high: FiniteFloat = Field(alias="to")
@@ -65,7 +68,7 @@ class Bin(Facts):
 
 
 class Threshold(Facts):
-    """Precision, recall and F1 at each threshold, of a label or of all together."""
+    """Precision, recall and F1 at each threshold, for one label or for all labels pooled."""
 
     name: str = ""
     precision: list[Figure]
@@ -74,14 +77,14 @@ class Threshold(Facts):
 
 
 class ThresholdCurves(Facts):
-    """What `fastclf.runs.curves.threshold_curves` returns."""
+    """The result of `fastclf.runs.threshold_curves.threshold_curves`."""
 
     thresholds: list[FiniteFloat]
     micro: Threshold
     labels: list[Threshold] = []
 
     @model_validator(mode="after")
-    def _as_long(self) -> "ThresholdCurves":
+    def _equal_lengths(self) -> "ThresholdCurves":
         curves = [self.micro, *self.labels]
         lengths = {len(values) for c in curves for values in (c.precision, c.recall, c.f1)}
         if lengths != {len(self.thresholds)}:
@@ -89,8 +92,8 @@ class ThresholdCurves(Facts):
         return self
 
 
-class Judged(Facts):
-    """What the model is worth on a part of the data, or on other data."""
+class EvaluationFacts(Facts):
+    """The metrics and tables of the model on one part of the data, or on other data."""
 
     n_rows: Count = 0
     metrics: dict[str, Figure] = {}
@@ -101,12 +104,12 @@ class Judged(Facts):
     threshold_curves: ThresholdCurves | None = None
 
 
-class Evaluations(RootModel[dict[str, Judged]]):
-    """What ``evaluation.json`` holds: figures of parts of the data, by their names."""
+class Evaluations(RootModel[dict[str, EvaluationFacts]]):
+    """The contents of ``evaluation.json``: an evaluation for each part of the data, by name."""
 
 
 class Calibration(Facts):
-    """What calibration on rows that were split off has changed."""
+    """The temperature, and the metrics on the calibration rows before and after calibration."""
 
     n_rows: Count
     temperature: FiniteFloat | None = None
@@ -115,7 +118,7 @@ class Calibration(Facts):
 
 
 class Summary(Facts):
-    """What ``summary.json`` holds."""
+    """The contents of ``summary.json``."""
 
     name: str = ""
     task: str = ""
@@ -138,29 +141,29 @@ class Summary(Facts):
 
 
 class Strongest(Facts):
-    """The features with the largest coefficients of a class, the largest first."""
+    """The features with the largest absolute coefficients of a class, the largest first."""
 
     name: str
     features: list[tuple[str, FiniteFloat]]
 
 
 class Model(Facts):
-    """What a report tells of a model.
+    """The facts about a model that a report shows.
 
     Attributes
     ----------
     strongest : list of Strongest
-        One for each class or label; one alone for two classes.
+        One entry for each class or label; a single entry for two classes.
     thresholds : list of float
-        That of each label.
+        The threshold of each label.
     n_nonzero, n_coefficients : int
-        How many coefficients aren't 0, and how many there are.
+        The number of nonzero coefficients, and of all coefficients.
     columns : list of str
-        The raw columns, where the model encodes such.
+        The raw columns that the model encodes; empty if it has no encoder.
     scaled : bool
-        Whether the coefficients are those of scaled features.
+        Whether the coefficients belong to scaled features.
     top_k : int, optional
-        How many labels are predicted of each row, whatever the thresholds.
+        The number of labels predicted for each row; thresholds are ignored if it is set.
     """
 
     strongest: list[Strongest] = []
@@ -173,53 +176,53 @@ class Model(Facts):
 
 
 class RunFacts(Facts):
-    """What a run left behind.
+    """The contents of a run directory, as far as a report shows them.
 
     Attributes
     ----------
     summary : Summary
     recipe : str
-        The resolved recipe, TOML.
+        The resolved recipe, as TOML.
     data : dict
         The table ``[data]`` of the recipe.
     steps : list of dict
-        A table for each iteration or epoch.
-    parts : dict of str to Judged
-        "train", "test", and the names of other data on which the model was judged.
+        The lines of ``metrics.jsonl``: one for each iteration or epoch.
+    parts : dict of str to EvaluationFacts
+        The evaluations on "train", "test", and on other data by their names.
     model : Model
     minibatch : bool
-        Whether a step is an epoch.
+        Whether the solver is a minibatch solver, so that a step is an epoch.
     """
 
     summary: Summary
     recipe: str = ""
     data: dict[str, Any] = {}
     steps: list[dict[str, Any]] = []
-    parts: dict[str, Judged] = {}
+    parts: dict[str, EvaluationFacts] = {}
     model: Model = Model()
     minibatch: bool = False
 
     @property
     def several_labels(self) -> bool:
-        """Whether rows have any number of labels."""
+        """Whether the task is multi-label."""
         return self.summary.task == "multilabel"
 
     @property
-    def judged(self) -> tuple[str, Judged]:
-        """The part by which the model is judged: the test rows, or else the training rows."""
+    def main_part(self) -> tuple[str, EvaluationFacts]:
+        """Name and evaluation of the part that the report shows: "test", or else "train"."""
         own = [name for name in ("test", "train") if name in self.parts]
-        return (own[0], self.parts[own[0]]) if own else ("", Judged())
+        return (own[0], self.parts[own[0]]) if own else ("", EvaluationFacts())
 
     @property
-    def judged_on(self) -> str:
-        """That part in words: ``450 test rows``."""
-        name, part = self.judged
+    def main_part_text(self) -> str:
+        """The rows of the main part in words, as ``450 test rows``."""
+        name, part = self.main_part
         kind = "training" if name == "train" else name
-        return f"{count(part.n_rows)} {kind} rows"
+        return f"{count_text(part.n_rows)} {kind} rows"
 
     @property
     def metrics(self) -> dict[str, dict[str, Figure]]:
-        """The metrics of each part, those of the run's own data first."""
+        """The metrics of each part; the parts of the run's own data come first."""
         found = dict(self.summary.metrics)
         for name, part in self.parts.items():
             found[name] = {**found.get(name, {}), **part.metrics}

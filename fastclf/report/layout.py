@@ -1,4 +1,4 @@
-"""The parts that pages are made of: sections, figures, tables, and the page itself."""
+"""Building blocks of HTML pages: sections, charts with captions, tables, and the page itself."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Any
 
 from fastclf.report.chart import COLOURS
 from fastclf.report.markup import Markup, element, escape, join
-from fastclf.report.wording import figure
+from fastclf.report.wording import number_text
 
-# A page may use its own style sheet and nothing else, whatever the data in it say.
+# The page may use only its own style sheet. Text from data can't make it load anything else.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page.
+    """A section of a page.
 
     Parameters
     ----------
     name : str
-        By which it is linked to.
+        The anchor for links.
     title : str
     content : Markup
     """
@@ -31,7 +31,7 @@ class Section:
 
 
 def page(title: str, head: Markup, sections: Iterable[Section | None]) -> str:
-    """Return a whole page with links to its sections; it needs no other file."""
+    """Return the HTML of a self-contained page, with links to its sections."""
     style = files("fastclf.report").joinpath("style.css").read_text(encoding="utf-8")
     shown = [one for one in sections if one is not None]
     links = (element("a", one.title, href=f"#{one.name}") for one in shown)
@@ -50,30 +50,30 @@ def page(title: str, head: Markup, sections: Iterable[Section | None]) -> str:
     return f"<!doctype html>\n{element('html', top, body, lang='en')}\n"
 
 
-def section(name: str, title: str, *content: Markup | None, told: str = "") -> Section | None:
-    """Return a section with its title and a sentence beside it; None where nothing is in it."""
+def section(name: str, title: str, *content: Markup | None, lead: str = "") -> Section | None:
+    """Return a section with its title and a lead sentence; None if it has no content."""
     body = join(content, "\n")
     if not body:
         return None
-    lead = element("p", told, class_="lead") if told else None
-    beside = element("div", element("h2", title), lead, class_="beside")
+    lead_text = element("p", lead, class_="lead") if lead else None
+    beside = element("div", element("h2", title), lead_text, class_="beside")
     inner = element("div", body, class_="content")
     return Section(name, title, element("section", beside, inner, id=name))
 
 
-def figure_box(title: str, drawn: Markup, *, unit: str = "", told: str = "") -> Markup:
-    """Return a drawing below its title, its unit beside that, and a sentence below it."""
+def figure_box(title: str, drawn: Markup, *, unit: str = "", note: str = "") -> Markup:
+    """Return a drawing with a caption above it (title and unit), and a note below it."""
     caption = element(
         "figcaption",
         element("b", title),
         element("span", unit, class_="unit") if unit else None,
     )
-    note = element("p", told, class_="note") if told else None
-    return element("figure", caption, drawn, note)
+    note_text = element("p", note, class_="note") if note else None
+    return element("figure", caption, drawn, note_text)
 
 
 def grid(figures: Iterable[Markup | None], kind: str = "grid") -> Markup | None:
-    """Return figures side by side, as many as there is room for; None for none."""
+    """Return charts side by side, as many in a row as fit; None if there are none."""
     shown = join(figures, "\n")
     return element("div", shown, class_=kind) if shown else None
 
@@ -85,18 +85,17 @@ def table(
     *,
     kind: str | None = None,
 ) -> Markup:
-    """Return a table that scrolls within itself where it is too wide.
+    """Return a table, which scrolls horizontally if it is wider than the page.
 
     Parameters
     ----------
     caption : str
-        What it shows.
     head : sequence
-        The titles of its columns.
+        The column titles.
     rows : iterable of sequence
-        The first cell of each is its title. A cell is text, or an element ``td``.
+        The first cell is the row's title. Each other cell is text or a ``td`` element.
     kind : str, optional
-        Its class.
+        The CSS class.
     """
     titles = element("tr", *(element("th", title, scope="col") for title in head))
     body = [
@@ -113,23 +112,25 @@ def table(
     return scrolled(drawn, caption)
 
 
-def scrolled(content: Markup, told: str) -> Markup:
-    """Return what may be wider than the page, so that it scrolls and the page doesn't."""
-    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=told)
+def scrolled(content: Markup, label: str) -> Markup:
+    """Return wide content in a box that scrolls by itself, with a label for screen readers."""
+    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
 def best_cells(values: list[float | None], lower: bool) -> list[Markup]:
-    """Return cells of a table; the best figure is bold, and none where all are equal."""
+    """Return the cells of a table row, the best value marked; none is if all are equal."""
     known = [value for value in values if value is not None]
     best = (min if lower else max)(known) if len(set(known)) > 1 else None
     return [
-        element("td", figure(value), class_="best" if value is not None and value == best else None)
+        element(
+            "td", number_text(value), class_="best" if value is not None and value == best else None
+        )
         for value in values
     ]
 
 
 def facts_list(facts: Iterable[tuple[str, Any]]) -> Markup | None:
-    """Return terms with what is known of them; those of which nothing is known are left out."""
+    """Return a list of terms and values, without the terms whose value is None or empty."""
     items = [
         element("div", element("dt", term), element("dd", known))
         for term, known in facts
@@ -139,13 +140,13 @@ def facts_list(facts: Iterable[tuple[str, Any]]) -> Markup | None:
 
 
 def legend(names: Sequence[str], kinds: Sequence[str] = ("solid",)) -> Markup:
-    """Return the names of lines, each beside its colour and its kind of line.
+    """Return a legend: each name beside its colour and line style.
 
     Parameters
     ----------
     names : sequence of str
     kinds : sequence of {"solid", "dashed", "dotted", "dot"}
-        One for each name; the last one is that of the others, too.
+        The style of each name. If there are fewer styles than names, the last one is repeated.
     """
     items = []
     for number, name in enumerate(names):
@@ -155,8 +156,8 @@ def legend(names: Sequence[str], kinds: Sequence[str] = ("solid",)) -> Markup:
     return element("ul", *items, class_="legend")
 
 
-def folded(title: str, content: Markup) -> Markup:
-    """Return what is hidden until it is asked for."""
+def collapsed(title: str, content: Markup) -> Markup:
+    """Return content that is collapsed until the reader opens it."""
     return element("details", element("summary", title), content)
 
 

@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG as text. What isn't markup already is escaped, so data stay data."""
+"""HTML and SVG elements as strings. All text is escaped unless it is already `Markup`."""
 
 import html
 import re
@@ -7,16 +7,16 @@ from typing import Any
 
 VOID = {"link", "meta"}
 
-# What neither HTML nor XML may hold, and what UTF-8 can't encode.
+# Characters that HTML or XML forbids, and surrogates, which UTF-8 can't encode.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """A string that is markup already, so it isn't escaped again."""
 
 
 def escape(text: Any) -> Markup:
-    """Return text as markup that shows it; markup is returned as it is.
+    """Return text with ``&``, ``<``, ``>`` and quotes escaped; return `Markup` unchanged.
 
     Examples
     --------
@@ -35,12 +35,12 @@ def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
     Parameters
     ----------
     name : str
-        Of the tag.
+        The tag name.
     *children : object
-        Markup, or text that is escaped; None for nothing.
+        Markup, or text, which is escaped; None is skipped.
     **attributes : object
-        In Python's spelling: ``class_`` and ``aria_label``; None leaves one out. Floats are
-        written with two digits at most.
+        The attributes, spelled for Python as ``class_`` and ``aria_label``. One that is None is
+        omitted. Floats are written with at most two decimals.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
 
 
 def join(parts: Iterable[Any], between: str = "") -> Markup:
-    """Return markup after markup; text is escaped, and None left out."""
+    """Concatenate markup; text is escaped and None skipped."""
     return Markup(between.join(escape(part) for part in parts if part is not None))
 
 

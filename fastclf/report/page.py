@@ -1,4 +1,4 @@
-"""The report of a run, as one page."""
+"""The HTML page that reports on one run."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from fastclf.report.facts import RunFacts
 from fastclf.report.layout import page
 from fastclf.report.markup import Markup, element
 from fastclf.report.probabilities import calibration_error
-from fastclf.report.wording import count, figure, seconds, spoken
+from fastclf.report.wording import count_text, duration_text, metric_title, number_text
 
 HEADLINES = {
     "multilabel": ("micro_f1", "macro_f1", "subset_accuracy", "roc_auc"),
@@ -16,15 +16,15 @@ HEADLINES = {
 
 
 def report_page(facts: RunFacts, lower_is_better: Collection[str]) -> str:
-    """Return the report of a run: HTML that needs no other file.
+    """Return the HTML of the self-contained report of a run.
 
-    Sections that the run has nothing for are left out. The same facts give the same text.
+    Sections without content are omitted. Equal facts give equal HTML.
 
     Parameters
     ----------
     facts : RunFacts
     lower_is_better : collection of str
-        The metrics of which a smaller figure is the better one.
+        The metrics for which a smaller value is better.
     """
     title = facts.summary.name or "A run"
     sections = (
@@ -46,13 +46,13 @@ def report_page(facts: RunFacts, lower_is_better: Collection[str]) -> str:
 def _header(facts: RunFacts, title: str) -> Markup:
     summary = facts.summary
     known = [
-        f"{spoken(summary.kind)} model" if summary.kind else "",
-        f"{count(len(summary.classes))} {'labels' if facts.several_labels else 'classes'}"
+        f"{metric_title(summary.kind)} model" if summary.kind else "",
+        f"{count_text(len(summary.classes))} {'labels' if facts.several_labels else 'classes'}"
         if summary.classes
         else "",
-        f"{count(summary.n_features)} features" if summary.n_features is not None else "",
-        f"{count(summary.n_train)} training rows" if summary.n_train is not None else "",
-        f"{count(summary.n_test)} test rows" if summary.n_test else "",
+        f"{count_text(summary.n_features)} features" if summary.n_features is not None else "",
+        f"{count_text(summary.n_train)} training rows" if summary.n_train is not None else "",
+        f"{count_text(summary.n_test)} test rows" if summary.n_test else "",
     ]
     warnings = [element("li", warning) for warning in summary.warnings]
     return element(
@@ -65,13 +65,15 @@ def _header(facts: RunFacts, title: str) -> Markup:
 
 
 def _headlines(facts: RunFacts) -> Markup | None:
-    name, part = facts.judged
+    name, part = facts.main_part
     figures = facts.metrics.get(name, {})
     keys = HEADLINES.get(facts.summary.task, HEADLINES[""])
-    shown = [(f"{name} {spoken(key)}", figure(figures[key])) for key in keys if key in figures]
+    shown = [
+        (f"{name} {metric_title(key)}", number_text(figures[key])) for key in keys if key in figures
+    ]
     if part.reliability:
-        shown.append((f"{name} ECE", figure(calibration_error(part.reliability))))
+        shown.append((f"{name} ECE", number_text(calibration_error(part.reliability))))
     if facts.summary.fit_seconds is not None:
-        shown.append(("fit", seconds(facts.summary.fit_seconds)))
+        shown.append(("fit", duration_text(facts.summary.fit_seconds)))
     items = [element("div", element("dt", term), element("dd", text)) for term, text in shown]
     return element("dl", *items, class_="tiles") if items else None

@@ -1,4 +1,4 @@
-"""The sections of a report that tell what the run was: its data, its recipe, its time."""
+"""The sections of a report about the run itself: data, recipe, timing and versions."""
 
 import math
 
@@ -6,20 +6,20 @@ from fastclf.report.facts import RunFacts
 from fastclf.report.layout import Section, facts_list, scrolled, section
 from fastclf.report.markup import Markup, element
 from fastclf.report.training import series
-from fastclf.report.wording import count, seconds
+from fastclf.report.wording import count_text, duration_text
 
 ENDS = {
     "converged": "converged",
     "early_stopping": "stopped early: the validation loss no longer fell",
-    "max_iter": "stopped at the most steps that the recipe allows",
-    "precision": "stopped where arithmetic allows no further progress",
-    "stalled": "stopped far from the optimum, where arithmetic allows no further progress",
+    "max_iter": "stopped at the recipe's limit of steps",
+    "precision": "stopped at the limit of floating-point precision",
+    "stalled": "stopped far from the optimum, at the limit of floating-point precision",
     "stopped": "stopped on request",
 }
 
 
 def data(facts: RunFacts) -> Section | None:
-    """Return what is known of the data."""
+    """Return the section about the data."""
     summary, data = facts.summary, facts.data
     source = next((data[key] for key in ("path", "card", "name") if data.get(key)), None)
     target = data.get("target")
@@ -27,10 +27,10 @@ def data(facts: RunFacts) -> Section | None:
         (
             ("source", source),
             ("target", ", ".join(map(str, target)) if isinstance(target, list) else target),
-            ("training rows", None if summary.n_train is None else count(summary.n_train)),
-            ("test rows", None if summary.n_test is None else count(summary.n_test)),
-            ("columns", count(len(facts.model.columns)) if facts.model.columns else None),
-            ("features", None if summary.n_features is None else count(summary.n_features)),
+            ("training rows", None if summary.n_train is None else count_text(summary.n_train)),
+            ("test rows", None if summary.n_test is None else count_text(summary.n_test)),
+            ("columns", count_text(len(facts.model.columns)) if facts.model.columns else None),
+            ("features", None if summary.n_features is None else count_text(summary.n_features)),
             ("scaling", data.get("scale")),
             ("missing values", data.get("impute") if facts.model.columns else None),
             ("precision", data.get("dtype")),
@@ -45,15 +45,15 @@ def _sha256(digest: str) -> Markup | None:
 
 
 def recipe(facts: RunFacts) -> Section | None:
-    """Return the resolved recipe."""
+    """Return the section with the resolved recipe."""
     if not facts.recipe:
         return None
     shown = scrolled(element("pre", element("code", facts.recipe)), "Recipe")
-    return section("recipe", "Recipe", shown, told="With all its defaults (config.toml).")
+    return section("recipe", "Recipe", shown, lead="With all defaults (config.toml).")
 
 
 def timing(facts: RunFacts) -> Section | None:
-    """Return how long the fit took, how it ended, and with which versions."""
+    """Return the section about the fit's time, its status, and the versions."""
     summary = facts.summary
     passes = (series(facts.steps, "passes") or [math.nan])[-1]
     took = summary.fit_seconds
@@ -61,14 +61,14 @@ def timing(facts: RunFacts) -> Section | None:
     unit = "epochs" if facts.minibatch else "iterations"
     speed = None
     if math.isfinite(passes) and took and summary.n_train:
-        speed = f"{count(passes * summary.n_train / took)} a second"
+        speed = f"{count_text(passes * summary.n_train / took)} a second"
     known = facts_list(
         (
-            ("fit", None if took is None else seconds(took)),
-            (unit, None if steps is None else count(steps)),
+            ("fit", None if took is None else duration_text(took)),
+            (unit, None if steps is None else count_text(steps)),
             ("passes over the rows", f"{passes:.4g}" if math.isfinite(passes) else None),
             ("rows read", speed),
-            (f"an {unit[:-1]}", seconds(took / steps) if took and steps else None),
+            (f"an {unit[:-1]}", duration_text(took / steps) if took and steps else None),
             ("end", ENDS.get(summary.status, summary.status)),
             ("solver", summary.plan or summary.solver),
             ("seed", None if summary.seed is None else str(summary.seed)),

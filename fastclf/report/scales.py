@@ -1,10 +1,10 @@
-"""Axes: from values to positions, and the few round values that are written along them."""
+"""Scales of chart axes: the mapping from values to positions, and the tick values."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fastclf.report.wording import MINUS, scientific
+from fastclf.report.wording import MINUS, scientific_text
 
 _LARGEST = 1e290
 _SMALLEST = 1e-290
@@ -12,16 +12,16 @@ _SMALLEST = 1e-290
 
 @dataclass(frozen=True)
 class Scale:
-    """A range of values along an axis.
+    """The range of values of an axis.
 
     Parameters
     ----------
     low, high : float
         ``low < high``; both above 0 if ``log``.
     log : bool
-        Whether equal ratios are equally far.
+        Whether the axis is logarithmic.
     whole : bool
-        Whether ticks are whole numbers.
+        Whether all ticks are integers.
     """
 
     low: float
@@ -30,18 +30,20 @@ class Scale:
     whole: bool = False
 
     def position(self, value: float) -> float:
-        """Return where a value is, 0 for the lowest and 1 for the highest."""
+        """Return the relative position of a value: 0 at ``low``, 1 at ``high``."""
         if self.log:
             low, high = math.log(self.low), math.log(self.high)
             return (math.log(value) - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
-    def holds(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """Tell whether a value is on the axis; NaN isn't."""
         return self.low <= value <= self.high
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
-        """Return at most so many round values with their texts; logarithmic ones have two or more.
+        """Return round tick values with their labels, about ``most`` of them.
+
+        A logarithmic scale has at least two.
 
         Examples
         --------
@@ -54,7 +56,9 @@ class Scale:
         if self.log:
             values = _powers(self.low, self.high, most)
             small = min(values) < 0.001 or max(values) >= 10_000
-            return [(value, scientific(value) if small else f"{value:,.4g}") for value in values]
+            return [
+                (value, scientific_text(value) if small else f"{value:,.4g}") for value in values
+            ]
         step = _step((self.high - self.low) / most, self.whole)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -70,19 +74,19 @@ class Scale:
         return [(tick, _signed(f"{tick:,.{digits}f}")) for tick in ticks]
 
 
-def fitted(
+def scale_of(
     values: Iterable[float], *, log: bool = False, whole: bool = False, zero: bool = False
 ) -> Scale:
-    """Return the scale of some values, with a little room around them.
+    """Return a scale that contains all values, with a small margin.
 
     Parameters
     ----------
     values : iterable of float
-        What is not finite, or not above 0 on a logarithmic scale, is left out.
+        Values that aren't finite are ignored; on a logarithmic scale, also those that aren't > 0.
     log, whole : bool
         As in `Scale`.
     zero : bool
-        Whether 0 is on it.
+        Whether the scale must contain 0.
     """
     known = [_bounded(value) for value in values if math.isfinite(value)]
     known = [value for value in known if value > 0 or not log]
@@ -106,7 +110,7 @@ def fitted(
 
 
 def _bounded(value: float) -> float:
-    """Return a value far enough from the ends of floating-point numbers to be computed with."""
+    """Clip a value so that arithmetic on it neither overflows nor underflows."""
     return max(min(value, _LARGEST), -_LARGEST) if abs(value) > _SMALLEST else 0.0
 
 
@@ -133,14 +137,14 @@ def _powers(low: float, high: float, most: int) -> list[float]:
 
 
 def _has_fraction(step: float) -> bool:
-    """Tell whether a step is 2.5 of a power of ten, and not 1, 2 or 5."""
+    """Tell whether a step is 2.5 times a power of ten, rather than 1, 2 or 5 times."""
     return round(step / 10.0 ** math.floor(math.log10(step) + 1e-9), 6) % 1 > 0
 
 
 def _times_power(value: float, power: int, digits: int) -> str:
-    """Return a value as so many of a power of ten; 0 as 0."""
+    """Return a value as a multiple of ``10**power``, such as ``2.5·10⁶``; 0 as ``0``."""
     unit = 10.0**power
-    return f"{_signed(f'{value / unit:.{digits}f}')}·{scientific(unit)}" if value else "0"
+    return f"{_signed(f'{value / unit:.{digits}f}')}·{scientific_text(unit)}" if value else "0"
 
 
 def _signed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The curves of a training: what each iteration or epoch has reported."""
+"""Training curves: the values that each iteration or epoch reported."""
 
 import math
 import re
@@ -8,11 +8,11 @@ from typing import Any
 from fastclf.report.chart import Line, line_chart
 from fastclf.report.layout import figure_box
 from fastclf.report.markup import Markup
-from fastclf.report.scales import Scale, fitted
-from fastclf.report.wording import count, figure, spoken
+from fastclf.report.scales import Scale, scale_of
+from fastclf.report.wording import count_text, metric_title, number_text
 
 NOT_CURVES = {"iteration", "max_iter", "objective", "passes", "seconds", "rows_per_second", "eta"}
-"""Figures of a step that are no curve, or that the curve of the objective has."""
+"""Keys of a step without a chart of their own."""
 
 _PARTS = re.compile(r"(train|validation|test)_(.+)")
 
@@ -20,11 +20,11 @@ Steps = Sequence[dict[str, Any]]
 
 
 def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
-    """Return a figure for each of the curves that a training has reported.
+    """Return a chart for each quantity that the steps report.
 
-    The objective comes first, with the loss on the validation rows; then the norm of the gradient,
-    the learning rate, and any other figures that the steps have. Those of the training and of the
-    validation part are drawn together.
+    The first chart has the objective and the validation loss. The norm of the gradient, the
+    learning rate and any other quantities follow. Training and validation values of one quantity
+    share a chart.
     """
     unit = "epoch" if minibatch else "iteration"
     if not steps:
@@ -48,7 +48,7 @@ def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
 
 
 def series(steps: Steps, key: str) -> list[float]:
-    """Return a figure of each step, NaN where it is missing or isn't a number."""
+    """Return the value of a key in each step, NaN where it is missing or isn't a number."""
     return [_number(step.get(key)) for step in steps]
 
 
@@ -62,7 +62,7 @@ def _number(value: Any) -> float:
 
 
 def numbers(steps: Steps) -> list[float]:
-    """Return the number of each step."""
+    """Return the iteration or epoch number of each step, counted from 1 if a step has none."""
     known = series(steps, "iteration")
     if all(map(math.isfinite, known)):
         return known
@@ -70,7 +70,7 @@ def numbers(steps: Steps) -> list[float]:
 
 
 def step_scale(*numbered: Sequence[float]) -> Scale:
-    """Return the axis of some steps' numbers; it begins at 0, where the fit began."""
+    """Return the scale for step numbers, from 0 to the last step of all runs."""
     last = max((max(numbers) for numbers in numbered if numbers), default=1.0)
     return Scale(0, max(last, 1.0), whole=True)
 
@@ -80,23 +80,24 @@ def _objective(steps: Steps, curves: dict[str, list[float]], unit: str) -> Marku
     if not any(map(math.isfinite, values)):
         return None
     x = numbers(steps)
-    lines, told = [], ""
+    lines, note = [], ""
     for number, (name, curve) in enumerate(curves.items()):
         validates = name == "validation loss"
         best = _lowest(curve) if validates else None
         if best is not None:
-            told = f"Lowest validation loss: {figure(curve[best])} at {unit} {count(x[best])}."
+            lowest, step = number_text(curve[best]), count_text(x[best])
+            note = f"Lowest validation loss: {lowest} at {unit} {step}."
         label = name.removesuffix(" loss")
         lines.append(Line(label, x, curve, number, "dashed" if validates else "solid", best))
     log = _spans_decades(values)
     drawn = line_chart(
         lines,
         step_scale(x),
-        fitted(values, log=log),
+        scale_of(values, log=log),
         unit,
-        f"{_told(curves['objective'], 'Objective', unit)} {told}".strip(),
+        f"{_curve_sentence(curves['objective'], 'Objective', unit)} {note}".strip(),
     )
-    return figure_box("Objective", drawn, unit="mean loss and penalty, nats", told=told)
+    return figure_box("Objective", drawn, unit="mean loss and penalty, nats", note=note)
 
 
 def _curve(steps: Steps, name: str, curves: dict[str, list[float]], unit: str) -> Markup:
@@ -108,27 +109,34 @@ def _curve(steps: Steps, name: str, curves: dict[str, list[float]], unit: str) -
         Line(part, x, curve, number, "dashed" if part == "validation" else "solid")
         for number, (part, curve) in enumerate(curves.items())
     ]
-    title = spoken(name).capitalize() if name.islower() and spoken(name).islower() else spoken(name)
+    title = (
+        metric_title(name).capitalize()
+        if name.islower() and metric_title(name).islower()
+        else metric_title(name)
+    )
     units = {"gradient_norm": "largest entry", "learning_rate": "of the last step"}
     drawn = line_chart(
         lines,
         step_scale(x),
-        fitted(values, log=log, zero=name == "learning_rate"),
+        scale_of(values, log=log, zero=name == "learning_rate"),
         unit,
-        " ".join(_told(curve, f"{part} {title}".strip(), unit) for part, curve in curves.items()),
+        " ".join(
+            _curve_sentence(curve, f"{part} {title}".strip(), unit)
+            for part, curve in curves.items()
+        ),
     )
     return figure_box(title, drawn, unit=units.get(name, ""))
 
 
-def _told(values: Sequence[float], name: str, unit: str) -> str:
-    """Return a curve in a sentence."""
+def _curve_sentence(values: Sequence[float], name: str, unit: str) -> str:
+    """Return a sentence with the first and the last value of a curve."""
     known = [value for value in values if math.isfinite(value)]
     if not known:
         return ""
     steps = f"{len(values)} {unit}{'s' if len(values) != 1 else ''}"
     if len(known) == 1:
-        return f"{name}: {figure(known[0])} after {steps}."
-    return f"{name}: from {figure(known[0])} to {figure(known[-1])} over {steps}."
+        return f"{name}: {number_text(known[0])} after {steps}."
+    return f"{name}: from {number_text(known[0])} to {number_text(known[-1])} over {steps}."
 
 
 def _lowest(values: Sequence[float]) -> int | None:

@@ -1,11 +1,11 @@
-"""Numbers and names as people read them."""
+"""Numbers, durations and metric names as text for readers."""
 
 import math
 import unicodedata
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
-NOTHING = "\N{EN DASH}"
+UNDEFINED = "\N{EN DASH}"
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPOKEN = {
@@ -25,47 +25,47 @@ _SPOKEN = {
 }
 
 
-def spoken(key: str) -> str:
-    """Return what a key of a summary is called in a sentence."""
+def metric_title(key: str) -> str:
+    """Return the readable name of a metric or of another key of the summary."""
     return _SPOKEN.get(key, key.replace("_", " "))
 
 
-def count(value: float) -> str:
-    """Return a whole number, its thousands apart: ``1,347``."""
+def count_text(value: float) -> str:
+    """Return a whole number with thousands separators: ``1,347``."""
     return f"{round(value):,}".replace("-", MINUS)
 
 
-def figure(value: Any) -> str:
-    """Return a figure with four significant digits or so; a dash for one that is undefined.
+def number_text(value: Any) -> str:
+    """Return a number with about four significant digits; a dash for None, NaN and infinity.
 
     Examples
     --------
-    >>> from fastclf.report.wording import figure
-    >>> figure(0.97333333), figure(12345.678), figure(3.2e-7), figure(None)
+    >>> from fastclf.report.wording import number_text
+    >>> number_text(0.97333333), number_text(12345.678), number_text(3.2e-7), number_text(None)
     ('0.9733', '12,346', '3.2·10⁻⁷', '–')
     """
     if value is None or isinstance(value, float) and not math.isfinite(value):
-        return NOTHING
+        return UNDEFINED
     size = abs(value)
     if isinstance(value, int) or size >= 1000:
-        return count(value) if size < 1e7 else scientific(value)
+        return count_text(value) if size < 1e7 else scientific_text(value)
     if size < 5e-4 and value:
-        return scientific(value)
+        return scientific_text(value)
     digits = 4 if size < 10 else 2 if size < 100 else 1
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def brief(value: float) -> str:
-    """Return a figure with three significant digits or so: ``−2.64``."""
+def short_number_text(value: float) -> str:
+    """Return a number with about three significant digits: ``−2.64``."""
     size = abs(value)
     if not math.isfinite(value) or size >= 1000 or 0 < size < 5e-4:
-        return figure(value)
+        return number_text(value)
     digits = 2 - math.floor(math.log10(size)) if size else 0
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def scientific(value: float) -> str:
-    """Return a figure as a power of ten, ``2·10⁻⁵``; 1 isn't written before it."""
+def scientific_text(value: float) -> str:
+    """Return a number in scientific notation: ``2·10⁻⁵``, or ``10⁻⁵`` for a mantissa of 1."""
     mantissa, exponent = f"{value:.1e}".split("e")
     if int(exponent) == 0:
         return mantissa.removesuffix(".0").replace("-", MINUS)
@@ -74,13 +74,13 @@ def scientific(value: float) -> str:
     return {"1": power, f"{MINUS}1": f"{MINUS}{power}"}.get(mantissa, f"{mantissa}·{power}")
 
 
-def seconds(value: float) -> str:
-    """Return a length of time in the unit that suits it.
+def duration_text(value: float) -> str:
+    """Return a duration, given in seconds, in a suitable unit.
 
     Examples
     --------
-    >>> from fastclf.report.wording import seconds
-    >>> seconds(0.00042), seconds(0.042), seconds(4.2), seconds(4200)
+    >>> from fastclf.report.wording import duration_text
+    >>> duration_text(0.00042), duration_text(0.042), duration_text(4.2), duration_text(4200)
     ('0.42 ms', '42 ms', '4.2 s', '1 h 10 min')
     """
     if value < 0.001:
@@ -93,15 +93,15 @@ def seconds(value: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def width(text: str, size: float) -> float:
-    """Return about how wide a text is in a sans-serif font of some size."""
+def text_width(text: str, size: float) -> float:
+    """Return the approximate width of a text in a sans-serif font of the given size."""
     return size * sum(_wide(character) for character in text)
 
 
 def shortened(text: str, room: float, size: float) -> str:
-    """Return a text, cut so that it is at most so wide, with an ellipsis where it was cut."""
+    """Return a text cut to a width of at most ``room``, with an ellipsis if it was cut."""
     text = " ".join(text.split()) or "(empty)"
-    if width(text, size) <= room:
+    if text_width(text, size) <= room:
         return text
     room -= size * 0.9
     for end, character in enumerate(text):

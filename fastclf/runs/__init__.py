@@ -1,1 +1,1 @@
-"""One training run: recipe, data, fit, evaluation and the directory that keeps them."""
+"""Training runs: from a recipe to a run directory with the model, its metrics and its report."""

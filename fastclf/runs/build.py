@@ -1,4 +1,4 @@
-"""From a recipe to the estimator that it describes."""
+"""Build the estimator, the solver and the teachers that a recipe describes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,13 @@ KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabe
 
 
 def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
-    """Return the kind of model that fits the data, which is the one wanted or an error."""
+    """Return the kind of model for the data's task.
+
+    Raises
+    ------
+    ConfigError
+        If ``wanted`` is neither "auto" nor that kind.
+    """
     kind = KINDS[dataset.task]
     if wanted not in {"auto", kind}:
         labels = "several labels" if dataset.task == "multilabel" else "one label"
@@ -48,9 +54,10 @@ def build_estimator(
     recipe : Recipe
         The recipe.
     labels : ndarray of shape (K,)
-        The classes in the data; unused with several labels a row. Of distributions the indices.
+        The classes in the data, or their indices if the targets are distributions. Unused for
+        multi-label data.
     names : sequence of str, optional
-        What they are called in the recipe, where that is not as they are written.
+        The names of the classes or labels in the recipe; by default ``labels`` as text.
     """
     options = {**recipe.model.model_dump(exclude={"kind"}), **_solver_options(recipe)}
     if not isinstance(recipe.model, SingleLabelModel):
@@ -80,13 +87,13 @@ def build_teachers(recipe: Recipe) -> list[ClassifierMixin]:
 
 
 def build_solver(recipe: Recipe) -> Any:
-    """Return the solver of a recipe; None where it is chosen by the problem."""
+    """Return the solver of a recipe, or None for "auto"."""
     solver = _solver_options(recipe)["solver"]
     return None if solver == "auto" else solver
 
 
 def _solver_options(recipe: Recipe) -> dict[str, Any]:
-    """Return the estimator's solver, tol, max_iter and random_state."""
+    """Return the estimator's parameters ``solver``, ``tol``, ``max_iter`` and ``random_state``."""
     table = recipe.solver
     options: dict[str, Any] = {"tol": table.tol, "random_state": recipe.seed}
     if isinstance(table, MinibatchSolver):
@@ -103,13 +110,13 @@ def _solver_options(recipe: Recipe) -> dict[str, Any]:
 
 
 def _by_label(
-    key: str, numbers: dict[str, float], by_name: dict[str, Any], what: str
+    key: str, numbers: dict[str, float], by_name: dict[str, Any], noun: str
 ) -> dict[Any, float]:
-    """Return numbers by class or label in place of its name."""
+    """Replace the class or label names that are the keys of a dict by the values in ``by_name``."""
     for name in numbers:
         if name not in by_name:
             raise ConfigError(
-                f"model.{key}.{name}: the data have no such {what}{nearest(name, list(by_name))}; "
+                f"model.{key}.{name}: the data have no such {noun}{nearest(name, list(by_name))}; "
                 f"they have {', '.join(by_name)}"
             )
     return {by_name[name]: number for name, number in numbers.items()}

@@ -1,4 +1,4 @@
-"""Calibration inside a run: what rows that were split off from training decide."""
+"""The ``[calibrate]`` step of a run: temperature and thresholds, fitted on held-out rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,28 +14,29 @@ from fastclf.runs.evaluation import evaluate
 from fastclf.runs.parts import Part
 
 FIGURES = ("log_loss", "cross_entropy", "brier", "ece", "micro_f1", "macro_f1")
-"""What may change by a temperature or by thresholds."""
+"""Metrics that a temperature or thresholds can change."""
 
 
 def calibrate(
     model: LinearModel, table: CalibrateTable, part: Part
 ) -> tuple[LinearModel, dict[str, Any]]:
-    """Return a model that is calibrated on some rows, and what that came to.
+    """Calibrate a model on held-out rows.
 
     Parameters
     ----------
     model : LinearModel
-        Of rows as they were read.
+        Takes raw rows.
     table : CalibrateTable
     part : Part
-        Rows that it wasn't fitted to.
+        Rows that the model wasn't fitted to.
 
     Returns
     -------
     model : LinearModel
+        The calibrated model.
     facts : dict
-        What JSON can hold: "n_rows", "temperature", "thresholds" by label, and "before" and
-        "after", figures on these rows.
+        JSON values: "n_rows", "temperature", "thresholds" by label, and the metrics "before" and
+        "after" calibration on these rows.
     """
     logits = model.decision_function(part.X)
     facts: dict[str, Any] = {"n_rows": len(part)}
@@ -44,7 +45,7 @@ def calibrate(
         model = replace(model, temperature=or_one(_temperature(model, logits, part)))
         facts["temperature"] = model.temperature
     if table.thresholds == "f1":
-        assert model.threshold is not None  # a recipe tunes those of several labels alone
+        assert model.threshold is not None  # recipes allow this for multi-label models only
         p = model.probabilities(model.decision_function(part.X))
         tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold, part.weights)
         model = replace(model, threshold=tuned)

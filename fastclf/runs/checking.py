@@ -1,4 +1,4 @@
-"""What a recipe would do: everything but the training."""
+"""``fastclf check``: everything that a run does before training, and estimates of its cost."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,16 +18,16 @@ from fastclf.errors import ConfigError
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
-from fastclf.runs.distillation import answers, check_labels
-from fastclf.runs.doubts import doubts_of
+from fastclf.runs.data_warnings import data_warnings
+from fastclf.runs.distillation import check_labels, recorded_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import plan_of
 from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
 from fastclf.threads import resolve_n_threads
 
-EXACT_PASSES = 20  # over X, that an exact fit takes more or less
-EPOCH_PASSES = 2  # that an epoch takes as long as
-NANOSECONDS = (0.5, 0.1)  # that a pass takes for a value of X, and for each of its products
+EXACT_PASSES = 20  # typical number of passes over X of an exact fit
+EPOCH_PASSES = 2  # time of a minibatch epoch, in passes
+NANOSECONDS = (0.5, 0.1)  # time of a pass per value of X, and per value of X and output
 
 
 @dataclass(frozen=True)
@@ -37,31 +37,32 @@ class Preview:
     Attributes
     ----------
     name, task, kind : str
-        Of the recipe, of the data and of the model.
+        The name of the recipe, the task of the data and the kind of model.
     n_rows, n_train, n_test : int
-        All rows, those to train on and those to test on.
+        The number of all rows, of training rows and of test rows.
     n_columns, n_features : int
-        As they were read, and after they are encoded.
+        The number of raw columns, and of features after encoding.
     storage : str
         "dense" or "sparse", and the dtype.
     text : str or None
-        What is between values of text, and the decimal mark, if not commas and a point.
+        The delimiter and the decimal mark of a text file; None for commas and points.
     classes : dict of str to list
-        The rows of each class or label to train on and to test on; of distributions their weight.
+        The number of training rows and of test rows of each class or label; for distributions
+        their total weight.
     missing : dict of str to int
-        Missing values of the columns that have such.
+        The number of missing values of each column that has any.
     left_out : dict of str to int
-        Why rows are left out, and how many.
+        The number of rows left out, by reason.
     solver : str
-        The one of the recipe, or what "auto" means here.
+        The solver of the recipe, or the one that "auto" stands for here.
     plan : str
-        What it does with the problem, in words.
+        A sentence about how the solver does the fit.
     megabytes : float
-        That the data take, more or less.
+        Estimate of the memory that the data take.
     seconds : float
-        That the fit takes, more or less, with its kernels compiled.
+        Estimate of the time of the fit, without compilation.
     warnings : tuple of str
-        What looks wrong.
+        What looks like a mistake in the data.
     """
 
     name: str
@@ -84,12 +85,12 @@ class Preview:
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as one table."""
+        """Return all attributes as a dict."""
         return asdict(self)
 
 
 def check_recipe(recipe: Recipe) -> Preview:
-    """Do all that a run does before it trains, and tell what it would train.
+    """Do everything that a run does before training, and describe the training.
 
     Raises
     ------
@@ -98,8 +99,8 @@ def check_recipe(recipe: Recipe) -> Preview:
     """
     if recipe.data.stream:
         raise ConfigError(
-            "data.stream: check reads all rows into memory, and these don't fit; check the recipe "
-            "with data.stream = false and a small part of them as data.path"
+            "data.stream: check reads all rows into memory, but a stream needn't fit; check "
+            "the recipe with data.stream = false and a data.path with a small part of the rows"
         )
     dataset = read_dataset(recipe.data, recipe.distill)
     recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
@@ -110,7 +111,7 @@ def check_recipe(recipe: Recipe) -> Preview:
     if recipe.distill is not None and recipe.distill.teacher is not None:
         build_teachers(recipe)
     elif recipe.distill is not None:
-        answers(recipe.distill, parts, dataset.labels, dataset.class_names)
+        recorded_teachers(recipe.distill, parts, dataset.labels, dataset.class_names)
     X = parts.for_fit()
     K = len(dataset.class_names)
     values = X.nnz if scipy.sparse.issparse(X) else X.size
@@ -159,8 +160,8 @@ def check_recipe(recipe: Recipe) -> Preview:
 
 
 def print_preview(plan: Preview, console: Console, verbose: bool = False) -> None:
-    """Print what a run would do; all classes and columns with missing values if ``verbose``."""
-    most = None if verbose else 10
+    """Print what a run would do; ten classes and columns at most unless ``verbose``."""
+    limit = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
     classes = [f"{cut(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
@@ -170,12 +171,12 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
         "model": f"{plan.kind} ({plan.task})",
         "rows": f"{plan.n_train:,} to train on, {held_out}{plan.n_test:,} to test on",
         "columns": f"{plan.n_columns:,}",
-        "missing": _first(missing, most) or "no values",
+        "missing": _listed_up_to(limit, missing) or "no values",
         "features": f"{plan.n_features:,}, {plan.storage}",
-        "classes": _first(classes, most),
+        "classes": _listed_up_to(limit, classes),
         "solver": plan.plan,
         "memory": f"about {plan.megabytes:.2g} MB",
-        "time": f"{took}; the first fit compiles for some seconds more",
+        "time": f"{took}; the first fit also compiles for some seconds",
     }
     if plan.left_out:
         texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
@@ -188,13 +189,13 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     console.print(grid)
 
 
-def _first(items: list[str], most: int | None) -> str:
-    more = 0 if most is None else len(items) - most
-    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+def _listed_up_to(limit: int | None, items: list[str]) -> str:
+    more = 0 if limit is None else len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _classes(dataset: Dataset, parts: Parts) -> dict[str, list[float]]:
-    """Return the rows, or the weight, of each class in the training and the test part."""
+    """Return the number of rows, or the weight, of each class in the training and test rows."""
     if dataset.y.ndim == 2:
         sums = [np.nansum(part.y, axis=0, dtype=np.float64) for part in (parts.train, parts.test)]
         pairs = np.stack(sums, axis=1).round(3)
@@ -219,32 +220,32 @@ def _missing(dataset: Dataset) -> dict[str, int]:
 
 def _bytes(features: Any) -> int:
     if isinstance(features, Table):
-        return sum(_of_column(column) for column in features.columns.values())
+        return sum(_column_bytes(column) for column in features.columns.values())
     if scipy.sparse.issparse(features):
         return features.data.nbytes + features.indices.nbytes + features.indptr.nbytes
     return features.nbytes
 
 
-def _of_column(column: Numbers | Categories | Lists) -> int:
+def _column_bytes(column: Numbers | Categories | Lists) -> int:
     return column.values.nbytes if isinstance(column, Numbers) else column.codes.nbytes
 
 
 def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
     if isinstance(parts.preparation, Encoder):
         yield from many_dates(parts.preparation)
-    yield from doubts_of(dataset, recipe.data.categorical)
+    yield from data_warnings(dataset, recipe.data.categorical)
     if isinstance(dataset.features, Table):
         facts = column_facts(dataset.features)
         constant = [column.name for column in facts if column.is_constant]
     else:
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
     if constant:
-        yield f"{listed(constant)}: the same value in every row, which tells nothing"
+        yield f"{listed(constant)}: the same value in every row, which carries no information"
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
         for label in map(str, labels[counts < 2].tolist()):
-            yield f"{cut(label)}: a class with one row to train on; leave it out with data.classes"
+            yield f"{cut(label)}: a class with one training row; leave it out with data.classes"
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:
-                yield f"{name}: a label without a row to train on, so nothing can be learned of it"
+                yield f"{name}: a label without a training row, so it can't be learned"

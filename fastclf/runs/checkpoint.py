@@ -1,8 +1,8 @@
-"""Checkpoints of a fit in a folder: written in one step, checked when they are read.
+"""A folder of checkpoints of a fit, written atomically and verified when read.
 
-A checkpoint is two files: the arrays as safetensors, and JSON, which is written last. That holds
-how the arrays belong together, and the SHA-256 of both, so that a file that is truncated or
-changed is noticed. The last ones are kept, and the best.
+A checkpoint is two files: the arrays as safetensors, then a JSON file. The JSON file has the
+structure that the arrays belong to and the SHA-256 of both files, so that a truncated or changed
+file is detected. The most recent checkpoints are kept, and the one with the lowest score.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ _NAME = re.compile(r"(\d{8})\.(safetensors|json)")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is kept of a fit.
+    """The state of a fit in storable form.
 
     Attributes
     ----------
     arrays : dict of str to ndarray
-        All arrays.
+        All arrays of the state, by name.
     tree : object
-        How they belong together; JSON can hold it.
+        The structure of the state as JSON values, which refers to arrays by name.
     score : float
-        The lower the better.
+        The loss of the state; lower is better.
     notes : dict
-        Anything else that JSON can hold.
+        Further JSON values.
     """
 
     arrays: dict[str, np.ndarray]
@@ -54,7 +54,7 @@ class Checkpoints:
     ----------
     folder : Path
     keep : int
-        How many of the last are kept; the one with the lowest score is, too.
+        How many of the most recent are kept, besides the one with the lowest score.
 
     Examples
     --------
@@ -74,16 +74,16 @@ class Checkpoints:
         self._damaged: set[int] = set()
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the checkpoints that there are, damaged or not."""
+        """Return the numbers of the checkpoints in the folder, damaged ones included."""
         return sorted(number for number, suffix in self._files() if suffix == "json")
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write another checkpoint, and remove those that aren't kept.
+        """Write a checkpoint with the next number, and remove those that needn't be kept.
 
         Raises
         ------
         RunError
-            If it can't be written; those before are as they were.
+            If it can't be written; the earlier checkpoints are then unchanged.
         """
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
@@ -102,22 +102,22 @@ class Checkpoints:
         self._scores[number] = checkpoint.score
         self._prune()
 
-    def latest(self, damaged: Callable[[str], None]) -> Iterator[Checkpoint]:
-        """Yield the checkpoints that are whole, the last one first.
+    def latest(self, on_damaged: Callable[[str], None]) -> Iterator[Checkpoint]:
+        """Yield the intact checkpoints, the most recent first.
 
         Parameters
         ----------
-        damaged : callable
-            Told, in words, of each that isn't.
+        on_damaged : callable
+            Called with a message for each checkpoint that is damaged.
         """
         for number in reversed(self.numbers()):
             try:
                 checkpoint = self._read(number)
             except OSError as problem:
-                damaged(f"{self._path(number, 'json')}: can't be read: {problem.strerror}")
+                on_damaged(f"{self._path(number, 'json')}: can't be read: {problem.strerror}")
             except ValueError as problem:
                 self._damaged.add(number)
-                damaged(f"{self._path(number, 'json')}: {problem}")
+                on_damaged(f"{self._path(number, 'json')}: {problem}")
             else:
                 yield checkpoint
 
@@ -156,11 +156,12 @@ class Checkpoints:
         whole = [number for number in numbers if number not in self._damaged]
         kept = {*whole[-self.keep :], min(whole, key=lambda number: (self._score(number), -number))}
         with writing(self.folder):
-            for number, suffix in sorted(self._files()):  # the JSON first: none without arrays
+            # Sorted, each JSON file comes before its arrays, so none is ever left without them.
+            for number, suffix in sorted(self._files()):
                 if number not in kept:
                     self._path(number, suffix).unlink(missing_ok=True)
                     self._scores.pop(number, None)
-            for left_over in self.folder.glob(LEFT_OVER):  # by a process that was killed
+            for left_over in self.folder.glob(LEFT_OVER):  # temporary files of a killed process
                 left_over.unlink(missing_ok=True)
 
     def _files(self) -> list[tuple[int, str]]:

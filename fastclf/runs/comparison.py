@@ -1,4 +1,4 @@
-"""Several runs side by side: in what their recipes differ, and what that was worth."""
+"""Comparison of several runs: the differences between their recipes, and their metrics."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,18 @@ NOT_SAME_DATA = "the runs did not read the same data"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side; each list has an entry for each run, None for what it lacks.
+    """Recipes and metrics of several runs.
+
+    Each list has an entry for each run, which is None if the run lacks the key or metric.
 
     Attributes
     ----------
     runs : tuple of str
         The run directories.
     recipe : dict of str to list
-        The keys of the recipes, dotted.
+        The values of each recipe key; keys are dotted, as "model.C".
     metrics : dict of str to list
-        The metrics as "test.accuracy", those of the test part first, and "fit_seconds".
+        The values of each metric, named as "test.accuracy", test rows first; and "fit_seconds".
     same_data : bool
         Whether all runs read the same data.
     """
@@ -40,7 +42,7 @@ class Comparison:
 
     @property
     def differences(self) -> dict[str, list[Any]]:
-        """The keys of the recipes that aren't the same in all runs."""
+        """The recipe keys whose values differ between runs, with their values."""
         return {
             key: values
             for key, values in self.recipe.items()
@@ -48,7 +50,7 @@ class Comparison:
         }
 
     def best(self, metric: str) -> list[bool]:
-        """Tell for each run whether it is the best by a metric; none is where all are equal."""
+        """Tell for each run whether it is best by a metric; none is if all are equal."""
         values = self.metrics[metric]
         known = [value for value in values if value is not None]
         if len(set(known)) < 2:
@@ -57,7 +59,7 @@ class Comparison:
         return [value == (min(known) if lower else max(known)) for value in values]
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as one table."""
+        """Return all attributes, and the best runs by metric, as a dict."""
         best = {
             metric: [
                 run for run, is_best in zip(self.runs, self.best(metric), strict=True) if is_best
@@ -75,7 +77,7 @@ class Comparison:
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Return complete runs side by side.
+    """Read complete runs and compare them.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
 
 
 def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
-    """Print some keys of the recipes and the metrics; the best figure of each row is bold."""
+    """Print the given recipe keys and all metrics; the best value of each metric is bold."""
     table = Table("")
     for run in comparison.runs:
         table.add_column(escape(run), justify="right", overflow="fold")
@@ -122,7 +124,7 @@ def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of nested tables, joined by dots, and their values."""
+    """Yield the dotted keys of nested dicts, such as "model.C", and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from dotted(value, f"{prefix}{key}.")

@@ -1,8 +1,9 @@
-"""The run directory: what a run leaves behind, and in what order.
+"""The run directory: its files, and the order in which they are written.
 
-It exists from the start of the run. Every file is replaced atomically, apart from
-``metrics.jsonl``, which grows by whole lines. ``summary.json`` is written last: a directory that
-has it is a complete run, and one that lacks it isn't. It can be gone on with from its checkpoints.
+The directory exists from the start of the run. Every file is replaced atomically, except
+``metrics.jsonl``, to which whole lines are appended. ``summary.json`` is written last, so a run is
+complete if and only if its directory has that file. An incomplete run can be resumed from its
+checkpoints.
 """
 
 import json
@@ -39,11 +40,11 @@ MODEL = "model.safetensors"
 ORIGIN = "origin.json"
 REPORT = "report.html"
 SUMMARY = "summary.json"
-ANSWERS = "teacher.npz"
+TEACHER = "teacher.npz"
 
 
 def default_path(name: str) -> Path:
-    """Return ``runs/<name>-<time>``, with a number added where that is taken."""
+    """Return ``runs/<name>-<time>``, with a number appended if that path exists."""
     first = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     path, number = first, 2
     while path.exists():
@@ -53,43 +54,43 @@ def default_path(name: str) -> Path:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The directory of a run that is under way; `new_run` makes one, `old_run` opens one again."""
+    """The directory of a run in progress, created by `new_run` or opened by `reopened_run`."""
 
     path: Path
     metrics: FileIO
 
     @property
     def origin_path(self) -> Path:
-        """Where it is kept what the run began with."""
+        """The file that records recipe, data and versions at the start of the run."""
         return self.path / CHECKPOINT / ORIGIN
 
     def checkpoints(self, keep: int) -> Checkpoints:
-        """Return the folder of checkpoints, of which the last ``keep`` are kept."""
+        """Return the folder of checkpoints, which keeps the ``keep`` most recent ones."""
         return Checkpoints(self.path / CHECKPOINT, keep)
 
     def write_origin(self, origin: dict[str, Any]) -> None:
-        """Write what the run begins with."""
+        """Write the record of recipe, data and versions at the start of the run."""
         with writing(self.origin_path.parent):
             self.origin_path.parent.mkdir(exist_ok=True)
         write_file(self.origin_path, to_json(origin) + "\n")
 
     def check(self) -> None:
-        """Check that the directory is still there, and the one that this run made.
+        """Check that the path still leads to the directory that this run opened.
 
         Raises
         ------
         RunError
-            If it, or its ``metrics.jsonl``, was removed or replaced.
+            If the directory, or its ``metrics.jsonl``, was removed or replaced.
         """
         try:
-            there = os.stat(self.path / METRICS, follow_symlinks=False)
-            is_ours = os.path.samestat(os.fstat(self.metrics.fileno()), there)
+            current = os.stat(self.path / METRICS, follow_symlinks=False)
+            is_ours = os.path.samestat(os.fstat(self.metrics.fileno()), current)
         except OSError:
             is_ours = False
         if not is_ours:
             raise RunError(
-                f"{self.path / METRICS}: was removed or replaced while the run was under way, so "
-                "nothing more can be kept there; train again"
+                f"{self.path / METRICS}: was removed or replaced during the run, so the run can't "
+                "be saved there; train again"
             )
 
     def write_config(self, text: str) -> None:
@@ -98,35 +99,38 @@ class RunDirectory:
         write_file(self.path / CONFIG, text)
 
     def write_metrics(self, line: dict[str, Any]) -> None:
-        """Add a line to ``metrics.jsonl``; another process can read it at once."""
+        """Append a line to ``metrics.jsonl``; other processes can read it at once."""
         self.check()
         with writing(self.path / METRICS):
             data = _line(line)
-            while data:  # a disk that is nearly full takes a part, and then tells why not more
+            while data:  # a nearly full disk accepts a part; the next write raises the error
                 data = data[self.metrics.write(data) or 0 :]
 
     def rewind_metrics(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Have ``metrics.jsonl`` end with the last of these lines, which it has or had."""
+        """Truncate ``metrics.jsonl`` after these lines, the steps up to the resumed checkpoint.
+
+        If the file doesn't have them any more, they are written anew.
+        """
         with writing(self.path / METRICS):
             self.metrics.seek(0)
-            there = self.metrics.readall().splitlines(keepends=True)[: len(lines)]
-            if not _end_alike(there, lines):
-                there = [_line(line) for line in lines]
+            kept = self.metrics.readall().splitlines(keepends=True)[: len(lines)]
+            if not _ends_at_same_iteration(kept, lines):
+                kept = [_line(line) for line in lines]
                 self.metrics.seek(0)
-                self.metrics.write(b"".join(there))
-            self.metrics.truncate(sum(map(len, there)))
+                self.metrics.write(b"".join(kept))
+            self.metrics.truncate(sum(map(len, kept)))
             self.metrics.seek(0, os.SEEK_END)
 
     def write_evaluation(self, parts: dict[str, Any]) -> None:
-        """Write the figures and tables of each part of the data."""
+        """Write the metrics and tables of each part of the data."""
         self.check()
         write_file(self.path / EVALUATION, to_json(parts))
 
-    def write_answers(self, told: np.ndarray) -> None:
-        """Write what a teacher said of the test rows, probabilities (n, K)."""
+    def write_teacher_probabilities(self, p: np.ndarray) -> None:
+        """Write the teacher's probabilities of the test rows, shape (n, K)."""
         file = BytesIO()
-        np.savez_compressed(file, test=told)
-        write_file(self.path / ANSWERS, file.getvalue())
+        np.savez_compressed(file, test=p)
+        write_file(self.path / TEACHER, file.getvalue())
 
     def write_model(self, model: LinearModel) -> None:
         """Write the model."""
@@ -141,7 +145,7 @@ class RunDirectory:
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """A run with its model and all that ``summary.json`` tells; `open_run` reads one.
+    """A complete run, as read by `open_run`.
 
     Attributes
     ----------
@@ -150,7 +154,7 @@ class FinishedRun:
     recipe : Recipe
         The resolved recipe.
     summary : dict
-        What ``summary.json`` holds.
+        The contents of ``summary.json``.
     model : LinearModel
         The fitted model.
     """
@@ -161,12 +165,12 @@ class FinishedRun:
     model: LinearModel
 
     def fact(self, key: str) -> Any:
-        """Return what the summary says of ``key``.
+        """Return the summary's value of ``key``.
 
         Raises
         ------
         RunError
-            If it says nothing.
+            If the summary lacks the key.
         """
         if self.summary.get(key) is None:
             raise RunError(f"{self.path / SUMMARY}: {key} is missing; train the run again")
@@ -179,14 +183,14 @@ def open_run(path: Path) -> FinishedRun:
     Raises
     ------
     RunError
-        If it isn't a run, didn't complete, or is damaged.
+        If the directory isn't that of a run, or the run is incomplete or damaged.
     """
     check_is_run(path)
     missing = [name for name in (SUMMARY, MODEL) if not (path / name).is_file()]
     if SUMMARY in missing:
         raise RunError(
-            f"{path}: the run didn't complete, so it has no {SUMMARY}; go on with: "
-            f"{how_to_go_on(path)}"
+            f"{path}: the run is incomplete, so it has no {SUMMARY}; resume it with: "
+            f"{resume_command(path)}"
         )
     try:
         if missing:
@@ -197,29 +201,29 @@ def open_run(path: Path) -> FinishedRun:
         raise RunError(f"{path}: the run is damaged: {problem}") from None
 
 
-def read_answers_of(run: FinishedRun) -> np.ndarray | None:
-    """Return what a run's teacher said of the test rows, (n, K); None where that isn't known.
+def read_teacher_probabilities(run: FinishedRun) -> np.ndarray | None:
+    """Return the teacher's probabilities of the test rows, (n, K); None if the run has none.
 
     Raises
     ------
     RunError
         If the file is damaged.
     """
-    path = run.path / ANSWERS
+    path = run.path / TEACHER
     if not path.is_file():
         return None
     shape = run.fact("n_test"), len(run.model.classes)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            told = arrays["test"]
-        if told.shape != shape or told.dtype.kind != "f" or not ((told >= 0) & (told <= 1)).all():
-            raise ValueError(f"probabilities of shape {shape} are wanted, not {told.shape}")
+            p = arrays["test"]
+        if p.shape != shape or p.dtype.kind != "f" or not ((p >= 0) & (p <= 1)).all():
+            raise ValueError(f"needs probabilities of shape {shape}, found shape {p.shape}")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise RunError(
-            f"{path}: isn't what a teacher said ({' '.join(str(problem).split())}); "
+            f"{path}: doesn't hold a teacher's probabilities ({' '.join(str(problem).split())}); "
             "train the run again"
         ) from None
-    return told
+    return p
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -241,7 +245,7 @@ def _read_summary(path: Path) -> dict[str, Any]:
 
 
 def to_json(value: Any, indent: str = "") -> str:
-    """Return JSON in which tables have a line for each key, and lists of lists one for each row."""
+    """Return indented JSON; a list or dict without nested ones stays on one line."""
     deeper = f"{indent}  "
     if isinstance(value, dict) and any(isinstance(item, dict | list) for item in value.values()):
         items = [f"{json.dumps(key)}: {to_json(item, deeper)}" for key, item in value.items()]
@@ -257,15 +261,15 @@ def to_json(value: Any, indent: str = "") -> str:
 
 @contextmanager
 def new_run(path: Path) -> Iterator[RunDirectory]:
-    """Make the run directory ``path`` for the block that does the run.
+    """Create the run directory ``path``, and lock it while the block does the run.
 
-    Where the block fails or is interrupted before a step of the fit was recorded, what was made is
-    removed.
+    If the block fails or is interrupted before the first step of the fit is recorded, all files of
+    the run are removed.
 
     Parameters
     ----------
     path : Path
-        A directory that doesn't exist yet, or is empty.
+        It must not exist yet, or be an empty directory.
 
     Raises
     ------
@@ -287,70 +291,70 @@ def new_run(path: Path) -> Iterator[RunDirectory]:
         is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
-        _refuse_if_used(path)  # another run may have been quicker
+        _refuse_if_used(path)  # another run may have used it before the lock was taken
         with _metrics(path) as metrics:
             directory = RunDirectory(path, metrics)
             try:
                 yield directory
             except BaseException:
-                with suppress(RunError):  # the directory may be another's by now
+                with suppress(RunError):  # another run may have replaced the directory
                     directory.check()
-                    if not _can_go_on(path):
+                    if not _is_resumable(path):
                         _remove(path, is_new)
                 raise
 
 
 @contextmanager
-def old_run(path: Path) -> Iterator[RunDirectory]:
-    """Open the directory of a run that didn't complete, for the block that goes on with it.
+def reopened_run(path: Path) -> Iterator[RunDirectory]:
+    """Open the directory of an incomplete run, and lock it while the block resumes the run.
 
-    Nothing in it is removed if the block fails.
+    No file of the run is removed if the block fails.
 
     Raises
     ------
     RunError
-        If it isn't such a directory, or another process uses it, or it can't be written.
+        If it isn't the directory of a run, another process uses it, or it can't be written.
     """
     check_is_run(path)
     if (path / CHECKPOINT).is_symlink():
         refuse_link(path / CHECKPOINT)
     with locked(path), _metrics(path) as metrics:
-        for left_over in path.glob(LEFT_OVER):  # by a process that was killed
+        for left_over in path.glob(LEFT_OVER):  # temporary files of a killed process
             with suppress(OSError):
                 left_over.unlink()
         yield RunDirectory(path, metrics)
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether the run in the directory ``path`` has come to its end."""
+    """Tell whether the run in the directory ``path`` is complete."""
     return (path / SUMMARY).is_file()
 
 
 def check_is_run(path: Path) -> None:
-    """Check that there is a run in the directory ``path``, complete or not.
+    """Check that ``path`` is the directory of a run, complete or not.
 
     Raises
     ------
     RunError
-        If there is none.
+        If it isn't.
     """
     if not path.is_dir():
-        what = "isn't a directory" if path.exists() else "no such directory"
-        raise RunError(f"{path}: {what}; name the directory of a run")
+        reason = "isn't a directory" if path.exists() else "no such directory"
+        raise RunError(f"{path}: {reason}; name the directory of a run")
     if not (path / CONFIG).is_file():
         raise RunError(f"{path}: isn't the directory of a run, because it has no {CONFIG}")
 
 
-def how_to_go_on(path: Path) -> str:
-    """Return the command that goes on with a run."""
+def resume_command(path: Path) -> str:
+    """Return the shell command that resumes a run."""
     return f"fastclf train --resume {shlex.quote(str(path))}"
 
 
-def what_is_kept(path: Path) -> str:
-    """Tell what is left of a run that was interrupted, and how to go on with it."""
+def interruption_message(path: Path) -> str:
+    """Return a message about where an interrupted run is saved, and how to resume it."""
     if not (path / CONFIG).exists():
-        return "kept nothing"
-    return f"kept {path}; go on with: {how_to_go_on(path)}"
+        return "nothing was saved"
+    return f"saved in {path}; resume with: {resume_command(path)}"
 
 
 def _refuse_if_used(path: Path) -> None:
@@ -358,31 +362,31 @@ def _refuse_if_used(path: Path) -> None:
         if not path.is_dir() or set(os.listdir(path)) <= {LOCK}:
             return
     if (path / LOCK).exists():
-        with locked(path):  # or it says who is at work
+        with locked(path):  # raises an error that names the process, if a run is in progress
             pass
     remedy = "name another directory with --out, or remove it"
     if (path / CONFIG).exists() and not is_complete(path):
-        remedy = f"go on with what is there by {how_to_go_on(path)}, or {remedy}"
+        remedy = f"resume that run with {resume_command(path)}, or {remedy}"
     raise RunError(f"{path} exists and isn't empty; {remedy}")
 
 
-def _can_go_on(path: Path) -> bool:
-    """Tell whether a run has got somewhere: to the end of a step, or to a checkpoint."""
+def _is_resumable(path: Path) -> bool:
+    """Tell whether a run has recorded a step or a checkpoint."""
     return (path / METRICS).stat().st_size > 0 or bool(Checkpoints(path / CHECKPOINT, 1).numbers())
 
 
 def _remove(path: Path, is_new: bool) -> None:
-    """Remove a run directory that we made, or only our files from one that was there before."""
+    """Remove the run directory if this run created it; otherwise only the files of the run."""
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, ANSWERS, ORIGIN, REPORT):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, ORIGIN, REPORT):
             (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 
 
 def _metrics(path: Path) -> FileIO:
-    # Without a buffer, which could fail when it is closed.
+    # Unbuffered: flushing a buffer on close could raise an error there.
     return FileIO(open_in_place(path / METRICS), "r+")
 
 
@@ -390,11 +394,11 @@ def _line(values: dict[str, Any]) -> bytes:
     return json.dumps(values).encode() + b"\n"
 
 
-def _end_alike(there: list[bytes], lines: Sequence[dict[str, Any]]) -> bool:
-    """Tell whether lines of a file are as many as others, and the last ones of the same step."""
-    if len(there) != len(lines) or not there:
+def _ends_at_same_iteration(written: list[bytes], lines: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether written lines have the same number and the same last iteration as ``lines``."""
+    if len(written) != len(lines) or not written:
         return not lines
     try:
-        return json.loads(there[-1])["iteration"] == lines[-1]["iteration"]
+        return json.loads(written[-1])["iteration"] == lines[-1]["iteration"]
     except (ValueError, KeyError, TypeError):
         return False

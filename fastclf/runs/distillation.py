@@ -1,4 +1,4 @@
-"""Distillation inside a run: the teacher, the student, and how they compare."""
+"""The ``[distill]`` step of a run: the teacher, the student, and their comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,17 +19,18 @@ from fastclf.functional.rounding import ROUNDING, off_sum
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import build_teachers
 from fastclf.runs.directory import MODEL
-from fastclf.runs.evaluation import Evaluation, Metrics, evaluate, judge
+from fastclf.runs.evaluation import Evaluation, Metrics, evaluate, evaluate_predictions
 from fastclf.runs.parts import Part, Parts
 from fastclf.table import listed, matched_names
 
 
-class KnownTeacher(ClassifierMixin, BaseEstimator):
-    """A teacher that is asked about the same rows again and again, and knows what to say.
+class RecordedTeacher(ClassifierMixin, BaseEstimator):
+    """A teacher whose probabilities are known in advance, for one fixed set of rows.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n, K)
+        One row for each row of the X that ``predict_proba`` is called with.
     classes : ndarray of shape (K,)
     """
 
@@ -48,33 +49,33 @@ class KnownTeacher(ClassifierMixin, BaseEstimator):
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """A student, and what its teacher says of the test rows.
+class DistilledStudent:
+    """A fitted student, and its teacher's predictions for the test rows.
 
     Attributes
     ----------
     student : LogisticRegression
-        Fitted.
-    told : ndarray of shape (n, K), optional
-        Probabilities; None where a file says nothing about test rows, or there are none.
-    predicted : ndarray of shape (n,), optional
+        The fitted student.
+    teacher_p : ndarray of shape (n, K), optional
+        The teacher's probabilities; None without test rows, or if a file has none for them.
+    teacher_classes : ndarray of shape (n,), optional
         The classes that the teacher predicts.
     """
 
     student: LogisticRegression
-    told: np.ndarray | None = None
-    predicted: np.ndarray | None = None
+    teacher_p: np.ndarray | None = None
+    teacher_classes: np.ndarray | None = None
 
 
-def teach(
+def fit_student(
     recipe: Recipe,
     parts: Parts,
     X: Any,
     student: LogisticRegression,
     labels: np.ndarray,
     names: Sequence[str],
-) -> Teaching:
-    """Fit a student to what the recipe's teacher says of the training rows, and to their labels.
+) -> DistilledStudent:
+    """Fit a student to the teacher's probabilities and the labels of the training rows.
 
     Parameters
     ----------
@@ -82,26 +83,27 @@ def teach(
         With a ``[distill]`` table.
     parts : Parts
     X : ndarray or CSR matrix
-        The training rows as the student sees them.
+        The training rows, prepared for the student.
     student : LogisticRegression
+        The unfitted student.
     labels, names : ndarray and sequence of str
-        The classes, as they are in the data and as they are called.
+        The classes as values of the target, and their names.
 
     Raises
     ------
     ConfigError
         If scikit-learn refuses one of ``distill.teacher_params``, or the data have no labels.
     DataError
-        If what a teacher says can't be used.
+        If the teacher's outputs can't be used.
     """
     table = recipe.distill
     assert table is not None
     check_labels(parts)
     if table.teacher is None:
-        of_train, of_test = answers(table, parts, labels, names)
+        of_train, of_test = recorded_teachers(table, parts, labels, names)
         distilled = _distilled(table, FrozenEstimator(of_train), student)
         distilled.fit(X, parts.train.y, parts.train.weights)
-        return _teaching(distilled, of_test, parts)
+        return _with_test_predictions(distilled, of_test, parts)
     teachers = build_teachers(recipe)
     distilled = _distilled(table, teachers if len(teachers) > 1 else teachers[0], student)
     try:
@@ -112,54 +114,58 @@ def teach(
         reason = " ".join(str(problem).split())
         key = "cv" if "n_splits" in reason else "teacher_params"
         raise ConfigError(f"distill.{key}: {reason}") from None
-    return _teaching(distilled, distilled.teacher_, parts)
+    return _with_test_predictions(distilled, distilled.teacher_, parts)
 
 
-def answers(
+def recorded_teachers(
     table: DistillTable, parts: Parts, labels: np.ndarray, names: Sequence[str]
-) -> tuple[KnownTeacher, KnownTeacher | None]:
-    """Return what a run, a file or columns say of the training rows, and of the test rows if known.
+) -> tuple[RecordedTeacher, RecordedTeacher | None]:
+    """Return the teachers of the training and the test rows, from a run, a file or columns.
+
+    The second one is None if a file or columns have no outputs for the test rows.
 
     Parameters
     ----------
     table : DistillTable
     parts : Parts
     labels, names : ndarray and sequence of str
-        The classes, as they are in the data and as they are called.
+        The classes as values of the target, and their names.
 
     Raises
     ------
     DataError
-        If what is said can't be used.
+        If the teacher's outputs can't be used.
     """
     if table.teacher_run is not None:
         model = _load_run(Path(table.teacher_run))
 
-        def ask(part: Part) -> KnownTeacher:
-            return KnownTeacher(_said_by(model, part, names), labels)
+        def from_run(part: Part) -> RecordedTeacher:
+            return RecordedTeacher(_run_probabilities(model, part, names), labels)
 
-        return ask(parts.train), ask(parts.test)
+        return from_run(parts.train), from_run(parts.test)
 
-    def known(part: Part) -> KnownTeacher:
-        assert part.told is not None  # columns or a file were read with the data
-        said = _probabilities(part.told, table.teacher_kind, names, part.rows)
-        return KnownTeacher(said, labels)
+    def from_data(part: Part) -> RecordedTeacher:
+        outputs = part.teacher_outputs
+        assert outputs is not None  # columns or a file were read with the data
+        p = _probabilities(outputs, table.teacher_kind, names, part.rows)
+        return RecordedTeacher(p, labels)
 
-    return known(parts.train), None if parts.test.told is None else known(parts.test)
+    has_test = parts.test.teacher_outputs is not None
+    return from_data(parts.train), from_data(parts.test) if has_test else None
 
 
 def check_labels(parts: Parts) -> None:
-    """Refuse distributions for targets.
+    """Check that the targets are labels.
 
     Raises
     ------
     ConfigError
-        If the targets are such.
+        If they are distributions.
     """
     if parts.train.is_soft:
         raise ConfigError(
-            "[distill] needs labels, and the target is a distribution, which a student is fitted "
-            "to anyway; leave out [distill]"
+            "[distill] needs labels, and the target is a distribution, to which the model is "
+            "fitted directly; leave out [distill]"
         )
 
 
@@ -173,23 +179,25 @@ def _distilled(table: DistillTable, teacher: Any, student: LogisticRegression) -
     )
 
 
-def _teaching(distilled: DistilledClassifier, of_test: Any, parts: Parts) -> Teaching:
+def _with_test_predictions(
+    distilled: DistilledClassifier, of_test: Any, parts: Parts
+) -> DistilledStudent:
     if of_test is None or not len(parts.test):
-        return Teaching(distilled.student_)
+        return DistilledStudent(distilled.student_)
     X = parts.prepared(parts.test.X)
-    told, classes = teacher_probabilities(of_test, X)
-    told = aligned(told, classes, distilled.classes_)
+    p, classes = teacher_probabilities(of_test, X)
+    p = aligned(p, classes, distilled.classes_)
     if isinstance(of_test, list):
-        return Teaching(distilled.student_, told, distilled.classes_[told.argmax(axis=1)])
-    return Teaching(distilled.student_, told, of_test.predict(X))
+        return DistilledStudent(distilled.student_, p, distilled.classes_[p.argmax(axis=1)])
+    return DistilledStudent(distilled.student_, p, of_test.predict(X))
 
 
 def _load_run(path: Path) -> LinearModel:
     return LinearModel.load(path / MODEL if path.is_dir() else path)
 
 
-def _said_by(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray:
-    """Return a model's probabilities of the classes in our order."""
+def _run_probabilities(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray:
+    """Return the probabilities of a run's model, with columns in the order of ``names``."""
     known = [str(label) for label in model.classes.tolist()]
     ours = matched_names(known, names) or {}
     same = len(known) == len(names) and sorted(ours.values()) == sorted(names)
@@ -198,71 +206,78 @@ def _said_by(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray
             f"distill.teacher_run: the classes of that run are {listed(known)}, and those of the "
             f"data {listed(names)}"
         )
-    place = {ours[name]: code for code, name in enumerate(known)}
-    return model.predict_proba(part.X)[:, [place[name] for name in names]]
+    column = {ours[name]: code for code, name in enumerate(known)}
+    return model.predict_proba(part.X)[:, [column[name] for name in names]]
 
 
-def _probabilities(told: np.ndarray, kind: str, names: Sequence[str], rows: Any) -> np.ndarray:
-    """Return a teacher's logits or probabilities as probabilities (n, K).
+def _probabilities(outputs: np.ndarray, kind: str, names: Sequence[str], rows: Any) -> np.ndarray:
+    """Convert a teacher's logits or probabilities to probabilities (n, K).
 
-    The number of each row in its file is in ``rows`` (n,).
+    ``rows`` (n,) has the number of each row in its file, for messages.
     """
-    if told.shape[1] == 1 and len(names) == 2:
-        of_second = told[:, 0]
-        is_share = kind != "logits" and bool(((of_second >= 0) & (of_second <= 1)).all())
-        first = 1 - of_second if is_share else np.zeros_like(of_second)
-        told = np.stack([first, of_second], axis=1)
-    if told.shape[1] != len(names):
+    if outputs.shape[1] == 1 and len(names) == 2:
+        second = outputs[:, 0]
+        is_probability = kind != "logits" and bool(((second >= 0) & (second <= 1)).all())
+        first = 1 - second if is_probability else np.zeros_like(second)
+        outputs = np.stack([first, second], axis=1)
+    if outputs.shape[1] != len(names):
         raise DataError(
-            f"the teacher has {told.shape[1]} columns, and the data have the classes "
+            f"the teacher has {outputs.shape[1]} columns, and the data have the classes "
             f"{listed(names)}"
         )
-    sums = told.sum(axis=1)
-    wrong = (told < -ROUNDING).any(axis=1) | off_sum(sums)
+    sums = outputs.sum(axis=1)
+    wrong = (outputs < -ROUNDING).any(axis=1) | off_sum(sums)
     if kind == "logits" or (kind == "auto" and wrong.any()):
-        return F.softmax(told)
+        return F.softmax(outputs)
     if wrong.any():
         at = int(wrong.argmax())
         raise DataError(
-            f"row {rows[at]} of what the teacher says isn't a distribution, its sum is "
-            f"{sums[at]:.6g}; set distill.teacher_kind to logits if that is what it is"
+            f"row {rows[at]} of the teacher's outputs isn't a distribution, its sum is "
+            f"{sums[at]:.6g}; set distill.teacher_kind to logits if the outputs are logits"
         )
-    return np.maximum(told, 0) / sums[:, None]
+    return np.maximum(outputs, 0) / sums[:, None]
 
 
-def beside_teacher(found: Evaluation, model: LinearModel, part: Part, told: np.ndarray) -> Any:
-    """Return an evaluation with the figures of a student beside its teacher.
+def with_teacher_metrics(
+    found: Evaluation, model: LinearModel, part: Part, teacher_p: np.ndarray
+) -> Evaluation:
+    """Return an evaluation with two more metrics, which compare a student with its teacher.
 
-    These are "kl_to_teacher", the mean Kullback-Leibler divergence of the student's probabilities
-    from the teacher's in nats, and "teacher_agreement", the share of rows whose most probable class
-    is the same.
+    "kl_to_teacher" is the mean Kullback-Leibler divergence of the student's probabilities from the
+    teacher's, in nats. "teacher_agreement" is the share of rows for which both have the same most
+    probable class.
 
     Parameters
     ----------
     found : Evaluation
+        The student's evaluation.
     model : LinearModel
+        The student.
     part : Part
-    told : ndarray of shape (n, K)
+    teacher_p : ndarray of shape (n, K)
         The teacher's probabilities.
     """
     p = model.predict_proba(part.X)
-    figures = {
-        "kl_to_teacher": float(np.mean(F.kl_divergence(told, p))),
-        "teacher_agreement": float(np.mean(p.argmax(axis=1) == told.argmax(axis=1))),
+    added = {
+        "kl_to_teacher": float(np.mean(F.kl_divergence(teacher_p, p))),
+        "teacher_agreement": float(np.mean(p.argmax(axis=1) == teacher_p.argmax(axis=1))),
     }
-    return replace(found, metrics={**found.metrics, **figures})
+    return replace(found, metrics={**found.metrics, **added})
 
 
-def compare(teaching: Teaching, student: Metrics, plain: LinearModel, part: Part) -> dict[str, Any]:
-    """Return the metrics of teacher, student and plain student on the test rows.
+def compare(
+    distilled: DistilledStudent, student: Metrics, plain: LinearModel, part: Part
+) -> dict[str, Any]:
+    """Return the test metrics of the teacher, the student and the plain student.
 
-    The plain student is the same estimator fitted to the labels alone.
+    The plain student is the same estimator, fitted to the labels alone.
     """
-    assert teaching.told is not None and teaching.predicted is not None
-    classes = teaching.student.classes_
-    alone = beside_teacher(evaluate(plain, part), plain, part, teaching.told)
+    teacher_p, predicted = distilled.teacher_p, distilled.teacher_classes
+    assert teacher_p is not None and predicted is not None
+    classes = distilled.student.classes_
+    alone = with_teacher_metrics(evaluate(plain, part), plain, part, teacher_p)
     return {
-        "teacher": judge(part.y, teaching.predicted, teaching.told, classes).metrics,
+        "teacher": evaluate_predictions(part.y, predicted, teacher_p, classes).metrics,
         "student": student,
         "plain_student": alone.metrics,
     }

@@ -1,4 +1,4 @@
-"""A first recipe: complete, commented, and fit for the data that it is for."""
+"""``fastclf init``: a complete, commented recipe, with settings chosen for a data file."""
 
 import os
 import re
@@ -18,32 +18,29 @@ from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import (
     ColumnFacts,
-    amounts_warning,
     column_facts,
-    looks_like_amounts,
-    marks_warnings,
 )
 from fastclf.data.streams import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest, printable
 from fastclf.runs.build import KINDS
+from fastclf.runs.draft_facts import classes_fact, column_lines, size_fact, warning_facts
 from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, cut, listed
+from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
 SEPARATORS = (";", "|")  # between the labels of a list
-MANY_CATEGORIES = 50  # from which on rare ones are grouped
-RARE = 5  # rows
-MUCH_LARGER = 1000
-LIKE_TEXT = 0.05  # of the features aren't 0
-SPARSE_ITERATIONS = 1000
-SHOWN = 40  # columns that the first comment tells of
-WIDTH = 88
+MANY_CATEGORIES = 50  # a column with more groups its rare categories
+RARE = 5  # rows; the value of data.min_frequency that groups them
+MUCH_LARGER = 1000  # ratio of the largest feature to the median one, from which on to scale
+LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for word counts
+SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
+WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (
     ("distribution", "drop", "without those rows each one sums to 1"),
@@ -54,23 +51,25 @@ OTHER_TARGETS = (
     ("logits", "error", "some targets are negative, so they can only be logits"),
     ("logits", "drop", "some targets are negative, so they can only be logits"),
 )
-"""What several targets may be that are neither 0 and 1 nor distributions, with what happens to rows
-without one; and why it is that. The first that the data can be is taken.
+"""Settings to try for several target columns that are neither 0/1 indicators nor distributions.
+
+Each entry has a value of data.target_kind, a value of data.missing_target, and the reason that is
+written into the recipe. The first entry with which the data can be loaded is taken.
 """
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a recipe says that isn't a default, and why.
+    """The values of a recipe that aren't defaults, and the reasons for them.
 
     Attributes
     ----------
     values : dict of str to value
-        The keys, dotted.
+        The values by dotted key.
     facts : tuple of str
-        What was seen, for the comment at the top.
+        Facts about the data, for the comment at the top.
     notes : dict of str to str
-        Why a key has its value.
+        The reason for a value, by dotted key.
     """
 
     values: dict[str, Any]
@@ -79,21 +78,24 @@ class Draft:
 
 
 def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
-    """Write a draft as a file.
+    """Write a draft to a recipe file.
 
     Raises
     ------
     RunError
-        If there is one already, and it isn't to be overwritten; or it can't be written.
+        If the file exists and ``overwrite`` is False, or it can't be written.
     """
     if path.is_file() and not overwrite:
         raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
     write_output(path, recipe_text(draft, str(path)), "name another place with --output")
 
 
-def draft_for_nothing() -> Draft:
-    """Return the recipe of every default, for a built-in data set."""
-    facts = ("Every key with its default. Keys behind a # have none, or belong to other choices.",)
+def default_draft() -> Draft:
+    """Return a draft with the default of every key, for a built-in data set."""
+    facts = (
+        "Every key with its default. A key that is commented out has no default, or belongs to "
+        "another choice of its table.",
+    )
     return Draft({"name": "iris", "data.name": "iris"}, facts)
 
 
@@ -103,24 +105,24 @@ def draft_for_file(
     folder: Path = Path(),
     text: Mapping[str, str] | None = None,
 ) -> Draft:
-    """Return a recipe for a data file, after a look at it.
+    """Return a draft of a recipe for a data file, with settings chosen from its contents.
 
     Parameters
     ----------
     file : Path
-        In any format that can be trained from.
+        A file in any format that fastclf can train on.
     targets : sequence of str
-        What is to be predicted: names of columns, patterns such as ``label_*``, an index such as
-        -1, or for NPY the file of the targets. By default the column that has a usual name.
+        The target columns: names, patterns such as ``label_*``, or indices such as -1; or for NPY
+        the file of the targets. By default the column with a usual name, such as ``target``.
     folder : Path
-        Where the recipe will be.
+        The folder of the recipe, to which its paths are relative.
     text : mapping of str to str, optional
-        The delimiter and the decimal mark of text; by default what its first rows show.
+        "delimiter" and "decimal" of a text file; by default detected from its first rows.
 
     Raises
     ------
     DataError
-        If the file can't be read, or what is to be predicted can't be.
+        If the file can't be read, or the target can't be used.
     """
     kind = format_of(file)
     options: dict[str, Any] = dict(text or {})
@@ -129,13 +131,13 @@ def draft_for_file(
         options["target_path"] = targets[0]
     elif kind in TABLES:
         options["target"] = _target(file, targets, options)
-        notes |= _look_at_lists(file, options)
+        notes |= _detect_label_lists(file, options)
     elif targets:
-        options["target"] = _few([_index(target) for target in targets])
+        options["target"] = _one_or_list([_index(target) for target in targets])
     try:
         dataset = load_file(file, FileOptions.model_validate(options))
     except DataError:
-        found = _otherwise(file, options, notes)
+        found = _load_with_other_target_kind(file, options, notes)
         if found is None:
             raise
         dataset, options, notes = found
@@ -143,7 +145,7 @@ def draft_for_file(
         for key, value in dataset.layout.unusual().items():
             if key not in options:
                 options[key] = value
-                notes[f"data.{key}"] = "as the first rows show"
+                notes[f"data.{key}"] = "detected from the first rows"
     if dataset.y.ndim == 1:
         check_two_classes(str(file), dataset.class_names)
     dataset = without_single_rows(file, dataset, options, notes)
@@ -161,30 +163,30 @@ def draft_for_file(
         notes["data.dtype"] = "as in the file"
     if scipy.sparse.issparse(dataset.features):
         values["solver.max_iter"] = SPARSE_ITERATIONS
-        notes["solver.max_iter"] = "sparse features have no matrix of derivatives, and need more"
+        notes["solver.max_iter"] = "solvers for sparse features need more iterations"
         if _differ_in_size(dataset.features):
             values["data.scale"] = "standard"
-            notes["data.scale"] = "features differ in size; sparse ones are divided, not shifted"
+            notes["data.scale"] = "features differ in size; sparse ones are scaled, not shifted"
     choose_split(file, dataset, values, notes)
     facts = (
-        _size(file, dataset, columns),
+        size_fact(file, dataset, columns),
         *(f"{line[0].upper()}{line[1:]}." for line in left_out_lines(dataset.all_left_out)),
-        *_warnings(dataset),
-        _classes(dataset, options),
-        *_columns(columns, options),
+        *warning_facts(dataset),
+        classes_fact(dataset, options),
+        *column_lines(columns, options),
     )
     return Draft(values, facts, notes)
 
 
 def recipe_text(draft: Draft, path: str) -> str:
-    """Return a draft as TOML: each key of the recipe with its value and what it means.
+    """Return a draft as TOML, with each key of the recipe, its value and its description.
 
     Parameters
     ----------
     draft : Draft
-        What isn't a default.
+        The values that aren't defaults.
     path : str
-        What the file is called, for the command at its top.
+        The path of the recipe, for the command in its first line.
     """
     lines = [f"# fastclf train --config {_one_line(path)}", "#"]
     for fact in draft.facts:
@@ -200,19 +202,19 @@ def recipe_text(draft: Draft, path: str) -> str:
         else:
             lines += _key(Recipe, key, "", draft)
     for name, members in tables.items():
-        is_there = Recipe.model_fields[name].default is not None
-        lines += ["", f"{'' if is_there else '# '}[{name}]"]
+        has_default = Recipe.model_fields[name].default is not None
+        lines += ["", f"{'' if has_default else '# '}[{name}]"]
         chosen = _chosen(members, draft.values, name)
-        for key in _in_order(chosen, f"{name}.", draft):
-            lines += _key(chosen, key, f"{name}.", draft, commented=not is_there)
-        lines += _others(members, chosen)
+        for key in _ordered_keys(chosen, f"{name}.", draft):
+            lines += _key(chosen, key, f"{name}.", draft, commented=not has_default)
+        lines += _alternative_keys(members, chosen)
     return "\n".join(lines) + "\n"
 
 
 def _key(
     table: type[Keys], key: str, prefix: str, draft: Draft, commented: bool = False
 ) -> Iterator[str]:
-    """Yield the lines of a key: what it means, why it has its value, and the value."""
+    """Yield the lines of a key: its description, the reason for its value, and the value."""
     dotted = prefix + key
     yield ""
     yield from _comment(descriptions(table).get(key, ""))
@@ -225,34 +227,34 @@ def _key(
         yield f"{'# ' if commented else ''}{key} = {_toml(value)}"
 
 
-def _in_order(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
-    """Yield the keys of a table, first those that were chosen for these data."""
+def _ordered_keys(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
+    """Yield the keys of a table, first those with a value in the draft."""
     chosen = [dotted.removeprefix(prefix) for dotted in draft.values if dotted.startswith(prefix)]
     yield from chosen
     yield from (key for key in table.model_fields if key not in chosen)
 
 
-def _others(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
-    """Yield the keys that a table has with another value of its first key, behind a #."""
+def _alternative_keys(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
+    """Yield, commented out, the keys of the other members of a union of tables."""
     tag = next(iter(chosen.model_fields))
     owners: dict[str, list[type[Keys]]] = {}
     for member in members:
         for key in member.model_fields:
             if key not in chosen.model_fields:
                 owners.setdefault(key, []).append(member)
-    said = ""
+    heading = ""
     for key, tables in owners.items():
         names = [name for table in tables for name in get_args(table.model_fields[tag].annotation)]
         yield ""
-        if said != (said := f"With {tag} = {' or '.join(map(_toml, names))} there are:"):
-            yield from (f"# {said}", "")
+        if heading != (heading := f"With {tag} = {' or '.join(map(_toml, names))} also:"):
+            yield from (f"# {heading}", "")
         yield from _comment(descriptions(tables[0]).get(key, ""))
         value = _default(tables[0], key)
         yield f"# {key} = {'...' if value is None else _toml(value)}"
 
 
 def _chosen(members: Sequence[type[Keys]], values: Mapping[str, Any], name: str) -> type[Keys]:
-    """Return the member of a union of tables that the values choose; by default the first."""
+    """Return the member of a union of tables that the values select; by default the first."""
     for member in members:
         tag, info = next(iter(member.model_fields.items()))
         if values.get(f"{name}.{tag}") in get_args(info.annotation):
@@ -272,7 +274,7 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    # A comment of TOML may hold no control characters, and ends with its line.
+    # TOML forbids control characters in comments, and a comment ends at the end of its line.
     return printable(text.replace("\n", " "))
 
 
@@ -281,14 +283,19 @@ def _toml(value: Any) -> str:
 
 
 def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
-    """Return the target columns that are named, matched or usual."""
+    """Return the target columns: those that ``targets`` match, or the one with a usual name.
+
+    Raises
+    ------
+    InputError
+        If a target matches no column, or none is given and not exactly one column has a usual name.
+    """
     names = open_table(file, delimiter=text.get("delimiter"), decimal=text.get("decimal")).names
     if not targets:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
         if len(usual) != 1:
             raise InputError(
-                f"{file}: which column is to be predicted? Name it with --target; there are "
-                f"{listed(names)}"
+                f"{file}: name the column to predict with --target; there are {listed(names)}"
             )
         return usual[0]
     found: list[Any] = []
@@ -300,10 +307,10 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
                 f" there are {listed(names)}"
             )
         found += matching or [_index(target)]
-    return _few(list(dict.fromkeys(found)))
+    return _one_or_list(list(dict.fromkeys(found)))
 
 
-def _few(targets: list[Any]) -> Any:
+def _one_or_list(targets: list[Any]) -> Any:
     return targets[0] if len(targets) == 1 else targets
 
 
@@ -314,8 +321,14 @@ def _index(target: str) -> int | str:
         return target
 
 
-def _look_at_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Add the separator of lists of labels to the options, if the target seems to hold such."""
+def _detect_label_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
+    """Add ``label_separator`` to the options if the target seems to contain lists of labels.
+
+    Returns
+    -------
+    dict of str to str
+        The note for that key, if it was added.
+    """
     if isinstance(options["target"], list):
         return {}
     opened = open_table(file, delimiter=options.get("delimiter"), decimal=options.get("decimal"))
@@ -337,32 +350,32 @@ def _look_at_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
 def _table_facts(
     dataset: Dataset, options: dict[str, Any], notes: dict[str, str]
 ) -> list[ColumnFacts]:
-    """Return the facts of columns, and say what is to be left out or grouped."""
+    """Return facts about the columns; add options, with notes, that drop or group some of them."""
     if not isinstance(dataset.features, Table):
         return []
     columns = column_facts(dataset.features)
     drop = [facts.name for facts in columns if facts.is_identifier]
     if drop and len(drop) < len(columns):
         options["drop"] = drop
-        notes["data.drop"] = "columns with a value of its own in nearly every row tell nothing"
+        notes["data.drop"] = "identifiers: a different value in nearly every row"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
     dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
     if dates:
         options["dates"] = "parts"
-        notes["data.dates"] = f"{listed(dates)} would be a category for each date"
+        notes["data.dates"] = f"{listed(dates)} would get a category for each date"
     most = max(
         (f.distinct for f in kept if f.kind == "categories" and f.name not in dates), default=0
     )
     if most > MANY_CATEGORIES:
         options["min_frequency"] = RARE
-        notes["data.min_frequency"] = f"there is a column of {most:,} categories"
+        notes["data.min_frequency"] = f"a column has {most:,} categories"
     return columns
 
 
 def _differ_in_size(X: Any) -> bool:
-    """Tell whether some sparse features are much larger than most, and they aren't those of text.
+    """Tell whether some sparse features are much larger than most.
 
-    Dividing counts of words would make the rarest ones the largest.
+    False for features as sparse as word counts: scaling would make the rarest words the largest.
     """
     if X.nnz < LIKE_TEXT * X.shape[0] * X.shape[1]:
         return False
@@ -371,78 +384,32 @@ def _differ_in_size(X: Any) -> bool:
     return bool(len(largest) and largest.max() > MUCH_LARGER * np.median(largest))
 
 
-def _otherwise(
+def _load_with_other_target_kind(
     file: Path, options: dict[str, Any], notes: dict[str, str]
 ) -> tuple[Dataset, dict[str, Any], dict[str, str]] | None:
-    """Return data whose several targets are of another kind, with more options and notes."""
+    """Load the data with the first of `OTHER_TARGETS` that works, or without rows lacking a target.
+
+    Returns
+    -------
+    tuple or None
+        The data, the options with which they were loaded, and the notes; None if nothing works.
+    """
     several = isinstance(options.get("target"), list) or format_of(file) not in TABLES
     for kind, missing, why in OTHER_TARGETS if several else ():
         chosen = {**options, "target_kind": kind}
-        told = {**notes, "data.target_kind": why}
+        reasons = {**notes, "data.target_kind": why}
         if missing != "error":
             chosen["missing_target"] = missing
-            told["data.missing_target"] = "some rows have no target, or not all of it"
+            reasons["data.missing_target"] = "some rows lack the target, or a part of it"
         try:
             dataset = load_file(file, FileOptions.model_validate(chosen))
         except DataError:
             continue
         if dataset.y.ndim == 2 and dataset.y.shape[1] > 1:
-            return dataset, chosen, told
+            return dataset, chosen, reasons
     chosen = {**options, "missing_target": "drop"}
-    told = {**notes, "data.missing_target": "some rows have no target"}
+    reasons = {**notes, "data.missing_target": "some rows have no target"}
     try:
-        return load_file(file, FileOptions.model_validate(chosen)), chosen, told
+        return load_file(file, FileOptions.model_validate(chosen)), chosen, reasons
     except DataError:
         return None
-
-
-def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
-    text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
-    if columns:
-        categorical = sum(facts.kind == "categories" for facts in columns)
-        incomplete = sum(facts.missing > 0 for facts in columns)
-        text += f", {categorical} categorical, missing values in {incomplete}"
-        if dataset.layout is not None and dataset.layout.unusual():
-            text += f"; {dataset.layout}"
-        return f"{text}."
-    dense = isinstance(dataset.features, np.ndarray)
-    return f"{text}, a {'dense' if dense else 'sparse'} matrix of {dataset.features.dtype}."
-
-
-def _warnings(dataset: Dataset) -> Iterator[str]:
-    if isinstance(dataset.features, Table):
-        yield from (f"Warning: {told}." for told in marks_warnings(dataset.features))
-    if isinstance(dataset.features, Table) and looks_like_amounts(
-        dataset.y, len(dataset.class_names)
-    ):
-        yield f"Warning: {amounts_warning(len(dataset.class_names))}."
-
-
-def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
-    target = options.get("target")
-    of = f" of {target}" if isinstance(target, str) else ""
-    if dataset.y.ndim == 2:
-        what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
-        shares = np.nanmean(dataset.y, axis=0).tolist()
-        named = [
-            f"{cut(name)} ({share:.0%})"
-            for name, share in zip(dataset.class_names, shares, strict=True)
-        ]
-        return f"{what}{of}: {listed(named)}."
-    labels, counts = np.unique(dataset.y, return_counts=True)
-    named = [
-        f"{cut(str(label))} ({count:,})"
-        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
-    ]
-    return f"Classes{of}: {listed(named)}."
-
-
-def _columns(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
-    if columns:
-        yield "Columns:"
-    width = max((len(facts.name) for facts in columns[:SHOWN]), default=0)
-    for facts in columns[:SHOWN]:
-        left_out = ", left out" if facts.name in options.get("drop", ()) else ""
-        yield f"  {facts.name:<{width}}  {facts}{left_out}"
-    if len(columns) > SHOWN:
-        yield f"  and {len(columns) - SHOWN} more"

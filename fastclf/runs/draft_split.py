@@ -1,4 +1,4 @@
-"""How the rows of a first recipe are split, so that it trains as it stands."""
+"""The split settings of a drafted recipe, chosen so that the recipe trains without changes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,15 @@ SEED = Recipe.model_fields["seed"].default
 def without_single_rows(
     file: Path, dataset: Dataset, options: dict[str, Any], notes: dict[str, str]
 ) -> Dataset:
-    """Leave out the classes of one row, which can't be both learned and tested.
+    """Leave out classes with a single row, which can't be both in the training and the test rows.
+
+    Parameters
+    ----------
+    file : Path
+        The data file, for messages.
+    dataset : Dataset
+    options, notes : dict
+        ``data.classes``, and the reason for it, are added if a class is left out.
 
     Raises
     ------
@@ -31,22 +39,22 @@ def without_single_rows(
     labels, counts = np.unique(dataset.y, return_counts=True)
     if counts.min() > 1:
         return dataset
-    alone = listed([str(label) for label in labels[counts < 2].tolist()])
+    single = listed([str(label) for label in labels[counts < 2].tolist()])
     kept = labels[counts > 1].tolist()
     if len(kept) < 2:
         raise DataError(
-            f"{file}: of {alone} there is one row only, and without it there are no two classes to "
-            "be told apart; correct it, or add rows"
+            f"{file}: {single} has one row only, and without it there are fewer than two classes; "
+            "correct the class, or add rows"
         )
     options["classes"] = kept
-    notes["data.classes"] = f"without {alone}, of which there is one row only"
+    notes["data.classes"] = f"without {single}, which has one row only"
     return dataset.keep_classes(kept)
 
 
 def choose_split(
     file: Path, dataset: Dataset, values: dict[str, Any], notes: dict[str, str]
 ) -> None:
-    """Change how rows are split where the default can't be, and split and prepare them.
+    """Change the split settings if the defaults don't work; check that the rows can be prepared.
 
     Parameters
     ----------
@@ -54,12 +62,12 @@ def choose_split(
     dataset : Dataset
         The rows of the file that are used.
     values, notes : dict
-        The keys of the recipe and why they have their values; what is changed is added.
+        The recipe's values by dotted key, and the reasons for them; changed settings are added.
 
     Raises
     ------
     DataError
-        If the recipe would not train.
+        If no split lets the recipe train.
     """
     _stratify(dataset, values, notes)
     dataset = _without_columns(dataset, values.get("data.drop", ()))
@@ -72,7 +80,9 @@ def choose_split(
             raise
         split_and_prepare(dataset, table.model_copy(update={"test_size": 0.0}), SEED)
         values["data.test_size"] = 0.0
-        notes["data.test_size"] = "too few rows; with some held out, a class would have none left"
+        notes["data.test_size"] = (
+            "too few rows: test rows would leave a class without training rows"
+        )
 
 
 def _without_columns(dataset: Dataset, names: Sequence[str]) -> Dataset:
@@ -90,4 +100,4 @@ def _stratify(dataset: Dataset, values: dict[str, Any], notes: dict[str, str]) -
     test_rows = np.ceil(dataset.n_rows * DataTable.model_fields["test_size"].default)
     if counts.min() < 2 or test_rows < len(labels):
         values["data.stratify"] = False
-        notes["data.stratify"] = "there are too few rows for that"
+        notes["data.stratify"] = "too few rows of a class, or in the test part"

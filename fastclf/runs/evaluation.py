@@ -1,7 +1,7 @@
-"""The figures by which a run's model is judged, and the tables that tell where they come from.
+"""Metrics of a model on some rows, and the tables behind them.
 
-A figure that the data leave undefined is left out: the area under the curve of a class that isn't
-there, the log-loss of a class that the model doesn't know. In tables it is None.
+A metric that isn't defined for the data is omitted, such as the ROC AUC of a class without rows or
+the log-loss of a class that the model doesn't know. In tables its value is None.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from sklearn import metrics
 from fastclf import functional as F
 from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
-from fastclf.runs.curves import threshold_curves
 from fastclf.runs.parts import Part
+from fastclf.runs.threshold_curves import threshold_curves
 from fastclf.runs.unmatched import Unmatched
 
 Metrics = dict[str, float]
@@ -33,41 +33,43 @@ LOWER_IS_BETTER = {
 }
 
 BINS = 15
-"""Of probabilities, in reliability tables."""
+"""Number of bins in reliability tables."""
 
 _MOST_RANKED = 20_000_000
-"""Probabilities beyond which ranking them, for the area under the curve, outlasts a usual fit."""
+"""Largest number of probabilities for which ROC AUC is computed: ranking more outlasts a fit."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model is worth on some rows.
+    """Metrics and tables of a model on some rows.
 
     Attributes
     ----------
     n_rows : int
-        The number of rows; without any there are no figures.
+        The number of rows; with none, metrics and tables are empty.
     metrics : dict of str to float
-        With one label a row "accuracy", "balanced_accuracy" (the mean recall of the classes that
-        are there), "log_loss", "brier" (two classes: the mean square of the second one's error;
-        more: summed over the classes), "ece" (the expected calibration error of the top
-        probability), "macro_f1", "micro_f1" and "roc_auc" (more than two classes: the mean of each
-        against the rest, where all are there).
-        With distributions for targets "accuracy" and "macro_f1" against the most probable class,
-        "cross_entropy", "kl_divergence", both in nats, "brier", whose errors are those from the
-        target, and "ece", a row being right by what the target says of the top class.
-        With several labels a row "subset_accuracy", "hamming_loss", "log_loss" and "brier" (means
-        over rows and labels), "ece" (of all probabilities), "micro_f1", "macro_f1", "lrap" (label
-        ranking average precision), "coverage_error" (how far down the ranking all true labels of
-        a row are) and "roc_auc" (the mean of the labels, where each is there and lacking
-        somewhere). Labels that aren't known count nowhere, and one with a probability is there
-        where that is above one half.
+        For labels: "accuracy", "balanced_accuracy" (mean recall of the classes that occur),
+        "log_loss", "brier" (mean squared error of the probability of the second of two classes;
+        for more classes summed over them), "ece" (expected calibration error of the largest
+        probability), "macro_f1", "micro_f1" and "roc_auc" (for more than two classes the mean of
+        one against the rest; only if all classes occur).
+
+        For distributions: "accuracy" and "macro_f1" against the most probable class of the target;
+        "cross_entropy" and "kl_divergence", in nats; "brier", the squared distance to the target;
+        and "ece", where a prediction is right with the probability that the target gives its class.
+
+        For multi-label data: "subset_accuracy"; "hamming_loss", "log_loss" and "brier" (means over
+        rows and labels); "ece" (over all probabilities); "micro_f1"; "macro_f1"; "lrap" (label
+        ranking average precision); "coverage_error" (mean rank of the lowest-ranked true label of
+        a row); and "roc_auc" (mean over labels; only if each label has positive and negative
+        rows). Unknown entries are ignored. An entry that is a probability counts as positive if it
+        is above one half.
     tables : dict
-        What JSON can hold: "per_class" or "per_label", a list of rows with "name", "precision",
-        "recall", "f1", "support" and "roc_auc"; "reliability", a list of bins of probabilities
-        with "from", "to", "count", "confidence" (their mean) and "accuracy"; and for classes
-        "confusion_matrix" with "classes" and "counts", whose rows are the true classes and whose
-        columns the predicted ones; for labels "threshold_curves", see `fastclf.runs.curves`.
+        JSON values: "per_class" or "per_label", a list of rows with "name", "precision", "recall",
+        "f1", "support" and "roc_auc"; "reliability", a list of bins of probabilities with "from",
+        "to", "count", "confidence" (their mean) and "accuracy". For classes also
+        "confusion_matrix" with "classes" and "counts" (rows are true classes, columns predicted
+        ones); for labels also "threshold_curves", see `fastclf.runs.threshold_curves`.
     """
 
     n_rows: int
@@ -75,47 +77,48 @@ class Evaluation:
     tables: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as one table."""
+        """Return the contents of one part of ``evaluation.json``."""
         return {"n_rows": self.n_rows, "metrics": self.metrics, **self.tables}
 
 
 def evaluate(model: LinearModel, part: Part) -> Evaluation:
-    """Return what a model is worth on some rows."""
+    """Return the metrics and tables of a model on some rows."""
     if len(part.y) == 0:
         return Evaluation(0)
     unmatched = Unmatched(model.encoder)
-    unmatched.see(part.X)
+    unmatched.examine(part.X)
     unmatched.warn()
     logits = model.decision_function(part.X)
     codes = model.decide(logits)
     predicted = codes if model.task == "multilabel" else model.classes[codes]
-    return judge(part.y, predicted, model.probabilities(logits), model.classes)
+    return evaluate_predictions(part.y, predicted, model.probabilities(logits), model.classes)
 
 
-def judge(
+def evaluate_predictions(
     y: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: np.ndarray
 ) -> Evaluation:
-    """Return what predictions are worth against the truth.
+    """Return the metrics and tables of predictions against the true targets.
 
     Parameters
     ----------
     y : ndarray of shape (n,), (n, K) or (n, L)
         Labels; or a distribution over the classes for each row; or indicators of L labels, which
-        may be probabilities, and NaN where nothing is known.
+        may be probabilities, and NaN where unknown.
     predicted : ndarray of shape (n,) or (n, L)
         Predicted labels or indicators.
     probabilities : ndarray of shape (n, K) or (n, L)
         Predicted probabilities.
     classes : ndarray of shape (K,) or (L,)
-        What the columns of ``probabilities`` stand for. Labels are compared by name.
+        The classes or labels of the columns of ``probabilities``. Labels are compared as text.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastclf.runs.evaluation import judge
+    >>> from fastclf.runs.evaluation import evaluate_predictions
     >>> p = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     >>> classes = np.array(["no", "yes"])
-    >>> found = judge(np.array(["no", "no", "yes"]), np.array(["no", "yes", "yes"]), p, classes)
+    >>> y, predicted = np.array(["no", "no", "yes"]), np.array(["no", "yes", "yes"])
+    >>> found = evaluate_predictions(y, predicted, p, classes)
     >>> round(found.metrics["accuracy"], 3), found.metrics["roc_auc"]
     (0.667, 1.0)
     >>> found.tables["confusion_matrix"]["counts"]
@@ -125,22 +128,21 @@ def judge(
         return Evaluation(0)
     names = [str(name) for name in classes.tolist()]
     if predicted.ndim == 2:
-        return _judge_labels(y.astype(np.float64), predicted, probabilities, names)
+        return _evaluate_labels(y.astype(np.float64), predicted, probabilities, names)
     if y.ndim == 2:
-        found = _judge_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
+        found = _evaluate_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
         right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
         ece, bins = _reliability(probabilities.max(axis=1), right)
         brier = _mean_square(probabilities - y)
         figures = {**agreement, **_divergences(y, probabilities), "brier": brier, "ece": ece}
         return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
-    strange = sorted({str(label) for label in np.unique(_plain(y)).tolist()} - set(names))
-    names += strange  # classes that the model doesn't know
-    return _judge_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
+    names += sorted({str(label) for label in np.unique(_sortable(y)).tolist()} - set(names))
+    return _evaluate_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
 
 
-def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
-    """Judge codes of classes; the probabilities may lack the last of them."""
+def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+    """Evaluate class codes. The last codes may be of classes that the model, and ``p``, lack."""
     n, known = p.shape
     numbers = np.arange(len(names))
     columns = metrics.precision_recall_fscore_support(
@@ -154,21 +156,21 @@ def _judge_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: l
         figures["brier"] = _brier(y, p)
     figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
-    figures["micro_f1"] = accuracy  # the same where each row has one label
-    areas = _areas((y == code for code in range(known)), p)
+    figures["micro_f1"] = accuracy  # equal if each row has one label
+    areas = _roc_aucs((y == code for code in range(known)), p)
     if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
     areas = np.append(areas, np.full(len(names) - known, np.nan))
     counts = metrics.confusion_matrix(y, predicted, labels=numbers)
     tables = {
-        "per_class": _rows(names, columns, areas),
+        "per_class": _table_rows(names, columns, areas),
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
         "reliability": bins,
     }
     return Evaluation(n, figures, tables)
 
 
-def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
+def _evaluate_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
     known = ~np.isnan(y)
     some = known.any(axis=1)
     if not some.any():
@@ -188,22 +190,22 @@ def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: li
         "log_loss": _binary_log_loss(truth, of_known, p.dtype),
         "brier": float(np.mean((of_known - truth) ** 2)),
         "ece": ece,
-        # a label that is neither there nor predicted scores 0
+        # a label that neither occurs nor is predicted scores 0
         "micro_f1": float(np.nan_to_num(micro)),
         "macro_f1": float(np.mean(np.nan_to_num(f1))),
     }
     if y.shape[1] > 1:
-        ranked = np.where(known, p, -1)[some]  # what isn't known ranks last, and is not there
+        ranked = np.where(known, p, -1)[some]  # unknown entries rank last and count as negative
         figures["lrap"] = float(
             metrics.label_ranking_average_precision_score((on & known)[some], ranked)
         )
         figures["coverage_error"] = float(metrics.coverage_error((on & known)[some], ranked))
-    areas = _areas(on.T, p, known.T)
+    areas = _roc_aucs(on.T, p, known.T)
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
     columns = precision, recall, f1, (on & known).sum(axis=0)
     tables = {
-        "per_label": _rows(names, columns, areas),
+        "per_label": _table_rows(names, columns, areas),
         "reliability": bins,
         "threshold_curves": threshold_curves(on, p, names, known),
     }
@@ -211,7 +213,7 @@ def _judge_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: li
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[float, list[dict[str, Any]]]:
-    """Return the expected calibration error of probabilities, and its bins that aren't empty."""
+    """Return the expected calibration error, and the reliability bins that aren't empty."""
     counts, means, shares = in_bins(confidence, right, BINS)
     edges = np.linspace(0, 1, BINS + 1)
     bins = [
@@ -254,13 +256,21 @@ def _divergences(y: np.ndarray, p: np.ndarray) -> Metrics:
     }
 
 
-def _areas(
+def _roc_aucs(
     positive: Iterable[np.ndarray], p: np.ndarray, known: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the area under the curve of each column; NaN where one of the two sides is empty.
+    """Return the ROC AUC of each column, NaN for one without positive or negative rows.
 
-    It is the statistic of Mann and Whitney, with ties counted half. Of a mask ``known`` each row
-    tells which rows of a column count.
+    It is computed as the Mann-Whitney statistic; ties count one half.
+
+    Parameters
+    ----------
+    positive : iterable of ndarray of bool of shape (n,)
+        For each column, which rows are positive.
+    p : ndarray of shape (n, K)
+        Scores.
+    known : ndarray of bool of shape (K, n), optional
+        For each column, which rows to use; by default all.
     """
     columns = p.shape[1]
     areas = np.full(columns, np.nan)
@@ -277,7 +287,7 @@ def _areas(
     return areas
 
 
-def _rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, Any]]:
+def _table_rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, Any]]:
     keys = ("precision", "recall", "f1", "support", "roc_auc")
     rows = []
     for name, *figures in zip(names, *columns, areas, strict=True):
@@ -287,10 +297,10 @@ def _rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[str, A
 
 
 def _codes(labels: np.ndarray, names: list[str]) -> np.ndarray:
-    values, inverse = np.unique(_plain(labels), return_inverse=True)
+    values, inverse = np.unique(_sortable(labels), return_inverse=True)
     position = {name: code for code, name in enumerate(names)}
     return np.array([position[str(value)] for value in values.tolist()], np.intp)[inverse]
 
 
-def _plain(labels: np.ndarray) -> np.ndarray:
+def _sortable(labels: np.ndarray) -> np.ndarray:
     return labels.astype(str) if labels.dtype.kind == "O" else labels

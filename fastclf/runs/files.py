@@ -1,4 +1,4 @@
-"""Writing the files of a run, with one line about what went wrong."""
+"""Writing the files of a run, with one-line errors that name the file and a remedy."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ _ELSEWHERE = "name another place with --out"
 
 
 def write_file(path: Path, content: str | bytes, remedy: str = _ELSEWHERE) -> None:
-    """Write a file in one step; it is on the disk when this returns.
+    """Write a file atomically; it is on the disk when this returns.
 
     Parameters
     ----------
@@ -23,19 +23,19 @@ def write_file(path: Path, content: str | bytes, remedy: str = _ELSEWHERE) -> No
     content : str or bytes
         Text is written as UTF-8.
     remedy : str
-        What the user can do where it can't be written, unless the disk is full.
+        The advice in the error message, unless the disk is full.
 
     Raises
     ------
     RunError
-        If it can't be written. One that was there before is as it was.
+        If the file can't be written. An existing file is then unchanged.
     """
     with writing(path, remedy), replacing(path) as file:
         file.write(_encoded(content))
 
 
 def write_output(path: Path, content: str | bytes, remedy: str) -> None:
-    """Write a file that the user named, which may be a link, a pipe or a device.
+    """Write a file that the user named; links are followed, pipes and devices are allowed.
 
     Parameters and errors are those of `write_file`.
     """
@@ -45,12 +45,12 @@ def write_output(path: Path, content: str | bytes, remedy: str) -> None:
 
 @contextmanager
 def writing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[None]:
-    """Turn what the system says about writing a file into one line.
+    """Turn an OSError in the block into a RunError of one line.
 
     Raises
     ------
     RunError
-        In place of any OSError but that of a pipe whose reader has gone.
+        In place of any OSError except BrokenPipeError.
     """
     try:
         yield
@@ -62,17 +62,17 @@ def writing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[None]:
 
 
 def open_in_place(path: Path) -> int:
-    """Open a file of a run directory for reading and writing, made if it isn't there.
+    """Open a file of a run directory for reading and writing; create it if it doesn't exist.
 
     Returns
     -------
     int
-        The descriptor.
+        The file descriptor.
 
     Raises
     ------
     RunError
-        If the file is linked to another place, which would be changed too, or can't be opened.
+        If the file can't be opened, isn't a regular file, or is a link to another place.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     if path.is_symlink():
@@ -87,13 +87,13 @@ def open_in_place(path: Path) -> int:
 
 
 def refuse_link(path: Path) -> NoReturn:
-    """Raise the error that what is in a run directory belongs to another place, too."""
+    """Raise the error for a link in a run directory."""
     raise RunError(
-        f"{path}: is a link or not a regular file, so that writing to it would change another "
-        "place; remove it, or copy the run without links"
+        f"{path}: is a link or not a regular file, so writing to it would change another file; "
+        "remove it, or copy the run without links"
     )
 
 
 def _encoded(content: str | bytes) -> bytes:
-    # A path may have bytes that aren't UTF-8: in text they are shown as escapes.
+    # Text may quote a path with bytes that aren't UTF-8; they are written as escapes.
     return content if isinstance(content, bytes) else content.encode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for a good place to stop; a second one doesn't."""
+"""Handling of Ctrl-C: the first one can wait for the end of a step, a second one stops at once."""
 
 import signal
 import threading
@@ -8,14 +8,22 @@ from types import FrameType
 
 
 class Interrupt:
-    """Whether somebody asked to stop, and whether that can wait."""
+    """State of the Ctrl-C handling.
+
+    Attributes
+    ----------
+    can_wait : bool
+        Set by code that checks ``requested`` regularly and then stops by itself.
+    requested : bool
+        Whether Ctrl-C was pressed while it could wait.
+    """
 
     def __init__(self) -> None:
         self.can_wait = False
         self.requested = False
 
-    def hear(self, number: int, frame: FrameType | None) -> None:
-        """Take note of Ctrl-C; raise KeyboardInterrupt if it can't wait or isn't the first."""
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Record a first Ctrl-C that can wait; raise KeyboardInterrupt for any other."""
         if self.requested or not self.can_wait:
             raise KeyboardInterrupt
         self.requested = True
@@ -23,17 +31,17 @@ class Interrupt:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Interrupt]:
-    """Give what hears Ctrl-C in the block, which is to stop then if it said that it can wait.
+    """Handle Ctrl-C in the block through the `Interrupt` that is yielded.
 
-    Where Ctrl-C does something else already, or in another thread than the main one, nothing is
-    heard.
+    Outside the main thread, or if SIGINT has another handler than Python's own, Ctrl-C is left as
+    it is and nothing is recorded.
     """
     interrupt = Interrupt()
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield interrupt
         return
-    signal.signal(signal.SIGINT, interrupt.hear)
+    signal.signal(signal.SIGINT, interrupt.handle)
     try:
         yield interrupt
     finally:

@@ -1,4 +1,4 @@
-"""Loading a saved model in Python: as the estimator that it was, or as one of raw columns."""
+"""Loading a saved model in Python, as its estimator or as a classifier of raw columns."""
 
 import os
 from dataclasses import astuple
@@ -27,13 +27,13 @@ _ESTIMATORS: dict[str, type[LinearPredictor]] = {
 def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     """Load a fitted model from a file that ``save`` wrote, or from a run of the command line.
 
-    It makes the same predictions, and has the same ``classes_`` and dtypes.
+    Predictions, ``classes_`` and dtypes are those of the saved model.
 
-    - A run comes back as a :class:`LoadedClassifier`, which takes the raw columns that ``fastclf
-      predict`` takes, and predicts the same bits. So does the model file of a run whose columns
-      are encoded or scaled, or whose probabilities are calibrated.
-    - Other files come back as the estimator that they were, with default parameters; a distilled
-      classifier as its student. A temperature becomes part of the coefficients.
+    - A run is loaded as a :class:`LoadedClassifier`. It takes the same raw columns as ``fastclf
+      predict``, and its predictions are equal bit for bit. The same holds for the model file of a
+      run that encodes or scales its columns or calibrates its probabilities.
+    - Any other file is loaded as the estimator that was saved, with default parameters; for a
+      distilled classifier this is the student. The coefficients include a temperature.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     Raises
     ------
     ModelFileError
-        If the file can't be read, is damaged, or holds something else; or the directory isn't that
-        of a complete run.
+        If the file can't be read, is damaged or isn't a model file; or the directory isn't that of
+        a complete run.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
     array([0, 0, 0])
     """
     if Path(path).is_dir():
-        return LoadedClassifier(_of_run(Path(path)))
+        return LoadedClassifier(_model_of_run(Path(path)))
     model = LinearModel.load(path)
     return _as_estimator(model, path) or LoadedClassifier(model)
 
 
-def _of_run(path: Path) -> LinearModel:
+def _model_of_run(path: Path) -> LinearModel:
     from fastclf.runs.directory import open_run
 
     try:
@@ -80,10 +80,10 @@ def _of_run(path: Path) -> LinearModel:
 class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
     """A fitted linear model that takes raw rows: frames, dicts of columns, or matrices.
 
-    `fastclf.load` makes it. Columns are found by name, in any order, and others are ignored; they
-    are encoded as in training. Frames and tables of pandas, polars and pyarrow will do. A matrix
-    stands for the raw columns in their order, which then must all be numeric. A column that is
-    missing or can't be encoded raises a DataError that names the row, counted from 1.
+    `fastclf.load` returns it. Frames and tables of pandas, polars and pyarrow are accepted. Columns
+    are found by name, in any order, and encoded as in training; other columns are ignored. A
+    matrix must have the raw columns in the order of training, all of them numeric. A missing
+    column, or a value that can't be encoded, raises a DataError; rows are counted from 1 there.
 
     Parameters
     ----------
@@ -96,15 +96,15 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         The number of raw columns.
     feature_names_in_ : ndarray of str
-        The raw columns, where their names are known.
+        The names of the raw columns, if they are known.
     encoded_feature_names_ : ndarray of str of shape (d,)
-        The features that the raw columns become, as ``city=Paris``, where names are known.
+        The names of the encoded features, such as ``city=Paris``, if names are known.
     coef_ : ndarray of shape (1, d), (K, d) or (L, d)
-        The coefficients of these features. Where features aren't encoded but only scaled, those of
-        the raw features.
+        The coefficients of the encoded features. If features are only scaled, not encoded, the
+        coefficients of the raw features.
     intercept_ : ndarray of shape (1,), (K,) or (L,)
     threshold_ : ndarray of shape (L,)
-        With several labels: one is predicted where its probability is larger.
+        Multi-label models only: a label is predicted if its probability is above its threshold.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         self.model = model
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        """Return the task, the number of columns and the classes."""
+        """Return a text with the task, the number of columns and the classes."""
         names = ", ".join(map(str, self.classes_[:10].tolist()))
         more = ", ..." if len(self.classes_) > 10 else ""
         what = f"{self.model.task}, {self.n_features_in_} columns, classes {names}{more}"
@@ -164,14 +164,14 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
 
     @property
     def encoded_feature_names_(self) -> np.ndarray:
-        """The features that the raw columns become (d,)."""
+        """The names of the encoded features (d,)."""
         encoder = self.model.encoder
         names = self.model.feature_names if encoder is None else encoder.feature_names
         return np.array(self._known(names, "names of features"), dtype=object)
 
     @property
     def threshold_(self) -> np.ndarray:
-        """The probabilities (L,) beyond which labels are predicted."""
+        """The probabilities (L,) above which labels are predicted."""
         return self._known(self.model.threshold, "thresholds")
 
     @property
@@ -185,7 +185,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         return self._theta()[-1]
 
     def fit(self, X: Any, y: Any = None) -> "LoadedClassifier":
-        """Refuse to be fitted: the model is as it was loaded.
+        """Raise an error: a loaded model can't be fitted.
 
         Parameters
         ----------
@@ -206,10 +206,10 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         return self.model, self.model.decision_function(self._rows(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; with several labels the share of rows that are right in all.
+        """Return the accuracy; for several labels the share of rows with all labels right.
 
-        Labels are matched by name, as ``fastclf evaluate`` does: True is "true". Of distributions
-        the most probable class counts.
+        Labels are matched by name, as in ``fastclf evaluate``; the value True matches the name
+        "true". For distributions the most probable class counts as the label.
 
         Parameters
         ----------
@@ -224,7 +224,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         Raises
         ------
         DataError
-            If no label is a class of the model; there is a warning where some aren't.
+            If no label is a class of the model; if only some aren't, there is a warning.
         """
         from fastclf.data.labels import matched_labels
 
@@ -257,7 +257,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
             return X
         table = to_table(X, names, {} if encoder is None else encoder.known)
         unmatched = Unmatched(encoder)
-        unmatched.see(table)
+        unmatched.examine(table)
         unmatched.warn()
         return table
 
@@ -271,9 +271,10 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
 
 
 def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
-    # The fitted estimator that a model came from, or None if the model takes raw columns: if it has
-    # an encoder; or if it has names of features, and a scaling or a temperature. Without names the
-    # scaling and the temperature become part of the coefficients. ``source`` is its file.
+    # Return the fitted estimator of a model, or None if the model needs a LoadedClassifier: if it
+    # has an encoder, or has both feature names and a scaling or temperature. A model without
+    # feature names gets its scaling and temperature folded into the coefficients. ``source`` is
+    # the file, for messages.
     name = model.metadata.get("estimator")
     kind = _ESTIMATORS.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -296,7 +297,7 @@ def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
 
 
 def _theta_of_features(model: LinearModel) -> np.ndarray:
-    # Coefficients and intercepts (d + 1, C) with the temperature and the scale in them.
+    # Coefficients and intercepts (d + 1, C), with temperature and scaling folded in.
     if model.temperature == 1 and model.preprocessing is None:
         return model.theta
     theta = model.theta.astype(np.float64) / model.temperature

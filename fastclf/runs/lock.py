@@ -1,7 +1,7 @@
-"""A lock on a run directory, so that no two runs write there.
+"""A lock on a run directory, so that no two processes write to it.
 
-The system holds it for the process, and gives it back when that ends, however it does. So a file
-that a crash left behind locks nothing.
+It is an operating-system lock on the file ``.lock``, which is released when the process ends, even
+by a crash. A leftover lock file therefore locks nothing.
 """
 
 import os
@@ -45,10 +45,10 @@ def _acquire(path: Path) -> int:
     while True:
         descriptor = open_in_place(path)
         if not _try_to_lock(descriptor):
-            who = _holder(descriptor)
+            holder = _holder(descriptor)
             os.close(descriptor)
             raise RunError(
-                f"{path.parent}: in use by {who}; wait until that run ends, or stop it, or name "
+                f"{path.parent}: in use by {holder}; wait until that run ends, or stop it, or name "
                 "another directory with --out"
             )
         if _is_still_there(descriptor, path):
@@ -56,7 +56,7 @@ def _acquire(path: Path) -> int:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
-        os.close(descriptor)  # its last holder removed it in between
+        os.close(descriptor)  # the previous holder removed the file after it was opened here
 
 
 def _holder(descriptor: int) -> str:

@@ -1,4 +1,4 @@
-"""What a run begins with: recipe, data, versions. A run that goes on must have the same."""
+"""The recipe, data and versions at the start of a run. A resumed run must have the same ones."""
 
 import hashlib
 import json
@@ -14,21 +14,21 @@ from fastclf.runs.directory import MODEL
 from fastclf.runs.streamed import StreamedData
 from fastclf.runs.summary import versions
 
-_OF_NO_CONSEQUENCE = "checkpoint."  # keys that change no bit of the model
+_IRRELEVANT_PREFIX = "checkpoint."  # keys that don't influence the model
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run begins with.
+    """The recipe, data and versions at the start of a run.
 
     Attributes
     ----------
     recipe : dict
-        The keys of the recipe, dotted.
+        The values of the recipe by dotted key.
     data : dict
         Shape, classes and fingerprint of the data.
     versions : dict
-        Of fastclf and its libraries.
+        The versions of fastclf and its libraries.
     """
 
     recipe: dict[str, Any]
@@ -37,7 +37,7 @@ class Origin:
 
     @classmethod
     def of(cls, recipe: Recipe, dataset: Dataset | StreamedData) -> "Origin":
-        """Return that of a recipe whose kind of model is known, and the data that it names."""
+        """Return the origin of a run with a recipe, whose kind of model is known, and its data."""
         data = {
             "rows": dataset.n_rows,
             "columns": len(dataset.feature_names),
@@ -50,7 +50,7 @@ class Origin:
 
     @classmethod
     def read(cls, path: Path) -> "Origin | None":
-        """Return the one that a file holds, or None if the run stopped before it was written.
+        """Read an origin from a file; None if the run stopped before the file was written.
 
         Raises
         ------
@@ -66,16 +66,19 @@ class Origin:
             raise RunError(f"{path}: can't be read: {problem.strerror}") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             raise RunError(
-                f"{path}: is damaged, so that nothing tells what the run began with; train it again"
+                f"{path}: is damaged, and the run can't be resumed without it; train it again"
             ) from None
         return cls(*parts)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a file is to hold."""
+        """Return the contents of the file."""
         return asdict(self)
 
     def completed(self, recipe: Recipe) -> Recipe:
-        """Return a recipe with what followed from the data: kind of model, layout of text."""
+        """Return a recipe with the values that this run derived from the data.
+
+        These are the kind of model, and the delimiter and decimal mark of a text file.
+        """
         kind = self.recipe.get("model.kind")
         if recipe.model.kind != "auto" or not isinstance(kind, str):
             kind = recipe.model.kind
@@ -88,33 +91,33 @@ class Origin:
         return recipe.with_kind(kind, layout)
 
     def check_recipe(self, path: Path, recipe: Recipe) -> None:
-        """Check that a recipe is the one that the run in ``path`` began with.
+        """Check that a recipe is the one with which the run in ``path`` started.
 
         Raises
         ------
         RunError
-            If it isn't; it tells the keys that differ.
+            If it isn't; the message names the keys that differ.
         """
         now = json.loads(json.dumps(_keys(recipe)))
         keys = dict.fromkeys([*self.recipe, *now])
         changes = [
             f"{key} was {_shown(self.recipe, key)} and is {_shown(now, key)}"
             for key in keys
-            if not key.startswith(_OF_NO_CONSEQUENCE) and self.recipe.get(key) != now.get(key)
+            if not key.startswith(_IRRELEVANT_PREFIX) and self.recipe.get(key) != now.get(key)
         ]
         if changes:
             raise RunError(
                 f"{path}: the recipe has changed since the run began: {', '.join(changes)}; change "
-                "it back, or train anew with --config and another --out"
+                "it back, or start a new run with --config and another --out"
             )
 
     def check_data(self, path: Path, now: "Origin") -> None:
-        """Check that the data are those that the run in ``path`` began with.
+        """Check that the data are those with which the run in ``path`` started.
 
         Raises
         ------
         RunError
-            If they aren't; it tells how they differ.
+            If they aren't; the message says how they differ.
         """
         changes = [
             f"{name} were {_short(self.data.get(name))} and are {_short(now.data.get(name))}"
@@ -125,16 +128,16 @@ class Origin:
         ]
         if changes:
             raise RunError(
-                f"{path}: the data have changed since the run began: {', '.join(changes)}; bring "
-                "them back, or train anew with --config and another --out"
+                f"{path}: the data have changed since the run began: {', '.join(changes)}; "
+                "restore them, or start a new run with --config and another --out"
             )
 
     def other_versions(self, now: "Origin") -> list[str]:
-        """Return in words which versions aren't those of the beginning."""
+        """Return a sentence for each version that has changed since the start of the run."""
         names = dict.fromkeys([*self.versions, *now.versions])
         return [
-            f"the run began with {name} {self.versions.get(name)} and goes on with "
-            f"{now.versions.get(name)}, so its bits may differ from those of a run at one go"
+            f"the run began with {name} {self.versions.get(name)} and is resumed with "
+            f"{now.versions.get(name)}, so its result may differ from an uninterrupted run's"
             for name in names
             if self.versions.get(name) != now.versions.get(name)
         ]
@@ -161,4 +164,4 @@ def _digest(run: Path) -> str | None:
     try:
         return hashlib.sha256((run / MODEL if run.is_dir() else run).read_bytes()).hexdigest()
     except OSError:
-        return None  # whoever reads it says what is wrong
+        return None  # reading the model raises the error

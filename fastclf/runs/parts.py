@@ -1,4 +1,4 @@
-"""The rows of a run: read, split, and made ready for the fit."""
+"""Reading, splitting and preparing the rows of a run that are held in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,20 +28,20 @@ from fastclf.table import Table, listed
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the rows.
+    """A subset of the rows: the training, test or calibration rows.
 
     Attributes
     ----------
     X : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
-        As they were read.
+        The raw features.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, indicators (NaN where not known), or with ``is_soft`` distributions.
+        Labels, indicators (NaN where unknown), or with ``is_soft`` distributions.
     is_soft : bool
         Whether ``y`` holds distributions.
-    told : ndarray of shape (n, K), optional
-        What a teacher said of each row, where that is known.
+    teacher_outputs : ndarray of shape (n, K) or (n, 1), optional
+        A teacher's logits or probabilities, from a file or from columns of the data.
     weights : ndarray of shape (n,), optional
-        How much each row counts in a fit; None for all alike.
+        The weight of each row in the fit; by default 1.
     rows : ndarray of shape (n,), optional
         The number of each row in its file, for messages.
     """
@@ -49,7 +49,7 @@ class Part:
     X: Any
     y: np.ndarray
     is_soft: bool = False
-    told: np.ndarray | None = None
+    teacher_outputs: np.ndarray | None = None
     weights: np.ndarray | None = None
     rows: np.ndarray | None = None
 
@@ -60,25 +60,25 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The training rows, the test rows, and what the training rows decide.
+    """The training, test and calibration rows, and the preparation fitted to the training rows.
 
     Attributes
     ----------
     source : str
-        Where the rows are from, for messages.
+        The file or name of the data, for messages.
     train : Part
-        The rows to train on.
+        The training rows.
     test : Part
-        The rows to test on; there may be none.
+        The test rows; possibly none.
     preparation : Affine, Encoder or None
-        What the rows go through before the fit.
+        The scaling or encoding of the features before the fit.
     feature_names : tuple of str
-        Names of the features that are fitted.
+        The names of the prepared features.
     class_names : tuple of str or None
-        Names of the labels, or of the classes of distributions; None where the labels are known to
-        the estimator.
+        The names of the labels of multi-label data, or of the classes of distributions. None for
+        one label a row, whose classes the estimator knows.
     held_out : Part, optional
-        Training rows that the model isn't fitted to, but calibrated on.
+        The rows to calibrate the model on, split off from the training rows.
     """
 
     source: str
@@ -96,10 +96,10 @@ class Parts:
         return len(self.train) + held_out + len(self.test)
 
     def for_fit(self) -> Any:
-        """Return the training rows as the estimators see them.
+        """Return the prepared features of the training rows.
 
-        The other rows of a table are encoded, too: rather than after the fit, what is wrong with
-        them is told before.
+        The other rows of a table are encoded too, so that an error in them is raised before the
+        fit rather than after it.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Parts:
         return X
 
     def prepared(self, X: Any) -> Any:
-        """Return rows as the estimators see them.
+        """Return the prepared features of raw rows.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Parts:
         return features
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
-        """Return a model of prepared rows as one of rows as they were read, with all names."""
+        """Return a model that takes raw rows from one that takes prepared rows; add all names."""
         classes = model.classes if self.class_names is None else np.array(self.class_names)
         named = replace(model, classes=classes, feature_names=self.feature_names)
         if isinstance(self.preparation, Encoder):
@@ -138,9 +138,9 @@ class Parts:
 
 
 def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Dataset:
-    """Return the data that a recipe's ``[data]`` names, with the classes that it keeps.
+    """Read the data that a recipe's ``[data]`` names, without the rows that it leaves out.
 
-    With them comes what a teacher said of the rows, where ``[distill]`` names its file or columns.
+    If ``[distill]`` names a file or columns with a teacher's outputs, these are read too.
     """
     if table.name is not None:
         with located("data.name"):
@@ -153,14 +153,14 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
         dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
-    dataset = without_others(dataset, table)
+    dataset = kept_rows(dataset, table)
     if dataset.y.ndim == 1:
         check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
     return dataset
 
 
 def check_two_classes(source: str, names: Sequence[str]) -> None:
-    """Refuse rows with one label each that are all of one class.
+    """Check that data with one label a row have at least two classes.
 
     Raises
     ------
@@ -169,18 +169,18 @@ def check_two_classes(source: str, names: Sequence[str]) -> None:
     """
     if len(names) < 2:
         raise DataError(
-            f"{source}: all rows are of one class, {listed(names)}, so there is nothing to be told "
-            "apart; add rows of another class, or name another column with data.target"
+            f"{source}: all rows belong to one class, {listed(names)}; add rows of another class, "
+            "or name another column with data.target"
         )
 
 
-def without_others(dataset: Dataset, table: DataTable) -> Dataset:
-    """Return the rows of the classes that ``[data]`` keeps.
+def kept_rows(dataset: Dataset, table: DataTable) -> Dataset:
+    """Apply ``data.ignore_index`` or ``data.classes``: drop the rows of the other classes.
 
     Raises
     ------
     DataError
-        If it names one that isn't there, or leaves fewer than two.
+        If a named class doesn't occur, or fewer than two classes are left.
     """
     if table.ignore_index is not None:
         with located("data.ignore_index"):
@@ -192,21 +192,21 @@ def without_others(dataset: Dataset, table: DataTable) -> Dataset:
 
 
 def left_out_lines(counts: Mapping[str, int]) -> list[str]:
-    """Return a line for each reason for which rows are left out, from their numbers by reason."""
+    """Return a message for each reason to leave out rows, from the number of rows by reason."""
     return [f"left out: {n:,} row{'s' * (n > 1)} {why}" for why, n in counts.items()]
 
 
 def split_and_prepare(
     dataset: Dataset, table: DataTable, seed: int, calibrate: CalibrateTable | None = None
 ) -> Parts:
-    """Return a data set's training and test rows, and fit what prepares them.
+    """Split a data set into training and test rows, and fit the preparation to the training rows.
 
-    Those to calibrate on are split off from the training rows, in the same way.
+    With ``calibrate``, calibration rows are then split off from the training rows.
 
     Raises
     ------
     DataError
-        If the data are too few to be split, or a column can't be prepared.
+        If there are too few rows to split, or a column can't be prepared.
     """
     if not isinstance(dataset.features, Table):
         dataset = _in_dtype(dataset, table.dtype)
@@ -262,7 +262,7 @@ def split_and_prepare(
 
 
 def _dates(rows: Table, table: DataTable) -> list[str]:
-    """Return the columns of dates that are to be taken apart."""
+    """Return the date columns to encode as numbers (year, month, ...) rather than categories."""
     if table.dates != "parts":
         return []
     return [name for name in date_columns(rows) if name not in table.categorical]
@@ -283,7 +283,7 @@ def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
 
 
 def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
-    """Refuse finite numbers that single precision can't hold."""
+    """Check that no number overflowed when it was converted to float32."""
     found = first_not_finite(X) if X.dtype == np.float32 else None
     if found is not None:
         where = found.described(rows[found.row], names)
@@ -291,7 +291,7 @@ def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
 
 
 def _check_classes(train: Dataset, test: Dataset) -> None:
-    """Refuse a split that leaves a class without a row to learn it from."""
+    """Check that each class in the test rows also occurs in the training rows."""
     if train.y.ndim == 2:
         return
     known = set(np.unique(train.y).tolist())
@@ -299,6 +299,6 @@ def _check_classes(train: Dataset, test: Dataset) -> None:
     if unseen:
         raise DataError(
             f"{train.name}: all rows of {listed(unseen)} are held out, "
-            "so nothing can be learned of it; split otherwise, or leave the class out with "
+            "so the class can't be learned; split otherwise, or leave the class out with "
             "data.classes"
         )

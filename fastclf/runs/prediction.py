@@ -1,4 +1,4 @@
-"""From a model and a file of rows to a file of predictions, in parts of bounded memory."""
+"""Predictions for the rows of a file, computed in batches of bounded memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model, and how the rows that it was trained on are written."""
+    """A model, and the ``[data]`` table of its run, which tells how to read files of rows."""
 
     model: LinearModel
     data: DataTable | None = None
 
 
 def open_predictor(path: Path) -> Predictor:
-    """Return the model of a run directory, or that of a model file."""
+    """Read the model of a run directory or of a model file."""
     if path.is_file():
         return Predictor(LinearModel.load(path))
     run = open_run(path)
@@ -49,34 +49,35 @@ def predict_file(
     batch_rows: int = BATCH_ROWS,
     observe: Callable[[int, float], None] = lambda rows, seconds: None,
 ) -> int:
-    """Write what a model predicts for the rows of a file; return their number.
+    """Write a model's predictions for the rows of a file; return the number of rows.
 
     Parameters
     ----------
     predictor : Predictor
     source : Path or binary file
-        Rows in any format that can be trained from. Columns are found by name, and others, such as
-        the target, are ignored. A stream is CSV.
+        Rows in any format that fastclf can train on. Columns are found by name; other columns,
+        such as the target, are ignored. A binary file is read as CSV.
     target : Path or binary file
-        Where the predictions go.
+        The output file.
     format : {"csv", "jsonl", "parquet", "npz"}, optional
-        By default that of the target's suffix; of a stream CSV.
+        The output format. By default it follows from the suffix of ``target``; CSV for a binary
+        file.
     columns : sequence of str
-        "label", "probabilities" or both.
+        The predictions to write: "label", "probabilities" or both.
     keep : sequence of str
-        Columns of ``source`` that are passed on as text.
+        Columns of ``source`` to copy to the output as text.
     escape_formulas : bool
-        Whether text that a spreadsheet program may take for a formula has an apostrophe put before
-        it; only for CSV.
+        Whether to put an apostrophe before text that a spreadsheet program could take for a
+        formula; only for CSV.
     batch_rows : int
-        Rows of a part.
+        The number of rows in a batch.
     observe : callable
-        Called after each part with the number of rows and the seconds so far.
+        Called after each batch with the number of rows and the seconds so far.
 
     Raises
     ------
     FastclfError
-        If the rows aren't such as the model takes, or a file can't be read or written.
+        If the rows don't fit the model, or a file can't be read or written.
     """
     _check_columns(columns)
     own = {"label", "labels", "classes", "probabilities"}
@@ -113,22 +114,22 @@ def _predictions(
 ) -> Iterator[Predictions]:
     model = predictor.model
     parts = stream_rows(source, model, options=predictor.data, keep=keep, batch_rows=batch_rows)
-    nothing = True
+    is_empty = True
     unmatched = Unmatched(model.encoder)
     for part in parts:
-        nothing = False
-        unmatched.see(part.X)
+        is_empty = False
+        unmatched.examine(part.X)
         with naming(source):
             logits = model.decision_function(part.X, first_row=part.first)
-        yield _of_logits(model, logits, columns, part.kept)
+        yield _predictions_of_logits(model, logits, columns, part.kept)
     unmatched.warn()
-    if nothing:  # but the names of the columns, which a file without rows has too
+    if is_empty:  # write the header alone
         shape = (0,) if model.task == "binary" else (0, model.theta.shape[1])
         none = {name: Categories(np.empty(0, np.int32), ()) for name in keep}
-        yield _of_logits(model, np.empty(shape), columns, none)
+        yield _predictions_of_logits(model, np.empty(shape), columns, none)
 
 
-def _of_logits(
+def _predictions_of_logits(
     model: LinearModel,
     logits: np.ndarray,
     columns: Sequence[str],

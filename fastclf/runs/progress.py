@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: a bar on a terminal, plain lines elsewhere."""
+"""Display of a fit's progress: a bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from fastclf.solvers import Progress
 
 View = Callable[[Progress], None]
 
-LINES = 10  # about how many plain lines a fit that runs to max_iter prints
+LINES = 10  # approximate number of plain lines for a fit that runs to max_iter
 
 
 @contextmanager
 def progress_view(console: Console | None, n_rows: int) -> Iterator[View]:
-    """Give an observer that shows each step of a fit to ``n_rows`` rows on ``console``.
+    """Yield an observer that shows each step of a fit to ``n_rows`` rows on ``console``.
 
-    On None it shows nothing.
+    If ``console`` is None, it shows nothing.
     """
     pace = _Pace(n_rows)
     if console is None:
@@ -32,12 +32,12 @@ def progress_view(console: Console | None, n_rows: int) -> Iterator[View]:
 
 
 class _Pace:
-    """How fast a fit goes, from its first step on: before that it may compile.
+    """The speed of a fit, measured from the end of its first step, which may include compilation.
 
     Parameters
     ----------
     n_rows : int
-        Rows of a pass.
+        The number of rows in a pass.
     """
 
     def __init__(self, n_rows: int) -> None:
@@ -45,7 +45,7 @@ class _Pace:
         self.first: Progress | None = None
 
     def figures(self, progress: Progress) -> list[str]:
-        """Return rows a second; of a minibatch solver also the time that all epochs take."""
+        """Return texts: rows per second; for a minibatch solver also the remaining time."""
         if self.first is None:
             self.first = progress
         first = self.first
@@ -54,7 +54,7 @@ class _Pace:
             return []
         figures = [f"{_rounded(passes * self.n_rows / seconds)} rows/s"]
         left = progress.max_iter - progress.iteration
-        if left and progress.learning_rate is not None:  # others stop long before their limit
+        if left and progress.learning_rate is not None:  # exact solvers stop before max_iter
             pace = seconds / (progress.iteration - first.iteration)
             figures.append(f"{timedelta(seconds=round(left * pace))} left")
         return figures
@@ -70,7 +70,7 @@ def _bar(console: Console, pace: _Pace) -> Iterator[View]:
         TextColumn("{task.fields[figures]}"),
     )
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("fit", total=None, figures="")  # pulses until the first step
+        task = bar.add_task("fit", total=None, figures="")  # the bar pulses until the first step
         yield lambda progress: bar.update(
             task,
             description=_unit(progress),

@@ -1,4 +1,4 @@
-"""Judging a complete run again: on its own data, or on others."""
+"""Evaluation of a complete run's model, on the run's own data or on other data."""
 
 import re
 import warnings
@@ -21,11 +21,11 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import (
     EVALUATION,
     FinishedRun,
-    read_answers_of,
+    read_teacher_probabilities,
     to_json,
     write_file,
 )
-from fastclf.runs.distillation import beside_teacher
+from fastclf.runs.distillation import with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.parts import Part, left_out_lines, read_dataset, split_and_prepare
 from fastclf.table import Table, check_columns, listed, matched_names
@@ -33,12 +33,12 @@ from fastclf.table import Table, check_columns, listed, matched_names
 
 @dataclass(frozen=True)
 class Reevaluation:
-    """What a run's model is worth, and where that is saved.
+    """The evaluations of a run's model, and the file that they are saved in.
 
     Attributes
     ----------
     parts : dict of str to Evaluation
-        "train" and "test", or the name of other data.
+        The evaluations on "train" and "test", or on other data by their name.
     path : Path
         ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory.
     """
@@ -47,27 +47,28 @@ class Reevaluation:
     path: Path
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is saved."""
+        """Return the contents of the file."""
         return {name: found.as_json() for name, found in self.parts.items()}
 
 
 def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
-    """Judge a run's model, and save that in the run directory.
+    """Evaluate a run's model, and save the result in the run directory.
+
+    Labels that the model doesn't know cause a warning, or an error if it knows none.
 
     Parameters
     ----------
     run : FinishedRun
         The run.
     data : Path, optional
-        A dataset card, or a file that is read as the run's own; by default the run's own data,
-        split as they were.
+        A dataset card, or a file that is read with the options of the run's own file. By default
+        the run's own data, split as in the run.
 
     Raises
     ------
     FastclfError
-        If the run's own data have changed, or others can't be read or don't fit the model, or none
-        of their labels is one that it knows, or the figures can't be written. If it doesn't know
-        some of them, there is a warning.
+        If the run's own data have changed, other data can't be read or don't fit the model, the
+        model knows none of their labels, or the result can't be written.
     """
     if data is None:
         found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
@@ -79,9 +80,9 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
             dataset = dataset.ignoring(str(run.recipe.data.ignore_index))
         with naming(data):
             y = _targets(dataset, run.model)
-            judged = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))
+            evaluation = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
-        found = Reevaluation({dataset.name: judged}, run.path / f"evaluation-{name}.json")
+        found = Reevaluation({dataset.name: evaluation}, run.path / f"evaluation-{name}.json")
     remedy = "copy the run to a place that can be written, and evaluate the copy"
     write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found
@@ -90,8 +91,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
 def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
     if run.recipe.data.stream:
         raise RunError(
-            f"{run.path}: the rows that it was trained on don't fit into memory; name others with "
-            "--data, such as those of its data.test_path"
+            f"{run.path}: the run was trained on a stream, whose rows aren't held in memory; name "
+            "other data with --data, such as the file of its data.test_path"
         )
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     fingerprint = dataset.fingerprint()
@@ -101,20 +102,20 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
         rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
         raise RunError(
             f"{run.path}: the data have changed since the run: then {then} with sha256 "
-            f"{run.fact('data_sha256')[:12]}..., now {rows} with {fingerprint[:12]}...; give "
-            "back the old data, or name the new with --data"
+            f"{run.fact('data_sha256')[:12]}..., now {rows} with {fingerprint[:12]}...; restore "
+            "the old data, or name the new data with --data"
         )
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
     named = {"train": parts.train, "test": parts.test}
     found = {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
-    told = read_answers_of(run)
-    if told is not None:
-        found["test"] = beside_teacher(found["test"], run.model, parts.test, told)
+    teacher_p = read_teacher_probabilities(run)
+    if teacher_p is not None:
+        found["test"] = with_teacher_metrics(found["test"], run.model, parts.test, teacher_p)
     return found
 
 
 def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
-    """Read a card, or a file as the run's own was read."""
+    """Read the data of a card, or of a file with the options of the run's own file."""
     if path.suffix == ".toml":
         return load_card(path)
     own: FileOptions = table
@@ -144,7 +145,7 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
 
 
 def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str, str]:
-    """Return the delimiter and the decimal mark of a file, which may not be those of the run's."""
+    """Return the delimiter and the decimal mark of a file, which can differ from the run's file."""
     file = open_table(
         path,
         header=own.header,
@@ -158,13 +159,13 @@ def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str
 
 
 def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
-    """Return a data set's targets in terms of the model's classes; warn of others."""
+    """Convert a data set's targets to the model's classes or labels; warn of unknown ones."""
     _check_features(dataset, model)
     several = model.task == "multilabel"
     if several != (dataset.task == "multilabel"):
         kinds = {True: "several labels", False: "one label"}
         raise DataError(
-            f"it has {kinds[not several]} a row, and the model predicts {kinds[several]}"
+            f"the data have {kinds[not several]} a row, and the model predicts {kinds[several]}"
         )
     names = [str(name) for name in model.classes.tolist()]
     if dataset.y.ndim == 1:
@@ -172,19 +173,19 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
         found.warn()
         return found.y
     matches = matched_names(dataset.class_names, names) or {}
-    strange = [name for name in dataset.class_names if name not in matches]
-    what = "label" if several else "class"
-    if strange and not (several and matches):  # of a distribution nothing can be left out
+    unknown = [name for name in dataset.class_names if name not in matches]
+    noun = "label" if several else "class"
+    if unknown and not (several and matches):  # no class of a distribution can be left out
         raise DataError(
-            f'the model knows no {what} "{strange[0]}"{nearest(strange[0], names)}; it knows '
+            f'the model knows no {noun} "{unknown[0]}"{nearest(unknown[0], names)}; it knows '
             f"{listed(names)}"
         )
     y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
     own = [j for j, name in enumerate(dataset.class_names) if name in matches]
     y[:, [names.index(matches[dataset.class_names[j]]) for j in own]] = dataset.y[:, own]
-    if strange:
-        places = enumerate(dataset.class_names)
-        rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in places if name in strange}
+    if unknown:
+        columns = enumerate(dataset.class_names)
+        rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in columns if name in unknown}
         warnings.warn(
             f"labels that the model doesn't know are left out: {strange_names(rows, names)}; it "
             f"knows {listed(names)}",

@@ -1,4 +1,4 @@
-"""The report of a run, ``report.html``: made from the files of its directory, and one of them."""
+"""The report of a run, ``report.html``, rendered from the other files of the run directory."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from fastclf.config import MINIBATCH_RULES
 from fastclf.errors import RunError
 from fastclf.linear_model import LinearModel
 from fastclf.report.comparison import comparison_page
-from fastclf.report.facts import Evaluations, Judged, Model, RunFacts, first_mistake
+from fastclf.report.facts import EvaluationFacts, Evaluations, Model, RunFacts, first_mistake
 from fastclf.report.page import report_page
 from fastclf.runs.comparison import NOT_SAME_DATA, Comparison
 from fastclf.runs.directory import (
@@ -28,7 +28,7 @@ from fastclf.runs.files import write_file, write_output
 from fastclf.toml import to_toml
 
 MOST_FEATURES = 10
-"""Features that are shown of each class."""
+"""Number of features shown for each class."""
 
 
 def write_report(run: FinishedRun, path: Path | None = None) -> Path:
@@ -37,8 +37,8 @@ def write_report(run: FinishedRun, path: Path | None = None) -> Path:
     Parameters
     ----------
     run : FinishedRun
-        The run. Files that its directory lacks, such as ``evaluation.json``, leave out the parts
-        of the report that would show them.
+        The run. If its directory lacks a file, such as ``evaluation.json``, the report lacks the
+        sections that show it.
     path : Path, optional
         By default ``report.html`` in the run directory.
 
@@ -57,7 +57,7 @@ def write_report(run: FinishedRun, path: Path | None = None) -> Path:
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Write a page that shows runs side by side.
+    """Write an HTML page that compares runs.
 
     Raises
     ------
@@ -77,12 +77,12 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
 
 def run_facts(run: FinishedRun) -> RunFacts:
-    """Return what a run left behind.
+    """Read the files of a run that a report shows.
 
     Raises
     ------
     RunError
-        If a file of it is damaged.
+        If a file of the run is damaged.
     """
     facts = {
         "summary": run.summary,
@@ -90,7 +90,7 @@ def run_facts(run: FinishedRun) -> RunFacts:
         "data": run.recipe.data.model_dump(mode="json", exclude_none=True),
         "steps": _steps(run.path / METRICS),
         "parts": _parts(run.path),
-        "model": describe(run.model),
+        "model": model_facts(run.model),
         "minibatch": run.recipe.solver.name in MINIBATCH_RULES,
     }
     with _checking(run.path):
@@ -99,21 +99,21 @@ def run_facts(run: FinishedRun) -> RunFacts:
 
 @contextmanager
 def _checking(path: Path) -> Iterator[None]:
-    """Turn what is wrong with the content of a file into one line."""
+    """Turn a validation error about a file's content into a RunError of one line."""
     try:
         yield
     except ValidationError as problem:
         key, what = first_mistake(problem)
         raise RunError(
-            f"{path}: {key}: {what}; judge the run again with fastclf evaluate, or train it again"
+            f"{path}: {key}: {what}; run fastclf evaluate again, or train the run again"
         ) from None
 
 
-def describe(model: LinearModel) -> Model:
-    """Return what a report tells of a model: of each class the features that matter most.
+def model_facts(model: LinearModel) -> Model:
+    """Return the facts about a model that a report shows.
 
-    Of a class the features are those with the largest coefficients, positive or negative; those
-    that are 0 are left out.
+    For each class these are the features with the largest absolute coefficients, without those
+    whose coefficient is 0.
     """
     coefficients = model.theta[:-1]
     names = model.feature_names or tuple(f"feature {i}" for i in range(model.n_features))
@@ -143,14 +143,14 @@ def describe(model: LinearModel) -> Model:
 def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
     sizes = np.abs(column)
     most = min(MOST_FEATURES, len(sizes))
-    least = np.partition(sizes, -most)[-most]  # to sort all of a million words takes long
+    least = np.partition(sizes, -most)[-most]  # sorting all of a million features is slow
     candidates = np.flatnonzero((sizes >= least) & (sizes > 0) & np.isfinite(sizes))
     order = candidates[np.argsort(-sizes[candidates], kind="stable")][:MOST_FEATURES]
     return [(names[i], float(column[i])) for i in order]
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of ``metrics.jsonl``; the last may be one that was never finished."""
+    """Return the lines of ``metrics.jsonl``, without an incomplete last line."""
     if not path.exists():
         return []
     steps = []
@@ -165,20 +165,19 @@ def _steps(path: Path) -> list[dict[str, Any]]:
     return steps
 
 
-def _parts(folder: Path) -> dict[str, Judged]:
-    """Return the figures of the run's own data, and then those of others."""
-    parts: dict[str, Judged] = {}
+def _parts(folder: Path) -> dict[str, EvaluationFacts]:
+    """Return the evaluations on the run's own data, then those on other data."""
+    parts: dict[str, EvaluationFacts] = {}
     for path in (folder / EVALUATION, *sorted(folder.glob("evaluation-*.json"))):
         if path.exists():
             try:
-                judged = _table(_read(path))
+                table = _table(_read(path))
             except ValueError:
                 raise RunError(
-                    f"{path}: isn't an evaluation; remove it, and judge the run again with "
-                    "fastclf evaluate"
+                    f"{path}: isn't an evaluation; remove it, and run fastclf evaluate again"
                 ) from None
             with _checking(path):
-                parts |= Evaluations.model_validate(judged).root
+                parts |= Evaluations.model_validate(table).root
     return parts
 
 

@@ -1,4 +1,4 @@
-"""The rows of a run that are too many for memory: counted once, and read anew in each pass."""
+"""Rows of a run that don't fit into memory: read once to fit the encoder, then in each pass."""
 
 import hashlib
 import json
@@ -33,24 +33,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StreamedData:
-    """What a run knows of rows that it doesn't hold.
+    """A stream of training rows, with what one pass over them has found out.
 
     Attributes
     ----------
     name : str
+        The name of the file, without folder and suffix.
     stream : Stream
-        The rows to train on, encoded.
+        The encoded training rows.
     test : Part
-        The rows to test on, in memory, as they were read.
+        The raw test rows, in memory.
     task : {"binary", "multiclass", "multilabel"}
     labels : ndarray of shape (K,)
-        The classes; with several labels a row their numbers.
+        The classes; for multi-label data the indices of the labels.
     class_names : tuple of str
+        The names of the classes or labels.
     n_rows : int
+        The number of training rows.
     encoder : Encoder
+        The encoder, fitted to the training rows.
     sha256 : str
+        The SHA-256 of the training rows, in hexadecimal.
     layout : Layout, optional
-        How the text is laid out that the rows are read from.
+        The delimiter and the decimal mark of a text file.
     """
 
     name: str
@@ -74,19 +79,19 @@ class StreamedData:
         return self.sha256
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
-        """Return a model of features as one of raw tables."""
+        """Return a model that takes raw tables from one that takes encoded features."""
         return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
 
 
 def open_stream(table: DataTable) -> StreamedData:
-    """Read the rows that a recipe's ``[data]`` names once; return what it takes to train on them.
+    """Read the rows that a recipe's ``[data]`` names once, and fit the encoder to them.
 
     Raises
     ------
     DataError
         If a file can't be read, or a value can't be used.
     """
-    assert table.path is not None and table.test_path is not None  # the table says so
+    assert table.path is not None and table.test_path is not None  # checked with the recipe
     path = Path(table.path)
     file = open_table(
         path,
@@ -110,7 +115,7 @@ def open_stream(table: DataTable) -> StreamedData:
         path,
         list(targets) if several else targets[0],
         weight=table.weight,
-        encoder=_plain(columns, categorical, table.dtype),
+        encoder=_raw_encoder(columns, categorical, table.dtype),
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
@@ -137,7 +142,7 @@ def open_stream(table: DataTable) -> StreamedData:
                 found.add(features)
             else:
                 found.numbers.add(features)
-            _add_to(digest, features, y, weights)
+            _update_digest(digest, features, y, weights)
         if n == 0:
             raise DataError("has no rows")
         for column in found.categories:
@@ -169,8 +174,8 @@ def open_stream(table: DataTable) -> StreamedData:
     )
 
 
-def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
-    """Return an encoder that takes numbers as they are, and makes nothing of categories yet."""
+def _raw_encoder(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
+    """Return an encoder that passes numbers unchanged and knows no categories yet."""
     kinds = [
         CategoricalColumn(name, ()) if name in categorical else NumericColumn(name)
         for name in columns
@@ -179,7 +184,7 @@ def _plain(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder
 
 
 def _dates(stream: Stream, table: DataTable) -> set[str]:
-    """Return the columns that are dates in the first rows."""
+    """Return the columns that contain dates in the first rows."""
     with naming(stream.path):
         first = next(stream.tables_in_order(), None)
     return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
@@ -189,7 +194,7 @@ def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:
     return stream.tables_in_order() if categorical else stream.rows_in_order()
 
 
-def _add_to(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
+def _update_digest(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
     arrays = [y] if weights is None else [y, weights]
     if isinstance(features, Table):
         for name, column in features.columns.items():
@@ -197,7 +202,7 @@ def _add_to(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | Non
                 digest.update(json.dumps([name, column.names]).encode())
                 arrays.append(column.codes)
             else:
-                assert isinstance(column, Numbers)  # lists were refused
+                assert isinstance(column, Numbers)  # lists raise an error before this
                 arrays.append(column.values)
     else:
         arrays.append(features)

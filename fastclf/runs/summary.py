@@ -1,4 +1,4 @@
-"""What a complete run tells: versions for ``summary.json``, and a table for the terminal."""
+"""Versions for ``summary.json``, and the summary of a run for the terminal."""
 
 import platform
 from importlib.metadata import version
@@ -23,19 +23,19 @@ REPORTED = (
     "fit_seconds",
     "warnings",
 )
-"""Keys that a summary must have to be printed."""
+"""Keys of ``summary.json`` that `print_summary` needs."""
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that can change a run's bits."""
+    """Return the versions of Python and of the packages that can influence a run's result."""
     libraries = {name: version(name) for name in ("numpy", "numba", "scikit-learn")}
     return {"fastclf": __version__, "python": platform.python_version(), **libraries}
 
 
 def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None:
-    """Print a run's figures: a column for each part of the data or model, a row for each metric.
+    """Print a run's metrics: a row for each metric, a column for each part of the data or model.
 
-    The student of a distillation is what the test part has judged already.
+    The column "student" of a distillation is omitted, because it equals "test".
     """
     unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
     title = (
@@ -52,7 +52,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
 
 
 def _calibration(facts: dict[str, Any]) -> str:
-    """Return a line about what rows that were held out decided."""
+    """Return a line about the temperature or thresholds and their effect on the held-out rows."""
     temperature = facts.get("temperature")
     decided = [] if temperature is None else [f"temperature {temperature:.4g}"]
     shown = ["log_loss", "cross_entropy", "ece"]

@@ -1,4 +1,4 @@
-"""Figures as tables for a terminal."""
+"""Tables of metrics for a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-MOST_COLUMNS = 20  # a wider matrix is read in evaluation.json
+MOST_COLUMNS = 20  # a larger confusion matrix isn't printed; it is in evaluation.json
 
 Figures = Mapping[str, float]
 
 
 def metrics_table(parts: Mapping[str, Figures]) -> Table:
-    """Return a table with a column for each part of the data or model, a row for each metric."""
+    """Return a table with a row for each metric and a column for each part of the data or model."""
     table = Table("metric")
     for part in parts:
         table.add_column(escape(part), justify="right")
@@ -23,7 +23,7 @@ def metrics_table(parts: Mapping[str, Figures]) -> Table:
 
 
 def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a table with a row for each class or label, as `Evaluation.tables` has them."""
+    """Return a table with a row for each class or label, from ``per_class`` or ``per_label``."""
     table = Table(kind)
     keys = [key for key in rows[0] if key != "name"]
     for key in keys:
@@ -34,7 +34,7 @@ def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def confusion_table(confusion: Mapping[str, Any]) -> Table:
-    """Return a table of how often each class, a row, was taken for each class, a column."""
+    """Return the confusion matrix: a row for each true class, a column for each predicted class."""
     table = Table("true \\ predicted")
     for name in confusion["classes"]:
         table.add_column(escape(name), justify="right")
@@ -53,7 +53,7 @@ def print_tables(tables: Mapping[str, Any], console: Console) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return a value of a table as text: figures with four digits, nothing for None."""
+    """Return a value of a table as text: floats with four decimals, None as an empty text."""
     if value is None:
         return ""
     return f"{value:.4f}" if isinstance(value, float) else escape(str(value))

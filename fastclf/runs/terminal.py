@@ -1,4 +1,4 @@
-"""What is printed for people: names from data can't give orders to the terminal."""
+"""Terminal output in which control characters from data are escaped."""
 
 import sys
 from contextlib import suppress
@@ -11,28 +11,28 @@ from fastclf.errors import printable
 
 
 class Terminal(Console):
-    """A console of rich that prints the control characters of text as escapes.
+    """A rich console that prints control characters as escapes.
 
-    Names of classes and columns come from data: one with an escape sequence would otherwise change
-    the colours or the title of the terminal, or what it shows. Nor is ``:cat:`` an emoji there.
+    Names of classes and columns come from data. An escape sequence in one could otherwise change
+    colours, title or contents of the terminal. Emoji codes such as ``:cat:`` are printed unchanged.
 
     Parameters
     ----------
     stderr : bool
-        Whether it prints to standard error.
+        Whether to print to standard error.
     """
 
     def __init__(self, stderr: bool = False) -> None:
-        file = cast(IO[str], _Forgiving()) if stderr and sys.stderr is not None else None
+        file = cast(IO[str], _LenientStderr()) if stderr and sys.stderr is not None else None
         super().__init__(file=file, stderr=stderr, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return what rich makes of a string, from which all cells and lines are made."""
+        """Return rich's rendering of a string after escaping; all cells and lines pass here."""
         return super().render_str(printable(text), **options)
 
 
-class _Forgiving:
-    """Standard error; what can't be written to it is dropped, and work goes on."""
+class _LenientStderr:
+    """Standard error that ignores write errors, so that they don't stop a run."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
@@ -48,7 +48,7 @@ class _Forgiving:
 
 
 class TextOutput:
-    """A binary file that prints UTF-8 lines to a terminal, control characters as escapes."""
+    """A binary file that prints UTF-8 text to standard output, with control characters escaped."""
 
     def write(self, content: bytes) -> int:
         """Print some lines."""
@@ -56,5 +56,5 @@ class TextOutput:
         return len(content)
 
     def flush(self) -> None:
-        """Print what waits."""
+        """Flush standard output."""
         sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""Columns of categories that a model doesn't know: other spellings, other data, or lost zeros."""
+"""Warnings about categorical columns whose values the model doesn't know.
+
+Typical causes are other spellings, other data, or codes that have lost their leading zeros.
+"""
 
 import warnings
 from typing import Any
@@ -9,51 +12,53 @@ from fastclf.data.text_columns import has_leading_zero
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder
 from fastclf.table import Lists, Table, as_categories, listed, shown
 
-_SHOWN = 5  # values that a warning shows
+_SHOWN = 5  # number of values in a warning
 
 
 class Unmatched:
-    """Finds columns, in rows that come in parts, none of whose values a model knows.
+    """Finds columns without any value that the model knows, in rows that arrive in batches.
 
-    And for codes that have lost their leading zeros, such as 501 where the model knows 00501.
+    It also finds codes that have lost their leading zeros, such as 501 for a known 00501.
 
     Parameters
     ----------
     encoder : Encoder, optional
-        Of the model.
+        The encoder of the model.
     """
 
     def __init__(self, encoder: Encoder | None) -> None:
         columns = () if encoder is None else encoder.columns
-        self._waiting = {
+        # Columns of which no known value has been seen so far, and examples of their values.
+        self._unmatched = {
             column.name: column
             for column in columns
             if isinstance(column, CategoricalColumn) and {*column.categories} - {MISSING}
         }
-        self._found: dict[str, list[str]] = {}
-        self._codes = {name: codes for name, x in self._waiting.items() if (codes := _codes(x))}
+        self._examples: dict[str, list[str]] = {}
+        # Columns of codes with leading zeros, and an example of a code that has lost them.
+        self._codes = {name: codes for name, x in self._unmatched.items() if (codes := _codes(x))}
         self._lost: dict[str, str] = {}
 
-    def see(self, X: Any) -> None:
-        """Look at some rows; what isn't a table has no categories."""
+    def examine(self, X: Any) -> None:
+        """Examine a batch of rows; only tables have categorical columns."""
         if not isinstance(X, Table):
             return
-        for name in list(self._waiting | self._codes):
+        for name in list(self._unmatched | self._codes):
             raw = X.columns.get(name)
             if raw is None or isinstance(raw, Lists):
-                continue  # what it can't encode a model refuses
+                continue  # encoding raises the error
             texts = as_categories(raw)
             counts = np.bincount(texts.codes[~texts.missing], minlength=len(texts.names))
             names = [texts.names[code] for code in np.flatnonzero(counts).tolist()]
-            self._see_codes(name, names)
-            if not names or name not in self._waiting:
+            self._examine_codes(name, names)
+            if not names or name not in self._unmatched:
                 continue
-            if self._waiting[name].matched(names) is None:
-                self._found.setdefault(name, names[:_SHOWN])
+            if self._unmatched[name].matched(names) is None:
+                self._examples.setdefault(name, names[:_SHOWN])
             else:
-                del self._waiting[name]
+                del self._unmatched[name]
 
-    def _see_codes(self, name: str, values: list[str]) -> None:
+    def _examine_codes(self, name: str, values: list[str]) -> None:
         codes = self._codes.get(name, {})
         lost = next((text for text in values if text in codes), None)
         if lost is not None:
@@ -61,16 +66,16 @@ class Unmatched:
             del self._codes[name]
 
     def warn(self) -> None:
-        """Warn of each such column."""
+        """Warn about each column that was found."""
         for name, example in self._lost.items():
             warnings.warn(
                 f'column "{name}": codes have lost their leading zeros, such as {example}; write '
                 'them in full, or read them as text, as by dtype={"%s": str} in pandas' % name,
                 stacklevel=2,
             )
-        for name, values in self._found.items():
-            if name in self._waiting and name not in self._lost:
-                known = [text for text in self._waiting[name].categories if text != MISSING]
+        for name, values in self._examples.items():
+            if name in self._unmatched and name not in self._lost:
+                known = [text for text in self._unmatched[name].categories if text != MISSING]
                 warnings.warn(
                     f'column "{name}": the model knows none of its values, such as '
                     f"{', '.join(map(shown, values))}; it knows {listed(known)}; write them as "
@@ -80,6 +85,6 @@ class Unmatched:
 
 
 def _codes(column: CategoricalColumn) -> dict[str, str]:
-    """Return the codes with leading zeros by their rest, unless the model knows that, too."""
+    """Map each code without its leading zeros to the code, unless the model knows both."""
     codes = {text.lstrip("0") or "0": text for text in column.categories if has_leading_zero(text)}
     return {lost: code for lost, code in codes.items() if lost not in column.categories}

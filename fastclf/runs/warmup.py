@@ -1,4 +1,4 @@
-"""Filling the cache of compiled kernels, so that the first real fit doesn't wait for them."""
+"""Filling the cache of compiled kernels, so that the first fit needn't compile them."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 
 
 def warm_up() -> Iterator[tuple[str, float]]:
-    """Fit tiny problems of every kind; yield what each was and the seconds that it took."""
+    """Fit a tiny problem of every kind; yield its description and the seconds that it took."""
     X = np.random.default_rng(0).normal(size=(60, 4))
     indicators = (X[:, :3] > 0).astype(np.int64)
     problems = {
@@ -25,7 +25,7 @@ def warm_up() -> Iterator[tuple[str, float]]:
     ):
         start = perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # two iterations don't converge, nor need they
+            warnings.simplefilter("ignore")  # two iterations don't converge
             estimator.set_params(solver=solver, max_iter=2)
             estimator.fit(X.astype(dtype), y).predict_proba(X.astype(dtype))
         yield f"{task}, {dtype}, {solver}", perf_counter() - start

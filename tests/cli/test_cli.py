@@ -84,7 +84,7 @@ def test_ctrl_c_in_a_process(recipe_file: Path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == (
-        "fastclf: interrupted; kept run; go on with: fastclf train --resume run"
+        "fastclf: interrupted; saved in run; resume with: fastclf train --resume run"
     )
     assert "Traceback" not in errors
     assert not Path("run/summary.json").exists()

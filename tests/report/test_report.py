@@ -210,7 +210,7 @@ def test_a_run_with_everything_has_every_section():
         "1,500 training rows",
         "ECE 0.0664",
         "a temperature of 1.50",
-        "on the 12 rows that it used metric before after log-loss 0.7500 0.6250",
+        "on the 12 calibration rows metric before after log-loss 0.7500 0.6250",
         "height",
         "+2.00",
         "2 of 4 coefficients are 0",

@@ -6,16 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastclf.report.chart import apart
-from fastclf.report.scales import Scale, fitted
-from fastclf.report.wording import brief, figure, seconds, shortened, width
+from fastclf.report.chart import spread
+from fastclf.report.scales import Scale, scale_of
+from fastclf.report.wording import (
+    duration_text,
+    number_text,
+    short_number_text,
+    shortened,
+    text_width,
+)
 
 values = st.floats(-1e12, 1e12, allow_nan=False)
 
 
 @given(values, values, st.booleans())
 def test_ticks_are_few_different_and_on_the_axis(one: float, other: float, whole: bool):
-    scale = fitted([one, other], whole=whole)
+    scale = scale_of([one, other], whole=whole)
     ticks = scale.ticks(5)
     room = 1e-6 * (scale.high - scale.low)
     assert len(ticks) <= 7
@@ -27,7 +33,7 @@ def test_ticks_are_few_different_and_on_the_axis(one: float, other: float, whole
 
 @given(st.floats(1e-200, 1e200), st.floats(1e-200, 1e200))
 def test_logarithmic_ticks(one: float, other: float):
-    scale = fitted([one, other], log=True)
+    scale = scale_of([one, other], log=True)
     ticks = scale.ticks(5)
     assert 2 <= len(ticks) <= 10
     positions = [scale.position(value) for value, _ in ticks]
@@ -41,21 +47,21 @@ def test_logarithmic_ticks(one: float, other: float):
     [[], [math.nan], [math.inf, -math.inf], [0.0], [5e-324, 1e308], [-1e308, 1e308], [3.0, 3.0]],
 )
 def test_odd_values_have_an_axis(odd: list[float], log: bool):
-    scale = fitted(odd, log=log)
+    scale = scale_of(odd, log=log)
     assert 0 <= scale.high - scale.low < math.inf and scale.low < scale.high
     assert scale.ticks()
     assert all(math.isfinite(scale.position(value)) for value, _ in scale.ticks())
 
 
 def test_an_axis_may_begin_at_0():
-    assert fitted([2.0, 5.0], zero=True).low == 0
-    assert fitted([2.0, 5.0]).low > 1.5
-    assert not Scale(0, 1).holds(math.nan) and Scale(0, 1).holds(1.0)
+    assert scale_of([2.0, 5.0], zero=True).low == 0
+    assert scale_of([2.0, 5.0]).low > 1.5
+    assert not Scale(0, 1).contains(math.nan) and Scale(0, 1).contains(1.0)
 
 
 @given(st.lists(st.floats(0, 100), max_size=9))
 def test_labels_are_apart_and_in_order(wanted: list[float]):
-    places = apart(wanted, 10, 0, 100)
+    places = spread(wanted, 10, 0, 100)
     assert all(-1e-6 <= place <= 100 + 1e-6 for place in places)
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
     sorted_places = [places[i] for i in order]
@@ -82,11 +88,11 @@ def test_labels_are_apart_and_in_order(wanted: list[float]):
     ],
 )
 def test_figures(value: float | None, text: str):
-    assert figure(value) == text
+    assert number_text(value) == text
 
 
 def test_short_figures_and_times():
-    assert [brief(value) for value in (-2.638, 0.0162, 123.4, 0.0, 9.999, 2e-7)] == [
+    assert [short_number_text(value) for value in (-2.638, 0.0162, 123.4, 0.0, 9.999, 2e-7)] == [
         "−2.64",
         "0.0162",
         "123",
@@ -94,7 +100,7 @@ def test_short_figures_and_times():
         "10.00",
         "2·10⁻⁷",
     ]
-    assert [seconds(value) for value in (0.0, 90.0, 600.0, 7260.0)] == [
+    assert [duration_text(value) for value in (0.0, 90.0, 600.0, 7260.0)] == [
         "0 ms",
         "90 s",
         "10 min",
@@ -105,6 +111,6 @@ def test_short_figures_and_times():
 @given(st.text(max_size=60), st.floats(20, 200))
 def test_long_names_are_cut(name: str, room: float):
     cut = shortened(name, room, 11.5)
-    assert cut and width(cut, 11.5) <= room + 12
-    if width(" ".join(name.split()), 11.5) <= room and name.split():
+    assert cut and text_width(cut, 11.5) <= room + 12
+    if text_width(" ".join(name.split()), 11.5) <= room and name.split():
         assert cut == " ".join(name.split())

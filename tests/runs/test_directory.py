@@ -10,7 +10,7 @@ import pytest
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import RunError
-from fastclf.runs.directory import new_run, old_run, open_run, to_json
+from fastclf.runs.directory import new_run, open_run, reopened_run, to_json
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import resume, train
 
@@ -40,7 +40,7 @@ def summary_has(**values: object) -> Callable[[Path], object]:
     ("spoil", "said"),
     [
         (lambda run: (run / "config.toml").unlink(), "isn't the directory of a run"),
-        (lambda run: (run / "summary.json").unlink(), "didn't complete"),
+        (lambda run: (run / "summary.json").unlink(), "is incomplete"),
         (lambda run: (run / "model.safetensors").unlink(), "damaged: it has no model.safetensors"),
         (lambda run: (run / "summary.json").write_text("[1]"), "isn't the summary of a run"),
         (lambda run: (run / "summary.json").write_text("{"), "isn't the summary of a run"),
@@ -118,7 +118,7 @@ def test_links_in_the_directory_are_not_written_through(name: str, tmp_path: Pat
 def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path):
     run = begun(tmp_path / "run")
     (run / ".summary.json.0123abcd.partial").write_text("{")
-    with old_run(run):
+    with reopened_run(run):
         pass
     assert sorted(path.name for path in run.iterdir()) == ["config.toml", "metrics.jsonl"]
 
@@ -126,7 +126,7 @@ def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path):
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_directory_that_is_gone_under_way_ends_the_run(replaced: bool, tmp_path: Path):
     path = tmp_path / "run"
-    with pytest.raises(RunError, match="was removed or replaced while the run"):
+    with pytest.raises(RunError, match="was removed or replaced during the run"):
         with new_run(path) as directory:
             directory.write_metrics({"iteration": 1})
             shutil.rmtree(path)

@@ -15,7 +15,7 @@ from sklearn.datasets import dump_svmlight_file
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
 from fastclf.runs.checking import check_recipe, print_preview
-from fastclf.runs.draft import draft_for_file, draft_for_nothing, recipe_text, write_recipe
+from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
 from fastclf.runs.run import train
 from fastclf.toml import tables_in
 
@@ -45,7 +45,7 @@ def accuracy_of(recipe: Recipe, out: Path) -> float:
 
 
 def test_without_a_file_every_key_is_there_with_its_default():
-    text = recipe_text(draft_for_nothing(), "recipe.toml")
+    text = recipe_text(default_draft(), "recipe.toml")
     recipe = Recipe.model_validate(tomllib.loads(text))
     assert recipe == Recipe.model_validate({"name": "iris", "data": {"name": "iris"}})
     assert max(map(len, text.splitlines())) <= 100
@@ -56,7 +56,7 @@ def test_without_a_file_every_key_is_there_with_its_default():
             line = re.search(rf"^(# )?{key} = (.+)$", section, re.MULTILINE)
             assert line, f"{name}.{key}"
             above = section[: line.start()].rstrip("\n").splitlines()[-1]
-            assert above.startswith("# ") and not above.endswith(" there are:"), f"{name}.{key}"
+            assert above.startswith("# ") and not above.endswith(" also:"), f"{name}.{key}"
 
 
 def test_names_with_control_characters_are_names(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_names_with_control_characters_are_names(tmp_path: Path):
 
 
 def test_keys_behind_a_hash_have_the_defaults_of_the_code():
-    text = recipe_text(draft_for_nothing(), "recipe.toml")
+    text = recipe_text(default_draft(), "recipe.toml")
     recipe = tomllib.loads(text)
     section = text.partition("[solver]")[2].partition("[early_stopping]")[0]
     for name in ("newton", "lbfgs", "sgd", "adam", "adamw"):
@@ -224,8 +224,8 @@ def test_many_categories_are_grouped_and_single_rows_left_out(tmp_path: Path):
     assert recipe.data.classes == ("high", "low", "mid")
     assert accuracy_of(recipe, tmp_path / "run") > 0.8
     text = (tmp_path / "recipe.toml").read_text()
-    assert "# Here: there is a column of 60 categories.\nmin_frequency = 5" in text
-    assert "without odd, of which there is one row only" in text
+    assert "# Here: a column has 60 categories.\nmin_frequency = 5" in text
+    assert "without odd, which has one row only" in text
 
 
 def test_paths_start_at_the_folder_of_the_recipe(tmp_path: Path, monkeypatch):
@@ -243,16 +243,16 @@ def test_a_recipe_that_is_there_stays(tmp_path: Path):
     path = tmp_path / "recipe.toml"
     path.write_text("mine")
     with pytest.raises(RunError, match=r"recipe.toml exists; .*--force"):
-        write_recipe(draft_for_nothing(), path)
+        write_recipe(default_draft(), path)
     assert path.read_text() == "mine"
-    write_recipe(draft_for_nothing(), path, overwrite=True)
+    write_recipe(default_draft(), path, overwrite=True)
     assert load_recipe(path).data.name == "iris"
 
 
 @pytest.mark.parametrize(
     ("targets", "said"),
     [
-        ([], r"which column is to be predicted\? Name it with --target; there are a, b"),
+        ([], r"name the column to predict with --target; there are a, b"),
         (["grop"], r"--target grop: there is no such column .did you mean group"),
         (["99"], "target = 99: the columns are 0 to 6"),
         (["a"], 'column "a": .* can\'t be a class'),
@@ -295,8 +295,8 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ({"yes": 90}, "all rows are of one class, yes"),
-        ({"yes": 89, "yse": 1}, "of yse there is one row only, and without it"),
+        ({"yes": 90}, "all rows belong to one class, yes"),
+        ({"yes": 89, "yse": 1}, "yse has one row only, and without it"),
     ],
 )
 def test_too_few_classes_are_refused(counts: dict[str, int], said: str, tmp_path: Path):

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from fastclf import functional as F
 from fastclf.linear_model import LinearModel
-from fastclf.runs.evaluation import LOWER_IS_BETTER, Evaluation, evaluate, judge
+from fastclf.runs.evaluation import LOWER_IS_BETTER, Evaluation, evaluate, evaluate_predictions
 from fastclf.runs.parts import Part
 
 NAMES = np.array(["bird", "cat", "dog"])
@@ -21,7 +21,7 @@ def distributions(rng: np.random.Generator, n: int, K: int) -> np.ndarray:
 def test_three_classes_agree_with_scikit_learn(rng):
     p = distributions(rng, 60, 3)
     y, predicted = NAMES[rng.integers(3, size=60)], NAMES[p.argmax(axis=1)]
-    found = judge(y, predicted, p, NAMES)
+    found = evaluate_predictions(y, predicted, p, NAMES)
     onehot = (y[:, None] == NAMES).astype(float)
     expected = {
         "accuracy": metrics.accuracy_score(y, predicted),
@@ -52,17 +52,17 @@ def test_two_classes_of_any_kind(classes: np.ndarray, rng):
     p = np.stack([1 - second, second], axis=1)
     codes = rng.integers(2, size=40)
     y, predicted = classes[codes], classes[(second > 0.5).astype(int)]
-    found = judge(y, predicted, p, classes).metrics
+    found = evaluate_predictions(y, predicted, p, classes).metrics
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(codes, second))
     assert found["brier"] == pytest.approx(metrics.brier_score_loss(codes, second))
     assert found["log_loss"] == pytest.approx(metrics.log_loss(codes, p))
-    assert judge(y.astype(object), predicted, p, classes).metrics == found
+    assert evaluate_predictions(y.astype(object), predicted, p, classes).metrics == found
 
 
 @pytest.mark.parametrize("there", ["cat", "dog"])
 def test_classes_that_are_not_there_leave_figures_out(there: str, rng):
     p = distributions(rng, 8, 3)
-    found = judge(np.full(8, there), NAMES[p.argmax(axis=1)], p, NAMES)
+    found = evaluate_predictions(np.full(8, there), NAMES[p.argmax(axis=1)], p, NAMES)
     assert "roc_auc" not in found.metrics
     assert found.metrics["balanced_accuracy"] == found.metrics["accuracy"]
     assert np.isfinite(list(found.metrics.values())).all()
@@ -73,7 +73,9 @@ def test_classes_that_are_not_there_leave_figures_out(there: str, rng):
 
 def test_a_class_that_the_model_does_not_know_is_always_wrong(rng):
     p = distributions(rng, 5, 3)
-    found = judge(np.array(["ant", "cat", "dog", "ant", "cat"]), np.full(5, "cat"), p, NAMES)
+    found = evaluate_predictions(
+        np.array(["ant", "cat", "dog", "ant", "cat"]), np.full(5, "cat"), p, NAMES
+    )
     assert found.metrics["accuracy"] == pytest.approx(0.4)
     assert not found.metrics.keys() & {"log_loss", "brier", "roc_auc"}
     assert found.tables["confusion_matrix"]["classes"] == ["bird", "cat", "dog", "ant"]
@@ -89,7 +91,7 @@ def test_a_class_that_the_model_does_not_know_is_always_wrong(rng):
 
 def test_distributions_are_judged_by_divergence(rng):
     y, p = distributions(rng, 50, 3), distributions(rng, 50, 3)
-    found = judge(y, NAMES[p.argmax(axis=1)], p, NAMES)
+    found = evaluate_predictions(y, NAMES[p.argmax(axis=1)], p, NAMES)
     divergences = ["cross_entropy", "kl_divergence", "brier", "ece"]
     assert list(found.metrics) == ["accuracy", "macro_f1", *divergences]
     assert found.metrics["brier"] == pytest.approx(((p - y) ** 2).sum(axis=1).mean())
@@ -98,18 +100,22 @@ def test_distributions_are_judged_by_divergence(rng):
     assert found.metrics["cross_entropy"] == pytest.approx(cross_entropy)
     assert found.metrics["kl_divergence"] == pytest.approx(cross_entropy - entropy)
     assert found.metrics["accuracy"] == np.mean(y.argmax(axis=1) == p.argmax(axis=1))
-    itself = judge(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics
+    itself = evaluate_predictions(y, NAMES[y.argmax(axis=1)], y, NAMES).metrics
     assert itself["kl_divergence"] == 0 and itself["ece"] == pytest.approx(0)
     assert itself["brier"] == 0
-    hard = judge(NAMES[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES).metrics
-    one_hot = judge(np.eye(3)[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES).metrics
+    hard = evaluate_predictions(NAMES[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES).metrics
+    one_hot = evaluate_predictions(
+        np.eye(3)[y.argmax(axis=1)], NAMES[p.argmax(axis=1)], p, NAMES
+    ).metrics
     assert one_hot["brier"] == pytest.approx(hard["brier"])
 
 
 def test_certain_and_wrong_is_finite():
     p = np.array([[1.0, 0.0, 0.0]], dtype=np.float32)
     for y in (np.array(["cat"]), np.array([[0.0, 1.0, 0.0]])):
-        assert np.isfinite(list(judge(y, NAMES[:1], p, NAMES).metrics.values())).all()
+        assert np.isfinite(
+            list(evaluate_predictions(y, NAMES[:1], p, NAMES).metrics.values())
+        ).all()
 
 
 def calibration_error(p: np.ndarray, y: np.ndarray) -> float:
@@ -125,7 +131,7 @@ def calibration_error(p: np.ndarray, y: np.ndarray) -> float:
 def test_reliability_has_the_bins_that_are_not_empty(rng):
     p = distributions(rng, 50, 3)
     y = rng.integers(3, size=50)
-    bins = judge(NAMES[y], NAMES[p.argmax(axis=1)], p, NAMES).tables["reliability"]
+    bins = evaluate_predictions(NAMES[y], NAMES[p.argmax(axis=1)], p, NAMES).tables["reliability"]
     assert sum(bin["count"] for bin in bins) == 50 and all(bin["count"] for bin in bins)
     assert all(bin["from"] < bin["confidence"] <= bin["to"] for bin in bins)
     right = sum(bin["count"] * bin["accuracy"] for bin in bins)
@@ -141,7 +147,7 @@ def test_labels_that_are_not_known_count_nowhere(rng):
     y, predicted = rng.integers(2, size=(60, 4)), (p > 0.5).astype(np.intp)
     known = rng.random((60, 4)) < 0.7
     known[5] = False
-    found = judge(np.where(known, y, np.nan), predicted, p, np.array(list("abcd")))
+    found = evaluate_predictions(np.where(known, y, np.nan), predicted, p, np.array(list("abcd")))
     rows = found.tables["per_label"]
     for k, row in enumerate(rows):
         some = known[:, k]
@@ -166,14 +172,14 @@ def test_labels_that_are_not_known_count_nowhere(rng):
         coverages.append(metrics.coverage_error(*one) if several else one[0].sum())
     assert figures["lrap"] == pytest.approx(np.mean(ranks))
     assert figures["coverage_error"] == pytest.approx(np.mean(coverages))
-    nothing = judge(np.full((60, 4), np.nan), predicted, p, np.array(list("abcd")))
+    nothing = evaluate_predictions(np.full((60, 4), np.nan), predicted, p, np.array(list("abcd")))
     assert nothing.metrics == {}
 
 
 def test_several_labels_agree_with_scikit_learn(rng):
     p = rng.random((30, 4))
     y, predicted = rng.integers(2, size=(30, 4)), (p > 0.5).astype(np.intp)
-    found = judge(y, predicted, p, np.array(list("abcd")))
+    found = evaluate_predictions(y, predicted, p, np.array(list("abcd")))
     expected = {
         "subset_accuracy": metrics.accuracy_score(y, predicted),
         "hamming_loss": metrics.hamming_loss(y, predicted),
@@ -196,7 +202,9 @@ def test_several_labels_agree_with_scikit_learn(rng):
 @pytest.mark.parametrize("value", [0, 1])
 def test_labels_that_are_never_or_always_there(value: int, columns: int):
     y = np.full((4, columns), value)
-    found = judge(y, np.zeros_like(y), np.full(y.shape, 0.3), np.array(["x", "y"])[:columns])
+    found = evaluate_predictions(
+        y, np.zeros_like(y), np.full(y.shape, 0.3), np.array(["x", "y"])[:columns]
+    )
     assert "roc_auc" not in found.metrics
     assert found.metrics["hamming_loss"] == value
     assert found.metrics["macro_f1"] == 0
@@ -207,14 +215,14 @@ def test_labels_that_are_never_or_always_there(value: int, columns: int):
 def test_no_rows_no_figures(rng):
     model = LinearModel(rng.normal(size=(3, 3)), "multiclass", NAMES)
     assert evaluate(model, Part(np.empty((0, 2)), NAMES[:0])) == Evaluation(0)
-    assert judge(NAMES[:0], NAMES[:0], np.empty((0, 3)), NAMES) == Evaluation(0)
+    assert evaluate_predictions(NAMES[:0], NAMES[:0], np.empty((0, 3)), NAMES) == Evaluation(0)
 
 
 def test_a_model_is_judged_by_what_it_predicts(rng):
     model = LinearModel(rng.normal(size=(3, 3)), "multiclass", NAMES)
     X, y = rng.normal(size=(20, 2)), NAMES[rng.integers(3, size=20)]
     found = evaluate(model, Part(X, y))
-    assert found == judge(y, model.predict(X), model.predict_proba(X), NAMES)
+    assert found == evaluate_predictions(y, model.predict(X), model.predict_proba(X), NAMES)
     assert json.loads(json.dumps(found.as_json()))["metrics"] == found.metrics
     assert not LOWER_IS_BETTER & {"accuracy", "roc_auc", "lrap"}
 
@@ -223,4 +231,4 @@ def test_ranking_is_left_out_where_it_would_take_long(rng, monkeypatch):
     monkeypatch.setattr("fastclf.runs.evaluation._MOST_RANKED", 100)
     p = distributions(rng, 60, 3)
     y = NAMES[rng.integers(3, size=60)]
-    assert "roc_auc" not in judge(y, y, p, NAMES).metrics
+    assert "roc_auc" not in evaluate_predictions(y, y, p, NAMES).metrics

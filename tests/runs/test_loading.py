@@ -325,5 +325,5 @@ def test_directories_that_are_no_complete_run(folder: Path, tmp_path: Path):
     with pytest.raises(ModelFileError, match="can't be read: isn't the directory of a run"):
         fastclf.load(tmp_path)
     (tmp_path / "config.toml").write_text("")
-    with pytest.raises(ModelFileError, match="can't be read: the run didn't complete"):
+    with pytest.raises(ModelFileError, match="can't be read: the run is incomplete"):
         fastclf.load(tmp_path)

@@ -120,7 +120,7 @@ def test_files_that_do_not_fit(frame: pd.DataFrame, said: str, run: FinishedRun,
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ("multilabel", "has several labels a row, and the model predicts one label"),
+        ("multilabel", "the data have several labels a row, and the model predicts one label"),
         ("wine", "wine"),
     ],
 )

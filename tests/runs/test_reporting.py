@@ -13,7 +13,7 @@ from fastclf.config import Recipe
 from fastclf.errors import RunError
 from fastclf.linear_model import Affine, LinearModel
 from fastclf.runs.directory import open_run
-from fastclf.runs.reporting import describe, run_facts, write_report
+from fastclf.runs.reporting import model_facts, run_facts, write_report
 from fastclf.runs.run import train
 
 
@@ -116,7 +116,7 @@ def confusion_is(value: object) -> Callable[[Path], object]:
             lambda run: (run / "summary.json").write_text('{"metrics": {}, "n_train": "many"}'),
             "summary.json: n_train",
         ),
-        (lambda run: (run / "summary.json").unlink(), "didn't complete"),
+        (lambda run: (run / "summary.json").unlink(), "is incomplete"),
     ],
 )
 def test_damaged_files_are_named(spoil: Callable[[Path], object], said: str, run: Path):
@@ -169,7 +169,7 @@ def linear(theta: list, task: str = "multiclass", **parts) -> LinearModel:
 
 
 def test_the_strongest_features():
-    found = describe(
+    found = model_facts(
         linear(
             [[1.0, 0.0, 2.0], [-3.0, 0.0, 1.0], [0.0, 0.0, -1.0], [9.0, 9.0, 9.0]],
             feature_names=("a", "b", "c"),
@@ -187,7 +187,7 @@ def test_the_strongest_features():
 def test_two_classes_have_one_column_and_features_may_be_unnamed():
     affine = Affine(np.zeros(20), np.ones(20))
     theta = [[float(i)] for i in range(21)]
-    found = describe(linear(theta, "binary", preprocessing=affine))
+    found = model_facts(linear(theta, "binary", preprocessing=affine))
     assert [one.name for one in found.strongest] == ["c1"]
     assert found.strongest[0].features[0] == ("feature 19", 19.0)
     assert len(found.strongest[0].features) == 10
@@ -196,4 +196,4 @@ def test_two_classes_have_one_column_and_features_may_be_unnamed():
 
 def test_thresholds_of_labels_are_told():
     model = linear([[1.0, 2.0], [0.0, 0.0]], "multilabel", threshold=np.array([0.25, 0.5]))
-    assert describe(model).thresholds == [0.25, 0.5]
+    assert model_facts(model).thresholds == [0.25, 0.5]

@@ -25,7 +25,7 @@ from fastclf.cli import main
 from fastclf.config import Recipe
 from fastclf.errors import DataError, RunError
 from fastclf.runs.checkpoint import Checkpoints
-from fastclf.runs.directory import new_run, old_run
+from fastclf.runs.directory import new_run, reopened_run
 from fastclf.runs.keeper import RunKeeper
 from fastclf.runs.lock import locked
 from fastclf.runs.run import choose, resume, train
@@ -178,10 +178,10 @@ def test_a_spoilt_checkpoint_is_passed_over_with_a_warning(how: str, tmp_path: P
     SPOILT[how](run / "checkpoint", numbers)
     warnings = resume(wanted, run).summary["warnings"]
     assert f"{numbers[-1]:08d}.json: " in warnings[0]
-    assert "this checkpoint is passed over" in warnings[0]
+    assert "this checkpoint is skipped" in warnings[0]
     if how == "all":
         assert len(warnings) == len(numbers) + 1
-        assert "none is left, so the fit starts again" in warnings[-1]
+        assert "no usable checkpoint, so the fit restarts" in warnings[-1]
     else:
         assert len(warnings) == 1
     whole = train(wanted, tmp_path / "whole").path
@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_run_is_passed_over(tmp_path: Path):
     shutil.copytree(other / "checkpoint", run / "checkpoint")
     (run / "checkpoint" / "origin.json").unlink()
     warnings = resume(wanted, run).summary["warnings"]
-    assert warnings and all("shape" in line or "none is left" in line for line in warnings)
+    assert warnings and all("shape" in line or "no usable checkpoint" in line for line in warnings)
     assert_same_model(run, train(wanted, tmp_path / "whole").path)
 
 
@@ -291,7 +291,7 @@ def test_other_versions_get_a_warning(tmp_path: Path):
     values["versions"]["numpy"] = "1.0"
     origin.write_text(json.dumps(values))
     (line,) = resume(wanted, run).summary["warnings"]
-    assert line.startswith("the run began with numpy 1.0 and goes on with")
+    assert line.startswith("the run began with numpy 1.0 and is resumed with")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"recipe": 1}', "[" * 100_000])
@@ -313,7 +313,7 @@ def test_a_file_that_changes_while_it_is_read(table: Path, tmp_path: Path, monke
         return dataset
 
     monkeypatch.setattr(module, "read_dataset", read_while_somebody_writes)
-    with pytest.raises(DataError, match="digits.npz: has changed while it was read"):
+    with pytest.raises(DataError, match="digits.npz: changed while it was read"):
         train(recipe(data={"path": str(table)}, **ADAM), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -327,7 +327,7 @@ def test_two_runs_in_one_directory_are_refused(tmp_path: Path):
                 start(wanted, run)
     with new_run(tmp_path / "new"), pytest.raises(RunError, match="new: in use by process"):
         train(wanted, tmp_path / "new")
-    with pytest.raises(RunError, match="run exists and isn't empty; go on with what is there by"):
+    with pytest.raises(RunError, match="run exists and isn't empty; resume that run with"):
         train(wanted, run)
     resume(wanted, run)
     with pytest.raises(RunError, match="isn't empty; name another directory"):
@@ -347,7 +347,7 @@ def test_metrics_end_where_a_fit_goes_on(tmp_path: Path):
     for before in (whole, cut, b"", b"\xff\n\n{}\n", whole + b"{"):
         for count in (0, 3, 5):
             path.write_bytes(before)
-            with old_run(tmp_path / "run") as run:
+            with reopened_run(tmp_path / "run") as run:
                 run.rewind_metrics(lines[:count])
                 run.write_metrics({"iteration": count + 1})
             expected = b"".join(whole.splitlines(keepends=True)[:count])
@@ -459,7 +459,7 @@ def test_resuming_at_the_prompt(digits: str):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "fastclf: interrupted; kept run; go on with: fastclf train --resume run\n"
+    assert errors == "fastclf: interrupted; saved in run; resume with: fastclf train --resume run\n"
     assert Checkpoints(run / "checkpoint", 2).numbers()
     changed = CliRunner().invoke(main, ["train", "--resume", "run", "--set", "model.C=2.0"])
     assert (changed.exit_code, changed.stdout) == (2, "")
@@ -470,7 +470,7 @@ def test_resuming_at_the_prompt(digits: str):
     before = tree(run)
     again = CliRunner().invoke(main, ["train", "--resume", "run", "--json"])
     assert again.exit_code == 0
-    assert again.stderr == "run: the run is complete; nothing is left to do\n"
+    assert again.stderr == "run: the run is already complete\n"
     assert json.loads(again.stdout)["n_iter"] == 40
     assert tree(run) == before
     other = CliRunner().invoke(main, ["train", "--resume", "run", "--set", "model.C=2.0"])
@@ -484,7 +484,7 @@ def test_resuming_at_the_prompt(digits: str):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a recipe with --config, or a run that was stopped with --resume"),
+        ([], "name a recipe with --config, or a stopped run with --resume"),
         (["--resume", "nowhere"], "nowhere: no such directory; name the directory of a run"),
         (["--resume", "."], ".: isn't the directory of a run, because it has no config.toml"),
         (["--resume", "run", "--out", "other"], "leave out --out"),

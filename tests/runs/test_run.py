@@ -191,7 +191,7 @@ def test_an_interrupted_run_keeps_its_steps_and_has_no_summary(tmp_path: Path, m
 
         yield view
 
-    monkeypatch.setattr("fastclf.runs.watching.progress_view", impatient)
+    monkeypatch.setattr("fastclf.runs.monitoring.progress_view", impatient)
     with pytest.raises(KeyboardInterrupt):
         train(recipe(solver={"name": "adam"}), tmp_path / "run")
     files = {file.name for file in (tmp_path / "run").iterdir()}

@@ -252,7 +252,7 @@ def test_changed_data_are_refused(tmp_path: Path):
 def test_what_needs_all_rows_is_refused(tmp_path: Path):
     data = {**tables(tmp_path), "stream": True}
     run = train(recipe(data), tmp_path / "run")
-    with pytest.raises(RunError, match="don't fit into memory"):
+    with pytest.raises(RunError, match="aren't held in memory"):
         evaluate_run(open_run(run.path), None)
     judged = evaluate_run(open_run(run.path), Path(data["test_path"]))
     (figures,) = judged.parts.values()

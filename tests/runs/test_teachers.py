@@ -74,7 +74,9 @@ def test_a_file_columns_and_the_estimator_agree(flowers: Path, tmp_path: Path):
     wanted = recipe(without, teacher_file=file, temperature=3.0)
     parts = split_and_prepare(read_dataset(wanted.data, wanted.distill), wanted.data, 0)
     student = DistilledClassifier(None, temperature=3.0)
-    student.fit(parts.prepared(parts.train.X), parts.train.y, teacher_logits=parts.train.told)
+    student.fit(
+        parts.prepared(parts.train.X), parts.train.y, teacher_logits=parts.train.teacher_outputs
+    )
     np.testing.assert_allclose(student.coef_.T, theta(result)[:-1], rtol=1e-6)
 
 
@@ -229,7 +231,9 @@ def test_evaluation_knows_what_the_teacher_said(tmp_path: Path):
     assert again == result.summary["metrics"]["test"] and "kl_to_teacher" in again
     for content in (b"PK", b"", npz_bytes(test=np.ones((3, 3))), npz_bytes(test=np.array(["a"]))):
         (tmp_path / "run" / "teacher.npz").write_bytes(content)
-        with pytest.raises(RunError, match="teacher.npz: isn't what a teacher said.*train the run"):
+        with pytest.raises(
+            RunError, match="teacher.npz: doesn't hold a teacher's probabilities.*train the run"
+        ):
             evaluate_run(run)
     (tmp_path / "run" / "teacher.npz").unlink()
     assert "kl_to_teacher" not in evaluate_run(run).parts["test"].metrics

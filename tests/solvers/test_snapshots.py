@@ -14,7 +14,7 @@ import fastclf
 from fastclf.losses import Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import from_C
-from fastclf.runs.plain import check_alike, from_plain, to_plain
+from fastclf.runs.serialization import check_compatible, pack, unpack
 from fastclf.solvers import (
     LBFGS,
     SGD,
@@ -41,7 +41,7 @@ class Recorder:
         self.objective = objective
 
     def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
-        arrays, tree = to_plain(take(), {"objective": self.objective})
+        arrays, tree = pack(take(), {"objective": self.objective})
         self.kept.append((save(arrays), json.dumps(tree)))
 
 
@@ -53,9 +53,9 @@ class Return:
         self.looked = 0
 
     def start(self, objective: Any, first: Snapshot) -> Snapshot:
-        found = from_plain(self.arrays, self.tree, {"objective": objective})
-        check_alike(found, first)
-        check_alike(found.state, first.state)
+        found = unpack(self.arrays, self.tree, {"objective": objective})
+        check_compatible(found, first)
+        check_compatible(found.state, first.state)
         return found
 
     def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
@@ -219,8 +219,8 @@ def test_arrays_keep_their_order_and_what_they_share():
     a = np.arange(6.0).reshape(2, 3)
     value = {"c": a, "f": np.asfortranarray(a), "again": a, "number": np.float32(0.1)}
     value |= {"flag": np.True_, "none": np.empty((0, 0), np.float32), "inf": float("inf")}
-    arrays, tree = to_plain(value, {})
-    back = from_plain(load(save(arrays)), json.loads(json.dumps(tree)), {})
+    arrays, tree = pack(value, {})
+    back = unpack(load(save(arrays)), json.loads(json.dumps(tree)), {})
     assert back["c"] is back["again"]
     assert back["c"].flags.c_contiguous and back["f"].flags.f_contiguous
     assert back["c"].flags.writeable
@@ -231,7 +231,7 @@ def test_arrays_keep_their_order_and_what_they_share():
 def test_what_cannot_be_kept():
     for value in (object(), fastclf.LogisticRegression(), np.array([None]), lambda: None):
         with pytest.raises(TypeError, match="can't be kept"):
-            to_plain(value, {})
+            pack(value, {})
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_what_cannot_be_kept():
 )
 def test_hostile_trees(tree: Any):
     with pytest.raises(ValueError):
-        from_plain({"0": np.ones(2)}, tree, {})
+        unpack({"0": np.ones(2)}, tree, {})
 
 
 def test_a_state_of_other_data_is_refused():
@@ -263,8 +263,8 @@ def test_a_state_of_other_data_is_refused():
         Adam(**BATCHES).init(other(), np.zeros(other_shape)),
         LBFGS().init(make(), np.zeros(shape)),
     ]
-    check_alike(states[0], states[0])
+    check_compatible(states[0], states[0])
     with pytest.raises(ValueError, match=r"u of shape \(4, 5\) and float64, not \(4, 6\)"):
-        check_alike(states[1], states[0])
+        check_compatible(states[1], states[0])
     with pytest.raises(ValueError, match="a QuasiNewtonState, where a MinibatchState is needed"):
-        check_alike(states[2], states[0])
+        check_compatible(states[2], states[0])

@@ -1,4 +1,4 @@
-"""The data sets that recipes can name, for a terminal."""
+"""The table of data sets that ``fastclf datasets`` prints."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ COLUMNS = {"task": "task", "rows": "n_rows", "features": "n_features"}
 
 
 def print_datasets(entries: Sequence[Entry], console: Console, verbose: bool = False) -> None:
-    """Print a row for each data set; more of what cards say if ``verbose``."""
+    """Print a row for each data set, with licence and origin if ``verbose``."""
     more = {"licence": "licence", "origin": "origin"} if verbose else {}
     columns = COLUMNS | more
     table = Table("kind")

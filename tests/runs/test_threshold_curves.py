@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from fastclf.runs.curves import MOST_LABELS, THRESHOLDS, threshold_curves
+from fastclf.runs.threshold_curves import MOST_LABELS, THRESHOLDS, threshold_curves
 
 
 def test_threshold_curves_agree_with_scikit_learn(rng: np.random.Generator):

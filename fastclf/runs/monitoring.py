@@ -1,4 +1,4 @@
-"""What hears a run while it goes on: its warnings, the steps of its fit, and Ctrl-C."""
+"""Monitoring of a run in progress: its warnings, the steps of its fit, and Ctrl-C."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,24 +16,24 @@ from fastclf.runs.progress import progress_view
 from fastclf.solvers import Progress, keeping, observing
 
 
-class Watch:
-    """Hears the fit of a run, and knows the warnings of the whole run.
+class RunMonitor:
+    """Records the steps of a run's fit, its checkpoints, its time and its warnings.
 
     Parameters
     ----------
     directory : RunDirectory
-        Where metrics and checkpoints are kept.
+        Where metrics and checkpoints are written.
     table : CheckpointTable
-        How often there is a checkpoint.
+        How often checkpoints are written.
     console : rich.console.Console, optional
         Where progress is shown.
     caught : list of warnings.WarningMessage
-        Grows with each warning.
+        The warnings of the run so far; the list grows.
 
     Attributes
     ----------
     fit_seconds : float
-        What the fit took, with its time before the run was stopped.
+        The time of the fit, including the time before the run was stopped and resumed.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Watch:
 
     @contextmanager
     def fit(self, n_rows: int) -> Iterator[None]:
-        """Have the fit in the block write metrics and checkpoints, and show progress.
+        """Let the fit in the block write metrics and checkpoints, and show its progress.
 
-        It goes on from a checkpoint if there is one, and Ctrl-C waits for its step. One that has
-        come too late for the fit is raised at the end.
+        The fit resumes from a checkpoint if there is one. Ctrl-C waits for the end of its step; one
+        that comes after the last step is raised at the end of the block.
         """
 
         def observe(progress: Progress) -> None:
@@ -72,14 +72,14 @@ class Watch:
             self.fit_seconds = perf_counter() - start + keeper.earlier_seconds
             self._earlier_warnings = keeper.earlier_warnings
 
-    def tell(self, lines: Iterable[str]) -> None:
-        """Show lines where progress is shown."""
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines to the console that shows progress, if any."""
         for line in lines:
             if self.console is not None:
                 self.console.out(line, highlight=False)
 
     def warnings(self) -> list[str]:
-        """Return each warning once, on one line, with those before the run was stopped."""
+        """Return each warning once, as one line, including those before the run was stopped."""
         return list(dict.fromkeys([*self._earlier_warnings, *self._new_warnings()]))
 
     @contextmanager
@@ -89,33 +89,33 @@ class Watch:
                 self.directory.checkpoints(self.table.keep),
                 self.table,
                 interrupt,
-                warned=self._new_warnings,
-                go_on=self._rewind,
-                damaged=self._tell_damaged,
+                current_warnings=self._new_warnings,
+                on_start=self._rewind,
+                on_damaged=self._warn_damaged,
             )
             with keeping(keeper):
                 yield keeper
         if interrupt.requested:
             raise KeyboardInterrupt
 
-    def _rewind(self, heard: list[Progress]) -> None:
-        self.directory.rewind_metrics([asdict(progress) for progress in heard])
+    def _rewind(self, steps: list[Progress]) -> None:
+        self.directory.rewind_metrics([asdict(progress) for progress in steps])
 
-    def _tell_damaged(self, what: str) -> None:
-        self.tell([f"warning: {what}"])  # at once, because it may cost hours
-        warnings.warn(what, stacklevel=1)
+    def _warn_damaged(self, message: str) -> None:
+        self.print_lines([f"warning: {message}"])  # now, because hours of the fit may be lost
+        warnings.warn(message, stacklevel=1)
 
     def _new_warnings(self) -> list[str]:
         return list(dict.fromkeys(" ".join(str(one.message).split()) for one in self.caught))
 
 
 @contextmanager
-def watching(
+def monitored_run(
     directory: RunDirectory, table: CheckpointTable, console: Console | None
-) -> Iterator[Watch]:
-    """Give what hears the fit of a run, which is in the block, and its warnings for users."""
+) -> Iterator[RunMonitor]:
+    """Yield the monitor of the run in the block; it records all warnings meant for users."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         for category in (UserWarning, RuntimeWarning, FutureWarning):
             warnings.simplefilter("always", category)
-        yield Watch(directory, table, console, caught)
+        yield RunMonitor(directory, table, console, caught)

@@ -1,4 +1,4 @@
-"""The files that a run reads, to which nobody is to write meanwhile."""
+"""Detection of input files that change while a run reads them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +10,20 @@ Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files and folders, and how they were: size and time of the last change.
+class InputFiles:
+    """The input files of a run, each with its size and the time of its last change.
 
     Attributes
     ----------
     stamps : dict of Path to stamp
-        None for what isn't there.
+        Size in bytes and modification time in ns of each file and folder; None if it can't be read.
     """
 
     stamps: dict[Path, Stamp | None]
 
     @classmethod
-    def of(cls, table: DataTable, distill: DistillTable | None = None) -> "Files":
-        """Return those that a recipe names; to be called before they are read."""
+    def of(cls, table: DataTable, distill: DistillTable | None = None) -> "InputFiles":
+        """Return the files that a recipe names; to be called before they are read."""
         names = [table.path, table.target_path, table.test_path, table.card]
         if distill is not None:
             names.append(distill.teacher_file)
@@ -33,17 +33,17 @@ class Files:
         return cls({path: _stamp(path) for path in found})
 
     def check(self) -> None:
-        """Check that nobody has written to them since.
+        """Check that the files haven't changed since.
 
         Raises
         ------
         DataError
-            If somebody has.
+            If one has.
         """
         for path, before in self.stamps.items():
             if _stamp(path) != before:
                 raise DataError(
-                    f"{path}: has changed while it was read; start again when nobody writes to it"
+                    f"{path}: changed while it was read; start again when nothing writes to it"
                 )
 
 
@@ -51,5 +51,5 @@ def _stamp(path: Path) -> Stamp | None:
     try:
         state = path.stat()
     except OSError:
-        return None  # whoever reads it says what is wrong
+        return None  # reading the file raises the error
     return state.st_size, state.st_mtime_ns

@@ -1,8 +1,8 @@
-"""Dataclasses of arrays and scalars as named arrays and JSON, and back, with the same bits.
+"""Conversion of solver states (dataclasses) to named arrays and JSON, and back, bit for bit.
 
-Nothing is ever executed: a class is one of those that are named here, and is given its fields as
-they are. Arrays keep their order in memory, on which the bits of a product may depend, and what is
-one array at two places is one array again.
+Reading executes no code from the file: only the classes in `fastclf.solvers.states` are created,
+without calling their ``__init__``. Arrays keep their memory order, because the rounding of a matrix
+product can depend on it. An array that occurs at two places is stored once and shared again.
 """
 
 import types
@@ -17,26 +17,26 @@ from fastclf.solvers.states import STATES
 _NAMES = {kind: name for name, kind in STATES.items()}
 
 
-def to_plain(value: Any, known: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
-    """Return named arrays, and a tree that JSON can hold and that refers to them.
+def pack(value: Any, known: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
+    """Convert a value to named arrays, and a tree of JSON values that refers to them.
 
     Parameters
     ----------
     value : object
-        None, a scalar, a string, an array, a tuple, list or dict of such, or a dataclass of
-        :mod:`fastclf.solvers.states`.
+        None, a scalar, a string, an array, a dataclass of :mod:`fastclf.solvers.states`, or a
+        tuple, list or dict of such values.
     known : mapping of str to object
-        What isn't taken apart, but referred to by its name.
+        Objects to refer to by name instead of storing them.
 
     Raises
     ------
     TypeError
-        If there is anything else in it.
+        If ``value`` contains anything else.
 
     Examples
     --------
-    >>> arrays, tree = to_plain({"a": np.ones(2), "b": (None, 1.5)}, {})
-    >>> list(arrays), from_plain(arrays, tree, {})
+    >>> arrays, tree = pack({"a": np.ones(2), "b": (None, 1.5)}, {})
+    >>> list(arrays), unpack(arrays, tree, {})
     (['0'], {'a': array([1., 1.]), 'b': (None, 1.5)})
     """
     writer = _Writer(known)
@@ -44,13 +44,13 @@ def to_plain(value: Any, known: Mapping[str, Any]) -> tuple[dict[str, np.ndarray
     return writer.arrays, tree
 
 
-def from_plain(arrays: Mapping[str, np.ndarray], tree: Any, known: Mapping[str, Any]) -> Any:
-    """Return what :func:`to_plain` took apart.
+def unpack(arrays: Mapping[str, np.ndarray], tree: Any, known: Mapping[str, Any]) -> Any:
+    """Return the value from which :func:`pack` made the arrays and the tree.
 
     Raises
     ------
     ValueError
-        If the tree is none of its trees, or a field isn't of the kind that its class declares.
+        If the tree isn't one that `pack` returns, or a field doesn't have its declared type.
     """
     try:
         return _Reader(arrays, known).value(tree)
@@ -58,8 +58,8 @@ def from_plain(arrays: Mapping[str, np.ndarray], tree: Any, known: Mapping[str, 
         raise ValueError(f"not the parts of a state ({problem})") from None
 
 
-def check_alike(value: Any, first: Any) -> None:
-    """Check that a state is of the same class as another, with arrays of the same shapes.
+def check_compatible(value: Any, first: Any) -> None:
+    """Check that a state has the class of another one, and arrays of its shapes and dtypes.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def check_alike(value: Any, first: Any) -> None:
                     f"{other.dtype}"
                 )
         elif is_dataclass(own) and type(own) is type(other):
-            check_alike(own, other)
+            check_compatible(own, other)
 
 
 class _Writer:
@@ -145,7 +145,7 @@ class _Reader:
         return self.instance(STATES[tree["is"]], tree["fields"])
 
     def array(self, name: str, order: str) -> np.ndarray:
-        if name not in self.made:  # a copy, because what is read from a file can't be written to
+        if name not in self.made:  # copied, because arrays from a file are read-only
             self.made[name] = np.array(self.arrays[name], order="F" if order == "F" else "C")
         return self.made[name]
 
@@ -168,7 +168,7 @@ def _kept(kind: type) -> list[Field]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value can be of an annotated type, as far as a look at its outside tells."""
+    """Tell whether a value can have an annotated type, without checking the items of containers."""
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
         return any(_fits(value, choice) for choice in get_args(hint))
@@ -179,5 +179,5 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is int:
         return isinstance(value, int | np.integer)
     if origin is Any or not isinstance(origin, type) or getattr(origin, "_is_protocol", False):
-        return True  # as has what needs some methods only
+        return True  # protocols can't be checked
     return isinstance(value, origin)
