@@ -5,7 +5,7 @@ It reports progress, stops early and takes snapshots; solvers have only ``init``
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,12 +13,9 @@ import numpy as np
 from fastclf.errors import FastclfError
 from fastclf.objective import Objective
 from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
-from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer, unobserved
+from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer
 from fastclf.solvers.snapshots import Snapshot, the_keeper
 from fastclf.threads import single_threaded_blas
-
-_NEGLIGIBLE_IN_SAMPLE = 1e-3
-"""``negligible`` for a sample, whose optimum is not exactly that of all rows."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +61,6 @@ class State(Protocol):
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now."""
-
-
-class OfProblems:
-    """Objective and gradient norm of a :class:`State` of M problems.
-
-    ``values`` (M,) are their objectives. ``norms`` (M,) are the largest absolute entries of their
-    gradients or, under an L1 penalty, the largest violations of optimality.
-    """
-
-    values: np.ndarray
-    norms: np.ndarray
-
-    @property
-    def objective(self) -> float:
-        """The mean value over the problems."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest norm."""
-        return float(self.norms.max(initial=0.0))
 
 
 class Solver(Protocol):
@@ -258,13 +234,3 @@ def minimize(
         state=state,
         counts=getattr(state, "counts", np.full(objective.n_problems, state.iteration)),
     )
-
-
-def optimum_of_sample(objective: Objective, theta: np.ndarray, solver: Any) -> np.ndarray:
-    """Return theta (d + 1, M K) near the optimum on a sample of ``solver.sample`` rows.
-
-    It has the same C, so its optimum is near that of all rows.
-    """
-    inner = replace(solver, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE)
-    with unobserved():
-        return minimize(objective.sample(solver.sample), theta, inner).theta

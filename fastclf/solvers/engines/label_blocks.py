@@ -9,42 +9,34 @@ from fastclf.kernels.runtime.lanes import LANES
 from fastclf.kernels.steps.labels import COUNT, STUCK
 from fastclf.objective import Objective
 from fastclf.solvers.engines.label_block import LabelBlock, LabelDescent, blocks_at, joined
-from fastclf.solvers.loop import OfProblems, minimize
+from fastclf.solvers.exact import ExactState
+from fastclf.solvers.loop import minimize
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.progress import is_watched, unobserved
+from fastclf.solvers.progress import observing, the_observer
 from fastclf.solvers.stopping import Stopping
 
 _PATIENCE = 20
 """Passes after which labels that still run get Hessians of their own, and later newer ones."""
 
 
-@dataclass
-class LabelBlocksState(OfProblems):
-    """State of M labels: the running ones are in blocks, all others in ``point`` (d + 1, M).
+@dataclass(kw_only=True)
+class LabelBlocksState(ExactState):
+    """State of M labels: the running ones are in blocks, all others in ``point``.
 
-    ``values``, ``norms``, ``counts`` and ``stuck`` (M,) of all labels are as in
-    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`. ``age`` counts the passes since Hessians
-    of single labels were computed; ``hard`` says that some were.
+    ``counts`` (M,) are the steps of each label. ``age`` counts the passes since Hessians of single
+    labels were computed; ``hard`` says that some were.
     """
 
-    point: np.ndarray
-    values: np.ndarray
-    norms: np.ndarray
     counts: np.ndarray
-    stuck: np.ndarray
     blocks: list[LabelBlock]
     inverse: MomentsInverse
     stopping: Stopping
-    scale: float
     max_iter: int
     memory: int
     single: bool
     age: int = 0
     hard: bool = False
-    iteration: int = 0
-    status: str = "running"
-    learning_rate: None = field(default=None, init=False)
     descent: LabelDescent | None = field(default=None, metadata={"follows": True})
 
     @classmethod
@@ -59,13 +51,22 @@ class LabelBlocksState(OfProblems):
     ) -> "LabelBlocksState":
         """Return the state at theta (d + 1, M), where one pass evaluates all labels."""
         M = objective.n_problems
-        blocks = blocks_at(objective, theta, memory)
-        numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
-        scale = objective.value_at_zero
-        single = objective.dtype == np.float64 and stopping.allows_single()
-        state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
+        state = cls(
+            point=theta,
+            values=np.zeros(M),
+            norms=np.zeros(M),
+            stuck=np.zeros(M, bool),
+            scale=objective.value_at_zero,
+            counts=np.zeros(M, int),
+            blocks=blocks_at(objective, theta, memory),
+            inverse=inverse,
+            stopping=stopping,
+            max_iter=max_iter,
+            memory=memory,
+            single=objective.dtype == np.float64 and stopping.allows_single(),
+        )
         state._advance(objective, 1)
-        if single and not stopping.allows_single(state.gradient_norm):
+        if state.single and not stopping.allows_single(state.gradient_norm):
             state.single = False
             state.blocks = blocks_at(objective, theta, memory)
             state._advance(objective, 1)
@@ -76,7 +77,7 @@ class LabelBlocksState(OfProblems):
         if self.age >= _PATIENCE:
             self._renew(objective)
         # Both numbers divide the patience, so that Hessians are taken at the same points.
-        passes = 1 if is_watched() else self._descent_of(objective).most_passes
+        passes = 1 if the_observer() is not None else self._descent_of(objective).most_passes
         self._advance(objective, passes)
         self.age += passes
         if not self.blocks and self.single:
@@ -138,7 +139,7 @@ class LabelBlocksState(OfProblems):
             return
         part = objective.part(None, labels, objective.n_threads)
         newton: Any = Newton(tol=tol, max_iter=self.max_iter, negligible=self.stopping.negligible)
-        with unobserved():
+        with observing(None):
             result = minimize(part, np.zeros((len(self.point), labels.size)), newton)
         values, gradient = part.value_and_grad(result.theta)
         norms = np.abs(gradient).max(axis=0)
