@@ -10,7 +10,6 @@ import scipy.sparse
 from fastclf import threads
 from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.loss.softmax import TILE
-from fastclf.kernels.passes import minibatch
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime.arrays import copy
@@ -28,6 +27,8 @@ _COPIED = 1 << 17
 
 class DenseFeatures:
     """A dense X (n, d), C-contiguous, float32 or float64."""
+
+    products = dense
 
     def __init__(self, X: np.ndarray) -> None:
         self.X = X
@@ -47,22 +48,6 @@ class DenseFeatures:
         if way == COPIES:
             return partial(_pass_over_copies, passes.value_and_grad(kind, dense))
         return None
-
-    def run_batches(self, kind: Kind) -> Callable:
-        """Return the kernel of minibatch training."""
-        return minibatch.run_batches(kind, dense)
-
-    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights (d, C) as the kernels hold them, (C, d)."""
-        return np.ascontiguousarray(weights.T, dtype=self.dtype)
-
-    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights of the kernels as (d, C)."""
-        return weights.T
-
-    def rows(self, index: np.ndarray) -> "DenseFeatures":
-        """Return the features of some rows."""
-        return DenseFeatures(self.X[index])
 
     def columns(self, index: np.ndarray) -> np.ndarray:
         """Return a copy of some columns of X."""
@@ -91,7 +76,7 @@ class DenseFeatures:
         row_weights, total = weights.astype(self.dtype), weights.sum()
         if full:
             return self._matrix(row_weights, total, n_threads, rows)
-        features = self if rows is None else self.rows(rows)
+        features = self if rows is None else DenseFeatures(self.X[rows])
         return features._diagonal(row_weights, total, n_threads)
 
     def _diagonal(
@@ -212,24 +197,14 @@ def _blocks_in(
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
 
+    products = sparse
+
     def __init__(self, X: Any) -> None:
         self.X = X
         self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz
-
-    def run_batches(self, kind: Kind) -> Callable:
-        """Return the kernel of minibatch training."""
-        return minibatch.run_batches(kind, sparse)
-
-    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights (d, C) as the kernels hold them."""
-        return np.ascontiguousarray(weights, dtype=self.dtype)
-
-    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights of the kernels as (d, C)."""
-        return weights
 
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""

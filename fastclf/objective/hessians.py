@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from fastclf.kernels.passes import narrow
 from fastclf.losses import Softmax
-from fastclf.objective import matrices, narrow
+from fastclf.objective import matrices
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.features import CSRFeatures
 from fastclf.objective.moments import Hessian
@@ -12,27 +13,17 @@ from fastclf.targets import Target
 
 def dense_hessian(
     arrays: Arrays,
-    logits: np.ndarray,
     rows: np.ndarray | None,
+    logits: np.ndarray,
     target: Target,
     shares: np.ndarray,
     whole: bool,
     n_threads: int | None,
 ) -> Hessian:
-    """Return the Hessian from the logits (m, M K) of some rows of a dense X, by BLAS.
+    """Return the Hessian of some ``rows`` (m,) of a dense X, or of all rows for None, by BLAS.
 
-    Parameters
-    ----------
-    arrays : Arrays
-    logits : ndarray of shape (m, M K)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
-    target : Target
-        Of these rows.
-    shares : ndarray of shape (1, m) or (M, m)
-        Weights that sum to 1.
-    whole : bool
-        A matrix for each problem instead of each column.
+    ``logits`` (m, M K) and ``target`` are those of the rows, ``shares`` (1, m) or (M, m) their
+    weights, which sum to 1.
     """
     X, center, K = arrays.features.X, arrays.center, arrays.n_outputs
     slopes = arrays.loss.curvature(logits, target, K)
@@ -56,21 +47,21 @@ def dense_hessian(
 
 def sparse_hessian(
     arrays: Arrays,
-    logits: np.ndarray,
     features: CSRFeatures,
+    logits: np.ndarray,
     target: Target,
+    shares: np.ndarray,
     whole: bool,
     n_threads: int | None,
 ) -> Hessian:
-    """Return the Hessian from the logits (m, M K) of the rows of ``features``."""
+    """Return the Hessian of the rows of ``features``; see :func:`dense_hessian`."""
     K, q = arrays.n_outputs, arrays.features.shape[1] + 1
-    slopes = matrices.slopes_of_pairs(arrays.loss, logits, target, K, whole)
+    slopes = matrices.slopes_of_pairs(arrays.loss, logits, target, shares, K, whole)
     blocks = matrices.sparse_blocks(tuple(features.canonical), slopes, arrays.center, n_threads)
     if whole and K > 1:
-        side = K * q
-        whole_matrices = np.empty((logits.shape[1] // K, side, side))
-        narrow.assemble(blocks, whole_matrices)
-        blocks = whole_matrices
+        problems = np.empty((logits.shape[1] // K, K * q, K * q))
+        narrow.assemble(blocks, q, problems)
+        blocks = problems
     return Hessian(arrays.center.astype(np.float64), blocks)
 
 

@@ -18,15 +18,9 @@ def logits_of(
     rows: np.ndarray | None,
     n_threads: int | None,
 ) -> np.ndarray:
-    """Return the logits (m, C) of some rows, in the dtype of the features.
+    """Return the logits (m, C) of ``rows`` (m,) in the dtype of the features; None for all rows.
 
-    Parameters
-    ----------
-    features : DenseFeatures or CSRFeatures
-        Of all rows where they are dense, of the chosen ones where they are sparse.
-    theta : ndarray of shape (d + 1, C)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
+    Dense features are those of all rows, sparse ones those of the chosen rows.
     """
     X: Any = features.X
     theta = theta.astype(features.dtype)
@@ -35,7 +29,7 @@ def logits_of(
     if n * features.shape[1] <= _SMALL:
         return (X if is_sparse or rows is None else X[rows]) @ theta[:-1] + theta[-1]
     logits = np.empty((n, theta.shape[1]), features.dtype)
-    w, b = features.to_kernel(theta[:-1]), theta[-1].copy()
+    w, b = np.ascontiguousarray(theta[:-1]), theta[-1].copy()
     entries = features.entries / max(features.shape[0], 1)
     pieces = threads.chunks(n, entries * (1 + 0.1 * theta.shape[1]))
 

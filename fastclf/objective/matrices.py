@@ -50,14 +50,8 @@ def diagonal_blocks(
 ) -> np.ndarray:
     """Return a matrix (C, d + 1, d + 1) for each column: moments of the rows, weighted by slopes.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
-    center : ndarray of shape (d,)
-    slopes : ndarray of shape (m, C)
-        The second derivative in each logit times the share of each row.
+    Only ``rows`` (m,) of X count, or all for None. ``slopes`` (m, C) are the second derivatives in
+    each logit times the share of each row.
     """
     d = X.shape[1]
     n, C = slopes.shape
@@ -100,16 +94,8 @@ def whole(
 ) -> np.ndarray:
     """Return the matrix (K (d + 1), K (d + 1)) of a softmax, its diagonal blocks left out.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
-    center : ndarray of shape (d,)
-    shares : ndarray of shape (m,)
-        Weights of the rows, which sum to 1.
-    terms : list
-        What :meth:`Softmax.probabilities` returns.
+    Only ``rows`` (m,) of X count, or all for None. Their weights ``shares`` (m,) sum to 1.
+    ``terms`` are what :meth:`Softmax.probabilities` returns.
     """
     d = X.shape[1]
     n, K = terms[0][1].shape
@@ -136,15 +122,15 @@ def whole(
 
 
 def slopes_of_pairs(
-    loss: Loss, logits: np.ndarray, target: Target, K: int, whole: bool
+    loss: Loss, logits: np.ndarray, target: Target, shares: np.ndarray, K: int, whole: bool
 ) -> np.ndarray:
     """Return the second derivative of each row's share of the mean loss, (n, P).
 
     With ``whole``, of a softmax's P pairs of columns, in the order of
-    :mod:`fastclf.kernels.passes.narrow` and with its sign; otherwise of each column.
+    :mod:`fastclf.kernels.passes.narrow` and with its sign; otherwise of each column. ``shares``
+    (1, n) or (M, n) are weights that sum to 1.
     """
     M = logits.shape[1] // K
-    shares = target.weights / target.total_weight[:, None].astype(target.weights.dtype)
     shares = np.repeat(shares, M // len(shares), axis=0).T
     if not (whole and isinstance(loss, Softmax)):
         return loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)

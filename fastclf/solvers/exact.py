@@ -1,7 +1,7 @@
 """What the exact solvers share: hyperparameters, a state, a start on a sample, rows of a matrix."""
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -88,9 +88,9 @@ class ExactSolver:
 
     def _optimum_of_sample(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
         # A sample has the same C, so its optimum is near that of all rows.
-        limits = {"tol": np.inf, "max_iter": 50, "negligible": _NEGLIGIBLE_IN_SAMPLE}
+        limits: Any = {"tol": np.inf, "max_iter": 50, "negligible": _NEGLIGIBLE_IN_SAMPLE}
+        inner: Any = replace(self, sample=0, **limits)
         with observing(None):
-            inner = replace(self, sample=0, **limits)
             return minimize(objective.sample(self.sample), theta, inner).theta
 
 
