@@ -112,7 +112,6 @@ class InMemoryObjective:
         if isinstance(self.features, CSRFeatures):
             self._sparse = SparsePass(self.arrays, n_threads, self.shape, self.costs)
         self._latest: tuple[np.ndarray, Hessian] | None = None
-        self._gathered: tuple[np.ndarray, CSRFeatures] | None = None
         self._order: tuple[tuple[int, int], np.ndarray] | None = None
 
     @cached_property
@@ -211,11 +210,11 @@ class InMemoryObjective:
             found = self._narrow_pass(chosen, theta, size, order)[2]
             assert found is not None
             return self._fixed(found)
-        logits = self._logits(theta, rows)
+        features = self._of_rows(rows)
         shares = self._shares if rows is None else self._shares_of(target)
-        how = logits, target, shares, whole, self.n_threads
-        if self._sparse is not None:
-            return self._fixed(hessians.sparse_hessian(self.arrays, self._of_rows(rows), *how))
+        how = self._logits(features, theta, rows), target, shares, whole, self.n_threads
+        if isinstance(features, CSRFeatures):
+            return self._fixed(hessians.sparse_hessian(self.arrays, features, *how))
         return self._fixed(hessians.dense_hessian(self.arrays, rows, *how))
 
     def curvature(
@@ -224,20 +223,22 @@ class InMemoryObjective:
         """Return second moments of the features; see :meth:`Objective.curvature`."""
         columns = self.n_problems * self.n_outputs
         rows, target = self._some_rows(n_rows)
+        features = self._of_rows(rows)
         weights = target.weights.mean(axis=0, dtype=np.float64)
         logits = np.full(columns, self.loss.largest_curvature(self.n_outputs))
         if theta is not None:
-            slopes = self.loss.curvature(self._logits(theta, rows), target, self.n_outputs)
+            at_theta = self._logits(features, theta, rows)
+            slopes = self.loss.curvature(at_theta, target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        if isinstance(self.features, DenseFeatures):
-            center, second = self.features.moments(weights, full, self.n_threads, rows)
+        if isinstance(features, CSRFeatures):
+            center, second = features.moments(weights, full, self.n_threads)
+        else:
+            center, second = features.moments(weights, full, self.n_threads, rows)
             if full and theta is None and rows is not None:
                 # In a sample, features that few rows have look constant.
                 found = second.diagonal()
                 second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
-        else:
-            center, second = self._of_rows(rows).moments(weights, full, self.n_threads)
         self.passes += weights.size / self.n_rows
         moments = Curvature(center, second, logits)
         return moments if self.fit_intercept else moments.about_zero()
@@ -355,19 +356,17 @@ class InMemoryObjective:
             return None, self.target
         return rows, replace(target, weights=target.weights * up.astype(self.dtype))
 
-    def _logits(self, theta: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        self.passes += (self.n_rows if rows is None else rows.size) / self.n_rows
-        features = self.features if self._sparse is None else self._of_rows(rows)
-        return logits_of(features, theta, rows, self.n_threads)
-
-    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures:
-        # Copying sparse rows takes as long as a pass over them, and callers ask for them twice.
-        assert isinstance(self.features, CSRFeatures)
-        if rows is None:
+    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures | DenseFeatures:
+        # Sparse rows are copied. Dense ones are read from X, where they are.
+        if rows is None or isinstance(self.features, DenseFeatures):
             return self.features
-        if self._gathered is None or self._gathered[0] is not rows:
-            self._gathered = rows, self.features.rows(rows)
-        return self._gathered[1]
+        return self.features.rows(rows)
+
+    def _logits(
+        self, features: CSRFeatures | DenseFeatures, theta: np.ndarray, rows: np.ndarray | None
+    ) -> np.ndarray:
+        self.passes += (self.n_rows if rows is None else rows.size) / self.n_rows
+        return logits_of(features, theta, rows, self.n_threads)
 
     @cached_property
     def _shares(self) -> np.ndarray:

@@ -100,12 +100,7 @@ def whole(
     d = X.shape[1]
     n, K = terms[0][1].shape
     q = K * (d + 1)
-    if n * q <= _SMALL:
-        matrix = np.zeros((q, q), X.dtype)
-        products = np.empty((n, K, d + 1), X.dtype)
-        _subtract(X, rows, slice(0, n), center, shares, terms, products, matrix)
-        return matrix
-    pieces = _pieces(n, q, q, 1)
+    pieces = [(0, n)] if n * q <= _SMALL else _pieces(n, q, q, 1)
     sums = np.zeros((len(pieces), q, q), X.dtype)
     step = max(1, _BLOCK // q)
 

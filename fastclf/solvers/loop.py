@@ -92,18 +92,17 @@ class Solver(Protocol):
         """Advance the state by an iteration, or by a slice of an epoch."""
 
 
-class _BestSoFar:
-    def __init__(self, validation: Objective | None, patience: int | None) -> None:
-        self.validation = validation
-        self.patience = patience
-        self.loss = np.inf
-        self.theta: np.ndarray | None = None
-        self.stale = 0
+@dataclass
+class _Best:
+    """The coefficients of the lowest validation loss, if there is a patience to wait for others."""
 
-    def look(self, theta: np.ndarray) -> float | None:
-        if self.validation is None:
-            return None
-        loss = float(self.validation.value_and_grad(theta)[0].mean())
+    patience: int | None
+    loss: float = np.inf
+    theta: np.ndarray | None = None
+    stale: int = 0
+
+    def look(self, validation: Objective, theta: np.ndarray) -> float:
+        loss = float(validation.value_and_grad(theta)[0].mean())
         if self.patience is not None:
             if loss < self.loss:
                 self.loss, self.theta, self.stale = loss, theta.copy(), 0
@@ -165,7 +164,7 @@ def minimize(
     started = time.perf_counter()
     passes_before = objective.passes
     observers = [o for o in (observer, the_observer()) if o is not None]
-    best = _BestSoFar(validation, solver.early_stopping)
+    best = _Best(solver.early_stopping)
     max_iter = solver.max_iter or 0
     keeper = the_keeper()
     if state is None:
@@ -203,6 +202,7 @@ def minimize(
         solver.step(objective, state)
         status = state.status
         if state.iteration > before:
+            loss = None if validation is None else best.look(validation, state.theta())
             progress = Progress(
                 solver=name,
                 iteration=state.iteration,
@@ -210,7 +210,7 @@ def minimize(
                 objective=state.objective,
                 gradient_norm=state.gradient_norm,
                 learning_rate=state.learning_rate,
-                validation_loss=best.look(state.theta()) if validation is not None else None,
+                validation_loss=loss,
                 seconds=time.perf_counter() - started,
                 passes=objective.passes - passes_before,
             )

@@ -27,7 +27,7 @@ _MOST_SWEEPS = 1000
 class Proposal:
     """The minimum (d + 1, K) of a model, and the decrease of the objective that it promises.
 
-    ``decrease`` is that of the model, ``slope`` its first-order part; both are 0 or more.
+    ``slope`` is the first-order part of the decrease; both are 0 or more.
     """
 
     theta: np.ndarray

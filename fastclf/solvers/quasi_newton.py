@@ -158,8 +158,11 @@ class QuasiNewton(ExactSolver):
             single=single,
         )
 
-    def step(self, objective: Objective, state: QuasiNewtonState) -> None:
+    def step(self, objective: Objective, state: Any) -> None:
         """Take one step of every problem that still runs."""
+        if not isinstance(state, QuasiNewtonState):  # of an engine, which takes its own steps
+            state.step(objective)
+            return
         M = objective.n_problems
         self._refresh(objective, state)
         direction, slopes = self._direct(objective, state)

@@ -41,12 +41,7 @@ class Stopping:
     def is_met(self, norms: np.ndarray, expected: np.ndarray, scale: float) -> np.ndarray:
         """Return a mask (M,) of the problems that are done.
 
-        Parameters
-        ----------
-        norms, expected : ndarray of shape (M,)
-            Gradient norms and expected decreases.
-        scale : float
-            The objective at zero.
+        They have gradient norms and expected decreases (M,); ``scale`` is the objective at zero.
         """
         tol, negligible, much_smaller, modest, _ = self.limits(scale)
         enough = expected <= negligible

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastclf.kernels.runtime.lanes import LANES
-from fastclf.kernels.steps.labels import COUNT, STUCK
+from fastclf.kernels.steps.labels import COUNT, NORM, STATE, STUCK, VALUE
 from fastclf.objective import Objective
 from fastclf.solvers.engines.label_block import LabelBlock, LabelDescent, blocks_at, joined
 from fastclf.solvers.exact import ExactState
@@ -125,7 +125,7 @@ class LabelBlocksState(ExactState):
             self.stopping = replace(self.stopping, negligible=np.inf)
         self.blocks = blocks_at(objective, self.point, self.memory)
         for block in self.blocks:
-            block.numbers[COUNT, : block.labels.size] = self.counts[block.labels]
+            block.number(COUNT)[:] = self.counts[block.labels]
         self._advance(objective, 1)
         if self.hard:
             self.age = _PATIENCE
@@ -159,10 +159,10 @@ class LabelBlocksState(ExactState):
         objective.passes += descent(self.blocks, strength, moments, *numbers)
         for block in self.blocks:
             labels, done = block.labels, ~block.running
-            self.values[labels] = block.values
-            self.norms[labels] = block.norms
-            self.counts[labels] = block.counts
-            self.stuck[labels] = block.states == STUCK
+            self.values[labels] = block.number(VALUE)
+            self.norms[labels] = block.number(NORM)
+            self.counts[labels] = block.number(COUNT)
+            self.stuck[labels] = block.number(STATE) == STUCK
             lanes = np.flatnonzero(done)
             self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)

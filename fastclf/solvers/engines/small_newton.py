@@ -20,12 +20,7 @@ _MOST_PIECES = 16
 class NewtonPoint:
     """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.newton`.
 
-    Parameters
-    ----------
-    center : ndarray of shape (d,)
-    w, gradient : ndarray of shape (K, side)
-    blocks : ndarray of shape (P, side, side)
-    numbers : ndarray
+    ``center`` is (d,), ``w`` and ``gradient`` (K, side), ``blocks`` (P, side, side).
     """
 
     center: np.ndarray
@@ -52,15 +47,7 @@ class NewtonPoint:
 
 @dataclass
 class SmallNewtonState:
-    """State of Newton's method on a small problem.
-
-    Parameters
-    ----------
-    point : NewtonPoint
-    stopping : Stopping
-    scale : float
-        The objective at zero.
-    """
+    """State of Newton's method on a small problem; ``scale`` is the objective at zero."""
 
     point: NewtonPoint
     stopping: Stopping
