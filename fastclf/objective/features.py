@@ -21,6 +21,9 @@ from fastclf.targets import for_kernels
 
 _ROWS_OF_A_BLOCK = 512
 
+_SMALL = 1 << 15
+"""Entries up to which NumPy takes all logits in one call."""
+
 _COPIED = 1 << 17
 """Entries of a block of rows that is copied to the dtype of a pass."""
 
@@ -106,25 +109,18 @@ class DenseFeatures:
         products = np.zeros((len(pieces), d, d))
         step = matrices.rows_of_a_block(d)
 
-        def features(block: slice) -> np.ndarray:
-            return self.X[block if rows is None else rows[block]]
-
-        def blocks(i: int) -> Iterator[slice]:
-            start, stop = pieces[i]
-            for first in range(start, stop, step):
-                yield slice(first, min(first + step, stop))
-
         dtype = np.dtype(np.float32) if d >= MANY_FEATURES else self.dtype
 
         def add_sums(i: int) -> None:
-            for block in blocks(i):
-                sums[i] += weights[block] @ features(block)
+            for block in matrices.blocks_of(pieces[i], step):
+                sums[i] += weights[block] @ matrices.some(self.X, rows, block)
 
         def add_products(i: int) -> None:
             part = np.empty((min(step, n), d), dtype)
-            for block in blocks(i):
+            for block in matrices.blocks_of(pieces[i], step):
                 scaled = part[: block.stop - block.start]
-                np.subtract(features(block), center, out=scaled, casting="same_kind")
+                features = matrices.some(self.X, rows, block)
+                np.subtract(features, center, out=scaled, casting="same_kind")
                 scaled *= np.sqrt(weights[block]).astype(dtype, copy=False)[:, None]
                 products[i] += scaled.T @ scaled
 
@@ -154,10 +150,10 @@ def _pass_by_blas(
     values, gw, gb = sums
     products, slopes = np.empty((2, min(_ROWS_OF_A_BLOCK, stop - start), b.size), w.dtype)
     part = np.empty_like(gw)
-    for first, last, rows in _blocks_in(w.dtype, X, start, stop, _ROWS_OF_A_BLOCK):
-        z, g = products[: last - first], slopes[: last - first]
+    for block, rows in _blocks_in(w.dtype, X, (start, stop), _ROWS_OF_A_BLOCK):
+        z, g = products[: len(rows)], slopes[: len(rows)]
         np.matmul(rows, w.T, out=z)
-        kernel((z, *rest), model, first, last, (values, g, gb))
+        kernel((z, *rest), model, block.start, block.stop, (values, g, gb))
         np.matmul(g.T, rows, out=part)
         gw += part
 
@@ -168,30 +164,29 @@ def _pass_over_copies(
     # The same as a kernel of the passes, on copies of some rows in the dtype of w.
     every, w = Data(*data), model[0]
     step = max(1, _COPIED // (TILE * w.shape[1])) * TILE
-    for first, last, rows in _blocks_in(w.dtype, every.X, start, stop, step):
+    for block, rows in _blocks_in(w.dtype, every.X, (start, stop), step):
         part = every._replace(
             X=rows,
-            codes=every.codes[first:last],
-            soft=every.soft[first:last],
-            teacher=every.teacher[first:last],
-            weights=every.weights[:, first:last],
+            codes=every.codes[block],
+            soft=every.soft[block],
+            teacher=every.teacher[block],
+            weights=every.weights[:, block],
         )
         kernel(tuple(part), model, 0, len(rows), sums)
 
 
 def _blocks_in(
-    dtype: np.dtype, X: np.ndarray, start: int, stop: int, step: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    # Blocks of rows as (first, last, rows); if X has another dtype, all are copied to one array.
-    step = min(step, stop - start)
+    dtype: np.dtype, X: np.ndarray, piece: tuple[int, int], step: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    # Blocks and their rows of X; if X has another dtype, all are copied to one array.
+    step = min(step, piece[1] - piece[0])
     room = np.empty((step if dtype != X.dtype else 0, X.shape[1]), dtype)
-    for first in range(start, stop, step):
-        last = min(first + step, stop)
-        rows = X[first:last]
+    for block in matrices.blocks_of(piece, step):
+        rows = X[block]
         if dtype != X.dtype:
-            rows = room[: last - first]
-            copy(X[first:last].reshape(-1), rows.reshape(-1))
-        yield first, last, rows
+            rows = room[: len(rows)]
+            copy(X[block].reshape(-1), rows.reshape(-1))
+        yield block, rows
 
 
 class CSRFeatures:
@@ -261,3 +256,36 @@ class CSRFeatures:
         total = weights.sum()
         center = first.sum(axis=0) / total
         return center, np.maximum(second.sum(axis=0) / total - center**2, 0)
+
+
+def logits_of(
+    features: DenseFeatures | CSRFeatures,
+    theta: np.ndarray,
+    rows: np.ndarray | None,
+    n_threads: int | None,
+) -> np.ndarray:
+    """Return the logits (m, C) of ``rows`` (m,) in the dtype of the features; None for all rows.
+
+    Dense features are those of all rows, sparse ones those of the chosen rows.
+    """
+    X: Any = features.X
+    theta = theta.astype(features.dtype)
+    is_sparse = isinstance(features, CSRFeatures)
+    n = features.shape[0] if is_sparse or rows is None else rows.size
+    if n * features.shape[1] <= _SMALL:
+        return (X if is_sparse or rows is None else X[rows]) @ theta[:-1] + theta[-1]
+    logits = np.empty((n, theta.shape[1]), features.dtype)
+    w, b = np.ascontiguousarray(theta[:-1]), theta[-1].copy()
+    entries = features.entries / max(features.shape[0], 1)
+    pieces = threads.chunks(n, entries * (1 + 0.1 * theta.shape[1]))
+
+    def task(i: int) -> None:
+        piece = slice(*pieces[i])
+        if is_sparse:
+            passes.decision_sparse(features.arrays, w, b, *pieces[i], logits[piece])
+        else:
+            logits[piece] = X[piece if rows is None else rows[piece]] @ theta[:-1] + theta[-1]
+
+    with threads.single_threaded_blas():
+        threads.run(task, len(pieces), n_threads)
+    return logits

@@ -42,7 +42,7 @@ def dense_hessian(
                 by_class[k, :, k] = block
             problems.append(matrix)
         blocks = np.stack(problems)
-    return Hessian(center.astype(np.float64), blocks)
+    return arrays.hessian(blocks)
 
 
 def sparse_hessian(
@@ -62,14 +62,4 @@ def sparse_hessian(
         problems = np.empty((logits.shape[1] // K, K * q, K * q))
         narrow.assemble(blocks, q, problems)
         blocks = problems
-    return Hessian(arrays.center.astype(np.float64), blocks)
-
-
-def without_intercepts(hessian: Hessian) -> Hessian:
-    """Make the rows and columns of the intercepts those of the identity, in place."""
-    d, blocks = hessian.center.size, hessian.blocks
-    intercepts = np.arange(d, blocks.shape[1], d + 1)
-    blocks[:, intercepts] = 0
-    blocks[:, :, intercepts] = 0
-    blocks[:, intercepts, intercepts] = 1
-    return hessian
+    return arrays.hessian(blocks)

@@ -15,8 +15,7 @@ from fastclf.losses import Loss
 from fastclf.objective import hessians
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.batches import batch_records
-from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.logits import logits_of
+from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.narrow import narrow_pass
 from fastclf.objective.protocol import LastPass, Rule
@@ -180,7 +179,7 @@ class InMemoryObjective:
             size = "whole" if hessian else "none"
             values, gradient, found = self._narrow_pass(chosen, theta, size)
             if found is not None:
-                self._latest = theta, chosen.spread_hessian(self._fixed(found))
+                self._latest = theta, chosen.spread_hessian(found)
         elif self._sparse is not None:
             values, gradient = self._sparse(chosen, chosen.columns(theta))
         else:
@@ -209,13 +208,13 @@ class InMemoryObjective:
             size = "whole" if whole else "blocks"
             found = self._narrow_pass(chosen, theta, size, order)[2]
             assert found is not None
-            return self._fixed(found)
+            return found
         features = self._of_rows(rows)
         shares = self._shares if rows is None else self._shares_of(target)
         how = self._logits(features, theta, rows), target, shares, whole, self.n_threads
         if isinstance(features, CSRFeatures):
-            return self._fixed(hessians.sparse_hessian(self.arrays, features, *how))
-        return self._fixed(hessians.dense_hessian(self.arrays, rows, *how))
+            return hessians.sparse_hessian(self.arrays, features, *how)
+        return hessians.dense_hessian(self.arrays, rows, *how)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -342,9 +341,6 @@ class InMemoryObjective:
         gradient[:-1] = gw.sum(axis=0, dtype=np.float64).T
         gradient[-1] = gb.sum(axis=0, dtype=np.float64)
         return values.sum(axis=0), gradient
-
-    def _fixed(self, hessian: Hessian) -> Hessian:
-        return hessian if self.fit_intercept else hessians.without_intercepts(hessian)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
         # The rows of a sample (None: all rows) and their targets.

@@ -10,7 +10,7 @@ for softmax; a sigmoid column has :math:`p (1 - p)`. A distilled loss is a sum o
 that of the targets, and that of the teacher at its temperature.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -41,6 +41,18 @@ def rows_of_a_block(side: int) -> int:
     return max(_BLOCK // side, min(side, _TALL))
 
 
+def blocks_of(piece: tuple[int, int], step: int) -> Iterator[slice]:
+    """Yield the rows of a piece (start, stop) in blocks of up to ``step`` rows."""
+    start, stop = piece
+    for first in range(start, stop, step):
+        yield slice(first, min(first + step, stop))
+
+
+def some(X: np.ndarray, rows: np.ndarray | None, block: slice) -> np.ndarray:
+    """Return a block of the given rows (m,) of X, or of all rows for None."""
+    return X[block if rows is None else rows[block]]
+
+
 def diagonal_blocks(
     X: np.ndarray,
     rows: np.ndarray | None,
@@ -59,7 +71,7 @@ def diagonal_blocks(
     roots = np.sqrt(np.ascontiguousarray(slopes.T, dtype=dtype))
     if n * C * (d + 1) <= _SMALL:
         scaled = np.empty((C, n, d + 1), dtype)
-        centred = (_some(X, rows) - center).astype(dtype, copy=False)
+        centred = (some(X, rows, slice(None)) - center).astype(dtype, copy=False)
         np.multiply(centred, roots[:, :, None], out=scaled[:, :, :d])
         scaled[:, :, d] = roots
         return scaled.transpose(0, 2, 1) @ scaled
@@ -69,13 +81,10 @@ def diagonal_blocks(
 
     def task(i: int) -> None:
         piece, k = divmod(i, C)
-        start, stop = pieces[piece]
-        scaled = np.empty((min(step, stop - start), d + 1), dtype)
-        for first in range(start, stop, step):
-            block = slice(first, min(first + step, stop))
-            part = scaled[: block.stop - first]
-            features = _some(X, block if rows is None else rows[block])
-            np.subtract(features, center, out=part[:, :d], casting="same_kind")
+        scaled = np.empty((min(step, n), d + 1), dtype)
+        for block in blocks_of(pieces[piece], step):
+            part = scaled[: block.stop - block.start]
+            np.subtract(some(X, rows, block), center, out=part[:, :d], casting="same_kind")
             part[:, :d] *= roots[k, block, None]
             part[:, d] = roots[k, block]
             sums[piece, k] += part.T @ part
@@ -105,12 +114,16 @@ def whole(
     step = max(1, _BLOCK // q)
 
     def task(piece: int) -> None:
-        start, stop = pieces[piece]
-        products = np.empty((min(step, stop - start), K, d + 1), X.dtype)
-        for first in range(start, stop, step):
-            block = slice(first, min(first + step, stop))
-            part = products[: block.stop - first]
-            _subtract(X, rows, block, center, shares, terms, part, sums[piece])
+        products = np.empty((min(step, n), K, d + 1), X.dtype)
+        for block in blocks_of(pieces[piece], step):
+            centred = some(X, rows, block) - center
+            part = products[: len(centred)]
+            for share, p in terms:
+                scaled = p[block] * np.sqrt(share * shares[block])[:, None]
+                np.multiply(scaled[:, :, None], centred[:, None, :], out=part[:, :, :d])
+                part[:, :, d] = scaled
+                flat = part.reshape(len(part), q)
+                sums[piece] -= flat.T @ flat
 
     _run(task, len(pieces), n_threads)
     return sums.sum(axis=0)
@@ -164,32 +177,6 @@ def sparse_blocks(
     for block in blocks:
         sparse.move_to_center(center, unused, block)
     return blocks
-
-
-def _subtract(
-    X: np.ndarray,
-    rows: np.ndarray | None,
-    block: slice,
-    center: np.ndarray,
-    shares: np.ndarray,
-    terms: list[tuple[float, np.ndarray]],
-    products: np.ndarray,
-    matrix: np.ndarray,
-) -> None:
-    # Subtract the moments of every row's probabilities times its features: ``products`` (m, K, q)
-    # is room for them.
-    centred = _some(X, block if rows is None else rows[block]) - center
-    d = X.shape[1]
-    for share, p in terms:
-        scaled = p[block] * np.sqrt(share * shares[block])[:, None]
-        np.multiply(scaled[:, :, None], centred[:, None, :], out=products[:, :, :d])
-        products[:, :, d] = scaled
-        flat = products.reshape(len(products), -1)
-        matrix -= flat.T @ flat
-
-
-def _some(X: np.ndarray, rows: np.ndarray | slice | None) -> np.ndarray:
-    return X if rows is None else X[rows]
 
 
 def _pieces(n: int, row: int, side: int, matrices: int) -> list[tuple[int, int]]:

@@ -55,7 +55,7 @@ def narrow_pass(
     matrices = np.empty((groups, q, q))
     narrow.assemble(_total(blocks), d + 1, matrices)
     # Features in float32 that differ by rounding alone must not look different.
-    hessian = Hessian(center.astype(np.float64), matrices.astype(center.dtype, copy=False))
+    hessian = arrays.hessian(matrices.astype(center.dtype, copy=False))
     return _total(values), gradient, hessian
 
 

@@ -10,6 +10,7 @@ from fastclf.kernels.passes import sparse_column
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import logits, sparse
 from fastclf.objective.arrays import Arrays
+from fastclf.objective.matrices import blocks_of
 from fastclf.objective.selection import Selection
 from fastclf.plan import Costs, Shape
 from fastclf.plan.passes import (
@@ -150,17 +151,17 @@ class SparsePass:
         slopes: np.ndarray,
     ) -> None:
         # Slopes of some rows, in blocks that stay in cache.
-        (w, b), (start, stop) = model, piece
+        w, b = model
         kernel = passes.value_and_grad(self.kind, logits)
         step = max(64, _BLOCK // b.size)
         nothing, unused = np.zeros_like(b), np.zeros_like(b)
-        products = np.empty((min(step, stop - start), b.size), b.dtype)
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
-            z = products[: last - first]
-            passes.decision_sparse(self.features.arrays, w, nothing, first, last, z)
+        products = np.empty((min(step, piece[1] - piece[0]), b.size), b.dtype)
+        for block in blocks_of(piece, step):
+            rows = block.start, block.stop
+            z = products[: block.stop - block.start]
+            passes.decision_sparse(self.features.arrays, w, nothing, *rows, z)
             data = chosen.data(z, self.parameters)
-            kernel(data, model, first, last, (values, slopes[first:last], unused))
+            kernel(data, model, *rows, (values, slopes[block], unused))
 
 
 def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:

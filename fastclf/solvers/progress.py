@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,10 +90,8 @@ def the_observer() -> Observer | None:
     return _observer.get()
 
 
-COLUMNS = (
-    *("iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"),
-    *("seconds", "passes"),
-)
+COLUMNS = [entry.name for entry in fields(Progress) if entry.name not in ("solver", "max_iter")]
+"""The fields that a history has a column of."""
 
 
 def columns_of(history: list[Progress]) -> dict[str, np.ndarray]:

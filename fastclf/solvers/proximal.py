@@ -129,7 +129,7 @@ class Proximal(ExactSolver):
         # One step on all features.
         if state.descent is None:
             value = float(state.values[0])
-            state.descent = Descent.at(objective, state.point, value, state.gradient, self.memory)
+            state.descent = Descent(objective, state.point, value, state.gradient, self.memory)
         descent, negligible = state.descent, self.negligible * state.scale
         before, norm = descent.value, state.norms[0]
         descent.run(self._tol, negligible, 1, objective.costs.small_pass)
@@ -163,7 +163,7 @@ class Proximal(ExactSolver):
             rows = slice(None) if features is None else np.append(features, len(point) - 1)
             start, slopes = (a[:, columns][rows].copy() for a in (state.point, state.gradient))
             part = objective.part(features, np.array([m]), n_threads)
-            descent = Descent.at(part, start, float(state.values[m]), slopes, self.memory)
+            descent = Descent(part, start, float(state.values[m]), slopes, self.memory)
             self._solve(descent, state.scale, longest, features is None)
             point[rows, columns] = descent.theta
             state.expected[m] = descent.expected
@@ -200,9 +200,7 @@ class Proximal(ExactSolver):
         # The features to solve problem m on; None for all of them.
         if self._plan(objective).engine != engines.WORKING_SETS:
             return None
-        promises = _promises(objective, state, m)
-        columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
-        used = state.point[:-1, columns].any(axis=1)
+        promises, used = _promises(objective, state, m)
         promises[used] = np.inf
         costs, growth = objective.costs, 3 if objective.shape.is_sparse else 2
         first = costs.working_set_sparse if objective.shape.is_sparse else costs.working_set
@@ -219,9 +217,8 @@ class Proximal(ExactSolver):
         # Whether problem m, solved on a working set, is optimal on all features.
         if not state.norms[m] <= self._tol:
             return bool(state.stuck[m])
-        columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
-        promises = _promises(objective, state, m)
-        promises[state.point[:-1, columns].any(axis=1)] = 0
+        promises, used = _promises(objective, state, m)
+        promises[used] = 0
         return bool(state.expected[m] + promises.sum() <= self.negligible * state.scale)
 
     def _finish(self, state: ProximalState) -> None:
@@ -232,8 +229,9 @@ class Proximal(ExactSolver):
         return self.tol or 0.0
 
 
-def _promises(objective: Objective, state: ProximalState, m: int) -> np.ndarray:
-    # An estimate (d,) of the decrease of problem m by each feature alone.
+def _promises(objective: Objective, state: ProximalState, m: int) -> tuple[np.ndarray, np.ndarray]:
+    # An estimate (d,) of the decrease of problem m by each feature alone, and a mask (d,) of the
+    # features that have coefficients.
     K = objective.n_outputs
     columns = slice(m * K, (m + 1) * K)
     if state.curvature is None:
@@ -242,7 +240,8 @@ def _promises(objective: Objective, state: ProximalState, m: int) -> np.ndarray:
         state.curvature += objective.penalty.columns(state.curvature.shape[1])
     out = violations(objective, state.point, state.gradient)[:-1, columns]
     second = state.curvature[:, columns]
-    return (out**2 / np.maximum(2 * second, 1e-300)).sum(axis=1)
+    promises = (out**2 / np.maximum(2 * second, 1e-300)).sum(axis=1)
+    return promises, np.any(state.point[:-1, columns], axis=1)
 
 
 def _absolute_sums(theta: np.ndarray, M: int) -> np.ndarray:

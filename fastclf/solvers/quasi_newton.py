@@ -238,20 +238,18 @@ class QuasiNewton(ExactSolver):
         left = share * expected[state.running]
         return bool(self._stopping.is_met(norms, left, state.scale).all())
 
-    def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
-        state.running &= ~self._stopping.is_met(state.norms, expected, state.scale)
-        if not state.running.any():
-            unfinished = state.stuck & ~(state.norms <= self._stopping.tol)  # NaN isn't small
-            state.status = "precision" if unfinished.any() else "converged"
-
     def _direct(
         self, objective: Objective, state: QuasiNewtonState
     ) -> tuple[np.ndarray, np.ndarray]:
         # The direction and the slopes along it; problems that are done stop running.
         n_threads = objective.n_threads
         direction = -state.pairs.apply(state.preconditioner, state.gradient, n_threads)
-        slopes = _dots(direction, state.gradient, objective.n_problems)
-        self._retire(state, -0.5 * slopes)
+        slopes = np.empty(objective.n_problems)
+        pairs.dots(direction, state.gradient, slopes)
+        state.running &= ~self._stopping.is_met(state.norms, -0.5 * slopes, state.scale)
+        if not state.running.any():
+            unfinished = state.stuck & ~(state.norms <= self._stopping.tol)  # NaN isn't small
+            state.status = "precision" if unfinished.any() else "converged"
         return direction, slopes
 
     def _look_closely(self, objective: Objective, state: QuasiNewtonState) -> None:
@@ -268,9 +266,3 @@ class QuasiNewton(ExactSolver):
 
 def _norms(gradient: np.ndarray, M: int) -> np.ndarray:
     return np.abs(gradient).reshape(gradient.shape[0], M, -1).max(axis=(0, 2))
-
-
-def _dots(a: np.ndarray, b: np.ndarray, M: int) -> np.ndarray:
-    out = np.empty(M)
-    pairs.dots(a, b, out)
-    return out

@@ -6,7 +6,7 @@ import scipy.special
 from fastclf.kernels.steps import column_descent
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import Objective
-from fastclf.objective.logits import logits_of
+from fastclf.objective.features import logits_of
 from fastclf.solvers.quadratic_model import Proposal
 from fastclf.targets import Target
 

@@ -58,18 +58,17 @@ class LabelBlocksState(ExactState):
             stuck=np.zeros(M, bool),
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
-            blocks=blocks_at(objective, theta, memory),
+            blocks=[],
             inverse=inverse,
             stopping=stopping,
             max_iter=max_iter,
             memory=memory,
             single=objective.dtype == np.float64 and stopping.allows_single(),
         )
-        state._advance(objective, 1)
+        state._evaluate(objective)
         if state.single and not stopping.allows_single(state.gradient_norm):
             state.single = False
-            state.blocks = blocks_at(objective, theta, memory)
-            state._advance(objective, 1)
+            state._evaluate(objective)
         return state
 
     def step(self, objective: Objective) -> None:
@@ -123,12 +122,16 @@ class LabelBlocksState(ExactState):
         self.single = False
         if not self.stuck.any():
             self.stopping = replace(self.stopping, negligible=np.inf)
+        self._evaluate(objective)
+        if self.hard:
+            self.age = _PATIENCE
+
+    def _evaluate(self, objective: Objective) -> None:
+        # Start all labels anew from their points, by a pass.
         self.blocks = blocks_at(objective, self.point, self.memory)
         for block in self.blocks:
             block.number(COUNT)[:] = self.counts[block.labels]
         self._advance(objective, 1)
-        if self.hard:
-            self.age = _PATIENCE
 
     def _finish(self, objective: Objective) -> None:
         # Directions in blocks are float32. Labels that got stuck by that are solved by Newton's

@@ -4,7 +4,7 @@ If passes are short or X is sparse, the points of ``proximal_points.py`` take co
 Otherwise a step minimises a model, and a line search goes to its minimum.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,9 @@ class Descent:
     theta: np.ndarray
     value: float
     gradient: np.ndarray
-    norm: float
-    l1: float
     memory: int
+    norm: float = field(init=False)
+    l1: float = field(init=False)
     point: Any = None
     model: QuadraticModel | None = None
     variances: np.ndarray | None = None
@@ -57,18 +57,10 @@ class Descent:
     smallest: float = np.inf
     end: int = RUNNING
 
-    @classmethod
-    def at(
-        cls,
-        objective: Objective,
-        theta: np.ndarray,
-        value: float,
-        gradient: np.ndarray,
-        memory: int,
-    ) -> "Descent":
-        """Return the descent of one problem from theta (d + 1, K)."""
-        l1, norm = float(objective.penalty.l1[0]), float(norms(objective, theta, gradient)[0])
-        return cls(objective, theta, value, gradient, norm, l1, memory)
+    def __post_init__(self) -> None:
+        """Compute the violation, and read the strength of the penalty."""
+        self.norm = float(norms(self.objective, self.theta, self.gradient)[0])
+        self.l1 = float(self.objective.penalty.l1[0])
 
     def run(
         self,
