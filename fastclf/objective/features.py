@@ -15,6 +15,7 @@ from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime.arrays import copy
 from fastclf.kernels.runtime.records import Data
 from fastclf.objective import matrices
+from fastclf.objective.selection import NO_ORDER
 from fastclf.plan.costs import MANY_FEATURES
 from fastclf.plan.passes import BLAS, COPIES
 from fastclf.targets import for_kernels
@@ -29,16 +30,28 @@ _COPIED = 1 << 17
 
 
 class DenseFeatures:
-    """A dense X (n, d), C-contiguous, float32 or float64."""
+    """A dense X (n, d), C-contiguous, float32 or float64, or some rows of it.
+
+    Only the rows ``order`` (m,) of X count, or all if it is empty; they stay where they are.
+    """
 
     products = dense
 
-    def __init__(self, X: np.ndarray) -> None:
+    def __init__(self, X: np.ndarray, order: np.ndarray = NO_ORDER) -> None:
         self.X = X
+        self.order = order
         self.arrays = self.canonical = for_kernels(X)
-        self.shape = X.shape
+        self.shape = order.size or len(X), X.shape[1]
         self.dtype = X.dtype
-        self.entries = X.size
+        self.entries = self.shape[0] * self.shape[1]
+
+    def rows(self, index: np.ndarray) -> "DenseFeatures":
+        """Return the features of some rows, without a copy."""
+        return DenseFeatures(self.X, index)
+
+    def block(self, block: slice) -> np.ndarray:
+        """Return a block of the rows."""
+        return self.X[self.order[block] if self.order.size else block]
 
     def pass_over(self, kind: Kind, way: str) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
@@ -66,20 +79,13 @@ class DenseFeatures:
         return columns_and_ones(self.X)
 
     def moments(
-        self,
-        weights: np.ndarray,
-        full: bool,
-        n_threads: int | None,
-        rows: np.ndarray | None = None,
+        self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weighted means (d,) and second moments about them, (d, d) or (d,).
-
-        ``weights`` has one entry for each of ``rows``, or for each row of X.
-        """
+        """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
         row_weights, total = weights.astype(self.dtype), weights.sum()
         if full:
-            return self._matrix(row_weights, total, n_threads, rows)
-        features = self if rows is None else DenseFeatures(self.X[rows])
+            return self._matrix(row_weights, total, n_threads)
+        features = DenseFeatures(self.block(slice(None)))
         return features._diagonal(row_weights, total, n_threads)
 
     def _diagonal(
@@ -99,11 +105,11 @@ class DenseFeatures:
         return shift + mean, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
 
     def _matrix(
-        self, weights: np.ndarray, total: float, n_threads: int | None, rows: np.ndarray | None
+        self, weights: np.ndarray, total: float, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         # By BLAS on blocks of rows. The rows may be half of X, so only blocks of them are copied.
         # Each chunk has a matrix of sums, so the chunks are few enough for these to be small.
-        n, d = weights.size, self.shape[1]
+        n, d = self.shape
         pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
         products = np.zeros((len(pieces), d, d))
@@ -113,14 +119,13 @@ class DenseFeatures:
 
         def add_sums(i: int) -> None:
             for block in matrices.blocks_of(pieces[i], step):
-                sums[i] += weights[block] @ matrices.some(self.X, rows, block)
+                sums[i] += weights[block] @ self.block(block)
 
         def add_products(i: int) -> None:
             part = np.empty((min(step, n), d), dtype)
             for block in matrices.blocks_of(pieces[i], step):
                 scaled = part[: block.stop - block.start]
-                features = matrices.some(self.X, rows, block)
-                np.subtract(features, center, out=scaled, casting="same_kind")
+                np.subtract(self.block(block), center, out=scaled, casting="same_kind")
                 scaled *= np.sqrt(weights[block]).astype(dtype, copy=False)[:, None]
                 products[i] += scaled.T @ scaled
 
@@ -259,32 +264,24 @@ class CSRFeatures:
 
 
 def logits_of(
-    features: DenseFeatures | CSRFeatures,
-    theta: np.ndarray,
-    rows: np.ndarray | None,
-    n_threads: int | None,
+    features: DenseFeatures | CSRFeatures, theta: np.ndarray, n_threads: int | None
 ) -> np.ndarray:
-    """Return the logits (m, C) of ``rows`` (m,) in the dtype of the features; None for all rows.
-
-    Dense features are those of all rows, sparse ones those of the chosen rows.
-    """
-    X: Any = features.X
+    """Return the logits (n, C) at theta (d + 1, C), in the dtype of the features."""
     theta = theta.astype(features.dtype)
-    is_sparse = isinstance(features, CSRFeatures)
-    n = features.shape[0] if is_sparse or rows is None else rows.size
-    if n * features.shape[1] <= _SMALL:
-        return (X if is_sparse or rows is None else X[rows]) @ theta[:-1] + theta[-1]
+    n, d = features.shape
+    if n * d <= _SMALL:
+        X: Any = features.X if isinstance(features, CSRFeatures) else features.block(slice(None))
+        return X @ theta[:-1] + theta[-1]
     logits = np.empty((n, theta.shape[1]), features.dtype)
     w, b = np.ascontiguousarray(theta[:-1]), theta[-1].copy()
-    entries = features.entries / max(features.shape[0], 1)
-    pieces = threads.chunks(n, entries * (1 + 0.1 * theta.shape[1]))
+    pieces = threads.chunks(n, features.entries / max(n, 1) * (1 + 0.1 * theta.shape[1]))
 
     def task(i: int) -> None:
         piece = slice(*pieces[i])
-        if is_sparse:
+        if isinstance(features, CSRFeatures):
             passes.decision_sparse(features.arrays, w, b, *pieces[i], logits[piece])
         else:
-            logits[piece] = X[piece if rows is None else rows[piece]] @ theta[:-1] + theta[-1]
+            logits[piece] = features.block(piece) @ theta[:-1] + theta[-1]
 
     with threads.single_threaded_blas():
         threads.run(task, len(pieces), n_threads)

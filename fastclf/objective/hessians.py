@@ -6,29 +6,29 @@ from fastclf.kernels.passes import narrow
 from fastclf.losses import Softmax
 from fastclf.objective import matrices
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.features import CSRFeatures
+from fastclf.objective.features import CSRFeatures, DenseFeatures
 from fastclf.objective.moments import Hessian
 from fastclf.targets import Target
 
 
 def dense_hessian(
     arrays: Arrays,
-    rows: np.ndarray | None,
+    features: DenseFeatures,
     logits: np.ndarray,
     target: Target,
     shares: np.ndarray,
     whole: bool,
     n_threads: int | None,
 ) -> Hessian:
-    """Return the Hessian of some ``rows`` (m,) of a dense X, or of all rows for None, by BLAS.
+    """Return the Hessian of the rows of dense features, by BLAS.
 
-    ``logits`` (m, M K) and ``target`` are those of the rows, ``shares`` (1, m) or (M, m) their
+    ``logits`` (n, M K) and ``target`` are those of the rows, ``shares`` (1, n) or (M, n) their
     weights, which sum to 1.
     """
-    X, center, K = arrays.features.X, arrays.center, arrays.n_outputs
+    center, K = arrays.center, arrays.n_outputs
     slopes = arrays.loss.curvature(logits, target, K)
     slopes *= shares.T if len(shares) == 1 else np.repeat(shares, K, axis=0).T
-    blocks = matrices.diagonal_blocks(X, rows, center, slopes, n_threads)
+    blocks = matrices.diagonal_blocks(features, center, slopes, n_threads)
     if whole and isinstance(arrays.loss, Softmax):
         q = blocks.shape[1]
         problems = []
@@ -36,7 +36,7 @@ def dense_hessian(
             columns = slice(m * K, (m + 1) * K)
             own = shares[m if len(shares) > 1 else 0]
             terms = arrays.loss.probabilities(np.ascontiguousarray(logits[:, columns]), K)
-            matrix = matrices.whole(X, rows, center, own, terms, n_threads)
+            matrix = matrices.whole(features, center, own, terms, n_threads)
             by_class = matrix.reshape(K, q, K, q)
             for k, block in enumerate(blocks[columns]):
                 by_class[k, :, k] = block
@@ -54,7 +54,7 @@ def sparse_hessian(
     whole: bool,
     n_threads: int | None,
 ) -> Hessian:
-    """Return the Hessian of the rows of ``features``; see :func:`dense_hessian`."""
+    """Return the Hessian of the rows of sparse features; see :func:`dense_hessian`."""
     K, q = arrays.n_outputs, arrays.features.shape[1] + 1
     slopes = matrices.slopes_of_pairs(arrays.loss, logits, target, shares, K, whole)
     blocks = matrices.sparse_blocks(tuple(features.canonical), slopes, arrays.center, n_threads)

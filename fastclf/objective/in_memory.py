@@ -204,17 +204,16 @@ class InMemoryObjective:
             target = target.astype(self.dtype)
             pos_weight = self._everything.pos_weight
             chosen = Selection.everything(target, self._total(target), pos_weight)
-            order = NO_ORDER if rows is None else rows
             size = "whole" if whole else "blocks"
-            found = self._narrow_pass(chosen, theta, size, order)[2]
+            found = self._narrow_pass(chosen, theta, size, NO_ORDER if rows is None else rows)[2]
             assert found is not None
             return found
-        features = self._of_rows(rows)
+        features = self.features if rows is None else self.features.rows(rows)
         shares = self._shares if rows is None else self._shares_of(target)
-        how = self._logits(features, theta, rows), target, shares, whole, self.n_threads
+        how = self._logits(features, theta), target, shares, whole, self.n_threads
         if isinstance(features, CSRFeatures):
             return hessians.sparse_hessian(self.arrays, features, *how)
-        return hessians.dense_hessian(self.arrays, rows, *how)
+        return hessians.dense_hessian(self.arrays, features, *how)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -222,22 +221,19 @@ class InMemoryObjective:
         """Return second moments of the features; see :meth:`Objective.curvature`."""
         columns = self.n_problems * self.n_outputs
         rows, target = self._some_rows(n_rows)
-        features = self._of_rows(rows)
+        features = self.features if rows is None else self.features.rows(rows)
         weights = target.weights.mean(axis=0, dtype=np.float64)
         logits = np.full(columns, self.loss.largest_curvature(self.n_outputs))
         if theta is not None:
-            at_theta = self._logits(features, theta, rows)
+            at_theta = self._logits(features, theta)
             slopes = self.loss.curvature(at_theta, target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        if isinstance(features, CSRFeatures):
-            center, second = features.moments(weights, full, self.n_threads)
-        else:
-            center, second = features.moments(weights, full, self.n_threads, rows)
-            if full and theta is None and rows is not None:
-                # In a sample, features that few rows have look constant.
-                found = second.diagonal()
-                second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
+        center, second = features.moments(weights, full, self.n_threads)
+        if full and theta is None and rows is not None and not self.shape.is_sparse:
+            # In a sample, features that few rows have look constant.
+            found = second.diagonal()
+            second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
         self.passes += weights.size / self.n_rows
         moments = Curvature(center, second, logits)
         return moments if self.fit_intercept else moments.about_zero()
@@ -352,17 +348,9 @@ class InMemoryObjective:
             return None, self.target
         return rows, replace(target, weights=target.weights * up.astype(self.dtype))
 
-    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures | DenseFeatures:
-        # Sparse rows are copied. Dense ones are read from X, where they are.
-        if rows is None or isinstance(self.features, DenseFeatures):
-            return self.features
-        return self.features.rows(rows)
-
-    def _logits(
-        self, features: CSRFeatures | DenseFeatures, theta: np.ndarray, rows: np.ndarray | None
-    ) -> np.ndarray:
-        self.passes += (self.n_rows if rows is None else rows.size) / self.n_rows
-        return logits_of(features, theta, rows, self.n_threads)
+    def _logits(self, features: CSRFeatures | DenseFeatures, theta: np.ndarray) -> np.ndarray:
+        self.passes += features.shape[0] / self.n_rows
+        return logits_of(features, theta, self.n_threads)
 
     @cached_property
     def _shares(self) -> np.ndarray:

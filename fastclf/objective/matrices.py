@@ -11,6 +11,7 @@ that of the targets, and that of the teacher at its temperature.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -48,30 +49,21 @@ def blocks_of(piece: tuple[int, int], step: int) -> Iterator[slice]:
         yield slice(first, min(first + step, stop))
 
 
-def some(X: np.ndarray, rows: np.ndarray | None, block: slice) -> np.ndarray:
-    """Return a block of the given rows (m,) of X, or of all rows for None."""
-    return X[block if rows is None else rows[block]]
-
-
 def diagonal_blocks(
-    X: np.ndarray,
-    rows: np.ndarray | None,
-    center: np.ndarray,
-    slopes: np.ndarray,
-    n_threads: int | None,
+    features: Any, center: np.ndarray, slopes: np.ndarray, n_threads: int | None
 ) -> np.ndarray:
-    """Return a matrix (C, d + 1, d + 1) for each column: moments of the rows, weighted by slopes.
+    """Return a matrix (C, d + 1, d + 1) for each column: moments of rows, weighted by slopes.
 
-    Only ``rows`` (m,) of X count, or all for None. ``slopes`` (m, C) are the second derivatives in
-    each logit times the share of each row.
+    The features are dense, of n rows. ``slopes`` (n, C) are the second derivatives in each logit
+    times the share of each row.
     """
-    d = X.shape[1]
+    d = center.size
     n, C = slopes.shape
-    dtype = np.dtype(np.float32) if d >= MANY_FEATURES else X.dtype
+    dtype = np.dtype(np.float32) if d >= MANY_FEATURES else features.dtype
     roots = np.sqrt(np.ascontiguousarray(slopes.T, dtype=dtype))
     if n * C * (d + 1) <= _SMALL:
         scaled = np.empty((C, n, d + 1), dtype)
-        centred = (some(X, rows, slice(None)) - center).astype(dtype, copy=False)
+        centred = (features.block(slice(None)) - center).astype(dtype, copy=False)
         np.multiply(centred, roots[:, :, None], out=scaled[:, :, :d])
         scaled[:, :, d] = roots
         return scaled.transpose(0, 2, 1) @ scaled
@@ -84,7 +76,7 @@ def diagonal_blocks(
         scaled = np.empty((min(step, n), d + 1), dtype)
         for block in blocks_of(pieces[piece], step):
             part = scaled[: block.stop - block.start]
-            np.subtract(some(X, rows, block), center, out=part[:, :d], casting="same_kind")
+            np.subtract(features.block(block), center, out=part[:, :d], casting="same_kind")
             part[:, :d] *= roots[k, block, None]
             part[:, d] = roots[k, block]
             sums[piece, k] += part.T @ part
@@ -94,8 +86,7 @@ def diagonal_blocks(
 
 
 def whole(
-    X: np.ndarray,
-    rows: np.ndarray | None,
+    features: Any,
     center: np.ndarray,
     shares: np.ndarray,
     terms: list[tuple[float, np.ndarray]],
@@ -103,20 +94,20 @@ def whole(
 ) -> np.ndarray:
     """Return the matrix (K (d + 1), K (d + 1)) of a softmax, its diagonal blocks left out.
 
-    Only ``rows`` (m,) of X count, or all for None. Their weights ``shares`` (m,) sum to 1.
-    ``terms`` are what :meth:`Softmax.probabilities` returns.
+    The features are dense, the weights ``shares`` (n,) of their rows sum to 1, and ``terms`` are
+    what :meth:`Softmax.probabilities` returns.
     """
-    d = X.shape[1]
+    d, dtype = center.size, features.dtype
     n, K = terms[0][1].shape
     q = K * (d + 1)
     pieces = [(0, n)] if n * q <= _SMALL else _pieces(n, q, q, 1)
-    sums = np.zeros((len(pieces), q, q), X.dtype)
+    sums = np.zeros((len(pieces), q, q), dtype)
     step = max(1, _BLOCK // q)
 
     def task(piece: int) -> None:
-        products = np.empty((min(step, n), K, d + 1), X.dtype)
+        products = np.empty((min(step, n), K, d + 1), dtype)
         for block in blocks_of(pieces[piece], step):
-            centred = some(X, rows, block) - center
+            centred = features.block(block) - center
             part = products[: len(centred)]
             for share, p in terms:
                 scaled = p[block] * np.sqrt(share * shares[block])[:, None]

@@ -31,7 +31,7 @@ def descend(
     arrays, penalty = objective.arrays, objective.penalty
     assert arrays is not None
     objective.passes += 1
-    logits = logits_of(arrays.features, theta, None, objective.n_threads)
+    logits = logits_of(arrays.features, theta, objective.n_threads)
     target = arrays.selection.target
     shares = target.weights / objective.total_weight[:, None].astype(target.weights.dtype)
     a, p, extra = _second_derivatives(arrays.loss, logits, target, shares)
