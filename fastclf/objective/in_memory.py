@@ -14,10 +14,9 @@ from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.losses import Loss
 from fastclf.objective import hessians
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.batches import batch_records
 from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
 from fastclf.objective.moments import Curvature, Hessian
-from fastclf.objective.narrow import narrow_pass
+from fastclf.objective.narrow import narrow_pass, share
 from fastclf.objective.protocol import LastPass, Rule
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import NO_ORDER, Selection
@@ -285,10 +284,23 @@ class InMemoryObjective:
     ) -> None:
         """Run batches of an epoch, in ``order`` if given; see :meth:`Objective.run_batches`."""
         order = self._epoch_order(state.seed, state.iteration) if order is None else order
-        records = batch_records(self, rule, state, first, last)
+        batches = minibatch.Batches(
+            rule.batch_size, first, last, state.rates(last - first), state.step
+        )
+        update = minibatch.Update(
+            rule=rule.kernel_rule,
+            parameters=rule.kernel_parameters,
+            clip_norm=float(rule.clip_norm or 0.0),
+            average_from=state.average_from,
+            penalty=state.penalty.astype(self.dtype),
+            decay=rule.decay(self).astype(self.dtype),
+            fit_intercept=self.fit_intercept,
+        )
+        scaling = minibatch.Scaling(state.center, state.inverse_scale, state.by_feature)
+        moved = tuple(getattr(state, name) for name in minibatch.Moved._fields)
         data = self._everything.data(self.features.arrays, self.loss.parameters, order)
         kernel = minibatch.run_batches(self.arrays.kind, self.features.products)
-        state.step = kernel(data, *records)
+        state.step = kernel(data, tuple(batches), tuple(update), tuple(scaling), moved)
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self.passes += rows / self.n_rows
 
@@ -319,13 +331,8 @@ class InMemoryObjective:
         way = dense_pass(self.shape, self.costs, b.size, dtype)
         one_piece = self.features.pass_over(kind, way)
         if one_piece is None:
-            rows = np.array(pieces)
-            shared = passes.shared(kind)
-
-            def work_on(turns: np.ndarray, leads: bool) -> None:
-                shared(data, (w, b), rows, turns, leads, (values, gw, gb))
-
-            threads.share(work_on, len(pieces), self.n_threads, work)
+            sums, kernel = (values, gw, gb), passes.shared(kind)
+            share(kernel, data, (w, b), pieces, sums, self.n_threads, work)
         else:
 
             def task(i: int) -> None:

@@ -1,9 +1,10 @@
 """Passes over a dense X with few features, which can compute Hessians, too."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.passes import narrow
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.moments import Hessian
@@ -44,8 +45,8 @@ def narrow_pass(
     gradients = np.zeros((len(pieces), C, side))
     blocks = np.zeros((len(pieces), count, side, side))
     data = chosen.data(arrays.features.arrays, arrays.loss.parameters, order)
-    sums, rows = (values, gradients, blocks), np.array(pieces)
-    share(arrays.kind, data, (w, center, whole), rows, sums, n_threads, n * work)
+    sums, kernel = (values, gradients, blocks), narrow.shared(arrays.kind)
+    share(kernel, data, (w, center, whole), pieces, sums, n_threads, n * work)
     gradient = _total(gradients)[:, : d + 1].T.copy()
     gradient[:-1] += center[:, None] * gradient[-1]
     if not count:
@@ -65,25 +66,24 @@ def pairs(n_problems: int, n_outputs: int) -> int:
 
 
 def share(
-    kind: Kind,
+    kernel: Callable,
     data: tuple,
     model: tuple,
-    rows: np.ndarray,
+    pieces: list[tuple[int, int]],
     sums: tuple,
     n_threads: int | None,
     work: float,
 ) -> None:
-    """Add up pieces (P, 2) of the rows on several threads.
+    """Add up P pieces of the rows on several threads, by calls of one ``shared`` kernel.
 
-    ``data`` and ``model`` are those of the kernels, ``sums`` (values (P, M), gradients
-    (P, C, side), blocks (P, pairs or columns, side, side)), all zeros at first.
+    The other arguments are those of the kernel; ``sums`` are zeros at first.
     """
-    shared = narrow.shared(kind)
+    rows = np.array(pieces)
 
     def work_on(turns: np.ndarray, leads: bool) -> None:
-        shared(data, model, rows, turns, leads, sums)
+        kernel(data, model, rows, turns, leads, sums)
 
-    threads.share(work_on, len(rows), n_threads, work)
+    threads.share(work_on, len(pieces), n_threads, work)
 
 
 def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:

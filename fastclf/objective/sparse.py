@@ -118,18 +118,13 @@ class SparsePass:
         self, chosen: Selection, theta: np.ndarray, work: float
     ) -> tuple[np.ndarray, np.ndarray]:
         n = self.features.shape[0]
-        model = self._coefficients(theta)
         pieces = threads.chunks(n, work)
         values = np.zeros((len(pieces), chosen.scale.size))
         slopes = np.empty((n, theta.shape[1]), self.features.dtype)
+        write = self._writer_of_slopes(chosen, theta)
 
         def forward(i: int) -> None:
-            if self._is_one(theta):
-                data = chosen.data(self.features.arrays, self.parameters)
-                kernel = sparse_column.value_and_slopes(self.kind)
-                kernel(data, theta.ravel(), *pieces[i], (values[i], slopes))
-            else:
-                self._slopes(chosen, model, pieces[i], values[i], slopes)
+            write(pieces[i], values[i], slopes)
 
         threads.run(forward, len(pieces), self.n_threads)
         gradient = np.empty(theta.shape)
@@ -142,26 +137,31 @@ class SparsePass:
         threads.run(backward, len(cuts), self.n_threads)
         return values.sum(axis=0), gradient
 
-    def _slopes(
-        self,
-        chosen: Selection,
-        model: tuple[np.ndarray, np.ndarray],
-        piece: tuple[int, int],
-        values: np.ndarray,
-        slopes: np.ndarray,
-    ) -> None:
-        # Slopes of some rows, in blocks that stay in cache.
-        w, b = model
+    def _writer_of_slopes(self, chosen: Selection, theta: np.ndarray) -> Callable:
+        # A function that adds a piece of the rows to values (M,), and writes its slopes (n, C).
+        if self._is_one(theta):
+            of_column, coefficients = sparse_column.value_and_slopes(self.kind), theta.ravel()
+            data = chosen.data(self.features.arrays, self.parameters)
+
+            def write_one(piece: tuple, values: np.ndarray, slopes: np.ndarray) -> None:
+                of_column(data, coefficients, *piece, (values, slopes))
+
+            return write_one
         kernel = passes.value_and_grad(self.kind, logits)
+        w, b = model = self._coefficients(theta)
         step = max(64, _BLOCK // b.size)
-        nothing, unused = np.zeros_like(b), np.zeros_like(b)
-        products = np.empty((min(step, piece[1] - piece[0]), b.size), b.dtype)
-        for block in blocks_of(piece, step):
-            rows = block.start, block.stop
-            z = products[: block.stop - block.start]
-            passes.decision_sparse(self.features.arrays, w, nothing, *rows, z)
-            data = chosen.data(z, self.parameters)
-            kernel(data, model, *rows, (values, slopes[block], unused))
+
+        def write(piece: tuple, values: np.ndarray, slopes: np.ndarray) -> None:
+            nothing, unused = np.zeros_like(b), np.zeros_like(b)
+            products = np.empty((min(step, piece[1] - piece[0]), b.size), b.dtype)
+            for block in blocks_of(piece, step):
+                rows, z = (block.start, block.stop), products[: block.stop - block.start]
+                passes.decision_sparse(self.features.arrays, w, nothing, *rows, z)
+                kernel(
+                    chosen.data(z, self.parameters), model, *rows, (values, slopes[block], unused)
+                )
+
+        return write
 
 
 def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:

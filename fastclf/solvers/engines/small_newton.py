@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels.linalg import cholesky
-from fastclf.kernels.passes.narrow import TILE
+from fastclf.kernels.passes import narrow as narrow_kernels
 from fastclf.kernels.steps import newton
 from fastclf.objective import Objective, narrow
 from fastclf.objective.arrays import Arrays
@@ -76,11 +76,12 @@ class NewtonPoint:
     ) -> int:
         # A step whose passes several threads share, between compiled calls.
         n = arrays.features.shape[0]
-        rows = np.array(threads.chunks(n, work / n, _MOST_PIECES, TILE))
+        pieces = threads.chunks(n, work / n, _MOST_PIECES, narrow_kernels.TILE)
         search = np.empty((3, *self.w.shape))
-        values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *self.w.shape))
-        blocks = np.empty((len(rows), *self.blocks.shape))
-        nothing = np.empty((len(rows), 0, *self.blocks.shape[1:]))
+        P, kernel = len(pieces), narrow_kernels.shared(arrays.kind)
+        values, gradients = np.empty((P, 1)), np.empty((P, *self.w.shape))
+        blocks = np.empty((P, *self.blocks.shape))
+        nothing = np.empty((P, 0, *self.blocks.shape[1:]))
         state = *self._place, tuple(search), (values, gradients, blocks)
         end = newton.propose(model, limits, *state)
         if end != newton.RUNNING:
@@ -89,7 +90,7 @@ class NewtonPoint:
         while more:
             sums = values, gradients, nothing if self.numbers[newton.ENDING] else blocks
             trial = search[2], self.center, True
-            narrow.share(arrays.kind, arrays.data, trial, rows, sums, n_threads, work)
+            narrow.share(kernel, arrays.data, trial, pieces, sums, n_threads, work)
             more = newton.judge(model, *state)
         return newton.conclude(self.center, limits, self.gradient, self.numbers)
 
