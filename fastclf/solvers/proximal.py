@@ -99,7 +99,7 @@ class Proximal(ExactSolver):
         values, gradient = objective.value_and_grad(theta, None, self._plan(objective).cost == 0)
         return ProximalState(
             point=theta,
-            values=values + objective.penalty.l1 * _absolute_sums(theta, M),
+            values=values + _l1_parts(objective, theta),
             norms=norms(objective, theta, gradient),
             stuck=np.zeros(M, bool),
             scale=objective.value_at_zero,
@@ -132,7 +132,7 @@ class Proximal(ExactSolver):
             state.descent = Descent(objective, state.point, value, state.gradient, self.memory)
         descent, negligible = state.descent, self.negligible * state.scale
         before, norm = descent.value, state.norms[0]
-        descent.run(self._tol, negligible, 1, objective.costs.small_pass)
+        descent.run(self._stopping.tol, negligible, 1, objective.costs.small_pass)
         state.running[0] = descent.end == RUNNING
         state.stuck[0] = descent.end == STUCK
         if descent.end == CONVERGED and descent.value == before and descent.norm >= norm:
@@ -168,7 +168,7 @@ class Proximal(ExactSolver):
             point[rows, columns] = descent.theta
             state.expected[m] = descent.expected
             limited[m] = features is not None
-            state.stuck[m] = descent.end == STUCK and not descent.norm <= self._tol
+            state.stuck[m] = descent.end == STUCK and not descent.norm <= self._stopping.tol
             if not limited[m]:
                 state.running[m] = descent.end == RUNNING
                 state.values[m], state.norms[m] = descent.value, descent.norm
@@ -180,7 +180,7 @@ class Proximal(ExactSolver):
         state.point = point
         if limited.any():
             values, gradient = objective.value_and_grad(point, limited)
-            values += objective.penalty.l1 * _absolute_sums(point, M)
+            values += _l1_parts(objective, point)
             found = norms(objective, point, gradient)
             columns = np.repeat(limited, K)
             state.values = np.where(limited, values, state.values)
@@ -190,7 +190,7 @@ class Proximal(ExactSolver):
 
     def _solve(self, descent: Descent, scale: float, longest_pass: float, final: bool) -> None:
         # Solve a problem; on a working set only roughly, since other features are checked next.
-        tol, negligible, share = self._tol, self.negligible * scale, 0.0
+        tol, negligible, share = self._stopping.tol, self.negligible * scale, 0.0
         if not final:
             tol = max(0.5 * tol, _INNER * descent.norm)
             negligible, share = 0.25 * negligible, _INNER
@@ -215,18 +215,14 @@ class Proximal(ExactSolver):
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
         # Whether problem m, solved on a working set, is optimal on all features.
-        if not state.norms[m] <= self._tol:
+        if not state.norms[m] <= self._stopping.tol:
             return bool(state.stuck[m])
         promises, used = _promises(objective, state, m)
         promises[used] = 0
         return bool(state.expected[m] + promises.sum() <= self.negligible * state.scale)
 
     def _finish(self, state: ProximalState) -> None:
-        state.status = "converged" if (state.norms <= self._tol).all() else "precision"
-
-    @property
-    def _tol(self) -> float:
-        return self.tol or 0.0
+        state.status = "converged" if (state.norms <= self._stopping.tol).all() else "precision"
 
 
 def _promises(objective: Objective, state: ProximalState, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -244,7 +240,8 @@ def _promises(objective: Objective, state: ProximalState, m: int) -> tuple[np.nd
     return promises, np.any(state.point[:-1, columns], axis=1)
 
 
-def _absolute_sums(theta: np.ndarray, M: int) -> np.ndarray:
-    out = np.empty(M)
-    coordinate_descent.absolute_sums(theta, out)
-    return out
+def _l1_parts(objective: Objective, theta: np.ndarray) -> np.ndarray:
+    # The L1 part of the penalty of each problem (M,).
+    sums = np.empty(objective.n_problems)
+    coordinate_descent.absolute_sums(theta, sums)
+    return objective.penalty.l1 * sums

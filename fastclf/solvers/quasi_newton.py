@@ -22,11 +22,10 @@ from fastclf.solvers.preconditioner import Preconditioner, centred
 _PLENTY = 5000
 """Rows above which a sample for a matrix needs two, not five, for each coefficient."""
 
-_FIRST_REFRESH = 6
-"""Most iterations before the preconditioner is computed anew for the first time."""
-
-_FIRST_REFRESH_TOGETHER = 20
-"""The same for several problems, most of which are done by then."""
+_FIRST_REFRESH, _FIRST_REFRESH_TOGETHER = 6, 20
+"""Most iterations before the preconditioner is computed anew for the first time: for one problem,
+and for several, most of which are done by then.
+"""
 
 _MANY = 1 << 18
 """Coefficients from which on pairs don't fit into cache and are float32."""
@@ -138,7 +137,6 @@ class QuasiNewton(ExactSolver):
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         norms = _norms(gradient, M)
         largest = float(norms.max(initial=0.0))
-        single = plan.float32_first and self._stopping.allows_single(largest)
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -155,7 +153,7 @@ class QuasiNewton(ExactSolver):
             wait=wait,
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
-            single=single,
+            single=plan.float32_first and self._stopping.allows_single(largest),
         )
 
     def step(self, objective: Objective, state: Any) -> None:
