@@ -11,55 +11,42 @@ from fastclf.objective.moments import Hessian
 from fastclf.targets import Target
 
 
-def dense_hessian(
+def hessian_of(
     arrays: Arrays,
-    features: DenseFeatures,
+    features: DenseFeatures | CSRFeatures,
     logits: np.ndarray,
     target: Target,
     shares: np.ndarray,
     whole: bool,
     n_threads: int | None,
 ) -> Hessian:
-    """Return the Hessian of the rows of dense features, by BLAS.
+    """Return the Hessian of the rows of some features, for each problem or for each column.
 
     ``logits`` (n, M K) and ``target`` are those of the rows, ``shares`` (1, n) or (M, n) their
     weights, which sum to 1.
     """
-    center, K = arrays.center, arrays.n_outputs
-    slopes = arrays.loss.curvature(logits, target, K)
+    loss, center, K = arrays.loss, arrays.center, arrays.n_outputs
+    q, M = center.size + 1, logits.shape[1] // K
+    if whole and isinstance(loss, Softmax) and isinstance(features, CSRFeatures):
+        slopes = matrices.slopes_of_pairs(loss, logits, shares, K)
+        blocks = matrices.sparse_blocks(features.canonical, slopes, center, n_threads)
+        problems = np.empty((M, K * q, K * q))
+        narrow.assemble(blocks, q, problems)
+        return arrays.hessian(problems)
+    slopes = loss.curvature(logits, target, K)
     slopes *= shares.T if len(shares) == 1 else np.repeat(shares, K, axis=0).T
+    if isinstance(features, CSRFeatures):
+        blocks = matrices.sparse_blocks(features.canonical, slopes, center, n_threads)
+        return arrays.hessian(blocks)
     blocks = matrices.diagonal_blocks(features, center, slopes, n_threads)
-    if whole and isinstance(arrays.loss, Softmax):
-        q = blocks.shape[1]
-        problems = []
-        for m in range(logits.shape[1] // K):
+    if whole and isinstance(loss, Softmax):
+        problems = np.empty((M, K, q, K, q), features.dtype)
+        for m in range(M):
             columns = slice(m * K, (m + 1) * K)
             own = shares[m if len(shares) > 1 else 0]
-            terms = arrays.loss.probabilities(np.ascontiguousarray(logits[:, columns]), K)
+            terms = loss.probabilities(np.ascontiguousarray(logits[:, columns]), K)
             matrix = matrices.whole(features, center, own, terms, n_threads)
-            by_class = matrix.reshape(K, q, K, q)
-            for k, block in enumerate(blocks[columns]):
-                by_class[k, :, k] = block
-            problems.append(matrix)
-        blocks = np.stack(problems)
-    return arrays.hessian(blocks)
-
-
-def sparse_hessian(
-    arrays: Arrays,
-    features: CSRFeatures,
-    logits: np.ndarray,
-    target: Target,
-    shares: np.ndarray,
-    whole: bool,
-    n_threads: int | None,
-) -> Hessian:
-    """Return the Hessian of the rows of sparse features; see :func:`dense_hessian`."""
-    K, q = arrays.n_outputs, arrays.features.shape[1] + 1
-    slopes = matrices.slopes_of_pairs(arrays.loss, logits, target, shares, K, whole)
-    blocks = matrices.sparse_blocks(tuple(features.canonical), slopes, arrays.center, n_threads)
-    if whole and K > 1:
-        problems = np.empty((logits.shape[1] // K, K * q, K * q))
-        narrow.assemble(blocks, q, problems)
-        blocks = problems
+            problems[m] = matrix.reshape(K, q, K, q)
+            problems[m, np.arange(K), :, np.arange(K)] = blocks[columns]
+        blocks = problems.reshape(M, K * q, K * q)
     return arrays.hessian(blocks)

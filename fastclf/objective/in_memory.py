@@ -12,9 +12,9 @@ from fastclf import threads
 from fastclf.kernels.passes import minibatch
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.losses import Loss
-from fastclf.objective import hessians
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
+from fastclf.objective.hessians import hessian_of
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.narrow import narrow_pass, share
 from fastclf.objective.protocol import LastPass, Rule
@@ -209,10 +209,9 @@ class InMemoryObjective:
             return found
         features = self.features if rows is None else self.features.rows(rows)
         shares = self._shares if rows is None else self._shares_of(target)
-        how = self._logits(features, theta), target, shares, whole, self.n_threads
-        if isinstance(features, CSRFeatures):
-            return hessians.sparse_hessian(self.arrays, features, *how)
-        return hessians.dense_hessian(self.arrays, features, *how)
+        logits = self._logits(features, theta)
+        how = logits, target, shares, whole, self.n_threads
+        return hessian_of(self.arrays, features, *how)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None

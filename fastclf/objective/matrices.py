@@ -17,9 +17,8 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels.products import sparse
-from fastclf.losses import Loss, Softmax
+from fastclf.losses import Softmax
 from fastclf.plan.costs import MANY_FEATURES
-from fastclf.targets import Target
 
 _BLOCK = 1 << 17
 """Entries of a block of rows that fits into cache."""
@@ -120,19 +119,14 @@ def whole(
     return sums.sum(axis=0)
 
 
-def slopes_of_pairs(
-    loss: Loss, logits: np.ndarray, target: Target, shares: np.ndarray, K: int, whole: bool
-) -> np.ndarray:
-    """Return the second derivative of each row's share of the mean loss, (n, P).
+def slopes_of_pairs(loss: Softmax, logits: np.ndarray, shares: np.ndarray, K: int) -> np.ndarray:
+    """Return the second derivatives (n, P) of each row's share of the mean loss.
 
-    With ``whole``, of a softmax's P pairs of columns, in the order of
-    :mod:`fastclf.kernels.passes.narrow` and with its sign; otherwise of each column. ``shares``
-    (1, n) or (M, n) are weights that sum to 1.
+    They are those of P pairs of columns, in the order of :mod:`fastclf.kernels.passes.narrow` and
+    with its sign. ``shares`` (1, n) or (M, n) are weights that sum to 1.
     """
     M = logits.shape[1] // K
     shares = np.repeat(shares, M // len(shares), axis=0).T
-    if not (whole and isinstance(loss, Softmax)):
-        return loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)
     pairs = np.zeros((len(logits), M * K * (K - 1) // 2), logits.dtype)
     terms = loss.probabilities(logits, K)
     at = 0
