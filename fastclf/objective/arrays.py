@@ -8,6 +8,7 @@ import numpy as np
 from fastclf.kernels.loss.kinds import Kind
 from fastclf.losses import Loss
 from fastclf.objective.features import CSRFeatures, DenseFeatures
+from fastclf.objective.moments import Hessian
 from fastclf.objective.selection import Selection
 
 _ROWS_OF_A_MEAN = 4096
@@ -52,6 +53,19 @@ class Arrays:
         if not weights.any():
             weights[:] = 1
         return (weights @ features.X[some] / weights.sum()).astype(dtype)
+
+    def hessian(self, blocks: np.ndarray) -> Hessian:
+        """Return blocks about the center as a Hessian.
+
+        Without intercepts, their rows and columns become those of the identity, in place.
+        """
+        if not self.fit_intercept:
+            d = self.center.size
+            intercepts = np.arange(d, blocks.shape[1], d + 1)
+            blocks[:, intercepts] = 0
+            blocks[:, :, intercepts] = 0
+            blocks[:, intercepts, intercepts] = 1
+        return Hessian(self.center.astype(np.float64), blocks)
 
     @cached_property
     def kind(self) -> Kind:

@@ -10,31 +10,48 @@ import scipy.sparse
 from fastclf import threads
 from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.loss.softmax import TILE
-from fastclf.kernels.passes import minibatch
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import dense, logits, sparse
 from fastclf.kernels.runtime.arrays import copy
 from fastclf.kernels.runtime.records import Data
 from fastclf.objective import matrices
+from fastclf.objective.selection import NO_ORDER
 from fastclf.plan.costs import MANY_FEATURES
 from fastclf.plan.passes import BLAS, COPIES
 from fastclf.targets import for_kernels
 
 _ROWS_OF_A_BLOCK = 512
 
+_SMALL = 1 << 15
+"""Entries up to which NumPy takes all logits in one call."""
+
 _COPIED = 1 << 17
 """Entries of a block of rows that is copied to the dtype of a pass."""
 
 
 class DenseFeatures:
-    """A dense X (n, d), C-contiguous, float32 or float64."""
+    """A dense X (n, d), C-contiguous, float32 or float64, or some rows of it.
 
-    def __init__(self, X: np.ndarray) -> None:
+    Only the rows ``order`` (m,) of X count, or all if it is empty; they stay where they are.
+    """
+
+    products = dense
+
+    def __init__(self, X: np.ndarray, order: np.ndarray = NO_ORDER) -> None:
         self.X = X
+        self.order = order
         self.arrays = self.canonical = for_kernels(X)
-        self.shape = X.shape
+        self.shape = order.size or len(X), X.shape[1]
         self.dtype = X.dtype
-        self.entries = X.size
+        self.entries = self.shape[0] * self.shape[1]
+
+    def rows(self, index: np.ndarray) -> "DenseFeatures":
+        """Return the features of some rows, without a copy."""
+        return DenseFeatures(self.X, index)
+
+    def block(self, block: slice) -> np.ndarray:
+        """Return a block of the rows."""
+        return self.X[self.order[block] if self.order.size else block]
 
     def pass_over(self, kind: Kind, way: str) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
@@ -47,22 +64,6 @@ class DenseFeatures:
         if way == COPIES:
             return partial(_pass_over_copies, passes.value_and_grad(kind, dense))
         return None
-
-    def run_batches(self, kind: Kind) -> Callable:
-        """Return the kernel of minibatch training."""
-        return minibatch.run_batches(kind, dense)
-
-    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights (d, C) as the kernels hold them, (C, d)."""
-        return np.ascontiguousarray(weights.T, dtype=self.dtype)
-
-    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights of the kernels as (d, C)."""
-        return weights.T
-
-    def rows(self, index: np.ndarray) -> "DenseFeatures":
-        """Return the features of some rows."""
-        return DenseFeatures(self.X[index])
 
     def columns(self, index: np.ndarray) -> np.ndarray:
         """Return a copy of some columns of X."""
@@ -78,20 +79,13 @@ class DenseFeatures:
         return columns_and_ones(self.X)
 
     def moments(
-        self,
-        weights: np.ndarray,
-        full: bool,
-        n_threads: int | None,
-        rows: np.ndarray | None = None,
+        self, weights: np.ndarray, full: bool, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weighted means (d,) and second moments about them, (d, d) or (d,).
-
-        ``weights`` has one entry for each of ``rows``, or for each row of X.
-        """
+        """Return weighted means (d,) and second moments about them, (d, d) or (d,)."""
         row_weights, total = weights.astype(self.dtype), weights.sum()
         if full:
-            return self._matrix(row_weights, total, n_threads, rows)
-        features = self if rows is None else self.rows(rows)
+            return self._matrix(row_weights, total, n_threads)
+        features = DenseFeatures(self.block(slice(None)))
         return features._diagonal(row_weights, total, n_threads)
 
     def _diagonal(
@@ -111,35 +105,27 @@ class DenseFeatures:
         return shift + mean, np.maximum(squares.sum(axis=0) / total - mean**2, 0)
 
     def _matrix(
-        self, weights: np.ndarray, total: float, n_threads: int | None, rows: np.ndarray | None
+        self, weights: np.ndarray, total: float, n_threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         # By BLAS on blocks of rows. The rows may be half of X, so only blocks of them are copied.
         # Each chunk has a matrix of sums, so the chunks are few enough for these to be small.
-        n, d = weights.size, self.shape[1]
+        n, d = self.shape
         pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
         products = np.zeros((len(pieces), d, d))
         step = matrices.rows_of_a_block(d)
 
-        def features(block: slice) -> np.ndarray:
-            return self.X[block if rows is None else rows[block]]
-
-        def blocks(i: int) -> Iterator[slice]:
-            start, stop = pieces[i]
-            for first in range(start, stop, step):
-                yield slice(first, min(first + step, stop))
-
         dtype = np.dtype(np.float32) if d >= MANY_FEATURES else self.dtype
 
         def add_sums(i: int) -> None:
-            for block in blocks(i):
-                sums[i] += weights[block] @ features(block)
+            for block in matrices.blocks_of(pieces[i], step):
+                sums[i] += weights[block] @ self.block(block)
 
         def add_products(i: int) -> None:
             part = np.empty((min(step, n), d), dtype)
-            for block in blocks(i):
+            for block in matrices.blocks_of(pieces[i], step):
                 scaled = part[: block.stop - block.start]
-                np.subtract(features(block), center, out=scaled, casting="same_kind")
+                np.subtract(self.block(block), center, out=scaled, casting="same_kind")
                 scaled *= np.sqrt(weights[block]).astype(dtype, copy=False)[:, None]
                 products[i] += scaled.T @ scaled
 
@@ -169,10 +155,10 @@ def _pass_by_blas(
     values, gw, gb = sums
     products, slopes = np.empty((2, min(_ROWS_OF_A_BLOCK, stop - start), b.size), w.dtype)
     part = np.empty_like(gw)
-    for first, last, rows in _blocks_in(w.dtype, X, start, stop, _ROWS_OF_A_BLOCK):
-        z, g = products[: last - first], slopes[: last - first]
+    for block, rows in _blocks_in(w.dtype, X, (start, stop), _ROWS_OF_A_BLOCK):
+        z, g = products[: len(rows)], slopes[: len(rows)]
         np.matmul(rows, w.T, out=z)
-        kernel((z, *rest), model, first, last, (values, g, gb))
+        kernel((z, *rest), model, block.start, block.stop, (values, g, gb))
         np.matmul(g.T, rows, out=part)
         gw += part
 
@@ -183,34 +169,35 @@ def _pass_over_copies(
     # The same as a kernel of the passes, on copies of some rows in the dtype of w.
     every, w = Data(*data), model[0]
     step = max(1, _COPIED // (TILE * w.shape[1])) * TILE
-    for first, last, rows in _blocks_in(w.dtype, every.X, start, stop, step):
+    for block, rows in _blocks_in(w.dtype, every.X, (start, stop), step):
         part = every._replace(
             X=rows,
-            codes=every.codes[first:last],
-            soft=every.soft[first:last],
-            teacher=every.teacher[first:last],
-            weights=every.weights[:, first:last],
+            codes=every.codes[block],
+            soft=every.soft[block],
+            teacher=every.teacher[block],
+            weights=every.weights[:, block],
         )
         kernel(tuple(part), model, 0, len(rows), sums)
 
 
 def _blocks_in(
-    dtype: np.dtype, X: np.ndarray, start: int, stop: int, step: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    # Blocks of rows as (first, last, rows); if X has another dtype, all are copied to one array.
-    step = min(step, stop - start)
+    dtype: np.dtype, X: np.ndarray, piece: tuple[int, int], step: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    # Blocks and their rows of X; if X has another dtype, all are copied to one array.
+    step = min(step, piece[1] - piece[0])
     room = np.empty((step if dtype != X.dtype else 0, X.shape[1]), dtype)
-    for first in range(start, stop, step):
-        last = min(first + step, stop)
-        rows = X[first:last]
+    for block in matrices.blocks_of(piece, step):
+        rows = X[block]
         if dtype != X.dtype:
-            rows = room[: last - first]
-            copy(X[first:last].reshape(-1), rows.reshape(-1))
-        yield first, last, rows
+            rows = room[: len(rows)]
+            copy(X[block].reshape(-1), rows.reshape(-1))
+        yield block, rows
 
 
 class CSRFeatures:
     """A sparse X (n, d) in CSR form, float32 or float64."""
+
+    products = sparse
 
     def __init__(self, X: Any) -> None:
         self.X = X
@@ -218,18 +205,6 @@ class CSRFeatures:
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz
-
-    def run_batches(self, kind: Kind) -> Callable:
-        """Return the kernel of minibatch training."""
-        return minibatch.run_batches(kind, sparse)
-
-    def to_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights (d, C) as the kernels hold them."""
-        return np.ascontiguousarray(weights, dtype=self.dtype)
-
-    def from_kernel(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights of the kernels as (d, C)."""
-        return weights
 
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""
@@ -286,3 +261,28 @@ class CSRFeatures:
         total = weights.sum()
         center = first.sum(axis=0) / total
         return center, np.maximum(second.sum(axis=0) / total - center**2, 0)
+
+
+def logits_of(
+    features: DenseFeatures | CSRFeatures, theta: np.ndarray, n_threads: int | None
+) -> np.ndarray:
+    """Return the logits (n, C) at theta (d + 1, C), in the dtype of the features."""
+    theta = theta.astype(features.dtype)
+    n, d = features.shape
+    if n * d <= _SMALL:
+        X: Any = features.X if isinstance(features, CSRFeatures) else features.block(slice(None))
+        return X @ theta[:-1] + theta[-1]
+    logits = np.empty((n, theta.shape[1]), features.dtype)
+    w, b = np.ascontiguousarray(theta[:-1]), theta[-1].copy()
+    pieces = threads.chunks(n, features.entries / max(n, 1) * (1 + 0.1 * theta.shape[1]))
+
+    def task(i: int) -> None:
+        piece = slice(*pieces[i])
+        if isinstance(features, CSRFeatures):
+            passes.decision_sparse(features.arrays, w, b, *pieces[i], logits[piece])
+        else:
+            logits[piece] = features.block(piece) @ theta[:-1] + theta[-1]
+
+    with threads.single_threaded_blas():
+        threads.run(task, len(pieces), n_threads)
+    return logits

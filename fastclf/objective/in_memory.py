@@ -9,15 +9,14 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
+from fastclf.kernels.passes import minibatch
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.losses import Loss
-from fastclf.objective import hessians
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.batches import batch_records
-from fastclf.objective.features import CSRFeatures, DenseFeatures
-from fastclf.objective.logits import logits_of
+from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
+from fastclf.objective.hessians import hessian_of
 from fastclf.objective.moments import Curvature, Hessian
-from fastclf.objective.narrow import NarrowPass
+from fastclf.objective.narrow import narrow_pass, share
 from fastclf.objective.protocol import LastPass, Rule
 from fastclf.objective.sampling import representative_rows
 from fastclf.objective.selection import NO_ORDER, Selection
@@ -101,23 +100,16 @@ class InMemoryObjective:
         self._parent: InMemoryObjective | None = None
         self._totals = totals
         self.total_weight = self._total(target).copy()
-        self._kind = loss.kind(self.target)
         pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
         self._everything = Selection.everything(self.target, self.total_weight, pos_weight)
         self._selection = self._everything
         self._cuts: dict[int, tuple[list[tuple[int, int]], float]] = {}
-        shape, parameters = self.shape, loss.parameters
-        self._narrow: NarrowPass | None = None
-        if has_narrow(shape):
-            about = self.n_outputs, parameters, n_threads, self.costs
-            self._narrow = NarrowPass(self._kind, *about)
-        self._loops_over_rows = loops_over_rows(shape, self.costs)
+        self._has_narrow = has_narrow(self.shape)
+        self._loops_over_rows = loops_over_rows(self.shape, self.costs)
         self._sparse: SparsePass | None = None
         if isinstance(self.features, CSRFeatures):
-            how = self._kind, parameters, n_threads, shape, self.costs
-            self._sparse = SparsePass(self.features, *how)
+            self._sparse = SparsePass(self.arrays, n_threads, self.shape, self.costs)
         self._latest: tuple[np.ndarray, Hessian] | None = None
-        self._gathered: tuple[np.ndarray, CSRFeatures] | None = None
         self._order: tuple[tuple[int, int], np.ndarray] | None = None
 
     @cached_property
@@ -132,8 +124,8 @@ class InMemoryObjective:
             entries=self.features.entries,
             dtype=self.features.dtype,
             is_sparse=isinstance(self.features, CSRFeatures),
-            has_narrow_pass=self._kind.has_hessian_pass,
-            is_plain_sigmoid=self._kind.is_logistic,
+            has_narrow_pass=self.arrays.kind.has_hessian_pass,
+            is_plain_sigmoid=self.arrays.kind.is_logistic,
             has_l1=bool(self.penalty.l1.any()),
             penalty_ratio=_ratio(largest, smallest),
         )
@@ -182,11 +174,11 @@ class InMemoryObjective:
         if active is not None and not active.any():
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         chosen = self._select(active)
-        if self._narrow is not None and (hessian or self._loops_over_rows):
+        if self._has_narrow and (hessian or self._loops_over_rows):
             size = "whole" if hessian else "none"
-            values, gradient, found = self._narrow_pass(NO_ORDER, chosen, theta, size)
+            values, gradient, found = self._narrow_pass(chosen, theta, size)
             if found is not None:
-                self._latest = theta, chosen.spread_hessian(self._fixed(found))
+                self._latest = theta, chosen.spread_hessian(found)
         elif self._sparse is not None:
             values, gradient = self._sparse(chosen, chosen.columns(theta))
         else:
@@ -206,28 +198,20 @@ class InMemoryObjective:
         if self._latest is not None and whole and self._latest[0] is theta:
             return self._latest[1]
         rows, target = self._some_rows(n_rows)
-        if self._narrow is not None:
+        if self._has_narrow:
             self.passes += target.n_rows / self.n_rows
-            order = NO_ORDER if rows is None else rows
             target = target.astype(self.dtype)
             pos_weight = self._everything.pos_weight
             chosen = Selection.everything(target, self._total(target), pos_weight)
             size = "whole" if whole else "blocks"
-            found = self._narrow_pass(order, chosen, theta, size)[2]
+            found = self._narrow_pass(chosen, theta, size, NO_ORDER if rows is None else rows)[2]
             assert found is not None
-            return self._fixed(found)
-        logits = self._logits(theta, rows)
-        if self._sparse is not None:
-            features = self._of_rows(rows)
-            found = hessians.sparse_hessian(
-                self.arrays, logits, features, target, whole, self.n_threads
-            )
-        else:
-            shares = self._shares if rows is None else self._shares_of(target)
-            found = hessians.dense_hessian(
-                self.arrays, logits, rows, target, shares, whole, self.n_threads
-            )
-        return self._fixed(found)
+            return found
+        features = self.features if rows is None else self.features.rows(rows)
+        shares = self._shares if rows is None else self._shares_of(target)
+        logits = self._logits(features, theta)
+        how = logits, target, shares, whole, self.n_threads
+        return hessian_of(self.arrays, features, *how)
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -235,20 +219,19 @@ class InMemoryObjective:
         """Return second moments of the features; see :meth:`Objective.curvature`."""
         columns = self.n_problems * self.n_outputs
         rows, target = self._some_rows(n_rows)
+        features = self.features if rows is None else self.features.rows(rows)
         weights = target.weights.mean(axis=0, dtype=np.float64)
         logits = np.full(columns, self.loss.largest_curvature(self.n_outputs))
         if theta is not None:
-            slopes = self.loss.curvature(self._logits(theta, rows), target, self.n_outputs)
+            at_theta = self._logits(features, theta)
+            slopes = self.loss.curvature(at_theta, target, self.n_outputs)
             logits = weights @ slopes / weights.sum()
             weights = weights * slopes.mean(axis=1)
-        if isinstance(self.features, DenseFeatures):
-            center, second = self.features.moments(weights, full, self.n_threads, rows)
-            if full and theta is None and rows is not None:
-                # In a sample, features that few rows have look constant.
-                found = second.diagonal()
-                second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
-        else:
-            center, second = self._of_rows(rows).moments(weights, full, self.n_threads)
+        center, second = features.moments(weights, full, self.n_threads)
+        if full and theta is None and rows is not None and not self.shape.is_sparse:
+            # In a sample, features that few rows have look constant.
+            found = second.diagonal()
+            second.flat[:: len(second) + 1] = np.maximum(found, self._variances)
         self.passes += weights.size / self.n_rows
         moments = Curvature(center, second, logits)
         return moments if self.fit_intercept else moments.about_zero()
@@ -300,9 +283,23 @@ class InMemoryObjective:
     ) -> None:
         """Run batches of an epoch, in ``order`` if given; see :meth:`Objective.run_batches`."""
         order = self._epoch_order(state.seed, state.iteration) if order is None else order
-        records = batch_records(self, rule, state, first, last)
+        batches = minibatch.Batches(
+            rule.batch_size, first, last, state.rates(last - first), state.step
+        )
+        update = minibatch.Update(
+            rule=rule.kernel_rule,
+            parameters=rule.kernel_parameters,
+            clip_norm=float(rule.clip_norm or 0.0),
+            average_from=state.average_from,
+            penalty=state.penalty.astype(self.dtype),
+            decay=rule.decay(self).astype(self.dtype),
+            fit_intercept=self.fit_intercept,
+        )
+        scaling = minibatch.Scaling(state.center, state.inverse_scale, state.by_feature)
+        moved = tuple(getattr(state, name) for name in minibatch.Moved._fields)
         data = self._everything.data(self.features.arrays, self.loss.parameters, order)
-        state.step = self.features.run_batches(self._kind)(data, *records)
+        kernel = minibatch.run_batches(self.arrays.kind, self.features.products)
+        state.step = kernel(data, tuple(batches), tuple(update), tuple(scaling), moved)
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self.passes += rows / self.n_rows
 
@@ -313,35 +310,28 @@ class InMemoryObjective:
         return self._order[1]
 
     def _narrow_pass(
-        self, order: np.ndarray, chosen: Selection, theta: np.ndarray, size: str
+        self, chosen: Selection, theta: np.ndarray, size: str, order: np.ndarray = NO_ORDER
     ) -> tuple[np.ndarray, np.ndarray, Hessian | None]:
-        assert self._narrow is not None
-        center = self.arrays.center
-        columns = chosen.columns(theta)
-        return self._narrow(self.features.arrays, order, center, chosen, columns, size)
+        how = size, self.n_threads, self.costs, order
+        return narrow_pass(self.arrays, chosen, chosen.columns(theta), *how)
 
     def _dense_pass(
         self, theta: np.ndarray, chosen: Selection, dtype: np.dtype
     ) -> tuple[np.ndarray, np.ndarray]:
-        own = chosen.columns(theta)
-        w = self.features.to_kernel(own[:-1]).astype(dtype, copy=False)
+        assert isinstance(self.features, DenseFeatures)
+        own, kind = chosen.columns(theta), self.arrays.kind
+        w = np.ascontiguousarray(own[:-1].T, dtype=self.dtype).astype(dtype, copy=False)
         b = own[-1].astype(dtype)
         pieces, work = self._chunks(w.size)
         values = np.zeros((len(pieces), chosen.scale.size))
         gw = np.zeros((len(pieces), *w.shape), dtype)
         gb = np.zeros((len(pieces), b.size), dtype)
         data = chosen.data(self.features.arrays, self.loss.parameters)
-        assert isinstance(self.features, DenseFeatures)
         way = dense_pass(self.shape, self.costs, b.size, dtype)
-        one_piece = self.features.pass_over(self._kind, way)
+        one_piece = self.features.pass_over(kind, way)
         if one_piece is None:
-            rows = np.array(pieces)
-            shared = passes.shared(self._kind)
-
-            def work_on(turns: np.ndarray, leads: bool) -> None:
-                shared(data, (w, b), rows, turns, leads, (values, gw, gb))
-
-            threads.share(work_on, len(pieces), self.n_threads, work)
+            sums, kernel = (values, gw, gb), passes.shared(kind)
+            share(kernel, data, (w, b), pieces, sums, self.n_threads, work)
         else:
 
             def task(i: int) -> None:
@@ -349,14 +339,10 @@ class InMemoryObjective:
                 one_piece(data, (w, b), start, stop, (values[i], gw[i], gb[i]))
 
             threads.run(task, len(pieces), self.n_threads, work)
-        weights = self.features.from_kernel(gw.sum(axis=0, dtype=np.float64))
-        gradient = np.empty((weights.shape[0] + 1, weights.shape[1]))
-        gradient[:-1] = weights
+        gradient = np.empty(own.shape)
+        gradient[:-1] = gw.sum(axis=0, dtype=np.float64).T
         gradient[-1] = gb.sum(axis=0, dtype=np.float64)
         return values.sum(axis=0), gradient
-
-    def _fixed(self, hessian: Hessian) -> Hessian:
-        return hessian if self.fit_intercept else hessians.without_intercepts(hessian)
 
     def _some_rows(self, n_rows: int | None) -> tuple[np.ndarray | None, Target]:
         # The rows of a sample (None: all rows) and their targets.
@@ -368,19 +354,9 @@ class InMemoryObjective:
             return None, self.target
         return rows, replace(target, weights=target.weights * up.astype(self.dtype))
 
-    def _logits(self, theta: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        self.passes += (self.n_rows if rows is None else rows.size) / self.n_rows
-        features = self.features if self._sparse is None else self._of_rows(rows)
-        return logits_of(features, theta, rows, self.n_threads)
-
-    def _of_rows(self, rows: np.ndarray | None) -> CSRFeatures:
-        # Copying sparse rows takes as long as a pass over them, and callers ask for them twice.
-        assert isinstance(self.features, CSRFeatures)
-        if rows is None:
-            return self.features
-        if self._gathered is None or self._gathered[0] is not rows:
-            self._gathered = rows, self.features.rows(rows)
-        return self._gathered[1]
+    def _logits(self, features: CSRFeatures | DenseFeatures, theta: np.ndarray) -> np.ndarray:
+        self.passes += features.shape[0] / self.n_rows
+        return logits_of(features, theta, self.n_threads)
 
     @cached_property
     def _shares(self) -> np.ndarray:

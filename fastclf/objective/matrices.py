@@ -10,15 +10,15 @@ for softmax; a sigmoid column has :math:`p (1 - p)`. A distilled loss is a sum o
 that of the targets, and that of the teacher at its temperature.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from fastclf import threads
 from fastclf.kernels.products import sparse
-from fastclf.losses import Loss, Softmax
+from fastclf.losses import Softmax
 from fastclf.plan.costs import MANY_FEATURES
-from fastclf.targets import Target
 
 _BLOCK = 1 << 17
 """Entries of a block of rows that fits into cache."""
@@ -41,31 +41,28 @@ def rows_of_a_block(side: int) -> int:
     return max(_BLOCK // side, min(side, _TALL))
 
 
-def diagonal_blocks(
-    X: np.ndarray,
-    rows: np.ndarray | None,
-    center: np.ndarray,
-    slopes: np.ndarray,
-    n_threads: int | None,
-) -> np.ndarray:
-    """Return a matrix (C, d + 1, d + 1) for each column: moments of the rows, weighted by slopes.
+def blocks_of(piece: tuple[int, int], step: int) -> Iterator[slice]:
+    """Yield the rows of a piece (start, stop) in blocks of up to ``step`` rows."""
+    start, stop = piece
+    for first in range(start, stop, step):
+        yield slice(first, min(first + step, stop))
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
-    center : ndarray of shape (d,)
-    slopes : ndarray of shape (m, C)
-        The second derivative in each logit times the share of each row.
+
+def diagonal_blocks(
+    features: Any, center: np.ndarray, slopes: np.ndarray, n_threads: int | None
+) -> np.ndarray:
+    """Return a matrix (C, d + 1, d + 1) for each column: moments of rows, weighted by slopes.
+
+    The features are dense, of n rows. ``slopes`` (n, C) are the second derivatives in each logit
+    times the share of each row.
     """
-    d = X.shape[1]
+    d = center.size
     n, C = slopes.shape
-    dtype = np.dtype(np.float32) if d >= MANY_FEATURES else X.dtype
+    dtype = np.dtype(np.float32) if d >= MANY_FEATURES else features.dtype
     roots = np.sqrt(np.ascontiguousarray(slopes.T, dtype=dtype))
     if n * C * (d + 1) <= _SMALL:
         scaled = np.empty((C, n, d + 1), dtype)
-        centred = (_some(X, rows) - center).astype(dtype, copy=False)
+        centred = (features.block(slice(None)) - center).astype(dtype, copy=False)
         np.multiply(centred, roots[:, :, None], out=scaled[:, :, :d])
         scaled[:, :, d] = roots
         return scaled.transpose(0, 2, 1) @ scaled
@@ -75,13 +72,10 @@ def diagonal_blocks(
 
     def task(i: int) -> None:
         piece, k = divmod(i, C)
-        start, stop = pieces[piece]
-        scaled = np.empty((min(step, stop - start), d + 1), dtype)
-        for first in range(start, stop, step):
-            block = slice(first, min(first + step, stop))
-            part = scaled[: block.stop - first]
-            features = _some(X, block if rows is None else rows[block])
-            np.subtract(features, center, out=part[:, :d], casting="same_kind")
+        scaled = np.empty((min(step, n), d + 1), dtype)
+        for block in blocks_of(pieces[piece], step):
+            part = scaled[: block.stop - block.start]
+            np.subtract(features.block(block), center, out=part[:, :d], casting="same_kind")
             part[:, :d] *= roots[k, block, None]
             part[:, d] = roots[k, block]
             sums[piece, k] += part.T @ part
@@ -91,8 +85,7 @@ def diagonal_blocks(
 
 
 def whole(
-    X: np.ndarray,
-    rows: np.ndarray | None,
+    features: Any,
     center: np.ndarray,
     shares: np.ndarray,
     terms: list[tuple[float, np.ndarray]],
@@ -100,54 +93,40 @@ def whole(
 ) -> np.ndarray:
     """Return the matrix (K (d + 1), K (d + 1)) of a softmax, its diagonal blocks left out.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-    rows : ndarray of shape (m,) or None
-        The rows that count; None for all.
-    center : ndarray of shape (d,)
-    shares : ndarray of shape (m,)
-        Weights of the rows, which sum to 1.
-    terms : list
-        What :meth:`Softmax.probabilities` returns.
+    The features are dense, the weights ``shares`` (n,) of their rows sum to 1, and ``terms`` are
+    what :meth:`Softmax.probabilities` returns.
     """
-    d = X.shape[1]
+    d, dtype = center.size, features.dtype
     n, K = terms[0][1].shape
     q = K * (d + 1)
-    if n * q <= _SMALL:
-        matrix = np.zeros((q, q), X.dtype)
-        products = np.empty((n, K, d + 1), X.dtype)
-        _subtract(X, rows, slice(0, n), center, shares, terms, products, matrix)
-        return matrix
-    pieces = _pieces(n, q, q, 1)
-    sums = np.zeros((len(pieces), q, q), X.dtype)
+    pieces = [(0, n)] if n * q <= _SMALL else _pieces(n, q, q, 1)
+    sums = np.zeros((len(pieces), q, q), dtype)
     step = max(1, _BLOCK // q)
 
     def task(piece: int) -> None:
-        start, stop = pieces[piece]
-        products = np.empty((min(step, stop - start), K, d + 1), X.dtype)
-        for first in range(start, stop, step):
-            block = slice(first, min(first + step, stop))
-            part = products[: block.stop - first]
-            _subtract(X, rows, block, center, shares, terms, part, sums[piece])
+        products = np.empty((min(step, n), K, d + 1), dtype)
+        for block in blocks_of(pieces[piece], step):
+            centred = features.block(block) - center
+            part = products[: len(centred)]
+            for share, p in terms:
+                scaled = p[block] * np.sqrt(share * shares[block])[:, None]
+                np.multiply(scaled[:, :, None], centred[:, None, :], out=part[:, :, :d])
+                part[:, :, d] = scaled
+                flat = part.reshape(len(part), q)
+                sums[piece] -= flat.T @ flat
 
     _run(task, len(pieces), n_threads)
     return sums.sum(axis=0)
 
 
-def slopes_of_pairs(
-    loss: Loss, logits: np.ndarray, target: Target, K: int, whole: bool
-) -> np.ndarray:
-    """Return the second derivative of each row's share of the mean loss, (n, P).
+def slopes_of_pairs(loss: Softmax, logits: np.ndarray, shares: np.ndarray, K: int) -> np.ndarray:
+    """Return the second derivatives (n, P) of each row's share of the mean loss.
 
-    With ``whole``, of a softmax's P pairs of columns, in the order of
-    :mod:`fastclf.kernels.passes.narrow` and with its sign; otherwise of each column.
+    They are those of P pairs of columns, in the order of :mod:`fastclf.kernels.passes.narrow` and
+    with its sign. ``shares`` (1, n) or (M, n) are weights that sum to 1.
     """
     M = logits.shape[1] // K
-    shares = target.weights / target.total_weight[:, None].astype(target.weights.dtype)
     shares = np.repeat(shares, M // len(shares), axis=0).T
-    if not (whole and isinstance(loss, Softmax)):
-        return loss.curvature(logits, target, K) * np.repeat(shares, K, axis=1)
     pairs = np.zeros((len(logits), M * K * (K - 1) // 2), logits.dtype)
     terms = loss.probabilities(logits, K)
     at = 0
@@ -183,32 +162,6 @@ def sparse_blocks(
     for block in blocks:
         sparse.move_to_center(center, unused, block)
     return blocks
-
-
-def _subtract(
-    X: np.ndarray,
-    rows: np.ndarray | None,
-    block: slice,
-    center: np.ndarray,
-    shares: np.ndarray,
-    terms: list[tuple[float, np.ndarray]],
-    products: np.ndarray,
-    matrix: np.ndarray,
-) -> None:
-    # Subtract the moments of every row's probabilities times its features: ``products`` (m, K, q)
-    # is room for them.
-    centred = _some(X, block if rows is None else rows[block]) - center
-    d = X.shape[1]
-    for share, p in terms:
-        scaled = p[block] * np.sqrt(share * shares[block])[:, None]
-        np.multiply(scaled[:, :, None], centred[:, None, :], out=products[:, :, :d])
-        products[:, :, d] = scaled
-        flat = products.reshape(len(products), -1)
-        matrix -= flat.T @ flat
-
-
-def _some(X: np.ndarray, rows: np.ndarray | slice | None) -> np.ndarray:
-    return X if rows is None else X[rows]
 
 
 def _pieces(n: int, row: int, side: int, matrices: int) -> list[tuple[int, int]]:

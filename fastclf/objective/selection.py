@@ -14,15 +14,10 @@ NO_ORDER = np.empty(0, dtype=np.intp)
 
 @dataclass(frozen=True)
 class Selection:
-    """Some of M problems, m of them.
+    """Some of M problems, m of them, which a ``mask`` (M,) marks.
 
-    Parameters
-    ----------
-    mask : ndarray of shape (M,)
-    target : Target
-        Of the selected problems.
-    scale, pos_weight : ndarray of shape (m,)
-        Factor of the weights, 1 / Σw, and weight of the positive class of each problem.
+    ``scale`` (m,) is the factor of their weights, 1 / Σw, and ``pos_weight`` (m,) the weight of the
+    positive class.
     """
 
     mask: np.ndarray
@@ -80,14 +75,8 @@ class Selection:
     def data(self, X: Any, parameters: tuple, order: np.ndarray = NO_ORDER) -> tuple:
         """Return the fields of :class:`fastclf.kernels.runtime.records.Data`.
 
-        Parameters
-        ----------
-        X : ndarray or tuple
-            As kernels read it.
-        parameters : tuple
-            Those of the loss.
-        order : ndarray, optional
-            Which rows of X to take; all of them, in their order.
+        X is as kernels read it. The rows ``order`` (m,) of X are taken, or all if it is empty;
+        ``parameters`` are those of the loss.
         """
         target = self.target
         classes = target.codes, target.soft, target.teacher

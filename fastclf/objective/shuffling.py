@@ -15,18 +15,7 @@ def through_buffer(
 ) -> Iterator[Chunk]:
     """Yield the rows of chunks in chunks of about ``n_rows``, each in a random order.
 
-    Parameters
-    ----------
-    chunks : iterator of X (m, d) and their targets
-    rng : numpy.random.Generator
-    n_rows : int
-        Rows of the buffer; it may hold a few more.
-    multiple : int
-        The number of rows in each chunk but the last is divisible by it.
-
-    Yields
-    ------
-    X, target
+    The number of rows in each chunk but the last is divisible by ``multiple``.
     """
     waiting: list[Chunk] = []
     memory = Recycled()

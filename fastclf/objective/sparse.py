@@ -1,16 +1,16 @@
 """Passes over a sparse X."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastclf import threads
-from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.passes import sparse_column
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import logits, sparse
-from fastclf.objective.features import CSRFeatures
+from fastclf.objective.arrays import Arrays
+from fastclf.objective.matrices import blocks_of
 from fastclf.objective.selection import Selection
 from fastclf.plan import Costs, Shape
 from fastclf.plan.passes import (
@@ -31,104 +31,71 @@ class SparsePass:
     Rows are cut into chunks, each with a gradient of its own. With too many coefficients for that,
     a pass first computes the slopes in the logits by rows, and then the gradient from them by
     columns. Many labels are cut into blocks whose coefficients stay in cache.
-
-    Parameters
-    ----------
-    features : CSRFeatures
-    kind : Kind
-    parameters : tuple
-        Those of the loss.
-    n_threads : int, optional
-    shape : Shape
-    costs : Costs
     """
 
-    def __init__(
-        self,
-        features: CSRFeatures,
-        kind: Kind,
-        parameters: tuple,
-        n_threads: int | None,
-        shape: Shape,
-        costs: Costs,
-    ) -> None:
-        self.features = features
-        self.kind = kind
-        self.parameters = parameters
+    def __init__(self, arrays: Arrays, n_threads: int | None, shape: Shape, costs: Costs) -> None:
+        self.features = arrays.features
+        self.kind = arrays.kind
+        self.parameters = arrays.loss.parameters
         self.n_threads = n_threads
         self.shape = shape
         self.costs = costs
         self._blocks: tuple[Selection, list[tuple[slice, Selection]]] | None = None
 
     def __call__(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (M,) and gradient (d + 1, M K), the penalty left out.
+        """Return values (M,) and gradient (d + 1, M K) at theta, the penalty left out.
 
-        Parameters
-        ----------
-        chosen : Selection
-        theta : ndarray of shape (d + 1, M K)
-            Of the chosen problems.
+        ``chosen`` are the problems of theta.
         """
-        n, d = self.features.shape
-        C = theta.shape[1]
+        n, C = self.features.shape[0], theta.shape[1]
         way = sparse_pass(self.shape, self.costs, C)
         if way == LABEL_GROUPS:
             return self._by_labels(chosen, theta)
         work = (self.features.entries * C + 4 * n * C) / max(n, 1)
         if way == CSR_COLUMNS:
             return self._by_columns(chosen, theta, work)
-        most = most_gradients(self.shape, self.costs)
-        pieces = threads.chunks(n, work, most)
+        pieces = threads.chunks(n, work, most_gradients(self.shape, self.costs))
         values = np.zeros((len(pieces), chosen.scale.size))
-        gradients = np.zeros((len(pieces), d + 1, C))
-        task = self._one if self._is_one(C) else self._several
-        parts = (theta.ravel(),) if self._is_one(C) else self._coefficients(theta)
+        gradients = np.zeros((len(pieces), *theta.shape))
+        add = self._adder(chosen, theta)
 
-        def run(i: int) -> None:
-            task(chosen, parts, pieces[i], values[i], gradients[i])
+        def task(i: int) -> None:
+            add(pieces[i], values[i], gradients[i])
 
-        threads.run(run, len(pieces), self.n_threads)
+        threads.run(task, len(pieces), self.n_threads)
         if len(pieces) == 1:
             return values[0], gradients[0]
         return values.sum(axis=0), gradients.sum(axis=0)
 
-    def _is_one(self, n_columns: int) -> bool:
-        return n_columns == 1 and self.kind.column is not None
+    def _adder(self, chosen: Selection, theta: np.ndarray) -> Callable:
+        # A function that adds a piece of the rows to values (M,) and a gradient (d + 1, C).
+        data = chosen.data(self.features.arrays, self.parameters)
+        if self._is_one(theta):
+            of_column, coefficients = sparse_column.value_and_grad(self.kind), theta.ravel()
+            nothing = np.empty((0, 0, 0))
+
+            def add_one(piece: tuple, values: np.ndarray, gradient: np.ndarray) -> None:
+                of_column(data, coefficients, *piece, (values, gradient.ravel(), nothing))
+
+            return add_one
+        kernel, dtype = passes.value_and_grad(self.kind, sparse), self.features.dtype
+        model = self._coefficients(theta)
+
+        def add(piece: tuple, values: np.ndarray, gradient: np.ndarray) -> None:
+            own = gradient if dtype == gradient.dtype else np.zeros(gradient.shape, dtype)
+            kernel(data, model, *piece, (values, own[:-1], own[-1]))
+            if own is not gradient:
+                gradient[:] = own
+
+        return add
+
+    def _is_one(self, theta: np.ndarray) -> bool:
+        return theta.shape[1] == 1 and self.kind.column is not None
 
     def _coefficients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # Weights (d, C) and intercepts (C,), as kernels hold them.
         dtype = self.features.dtype
         return np.ascontiguousarray(theta[:-1], dtype=dtype), theta[-1].astype(dtype)
-
-    def _one(
-        self,
-        chosen: Selection,
-        parts: tuple[np.ndarray, ...],
-        piece: tuple[int, int],
-        values: np.ndarray,
-        gradient: np.ndarray,
-    ) -> None:
-        sums = values, gradient.ravel(), np.empty((0, 0, 0))
-        kernel = sparse_column.value_and_grad(self.kind)
-        kernel(chosen.data(self.features.arrays, self.parameters), parts[0], *piece, sums)
-
-    def _several(
-        self,
-        chosen: Selection,
-        parts: tuple[np.ndarray, ...],
-        piece: tuple[int, int],
-        values: np.ndarray,
-        gradient: np.ndarray,
-    ) -> None:
-        kernel = passes.value_and_grad(self.kind, sparse)
-        dtype = self.features.dtype
-        gw, gb = gradient[:-1], gradient[-1]
-        if dtype != gradient.dtype:
-            gw, gb = np.zeros(gw.shape, dtype), np.zeros(gb.shape, dtype)
-        data = chosen.data(self.features.arrays, self.parameters)
-        kernel(data, parts, *piece, (values, gw, gb))
-        if dtype != gradient.dtype:
-            gradient[:-1], gradient[-1] = gw, gb
 
     def _by_labels(self, chosen: Selection, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._blocks is None or self._blocks[0] is not chosen:
@@ -140,8 +107,8 @@ class SparsePass:
         def task(i: int) -> None:
             columns, block = blocks[i]
             own = np.zeros((len(theta), block.scale.size))
-            parts = self._coefficients(theta[:, columns])
-            self._several(block, parts, (0, block.target.n_rows), values[columns], own)
+            add = self._adder(block, theta[:, columns])
+            add((0, block.target.n_rows), values[columns], own)
             gradient[:, columns] = own
 
         threads.run(task, len(blocks), self.n_threads)
@@ -150,22 +117,17 @@ class SparsePass:
     def _by_columns(
         self, chosen: Selection, theta: np.ndarray, work: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        (n, d), C = self.features.shape, theta.shape[1]
-        w, b = self._coefficients(theta)
+        n = self.features.shape[0]
         pieces = threads.chunks(n, work)
         values = np.zeros((len(pieces), chosen.scale.size))
-        slopes = np.empty((n, C), self.features.dtype)
+        slopes = np.empty((n, theta.shape[1]), self.features.dtype)
+        write = self._writer_of_slopes(chosen, theta)
 
         def forward(i: int) -> None:
-            if self._is_one(C):
-                data = chosen.data(self.features.arrays, self.parameters)
-                kernel = sparse_column.value_and_slopes(self.kind)
-                kernel(data, theta.ravel(), *pieces[i], (values[i], slopes))
-            else:
-                self._slopes(chosen, w, b, pieces[i], values[i], slopes)
+            write(pieces[i], values[i], slopes)
 
         threads.run(forward, len(pieces), self.n_threads)
-        gradient = np.empty((d + 1, C))
+        gradient = np.empty(theta.shape)
         columns = self.features.by_column
         cuts = _cuts(columns[2], len(pieces))
 
@@ -175,27 +137,31 @@ class SparsePass:
         threads.run(backward, len(cuts), self.n_threads)
         return values.sum(axis=0), gradient
 
-    def _slopes(
-        self,
-        chosen: Selection,
-        w: np.ndarray,
-        b: np.ndarray,
-        piece: tuple[int, int],
-        values: np.ndarray,
-        slopes: np.ndarray,
-    ) -> None:
-        # Of some rows, in blocks that stay in cache.
-        start, stop = piece
+    def _writer_of_slopes(self, chosen: Selection, theta: np.ndarray) -> Callable:
+        # A function that adds a piece of the rows to values (M,), and writes its slopes (n, C).
+        if self._is_one(theta):
+            of_column, coefficients = sparse_column.value_and_slopes(self.kind), theta.ravel()
+            data = chosen.data(self.features.arrays, self.parameters)
+
+            def write_one(piece: tuple, values: np.ndarray, slopes: np.ndarray) -> None:
+                of_column(data, coefficients, *piece, (values, slopes))
+
+            return write_one
         kernel = passes.value_and_grad(self.kind, logits)
+        w, b = model = self._coefficients(theta)
         step = max(64, _BLOCK // b.size)
-        nothing, unused = np.zeros_like(b), np.zeros_like(b)
-        products = np.empty((min(step, stop - start), b.size), b.dtype)
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
-            z = products[: last - first]
-            passes.decision_sparse(self.features.arrays, w, nothing, first, last, z)
-            data = chosen.data(z, self.parameters)
-            kernel(data, (w, b), first, last, (values, slopes[first:last], unused))
+
+        def write(piece: tuple, values: np.ndarray, slopes: np.ndarray) -> None:
+            nothing, unused = np.zeros_like(b), np.zeros_like(b)
+            products = np.empty((min(step, piece[1] - piece[0]), b.size), b.dtype)
+            for block in blocks_of(piece, step):
+                rows, z = (block.start, block.stop), products[: block.stop - block.start]
+                passes.decision_sparse(self.features.arrays, w, nothing, *rows, z)
+                kernel(
+                    chosen.data(z, self.parameters), model, *rows, (values, slopes[block], unused)
+                )
+
+        return write
 
 
 def _blocks(chosen: Selection, width: int) -> Iterator[tuple[slice, Selection]]:

@@ -13,12 +13,11 @@ from fastclf.losses import Loss
 from fastclf.objective.in_memory import InMemoryObjective, Totals
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.protocol import LastPass, Rule
+from fastclf.objective.shuffling import Chunk
 from fastclf.penalties import L2, Penalty
-from fastclf.plan import Shape, current_costs
+from fastclf.plan import Costs, Shape, current_costs
 from fastclf.plan.passes import comes_along
 from fastclf.targets import Target
-
-Chunk = tuple[np.ndarray, Target]
 
 _ENOUGH = 5
 """Resident rows for each coefficient from which on they are used as a sample of all rows."""
@@ -72,6 +71,9 @@ class StreamedObjective:
     fit_intercept : bool
         If False the intercepts keep their value: their gradient is 0.
     n_threads : int, optional
+    costs : Costs, optional
+        The table by which passes and engines are chosen. None: the table that
+        :func:`fastclf.plan.using` has set, or the measured one.
     """
 
     arrays = None
@@ -87,6 +89,7 @@ class StreamedObjective:
         resident: Chunk | None = None,
         fit_intercept: bool = True,
         n_threads: int | None = None,
+        costs: Costs | None = None,
     ) -> None:
         self.chunks = chunks
         self.loss = loss
@@ -100,7 +103,7 @@ class StreamedObjective:
         self.total_weight = np.broadcast_to(total_weight, (self.n_problems,)).astype(np.float64)
         self.passes = 0.0
         self._totals = Totals(self.total_weight, center if fit_intercept else np.zeros_like(center))
-        self.costs = current_costs()
+        self.costs = costs or current_costs()
         self._nothing = L2(np.zeros(self.n_problems))
         self._resident_rows = resident
         self._resident = self._over_resident(resident)
@@ -147,15 +150,15 @@ class StreamedObjective:
         if active is not None and not active.any():
             return values, gradient
         along = hessian and comes_along(self.shape, self.costs)
-        sums = _Sum()
+        total: Hessian | None = None
         for part in self._parts():
             more, slopes = part.value_and_grad(theta, active, along, dtype)
             values += more
             gradient += slopes
             if along:
-                sums.add(part.hessian(theta, whole=True))
-        if along:
-            self._latest = theta, sums.hessian()
+                total = _sum(total, part.hessian(theta, whole=True))
+        if total is not None:
+            self._latest = theta, total
         if not self.fit_intercept:
             gradient[-1] = 0
         self.penalty.add(theta, values, gradient)
@@ -171,10 +174,11 @@ class StreamedObjective:
         some = self._rows_for(n_rows)
         if some is not None:
             return some.hessian(theta, whole, n_rows)
-        sums = _Sum()
+        total: Hessian | None = None
         for part in self._parts():
-            sums.add(part.hessian(theta, whole))
-        return sums.hessian()
+            total = _sum(total, part.hessian(theta, whole))
+        assert total is not None  # some weight is positive
+        return total
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -240,6 +244,7 @@ class StreamedObjective:
             None if resident is None else pick(resident),
             self.fit_intercept,
             n_threads,
+            self.costs,
         )
 
     def run_batches(self, rule: Rule, state: Any, first: int, last: int) -> None:
@@ -267,7 +272,7 @@ class StreamedObjective:
         for X, target in threads.ahead(self.chunks.in_order()):
             rows += target.n_rows
             if target.weights.any():
-                yield self._part(X, target)
+                yield self._over(X, target, self._nothing, self._totals)
             del X, target  # so that its memory is free when the next chunk but one is read
         if rows != self.n_rows:
             raise InputError(
@@ -275,9 +280,6 @@ class StreamedObjective:
                 "writes to them"
             )
         self.passes += 1
-
-    def _part(self, X: np.ndarray, target: Target) -> InMemoryObjective:
-        return self._over(X, target, self._nothing, self._totals)
 
     def _over(
         self, X: np.ndarray, target: Target, penalty: Penalty, totals: Totals | None
@@ -316,22 +318,12 @@ class _PickedChunks:
         return map(self._pick, self._chunks.shuffled(seed, epoch, multiple))
 
 
-class _Sum:
-    """Hessians that are added up."""
-
-    def __init__(self) -> None:
-        self._center: np.ndarray | None = None
-        self._blocks: Any = None
-
-    def add(self, hessian: Hessian) -> None:
-        if self._center is None:
-            self._center, self._blocks = hessian.center, hessian.blocks.astype(np.float64)
-        else:
-            self._blocks += hessian.blocks
-
-    def hessian(self) -> Hessian:
-        assert self._center is not None  # some weight is positive
-        return Hessian(self._center, self._blocks)
+def _sum(total: Hessian | None, more: Hessian) -> Hessian:
+    # The sum is in float64, and takes the place of ``total``.
+    if total is None:
+        return Hessian(more.center, more.blocks.astype(np.float64))
+    np.add(total.blocks, more.blocks, out=total.blocks)
+    return total
 
 
 class _Epoch:

@@ -14,11 +14,7 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
 
     The table of choices is in :func:`fastclf.plan.engines.automatic`.
     """
-    return solver_of(engines.automatic(objective.shape, objective.costs))
-
-
-def solver_of(plan: Plan) -> LBFGS | Newton | Proximal:
-    """Return the solver that carries out a plan of :func:`fastclf.plan.engines.automatic`."""
+    plan = engines.automatic(objective.shape, objective.costs)
     if plan.solver == "proximal":
         return Proximal(sample=plan.sample)
     if plan.solver == "newton":

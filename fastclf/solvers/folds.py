@@ -24,12 +24,8 @@ from fastclf.solvers.quasi_newton import QuasiNewton
 class Folds(QuasiNewton):
     """A quasi-Newton method for folds, with one preconditioner for all of them.
 
-    Parameters
-    ----------
-    base : QuasiNewton
-        The method for one fold.
-    reference : Objective
-        G problems over all rows. The objective has R G problems: G for one fold after another.
+    ``base`` is the method for one fold, ``reference`` the objective of G problems over all rows.
+    The objective has R G problems: G for one fold after another.
     """
 
     base: Any = None
@@ -61,32 +57,16 @@ def follow(
     solver: Any,
     observer: Observer | None = None,
 ) -> Iterator[Result]:
-    """Solve R folds of G problems along a path of penalties, from strong to weak.
+    """Yield results (d + 1, R G K) of R folds of G problems along a path of penalties.
 
-    Parameters
-    ----------
-    objective : Objective
-        R G problems: G for one fold after another.
-    reference : Objective
-        The G problems over all rows.
-    penalties : iterable of pairs
-        Penalties of the objective and of the reference, for each point of the path.
-    solver : object
-        With all its hyperparameters.
-    observer : callable, optional
-
-    Yields
-    ------
-    Result
-        For each pair in turn; theta is (d + 1, R G K).
+    The objective has G problems for one fold after another, the reference the G problems over all
+    rows. ``penalties`` are pairs of both their penalties, from strong to weak.
     """
-    shared = objective.n_problems > reference.n_problems and isinstance(solver, QuasiNewton)
-    if shared:
-        costs = objective.costs
-        plan = solver.plan(reference.shape, costs)
-        shared = not engines.folds_have_own_hessians(plan, objective.shape, costs)
-    if shared:
-        solver = Folds(solver.memory, 0, solver.tol, solver.max_iter, solver.negligible, solver)
+    if objective.n_problems > reference.n_problems and isinstance(solver, QuasiNewton):
+        plan = solver.plan(reference.shape, objective.costs)
+        if not engines.folds_have_own_hessians(plan, objective.shape, objective.costs):
+            settings = solver.memory, 0, solver.tol, solver.max_iter, solver.negligible
+            solver = Folds(*settings, base=solver)
     size = objective.n_features + 1, objective.n_problems * objective.n_outputs
     past: list[np.ndarray] = []
     for own, middle in penalties:

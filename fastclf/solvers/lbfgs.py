@@ -10,7 +10,7 @@ from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.solvers.engines.label_block import constant_optimum
 from fastclf.solvers.engines.label_blocks import LabelBlocksState
 from fastclf.solvers.preconditioner import MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
+from fastclf.solvers.quasi_newton import QuasiNewton
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,6 @@ class LBFGS(QuasiNewton):
         return LabelBlocksState.at(
             objective, theta, inverse, self._stopping, self.memory, self.max_iter or 0
         )
-
-    def step(self, objective: Objective, state: QuasiNewtonState | LabelBlocksState) -> None:
-        """Take one step of every problem that still runs."""
-        if isinstance(state, LabelBlocksState):
-            state.step(objective)
-        else:
-            super().step(objective, state)
 
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""

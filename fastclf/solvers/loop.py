@@ -5,7 +5,7 @@ It reports progress, stops early and takes snapshots; solvers have only ``init``
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,12 +13,9 @@ import numpy as np
 from fastclf.errors import FastclfError
 from fastclf.objective import Objective
 from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
-from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer, unobserved
+from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer
 from fastclf.solvers.snapshots import Snapshot, the_keeper
 from fastclf.threads import single_threaded_blas
-
-_NEGLIGIBLE_IN_SAMPLE = 1e-3
-"""``negligible`` for a sample, whose optimum is not exactly that of all rows."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +63,6 @@ class State(Protocol):
         """Return the coefficients now."""
 
 
-class OfProblems:
-    """Objective and gradient norm of a :class:`State` of M problems.
-
-    ``values`` (M,) are their objectives. ``norms`` (M,) are the largest absolute entries of their
-    gradients or, under an L1 penalty, the largest violations of optimality.
-    """
-
-    values: np.ndarray
-    norms: np.ndarray
-
-    @property
-    def objective(self) -> float:
-        """The mean value over the problems."""
-        return float(self.values.mean())
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest norm."""
-        return float(self.norms.max(initial=0.0))
-
-
 class Solver(Protocol):
     """A frozen dataclass of hyperparameters, whose ``tol`` and ``max_iter`` may be None.
 
@@ -116,18 +92,17 @@ class Solver(Protocol):
         """Advance the state by an iteration, or by a slice of an epoch."""
 
 
-class _BestSoFar:
-    def __init__(self, validation: Objective | None, patience: int | None) -> None:
-        self.validation = validation
-        self.patience = patience
-        self.loss = np.inf
-        self.theta: np.ndarray | None = None
-        self.stale = 0
+@dataclass
+class _Best:
+    """The coefficients of the lowest validation loss, if there is a patience to wait for others."""
 
-    def look(self, theta: np.ndarray) -> float | None:
-        if self.validation is None:
-            return None
-        loss = float(self.validation.value_and_grad(theta)[0].mean())
+    patience: int | None
+    loss: float = np.inf
+    theta: np.ndarray | None = None
+    stale: int = 0
+
+    def look(self, validation: Objective, theta: np.ndarray) -> float:
+        loss = float(validation.value_and_grad(theta)[0].mean())
         if self.patience is not None:
             if loss < self.loss:
                 self.loss, self.theta, self.stale = loss, theta.copy(), 0
@@ -189,7 +164,7 @@ def minimize(
     started = time.perf_counter()
     passes_before = objective.passes
     observers = [o for o in (observer, the_observer()) if o is not None]
-    best = _BestSoFar(validation, solver.early_stopping)
+    best = _Best(solver.early_stopping)
     max_iter = solver.max_iter or 0
     keeper = the_keeper()
     if state is None:
@@ -227,6 +202,7 @@ def minimize(
         solver.step(objective, state)
         status = state.status
         if state.iteration > before:
+            loss = None if validation is None else best.look(validation, state.theta())
             progress = Progress(
                 solver=name,
                 iteration=state.iteration,
@@ -234,7 +210,7 @@ def minimize(
                 objective=state.objective,
                 gradient_norm=state.gradient_norm,
                 learning_rate=state.learning_rate,
-                validation_loss=best.look(state.theta()) if validation is not None else None,
+                validation_loss=loss,
                 seconds=time.perf_counter() - started,
                 passes=objective.passes - passes_before,
             )
@@ -258,13 +234,3 @@ def minimize(
         state=state,
         counts=getattr(state, "counts", np.full(objective.n_problems, state.iteration)),
     )
-
-
-def optimum_of_sample(objective: Objective, theta: np.ndarray, solver: Any) -> np.ndarray:
-    """Return theta (d + 1, M K) near the optimum on a sample of ``solver.sample`` rows.
-
-    It has the same C, so its optimum is near that of all rows.
-    """
-    inner = replace(solver, sample=0, tol=np.inf, max_iter=50, negligible=_NEGLIGIBLE_IN_SAMPLE)
-    with unobserved():
-        return minimize(objective.sample(solver.sample), theta, inner).theta

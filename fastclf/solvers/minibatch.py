@@ -210,14 +210,10 @@ class Minibatch:
         u = np.ascontiguousarray(u if by_feature else u.T, dtype=dtype)
         batches = -(-objective.n_rows // self.batch_size)
         total_steps = batches * (self.max_iter or 1)
-        rate = self.learning_rate
-        if rate is None:
-            rate = self.default_rate(objective.n_features)
-        schedule = (
-            rate
-            if callable(rate)
-            else schedules.by_name(self.schedule, rate, total_steps, self.warmup)
-        )
+        schedule = self.learning_rate
+        if not callable(schedule):
+            rate = self.default_rate(objective.n_features) if schedule is None else schedule
+            schedule = schedules.by_name(self.schedule, rate, total_steps, self.warmup)
         worst = objective.value_at_zero
         if theta.any():  # a start that may be worse than zeros, e.g. of other data
             worst = max(worst, float(objective.value_and_grad(theta)[0].mean()))

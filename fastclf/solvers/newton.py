@@ -9,7 +9,7 @@ from fastclf.objective import Objective
 from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.solvers.engines.small_newton import SmallNewtonState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton, QuasiNewtonState
+from fastclf.solvers.quasi_newton import QuasiNewton
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,6 @@ class Newton(QuasiNewton):
         if self._plan(objective).engine == engines.COMPILED_NEWTON:
             return SmallNewtonState.at(objective, self._start(objective, theta), self._stopping)
         return super().init(objective, theta)
-
-    def step(self, objective: Objective, state: QuasiNewtonState | SmallNewtonState) -> None:
-        """Take one step of every problem that still runs."""
-        if isinstance(state, SmallNewtonState):
-            state.step(objective)
-        else:
-            super().step(objective, state)
 
     def approximate(
         self, objective: Objective, theta: np.ndarray, n_rows: int

@@ -25,13 +25,6 @@ def far_from_optimum(objective: Objective, theta: np.ndarray, tol: float) -> np.
 
     and under an L1 penalty the violation of optimality takes its place. Gradients of features that
     deviate by 1e15 and more, or aren't finite, are far from the optimum in any case.
-
-    Parameters
-    ----------
-    objective : Objective
-    theta : ndarray of shape (d + 1, M K)
-    tol : float
-        The largest entry of the gradient that is small in any case.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = objective.value_and_grad(theta)[1]

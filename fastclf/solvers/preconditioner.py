@@ -45,13 +45,7 @@ class Preconditioner(Protocol):
 class MomentsInverse:
     """The inverse for columns that share a covariance, up to their curvature.
 
-    Parameters
-    ----------
-    curvature : Curvature
-    penalty : ndarray of shape (M K,)
-        Strength of the penalty on each column.
-    n_outputs : int
-        K.
+    The strengths ``penalty`` of the penalty are (M K,), one for each column.
     """
 
     center: np.ndarray
@@ -124,13 +118,7 @@ class MomentsInverse:
 class HessianInverse:
     """The inverse of the Hessian's diagonal blocks, or of the whole Hessian of each problem.
 
-    Parameters
-    ----------
-    hessian : Hessian
-    penalty : ndarray of shape (M K,)
-        Strength of the penalty on each column.
-    n_outputs : int
-        K.
+    The strengths ``penalty`` of the penalty are (M K,), one for each column.
     """
 
     center: np.ndarray

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -62,13 +62,14 @@ def setting(variable: ContextVar, value: Any) -> Iterator[None]:
 
 
 @contextmanager
-def observing(observer: Observer) -> Iterator[None]:
+def observing(observer: Observer | None) -> Iterator[None]:
     """Have every fit in this context report its progress.
 
     Parameters
     ----------
-    observer : callable
-        Called with a :class:`Progress` after each iteration or epoch.
+    observer : callable or None
+        Called with a :class:`Progress` after each iteration or epoch. None: no fit reports its
+        progress, because it is a step of another fit.
 
     Examples
     --------
@@ -84,27 +85,13 @@ def observing(observer: Observer) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def unobserved() -> Iterator[None]:
-    """Have no fit in this context report its progress: it is a step of another fit."""
-    with setting(_observer, None):
-        yield
-
-
 def the_observer() -> Observer | None:
     """Return the observer of the fits in this context."""
     return _observer.get()
 
 
-def is_watched() -> bool:
-    """Tell whether fits in this context have an observer."""
-    return _observer.get() is not None
-
-
-COLUMNS = (
-    *("iteration", "objective", "gradient_norm", "learning_rate", "validation_loss"),
-    *("seconds", "passes"),
-)
+COLUMNS = [entry.name for entry in fields(Progress) if entry.name not in ("solver", "max_iter")]
+"""The fields that a history has a column of."""
 
 
 def columns_of(history: list[Progress]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ largest decrease. Then all features are checked. Sparse sigmoids need no working
 step goes over all features.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +17,15 @@ from fastclf import threads
 from fastclf.kernels.linalg import coordinate_descent
 from fastclf.objective import Objective
 from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
-from fastclf.plan.engines import NEGLIGIBLE
-from fastclf.solvers.checks import check_integer, check_limits
-from fastclf.solvers.engines.proximal_descent import Descent, norms, violations
-from fastclf.solvers.loop import OfProblems, optimum_of_sample
+from fastclf.solvers.engines.proximal_descent import (
+    CONVERGED,
+    RUNNING,
+    STUCK,
+    Descent,
+    norms,
+    violations,
+)
+from fastclf.solvers.exact import ExactSolver, ExactState
 
 _COPY = 1 << 21
 """Entries that the columns of a working set may have in any case; a tenth of X more is allowed."""
@@ -32,35 +37,23 @@ _INNER = 1e-2
 """Share of its violation, or of the first expected decrease, at which a working set is solved."""
 
 
-@dataclass
-class ProximalState(OfProblems):
-    """Point, gradient of the smooth part and violations of all problems.
+@dataclass(kw_only=True)
+class ProximalState(ExactState):
+    """State of M problems; the gradient is that of the smooth part.
 
     ``running`` (M,) marks the problems that aren't done. ``descent`` is kept between steps if a
     single problem is solved on all features.
     """
 
-    point: np.ndarray
-    values: np.ndarray
     gradient: np.ndarray
     running: np.ndarray
-    stuck: np.ndarray
-    norms: np.ndarray
     expected: np.ndarray
-    scale: float
     curvature: np.ndarray | None = None
     descent: Descent | None = None
-    iteration: int = 0
-    status: str = "running"
-    learning_rate: None = field(default=None, init=False)
-
-    def theta(self) -> np.ndarray:
-        """Return the coefficients now."""
-        return self.point
 
 
 @dataclass(frozen=True)
-class Proximal:
+class Proximal(ExactSolver):
     """Newton's method for L1 penalties and elastic nets, with coordinate descent inside.
 
     Parameters
@@ -90,39 +83,30 @@ class Proximal:
     6
     """
 
-    memory: int = 20
-    sample: int = 0
-    tol: float | None = None
-    max_iter: int | None = None
-    negligible: float = field(default=NEGLIGIBLE, repr=False)
-
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian", "part", "arrays")
-    early_stopping: ClassVar[None] = None
     handles_l1: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        """Check what can be checked without data."""
-        check_integer("memory", self.memory, 1)
-        check_integer("sample", self.sample, 0)
-        check_limits(self.tol, self.max_iter)
+    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
+        """Return what the solver does with a problem of this shape."""
+        return engines.proximal(shape, costs, self.sample, self.negligible)
 
     def init(self, objective: Objective, theta: np.ndarray) -> ProximalState:
         """Return the first state."""
-        theta = self._start(objective, np.array(theta, dtype=np.float64))
+        theta = np.array(theta, dtype=np.float64)
+        if self._starts_on_sample(objective, theta):
+            theta = self._optimum_of_sample(objective, theta)
         M = objective.n_problems
         values, gradient = objective.value_and_grad(theta, None, self._plan(objective).cost == 0)
-        state = ProximalState(
+        return ProximalState(
             point=theta,
-            values=values + objective.penalty.l1 * _absolute_sums(theta, M),
+            values=values + _l1_parts(objective, theta),
+            norms=norms(objective, theta, gradient),
+            stuck=np.zeros(M, bool),
+            scale=objective.value_at_zero,
             gradient=gradient,
             running=np.ones(M, bool),
-            stuck=np.zeros(M, bool),
-            norms=np.zeros(M),
             expected=np.full(M, np.inf),
-            scale=objective.value_at_zero,
         )
-        state.norms = norms(objective, theta, gradient)
-        return state
 
     def step(self, objective: Objective, state: ProximalState) -> None:
         """Take a step on all features, or solve each problem on its working set."""
@@ -144,19 +128,20 @@ class Proximal:
     def _continue(self, objective: Objective, state: ProximalState) -> None:
         # One step on all features.
         if state.descent is None:
-            state.descent = self._descent(objective, state, 0, None)
+            value = float(state.values[0])
+            state.descent = Descent(objective, state.point, value, state.gradient, self.memory)
         descent, negligible = state.descent, self.negligible * state.scale
         before, norm = descent.value, state.norms[0]
-        descent.run(self._tol, negligible, 1, objective.costs.small_pass)
-        state.running[0] = descent.is_running
-        state.stuck[0] = descent.is_stuck
-        if descent.is_converged and descent.value == before and descent.norm >= norm:
+        descent.run(self._stopping.tol, negligible, 1, objective.costs.small_pass)
+        state.running[0] = descent.end == RUNNING
+        state.stuck[0] = descent.end == STUCK
+        if descent.end == CONVERGED and descent.value == before and descent.norm >= norm:
             self._finish(state)
             return
         state.point, state.gradient = descent.theta, descent.gradient
         state.values[0], state.norms[0] = descent.value, descent.norm
         state.iteration += 1
-        if not descent.is_running:
+        if descent.end != RUNNING:
             self._finish(state)
 
     def _solve_each(
@@ -167,24 +152,25 @@ class Proximal:
         problems, costs = list(todo), objective.costs
         M, K = objective.n_problems, objective.n_outputs
         n_threads = 1 if len(problems) > 1 else objective.n_threads
+        longest = costs.small_pass if M == 1 else costs.small_pass_of_many
         point, passes = state.point.copy(), np.zeros(M)
         limited = np.zeros(M, bool)
 
         def solve(i: int) -> None:
             m = problems[i]
             features = todo[m]
-            part = objective.part(features, np.array([m]), n_threads)
-            descent = self._descent(part, state, m, features)
-            longest = costs.small_pass if M == 1 else costs.small_pass_of_many
-            self._solve(descent, state.scale, longest, features is None)
             columns = slice(m * K, (m + 1) * K)
             rows = slice(None) if features is None else np.append(features, len(point) - 1)
+            start, slopes = (a[:, columns][rows].copy() for a in (state.point, state.gradient))
+            part = objective.part(features, np.array([m]), n_threads)
+            descent = Descent(part, start, float(state.values[m]), slopes, self.memory)
+            self._solve(descent, state.scale, longest, features is None)
             point[rows, columns] = descent.theta
             state.expected[m] = descent.expected
             limited[m] = features is not None
-            state.stuck[m] = descent.is_stuck and not descent.norm <= self._tol
+            state.stuck[m] = descent.end == STUCK and not descent.norm <= self._stopping.tol
             if not limited[m]:
-                state.running[m] = descent.is_running
+                state.running[m] = descent.end == RUNNING
                 state.values[m], state.norms[m] = descent.value, descent.norm
                 state.gradient[:, columns] = descent.gradient
             passes[m] = part.passes * part.shape.entries / max(objective.shape.entries * M, 1)
@@ -194,7 +180,7 @@ class Proximal:
         state.point = point
         if limited.any():
             values, gradient = objective.value_and_grad(point, limited)
-            values += objective.penalty.l1 * _absolute_sums(point, M)
+            values += _l1_parts(objective, point)
             found = norms(objective, point, gradient)
             columns = np.repeat(limited, K)
             state.values = np.where(limited, values, state.values)
@@ -204,7 +190,7 @@ class Proximal:
 
     def _solve(self, descent: Descent, scale: float, longest_pass: float, final: bool) -> None:
         # Solve a problem; on a working set only roughly, since other features are checked next.
-        tol, negligible, share = self._tol, self.negligible * scale, 0.0
+        tol, negligible, share = self._stopping.tol, self.negligible * scale, 0.0
         if not final:
             tol = max(0.5 * tol, _INNER * descent.norm)
             negligible, share = 0.25 * negligible, _INNER
@@ -214,9 +200,7 @@ class Proximal:
         # The features to solve problem m on; None for all of them.
         if self._plan(objective).engine != engines.WORKING_SETS:
             return None
-        promises = _promises(objective, state, m)
-        columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
-        used = state.point[:-1, columns].any(axis=1)
+        promises, used = _promises(objective, state, m)
         promises[used] = np.inf
         costs, growth = objective.costs, 3 if objective.shape.is_sparse else 2
         first = costs.working_set_sparse if objective.shape.is_sparse else costs.working_set
@@ -231,49 +215,19 @@ class Proximal:
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
         # Whether problem m, solved on a working set, is optimal on all features.
-        if not state.norms[m] <= self._tol:
+        if not state.norms[m] <= self._stopping.tol:
             return bool(state.stuck[m])
-        columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
-        promises = _promises(objective, state, m)
-        promises[state.point[:-1, columns].any(axis=1)] = 0
+        promises, used = _promises(objective, state, m)
+        promises[used] = 0
         return bool(state.expected[m] + promises.sum() <= self.negligible * state.scale)
 
     def _finish(self, state: ProximalState) -> None:
-        state.status = "converged" if (state.norms <= self._tol).all() else "precision"
-
-    def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
-        if self.max_iter == 0 or self._plan(objective).sample == 0 or theta.any():
-            return theta
-        return optimum_of_sample(objective, theta, self)
-
-    @property
-    def _tol(self) -> float:
-        return self.tol or 0.0
-
-    def _descent(
-        self, objective: Objective, state: ProximalState, m: int, features: np.ndarray | None
-    ) -> Descent:
-        # The descent of problem m from its current point; ``objective`` has these features alone.
-        K = objective.n_outputs
-        columns = slice(m * K, (m + 1) * K)
-        theta, gradient = state.point[:, columns], state.gradient[:, columns]
-        if features is not None:
-            rows = np.append(features, len(theta) - 1)
-            theta, gradient = theta[rows], gradient[rows]
-        if not (features is None and objective.n_problems == len(state.values)):
-            theta, gradient = theta.copy(), gradient.copy()
-        return Descent.at(objective, theta, float(state.values[m]), gradient, self.memory)
-
-    def _plan(self, objective: Objective) -> Plan:
-        return self.plan(objective.shape, objective.costs)
-
-    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
-        """Return what the solver does with a problem of this shape."""
-        return engines.proximal(shape, costs, self.sample, self.negligible)
+        state.status = "converged" if (state.norms <= self._stopping.tol).all() else "precision"
 
 
-def _promises(objective: Objective, state: ProximalState, m: int) -> np.ndarray:
-    # An estimate (d,) of the decrease of problem m by each feature alone.
+def _promises(objective: Objective, state: ProximalState, m: int) -> tuple[np.ndarray, np.ndarray]:
+    # An estimate (d,) of the decrease of problem m by each feature alone, and a mask (d,) of the
+    # features that have coefficients.
     K = objective.n_outputs
     columns = slice(m * K, (m + 1) * K)
     if state.curvature is None:
@@ -282,10 +236,12 @@ def _promises(objective: Objective, state: ProximalState, m: int) -> np.ndarray:
         state.curvature += objective.penalty.columns(state.curvature.shape[1])
     out = violations(objective, state.point, state.gradient)[:-1, columns]
     second = state.curvature[:, columns]
-    return (out**2 / np.maximum(2 * second, 1e-300)).sum(axis=1)
+    promises = (out**2 / np.maximum(2 * second, 1e-300)).sum(axis=1)
+    return promises, np.any(state.point[:-1, columns], axis=1)
 
 
-def _absolute_sums(theta: np.ndarray, M: int) -> np.ndarray:
-    out = np.empty(M)
-    coordinate_descent.absolute_sums(theta, out)
-    return out
+def _l1_parts(objective: Objective, theta: np.ndarray) -> np.ndarray:
+    # The L1 part of the penalty of each problem (M,).
+    sums = np.empty(objective.n_problems)
+    coordinate_descent.absolute_sums(theta, sums)
+    return objective.penalty.l1 * sums

@@ -27,7 +27,7 @@ _MOST_SWEEPS = 1000
 class Proposal:
     """The minimum (d + 1, K) of a model, and the decrease of the objective that it promises.
 
-    ``decrease`` is that of the model, ``slope`` its first-order part; both are 0 or more.
+    ``slope`` is the first-order part of the decrease; both are 0 or more.
     """
 
     theta: np.ndarray
@@ -39,15 +39,8 @@ class Proposal:
 class QuadraticModel:
     """A quadratic model of one problem's smooth part.
 
-    Parameters
-    ----------
-    center : ndarray of shape (d,)
-    blocks : ndarray of shape (G, q, q)
-        The matrix, the squared penalty included.
-    strength : float
-        Of the squared penalty.
-    memory : int
-        How many steps are remembered.
+    ``blocks`` (G, q, q) are those of the matrix, the squared penalty of ``strength`` included.
+    ``memory`` is how many steps are remembered.
     """
 
     center: np.ndarray
@@ -56,15 +49,6 @@ class QuadraticModel:
     memory: int
     steps: list[np.ndarray] = field(default_factory=list)
     changes: list[np.ndarray] = field(default_factory=list)
-
-    @classmethod
-    def of(
-        cls, hessian: Hessian, strength: float, memory: int, least: np.ndarray
-    ) -> "QuadraticModel":
-        """Return the model of a Hessian and a squared penalty; see :meth:`renew`."""
-        model = cls(hessian.center, np.empty(0), strength, memory)
-        model.renew(hessian, least)
-        return model
 
     def renew(self, hessian: Hessian, least: np.ndarray) -> None:
         """Replace the Hessian and keep the updates of past steps.

@@ -7,35 +7,28 @@ problem, so every problem gets the steps that it would get alone, and each evalu
 problems that still run.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
-from fastclf.plan import MEASURED, Costs, Plan, Shape
-from fastclf.plan.engines import ENOUGH_ROWS, NEGLIGIBLE
-from fastclf.solvers.checks import check_integer, check_limits
+from fastclf.plan.engines import ENOUGH_ROWS
+from fastclf.solvers.exact import FAST, ExactSolver, ExactState, affordable_rows
 from fastclf.solvers.line_search import search
-from fastclf.solvers.loop import OfProblems, optimum_of_sample
 from fastclf.solvers.preconditioner import Preconditioner, centred
-from fastclf.solvers.stopping import Stopping
 
 _PLENTY = 5000
 """Rows above which a sample for a matrix needs two, not five, for each coefficient."""
 
-_FIRST_REFRESH = 6
-"""Most iterations before the preconditioner is computed anew for the first time."""
-
-_FIRST_REFRESH_TOGETHER = 20
-"""The same for several problems, most of which are done by then."""
+_FIRST_REFRESH, _FIRST_REFRESH_TOGETHER = 6, 20
+"""Most iterations before the preconditioner is computed anew for the first time: for one problem,
+and for several, most of which are done by then.
+"""
 
 _MANY = 1 << 18
 """Coefficients from which on pairs don't fit into cache and are float32."""
-
-_FAST = 0.1
-"""Ratio of expected decreases below which a new preconditioner wouldn't pay."""
 
 
 @dataclass
@@ -93,23 +86,18 @@ class Pairs:
         return r
 
 
-@dataclass
-class QuasiNewtonState(OfProblems):
-    """Point, gradient and pairs of M problems.
+@dataclass(kw_only=True)
+class QuasiNewtonState(ExactState):
+    """State of M problems.
 
-    ``running`` (M,) marks the problems that aren't done, ``stuck`` (M,) those for which the
-    arithmetic allows no better point. ``lowest`` and ``smallest`` (M,) are the lowest value and the
-    smallest gradient norm so far, ``counts`` (M,) the steps of each problem. If ``single``, passes
-    compute in float32. If ``ending``, this step is expected to be the last, so no preconditioner is
-    computed after it.
+    ``running`` (M,) marks the problems that aren't done. ``lowest`` and ``smallest`` (M,) are the
+    lowest value and the smallest gradient norm so far, ``counts`` (M,) the steps of each problem.
+    If ``single``, passes compute in float32. If ``ending``, this step is expected to be the last,
+    so no preconditioner is computed after it.
     """
 
-    point: np.ndarray
-    values: np.ndarray
     gradient: np.ndarray
     running: np.ndarray
-    stuck: np.ndarray
-    norms: np.ndarray
     lowest: np.ndarray
     smallest: np.ndarray
     stale: np.ndarray
@@ -117,47 +105,22 @@ class QuasiNewtonState(OfProblems):
     preconditioner: Any
     pairs: Pairs
     wait: float
-    scale: float
     counts: np.ndarray
     single: bool
     ending: bool = False
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
-    iteration: int = 0
-    status: str = "running"
-    learning_rate: None = field(default=None, init=False)
-
-    def theta(self) -> np.ndarray:
-        """Return the coefficients now."""
-        return self.point
 
 
 @dataclass(frozen=True)
-class QuasiNewton:
+class QuasiNewton(ExactSolver):
     """Base of :class:`LBFGS` and :class:`Newton`, which choose the preconditioner."""
 
-    memory: int = 20
-    sample: int = 0
-    tol: float | None = None
-    max_iter: int | None = None
-    negligible: float = field(default=NEGLIGIBLE, repr=False)
-
     needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature")
-    early_stopping: ClassVar[None] = None
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without data."""
-        check_integer("memory", self.memory, 1)
-        check_integer("sample", self.sample, 0)
-        check_limits(self.tol, self.max_iter)
 
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> Preconditioner:
         """Return an approximate inverse Hessian at theta, from about ``n_rows`` rows."""
-        raise NotImplementedError
-
-    def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
-        """Return the plan for a problem of this shape; :meth:`approximate` computes its matrix."""
         raise NotImplementedError
 
     def init(self, objective: Objective, theta: np.ndarray) -> QuasiNewtonState:
@@ -167,14 +130,13 @@ class QuasiNewton:
         plan = self._plan(objective)
         wait = min(plan.cost, _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)
         n_rows = self._affordable(objective, wait)
-        if self._starts(objective, theta):
+        if self._starts_on_sample(objective, theta):
             n_rows = min(n_rows, self.sample)
         theta = self._start(objective, theta)
         wants = theta.any() and n_rows == objective.n_rows and plan.is_exact
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         norms = _norms(gradient, M)
         largest = float(norms.max(initial=0.0))
-        single = plan.float32_first and self._stopping.allows_single(largest)
         return QuasiNewtonState(
             point=theta,
             values=values,
@@ -191,11 +153,14 @@ class QuasiNewton:
             wait=wait,
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
-            single=single,
+            single=plan.float32_first and self._stopping.allows_single(largest),
         )
 
-    def step(self, objective: Objective, state: QuasiNewtonState) -> None:
+    def step(self, objective: Objective, state: Any) -> None:
         """Take one step of every problem that still runs."""
+        if not isinstance(state, QuasiNewtonState):  # of an engine, which takes its own steps
+            state.step(objective)
+            return
         M = objective.n_problems
         self._refresh(objective, state)
         direction, slopes = self._direct(objective, state)
@@ -231,28 +196,17 @@ class QuasiNewton:
             state.values, state.norms, eps, found.steps, line_search.PATIENCE, *held, running
         )
 
-    def _plan(self, objective: Objective) -> Plan:
-        return self.plan(objective.shape, objective.costs)
-
-    def _has_sample(self, objective: Objective) -> bool:
-        return self._plan(objective).sample > 0
-
-    def _starts(self, objective: Objective, theta: np.ndarray) -> bool:
-        return self._has_sample(objective) and self.max_iter != 0 and not theta.any()
-
     def _start(self, objective: Objective, theta: np.ndarray) -> np.ndarray:
-        if self.max_iter == 0:
-            return theta
-        if not self._starts(objective, theta):  # no worse, and preconditioners assume it
-            return centred(theta, objective.n_outputs)
-        return optimum_of_sample(objective, theta, self)
+        if self._starts_on_sample(objective, theta):
+            return self._optimum_of_sample(objective, theta)
+        # A centred theta is no worse, and preconditioners assume it.
+        return theta if self.max_iter == 0 else centred(theta, objective.n_outputs)
 
     def _affordable(self, objective: Objective, passes: float) -> int:
         # The rows whose matrix costs that many passes, but enough for a matrix of full rank.
-        n, d = objective.n_rows, objective.n_features
-        cost = self._plan(objective).cost
-        least = max(min(ENOUGH_ROWS * (d + 1), _PLENTY), 2 * (d + 1))
-        return n if cost == 0 else min(n, max(int(n * passes / cost), least))
+        coefficients = objective.n_features + 1
+        enough = max(min(ENOUGH_ROWS * coefficients, _PLENTY), 2 * coefficients)
+        return affordable_rows(objective.n_rows, self._plan(objective).cost, passes, enough)
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # Spend as much on preconditioners as on passes: the first after few passes and from few
@@ -260,7 +214,7 @@ class QuasiNewton:
         age = state.iteration - state.refreshed
         missing = state.preconditioner is None  # Ctrl-C came while it was computed
         young = age < max(state.wait, 1)
-        enough = state.contraction < _FAST if state.wait else state.ending
+        enough = state.contraction < FAST if state.wait else state.ending
         if not missing and (young or enough):
             return
         n_rows = self._affordable(objective, age)
@@ -275,18 +229,12 @@ class QuasiNewton:
     def _ends(self, objective: Objective, state: QuasiNewtonState, expected: np.ndarray) -> bool:
         # Whether all problems will be done after a step that reduces the expected decrease as much
         # as the last step did. For the first step that isn't known, except after a sample.
-        if state.iteration == 0 and not self._has_sample(objective):
+        if state.iteration == 0 and self._plan(objective).sample == 0:
             return False
         share = min(state.contraction, 1.0)
         norms = np.sqrt(share) * state.norms[state.running]
         left = share * expected[state.running]
         return bool(self._stopping.is_met(norms, left, state.scale).all())
-
-    def _retire(self, state: QuasiNewtonState, expected: np.ndarray) -> None:
-        state.running &= ~self._stopping.is_met(state.norms, expected, state.scale)
-        if not state.running.any():
-            unfinished = state.stuck & ~(state.norms <= self._stopping.tol)  # NaN isn't small
-            state.status = "precision" if unfinished.any() else "converged"
 
     def _direct(
         self, objective: Objective, state: QuasiNewtonState
@@ -294,8 +242,12 @@ class QuasiNewton:
         # The direction and the slopes along it; problems that are done stop running.
         n_threads = objective.n_threads
         direction = -state.pairs.apply(state.preconditioner, state.gradient, n_threads)
-        slopes = _dots(direction, state.gradient, objective.n_problems)
-        self._retire(state, -0.5 * slopes)
+        slopes = np.empty(objective.n_problems)
+        pairs.dots(direction, state.gradient, slopes)
+        state.running &= ~self._stopping.is_met(state.norms, -0.5 * slopes, state.scale)
+        if not state.running.any():
+            unfinished = state.stuck & ~(state.norms <= self._stopping.tol)  # NaN isn't small
+            state.status = "precision" if unfinished.any() else "converged"
         return direction, slopes
 
     def _look_closely(self, objective: Objective, state: QuasiNewtonState) -> None:
@@ -309,16 +261,6 @@ class QuasiNewton:
         state.running = np.ones(M, bool)
         state.status = "running"
 
-    @property
-    def _stopping(self) -> Stopping:
-        return Stopping(self.tol or 0.0, self.negligible)
-
 
 def _norms(gradient: np.ndarray, M: int) -> np.ndarray:
     return np.abs(gradient).reshape(gradient.shape[0], M, -1).max(axis=(0, 2))
-
-
-def _dots(a: np.ndarray, b: np.ndarray, M: int) -> np.ndarray:
-    out = np.empty(M)
-    pairs.dots(a, b, out)
-    return out

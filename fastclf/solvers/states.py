@@ -5,10 +5,9 @@ A field with ``follows`` in its metadata can be computed from the others and isn
 
 from fastclf.solvers.engines.label_block import LabelBlock
 from fastclf.solvers.engines.label_blocks import LabelBlocksState
-from fastclf.solvers.engines.proximal_columns import ColumnsPoint
 from fastclf.solvers.engines.proximal_descent import Descent
+from fastclf.solvers.engines.proximal_points import ColumnsPoint, ProximalPoint
 from fastclf.solvers.engines.small_newton import NewtonPoint, SmallNewtonState
-from fastclf.solvers.engines.small_proximal import ProximalPoint
 from fastclf.solvers.minibatch import MinibatchState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.proximal import ProximalState

@@ -25,14 +25,8 @@ class Stopping:
 
     A small gradient doesn't mean a low objective where the Hessian is small, so a solver goes on
     below ``tol`` while its model promises a decrease; near the optimum that takes few steps. If it
-    takes many, a gradient much smaller than ``tol`` suffices.
-
-    Parameters
-    ----------
-    tol : float
-        Largest absolute entry of the gradient at which a problem may be done.
-    negligible : float
-        Decrease that isn't worth a step, relative to the objective at zero.
+    takes many, a gradient much smaller than ``tol`` suffices. A ``negligible`` decrease, relative
+    to the objective at zero, isn't worth a step.
     """
 
     tol: float
@@ -41,12 +35,7 @@ class Stopping:
     def is_met(self, norms: np.ndarray, expected: np.ndarray, scale: float) -> np.ndarray:
         """Return a mask (M,) of the problems that are done.
 
-        Parameters
-        ----------
-        norms, expected : ndarray of shape (M,)
-            Gradient norms and expected decreases.
-        scale : float
-            The objective at zero.
+        They have gradient norms and expected decreases (M,); ``scale`` is the objective at zero.
         """
         tol, negligible, much_smaller, modest, _ = self.limits(scale)
         enough = expected <= negligible

@@ -1,15 +1,12 @@
 """Coordinate descent on the columns of X, for problems whose matrix is too large for memory."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.special
 
 from fastclf.kernels.steps import column_descent
 from fastclf.losses import Loss, Softmax
 from fastclf.objective import Objective
-from fastclf.objective.logits import logits_of
-from fastclf.penalties import Penalty
+from fastclf.objective.features import logits_of
 from fastclf.solvers.quadratic_model import Proposal
 from fastclf.targets import Target
 
@@ -31,84 +28,51 @@ def descend(
     series. It ends when the largest violation is a ``share`` of the first one, or X was read
     ``most_reads`` times.
     """
-    arrays = objective.arrays
+    arrays, penalty = objective.arrays, objective.penalty
     assert arrays is not None
     objective.passes += 1
-    logits = logits_of(arrays.features, theta, None, objective.n_threads)
+    logits = logits_of(arrays.features, theta, objective.n_threads)
     target = arrays.selection.target
     shares = target.weights / objective.total_weight[:, None].astype(target.weights.dtype)
-    model = ColumnModel.at(logits, arrays.loss, target, shares)
-    return model.minimise(
-        arrays.features.by_column, theta, gradient, objective.penalty, damping, (share, most_reads)
+    a, p, extra = _second_derivatives(arrays.loss, logits, target, shares)
+    x = theta.T.copy()
+    u = x.copy()
+    decrease, slope = column_descent.minimise(
+        arrays.features.by_column,
+        a,
+        p,
+        np.maximum(damping * extra, 0),
+        isinstance(arrays.loss, Softmax),
+        gradient.T.copy(),
+        (float(penalty.strength[0]), float(penalty.l1[0])),
+        share,
+        most_reads,
+        x,
+        u,
     )
+    return Proposal(u.T.copy(), max(decrease, 0.0), max(slope, 0.0))
 
 
-@dataclass(frozen=True)
-class ColumnModel:
-    """Second derivatives of one problem in its logits, for coordinate descent on columns of X.
+def _second_derivatives(
+    loss: Loss, logits: np.ndarray, target: Target, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the second derivatives of one problem in its logits (n, K), as the kernel takes them.
 
-    Parameters
-    ----------
-    a : ndarray of shape (T, n)
-        Weights of the T terms of the loss, in each row.
-    p : ndarray of shape (K, T, n)
-        Probabilities of the classes; for a sigmoid its curvature.
-    extra : ndarray of shape (K, n)
-        Addition to the curvature of each logit that makes the model an upper bound.
-    is_softmax : bool
+    They are the weights (T, n) of the T terms of the loss in each row, the probabilities (K, T, n)
+    of the classes, or for a sigmoid its curvature, and what is added to the curvature (K, n) of
+    each logit to make the model an upper bound. The weights ``shares`` (1, n) of the rows sum to 1.
     """
-
-    a: np.ndarray
-    p: np.ndarray
-    extra: np.ndarray
-    is_softmax: bool
-
-    @classmethod
-    def at(
-        cls, logits: np.ndarray, loss: Loss, target: Target, shares: np.ndarray
-    ) -> "ColumnModel":
-        """Return the model at logits (n, K); the weights ``shares`` (1, n) of the rows sum to 1."""
-        K = logits.shape[1]
-        if isinstance(loss, Softmax):
-            terms = loss.probabilities(logits, K)
-            a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
-            p = np.stack([p.T for _, p in terms], axis=1)
-            extra = (a * (bound_of_curvature(p) - p * (1 - p))).sum(axis=1)
-            return cls(a, np.ascontiguousarray(p), extra, True)
-        curvature = loss.curvature(logits, target, K)
-        p = np.ascontiguousarray(curvature.T[:, None])
-        q = np.clip(scipy.special.expit(logits), 1e-30, 1 - np.finfo(logits.dtype).eps)
-        extra = shares * (curvature * (bound_of_curvature(q) / (q * (1 - q)) - 1)).T
-        return cls(shares, p, extra, False)
-
-    def minimise(
-        self,
-        columns: tuple,
-        theta: np.ndarray,
-        gradient: np.ndarray,
-        penalty: Penalty,
-        damping: float,
-        limits: tuple[float, int],
-    ) -> Proposal:
-        """Return the minimum, from theta (d + 1, K); see :func:`descend`.
-
-        ``columns`` are those of the features, and a last one of ones.
-        """
-        x = theta.T.copy()
-        u = x.copy()
-        decrease, slope = column_descent.minimise(
-            columns,
-            self.a,
-            self.p,
-            np.maximum(damping * self.extra, 0),
-            self.is_softmax,
-            gradient.T.copy(),
-            (float(penalty.strength[0]), float(penalty.l1[0])),
-            *limits,
-            x,
-            u,
-        )
-        return Proposal(u.T.copy(), max(decrease, 0.0), max(slope, 0.0))
+    K = logits.shape[1]
+    if isinstance(loss, Softmax):
+        terms = loss.probabilities(logits, K)
+        a = np.concatenate([share_of_term * shares for share_of_term, _ in terms])
+        p = np.stack([p.T for _, p in terms], axis=1)
+        extra = (a * (bound_of_curvature(p) - p * (1 - p))).sum(axis=1)
+        return a, np.ascontiguousarray(p), extra
+    curvature = loss.curvature(logits, target, K)
+    q = np.clip(scipy.special.expit(logits), 1e-30, 1 - np.finfo(logits.dtype).eps)
+    extra = shares * (curvature * (bound_of_curvature(q) / (q * (1 - q)) - 1)).T
+    return shares, np.ascontiguousarray(curvature.T[:, None]), extra
 
 
 def bound_of_curvature(p: np.ndarray) -> np.ndarray:

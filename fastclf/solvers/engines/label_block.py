@@ -2,26 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.special
 
 from fastclf import threads
 from fastclf.kernels.runtime.lanes import LANES
-from fastclf.kernels.steps import labels as label_descent
-from fastclf.kernels.steps.labels import (
-    COUNT,
-    EMPTY,
-    LENGTH,
-    NEW,
-    NORM,
-    NUMBERS,
-    RENEWED,
-    RUNNING,
-    SCALE,
-    STATE,
-    VALUE,
-)
+from fastclf.kernels.steps import labels as kernels
 from fastclf.objective import Objective
 from fastclf.objective.features import CSRFeatures
 from fastclf.targets import for_kernels
@@ -29,22 +17,10 @@ from fastclf.targets import for_kernels
 
 @dataclass(frozen=True)
 class LabelBlock:
-    """State of up to LANES problems, in the layout of :mod:`fastclf.kernels.steps.labels`.
+    """State of up to LANES problems, whose numbers are ``labels`` (k,).
 
-    Parameters
-    ----------
-    labels : ndarray of shape (k,)
-        Numbers of the problems.
-    theta, gradient, direction : ndarray of shape (d + 1, LANES)
-    steps, changes : ndarray of shape (memory, d + 1, LANES)
-    rhos : ndarray of shape (memory, LANES)
-    numbers : ndarray of shape (NUMBERS, LANES)
-    places : ndarray of shape (2,)
-        Index of the newest pair (-1: none), and the number of pairs.
-    factors : ndarray of shape (d + 1, d + 1, LANES)
-        Upper Cholesky factors of the Hessians, or empty.
-    center : ndarray of shape (d,)
-        Center of the features to which the factors move the intercepts.
+    The other arrays are those of :class:`fastclf.kernels.steps.labels.Block`, and the ``center``
+    (d,) of the features to which the factors move the intercepts.
     """
 
     labels: np.ndarray
@@ -67,10 +43,10 @@ class LabelBlock:
         direction = np.zeros((rows, LANES), np.float32)
         own[:, : labels.size] = theta[:, labels]
         steps, changes = np.zeros((2, memory, rows, LANES), np.float32)
-        numbers = np.zeros((NUMBERS, LANES))
-        numbers[SCALE] = 1
-        numbers[STATE] = EMPTY
-        numbers[STATE, : labels.size] = NEW
+        numbers = np.zeros((kernels.NUMBERS, LANES))
+        numbers[kernels.SCALE] = 1
+        numbers[kernels.STATE] = kernels.EMPTY
+        numbers[kernels.STATE, : labels.size] = kernels.NEW
         places = np.array([-1, 0])
         rhos = np.zeros((memory, LANES))
         bases = np.empty((0, 0, LANES), np.float32), np.empty(0)
@@ -88,37 +64,20 @@ class LabelBlock:
         for lane in running.tolist():
             own[:, :, lane] = np.triu(factors[int(self.labels[lane])])
         numbers, direction = self.numbers.copy(), np.zeros_like(self.direction)
-        numbers[STATE, running] = RENEWED
-        numbers[SCALE, running] = 1
-        numbers[LENGTH] = 0
-        places = np.array([-1, 0])
-        changed = {"numbers": numbers, "direction": direction, "places": places}
+        numbers[kernels.STATE, running] = kernels.RENEWED
+        numbers[kernels.SCALE, running] = 1
+        numbers[kernels.LENGTH] = 0
+        changed = {"numbers": numbers, "direction": direction, "places": np.array([-1, 0])}
         return replace(self, factors=own, center=center, **changed)
 
     @property
     def running(self) -> np.ndarray:
         """Mask of the problems that aren't done (k,)."""
-        return self.states == RUNNING
+        return self.number(kernels.STATE) == kernels.RUNNING
 
-    @property
-    def states(self) -> np.ndarray:
-        """Whether each problem runs, or how it ended (k,): a code of the kernel."""
-        return self.numbers[STATE, : self.labels.size]
-
-    @property
-    def values(self) -> np.ndarray:
-        """The objectives (k,)."""
-        return self.numbers[VALUE, : self.labels.size]
-
-    @property
-    def norms(self) -> np.ndarray:
-        """The largest absolute entries of the gradients (k,)."""
-        return self.numbers[NORM, : self.labels.size]
-
-    @property
-    def counts(self) -> np.ndarray:
-        """The steps that each problem took (k,)."""
-        return self.numbers[COUNT, : self.labels.size].astype(int)
+    def number(self, which: int) -> np.ndarray:
+        """Return a number of the kernel for each problem (k,), e.g. VALUE, NORM or COUNT."""
+        return self.numbers[which, : self.labels.size]
 
 
 def blocks_at(objective: Objective, theta: np.ndarray, memory: int) -> list[LabelBlock]:
@@ -183,19 +142,13 @@ def _joined(lanes: list[tuple[LabelBlock, int]]) -> LabelBlock:
     labels = np.array([block.labels[own] for block, own in lanes])
     side = len(first.factors)
     made["factors"][np.arange(side), np.arange(side), labels.size :] = 1
-    made["numbers"][STATE, labels.size :] = EMPTY
-    made["numbers"][SCALE, labels.size :] = 1
+    made["numbers"][kernels.STATE, labels.size :] = kernels.EMPTY
+    made["numbers"][kernels.SCALE, labels.size :] = 1
     return LabelBlock(labels=labels, places=first.places.copy(), center=first.center, **made)
 
 
 class LabelDescent:
-    """Takes steps with the blocks of an objective.
-
-    Parameters
-    ----------
-    objective : Objective
-        Of sigmoid problems in memory.
-    """
+    """Takes steps with the blocks of an objective of sigmoid problems in memory."""
 
     def __init__(self, objective: Objective) -> None:
         arrays = objective.arrays
@@ -203,7 +156,6 @@ class LabelDescent:
         self.arrays = arrays
         self.features = arrays.features
         self.selection = selection = arrays.selection
-        self.fit_intercept = arrays.fit_intercept
         self.n_threads = objective.n_threads
         self.costs = objective.costs
         weights, soft = selection.target.weights, selection.target.soft
@@ -238,17 +190,17 @@ class LabelDescent:
 
         def task(i: int) -> None:
             block = blocks[i]
-            passes[i] = block.labels.size * label_descent.descend(
+            passes[i] = block.labels.size * kernels.descend(
                 *arrays,
                 self._targets[block.labels.tobytes()],
                 _lanes(penalty, block.labels, 1.0),
                 _of_lanes(moments, block),
-                self.fit_intercept,
+                self.arrays.fit_intercept,
                 single,
                 limits,
                 most_steps,
                 most_passes,
-                tuple(getattr(block, name) for name in label_descent.Block._fields),
+                tuple(getattr(block, name) for name in kernels.Block._fields),
             )
 
         threads.run(task, len(blocks), self.n_threads)
@@ -264,18 +216,15 @@ class LabelDescent:
 
     def _arrays(self, single: bool) -> tuple[tuple, tuple]:
         # X as the kernel reads it, and X for passes in float32.
+        X: Any = self.features.arrays
         if isinstance(self.features, CSRFeatures):
-            return self.features.arrays, self.features.arrays
-        X = self.features.arrays
-        return (X,), (self._single if single else self._no_single,)
+            return X, X
+        nothing = np.empty((0, self.features.shape[1]), np.float32)
+        return (X,), (self._single if single else nothing,)
 
     @cached_property
     def _single(self) -> np.ndarray:
         return self.features.X.astype(np.float32)
-
-    @cached_property
-    def _no_single(self) -> np.ndarray:
-        return np.empty((0, self.features.shape[1]), np.float32)
 
     def _target(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
         n, own = self.selection.target.n_rows, self.selection.target.weights
@@ -302,21 +251,20 @@ class LabelDescent:
             "steps": (memory, *coefficients),
             "changes": (memory, *coefficients),
             "rhos": (memory, LANES),
-            "numbers": (NUMBERS, LANES),
+            "numbers": (kernels.NUMBERS, LANES),
             "places": (2,),
             "factors": (rows, rows, LANES) if block.factors.size else (0, 0, LANES),
             "center": (rows - 1,) if block.factors.size else (0,),
         }
-        fit = all(getattr(block, name).shape == shape for name, shape in shapes.items())
-        newest, used = block.places
         fit = (
-            fit
+            all(getattr(block, name).shape == shape for name, shape in shapes.items())
             and memory > 0
-            and -1 <= newest < memory
-            and 0 <= used <= memory
+            and -1 <= block.places[0] < memory
+            and 0 <= block.places[1] <= memory
             and block.labels.size <= LANES
+            and 0 <= block.labels.min()
+            and block.labels.max() < self.selection.scale.size
         )
-        fit = fit and 0 <= block.labels.min() and block.labels.max() < self.selection.scale.size
         if not fit:
             raise ValueError("this block of labels is one of another problem")
 

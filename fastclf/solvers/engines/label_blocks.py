@@ -6,45 +6,37 @@ from typing import Any
 import numpy as np
 
 from fastclf.kernels.runtime.lanes import LANES
-from fastclf.kernels.steps.labels import COUNT, STUCK
+from fastclf.kernels.steps.labels import COUNT, NORM, STATE, STUCK, VALUE
 from fastclf.objective import Objective
 from fastclf.solvers.engines.label_block import LabelBlock, LabelDescent, blocks_at, joined
-from fastclf.solvers.loop import OfProblems, minimize
+from fastclf.solvers.exact import ExactState
+from fastclf.solvers.loop import minimize
 from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
-from fastclf.solvers.progress import is_watched, unobserved
+from fastclf.solvers.progress import observing, the_observer
 from fastclf.solvers.stopping import Stopping
 
 _PATIENCE = 20
 """Passes after which labels that still run get Hessians of their own, and later newer ones."""
 
 
-@dataclass
-class LabelBlocksState(OfProblems):
-    """State of M labels: the running ones are in blocks, all others in ``point`` (d + 1, M).
+@dataclass(kw_only=True)
+class LabelBlocksState(ExactState):
+    """State of M labels: the running ones are in blocks, all others in ``point``.
 
-    ``values``, ``norms``, ``counts`` and ``stuck`` (M,) of all labels are as in
-    :class:`fastclf.solvers.quasi_newton.QuasiNewtonState`. ``age`` counts the passes since Hessians
-    of single labels were computed; ``hard`` says that some were.
+    ``counts`` (M,) are the steps of each label. ``age`` counts the passes since Hessians of single
+    labels were computed; ``hard`` says that some were.
     """
 
-    point: np.ndarray
-    values: np.ndarray
-    norms: np.ndarray
     counts: np.ndarray
-    stuck: np.ndarray
     blocks: list[LabelBlock]
     inverse: MomentsInverse
     stopping: Stopping
-    scale: float
     max_iter: int
     memory: int
     single: bool
     age: int = 0
     hard: bool = False
-    iteration: int = 0
-    status: str = "running"
-    learning_rate: None = field(default=None, init=False)
     descent: LabelDescent | None = field(default=None, metadata={"follows": True})
 
     @classmethod
@@ -59,16 +51,24 @@ class LabelBlocksState(OfProblems):
     ) -> "LabelBlocksState":
         """Return the state at theta (d + 1, M), where one pass evaluates all labels."""
         M = objective.n_problems
-        blocks = blocks_at(objective, theta, memory)
-        numbers = np.zeros(M), np.zeros(M), np.zeros(M, int), np.zeros(M, bool)
-        scale = objective.value_at_zero
-        single = objective.dtype == np.float64 and stopping.allows_single()
-        state = cls(theta, *numbers, blocks, inverse, stopping, scale, max_iter, memory, single)
-        state._advance(objective, 1)
-        if single and not stopping.allows_single(state.gradient_norm):
+        state = cls(
+            point=theta,
+            values=np.zeros(M),
+            norms=np.zeros(M),
+            stuck=np.zeros(M, bool),
+            scale=objective.value_at_zero,
+            counts=np.zeros(M, int),
+            blocks=[],
+            inverse=inverse,
+            stopping=stopping,
+            max_iter=max_iter,
+            memory=memory,
+            single=objective.dtype == np.float64 and stopping.allows_single(),
+        )
+        state._evaluate(objective)
+        if state.single and not stopping.allows_single(state.gradient_norm):
             state.single = False
-            state.blocks = blocks_at(objective, theta, memory)
-            state._advance(objective, 1)
+            state._evaluate(objective)
         return state
 
     def step(self, objective: Objective) -> None:
@@ -76,7 +76,7 @@ class LabelBlocksState(OfProblems):
         if self.age >= _PATIENCE:
             self._renew(objective)
         # Both numbers divide the patience, so that Hessians are taken at the same points.
-        passes = 1 if is_watched() else self._descent_of(objective).most_passes
+        passes = 1 if the_observer() is not None else self._descent_of(objective).most_passes
         self._advance(objective, passes)
         self.age += passes
         if not self.blocks and self.single:
@@ -122,12 +122,16 @@ class LabelBlocksState(OfProblems):
         self.single = False
         if not self.stuck.any():
             self.stopping = replace(self.stopping, negligible=np.inf)
-        self.blocks = blocks_at(objective, self.point, self.memory)
-        for block in self.blocks:
-            block.numbers[COUNT, : block.labels.size] = self.counts[block.labels]
-        self._advance(objective, 1)
+        self._evaluate(objective)
         if self.hard:
             self.age = _PATIENCE
+
+    def _evaluate(self, objective: Objective) -> None:
+        # Start all labels anew from their points, by a pass.
+        self.blocks = blocks_at(objective, self.point, self.memory)
+        for block in self.blocks:
+            block.number(COUNT)[:] = self.counts[block.labels]
+        self._advance(objective, 1)
 
     def _finish(self, objective: Objective) -> None:
         # Directions in blocks are float32. Labels that got stuck by that are solved by Newton's
@@ -138,7 +142,7 @@ class LabelBlocksState(OfProblems):
             return
         part = objective.part(None, labels, objective.n_threads)
         newton: Any = Newton(tol=tol, max_iter=self.max_iter, negligible=self.stopping.negligible)
-        with unobserved():
+        with observing(None):
             result = minimize(part, np.zeros((len(self.point), labels.size)), newton)
         values, gradient = part.value_and_grad(result.theta)
         norms = np.abs(gradient).max(axis=0)
@@ -158,10 +162,10 @@ class LabelBlocksState(OfProblems):
         objective.passes += descent(self.blocks, strength, moments, *numbers)
         for block in self.blocks:
             labels, done = block.labels, ~block.running
-            self.values[labels] = block.values
-            self.norms[labels] = block.norms
-            self.counts[labels] = block.counts
-            self.stuck[labels] = block.states == STUCK
+            self.values[labels] = block.number(VALUE)
+            self.norms[labels] = block.number(NORM)
+            self.counts[labels] = block.number(COUNT)
+            self.stuck[labels] = block.number(STATE) == STUCK
             lanes = np.flatnonzero(done)
             self.point[:, labels[lanes]] = block.theta[:, lanes]
         self.blocks = joined(self.blocks)

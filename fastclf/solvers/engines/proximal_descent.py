@@ -1,32 +1,22 @@
 """Proximal Newton on one problem, on all features or on some.
 
-If passes are short or X is sparse, the points of ``small_proximal.py`` and ``proximal_columns.py``
-take compiled steps. Otherwise a step minimises a model, and a line search goes to its minimum.
+If passes are short or X is sparse, the points of ``proximal_points.py`` take compiled steps.
+Otherwise a step minimises a model, and a line search goes to its minimum.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fastclf.kernels.linalg import coordinate_descent, line_search
-from fastclf.kernels.steps.proximal import (
-    CONVERGED,
-    RUNNING,
-    SHARE,
-    STUCK,
-    cut,
-    enough,
-)
+from fastclf.kernels.steps.proximal import CONVERGED, RUNNING, SHARE, STUCK, cut, enough
 from fastclf.objective import Objective
 from fastclf.plan import Plan, engines
 from fastclf.solvers.engines.column_descent import descend
-from fastclf.solvers.engines.proximal_columns import ColumnsPoint
-from fastclf.solvers.engines.small_proximal import ProximalPoint
+from fastclf.solvers.engines.proximal_points import ColumnsPoint, ProximalPoint
+from fastclf.solvers.exact import FAST, affordable_rows
 from fastclf.solvers.quadratic_model import Proposal, QuadraticModel
-
-_FAST = 0.1
-"""Ratio of expected decreases below which another Hessian wouldn't pay."""
 
 _HASTE = 0.5
 """A Hessian is computed anew after this share of its cost in passes."""
@@ -44,16 +34,16 @@ class Descent:
 
     ``value`` includes the L1 part, ``gradient`` (d + 1, K) doesn't. ``norm`` is the largest
     violation of optimality, ``expected`` the decrease that the last model promised. ``cut`` says
-    that the step to that model's minimum was too long.
+    that the step to that model's minimum was too long. ``end`` is RUNNING, CONVERGED or STUCK.
     """
 
     objective: Objective
     theta: np.ndarray
     value: float
     gradient: np.ndarray
-    norm: float
-    l1: float
     memory: int
+    norm: float = field(init=False)
+    l1: float = field(init=False)
     point: Any = None
     model: QuadraticModel | None = None
     variances: np.ndarray | None = None
@@ -67,33 +57,10 @@ class Descent:
     smallest: float = np.inf
     end: int = RUNNING
 
-    @classmethod
-    def at(
-        cls,
-        objective: Objective,
-        theta: np.ndarray,
-        value: float,
-        gradient: np.ndarray,
-        memory: int,
-    ) -> "Descent":
-        """Return the descent of one problem from theta (d + 1, K)."""
-        l1, norm = float(objective.penalty.l1[0]), float(norms(objective, theta, gradient)[0])
-        return cls(objective, theta, value, gradient, norm, l1, memory)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the problem isn't done."""
-        return self.end == RUNNING
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether the arithmetic allowed no better point."""
-        return self.end == STUCK
-
-    @property
-    def is_converged(self) -> bool:
-        """Whether the problem is solved."""
-        return self.end == CONVERGED
+    def __post_init__(self) -> None:
+        """Compute the violation, and read the strength of the penalty."""
+        self.norm = float(norms(self.objective, self.theta, self.gradient)[0])
+        self.l1 = float(self.objective.penalty.l1[0])
 
     def run(
         self,
@@ -118,7 +85,7 @@ class Descent:
             point = self.point
             self.end = point.advance(self.objective, (tol, negligible, share), most_steps)
             self.theta, self.gradient = point.theta(), point.gradient()
-            self.value, self.norm, self.expected = point.value, point.norm, point.expected
+            self.value, self.norm, self.expected = point.outcome
             return
         for number in range(most_steps):
             self._advance(tol, negligible)
@@ -157,27 +124,27 @@ class Descent:
         where = self.theta, self.gradient, self.l1, SHARE
         if model is not None:
             self.age += 1
-            if self.age < self.wait:
-                return model.minimise(*where)
             if self.wait > 0:
                 proposal = model.minimise(*where)
-                if proposal.decrease <= _FAST * self.expected:
+                if self.age < self.wait or proposal.decrease <= FAST * self.expected:
                     return proposal
         if model is None:
             self.age = self.wait = min(_HASTE * plan.cost, _REFRESH)
-        n_rows = _affordable(objective, _HASTE * plan.cost, self.age)
+        n, d = objective.n_rows, objective.n_features
+        enough_rows = engines.ENOUGH_ROWS_L1 * (d + 1)  # for a matrix of full rank
+        n_rows = affordable_rows(n, _HASTE * plan.cost, self.age, enough_rows)
         hessian = objective.hessian(self.theta, plan.is_exact, n_rows)
-        least = np.zeros(objective.n_features)
-        if n_rows is not None:
+        least = np.zeros(d)
+        if n_rows < n:
             if self.variances is None:
                 self.variances = objective.curvature(full=False).second
             least = _FLOOR_IN_SAMPLE * self.variances
         if model is None:
             strength = float(objective.penalty.strength[0])
-            model = self.model = QuadraticModel.of(hessian, strength, self.memory, least)
-        else:
-            model.renew(hessian, least)
-        if plan.is_exact and n_rows is None:
+            model = QuadraticModel(hessian.center, hessian.blocks, strength, self.memory)
+        model.renew(hessian, least)
+        self.model = model
+        if plan.is_exact and n_rows == n:
             model.forget()
         else:
             self.wait *= 2
@@ -204,15 +171,6 @@ class Descent:
                 return True
             t = cut(*start, value)
         return False
-
-
-def _affordable(objective: Objective, cost: float, passes: float) -> int | None:
-    # The rows whose matrix costs that many passes, but enough for a matrix of full rank.
-    n, d = objective.n_rows, objective.n_features
-    if cost == 0:
-        return None
-    n_rows = max(int(n * passes / cost), engines.ENOUGH_ROWS_L1 * (d + 1))
-    return n_rows if n_rows < n else None
 
 
 def violations(objective: Objective, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:

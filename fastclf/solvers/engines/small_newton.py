@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.kernels.linalg import cholesky
-from fastclf.kernels.passes.narrow import TILE
+from fastclf.kernels.passes import narrow as narrow_kernels
 from fastclf.kernels.steps import newton
 from fastclf.objective import Objective, narrow
 from fastclf.objective.arrays import Arrays
@@ -20,12 +20,7 @@ _MOST_PIECES = 16
 class NewtonPoint:
     """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.newton`.
 
-    Parameters
-    ----------
-    center : ndarray of shape (d,)
-    w, gradient : ndarray of shape (K, side)
-    blocks : ndarray of shape (P, side, side)
-    numbers : ndarray
+    ``center`` is (d,), ``w`` and ``gradient`` (K, side), ``blocks`` (P, side, side).
     """
 
     center: np.ndarray
@@ -49,18 +44,60 @@ class NewtonPoint:
         theta[-1] -= self.center @ theta[:-1]
         return theta
 
+    @property
+    def _place(self) -> tuple[np.ndarray, ...]:
+        return self.w, self.gradient, self.blocks, self.numbers
+
+    def advance(self, objective: Objective, limits: tuple[float, ...]) -> int:
+        """Take a step and return the kernel's code of how it ended; the kernel has the limits."""
+        arrays = objective.arrays
+        assert arrays is not None
+        before = self.numbers[newton.PASSES]
+        # The jitter makes Hessians definite for features that differ by rounding alone.
+        is_double = arrays.features.dtype == np.float64
+        jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
+        strength = float(objective.penalty.strength[0])
+        model = strength, arrays.fit_intercept, self.center, jitter
+        work = whole_pass(objective.shape, objective.costs)
+        if work < objective.costs.shared_pass:
+            end = newton.step(arrays.kind)(arrays.data, model, limits, *self._place)
+        else:
+            end = self._shared_step(arrays, model, limits, objective.n_threads, work)
+        objective.passes += float(self.numbers[newton.PASSES] - before)
+        return int(end)
+
+    def _shared_step(
+        self,
+        arrays: Arrays,
+        model: tuple,
+        limits: tuple[float, ...],
+        n_threads: int | None,
+        work: float,
+    ) -> int:
+        # A step whose passes several threads share, between compiled calls.
+        n = arrays.features.shape[0]
+        pieces = threads.chunks(n, work / n, _MOST_PIECES, narrow_kernels.TILE)
+        search = np.empty((3, *self.w.shape))
+        P, kernel = len(pieces), narrow_kernels.shared(arrays.kind)
+        values, gradients = np.empty((P, 1)), np.empty((P, *self.w.shape))
+        blocks = np.empty((P, *self.blocks.shape))
+        nothing = np.empty((P, 0, *self.blocks.shape[1:]))
+        state = *self._place, tuple(search), (values, gradients, blocks)
+        end = newton.propose(model, limits, *state)
+        if end != newton.RUNNING:
+            return end
+        more = True
+        while more:
+            sums = values, gradients, nothing if self.numbers[newton.ENDING] else blocks
+            trial = search[2], self.center, True
+            narrow.share(kernel, arrays.data, trial, pieces, sums, n_threads, work)
+            more = newton.judge(model, *state)
+        return newton.conclude(self.center, limits, self.gradient, self.numbers)
+
 
 @dataclass
 class SmallNewtonState:
-    """State of Newton's method on a small problem.
-
-    Parameters
-    ----------
-    point : NewtonPoint
-    stopping : Stopping
-    scale : float
-        The objective at zero.
-    """
+    """State of Newton's method on a small problem; ``scale`` is the objective at zero."""
 
     point: NewtonPoint
     stopping: Stopping
@@ -74,12 +111,12 @@ class SmallNewtonState:
         """Return the state at theta (d + 1, K), after the first pass."""
         assert objective.arrays is not None
         point = NewtonPoint.at(theta, objective.arrays.center)
-        _advance(objective, point, (0.0,) * 5)
+        point.advance(objective, (0.0,) * 5)
         return cls(point, stopping, objective.value_at_zero)
 
     def step(self, objective: Objective) -> None:
         """Take a step, or stop if the problem is solved."""
-        end = _advance(objective, self.point, self.stopping.limits(self.scale))
+        end = self.point.advance(objective, self.stopping.limits(self.scale))
         if end == newton.CONVERGED:
             self.status = "converged"
             return
@@ -106,52 +143,3 @@ class SmallNewtonState:
     def gradient_norm(self) -> float:
         """The largest absolute entry of the gradient; NaN doesn't count."""
         return float(self.point.numbers[newton.NORM])
-
-
-def _advance(objective: Objective, point: NewtonPoint, limits: tuple[float, ...]) -> int:
-    # Take a step; return the kernel's code of how it ended. The kernel describes the limits.
-    arrays = objective.arrays
-    assert arrays is not None
-    before = point.numbers[newton.PASSES]
-    # The jitter makes Hessians definite for features that differ by rounding alone.
-    is_double = arrays.features.dtype == np.float64
-    jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
-    strength = float(objective.penalty.strength[0])
-    model = strength, arrays.fit_intercept, point.center, jitter
-    work = whole_pass(objective.shape, objective.costs)
-    if work < objective.costs.shared_pass:
-        place = point.w, point.gradient, point.blocks, point.numbers
-        end = newton.step(arrays.kind)(arrays.data, model, limits, *place)
-    else:
-        end = _shared_step(arrays, point, model, limits, objective.n_threads, work)
-    objective.passes += float(point.numbers[newton.PASSES] - before)
-    return int(end)
-
-
-def _shared_step(
-    arrays: Arrays,
-    point: NewtonPoint,
-    model: tuple,
-    limits: tuple[float, ...],
-    n_threads: int | None,
-    work: float,
-) -> int:
-    # A step whose passes several threads share, between compiled calls.
-    n = arrays.features.shape[0]
-    rows = np.array(threads.chunks(n, work / n, _MOST_PIECES, TILE))
-    search = np.empty((3, *point.w.shape))
-    values, gradients = np.empty((len(rows), 1)), np.empty((len(rows), *point.w.shape))
-    blocks = np.empty((len(rows), *point.blocks.shape))
-    nothing = np.empty((len(rows), 0, *point.blocks.shape[1:]))
-    place = point.w, point.gradient, point.blocks, point.numbers
-    state = *place, tuple(search), (values, gradients, blocks)
-    end = newton.propose(model, limits, *state)
-    if end != newton.RUNNING:
-        return end
-    more = True
-    while more:
-        sums = values, gradients, nothing if point.numbers[newton.ENDING] else blocks
-        trial = search[2], point.center, True
-        narrow.share(arrays.kind, arrays.data, trial, rows, sums, n_threads, work)
-        more = newton.judge(model, *state)
-    return newton.conclude(point.center, limits, point.gradient, point.numbers)
