@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclf.dates import PARTS, date_parts, is_date, moment
 from fastclf.errors import DataError
-from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, shown
+from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, quoted
 
 MISSING = "(missing)"  # the category of missing values
 OTHER = "(other)"  # the group of rare and unknown categories
@@ -120,7 +120,7 @@ class DateColumn:
         ]
 
 
-Prepared = NumericColumn | CategoricalColumn | DateColumn
+ColumnEncoding = NumericColumn | CategoricalColumn | DateColumn
 
 
 def scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
@@ -220,5 +220,5 @@ def _refuse(name: str, column: Categories, wrong: np.ndarray, rows: np.ndarray, 
     in_rows = np.append(wrong, False)[column.codes]  # -1, a missing value, is the last
     if in_rows.any():
         row = int(in_rows.argmax())
-        text = shown(column.names[column.codes[row]])
+        text = quoted(column.names[column.codes[row]])
         raise DataError(f'row {rows[row]}, column "{name}": {text} is not {kind}; correct it')

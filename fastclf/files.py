@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-LEFT_OVER = ".*.partial"
+TEMPORARY_FILES = ".*.partial"
 """Pattern of the names of temporary files, which only a killed process leaves behind."""
 
 

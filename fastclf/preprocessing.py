@@ -21,9 +21,9 @@ from fastclf.encoded import (
     MISSING,
     OTHER,
     CategoricalColumn,
+    ColumnEncoding,
     DateColumn,
     NumericColumn,
-    Prepared,
     as_dates,
     as_numbers,
     positions,
@@ -39,7 +39,7 @@ __all__ = [
     "DateColumn",
     "Encoder",
     "NumericColumn",
-    "Prepared",
+    "ColumnEncoding",
     "as_dates",
     "as_numbers",
 ]
@@ -75,7 +75,7 @@ class Encoder:
     [[0.0, 0.0, 0.0, 1.0], [-1.0, 0.0, 1.0, 0.0]]
     """
 
-    columns: tuple[Prepared, ...]
+    columns: tuple[ColumnEncoding, ...]
     dtype: str = "float64"
     sparse: bool = False
 
@@ -153,7 +153,7 @@ class Encoder:
             X -= shift.astype(X.dtype)
             X /= scale.astype(X.dtype)
 
-    def _parts(self, column: Prepared, table: Table) -> list[tuple[bool, np.ndarray]]:
+    def _parts(self, column: ColumnEncoding, table: Table) -> list[tuple[bool, np.ndarray]]:
         """Return whether a column is numeric, and its values or the positions of its ones.
 
         A column of dates has several such parts.
@@ -248,7 +248,7 @@ class Encoder:
         if np.isinf(fills).any() or not np.isfinite([shifts, scales]).all() or not scales.all():
             raise ValueError("a fill value, shift or scale that can't be used")
         numbers = iter(zip(fills.tolist(), shifts.tolist(), scales.tolist(), strict=True))
-        columns: list[Prepared] = []
+        columns: list[ColumnEncoding] = []
         for column in listed:
             name = _text(column["name"])
             if "categories" in column:
@@ -269,7 +269,7 @@ class Encoder:
         return cls(tuple(columns), values["dtype"], bool(values["sparse"]))
 
 
-def _described(column: Prepared) -> dict[str, Any]:
+def _described(column: ColumnEncoding) -> dict[str, Any]:
     """Return the description of a column, without its numbers, which are in arrays."""
     if isinstance(column, CategoricalColumn):
         return {

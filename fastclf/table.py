@@ -191,7 +191,7 @@ def check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
     for name in wanted:
         if name not in known:
             raise DataError(
-                f"there is no column {shown(name)}{nearest(name, list(there))}; "
+                f"there is no column {quoted(name)}{nearest(name, list(there))}; "
                 f"there are {listed(there)}"
             )
 
@@ -203,17 +203,17 @@ def listed(names: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a value in quotes, the end of a long one left out."""
-    return f'"{cut(text)}"'
+    return f'"{shortened(text)}"'
 
 
-def cut(text: str) -> str:
+def shortened(text: str) -> str:
     """Return a value, the end of a long one left out."""
     return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
 
 
-def twice(names: Sequence[str]) -> str | None:
+def first_duplicate(names: Sequence[str]) -> str | None:
     """Return the first name that is there twice, or None."""
     seen = set()
     for name in names:

@@ -23,16 +23,16 @@ import numpy as np
 
 from fastclf.errors import InputError
 
-_SMALL = 1 << 15
+_MIN_CHUNK_WORK = 1 << 15
 """Nanoseconds of work, about, that a chunk has at least."""
 
-_WORTH = 1 << 16
+_MIN_HELPER_WORK = 1 << 16
 """Nanoseconds of work, about, from which on another thread pays, even if it must be woken up."""
 
-_PATIENCE = 2000
+_YIELDS_BEFORE_SLEEP = 2000
 """How often an idle thread yields its processor before it sleeps: half a millisecond or so."""
 
-_PAUSE = 1.0
+_RETRY_SECONDS = 1.0
 """Seconds without another try after a thread couldn't be started."""
 
 _MAX_CHUNKS = 64
@@ -44,7 +44,7 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _inside_pool = threading.local()
-_wanted: deque["_Job"] = deque()  # each job once for each helper that it still wants
+_requests: deque["_Job"] = deque()  # each job once for each helper that it still wants
 _idle = 0  # threads of the pool without a job that are awake or being woken up
 _next_try = -math.inf  # time before which no thread is started
 _calls = np.zeros(1, np.int64)  # number of calls that asked for helpers
@@ -102,7 +102,7 @@ def chunks(
     [(0, 128), (128, 256), (256, 300)]
     """
     tiles = -(-n // tile)
-    count = max(int(min(n * work_per_row // _SMALL, most, _MAX_CHUNKS, tiles)), 1)
+    count = max(int(min(n * work_per_row // _MIN_CHUNK_WORK, most, _MAX_CHUNKS, tiles)), 1)
     bounds = [min(tiles * i // count * tile, n) for i in range(count + 1)]
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
@@ -166,18 +166,18 @@ def run(
     job = _Job(take_part, sharing.new_turns())
     started = 0
     try:
-        _ask(job, workers - 1)
+        _request_helpers(job, workers - 1)
         take_part(True)
     finally:
         started = workers - 1 - _withdraw(job)
-        sharing.until_gone(job.turns, started, _PATIENCE)
+        sharing.until_gone(job.turns, started, _YIELDS_BEFORE_SLEEP)
         errors = [job.errors.get() for _ in range(started)]
     for error in errors:
         if error is not None:
             raise error
 
 
-def share(
+def run_pieces(
     work_on: Callable[[np.ndarray, bool], Any],
     pieces: int,
     n_threads: int | None = None,
@@ -204,7 +204,7 @@ def share(
         return
     job = _Job(lambda leads: work_on(turns, leads), turns)
     try:
-        _ask(job, workers - 1)
+        _request_helpers(job, workers - 1)
         work_on(turns, True)
     finally:
         _withdraw(job)
@@ -216,52 +216,52 @@ def share(
 
 def _workers(count: int, n_threads: int | None, work: float) -> int:
     workers = min(resolve_n_threads(n_threads), count)
-    if work < (workers - 1) * _WORTH:
-        workers = 1 + int(work // _WORTH)
+    if work < (workers - 1) * _MIN_HELPER_WORK:
+        workers = 1 + int(work // _MIN_HELPER_WORK)
     return 1 if getattr(_inside_pool, "yes", False) else max(workers, 1)
 
 
-def _ask(job: _Job, helpers: int) -> None:
+def _request_helpers(job: _Job, helpers: int) -> None:
     # Idle threads come at once; others are woken up or started. If no thread can be started, as at
     # the end of the interpreter or at a limit of the system, the caller works alone.
     global _idle, _next_try
     with _lock:
-        _wanted.extend([job] * helpers)
-        missing = max(len(_wanted) - _idle, 0)
+        _requests.extend([job] * helpers)
+        missing = max(len(_requests) - _idle, 0)
         if missing and time.monotonic() < _next_try:
             missing = 0
         _idle += missing
         _calls[0] += 1
     for woken in range(missing):
-        call = _Call()
+        call = _Wakeup()
         try:
-            _get_pool(helpers).submit(_help, call)
+            _get_pool(helpers).submit(_serve_jobs, call)
         except (RuntimeError, MemoryError):
             _give_up_pool()
             with _lock:
                 # Another thread of the pool may have answered the call whose thread didn't start.
                 _idle -= missing - woken - call.is_taken
                 call.is_taken = True
-                _next_try = time.monotonic() + _PAUSE
+                _next_try = time.monotonic() + _RETRY_SECONDS
             return
 
 
 def _withdraw(job: _Job) -> int:
     # Return how many helpers didn't come, because they are asleep or busy.
     with _lock:
-        late = _wanted.count(job)
+        late = _requests.count(job)
         for _ in range(late):
-            _wanted.remove(job)
+            _requests.remove(job)
     return late
 
 
-class _Call:
+class _Wakeup:
     """A request for a thread of the pool, which one thread answers."""
 
     is_taken = False
 
 
-def _help(call: _Call) -> None:
+def _serve_jobs(call: _Wakeup) -> None:
     # Run by a thread of the pool: help while there are jobs, wait awake, then go back to sleep.
     global _idle
     with _lock:
@@ -273,7 +273,7 @@ def _help(call: _Call) -> None:
     while True:
         turns = sharing.new_turns()
         with _lock:
-            job = _wanted.popleft() if _wanted else None
+            job = _requests.popleft() if _requests else None
             last = int(_calls[0])
             _idle -= job is not None
         if job is not None:
@@ -282,10 +282,10 @@ def _help(call: _Call) -> None:
             del job
             with _lock:
                 _idle += 1
-                last = int(_calls[0]) - bool(_wanted)
-        if not sharing.rest(turns, _calls, last, _PATIENCE):
+                last = int(_calls[0]) - bool(_requests)
+        if not sharing.rest(turns, _calls, last, _YIELDS_BEFORE_SLEEP):
             with _lock:
-                if not _wanted:
+                if not _requests:
                     _idle -= 1
                     return
 
@@ -296,7 +296,7 @@ def _sharing() -> Any:
     return sharing
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """Yield items while a thread makes the next one.
 
     Parameters
@@ -306,7 +306,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
     Examples
     --------
-    >>> list(ahead(range(3)))
+    >>> list(prefetch(range(3)))
     [0, 1, 2]
     """
     iterator = iter(items)
@@ -352,7 +352,7 @@ def _forget_pool() -> None:
     _pool = None
     _next_try = -math.inf
     _lock = threading.Lock()
-    _wanted.clear()
+    _requests.clear()
     _idle = 0
 
 

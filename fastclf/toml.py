@@ -41,7 +41,7 @@ AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list)
 """For a tuple that is one of several kinds of value: pydantic before 2.11 refuses lists for it."""
 
 
-def filled_in(key: str, value: str) -> BeforeValidator:
+def with_default_tag(key: str, value: str) -> BeforeValidator:
     """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
     return BeforeValidator(
         lambda table: {key: value, **table} if isinstance(table, dict) else table

@@ -27,7 +27,7 @@ from fastclf.config.solver import (
 )
 from fastclf.errors import ConfigError
 from fastclf.schema import json_schema
-from fastclf.toml import Document, Table, filled_in, mistake
+from fastclf.toml import Document, Table, mistake, with_default_tag
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -59,7 +59,7 @@ class Recipe(Table):
     model: Annotated[
         AutoModel | SingleLabelModel | MultiLabelModel,
         Field(discriminator="kind"),
-        filled_in("kind", "auto"),
+        with_default_tag("kind", "auto"),
     ] = AutoModel()
     solver: Annotated[
         AutoSolver
@@ -70,7 +70,7 @@ class Recipe(Table):
         | AdamSolver
         | AdamWSolver,
         Field(discriminator="name"),
-        filled_in("name", "auto"),
+        with_default_tag("name", "auto"),
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None

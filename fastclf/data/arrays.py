@@ -20,9 +20,9 @@ import scipy.sparse
 from sklearn.datasets import load_svmlight_file
 
 from fastclf.data.array_targets import array_targets
+from fastclf.data.compressed import open_decompressed, stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
-from fastclf.data.packed import opened, stem
 from fastclf.data.svmlight_labels import whole_labels
 from fastclf.data.svmlight_lines import bad_line
 from fastclf.data.tables import Format
@@ -105,7 +105,7 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
     return X[:, first : first + d]
 
 
-def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
+def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
     """Return what a teacher said of the rows of a data set, from an NPZ file with one array.
 
     Its rows are those of the data's file, those without a target included.
@@ -383,7 +383,7 @@ def _feature_names(arrays: Mapping[str, np.ndarray], X: Any) -> tuple[str, ...]:
 
 def _is_multilabel(path: Path) -> bool:
     """Return whether the first line with labels has several, or a later one of the first."""
-    with _reading(path), opened(path) as file:
+    with _reading(path), open_decompressed(path) as file:
         for _, line in zip(range(1000), file, strict=False):
             labels = line.split(b"#")[0].split()[:1]
             if labels and b"," in labels[0]:
@@ -393,7 +393,7 @@ def _is_multilabel(path: Path) -> bool:
 
 def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
     """Return the features, by the indices in the file, and the targets."""
-    with _reading(path), warnings.catch_warnings(), opened(path) as file:
+    with _reading(path), warnings.catch_warnings(), open_decompressed(path) as file:
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             X, y = load_svmlight_file(file, multilabel=multilabel, zero_based=True)

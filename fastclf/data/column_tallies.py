@@ -14,9 +14,9 @@ from fastclf.linear_model import Affine
 from fastclf.preprocessing import (
     MISSING,
     CategoricalColumn,
+    ColumnEncoding,
     Encoder,
     NumericColumn,
-    Prepared,
     as_dates,
     as_numbers,
 )
@@ -274,7 +274,7 @@ class EncoderTally:
         DataError
             If categories would become too many features.
         """
-        columns: dict[str, Prepared] = {}
+        columns: dict[str, ColumnEncoding] = {}
         if self.numbers.names:
             numeric = self.numbers.columns()
             columns |= numeric

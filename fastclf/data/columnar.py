@@ -9,7 +9,7 @@ from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.errors import DataError
-from fastclf.table import Table, twice
+from fastclf.table import Table, first_duplicate
 
 
 class ColumnarFile:
@@ -36,7 +36,7 @@ class ColumnarFile:
         self.names = self._file.names
         if not self.names:
             raise DataError(f"{path}: has no columns")
-        if name := twice(self.names):
+        if name := first_duplicate(self.names):
             raise DataError(f'{path}: two columns are named "{name}"; rename one')
 
     def read(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Table:

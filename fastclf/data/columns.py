@@ -21,10 +21,10 @@ from fastclf.errors import DataError
 from fastclf.preprocessing import (
     MISSING,
     CategoricalColumn,
+    ColumnEncoding,
     DateColumn,
     Encoder,
     NumericColumn,
-    Prepared,
     as_dates,
 )
 from fastclf.table import Categories, Numbers, Table
@@ -91,7 +91,7 @@ def fit_encoder(
         check_part_names(name, found, table.names)
         numbers |= {f"{name}.{part}": column for part, column in found.items()}
     numeric = _numeric(Table(numbers, table.rows), scale, impute)
-    columns: tuple[Prepared, ...] = tuple(
+    columns: tuple[ColumnEncoding, ...] = tuple(
         date_column(name, list(parts[name]), numeric)
         if name in parts
         else numeric.get(name) or encoded[name]

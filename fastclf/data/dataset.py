@@ -57,7 +57,7 @@ class Dataset:
     is_soft: bool = False
     groups: np.ndarray | None = None
     test: "Dataset | None" = None
-    told: np.ndarray | None = None
+    teacher_outputs: np.ndarray | None = None
     weights: np.ndarray | None = None
     layout: Any = None
     numbers: np.ndarray | None = None
@@ -106,7 +106,7 @@ class Dataset:
             features=features.take(rows) if isinstance(features, Table) else features[rows],
             y=self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
-            told=None if self.told is None else self.told[rows],
+            teacher_outputs=None if self.teacher_outputs is None else self.teacher_outputs[rows],
             weights=None if self.weights is None else self.weights[rows],
             numbers=None if isinstance(features, Table) else self.rows[rows],
             test=None,
@@ -198,7 +198,7 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
         yield from _bytes(features)
     yield from _bytes(dataset.y)
     yield f"{dataset.class_names}{dataset.is_soft}".encode()
-    for more in (dataset.groups, dataset.told, dataset.weights):
+    for more in (dataset.groups, dataset.teacher_outputs, dataset.weights):
         if more is not None:
             yield from _bytes(more)
     if dataset.test is not None:

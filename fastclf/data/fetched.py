@@ -24,7 +24,7 @@ OPENML = (
 
 
 @dataclass(frozen=True)
-class Shelf:
+class FetchOptions:
     """Where scikit-learn keeps what it fetched, and whether it may fetch more."""
 
     home: str | None
@@ -52,47 +52,47 @@ def load_fetched(name: str, data_home: str | None = None, download: bool = True)
     DataError
         If it isn't there, or can't be fetched or read.
     """
-    shelf = Shelf(data_home, download)
-    with _fetching(name, shelf):
+    options = FetchOptions(data_home, download)
+    with _fetching(name, options):
         if name.startswith(OPENML):
-            return _openml(name, shelf)
-        return FETCHED[name](shelf)
+            return _openml(name, options)
+        return FETCHED[name](options)
 
 
-def _covtype(shelf: Shelf) -> Dataset:
-    bunch = datasets.fetch_covtype(**shelf.arguments())
+def _covtype(options: FetchOptions) -> Dataset:
+    bunch = datasets.fetch_covtype(**options.arguments())
     return _labelled("covtype", bunch.data, bunch.target.astype(np.int64), bunch.feature_names)
 
 
-def _newsgroups(shelf: Shelf) -> Dataset:
+def _newsgroups(options: FetchOptions) -> Dataset:
     parts = []
     for subset in ("train", "test"):
-        bunch = datasets.fetch_20newsgroups_vectorized(subset=subset, **shelf.arguments())
+        bunch = datasets.fetch_20newsgroups_vectorized(subset=subset, **options.arguments())
         labels = np.array(bunch.target_names)[bunch.target]
         names = [str(name) for name in bunch.feature_names]
         parts.append(_labelled("20newsgroups_vectorized", bunch.data, labels, names))
     return replace(parts[0], test=parts[1])
 
 
-def _rcv1(shelf: Shelf) -> Dataset:
+def _rcv1(options: FetchOptions) -> Dataset:
     parts = []
     for subset in ("train", "test"):
-        bunch = datasets.fetch_rcv1(subset=subset, **shelf.arguments())
+        bunch = datasets.fetch_rcv1(subset=subset, **options.arguments())
         names = tuple(f"x{i}" for i in range(bunch.data.shape[1]))
         topics = tuple(str(topic) for topic in bunch.target_names)
         parts.append(Dataset("rcv1", bunch.data, bunch.target.toarray(), names, topics))
     return replace(parts[0], test=parts[1])
 
 
-def _kddcup99(shelf: Shelf) -> Dataset:
-    bunch = datasets.fetch_kddcup99(**shelf.arguments())
+def _kddcup99(options: FetchOptions) -> Dataset:
+    bunch = datasets.fetch_kddcup99(**options.arguments())
     columns = zip(bunch.feature_names, bunch.data.T, strict=True)
     table = Table({name: _column(values) for name, values in columns})
     labels = np.array([label.decode() for label in bunch.target])
     return _labelled("kddcup99", table, labels, bunch.feature_names)
 
 
-FETCHED: dict[str, Callable[[Shelf], Dataset]] = {
+FETCHED: dict[str, Callable[[FetchOptions], Dataset]] = {
     "20newsgroups_vectorized": _newsgroups,
     "covtype": _covtype,
     "kddcup99": _kddcup99,
@@ -100,7 +100,7 @@ FETCHED: dict[str, Callable[[Shelf], Dataset]] = {
 }
 
 
-def _openml(name: str, shelf: Shelf) -> Dataset:
+def _openml(name: str, options: FetchOptions) -> Dataset:
     which, _, version = name.removeprefix(OPENML).partition(":")
     if which.isdecimal():
         wanted: dict[str, Any] = {"data_id": int(which)}
@@ -109,13 +109,13 @@ def _openml(name: str, shelf: Shelf) -> Dataset:
         wanted = {"name": which, "version": int(version) if version else "active"}
         end = f"data_version/{version}" if version else "status/active"
         cached = f"api/v1/json/data/list/data_name/{which.lower()}/limit/2/{end}"
-    home = datasets.get_data_home(shelf.home)
+    home = datasets.get_data_home(options.home)
     folder = os.path.join(home, "openml", "openml.org")
     there = [os.path.join(folder, f"{cached}{end}.gz") for end in ("", "/")]
-    if not shelf.download and not any(map(os.path.exists, there)):
+    if not options.download and not any(map(os.path.exists, there)):
         raise OSError("it isn't there")
     bunch = datasets.fetch_openml(
-        **wanted, data_home=shelf.home, as_frame=False, parser="liac-arff"
+        **wanted, data_home=options.home, as_frame=False, parser="liac-arff"
     )
     if bunch.target is None or bunch.target.ndim != 1:
         raise ValueError("it has no target column, or several")
@@ -150,13 +150,13 @@ def _coded(values: np.ndarray, names: list[str]) -> Categories:
 
 
 @contextmanager
-def _fetching(name: str, shelf: Shelf) -> Iterator[None]:
+def _fetching(name: str, options: FetchOptions) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, EOFError, AttributeError) as problem:
         reason = " ".join(str(problem).split())
-        home = datasets.get_data_home(shelf.home)
-        remedy = "" if shelf.download else ", or data.download to true"
+        home = datasets.get_data_home(options.home)
+        remedy = "" if options.download else ", or data.download to true"
         raise DataError(
             f"{name} can't be had from {home}: {reason}; set data.data_home to the folder that has "
             f"it{remedy}"

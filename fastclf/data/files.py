@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from fastclf.data.arrays import load_arrays
-from fastclf.data.beside import read_targets_beside
+from fastclf.data.compressed import stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.labels import matched_labels
-from fastclf.data.nulls import Known, without_nulls
+from fastclf.data.nulls import KnownNames, without_nulls
 from fastclf.data.options import FileOptions
-from fastclf.data.packed import stem
-from fastclf.data.tables import TABLES, format_of, open_table, read_exact, tell_known
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact, set_known_names
+from fastclf.data.target_files import read_target_file
 from fastclf.data.targets import (
     Targets,
     check_rows,
@@ -31,7 +31,7 @@ def load_file(
     path: Path,
     options: FileOptions,
     teacher_columns: Sequence[str] = (),
-    known: Known | None = None,
+    known: KnownNames | None = None,
 ) -> Dataset:
     """Return the data set in a file of any format.
 
@@ -43,7 +43,7 @@ def load_file(
         How it is read.
     teacher_columns : sequence of str
         Numeric columns that aren't features, but what a teacher says.
-    known : Known, optional
+    known : KnownNames, optional
         What a model knows of the text in the file.
 
     Raises
@@ -65,14 +65,14 @@ def _load(
     options: FileOptions,
     teacher_columns: Sequence[str],
     like: Dataset | None = None,
-    known: Known | None = None,
+    known: KnownNames | None = None,
 ) -> Dataset:
     if like is not None and isinstance(like.features, Table):
         found = like.features.columns.items()
         texts = {name: column.names for name, column in found if isinstance(column, Categories)}
-        known = Known(texts, like.class_names)
+        known = KnownNames(texts, like.class_names)
     kind = format_of(path, options.format)
-    beside = read_targets_beside(options)
+    beside = read_target_file(options)
     with located(path, once=True):
         if kind in TABLES:
             dataset = _load_table(path, options, teacher_columns, like, beside, known)
@@ -93,7 +93,7 @@ def _load_table(
     teacher_columns: Sequence[str],
     like: Dataset | None,
     beside: Targets | None,
-    known: Known | None,
+    known: KnownNames | None,
 ) -> Dataset:
     file = open_table(
         path,
@@ -124,7 +124,7 @@ def _load_table(
         text &= set(file.names)
     if known is not None:
         classes = {targets[0]: known.classes} if len(targets) == 1 else {}
-        tell_known(file, {**known.columns, **classes})
+        set_known_names(file, {**known.columns, **classes})
     table = read_exact(file, wanted, [*targets, *split_by], text)
     if known is not None:
         table = without_nulls(table, known.columns)
@@ -156,7 +156,7 @@ def _load_table(
         found.class_names,
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
-        told=_told(table, teacher_columns) if teacher_columns else None,
+        teacher_outputs=_teacher_outputs(table, teacher_columns) if teacher_columns else None,
         weights=weights,
         left_out=found.left_out,
         layout=file.layout,
@@ -187,7 +187,7 @@ def feature_columns(
     return kept
 
 
-def _told(table: Table, names: Sequence[str]) -> np.ndarray:
+def _teacher_outputs(table: Table, names: Sequence[str]) -> np.ndarray:
     """Return the columns of what a teacher says, finite numbers (n, K)."""
     columns = []
     for name in names:
@@ -216,7 +216,7 @@ def _groups(table: Table, name: str | None) -> np.ndarray | None:
     return column.values if isinstance(column, Numbers) else as_categories(column).codes
 
 
-def _told_missing(table: Table) -> str:
+def _missing_in_test_only(table: Table) -> str:
     """Return where a value is missing in rows to test on, for which none in training stood."""
     columns = table.columns.items()
     name, missing = next((name, x.missing) for name, x in columns if x.missing.any())
@@ -235,7 +235,7 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     if isinstance(dataset.features, Table) != isinstance(test.features, Table):
         dense = test.features
         if isinstance(dense, Table):
-            raise DataError(_told_missing(dense))
+            raise DataError(_missing_in_test_only(dense))
         columns = zip(dataset.feature_names, dense.T, strict=True)
         test = replace(test, features=Table({name: Numbers(x) for name, x in columns}))
     if dataset.task == "multilabel" or dataset.is_soft:
@@ -262,7 +262,7 @@ def labels_to_test(y: np.ndarray, known: Sequence[str]) -> np.ndarray:
         If one isn't among those.
     """
     found = matched_labels(y, known)
-    for name, count in found.strange.items():
+    for name, count in found.unknown.items():
         raise DataError(
             f'the class "{name}"{nearest(name, list(known))} isn\'t among those to train on, '
             f"{listed(known)}; leave its rows out, or correct them ({count} of {len(y)})"

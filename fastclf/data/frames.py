@@ -12,7 +12,15 @@ import numpy as np
 from fastclf.data.nulls import without_nulls
 from fastclf.errors import DataError, located
 from fastclf.estimators.encoding import is_missing
-from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
+from fastclf.table import (
+    Categories,
+    Column,
+    Numbers,
+    Table,
+    check_columns,
+    exact_numbers,
+    first_duplicate,
+)
 
 
 def is_frame(X: Any) -> bool:
@@ -52,7 +60,7 @@ def to_table(
     if names is None:
         raise DataError(f"needs named columns, as a frame has them, got {type(X).__name__}")
     check_columns(columns, names)
-    if name := twice([name for name in names if name in columns]):
+    if name := first_duplicate([name for name in names if name in columns]):
         raise DataError(f'two columns are named "{name}"; rename one')
     places = {name: i for i, name in enumerate(names)}
     known = known or {}

@@ -8,7 +8,7 @@ from pyarrow import dataset as arrow_dataset
 
 from fastclf.data.arrow import arrow_errors, is_text
 from fastclf.errors import DataError
-from fastclf.table import twice
+from fastclf.table import first_duplicate
 
 
 class ParquetFiles:
@@ -47,7 +47,7 @@ class ParquetFiles:
             with arrow_errors(file):
                 self._own.append(fragment.physical_schema)
                 names = self._own[-1].names  # may be no UTF-8
-            if name := twice(names):
+            if name := first_duplicate(names):
                 raise DataError(f'{file}: two columns are named "{name}"; rename one')
         in_files = {name for schema in self._own for name in schema.names}
         fields = self._dataset.schema

@@ -13,7 +13,7 @@ from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.preprocessing import Encoder
-from fastclf.table import Table, check_columns, twice
+from fastclf.table import Table, check_columns, first_duplicate
 
 if TYPE_CHECKING:
     from fastclf.data.stream_files import ArrayParts, TableParts
@@ -22,7 +22,7 @@ _CHUNK = 1 << 23
 """Bytes of X in a chunk. Three or four of them are in memory at a time."""
 
 
-class Raw(NamedTuple):
+class RawRows(NamedTuple):
     """Some rows of a stream as they were read.
 
     Parameters
@@ -170,7 +170,7 @@ class Stream:
         row = self.dtype.itemsize * max(len(columns), len(self.feature_names))
         return self._chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
 
-    def tables_in_order(self) -> Iterator[Raw]:
+    def tables_in_order(self) -> Iterator[RawRows]:
         """Yield all rows with their columns as they are.
 
         Raises
@@ -214,15 +214,15 @@ class Stream:
                     yield Rows(X, *self._targets_of(piece, first))
                     first += piece.n_rows
 
-    def _raw(self, parts: np.ndarray) -> Iterator[Raw]:
+    def _raw(self, parts: np.ndarray) -> Iterator[RawRows]:
         assert self._tables is not None  # a matrix has no columns
         first = 0
         for part in self._checked(parts):
             pieces = self._tables.read(part, self._wanted.names, self._wanted.most)
-            for piece in threads.ahead(pieces):
+            for piece in threads.prefetch(pieces):
                 if piece.n_rows:
                     table = piece.table(first + 1).select(self._wanted.features)
-                    yield Raw(table, *self._targets_of(piece, first))
+                    yield RawRows(table, *self._targets_of(piece, first))
                     first += piece.n_rows
 
     def _checked(self, parts: np.ndarray) -> Iterator[int]:
@@ -279,7 +279,7 @@ class Stream:
                 "run: pip install 'fastclf[data]'"
             ) from None
         from fastclf.data import stream_files as files
-        from fastclf.data.text_layout import DELIMITERS, Wishes
+        from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
         if target is None:
             raise DataError(f"{self.path}: name the target column, or the target columns")
@@ -294,8 +294,8 @@ class Stream:
             parts = files.IpcParts(self.path)
         elif kind in DELIMITERS:
             header, delimiter, decimal = layout
-            wishes = Wishes(delimiter, decimal, header, of_format=DELIMITERS[kind])
-            parts = files.TextParts(self.path, wishes)
+            hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
+            parts = files.TextParts(self.path, hints)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
             raise DataError(
@@ -305,7 +305,7 @@ class Stream:
         names = parts.names if parts.schema is None else tuple(parts.schema.names)
         others = () if self._weight is None else (self._weight,)
         with_file = f"{self.path}: "
-        if name := twice(names):
+        if name := first_duplicate(names):
             raise DataError(f'{with_file}two columns are named "{name}"; rename one')
         for key, listed in (("target", self._targets), ("columns", columns or ()), ("drop", drop)):
             _check_columns(self.path, key, listed, names)

@@ -13,7 +13,7 @@ from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_t
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.data.text import TextFile
-from fastclf.data.text_layout import Wishes
+from fastclf.data.text_layout import LayoutHints
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
 from fastclf.table import Categories, Lists, Numbers, Table
@@ -89,7 +89,7 @@ def matrices_of(
 ) -> Iterator[tuple[np.ndarray, Piece]]:
     """Yield the features of parts, where a thread decodes what another makes a matrix of."""
     for part in parts:
-        for piece in threads.ahead(file.read(part, wanted.names, wanted.most)):
+        for piece in threads.prefetch(file.read(part, wanted.names, wanted.most)):
             yield piece.matrix(wanted.features, wanted.dtype), piece
 
 
@@ -177,7 +177,7 @@ class ParquetParts:
         A row group that isn't too large is decoded a few columns at a time: a reader keeps a
         dictionary and a page of each of its columns, which take more memory than the rows.
         """
-        for chunks in threads.ahead(self._groups_of(parts, wanted)):
+        for chunks in threads.prefetch(self._groups_of(parts, wanted)):
             while chunks:
                 yield chunks.pop(0)
         pa.default_memory_pool().release_unused()
@@ -260,10 +260,10 @@ class TextParts:
     count = 1
     schema = None
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, hints: LayoutHints) -> None:
         self.path = path
         self.files = [path]
-        self._file = TextFile(path, wishes)
+        self._file = TextFile(path, hints)
         self._is_checked = False
         self.names = self._file.names
         self.numbers: Sequence[str] = ()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastclf.data.packed import opened
+from fastclf.data.compressed import open_decompressed
 from fastclf.errors import DataError
 
 
@@ -18,7 +18,7 @@ def whole_labels(path: Path) -> np.ndarray:
     """
     labels: list[int] = []
     rows = 0
-    with opened(path) as file:
+    with open_decompressed(path) as file:
         for line in file:
             words = line.split(b"#")[0].split()
             rows += bool(words)

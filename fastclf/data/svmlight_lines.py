@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from fastclf.data.packed import opened
-from fastclf.table import shown
+from fastclf.data.compressed import open_decompressed
+from fastclf.table import quoted
 
 
 def bad_line(path: Path, multilabel: bool) -> str:
     """Return what is wrong with the first line that isn't svmlight, or nothing."""
-    with opened(path) as file:
+    with open_decompressed(path) as file:
         for number, line in enumerate(file, 1):
             if reason := _no_svmlight(line.split(b"#")[0].split(), multilabel):
                 return f"line {number}: {reason}"
@@ -19,7 +19,7 @@ def _no_svmlight(words: list[bytes], multilabel: bool) -> str:
     """Return why a line is no label with pairs of an index and a value, or nothing."""
     before = -1
     for i, word in enumerate(words):
-        text = shown(word.decode("utf-8", "replace"))
+        text = quoted(word.decode("utf-8", "replace"))
         index, colon, value = word.partition(b":")
         if i == 0 and not (multilabel and colon):
             labels = word.split(b",") if multilabel else [word]

@@ -341,7 +341,7 @@ class InMemoryObjective:
             def work_on(turns: np.ndarray, leads: bool) -> None:
                 shared(data, (w, b), rows, turns, leads, (values, gw, gb))
 
-            threads.share(work_on, len(pieces), self.n_threads, work)
+            threads.run_pieces(work_on, len(pieces), self.n_threads, work)
         else:
 
             def task(i: int) -> None:

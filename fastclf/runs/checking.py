@@ -22,7 +22,7 @@ from fastclf.runs.distillation import answers, check_labels
 from fastclf.runs.doubts import doubts_of
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import plan_of
-from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
+from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
 from fastclf.threads import resolve_n_threads
 
 EXACT_PASSES = 20  # over X, that an exact fit takes more or less
@@ -162,7 +162,9 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     """Print what a run would do; all classes and columns with missing values if ``verbose``."""
     most = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
-    classes = [f"{cut(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
+    classes = [
+        f"{shortened(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()
+    ]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""
@@ -243,7 +245,10 @@ def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterato
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
         for label in map(str, labels[counts < 2].tolist()):
-            yield f"{cut(label)}: a class with one row to train on; leave it out with data.classes"
+            yield (
+                f"{shortened(label)}: a class with one row to train on; leave it out with "
+                "data.classes"
+            )
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
-from fastclf.files import LEFT_OVER
+from fastclf.files import TEMPORARY_FILES
 from fastclf.linear_model import LinearModel
 from fastclf.report.facts import Summary, first_mistake
 from fastclf.runs.checkpoint import Checkpoints
@@ -315,7 +315,7 @@ def old_run(path: Path) -> Iterator[RunDirectory]:
     if (path / CHECKPOINT).is_symlink():
         refuse_link(path / CHECKPOINT)
     with locked(path), _metrics(path) as metrics:
-        for left_over in path.glob(LEFT_OVER):  # by a process that was killed
+        for left_over in path.glob(TEMPORARY_FILES):  # by a process that was killed
             with suppress(OSError):
                 left_over.unlink()
         yield RunDirectory(path, metrics)

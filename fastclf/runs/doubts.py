@@ -8,7 +8,7 @@ from fastclf.data.facts import (
     identifiers,
     identifiers_warning,
     looks_like_amounts,
-    marks_warnings,
+    placeholder_warnings,
 )
 from fastclf.runs.streamed import StreamedData
 from fastclf.table import Table
@@ -25,7 +25,7 @@ def doubts_of(data: Dataset | StreamedData, categorical: Collection[str]) -> lis
     doubts = []
     if names := identifiers(features):
         doubts.append(identifiers_warning(names))
-    doubts += marks_warnings(features, categorical)
+    doubts += placeholder_warnings(features, categorical)
     if data.task != "multilabel" and looks_like_amounts(y, len(data.class_names)):
         doubts.append(amounts_warning(len(data.class_names)))
     return doubts

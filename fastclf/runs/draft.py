@@ -21,9 +21,9 @@ from fastclf.data.facts import (
     amounts_warning,
     column_facts,
     looks_like_amounts,
-    marks_warnings,
+    placeholder_warnings,
 )
-from fastclf.data.streams import naming
+from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest, printable
@@ -32,7 +32,7 @@ from fastclf.runs.draft_split import choose_split, without_single_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, cut, listed
+from fastclf.table import Categories, Table, listed, shortened
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
@@ -411,7 +411,7 @@ def _size(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
 
 def _warnings(dataset: Dataset) -> Iterator[str]:
     if isinstance(dataset.features, Table):
-        yield from (f"Warning: {told}." for told in marks_warnings(dataset.features))
+        yield from (f"Warning: {told}." for told in placeholder_warnings(dataset.features))
     if isinstance(dataset.features, Table) and looks_like_amounts(
         dataset.y, len(dataset.class_names)
     ):
@@ -425,13 +425,13 @@ def _classes(dataset: Dataset, options: Mapping[str, Any]) -> str:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
         shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
-            f"{cut(name)} ({share:.0%})"
+            f"{shortened(name)} ({share:.0%})"
             for name, share in zip(dataset.class_names, shares, strict=True)
         ]
         return f"{what}{of}: {listed(named)}."
     labels, counts = np.unique(dataset.y, return_counts=True)
     named = [
-        f"{cut(str(label))} ({count:,})"
+        f"{shortened(str(label))} ({count:,})"
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
     ]
     return f"Classes{of}: {listed(named)}."

@@ -9,9 +9,9 @@ import pytest
 from pyarrow import csv
 
 from fastclf.data import FileOptions, load_file
-from fastclf.data.nulls import Known
+from fastclf.data.nulls import KnownNames
+from fastclf.data.prediction_rows import stream_rows
 from fastclf.data.splits import split_rows
-from fastclf.data.streams import stream_rows
 from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
@@ -34,7 +34,7 @@ def test_text_like_na_is_what_the_model_or_the_rows_to_train_on_know(tmp_path: P
         for path in (parquet, text):
             (rows,) = stream_rows(path, model, keep=["c"])
             assert np.array_equal(model.decision_function(rows.X), wanted)
-        known = Known(encoder.known, ("EU", "NA"))
+        known = KnownNames(encoder.known, ("EU", "NA"))
         dataset = load_file(text, FileOptions(target="y", categorical=("c",)), known=known)
         assert np.array_equal(model.decision_function(dataset.features), wanted)
     options = FileOptions(target="y", test_path=str(text))

@@ -85,7 +85,7 @@ def test_rows_without_a_target_are_left_out_of_the_answers(flowers: Path, tmp_pa
     data = {"path": str(flowers), "target": "kind", "missing_target": "drop"}
     wanted = recipe(data, teacher_file=npz(tmp_path / "p.npz", p=P))
     dataset = read_dataset(wanted.data, wanted.distill)
-    assert np.array_equal(dataset.told, np.delete(P, 2, axis=0))
+    assert np.array_equal(dataset.teacher_outputs, np.delete(P, 2, axis=0))
 
 
 def test_an_earlier_run_teaches(flowers: Path, tmp_path: Path):

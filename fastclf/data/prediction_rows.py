@@ -13,7 +13,7 @@ import numpy as np
 from fastclf.data.arrays import load_matrix
 from fastclf.data.nulls import without_nulls
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table, tell_known
+from fastclf.data.tables import TABLES, format_of, open_table, set_known_names
 from fastclf.errors import DataError, InputError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import Encoder
@@ -128,7 +128,7 @@ def _table_rows(
         expected=(*encoder.column_names, *keep),
     )
     check_columns((*encoder.column_names, *keep), file.names)
-    tell_known(file, encoder.known)
+    set_known_names(file, encoder.known)
     text = {*encoder.categorical, *keep}
     wanted = list(dict.fromkeys((*encoder.column_names, *keep)))
     numbers = [name for name in wanted if name not in text]

@@ -10,7 +10,7 @@ from fastclf.data.targets import Targets, read_targets, target_columns
 from fastclf.errors import DataError, located
 
 
-def read_targets_beside(options: FileOptions) -> Targets | None:
+def read_target_file(options: FileOptions) -> Targets | None:
     """Return the targets in the file that ``target_path`` names; None without one.
 
     Raises
