@@ -1,4 +1,4 @@
-"""From a name, a card or a file to a data set: readers, targets, splits, scaling and encoding."""
+"""Loading of data sets from names, cards and files: readers, targets, splits and preprocessing."""
 
 from fastclf.data.arrays import load_matrix, read_teacher_outputs
 from fastclf.data.bundled import BUILT_IN, GENERATORS, load_built_in

@@ -1,7 +1,8 @@
-"""Data sets that scikit-learn fetches, and keeps in a folder of its own.
+"""Data sets that scikit-learn downloads and keeps in its data folder.
 
-By default that is ``~/scikit_learn_data``, or what ``SCIKIT_LEARN_DATA`` names. Its files are
-scikit-learn's own and are read by it alone; they are to be trusted like an installed package.
+By default the folder is ``~/scikit_learn_data``, or the one that the environment variable
+``SCIKIT_LEARN_DATA`` names. Scikit-learn alone reads its files, and loading some of them can
+execute code: trust the folder as you trust an installed package.
 """
 
 import os
@@ -18,39 +19,39 @@ from fastclf.data.dataset import Dataset
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Numbers, Table
 
-OPENML = (
-    "openml:"  # begins the name of a data set there: openml:31, openml:credit-g, openml:adult:2
-)
+OPENML = "openml:"
+"""Prefix of the names of OpenML's data sets: openml:31, openml:credit-g, openml:adult:2."""
 
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """Where scikit-learn keeps what it fetched, and whether it may fetch more."""
+    """The folder where scikit-learn keeps its data, and whether it may download more."""
 
     home: str | None
     download: bool
 
     def arguments(self) -> dict[str, Any]:
-        """Return what the ``fetch_`` functions take."""
+        """Return the keyword arguments of scikit-learn's ``fetch_`` functions."""
         return {"data_home": self.home, "download_if_missing": self.download}
 
 
 def load_fetched(name: str, data_home: str | None = None, download: bool = True) -> Dataset:
-    """Return a data set of `FETCHED`, or one of OpenML's by number or by name.
+    """Return a data set of `FETCHED`, or one of OpenML by number or by name.
 
     Parameters
     ----------
     name : str
-        "covtype", or "openml:31", "openml:credit-g" or, with a version, "openml:adult:2".
+        A key of `FETCHED`, such as "covtype"; or "openml:31", "openml:credit-g" or, with a version,
+        "openml:adult:2".
     data_home : str, optional
-        The folder where it is kept.
+        The data folder of scikit-learn.
     download : bool
-        Whether it is fetched if it isn't there. Of OpenML's, damaged files are fetched again.
+        Whether missing data are downloaded. Damaged files of OpenML are downloaded again.
 
     Raises
     ------
     DataError
-        If it isn't there, or can't be fetched or read.
+        If the data are missing, or can't be downloaded or read.
     """
     options = FetchOptions(data_home, download)
     with _fetching(name, options):
@@ -113,7 +114,7 @@ def _openml(name: str, options: FetchOptions) -> Dataset:
     folder = os.path.join(home, "openml", "openml.org")
     there = [os.path.join(folder, f"{cached}{end}.gz") for end in ("", "/")]
     if not options.download and not any(map(os.path.exists, there)):
-        raise OSError("it isn't there")
+        raise OSError("the data set isn't there")
     bunch = datasets.fetch_openml(
         **wanted, data_home=options.home, as_frame=False, parser="liac-arff"
     )
@@ -158,6 +159,6 @@ def _fetching(name: str, options: FetchOptions) -> Iterator[None]:
         home = datasets.get_data_home(options.home)
         remedy = "" if options.download else ", or data.download to true"
         raise DataError(
-            f"{name} can't be had from {home}: {reason}; set data.data_home to the folder that has "
-            f"it{remedy}"
+            f"{name} can't be loaded from {home}: {reason}; set data.data_home to the folder that "
+            f"has it{remedy}"
         ) from None

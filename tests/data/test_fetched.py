@@ -186,7 +186,7 @@ def test_what_is_not_there_is_not_downloaded(openml: Path, tmp_path: Path):
         with pytest.raises(DataError) as refused:
             load(name, tmp_path)
         message = str(refused.value)
-        assert message.startswith(f"{name} can't be had from {tmp_path}: ")
+        assert message.startswith(f"{name} can't be loaded from {tmp_path}: ")
         assert "data.data_home" in message and "data.download to true" in message
         assert "\n" not in message
     with pytest.raises(DataError, match=r'"covtyp" \(did you mean covtype\?\); .*openml:NUMBER'):

@@ -252,7 +252,7 @@ def test_cards_tell_what_their_file_is(tmp_path: Path):
     card.write_text(text)
     with open(tmp_path / "loans.csv", "a") as file:
         file.write("\n")
-    with pytest.raises(DataError, match="another sha256 than the card says"):
+    with pytest.raises(DataError, match="which isn't the card's"):
         load_card(card)
 
 

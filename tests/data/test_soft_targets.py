@@ -247,7 +247,7 @@ def test_bad_files_of_targets(tmp_path: Path):
     for name, message in {
         "short.npz": "120 rows of features, and 119 targets",
         "two.npz": "two.npz: needs one array, and has p, q; set data.target",
-        "p.svm": "p.svm: targets are in NPY, NPZ or a file of columns",
+        "p.svm": "p.svm: targets are read from NPY, NPZ or named columns",
         "shorts.npz": "no such file .did you mean short.npz",
     }.items():
         with pytest.raises(DataError, match=message):

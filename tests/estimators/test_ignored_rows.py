@@ -153,7 +153,7 @@ def test_runs_leave_them_out(ignored: Any, tmp_path: Path):
 
 def test_bad_recipes(tmp_path: Path):
     votes = {"card": str(Path(__file__).parents[2] / "datasets/votes.toml"), "ignore_index": "a"}
-    with pytest.raises(DataError, match="ignore_index goes with one label a row.*distributions"):
+    with pytest.raises(DataError, match="ignore_index needs one label per row.*distributions"):
         train(Recipe.model_validate({"name": "t", "data": votes}), tmp_path / "votes")
     path = saved(tmp_path / "t.csv", Y)
     data = {"path": str(path), "target": "kind", "ignore_index": -100}

@@ -217,5 +217,5 @@ def test_an_array_of_objects_is_never_unpickled(matrices):
 
 def test_columns_of_matrices_have_no_names(matrices):
     folder, predictor, _ = matrices
-    with pytest.raises(DataError, match="no columns with names that could be kept"):
+    with pytest.raises(DataError, match="no named columns, so none can be kept"):
         predict_file(predictor, folder / "dense.npy", folder / "out.npz", keep=["id"])

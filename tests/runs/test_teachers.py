@@ -121,7 +121,7 @@ def test_two_classes_in_one_column(flowers: Path, tmp_path: Path):
         ({"p": P.astype(str)}, "p must be a matrix of numbers"),
         (
             {"p": np.where(P > 0.999, np.nan, P)},
-            "row 1, column 0: a missing value in what the teacher says",
+            "row 1, column 0: a missing value in the teacher's outputs",
         ),
     ],
 )
