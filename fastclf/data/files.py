@@ -1,4 +1,4 @@
-"""From a data file to a data set: what is read, what is a feature, and what is to be predicted."""
+"""Loading of a data file as a `Dataset`: chooses the features and targets, and checks them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,17 +40,17 @@ def load_file(
     path : Path
         The file, or a folder of Parquet files.
     options : FileOptions
-        How it is read.
+        How to read it.
     teacher_columns : sequence of str
-        Numeric columns that aren't features, but what a teacher says.
+        Numeric columns with the outputs of a teacher, which aren't features.
     known : KnownNames, optional
-        What a model knows of the text in the file.
+        Names that a model knows: they are values in this file, too, even if they read "NA".
 
     Raises
     ------
     DataError
-        If it can't be read, a column isn't there, or a value can't be used; the message names the
-        file, and where it can the row and the column.
+        If the file can't be read, a column is missing, or a value can't be used; the message names
+        the file and, if known, the row and the column.
     """
     dataset = _load(path, options, teacher_columns, known=known)
     if options.test_path is None:
@@ -77,7 +77,7 @@ def _load(
         if kind in TABLES:
             dataset = _load_table(path, options, teacher_columns, like, beside, known)
         elif teacher_columns:
-            raise DataError("teacher_columns goes with files of named columns; see teacher_file")
+            raise DataError("teacher_columns needs a file of named columns; use teacher_file")
         else:
             dataset = load_arrays(path, kind, options, like, beside)
         if like is not None:
@@ -117,7 +117,7 @@ def _load_table(
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
     if options.label_separator is not None:
-        text |= set(targets)  # such as "1,2", which must not become a number
+        text |= set(targets)  # a list such as "1,2" must not become a number
     if like is not None and isinstance(like.features, Table):
         own = like.features.columns.items()
         text |= {name for name, column in own if not isinstance(column, Numbers)}
@@ -188,50 +188,51 @@ def feature_columns(
 
 
 def _teacher_outputs(table: Table, names: Sequence[str]) -> np.ndarray:
-    """Return the columns of what a teacher says, finite numbers (n, K)."""
+    """Return the columns with a teacher's outputs, finite numbers (n, K)."""
     columns = []
     for name in names:
         column = table.columns[name]
         if isinstance(column, Lists):
-            raise DataError(f'teacher_columns: column "{name}" holds lists; name others')
+            raise DataError(f'teacher_columns: column "{name}" holds lists; name numeric columns')
         columns.append(as_numbers(name, column, table.rows).values.astype(np.float64))
-    told = np.stack(columns, axis=1)
-    found = first_not_finite(told)
+    outputs = np.stack(columns, axis=1)
+    found = first_not_finite(outputs)
     if found is not None:
         where = found.described(table.rows[found.row], names)
         raise DataError(f"teacher_columns: {where}; correct it, or drop the row")
-    return told
+    return outputs
 
 
 def _groups(table: Table, name: str | None) -> np.ndarray | None:
-    """Return the values of the column by which rows are split: numbers, or codes in order."""
+    """Return the values of the column by which rows are split: numbers, or codes of categories."""
     if name is None:
         return None
     column = table.columns[name]
     missing = column.missing
     if missing.any():
-        raise DataError(f'row {table.rows[missing.argmax()]}, column "{name}": split_by needs it')
+        row = table.rows[missing.argmax()]
+        raise DataError(f'row {row}, column "{name}": a missing value, and split_by needs one')
     if isinstance(column, Lists):
-        raise DataError(f'column "{name}" holds lists; split_by needs another')
+        raise DataError(f'column "{name}" holds lists; split_by needs numbers or categories')
     return column.values if isinstance(column, Numbers) else as_categories(column).codes
 
 
 def _missing_in_test_only(table: Table) -> str:
-    """Return where a value is missing in rows to test on, for which none in training stood."""
+    """Return the error that a test row has a missing value, where no training row has one."""
     columns = table.columns.items()
     name, missing = next((name, x.missing) for name, x in columns if x.missing.any())
     row = int(table.rows[int(missing.argmax())])
     return (
-        f'row {row}, column "{name}": a missing value, and none was missing in rows to train on; '
+        f'row {row}, column "{name}": a missing value, but none is missing in the training rows; '
         "fill it in, or leave the row out"
     )
 
 
 def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
-    """Return a data set to test on, with labels and names as in the one to train on."""
+    """Return test rows with the labels and names of the training data."""
     d, wanted = test.features.shape[1], dataset.features.shape[1]
     if d != wanted:
-        raise DataError(f"the rows to test on have {d} features, and those to train on {wanted}")
+        raise DataError(f"the test rows have {d} features, and the training rows {wanted}")
     if isinstance(dataset.features, Table) != isinstance(test.features, Table):
         dense = test.features
         if isinstance(dense, Table):
@@ -241,12 +242,12 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     if dataset.task == "multilabel" or dataset.is_soft:
         if test.class_names != dataset.class_names or test.is_soft != dataset.is_soft:
             raise DataError(
-                f"its labels are {listed(test.class_names)}, and those to train on are "
-                f"{listed(dataset.class_names)}"
+                f"the labels of the test rows are {listed(test.class_names)}, and those of the "
+                f"training rows {listed(dataset.class_names)}"
             )
         return test
     y = labels_to_test(test.y, dataset.class_names)
-    known = dataset.labels  # in the order of their names
+    known = dataset.labels  # in the order of `class_names`
     order = {name: code for code, name in enumerate(dataset.class_names)}
     names, codes = np.unique(y, return_inverse=True)
     y = known[[order[name] for name in names.tolist()]][codes]
@@ -254,17 +255,18 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
 
 
 def labels_to_test(y: np.ndarray, known: Sequence[str]) -> np.ndarray:
-    """Return the labels of rows to test on, called as those to train on.
+    """Return the labels of test rows, spelt as in the training rows.
 
     Raises
     ------
     DataError
-        If one isn't among those.
+        If the training rows don't have a label.
     """
     found = matched_labels(y, known)
     for name, count in found.unknown.items():
         raise DataError(
-            f'the class "{name}"{nearest(name, list(known))} isn\'t among those to train on, '
-            f"{listed(known)}; leave its rows out, or correct them ({count} of {len(y)})"
+            f'the class "{name}"{nearest(name, list(known))} isn\'t in the training rows, whose '
+            f"classes are {listed(known)}; leave its rows out, or correct them ({count} of "
+            f"{len(y)})"
         )
     return found.y

@@ -231,7 +231,7 @@ class TextFile:
             return
         wrong = np.array([*(not found for found in numeric), False])[column.codes]
         row = int(wrong.argmax())
-        others = ", and nearly all other values there are" if any(numeric) else ""
+        others = ", and nearly all other values are numbers" if any(numeric) else ""
         reason = why_no_number(column.names[column.codes[row]], others)
         raise DataError(f'{self.path}: row {row + 1}, column "{name}": {reason}')
 

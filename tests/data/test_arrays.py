@@ -82,10 +82,10 @@ def test_test_parts_in_npz(tmp_path: Path):
     dataset = load(path, split_by="group")
     assert dataset.test.n_rows == 9
     assert dataset.groups.tolist() == Y.tolist()
-    assert "have 4 features, and those to train on 5" in refusal(
+    assert "have 4 features, and the training rows 5" in refusal(
         saved(path, X=X, y=Y, X_test=X[:9, :4], y_test=Y[:9])
     )
-    assert 'the class "7" isn\'t among' in refusal(
+    assert 'the class "7" isn\'t in the training rows' in refusal(
         saved(path, X=X, y=Y, X_test=X[:1], y_test=np.array([7]))
     )
 
@@ -145,7 +145,7 @@ def test_svmlight_with_lists_of_labels(tmp_path: Path):
     assert dataset.class_names == ("1", "2", "3")
     assert dataset.y.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 1]]
     (tmp_path / "t.svm").write_text("1,9 1:2\n")
-    assert 'the label "9" is unknown' in refusal_of_test(path, tmp_path / "t.svm")
+    assert 'unknown label "9"' in refusal_of_test(path, tmp_path / "t.svm")
 
 
 def refusal_of_test(path: Path, test: Path) -> str:

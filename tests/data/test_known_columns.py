@@ -49,7 +49,7 @@ def test_missing_values_in_rows_to_test_on_are_named(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=X, y=y)
     X[2, 1] = np.nan
     np.savez(tmp_path / "b.npz", X=X, y=y)
-    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, and none'):
+    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, but none'):
         load_file(tmp_path / "a.npz", FileOptions(test_path=str(tmp_path / "b.npz")))
 
 
@@ -71,7 +71,9 @@ def test_classes_of_one_row_that_can_not_be_split_are_named(tmp_path: Path):
     text = tmp_path / "rows.csv"
     text.write_text("x,y\n" + "1,a\n2,b\n" * 5 + "".join(f"3,c{i}\n" for i in range(50)))
     dataset = load_file(text, FileOptions(target="y"))
-    with pytest.raises(DataError, match="of c0, c1.* and 30 more there is one row only; leave"):
+    with pytest.raises(
+        DataError, match="these classes have only one row: c0, c1.* and 30 more; leave"
+    ):
         split_rows(dataset, test_size=0.25, stratify=True, seed=0)
 
 

@@ -157,7 +157,9 @@ def test_bad_recipes(tmp_path: Path):
         train(Recipe.model_validate({"name": "t", "data": votes}), tmp_path / "votes")
     path = saved(tmp_path / "t.csv", Y)
     data = {"path": str(path), "target": "kind", "ignore_index": -100}
-    with pytest.raises(DataError, match='data.ignore_index: t has no label "-100".*labels: 0, 1'):
+    with pytest.raises(
+        DataError, match='data.ignore_index: t has no label "-100".*labels are 0, 1'
+    ):
         train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / "run")
     text = tomlkit.dumps({"data": {**data, "classes": [0, 1]}})
     (tmp_path / "r.toml").write_text(text)
