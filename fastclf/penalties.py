@@ -97,7 +97,7 @@ class ElasticNet:
 
     @classmethod
     def from_C(cls, C: float, l1_ratio: float, total_weight: np.ndarray) -> "ElasticNet":
-        """Return scikit-learn's penalty for C, l1_ratio and the total weight of each problem (M,)."""
+        """Return scikit-learn's penalty for C, l1_ratio and each problem's total weight (M,)."""
         strength = L2.from_C(C, total_weight).strength
         return cls(L2((1 - l1_ratio) * strength), l1_ratio * strength)
 

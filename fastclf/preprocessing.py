@@ -185,7 +185,7 @@ class Encoder:
         return X
 
     def _sparse(self, parts: list[tuple[bool, np.ndarray]], n: int) -> scipy.sparse.csr_array:
-        """Return a CSR matrix that stores all numbers, including zeros, and the ones of categories."""
+        """Return a CSR matrix that stores all numbers, even zeros, and the ones of categories."""
         indices = np.empty((n, len(parts)), np.int64)
         data = np.ones((n, len(parts)), self.dtype)
         for j, (start, (numeric, values)) in enumerate(zip(self._starts(), parts, strict=True)):

@@ -1,9 +1,9 @@
 """`Target`: the weights and targets of rows, as arrays for kernels.
 
 The weights of rows include the class weights c. With hard targets the weight of row i is
-``w_i c_y``. With soft targets it is ``w_i Σ_k c_k y_ik``, and the target is ``c ∘ y`` divided by its
-sum. So every row of ``soft`` that is a distribution sums to 1, and the weights sum to the Σw of the
-objective.
+``w_i c_y``. With soft targets it is ``w_i Σ_k c_k y_ik``, and the target is ``c ∘ y`` divided by
+its sum. So every row of ``soft`` that is a distribution sums to 1, and the weights sum to the Σw of
+the objective.
 """
 
 from dataclasses import dataclass, field, replace

@@ -1,10 +1,11 @@
-"""The thread pool that runs kernels over chunks, and the limit on BLAS threads.
+"""The thread pool that runs kernels over chunks of rows, and the limit on BLAS threads.
 
-Results never depend on the number of threads: the work is cut into chunks by its size alone, each
-chunk writes to its own array, and the caller adds these in order.
+Results don't depend on the number of threads: the chunks depend on the size of the work alone, each
+chunk writes to an array of its own, and the caller adds these arrays in order.
 
-A thread that has finished its work stays awake for half a millisecond, waiting for more: waking it
-up takes as long as a pass over a small X. It waits in :mod:`fastclf.kernels.runtime.sharing`.
+A thread that has finished its work stays awake for half a millisecond in case there is more,
+because waking it up takes as long as a pass over a small X. It waits in
+:mod:`fastclf.kernels.runtime.sharing`.
 """
 
 import math
@@ -24,16 +25,16 @@ import numpy as np
 from fastclf.errors import InputError
 
 _MIN_CHUNK_WORK = 1 << 15
-"""Nanoseconds of work, about, that a chunk has at least."""
+"""Least work of a chunk, in nanoseconds."""
 
 _MIN_HELPER_WORK = 1 << 16
-"""Nanoseconds of work, about, from which on another thread pays, even if it must be woken up."""
+"""Least work per additional thread, in nanoseconds; then a thread pays even if it must wake up."""
 
 _YIELDS_BEFORE_SLEEP = 2000
-"""How often an idle thread yields its processor before it sleeps: half a millisecond or so."""
+"""How often an idle thread yields its CPU before it sleeps; this takes about half a millisecond."""
 
 _RETRY_SECONDS = 1.0
-"""Seconds without another try after a thread couldn't be started."""
+"""Seconds until the next try after a thread couldn't be started."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()
@@ -44,10 +45,10 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _inside_pool = threading.local()
-_requests: deque["_Job"] = deque()  # each job once for each helper that it still wants
+_requests: deque["_Job"] = deque()  # holds a job once for each thread that it still asks for
 _idle = 0  # threads of the pool without a job that are awake or being woken up
-_next_try = -math.inf  # time before which no thread is started
-_calls = np.zeros(1, np.int64)  # number of calls that asked for helpers
+_next_try = -math.inf  # no thread is started before this time
+_calls = np.zeros(1, np.int64)  # number of calls of _request_helpers
 
 
 def available_cpus() -> int:
@@ -58,7 +59,7 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads to use; None means every CPU that is available.
+    """Return the number of threads to use; None means one for each available CPU.
 
     Raises
     ------
@@ -75,18 +76,18 @@ def resolve_n_threads(n_threads: int | None) -> int:
 def chunks(
     n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
 ) -> list[tuple[int, int]]:
-    """Cut rows 0 to n into chunks that depend on n and the work in a row alone.
+    """Divide rows 0 to n into chunks, independently of the number of threads.
 
     Parameters
     ----------
     n : int
         Number of rows.
     work_per_row : float
-        Cost of a row, in nanoseconds or so.
+        Approximate work per row, in nanoseconds.
     most : int
-        Largest number of chunks, if each needs memory of its own.
+        Largest number of chunks; for kernels that need memory for each chunk.
     tile : int
-        Rows of a tile: all chunks but the last consist of whole tiles.
+        Number of rows of which the length of each chunk, except the last, is a multiple.
 
     Returns
     -------
@@ -108,7 +109,10 @@ def chunks(
 
 
 class _Job:
-    """Work of several threads: each calls ``work``, the caller's thread with True."""
+    """Work for several threads: each calls ``work``, the caller's thread with True.
+
+    ``turns`` are the counters of the call, on which idle threads wait (see `sharing.new_turns`).
+    """
 
     def __init__(self, work: Callable[[bool], Any], turns: np.ndarray) -> None:
         self.work = work
@@ -116,7 +120,7 @@ class _Job:
         self.errors: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def help(self) -> None:
-        """Do the work as a helper, and put its error, or None, into ``errors``."""
+        """Call ``work(False)``, and put the exception that it raises, or None, into ``errors``."""
         error = None
         try:
             self.work(False)
@@ -131,17 +135,19 @@ def run(
     n_threads: int | None = None,
     work: float = math.inf,
 ) -> None:
-    """Call ``task(i)`` for i in range(count), on several threads if there are several calls.
+    """Call ``task(i)`` for i in range(count), on several threads.
 
-    The caller's thread takes part. After all threads have stopped, the first exception is raised.
+    The caller's thread is one of them. After an exception no further call is started, and it is
+    raised once all threads have stopped.
 
     Parameters
     ----------
     task : callable
     count : int
     n_threads : int, optional
+        Largest number of threads; by default the number of CPUs.
     work : float
-        Cost of all calls, about, in nanoseconds; it limits the number of threads.
+        Approximate work of all calls, in nanoseconds; small work gets fewer threads.
     """
     workers = _workers(count, n_threads, work)
     if workers == 1:
@@ -183,19 +189,22 @@ def run_pieces(
     n_threads: int | None = None,
     work: float = math.inf,
 ) -> None:
-    """Call a compiled function on several threads, which share the pieces of its work.
+    """Call a compiled function on several threads, which divide the pieces of its work.
 
-    The function takes pieces by :mod:`fastclf.kernels.runtime.sharing`, so no thread needs Python's
-    lock between two pieces. The exception of any thread is raised.
+    The function gets the number of its next piece from :mod:`fastclf.kernels.runtime.sharing`, so
+    that no thread needs the GIL between two pieces. An exception of any thread is raised.
 
     Parameters
     ----------
     work_on : callable
-        Takes the counters of the call, and whether the thread is the caller's own.
+        ``work_on(turns, leads)`` works on pieces until none is left; ``turns`` are the counters of
+        the call, and ``leads`` is True in the caller's thread.
     pieces : int
+        Number of pieces.
     n_threads : int, optional
+        Largest number of threads; by default the number of CPUs.
     work : float
-        Cost of all pieces, about, in nanoseconds; it limits the number of threads.
+        Approximate work of all pieces, in nanoseconds; small work gets fewer threads.
     """
     turns = _sharing().new_turns()
     workers = _workers(pieces, n_threads, work)
@@ -222,8 +231,9 @@ def _workers(count: int, n_threads: int | None, work: float) -> int:
 
 
 def _request_helpers(job: _Job, helpers: int) -> None:
-    # Idle threads come at once; others are woken up or started. If no thread can be started, as at
-    # the end of the interpreter or at a limit of the system, the caller works alone.
+    # Idle threads that are awake take the job at once; further threads are woken up or started. If
+    # none can be started, because the interpreter ends or the system limits threads, the caller
+    # works alone.
     global _idle, _next_try
     with _lock:
         _requests.extend([job] * helpers)
@@ -239,7 +249,7 @@ def _request_helpers(job: _Job, helpers: int) -> None:
         except (RuntimeError, MemoryError):
             _give_up_pool()
             with _lock:
-                # Another thread of the pool may have answered the call whose thread didn't start.
+                # A thread that was already running may have taken this wake-up.
                 _idle -= missing - woken - call.is_taken
                 call.is_taken = True
                 _next_try = time.monotonic() + _RETRY_SECONDS
@@ -247,7 +257,7 @@ def _request_helpers(job: _Job, helpers: int) -> None:
 
 
 def _withdraw(job: _Job) -> int:
-    # Return how many helpers didn't come, because they are asleep or busy.
+    # Remove the open requests of a job, and return how many there were.
     with _lock:
         late = _requests.count(job)
         for _ in range(late):
@@ -256,13 +266,13 @@ def _withdraw(job: _Job) -> int:
 
 
 class _Wakeup:
-    """A request for a thread of the pool, which one thread answers."""
+    """A wake-up of a thread of the pool; only one thread may take it."""
 
     is_taken = False
 
 
 def _serve_jobs(call: _Wakeup) -> None:
-    # Run by a thread of the pool: help while there are jobs, wait awake, then go back to sleep.
+    # Runs in a thread of the pool: work while there are requests, then wait awake, then sleep.
     global _idle
     with _lock:
         if call.is_taken:
@@ -291,18 +301,18 @@ def _serve_jobs(call: _Wakeup) -> None:
 
 
 def _sharing() -> Any:
-    from fastclf.kernels.runtime import sharing  # loading Numba takes long
+    from fastclf.kernels.runtime import sharing  # here, because importing Numba takes long
 
     return sharing
 
 
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items while a thread makes the next one.
+    """Yield items while a thread computes the next one.
 
     Parameters
     ----------
     items : iterable
-        One thread at a time asks it for items. It is closed when the caller stops.
+        Its iterator is used by one thread at a time, and closed when the caller stops.
 
     Examples
     --------
@@ -338,7 +348,7 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
 
 
 def _give_up_pool() -> None:
-    # Its threads end after their current jobs.
+    # The threads of the pool end after their current jobs.
     global _pool
     with _lock:
         pool, _pool = _pool, None
@@ -347,7 +357,7 @@ def _give_up_pool() -> None:
 
 
 def _forget_pool() -> None:
-    # A forked child has the pool's variables, but none of its threads.
+    # A forked child process has copies of these variables, but not the threads.
     global _pool, _lock, _idle, _next_try
     _pool = None
     _next_try = -math.inf
@@ -361,7 +371,7 @@ if hasattr(os, "register_at_fork"):
 
 
 _blas_users = 0
-_blas_before: list[int] = []  # number of threads of each library before the limit
+_blas_before: list[int] = []  # number of threads of each library before the first user's limit
 
 
 @cache
@@ -379,8 +389,8 @@ def _limit_blas(limits: list[int]) -> None:
 
 
 def _release_blas() -> None:
-    # Since 3.8, threadpoolctl ignores limits of OpenBLAS by other threads than the first that set
-    # one. Here the last user restores the limit, and that may be another thread.
+    # Since 3.8, threadpoolctl lets only the first thread that set a limit of OpenBLAS change it.
+    # Here the last user restores the limit, and may run in another thread.
     import threadpoolctl
 
     clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
@@ -390,7 +400,7 @@ def _release_blas() -> None:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Limit BLAS to one thread, process-wide, until the last of the nested users leaves."""
+    """Limit BLAS to one thread in the whole process, until the last concurrent user leaves."""
     global _blas_users, _blas_before
     with _lock:
         if _blas_users == 0:

@@ -114,8 +114,8 @@ def _table_rows(
         encoder = Encoder.of_numbers(model.feature_names)
     if encoder is None:
         raise DataError(
-            "the model doesn't know the names of its features, so it can't take a table; give a "
-            "matrix (NPY, NPZ or svmlight)"
+            "the model has no names of features, so it can't predict for a table; give a matrix "
+            "(NPY, NPZ or svmlight)"
         )
     is_text = options is not None and kind in ("csv", "tsv")
     file = open_table(

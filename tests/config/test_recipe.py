@@ -183,7 +183,7 @@ def test_teacher_parameters_are_checked(recipe_file: Path):
 
 def test_distillation_needs_one_label_a_row(recipe_file: Path):
     said = refusal(recipe_file, "distill.teacher=svc", "model.kind=multilabel")
-    assert "[distill] needs one label a row" in said
+    assert "[distill] needs one label per row" in said
 
 
 def test_a_byte_order_mark_is_no_mistake(recipe_file: Path):

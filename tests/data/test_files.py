@@ -313,7 +313,7 @@ def test_mistakes_leave_no_run(recipe_of, tmp_path: Path, assignment: str, said:
         ("data.target=1.5", "must"),
         ("data.min_frequency=1.5", "must"),
         ("data.test_size=1.0", "must be less than 1"),
-        ("data={name = 'iris', target = 'x'}", "data.target goes with data.path"),
+        ("data={name = 'iris', target = 'x'}", "data.target needs data.path"),
         ("data={path = 'x', split_by = 'a', test_path = 'b'}", "leave out one of them"),
     ],
 )

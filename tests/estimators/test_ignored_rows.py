@@ -163,7 +163,7 @@ def test_bad_recipes(tmp_path: Path):
         train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / "run")
     text = tomlkit.dumps({"data": {**data, "classes": [0, 1]}})
     (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(ConfigError, match="both say which rows are left out"):
+    with pytest.raises(ConfigError, match="both choose the rows to leave out"):
         load_recipe(tmp_path / "r.toml")
 
 

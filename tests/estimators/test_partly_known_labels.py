@@ -518,14 +518,14 @@ def test_bad_recipes(name: str, file: Path, tmp_path: Path):
 
 
 def test_tables_that_do_not_go_with_several_labels(file: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"t: \[distill\] needs one label a row"):
+    with pytest.raises(ConfigError, match=r"t: \[distill\] needs one label per row"):
         train(recipe(file, distill={"teacher": "svc"}), tmp_path / "run")
-    with pytest.raises(ConfigError, match="t: calibrate.thresholds goes with several labels"):
+    with pytest.raises(ConfigError, match="t: calibrate.thresholds needs several labels"):
         calibrate = {"thresholds": "f1"}
         iris = {"name": "t", "data": {"name": "iris"}, "calibrate": calibrate}
         train(Recipe.model_validate(iris), tmp_path / "run")
     both = {"model": {"kind": "multilabel", "top_k": 1}, "calibrate": calibrate}
-    with pytest.raises(ValueError, match="both decide which labels"):
+    with pytest.raises(ValueError, match="both choose the predicted labels"):
         recipe(file, **both)
 
 

@@ -170,8 +170,8 @@ def test_teachers_that_cannot_be_used(flowers: Path, tmp_path: Path):
     [
         ({}, "distill.teacher is missing; or set one of teacher_file"),
         ({"teacher": "svc", "teacher_run": "x"}, "has several teachers"),
-        ({"teacher_run": "x", "teacher_params": {"C": 1}}, "goes with distill.teacher"),
-        ({"teacher_columns": ["a"]}, "goes with data.path"),
+        ({"teacher_run": "x", "teacher_params": {"C": 1}}, "needs distill.teacher"),
+        ({"teacher_columns": ["a"]}, "needs data.path"),
         ({"teacher_file": "x", "teacher_kind": "votes"}, "logits"),
     ],
 )
@@ -253,7 +253,7 @@ def npz_bytes(**arrays: np.ndarray) -> bytes:
             'the teacher "svc" has no parameter gama .did you mean gamma',
         ),
         ({"teacher": "svc", "cv": 1}, "cv"),
-        ({"teacher_run": "runs/old", "cv": 3}, "distill.cv goes with distill.teacher"),
+        ({"teacher_run": "runs/old", "cv": 3}, "distill.cv needs distill.teacher"),
     ],
 )
 def test_bad_tables_of_several_teachers(distill: dict[str, Any], message: str, tmp_path: Path):
