@@ -2,7 +2,7 @@
 
 ::
 
-    FastclfError                     everything below; what the command line turns into one line
+    FastclfError                     base class; the command line prints its message as one line
     ├── InputError (ValueError)      an argument or array that can't be used
     ├── ConfigError (ValueError)     a recipe: unknown key, bad value, bad TOML
     ├── DataError (ValueError)       a dataset card or file
@@ -24,8 +24,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 def printable(text: str) -> str:
     r"""Return text with control characters as escapes, so that a terminal doesn't obey them.
 
-    Tabs and ends of lines stay. Signs that turn the direction of writing, and bytes of a path that
-    aren't text, are escaped, too.
+    Tabs and line ends stay. Characters that change the direction of writing, and bytes of a path
+    that aren't text, are escaped, too.
 
     Examples
     --------
@@ -37,9 +37,9 @@ def printable(text: str) -> str:
 
 
 class FastclfError(Exception):
-    """Base of all errors raised on purpose; its message names the culprit and the remedy.
+    """Base of all errors raised on purpose; the message names the cause and the remedy.
 
-    It is one line that can be printed, whatever the data hold that it quotes.
+    The message is one printable line, even if it quotes arbitrary data.
     """
 
     def __init__(self, message: str) -> None:
@@ -68,9 +68,9 @@ class RunError(FastclfError):
 
 @contextmanager
 def located(place: object, once: bool = False) -> Iterator[None]:
-    """Put a place, such as a key or a file, before what errors about data in the block say.
+    """Put a place, such as a key or a file, before the message of a `DataError` of the block.
 
-    With ``once`` those that begin with it stay as they are.
+    With ``once`` a message that begins with the place already is left unchanged.
     """
     try:
         yield
@@ -80,9 +80,9 @@ def located(place: object, once: bool = False) -> Iterator[None]:
 
 
 def nearest(word: str, choices: list[str]) -> str:
-    """Return ``" (did you mean X?)"`` for the choice nearest to ``word``, or nothing.
+    """Return ``" (did you mean X?)"`` for the choice most similar to ``word``, or ``""``.
 
-    Upper and lower case are the same.
+    Case is ignored.
     """
     lower = {choice.casefold(): choice for choice in reversed(choices)}
     matches = difflib.get_close_matches(word.casefold(), list(lower), n=1)

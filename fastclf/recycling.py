@@ -1,4 +1,4 @@
-"""Memory for arrays that come and go: the next one takes the place of one that nobody holds."""
+"""Reuse of the memory of arrays, such as the chunks of a stream, once nobody refers to them."""
 
 import mmap
 import sys
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-_UNIT = 1 << 20  # sizes are rounded up to it, so that arrays of nearly equal size take turns
+_UNIT = 1 << 20  # sizes are multiples of this, so that similar arrays can reuse each other's memory
 
 
 class Recycled:
     """A source of arrays of about equal size, such as the chunks of a stream.
 
-    Memory that is asked of the system anew comes page by page, which takes as long as filling it;
-    and what an allocator keeps for each thread adds up. Here it is mapped, used again and again,
-    and all of it given back in the end.
+    New memory from the system is mapped page by page on first use, which takes as long as filling
+    it; and the memory that an allocator keeps for each thread adds up. This class maps memory,
+    reuses it, and returns all of it to the system when the last array is gone.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class Recycled:
     >>> X = memory.empty((1000, 3), np.float32)
     >>> address, part = X.ctypes.data, X[:10]
     >>> del X
-    >>> memory.empty((900, 3), np.float32).ctypes.data == address  # the part is there yet
+    >>> memory.empty((900, 3), np.float32).ctypes.data == address  # `part` still refers to it
     False
     >>> del part
     >>> memory.empty((900, 3), np.float32).ctypes.data == address
@@ -35,18 +35,18 @@ class Recycled:
         self._free: list[np.ndarray] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Return an array whose entries aren't set, in C order."""
+        """Return an uninitialised array in C order."""
         kind = np.dtype(dtype)
         size = (int(np.prod(shape)) * kind.itemsize // _UNIT + 1) * _UNIT
         memory = self._found(size)
         if memory is None:
             memory = np.frombuffer(_mapped(size), np.uint8)
-        # Views of the array refer to the array, and that to the loan, which ends with the last.
+        # Views refer to the array, and the array to the loan, so the loan ends with the last view.
         return np.asarray(_Loan(memory, shape, kind, self._free))
 
     def _found(self, size: int) -> np.ndarray | None:
         while self._free:
-            memory = self._free.pop()  # one that is too small isn't kept
+            memory = self._free.pop()  # dropped if it is too small
             if memory.size >= size:
                 return memory
         return None
@@ -59,7 +59,7 @@ def _mapped(size: int) -> mmap.mmap:
 
 
 class _Loan:
-    """What an array refers to as long as it uses some memory."""
+    """Owner of the memory of an array; when it is freed, the memory can be reused."""
 
     def __init__(
         self, memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype, free: list[np.ndarray]
