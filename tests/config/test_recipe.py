@@ -131,7 +131,7 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
         ("softmax", "sofmax", 7, "\"sofmax\": must be one of 'auto', 'logistic', 'softmax'"),
         ('"adam"', "[1]", 11, "solver.name = [1]: must be one of"),
         ('kind = "softmax"', "threshold = 0.5", 7, 'model.threshold (it belongs to "multilabel")'),
-        ("C = 2.0", "l1_ratio = 0.5", 8, 'is an L1 penalty, and solver.name is "adam"'),
+        ("C = 2.0", "l1_ratio = 0.5", 8, 'is an L1 penalty, but solver.name is "adam"'),
         ("C = 2.0", "class_weight = 'even'", 8, "must be 'balanced' or be a table"),
         ("C = 2.0", "class_weight = {a = 'x'}", 8, 'model.class_weight.a = "x": must be a valid'),
         ('name = "digits"', "", 3, "[data] needs exactly one of card"),

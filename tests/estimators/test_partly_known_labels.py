@@ -504,7 +504,7 @@ def test_soft_labels_of_a_file(file: Path, tmp_path: Path):
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an empty cell": ({"missing_target": "error"}, {}, r"t.csv: row \d+ has no target.*\"keep\""),
-    "one column": ({"target": ["red"]}, {}, 't.csv: missing_target = "keep" goes with'),
+    "one column": ({"target": ["red"]}, {}, 't.csv: missing_target = "keep" needs a column'),
     "no indicator": ({"target": ["red", "a"]}, {}, r't.csv: row \d, column "a": indicators are'),
     "too many": ({}, {"model": {"kind": "multilabel", "top_k": 4}}, "top_k must be from 1 to 3"),
 }
