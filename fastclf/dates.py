@@ -1,4 +1,4 @@
-"""Dates and time stamps as text, the way ISO 8601 writes them, and the numbers they are made of."""
+"""Parsing of dates and time stamps in ISO 8601 format into numbers."""
 
 import re
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 
 PARTS = ("year", "month", "weekday", "hour", "days")
-"""What a date is taken apart into: the year, the month from 1 on, the day of the week from 0 for
-Monday on, the hour of the day with its fraction, and the days since the first of January 1970."""
+"""The parts of a date: year, month (1 to 12), weekday (0 for Monday), hour of the day with its
+fraction, and days since 1 January 1970 with the fraction of the day."""
 
 HOUR = PARTS.index("hour")
 
@@ -19,7 +19,7 @@ _ISO = re.compile(
 
 
 def is_date(text: str) -> bool:
-    """Tell whether some text is a date or a time stamp: 2024-02-29, or with a time behind it.
+    """Tell whether some text is a date, such as 2024-02-29, or a date with a time.
 
     Examples
     --------
@@ -31,9 +31,9 @@ def is_date(text: str) -> bool:
 
 
 def date_parts(texts: Iterable[str]) -> np.ndarray:
-    """Return the parts of dates as numbers, (k, 5); NaN for what is no date.
+    """Return the parts of dates as numbers of shape (k, 5), with NaN for text that isn't a date.
 
-    A time is that of the clock it was read from: an offset from UTC behind it doesn't move it.
+    Times are local: an offset from UTC is ignored.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def date_parts(texts: Iterable[str]) -> np.ndarray:
 
 
 def moment(text: str) -> datetime | None:
-    """Return what a date or a time stamp says of the clock and the calendar; None of other text.
+    """Return text as a local date and time, or None if it isn't a date; an offset is ignored.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def moment(text: str) -> datetime | None:
         written = text[:10] + text[10:].replace(" ", "T", 1).replace(" ", "")
         return datetime.fromisoformat(written).replace(tzinfo=None)
     except ValueError:
-        return None  # such as the 30th of February
+        return None  # a day that doesn't exist, such as 30 February
 
 
 def _numbers(date: datetime | None) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""How single raw columns become features: numbers, categories, and dates, as plain data."""
+"""The encodings of single columns (numbers, categories and dates) as features, as plain data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,23 +7,22 @@ import numpy as np
 
 from fastclf.dates import PARTS, date_parts, is_date, moment
 from fastclf.errors import DataError
-from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, shown
+from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, quoted
 
-MISSING = "(missing)"  # the category of missing values
-OTHER = "(other)"  # the group of rare and unknown categories
+MISSING = "(missing)"  # name of the category of missing values
+OTHER = "(other)"  # name of the group of rare and unknown categories
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """How a numeric column becomes a feature.
+    """The encoding of a numeric column as a feature, ``(value - shift) / scale``.
 
     Parameters
     ----------
     name : str
     fill : float or None
-        What a missing value is taken for; None makes it an error.
+        The replacement of missing values; None makes them an error.
     shift, scale : float
-        The feature is ``(value - shift) / scale``.
     """
 
     name: str
@@ -39,17 +38,17 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """How a column of categories becomes features of 0 and 1.
+    """The one-hot encoding of a column of categories.
 
     Parameters
     ----------
     name : str
     categories : tuple of str
-        Those with a feature of their own.
+        The categories with a feature of their own.
     other : bool
         Whether there is one more feature, for all other categories.
     fill : str or None
-        The category that a missing value is taken for; None makes it an error.
+        The category that replaces missing values; None makes them an error.
     """
 
     name: str
@@ -64,9 +63,9 @@ class CategoricalColumn:
         return (*kept, f"{self.name}={OTHER}") if self.other else kept
 
     def positions(self, names: Sequence[str]) -> np.ndarray:
-        """Return which of the features stands for each of some names, or -1 for none.
+        """Return the index of the feature that is 1 for each of some names, or -1 for none.
 
-        Names match as `fastclf.table.matched_names` says, and dates however they are written.
+        Names are matched by `matched`.
         """
         position = {category: i for i, category in enumerate(self.categories)}
         unknown = len(self.categories) if self.other else -1
@@ -76,7 +75,10 @@ class CategoricalColumn:
         )
 
     def matched(self, names: Sequence[str]) -> dict[str, str] | None:
-        """Return the category of each name that is one; None if there are names, and none is."""
+        """Match names with the categories; equal dates match even if they are written differently.
+
+        The result is that of `fastclf.table.matched_names`.
+        """
         known = [name for name in self.categories if name != MISSING]
         matches = matched_names(names, known) or {}
         if known and len(matches) < len(names) and all(map(is_date, known)):
@@ -88,13 +90,13 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class DateColumn:
-    """How a column of dates becomes features: a number for each of some parts.
+    """The encoding of a column of dates as a number for each of some parts, such as the year.
 
     Parameters
     ----------
     name : str
     parts : tuple of NumericColumn
-        How the values of a part become a feature; their names are in `fastclf.dates.PARTS`.
+        The encoding of each part, named by the part as in `fastclf.dates.PARTS`.
     """
 
     name: str
@@ -106,12 +108,12 @@ class DateColumn:
         return tuple(f"{self.name}.{part.name}" for part in self.parts)
 
     def features(self, raw: Numbers | Categories, rows: np.ndarray) -> list[np.ndarray]:
-        """Return the features (n,) of dates.
+        """Return the features of a column of dates, an array (n,) for each part.
 
         Raises
         ------
         DataError
-            If some text is no date, or a date is missing where nothing stands for it.
+            If some text isn't a date, or a date is missing and a part has no ``fill``.
         """
         values = as_dates(self.name, raw, rows)
         return [
@@ -120,11 +122,11 @@ class DateColumn:
         ]
 
 
-Prepared = NumericColumn | CategoricalColumn | DateColumn
+ColumnEncoding = NumericColumn | CategoricalColumn | DateColumn
 
 
 def scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
-    """Return the feature (n,) of a column of numbers."""
+    """Return the feature (n,) of a numeric column."""
     return _filled(column, as_numbers(column.name, raw, rows).values, rows)
 
 
@@ -138,15 +140,13 @@ def _filled(column: NumericColumn, values: np.ndarray, rows: np.ndarray) -> np.n
         if column.fill is None:
             raise DataError(_unfilled(column.name, rows[(~finite).argmax()]))
         values = np.where(finite, values, column.fill)
-    return values if column.shift == 0 and column.scale == 1 else _affine(values, column)
-
-
-def _affine(values: np.ndarray, column: NumericColumn) -> np.ndarray:
+    if column.shift == 0 and column.scale == 1:
+        return values
     return (values.astype(np.float64, copy=False) - column.shift) / column.scale
 
 
 def positions(column: CategoricalColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
-    """Return which feature of a column of categories is 1 in each row (n,), or -1 for none."""
+    """Return the index of the feature that is 1 in each row (n,), or -1 for none."""
     categories = as_categories(raw)
     missing = categories.missing
     names = list(categories.names)
@@ -156,18 +156,18 @@ def positions(column: CategoricalColumn, raw: Numbers | Categories, rows: np.nda
         names.append(MISSING)
     else:
         names.append(column.fill)
-    return column.positions(names)[categories.codes]  # -1 is the last
+    return column.positions(names)[categories.codes]  # code -1, a missing value, is the last
 
 
 def _unfilled(name: str, row: int) -> str:
     return (
-        f'row {row}, column "{name}": a missing value, and nothing stands for it; fill it in, or '
-        "train with data.impute set to mean, median, most_frequent or zero"
+        f'row {row}, column "{name}": a missing value, and the model has no replacement for it; '
+        "fill it in, or train with data.impute set to mean, median, most_frequent or zero"
     )
 
 
 def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Numbers:
-    """Return a column as numbers, if the names of its categories are numbers.
+    """Return a column as numbers; categories must have numbers as names.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     Raises
     ------
     DataError
-        If there is other text; it names the first row.
+        If there is other text; the message names the first row with it.
     """
     if isinstance(column, Numbers):
         return column
@@ -190,21 +190,21 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
 
 
 def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.ndarray:
-    """Return the parts of a column of dates (n, 5), as `fastclf.dates.PARTS` names them.
+    """Return the parts of a column of dates (n, 5), in the order of `fastclf.dates.PARTS`.
 
     Parameters
     ----------
     name : str
         The column's name.
     column : Numbers or Categories
-        Dates as text; what is missing has NaN for all parts.
+        Dates as text; all parts of a missing date are NaN.
     rows : ndarray of shape (n,)
         The number of each row in its file.
 
     Raises
     ------
     DataError
-        If there is other text; it names the first row.
+        If there is other text; the message names the first row with it.
     """
     texts = as_categories(column)
     values = date_parts([*texts.names, ""])
@@ -214,11 +214,11 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
 
 
 def _refuse(name: str, column: Categories, wrong: np.ndarray, rows: np.ndarray, kind: str) -> None:
-    """Refuse a column in which a row holds one of the names that the mask calls wrong."""
+    """Refuse a column if a row has a category that the mask ``wrong`` marks."""
     if not wrong.any():
         return
-    in_rows = np.append(wrong, False)[column.codes]  # -1, a missing value, is the last
+    in_rows = np.append(wrong, False)[column.codes]  # code -1, a missing value, is the last
     if in_rows.any():
         row = int(in_rows.argmax())
-        text = shown(column.names[column.codes[row]])
+        text = quoted(column.names[column.codes[row]])
         raise DataError(f'row {rows[row]}, column "{name}": {text} is not {kind}; correct it')

@@ -1,8 +1,8 @@
-"""Files that are replaced in one step: who reads one finds the old content or the new.
+"""Atomic replacement of files: a reader finds either the old or the new content.
 
-Two ways to write: `replacing` is for the places that fastclf chooses, such as those in a run
-directory, and never writes through a symbolic link. `writing_output` is for the path that a user
-names, which may be a link, a pipe or a device.
+`replacing` is for paths that fastclf chooses, such as those in a run directory; it never writes
+through a symbolic link. `writing_output` is for paths that the user gives, which may be a link, a
+pipe or a device.
 """
 
 import errno
@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import BinaryIO
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-LEFT_OVER = ".*.partial"
-"""Pattern of the names of temporary files, which only a killed process leaves behind."""
+TEMPORARY_FILES = ".*.partial"
+"""Glob pattern of temporary files; only a killed process leaves them behind."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a new file that takes the place of ``path`` when the block ends well.
+    """Open a new file that replaces ``path`` when the block ends without an exception.
 
-    Its content is on the disk then. If the block fails, what was there before stays as it is and
-    the new file is removed. It has the permissions of the file that it replaces, or those of any
-    new file. A symbolic link is replaced, not followed. Several processes may do this at once: the
-    last one to end wins.
+    The content is synced to the disk before. If the block raises, the old file stays unchanged and
+    the new one is removed. The new file gets the permissions of the old one, or default permissions
+    if there was none. A symbolic link is replaced, not followed. If several processes replace the
+    same path, the last one to finish wins.
 
     Raises
     ------
     OSError
-        If it can't be written.
+        If the file can't be written.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         file.close()
         os.replace(file.name, path)
     except BaseException:
-        with suppress(OSError):  # on a full disk closing fails, too
+        with suppress(OSError):  # on a full disk, closing fails, too
             file.close()
         with suppress(OSError):
             os.unlink(file.name)
@@ -63,16 +63,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def writing_output(path: Path) -> Iterator[BinaryIO]:
-    """Give the file for output to the ``path`` that a user names.
+    """Open a file for output to a ``path`` that the user gave.
 
-    A regular file is replaced in one step, as `replacing` does; so is the target of a symbolic
-    link, and the link stays. Standard output under any name (``/dev/stdout``), pipes and devices
-    are written as the output comes.
+    A regular file is replaced in one step, as by `replacing`; if the path is a symbolic link, its
+    target is replaced. Standard output, under any name such as ``/dev/stdout``, pipes and devices
+    are written directly.
 
     Raises
     ------
     OSError
-        If it can't be written.
+        If the file can't be written.
     """
     if not is_stream(path):
         with replacing(Path(os.path.realpath(path))) as new:
@@ -92,51 +92,51 @@ def writing_output(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is standard output, a pipe or a device: a place that isn't replaced.
+    """Tell whether a path is standard output, a pipe or a device, which can't be replaced.
 
     Raises
     ------
     OSError
-        If the system can't tell, because the path is too long, for example.
+        If the path can't be examined, for example because it is too long.
     """
     try:
-        there = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         return False
-    if _is_standard_output(there):
+    if _is_standard_output(status):
         return True
-    return not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode)
+    return not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
 
 
 def _temporary(path: Path) -> BinaryIO:
-    """Open a new file beside ``path``, with a name that no other process uses."""
+    """Open a new file in the folder of ``path``, with a name that no other process uses."""
     try:
-        there = os.lstat(path)
+        status = os.lstat(path)
     except FileNotFoundError:
-        there = None
-    if there is not None and stat.S_ISDIR(there.st_mode):
+        status = None
+    if status is not None and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    start = path.name[:40]  # a name has a limit, which that of the file itself may reach
+    start = path.name[:40]  # file names have a largest length
     while True:
         try:
             name = path.with_name(f".{start}.{secrets.token_hex(4)}.partial")
             file: BinaryIO = open(name, "xb")
         except FileExistsError:
             continue
-        if there is not None and stat.S_ISREG(there.st_mode) and hasattr(os, "fchmod"):
+        if status is not None and stat.S_ISREG(status.st_mode) and hasattr(os, "fchmod"):
             with suppress(OSError):
-                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode) & 0o777)
+                os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) & 0o777)
         return file
 
 
-def _is_standard_output(there: os.stat_result) -> bool:
-    with suppress(AttributeError, OSError, ValueError):  # it may be closed, or no real file
-        return os.path.samestat(os.fstat(sys.stdout.fileno()), there)
+def _is_standard_output(status: os.stat_result) -> bool:
+    with suppress(AttributeError, OSError, ValueError):  # sys.stdout may be closed, or no file
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), status)
     return False
 
 
 def _sync_folder(path: Path) -> None:
-    # So that the new name survives a crash of the system, too. Not every system has it.
+    # Makes the new name survive a crash of the system, on systems that support this.
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""The first entry of a matrix that isn't a finite number, for every place where rows come in."""
+"""The check that features are finite, and its error messages."""
 
 import math
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ class Entry(NamedTuple):
     Parameters
     ----------
     row, column : int
-        Where it is, counted from 0.
+        Its indices.
     value : float
     total : int
-        How many such entries there are.
+        The number of such entries in the matrix.
     """
 
     row: int
@@ -28,14 +28,14 @@ class Entry(NamedTuple):
     total: int
 
     def described(self, row: int, names: Sequence[str] | None = None) -> str:
-        """Return its row and column, and what it is.
+        """Return its row, its column and its kind, for a message.
 
         Parameters
         ----------
         row : int
             The number of its row in the file.
         names : sequence of str, optional
-            Names of the columns.
+            The names of the columns.
         """
         column = f"column {self.column}" if names is None else f'column "{names[self.column]}"'
         kind = "a missing value" if np.isnan(self.value) else "an infinite number"
@@ -45,13 +45,13 @@ class Entry(NamedTuple):
 def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     """Return the first entry of a matrix that isn't finite, or None.
 
-    The sum of all entries tells whether there is one, so that usually X is read once.
+    Entries are examined only if their sum isn't finite, so that usually X is read once.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, d)
     allow_nan : bool
-        Whether NaN passes as finite.
+        Whether NaN counts as finite.
 
     Examples
     --------
@@ -80,29 +80,30 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
 
 
 def check_logits(X: Any, logits: np.ndarray, rows: np.ndarray, names: Sequence[str] | None) -> None:
-    """Refuse features that aren't finite, or so large that their logits aren't.
+    """Refuse features that aren't finite, or so large that their logits aren't finite.
 
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n, d)
     logits : ndarray of shape (n, C)
-        Some of them aren't finite.
+        The logits of X.
     rows : ndarray of shape (n,)
         The number of each row in its file.
     names : sequence of str, optional
-        Names of the features.
+        The names of the features.
 
     Raises
     ------
     InputError
-        If one is found; it names the row and the feature.
+        If a feature or a logit isn't finite; the message names the row, and the feature if it is
+        one.
     """
     found = first_not_finite(X.tocsr() if scipy.sparse.issparse(X) else X)
     if found is not None:
         where = found.described(rows[found.row], names)
         raise InputError(f"{where}; correct it, or leave the row out")
     bad = ~np.isfinite(logits).all(axis=1)
-    if bad.any():  # a sum of finite logits may overflow
+    if bad.any():  # else only the caller's sum of the logits overflowed
         raise InputError(
             f"row {rows[int(bad.argmax())]}: its values are so large that its logits aren't "
             "finite; correct them, or scale the features before the fit"

@@ -1,7 +1,7 @@
-"""A fitted linear model as plain data: it predicts, and is saved to and loaded from one file.
+"""`LinearModel`: a fitted linear model as plain data, which predicts and is saved to one file.
 
-The file is in the safetensors format: arrays, and a JSON text in its metadata. Nothing in it is
-ever executed.
+The file is in the safetensors format: arrays, and JSON text in its metadata. Loading it never
+executes code.
 """
 
 import json
@@ -27,8 +27,8 @@ from fastclf.targets import for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 3  # format 1 has no encoder, format 2 neither temperature nor top_k
-_PLAIN = 2  # the format of models without temperature and top_k
+_FORMAT = 3  # format 1 has no encoder; format 2 has no temperature and no top_k
+_FORMAT_WITHOUT_TEMPERATURE = 2  # written for models without temperature and top_k
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,10 @@ class Affine:
     scale: np.ndarray
 
     def apply(self, X: Any) -> Any:
-        """Return the scaled features, in the dtype of X (n, d); X may be sparse if shift is 0."""
+        """Return X (n, d) shifted and scaled, in its dtype; a sparse X needs a shift of 0."""
         if scipy.sparse.issparse(X):
             if self.shift.any():
-                raise InputError(
-                    "this model shifts its features and so needs a dense X, got a sparse one"
-                )
+                raise InputError("this model shifts its features, so X must be dense, not sparse")
             X = X.tocsr(copy=True)
             X.data = (X.data / self.scale[X.indices]).astype(X.dtype)
             return X
@@ -68,19 +66,19 @@ class LinearModel:
     classes : ndarray of shape (K,)
         The classes; for "multilabel" the labels.
     threshold : ndarray of shape (C,), optional
-        For "multilabel": a label is predicted if its probability is larger.
+        A label, or the second class of "binary", is predicted if its probability is larger.
     preprocessing : Affine, optional
         Applied to the features before the coefficients.
     encoder : Encoder, optional
-        Makes the features from the raw columns of a table.
+        Turns the raw columns of a table into features.
     feature_names : tuple of str, optional
     metadata : mapping
-        Anything else that JSON can hold.
-    top_k : int, optional
-        For "multilabel": predict this many labels in each row, the most probable ones, whatever
-        the threshold.
+        Other values that JSON can hold.
     temperature : float
-        T > 0, which divides the logits; 1 unless the model is calibrated.
+        T > 0, by which the logits are divided; 1 unless the model is calibrated.
+    top_k : int, optional
+        For "multilabel": predict this number of most probable labels in each row, instead of using
+        the threshold.
     """
 
     theta: np.ndarray
@@ -112,16 +110,17 @@ class LinearModel:
         Parameters
         ----------
         X : Table, array-like or CSR matrix of shape (n, d)
-            Finite numbers, or a table of raw columns. With an encoder a matrix stands for the raw
-            columns too, which then must all be numeric.
+            Finite numbers, or a table of raw columns. If the model has an encoder, a matrix holds
+            the raw columns, which must all be numeric.
         n_threads : int, optional
         first_row : int
-            The number of a matrix's first row in its file, for messages; a table knows its own.
+            The number in its file of the first row of a matrix, for messages. A table has the
+            numbers of its rows.
 
         Raises
         ------
         InputError
-            If X has another number of columns, or holds NaN or infinity.
+            If X has a wrong number of columns, or holds NaN or infinity.
         DataError
             If a table can't be encoded.
         """
@@ -146,7 +145,7 @@ class LinearModel:
         threads.run(task, len(pieces), n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
             finite = math.isfinite(logits.sum())
-        if not finite and np.isfinite(self.theta).all():  # some row may not be finite
+        if not finite and np.isfinite(self.theta).all():
             numbers = np.arange(first_row, first_row + n) if in_file is None else in_file
             check_logits(X, logits, numbers, self.feature_names)
         if self.temperature != 1:
@@ -154,7 +153,7 @@ class LinearModel:
         return logits[:, 0] if self.task == "binary" else logits
 
     def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
-        """Return a function that scales and converts some rows and writes their logits."""
+        """Return ``write(start, stop, out)``, which computes the logits of a slice of rows."""
         w = np.ascontiguousarray(self.theta[:-1].T, dtype)
         b = self.theta[-1].astype(dtype)
 
@@ -170,7 +169,7 @@ class LinearModel:
         if self.preprocessing is not None:
             X = self.preprocessing.apply(X)
         X = X.tocsr().astype(dtype, copy=False)
-        X.check_format(full_check=True)  # the kernel trusts the indices
+        X.check_format(full_check=True)  # the kernel doesn't check the indices
         arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
         w = np.ascontiguousarray(self.theta[:-1], dtype)
         b = self.theta[-1].astype(dtype)
@@ -182,8 +181,8 @@ class LinearModel:
                 return self.encoder.apply(X)
             if self.feature_names is None:
                 raise InputError(
-                    "this model doesn't know the names of its features, so it can't take a table; "
-                    "give a matrix"
+                    "this model has no names of features, so it can't predict for a table; give a "
+                    "matrix"
                 )
             return Encoder.of_numbers(self.feature_names, str(self.theta.dtype)).apply(X)
         if self.encoder is None:
@@ -191,7 +190,7 @@ class LinearModel:
         if self.encoder.categorical:
             raise InputError(
                 f"this model encodes raw columns ({', '.join(self.encoder.categorical)} are "
-                "categories or dates), and so needs a table, not a matrix"
+                "categories or dates), so it needs a table, not a matrix"
             )
         X = X.toarray() if scipy.sparse.issparse(X) else _floats(X)
         names = self.encoder.column_names
@@ -207,7 +206,7 @@ class LinearModel:
         return self.probabilities(self.decision_function(X, n_threads))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the probabilities of logits of :meth:`decision_function`."""
+        """Return the probabilities for logits of :meth:`decision_function`."""
         if self.task == "multiclass":
             return functional.softmax(logits)
         if self.task == "multilabel":
@@ -215,11 +214,11 @@ class LinearModel:
         return np.stack([functional.sigmoid(-logits), functional.sigmoid(logits)], axis=1)
 
     def predict_log_proba(self, X: Any, n_threads: int | None = None) -> np.ndarray:
-        """Return the logarithms of the probabilities, exact where those round to 0 or 1."""
+        """Return the logarithms of the probabilities, exact even where these round to 0 or 1."""
         return self.log_probabilities(self.decision_function(X, n_threads))
 
     def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the logarithms of the probabilities of logits of :meth:`decision_function`."""
+        """Return the logarithms of the probabilities for logits of :meth:`decision_function`."""
         if self.task == "multiclass":
             return functional.log_softmax(logits)
         if self.task == "multilabel":
@@ -227,21 +226,21 @@ class LinearModel:
         return np.stack([functional.log_sigmoid(-logits), functional.log_sigmoid(logits)], axis=1)
 
     def predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:
-        """Return the most probable class of each row, (n,), or the labels' indicators, (n, L)."""
+        """Return the predicted class of each row, (n,), or the indicators of the labels, (n, L)."""
         return self.predictions(self.decision_function(X, n_threads))
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """Return the classes, or the labels' indicators, of logits of :meth:`decision_function`."""
+        """Return the predictions for logits of :meth:`decision_function`, as :meth:`predict`."""
         codes = self.decide(logits)
         return codes if self.task == "multilabel" else self.classes[codes]
 
     def decide(self, logits: np.ndarray) -> np.ndarray:
-        """Return the codes of the predictions for logits of :meth:`decision_function`.
+        """Return the predictions for logits of :meth:`decision_function` as integers.
 
         Returns
         -------
         ndarray of int of shape (n,) or (n, L)
-            Indices into ``classes``, or the indicators of labels.
+            Indices into ``classes``, or indicators of the labels.
         """
         if self.task == "multiclass":
             return logits.argmax(axis=1)
@@ -267,12 +266,13 @@ class LinearModel:
         Raises
         ------
         ModelFileError
-            If the format can't hold the classes, the model couldn't be loaded again, or the file
-            can't be written.
+            If the format can't hold the classes, the model is invalid so that `load` would refuse
+            it, or the file can't be written.
         """
+        needs_newest = self.temperature != 1 or self.top_k is not None
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
-            "format": _FORMAT if self.temperature != 1 or self.top_k is not None else _PLAIN,
+            "format": _FORMAT if needs_newest else _FORMAT_WITHOUT_TEMPERATURE,
             "task": self.task,
             "feature_names": self.feature_names,
             "metadata": dict(self.metadata),
@@ -322,7 +322,7 @@ class LinearModel:
         Raises
         ------
         ModelFileError
-            If the file can't be read, is damaged, or holds something else.
+            If the file can't be read, is damaged, or isn't a model file.
         """
         path = Path(path)
         try:
@@ -333,7 +333,7 @@ class LinearModel:
             tensors, text, is_intact = unpack(content)
             model = cls._from_parts(tensors, text)
             if not is_intact:
-                raise ValueError("its checksum is another one")
+                raise ValueError("its checksum is wrong")
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelFileError(
                 f"{path}: not a model file of fastclf, or a damaged one ({error}); "

@@ -1,8 +1,8 @@
-"""Losses: small frozen values that name their kernels. They are defined on logits and never see X.
+"""Losses: frozen values that choose kernels. A loss is a function of logits and never sees X.
 
-The formulas stand in :mod:`fastclf.kernels.loss.cross_entropy` and
-:mod:`fastclf.kernels.loss.sigmoid`. :class:`Loss` is what every loss provides;
-:class:`ColumnLoss` makes one of a single function.
+The formulas are in :mod:`fastclf.kernels.loss.cross_entropy` and
+:mod:`fastclf.kernels.loss.sigmoid`. :class:`Loss` is the protocol of losses; :class:`ColumnLoss`
+makes a loss from a single compiled function.
 """
 
 from dataclasses import dataclass, replace
@@ -18,28 +18,28 @@ from fastclf.targets import Target
 
 
 class Loss(Protocol):
-    """What objectives, solvers and estimators ask of a loss."""
+    """The members that objectives, solvers and estimators use of a loss."""
 
     @property
     def is_sigmoid(self) -> bool:
-        """Whether each column is a problem of its own, with targets in [0, 1]."""
+        """Whether each column is a separate problem, with targets in [0, 1]."""
 
     @property
     def distillation(self) -> "Distillation | None":
-        """How the target's teacher is mixed in, if it is."""
+        """How the teacher's probabilities enter the loss; None without a teacher."""
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        """The numbers that its kernels take."""
+        """The numbers that are passed to the kernels."""
 
     def kind(self, target: Target) -> Kind:
-        """Return the kernels for this kind of target."""
+        """Return the row of the table of kernels for a target."""
 
     def pos_weights(self, n_columns: int) -> np.ndarray:
         """Return the weight of the positive class of each column."""
 
     def problems(self, chosen: np.ndarray) -> "Loss":
-        """Return the loss of some problems, a mask (M,)."""
+        """Return the loss of the problems in a mask (M,)."""
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the largest loss of a row of K columns whose logits are all 0."""
@@ -53,9 +53,9 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class Distillation:
-    """How a loss mixes the targets with a teacher: ``a CE(y, z) + (1 - a) T² CE(q, z / T)``.
+    """The weights of targets and teacher in a loss: ``a CE(y, z) + (1 - a) T² CE(q, z / T)``.
 
-    q is the teacher's distribution softened by T. The source is Hinton, Vinyals and Dean,
+    q is the teacher's distribution at temperature T. The source is Hinton, Vinyals and Dean,
     *Distilling the knowledge in a neural network*, 2015, section 2.
 
     Parameters
@@ -63,7 +63,7 @@ class Distillation:
     temperature : float
         T > 0.
     hard_weight : float
-        a, from 0 (the teacher alone) to 1 (the targets alone).
+        a, from 0 (teacher only) to 1 (targets only).
     """
 
     temperature: float
@@ -77,9 +77,9 @@ class Softmax:
     Parameters
     ----------
     label_smoothing : float
-        ε: hard targets become ``(1 - ε) onehot + ε / K``. Soft ones are smoothed by who makes them.
+        ε: hard targets become ``(1 - ε) onehot + ε / K``. Soft targets must be smoothed already.
     distillation : Distillation, optional
-        Mixes in the target's teacher.
+        Adds a term for the target's teacher.
     """
 
     label_smoothing: float = 0.0
@@ -88,7 +88,7 @@ class Softmax:
     is_sigmoid = False
 
     def kind(self, target: Target) -> Kind:
-        """Return the kernels for this kind of target."""
+        """Return the row of the table of kernels for a target."""
         if self.distillation:
             return kinds.SOFTMAX_DISTILLED
         if target.codes.size and not self.label_smoothing:
@@ -101,16 +101,16 @@ class Softmax:
         return _parameters(self.label_smoothing, self.distillation)
 
     def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return the weight of the positive class of each column; softmax has none, so 1."""
+        """Return ones (M K,): a softmax has no positive class."""
         return np.ones(n_columns)
 
     def problems(self, chosen: np.ndarray) -> "Softmax":
-        """Return the loss of some problems, a mask (M,); all have the same."""
+        """Return the loss of the problems in a mask (M,), which is the same for all."""
         return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the loss of a row of K columns whose logits are all 0."""
-        return _mixed(self.distillation) * float(np.log(n_columns))
+        return _entropy_factor(self.distillation) * float(np.log(n_columns))
 
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in one logit, of K columns, at equal logits."""
@@ -125,12 +125,13 @@ class Softmax:
         return sum((p for _, p in terms[1:]), terms[0][1])
 
     def probabilities(self, logits: np.ndarray, n_columns: int) -> list[tuple[float, np.ndarray]]:
-        """Return the terms of the Hessian in the logits: their shares and probabilities (n, M K).
+        """Return the terms of the Hessian in the logits, each as a share and p of shape (n, M K).
 
-        A share times ``diag(p) - p p'`` for each term, over the K columns of each problem.
+        A term is ``share (diag(p) - p p')``, where p are the probabilities of the K columns of a
+        problem. There are two terms with distillation, else one.
         """
         terms = []
-        for share, temperature in _terms(self.distillation):
+        for share, temperature in _hessian_terms(self.distillation):
             p = np.empty(logits.shape, logits.dtype)
             rows = logits.reshape(-1, n_columns)
             softmax.softmax(rows, temperature, 0, len(rows), p.reshape(-1, n_columns))
@@ -140,14 +141,14 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """Binary cross-entropy of each column, which is a problem of its own.
+    """Binary cross-entropy of each column; each column is a separate problem.
 
     Parameters
     ----------
     pos_weight : ndarray of shape (M,), optional
         Weight of the positive class of each column.
     distillation : Distillation, optional
-        Mixes in the target's teacher.
+        Adds a term for the target's teacher.
     """
 
     pos_weight: np.ndarray | None = None
@@ -156,7 +157,7 @@ class Sigmoid:
     is_sigmoid = True
 
     def kind(self, target: Target) -> Kind:
-        """Return the kernels for this kind of target."""
+        """Return the row of the table of kernels for a target."""
         return kinds.SIGMOID_DISTILLED if self.distillation else kinds.SIGMOID
 
     @property
@@ -169,7 +170,7 @@ class Sigmoid:
         return np.ones(n_columns) if self.pos_weight is None else self.pos_weight
 
     def problems(self, chosen: np.ndarray) -> "Sigmoid":
-        """Return the loss of some problems, a mask (M,)."""
+        """Return the loss of the problems in a mask (M,)."""
         if self.pos_weight is None:
             return self
         return replace(self, pos_weight=self.pos_weight[chosen])
@@ -177,7 +178,7 @@ class Sigmoid:
     def value_at_zero(self, n_columns: int) -> float:
         """Return the largest loss of a row whose logit is 0."""
         heaviest = 1.0 if self.pos_weight is None else max(1.0, float(self.pos_weight.max()))
-        return _mixed(self.distillation) * heaviest * float(np.log(2))
+        return _entropy_factor(self.distillation) * heaviest * float(np.log(2))
 
     def largest_curvature(self, n_columns: int) -> float:
         """Return the second derivative in the logit at 0."""
@@ -187,9 +188,9 @@ class Sigmoid:
         """Return the second derivative of each row's loss in each of its logits, both (n, M)."""
         total = np.zeros(logits.shape, logits.dtype)
         smaller = np.empty(logits.shape, logits.dtype)
-        for number, (share, temperature) in enumerate(_terms(self.distillation)):
+        for number, (share, temperature) in enumerate(_hessian_terms(self.distillation)):
             z = -np.abs(logits).ravel() / logits.dtype.type(temperature)
-            sigmoid.sigmoid(z, 0, z.size, smaller.reshape(-1))  # never rounded to 1
+            sigmoid.sigmoid(z, 0, z.size, smaller.reshape(-1))  # at most 1/2, so 1 - smaller > 0
             slope = logits.dtype.type(share) * (smaller * (1 - smaller))
             if number == 0 and self.pos_weight is not None:
                 slope *= 1 + target.soft * (self.pos_weight - 1).astype(logits.dtype)
@@ -199,19 +200,20 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class ColumnLoss:
-    """A loss of one logit and its target, made of one compiled function.
+    """A loss of one logit and its target, from a single compiled function.
 
-    It serves dense and sparse data, minibatches and every solver, and needs no other code.
+    It works with dense and sparse data, minibatches and every solver, and needs no other code.
 
     Parameters
     ----------
     function : callable
         ``function(z, y, positive, parameters) -> value, slope, curvature`` of a logit z and its
         target y in [0, 1], as :mod:`fastclf.kernels.loss.columns` describes it, compiled by
-        :func:`fastclf.kernels.runtime.jit.primitive`. The weight ``positive`` of the positive class
-        is 1. The curvature must not be negative: where the loss isn't convex, return a bound.
+        :func:`fastclf.kernels.runtime.jit.primitive`. ``positive``, the weight of the positive
+        class, is always 1. The curvature must not be negative: where the loss isn't convex, return
+        an upper bound.
     parameters : tuple of float
-        What the function gets as ``parameters``.
+        Passed to the function.
 
     Examples
     --------
@@ -232,19 +234,19 @@ class ColumnLoss:
     distillation = None
 
     def kind(self, target: Target) -> Kind:
-        """Return the kernels that are made of the function."""
+        """Return the row of the table of kernels, compiled for the function."""
         return kinds.kind_of_column(self.function.__name__, self.function)
 
     def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return ones, the weight of the positive class of each column (M,)."""
+        """Return ones (M,), the weight of the positive class of each column."""
         return np.ones(n_columns)
 
     def problems(self, chosen: np.ndarray) -> "ColumnLoss":
-        """Return the loss of some problems, a mask (M,); all have the same."""
+        """Return the loss of the problems in a mask (M,), which is the same for all."""
         return self
 
     def value_at_zero(self, n_columns: int) -> float:
-        """Return the larger loss of both classes where the logit is 0."""
+        """Return the larger of the losses of both classes at the logit 0."""
         return max(self.function(0.0, y, 1.0, self.parameters)[0] for y in (0.0, 1.0))
 
     def largest_curvature(self, n_columns: int) -> float:
@@ -265,16 +267,17 @@ class ColumnLoss:
 _curvatures_of = cache(curvatures_of)
 
 
-def _mixed(distillation: Distillation | None) -> float:
-    # The shares of both terms, each times what it multiplies an entropy with.
+def _entropy_factor(distillation: Distillation | None) -> float:
+    # a + (1 - a) T²: the loss at logits of 0, divided by that of a plain cross-entropy.
     if distillation is None:
         return 1.0
     a = distillation.hard_weight
     return a + (1 - a) * distillation.temperature**2
 
 
-def _terms(distillation: Distillation | None) -> list[tuple[float, float]]:
-    # Shares and temperatures of the second derivatives of both terms: T² cancels.
+def _hessian_terms(distillation: Distillation | None) -> list[tuple[float, float]]:
+    # The share and temperature of each term of the second derivative. The factor T² of the
+    # distillation term cancels against 1 / T² from its inner derivative.
     if distillation is None:
         return [(1.0, 1.0)]
     a = distillation.hard_weight

@@ -1,4 +1,4 @@
-"""The bytes of a model file: arrays in the safetensors format, and a JSON text in its metadata."""
+"""The format of model files: safetensors, with JSON text in the metadata."""
 
 import json
 import zlib
@@ -13,12 +13,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def pack(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> bytes:
-    """Return arrays and values that JSON can hold as the content of a file, with a checksum.
+    """Return the content of a file with arrays, values that JSON can hold, and a checksum.
 
     Raises
     ------
     ValueError
-        If the format can't hold them.
+        If safetensors can't hold an array.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def pack(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> bytes:
     >>> unpack(pack({"a": np.zeros(2)}, {"b": 1}))
     ({'a': array([0., 0.])}, {'b': 1}, True)
     """
-    # The checksum is in the JSON text: safetensors writes two keys of its own in any order.
+    # The checksum is inside the JSON text, because the order of metadata keys isn't defined.
     checked = {**values, "crc32": _checksum(arrays, json.dumps(values))}
     try:
         return save(dict(arrays), metadata={"fastclf": json.dumps(checked)})
@@ -36,20 +36,20 @@ def pack(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[Arrays, dict[str, Any], bool]:
-    """Return the arrays and values in a file's content, and whether its checksum is right.
+    """Return the arrays and values in the content of a file, and whether its checksum is right.
 
-    That of a file without one, which earlier versions wrote, counts as right.
+    A file without a checksum, as earlier versions wrote, counts as right.
 
     Raises
     ------
     ValueError, KeyError, TypeError, AttributeError or RecursionError
-        If it is damaged, or something else.
+        If the content is damaged, or isn't a model file.
     """
     try:
         arrays = load(content)
     except SafetensorError as problem:
         raise ValueError(str(problem)) from None
-    # The content begins with the length of a JSON header; `load` has checked both.
+    # A file begins with the length of its JSON header; `load` has checked both.
     length = int.from_bytes(content[:8], "little")
     values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["fastclf"])
     checksum = values.pop("crc32", None)
@@ -57,12 +57,12 @@ def unpack(content: bytes) -> tuple[Arrays, dict[str, Any], bool]:
 
 
 def check_is_text(value: Any) -> None:
-    """Refuse names with halves of characters: JSON may hold them, and nothing else can write them.
+    """Refuse text with lone surrogates, which JSON can hold but which can't be encoded as UTF-8.
 
     Raises
     ------
     ValueError
-        If one is found.
+        If there is such text.
     """
     try:
         json.dumps(value, ensure_ascii=False).encode()

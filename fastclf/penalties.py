@@ -1,4 +1,4 @@
-r"""The penalty on the coefficients.
+r"""Penalties on the coefficients.
 
 With :math:`\lambda = 1 / (C \sum_i w_i)` and an L1 ratio r
 
@@ -17,15 +17,15 @@ from fastclf.kernels.linalg import ridge
 
 
 class Penalty(Protocol):
-    """What an objective and its solvers ask of a penalty on M problems."""
+    """The members that objectives and solvers use of a penalty on M problems."""
 
     @property
     def strength(self) -> np.ndarray:
-        """What half the squared norm of each problem is multiplied with (M,)."""
+        """The factor (M,) of half the squared norm of the coefficients of each problem."""
 
     @property
     def l1(self) -> np.ndarray:
-        """What the sum of absolute values of each problem is multiplied with (M,)."""
+        """The factor (M,) of the sum of absolute values of the coefficients of each problem."""
 
     def add(self, theta: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> None:
         """Add the smooth part to ``values`` (M,) and ``gradient`` (d + 1, M K), in place."""
@@ -37,12 +37,12 @@ class Penalty(Protocol):
         """Return the penalty of each problem times a factor (M,)."""
 
     def problems(self, chosen: np.ndarray) -> "Penalty":
-        """Return the penalty of some problems, a mask (M,)."""
+        """Return the penalty of the problems in a mask (M,)."""
 
 
 @dataclass(frozen=True)
 class L2:
-    """Half the squared norm of the coefficients of each problem, times its strength.
+    """``strength / 2`` times the squared norm of the coefficients of each problem.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class L2:
 
     @classmethod
     def from_C(cls, C: float, total_weight: np.ndarray) -> "L2":
-        """Return the penalty that scikit-learn's C means for problems of some total weight (M,)."""
+        """Return scikit-learn's penalty for C and the total weight Σw of each problem (M,)."""
         return cls(np.asarray(1 / (C * total_weight), dtype=np.float64))
 
     @property
@@ -75,7 +75,7 @@ class L2:
         return L2(self.strength * factor)
 
     def problems(self, chosen: np.ndarray) -> "L2":
-        """Return the penalty of some problems, a mask (M,)."""
+        """Return the penalty of the problems in a mask (M,)."""
         return L2(self.strength[chosen])
 
 
@@ -86,9 +86,10 @@ class ElasticNet:
     Parameters
     ----------
     smooth : L2
-        The squared part, ``(1 - r) / (C Σw)`` of each problem.
+        The squared part, with the strength ``(1 - r) / (C Σw)`` of each problem.
     l1 : ndarray of shape (M,)
-        ``r / (C Σw)`` of each problem. This part has no gradient: it is left to the solver.
+        ``r / (C Σw)`` of each problem. The L1 part isn't differentiable, so `add` leaves it out and
+        the solver handles it.
     """
 
     smooth: L2
@@ -96,9 +97,9 @@ class ElasticNet:
 
     @classmethod
     def from_C(cls, C: float, l1_ratio: float, total_weight: np.ndarray) -> "ElasticNet":
-        """Return what scikit-learn's C and l1_ratio mean for problems of some total weight (M,)."""
-        whole = L2.from_C(C, total_weight)
-        return cls(L2((1 - l1_ratio) * whole.strength), l1_ratio * whole.strength)
+        """Return scikit-learn's penalty for C, l1_ratio and each problem's total weight (M,)."""
+        strength = L2.from_C(C, total_weight).strength
+        return cls(L2((1 - l1_ratio) * strength), l1_ratio * strength)
 
     @property
     def strength(self) -> np.ndarray:
@@ -118,14 +119,14 @@ class ElasticNet:
         return ElasticNet(self.smooth.scaled(factor), self.l1 * factor)
 
     def problems(self, chosen: np.ndarray) -> "ElasticNet":
-        """Return the penalty of some problems, a mask (M,)."""
+        """Return the penalty of the problems in a mask (M,)."""
         return ElasticNet(self.smooth.problems(chosen), self.l1[chosen])
 
 
 def from_C(C: Any, l1_ratio: Any, total_weight: np.ndarray) -> L2 | ElasticNet:
-    """Return what scikit-learn's C and l1_ratio mean for problems of some total weight (M,).
+    """Return scikit-learn's penalty for C, l1_ratio and the total weight of each problem (M,).
 
-    Either is a number, or one for each problem. Without an L1 part it is an :class:`L2`.
+    C and l1_ratio are numbers or arrays (M,). Without an L1 part the result is an :class:`L2`.
     """
     if np.any(l1_ratio) and np.any(np.isfinite(C)):
         return ElasticNet.from_C(C, l1_ratio, total_weight)

@@ -1,11 +1,12 @@
-"""From raw columns to the features of a linear model, with what was fitted kept as plain data.
+"""`Encoder`: turns raw columns into the features of a linear model; it is plain data.
 
-A numeric column is one feature, ``(value - shift) / scale``, with ``fill`` for a missing value. A
-column of categories is one feature of 0 or 1 for each category that was kept, and one more for the
-group of rare ones where there is such a group. A column of dates is a number for each of its parts.
+A numeric column becomes one feature, ``(value - shift) / scale``, in which ``fill`` replaces
+missing values. A column of categories becomes a feature of 0 or 1 for each kept category, and one
+more for the group of all other categories, if there is such a group. A column of dates becomes a
+number for each of its parts.
 
-Columns are found by name: their order doesn't matter, and others are ignored. A category that
-wasn't kept is one of the rare group, or has 0 in all features where there is none.
+Columns are found by name, in any order; other columns are ignored. A category that wasn't kept
+belongs to the group of others; without such a group all its features are 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,9 @@ from fastclf.encoded import (
     MISSING,
     OTHER,
     CategoricalColumn,
+    ColumnEncoding,
     DateColumn,
     NumericColumn,
-    Prepared,
     as_dates,
     as_numbers,
     positions,
@@ -39,24 +40,24 @@ __all__ = [
     "DateColumn",
     "Encoder",
     "NumericColumn",
-    "Prepared",
+    "ColumnEncoding",
     "as_dates",
     "as_numbers",
 ]
 
-_BLOCK = 1024  # rows that are written at a time, so that lines of the matrix stay in cache
+_BLOCK = 1024  # rows that are written at a time, so that cache lines of X stay in the cache
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """What was fitted to the raw columns, and how it is applied.
+    """The fitted encoding of raw columns.
 
     Parameters
     ----------
     columns : tuple of NumericColumn, CategoricalColumn or DateColumn
-        In the order of the features.
+        The encoding of each column, in the order of the features.
     dtype : {"float32", "float64"}
-        In what precision the features are.
+        The dtype of the features.
     sparse : bool
         Whether the features are a CSR matrix.
 
@@ -75,13 +76,13 @@ class Encoder:
     [[0.0, 0.0, 0.0, 1.0], [-1.0, 0.0, 1.0, 0.0]]
     """
 
-    columns: tuple[Prepared, ...]
+    columns: tuple[ColumnEncoding, ...]
     dtype: str = "float64"
     sparse: bool = False
 
     @classmethod
     def of_numbers(cls, names: Sequence[str], dtype: str = "float64") -> "Encoder":
-        """Return the encoder that takes numeric columns as they are."""
+        """Return the encoder that makes numeric columns features without a change."""
         return cls(tuple(NumericColumn(name) for name in names), dtype)
 
     @cached_property
@@ -101,14 +102,14 @@ class Encoder:
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """The names of the raw columns that are text: categories and dates."""
+        """The names of the raw columns of text, which are categories and dates."""
         return tuple(
             column.name for column in self.columns if not isinstance(column, NumericColumn)
         )
 
     @property
     def known(self) -> dict[str, tuple[str, ...]]:
-        """The raw columns that are text, and the names of their categories; dates have none."""
+        """The known categories of each raw column of text; none for dates."""
         columns = {column.name: column for column in self.columns}
         return {name: getattr(columns[name], "categories", ()) for name in self.categorical}
 
@@ -118,7 +119,7 @@ class Encoder:
         Parameters
         ----------
         table : Table
-            Has at least the columns of the encoder.
+            Must have at least the columns of the encoder.
 
         Returns
         -------
@@ -127,24 +128,24 @@ class Encoder:
         Raises
         ------
         DataError
-            If a column is missing, one that should be numeric has other text, a value is infinite,
-            or one is missing where nothing was fitted to stand for it.
+            If there is no such column, a numeric column holds text, a value is infinite, or a value
+            is missing and its column has no ``fill``.
         """
         check_columns(self.column_names, table.names)
         parts = [part for column in self.columns for part in self._parts(column, table)]
         return self._sparse(parts, table.n_rows) if self.sparse else self._dense(parts, len(table))
 
     def apply_in_place(self, X: np.ndarray) -> None:
-        """Turn raw rows (n, d) of numbers, with NaN for what is missing, into features.
+        """Turn raw rows (n, d) of numbers, with NaN for missing values, into features.
 
-        A value for which nothing stands stays NaN.
+        A missing value stays NaN if its column has no ``fill``.
         """
         columns = [column for column in self.columns if isinstance(column, NumericColumn)]
         fill = np.array([np.nan if column.fill is None else column.fill for column in columns])
         if np.isfinite(fill).any():
             with np.errstate(over="ignore", invalid="ignore"):
-                whole = np.isfinite(X.sum())
-            if not whole:
+                all_finite = np.isfinite(X.sum())
+            if not all_finite:
                 rows, places = np.nonzero(np.isnan(X))
                 X[rows, places] = fill[places]
         shift = np.array([column.shift for column in columns])
@@ -153,10 +154,10 @@ class Encoder:
             X -= shift.astype(X.dtype)
             X /= scale.astype(X.dtype)
 
-    def _parts(self, column: Prepared, table: Table) -> list[tuple[bool, np.ndarray]]:
-        """Return whether a column is numeric, and its values or the positions of its ones.
+    def _parts(self, column: ColumnEncoding, table: Table) -> list[tuple[bool, np.ndarray]]:
+        """Return pairs (is_numeric, array) for a column; a column of dates has several.
 
-        A column of dates has several such parts.
+        The array (n,) holds the values, or the index of the feature that is 1 in each row.
         """
         raw = table.columns[column.name]
         if isinstance(raw, Lists):
@@ -184,7 +185,7 @@ class Encoder:
         return X
 
     def _sparse(self, parts: list[tuple[bool, np.ndarray]], n: int) -> scipy.sparse.csr_array:
-        """Return a CSR matrix that stores every number and every one."""
+        """Return a CSR matrix that stores all numbers, even zeros, and the ones of categories."""
         indices = np.empty((n, len(parts)), np.int64)
         data = np.ones((n, len(parts)), self.dtype)
         for j, (start, (numeric, values)) in enumerate(zip(self._starts(), parts, strict=True)):
@@ -202,6 +203,7 @@ class Encoder:
         )
 
     def _starts(self) -> list[int]:
+        """Return the first feature of each part, in the order of `_parts`."""
         widths: list[int] = []
         for column in self.columns:
             width = len(column.feature_names)
@@ -227,12 +229,12 @@ class Encoder:
 
     @classmethod
     def from_data(cls, arrays: Mapping[str, np.ndarray], values: Any) -> "Encoder":
-        """Return the encoder that :meth:`to_data` described, from a file that nobody vouches for.
+        """Return the encoder from the result of :meth:`to_data`, which is checked.
 
         Raises
         ------
         ValueError, KeyError, TypeError
-            If it isn't one.
+            If the data don't describe an encoder.
         """
         if values["dtype"] not in ("float32", "float64"):
             raise ValueError(f"features of dtype {values['dtype']!r}")
@@ -246,9 +248,9 @@ class Encoder:
             if array.shape != (count,) or array.dtype != np.float64:
                 raise ValueError(f"{array.shape} {array.dtype} for {count} numeric columns")
         if np.isinf(fills).any() or not np.isfinite([shifts, scales]).all() or not scales.all():
-            raise ValueError("a fill value, shift or scale that can't be used")
+            raise ValueError("a fill value, shift or scale that isn't finite, or a scale of 0")
         numbers = iter(zip(fills.tolist(), shifts.tolist(), scales.tolist(), strict=True))
-        columns: list[Prepared] = []
+        columns: list[ColumnEncoding] = []
         for column in listed:
             name = _text(column["name"])
             if "categories" in column:
@@ -269,8 +271,8 @@ class Encoder:
         return cls(tuple(columns), values["dtype"], bool(values["sparse"]))
 
 
-def _described(column: Prepared) -> dict[str, Any]:
-    """Return the description of a column, without its numbers, which are in arrays."""
+def _described(column: ColumnEncoding) -> dict[str, Any]:
+    """Return a column as values for JSON, without its numbers, which `to_data` puts into arrays."""
     if isinstance(column, CategoricalColumn):
         return {
             "name": column.name,

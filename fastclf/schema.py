@@ -1,6 +1,6 @@
-"""What tables tell of themselves: a sentence for each key, and a JSON schema for editors.
+"""Descriptions of the keys of tables, and JSON schemas with these descriptions.
 
-Both come from the Attributes sections of the tables' docstrings.
+The descriptions are taken from the Attributes sections of the tables' docstrings.
 """
 
 import inspect
@@ -11,7 +11,7 @@ from fastclf.toml import Table, tables_in
 
 
 def descriptions(table: type[Table]) -> dict[str, str]:
-    """Return what the docstrings of a table, and of those that it extends, say of each key.
+    """Return the description of each key, from the docstrings of a table and its base classes.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def _attributes(docstring: str) -> dict[str, str]:
 
 
 def json_schema(table: type[Table]) -> dict[str, Any]:
-    """Return the JSON schema of a table and of all that are in it, with its descriptions."""
+    """Return the JSON schema of a table and of all tables in it, with descriptions."""
     schema = table.model_json_schema()
     for kind in {table, *_inner(table)}:
         part = schema if kind is table else schema["$defs"][kind.__name__]

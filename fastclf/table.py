@@ -1,6 +1,6 @@
-"""Raw rows with named columns, as they come from a file: numbers, categories, or lists of names.
+"""`Table`: raw rows with named columns of numbers, categories, or lists of names.
 
-It is what a fitted `fastclf.preprocessing.Encoder` turns into the features of a linear model.
+A fitted `fastclf.preprocessing.Encoder` turns a table into the features of a linear model.
 """
 
 import re
@@ -11,10 +11,10 @@ import numpy as np
 
 from fastclf.errors import DataError, nearest
 
-SHOWN_NAMES = 20  # as many names of columns as a message lists
-SHOWN_LETTERS = 60  # as much of a value
+SHOWN_NAMES = 20  # largest number of names in a message
+SHOWN_LETTERS = 60  # largest number of characters of a value in a message
 
-_EXACT = 2**53  # up to which float64 holds every whole number
+_EXACT = 2**53  # float64 holds every integer up to this
 _WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
 
 _BOOLEANS = {
@@ -30,8 +30,8 @@ class Numbers:
     Parameters
     ----------
     values : ndarray of shape (n,)
-        In float32 or float64, where NaN is a missing value; or int64 or uint64, where none is
-        missing and some are beyond the 2^53 up to which a float holds every whole number.
+        float32 or float64, in which NaN is a missing value. Or int64 or uint64 without missing
+        values, if some are beyond 2^53, where float64 would round them.
     """
 
     values: np.ndarray
@@ -52,14 +52,14 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Categories:
-    """A column of names.
+    """A column of categories.
 
     Parameters
     ----------
-    codes : ndarray of shape (n,)
-        int32 indices into ``names``; -1 is a missing value.
+    codes : ndarray of int32 of shape (n,)
+        Indices into ``names``; -1 is a missing value.
     names : tuple of str
-        All different.
+        The names of the categories, without duplicates.
     """
 
     codes: np.ndarray
@@ -81,16 +81,16 @@ class Categories:
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """A column with any number of names in each row; it can be a target, and not a feature.
+    """A column with any number of names in each row. It can be a target, but not a feature.
 
     Parameters
     ----------
     offsets : ndarray of shape (n + 1,)
-        Row i has ``codes[offsets[i]:offsets[i + 1]]``.
+        Row i has the codes ``codes[offsets[i]:offsets[i + 1]]``.
     codes : ndarray of int
         Indices into ``names``.
     names : tuple of str
-        All different.
+        Without duplicates.
     """
 
     offsets: np.ndarray
@@ -119,13 +119,13 @@ Column = Numbers | Categories | Lists
 
 
 class Table:
-    """Columns of equal length, by name and in order.
+    """Named columns of equal length, in order.
 
     Parameters
     ----------
     columns : mapping of str to Numbers, Categories or Lists
     rows : ndarray of shape (n,), optional
-        The number of each row in its file, for messages; by default they count from 1.
+        The number of each row in its file, for messages; by default 1 to n.
 
     Examples
     --------
@@ -163,7 +163,7 @@ class Table:
         return self.n_rows, len(self.columns)
 
     def take(self, rows: np.ndarray | slice) -> "Table":
-        """Return some rows, given as indices, as a mask or as a slice, which copies nothing."""
+        """Return some rows, given by indices, a mask or a slice; a slice copies nothing."""
         taken = {name: column.take(rows) for name, column in self.columns.items()}
         return Table(taken, self.rows[rows])
 
@@ -173,48 +173,48 @@ class Table:
         Raises
         ------
         DataError
-            If there is no column of a name.
+            If a column doesn't exist.
         """
         check_columns(names, self.names)
         return Table({name: self.columns[name] for name in names}, self.rows)
 
 
-def check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
-    """Refuse names of columns that aren't there.
+def check_columns(wanted: Iterable[str], names: Sequence[str]) -> None:
+    """Check that columns exist, where ``names`` are the existing ones.
 
     Raises
     ------
     DataError
-        If one isn't; it names the nearest, and those that are there.
+        If a column doesn't exist; the message gives the most similar name, and all names.
     """
-    known = set(there)
+    known = set(names)
     for name in wanted:
         if name not in known:
             raise DataError(
-                f"there is no column {shown(name)}{nearest(name, list(there))}; "
-                f"there are {listed(there)}"
+                f"there is no column {quoted(name)}{nearest(name, list(names))}; "
+                f"there are {listed(names)}"
             )
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names in a row, the later ones of very many as a number."""
+    """Return names separated by commas; of very many, the first ones and the number of others."""
     text = ", ".join(names[:SHOWN_NAMES])
     more = len(names) - SHOWN_NAMES
     return f"{text} and {more} more" if more > 0 else text
 
 
-def shown(text: str) -> str:
-    """Return a value in quotes, the end of a long one left out."""
-    return f'"{cut(text)}"'
+def quoted(text: str) -> str:
+    """Return a value in quotes, shortened if it is long."""
+    return f'"{shortened(text)}"'
 
 
-def cut(text: str) -> str:
-    """Return a value, the end of a long one left out."""
+def shortened(text: str) -> str:
+    """Return a value, shortened if it is long."""
     return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
 
 
-def twice(names: Sequence[str]) -> str | None:
-    """Return the first name that is there twice, or None."""
+def first_duplicate(names: Sequence[str]) -> str | None:
+    """Return the first name that occurs a second time, or None."""
     seen = set()
     for name in names:
         if name in seen:
@@ -224,22 +224,22 @@ def twice(names: Sequence[str]) -> str | None:
 
 
 def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] | None:
-    """Return which of the known names each of some names stands for.
+    """Match names with known names.
 
-    Names match that are the same. Where the known ones are true and false, in whatever case, their
-    other spellings match too: True, TRUE, 1 and 1.0 is one, False, FALSE, 0 and 0.0 the other.
+    Equal names match. If the known names are true and false, in whatever case, other spellings
+    match, too: True, TRUE, 1 and 1.0 match true; False, FALSE, 0 and 0.0 match false.
 
     Parameters
     ----------
     names : iterable of str
-        Names that were found, such as the labels of a file.
+        The names to match, such as the labels of a file.
     known : iterable of str
-        Names that a model knows.
+        The known names, such as the classes of a model.
 
     Returns
     -------
     dict of str to str, or None
-        The known name of each name that has one; None if there are names, and none has one.
+        The known name of each name that matches one. None if there are names and none matches.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] 
 
 
 def number_of(text: str) -> float:
-    """Return the number that some text is, or NaN; 1_000 is one to Python only."""
+    """Return text as a number, or NaN if it is none; 1_000, which Python accepts, is none."""
     if "_" in text:
         return np.nan
     try:
@@ -270,14 +270,14 @@ def number_of(text: str) -> float:
 
 
 def category_names(values: np.ndarray) -> list[str]:
-    """Return how numbers are called as categories: 3.0 is "3", 0.5 is "0.5"."""
+    """Return the names of numbers as categories: "3" for 3.0, "0.5" for 0.5."""
     return [
         str(int(value)) if float(value).is_integer() else str(value) for value in values.tolist()
     ]
 
 
 def exact_numbers(values: np.ndarray) -> Numbers:
-    """Return numbers as a column: integers that float64 can't hold stay such.
+    """Return numbers as a column of float64; or of integers if float64 would round some.
 
     Examples
     --------
@@ -296,16 +296,17 @@ def exact_numbers(values: np.ndarray) -> Numbers:
 
 
 def is_rounded(column: Column) -> bool:
-    """Tell whether a column of floats may have had whole numbers that a float can't hold."""
+    """Tell whether a column of floats has values so large that integers may have been rounded."""
     if not isinstance(column, Numbers) or column.values.dtype.kind != "f":
         return False
     return bool((np.abs(column.values) >= _EXACT).any())
 
 
 def as_whole_numbers(column: Categories) -> Column | None:
-    """Return text that is whole numbers as such; None if there is other text.
+    """Return categories that are all whole numbers as a column of integers; else None.
 
-    Where some are missing, or need more than 64 bits, no array holds them, and they stay text.
+    The column is returned unchanged if values are missing or need more than 64 bits, because no
+    array of integers can hold them.
     """
     if not all(map(_WHOLE.fullmatch, column.names)):
         return None
@@ -319,11 +320,11 @@ def as_whole_numbers(column: Categories) -> Column | None:
 
 
 def as_categories(column: Numbers | Categories) -> Categories:
-    """Return a column as categories; numbers become their names, in order of size."""
+    """Return a column as categories; numbers become categories in increasing order."""
     if isinstance(column, Categories):
         return column
     missing = column.missing
-    distinct, codes = np.unique(column.values, return_inverse=True)  # NaN is last, and once
+    distinct, codes = np.unique(column.values, return_inverse=True)  # at most one NaN, the last
     codes = codes.astype(np.int32)
     codes[missing] = -1
     return Categories(codes, tuple(category_names(distinct[~np.isnan(distinct)])))

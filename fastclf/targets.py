@@ -1,8 +1,9 @@
-"""What each row is to be fitted to, as arrays that kernels read.
+"""`Target`: the weights and targets of rows, as arrays for kernels.
 
-Class weights are in the weights already: with hard targets a row i weighs ``w_i c_y``, with soft
-ones ``w_i Σ_k c_k y_ik``, and its target is ``c ∘ y`` divided by its sum. So every row of ``soft``
-that stands for a distribution sums to 1, and the sum of the weights is the Σw of the objective.
+The weights of rows include the class weights c. With hard targets the weight of row i is
+``w_i c_y``. With soft targets it is ``w_i Σ_k c_k y_ik``, and the target is ``c ∘ y`` divided by
+its sum. So every row of ``soft`` that is a distribution sums to 1, and the weights sum to the Σw of
+the objective.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ def _no_rows() -> np.ndarray:
 
 
 def for_kernels(array: np.ndarray, dtype: np.dtype | type | None = None) -> np.ndarray:
-    """Return an array C-contiguous and read-only, which copies only where it must.
+    """Return a read-only, C-contiguous view of an array, or of a copy if the layout requires one.
 
-    Numba compiles a kernel anew for read-only arrays, so everything that kernels only read is
-    handed to them as such, whether the user's array was or not.
+    Numba compiles a kernel separately for writable and for read-only arrays. Inputs are always
+    passed as read-only arrays, so that each kernel is compiled once.
     """
     view = np.ascontiguousarray(array, dtype=dtype).view()
     view.flags.writeable = False
@@ -26,11 +27,11 @@ def for_kernels(array: np.ndarray, dtype: np.dtype | type | None = None) -> np.n
 
 
 def weighted_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the weighted sum of each column of values (n, C), which is (C,).
+    """Return the weighted sums (C,) of the columns of values (n, C).
 
-    Weights are (1, n), or (C, n) where each column has its own.
+    Weights have shape (1, n), or (C, n) if each column has its own.
     """
-    # Not by BLAS, whose threads take a millisecond to wake.
+    # einsum doesn't call BLAS, whose threads take a millisecond to wake up.
     return np.einsum("ki,ik->k" if len(weights) > 1 else "li,ik->k", weights, values)
 
 
@@ -41,14 +42,14 @@ class Target:
     Parameters
     ----------
     weights : ndarray of shape (1, n) or (M, n)
-        Weight of each row, for all problems or for each.
+        The weight of each row, common to all problems or separate for each.
     codes : ndarray of shape (n,)
         Integer classes; empty for soft targets.
     soft : ndarray of shape (n, K)
-        Distributions over classes, or for sigmoid losses the probability of each column's positive
-        class; empty for hard targets.
+        Distributions over classes; for sigmoid losses the probability of the positive class of each
+        column. Empty for hard targets.
     teacher : ndarray of shape (n, K)
-        The teacher's softened probabilities; empty unless distilled.
+        The teacher's probabilities at temperature T; empty without distillation.
     """
 
     weights: np.ndarray
@@ -68,7 +69,7 @@ class Target:
 
     @property
     def strata(self) -> np.ndarray | None:
-        """Integers (n,) by which rows can be sampled; None if rows have no single class."""
+        """The class of each row (n,) for stratified sampling; None if rows have no single class."""
         if self.codes.size:
             return self.codes
         if self.soft.shape[1] == 1 and ((self.soft == 0) | (self.soft == 1)).all():
@@ -76,7 +77,7 @@ class Target:
         return None
 
     def astype(self, dtype: np.dtype) -> "Target":
-        """Return the same targets as kernels read them, in a dtype."""
+        """Return the targets as read-only arrays for kernels, floats in a dtype."""
         return Target(
             weights=for_kernels(self.weights, dtype),
             codes=for_kernels(self.codes, np.intp),
@@ -94,7 +95,7 @@ class Target:
         )
 
     def columns(self, active: np.ndarray) -> "Target":
-        """Return the targets of some columns, a mask (C,); for a sigmoid loss each is a problem."""
+        """Return the targets of the columns in a mask (C,), each of which is a sigmoid problem."""
         return replace(
             self.problems(active),
             soft=for_kernels(self.soft[:, active] if self.soft.size else self.soft),
@@ -102,7 +103,7 @@ class Target:
         )
 
     def problems(self, active: np.ndarray) -> "Target":
-        """Return the weights of some problems, a mask (M,), with the same targets."""
+        """Return the same targets with the weights of the problems in a mask (M,)."""
         if self.weights.shape[0] == 1:
             return self
         return replace(self, weights=for_kernels(self.weights[active]))

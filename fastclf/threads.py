@@ -1,10 +1,11 @@
-"""The thread pool that runs kernels over chunks, and the limit on BLAS threads.
+"""The thread pool that runs kernels over chunks of rows, and the limit on BLAS threads.
 
-Results never depend on the number of threads: the work is cut into chunks by its size alone, each
-chunk writes to its own array, and the caller adds these in order.
+Results don't depend on the number of threads: the chunks depend on the size of the work alone, each
+chunk writes to an array of its own, and the caller adds these arrays in order.
 
-A thread that has finished its work stays awake for half a millisecond, waiting for more: waking it
-up takes as long as a pass over a small X. It waits in :mod:`fastclf.kernels.runtime.sharing`.
+A thread that has finished its work stays awake for half a millisecond in case there is more,
+because waking it up takes as long as a pass over a small X. It waits in
+:mod:`fastclf.kernels.runtime.sharing`.
 """
 
 import math
@@ -23,17 +24,17 @@ import numpy as np
 
 from fastclf.errors import InputError
 
-_SMALL = 1 << 15
-"""Nanoseconds of work, about, that a chunk has at least."""
+_MIN_CHUNK_WORK = 1 << 15
+"""Least work of a chunk, in nanoseconds."""
 
-_WORTH = 1 << 16
-"""Nanoseconds of work, about, from which on another thread pays, even if it must be woken up."""
+_MIN_HELPER_WORK = 1 << 16
+"""Least work per additional thread, in nanoseconds; then a thread pays even if it must wake up."""
 
-_PATIENCE = 2000
-"""How often an idle thread yields its processor before it sleeps: half a millisecond or so."""
+_YIELDS_BEFORE_SLEEP = 2000
+"""How often an idle thread yields its CPU before it sleeps; this takes about half a millisecond."""
 
-_PAUSE = 1.0
-"""Seconds without another try after a thread couldn't be started."""
+_RETRY_SECONDS = 1.0
+"""Seconds until the next try after a thread couldn't be started."""
 
 _MAX_CHUNKS = 64
 _END: Any = object()
@@ -44,10 +45,10 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _inside_pool = threading.local()
-_wanted: deque["_Job"] = deque()  # each job once for each helper that it still wants
+_requests: deque["_Job"] = deque()  # holds a job once for each thread that it still asks for
 _idle = 0  # threads of the pool without a job that are awake or being woken up
-_next_try = -math.inf  # time before which no thread is started
-_calls = np.zeros(1, np.int64)  # number of calls that asked for helpers
+_next_try = -math.inf  # no thread is started before this time
+_calls = np.zeros(1, np.int64)  # number of calls of _request_helpers
 
 
 def available_cpus() -> int:
@@ -58,7 +59,7 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads to use; None means every CPU that is available.
+    """Return the number of threads to use; None means one for each available CPU.
 
     Raises
     ------
@@ -75,18 +76,18 @@ def resolve_n_threads(n_threads: int | None) -> int:
 def chunks(
     n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
 ) -> list[tuple[int, int]]:
-    """Cut rows 0 to n into chunks that depend on n and the work in a row alone.
+    """Divide rows 0 to n into chunks, independently of the number of threads.
 
     Parameters
     ----------
     n : int
         Number of rows.
     work_per_row : float
-        Cost of a row, in nanoseconds or so.
+        Approximate work per row, in nanoseconds.
     most : int
-        Largest number of chunks, if each needs memory of its own.
+        Largest number of chunks; for kernels that need memory for each chunk.
     tile : int
-        Rows of a tile: all chunks but the last consist of whole tiles.
+        Number of rows of which the length of each chunk, except the last, is a multiple.
 
     Returns
     -------
@@ -102,13 +103,16 @@ def chunks(
     [(0, 128), (128, 256), (256, 300)]
     """
     tiles = -(-n // tile)
-    count = max(int(min(n * work_per_row // _SMALL, most, _MAX_CHUNKS, tiles)), 1)
+    count = max(int(min(n * work_per_row // _MIN_CHUNK_WORK, most, _MAX_CHUNKS, tiles)), 1)
     bounds = [min(tiles * i // count * tile, n) for i in range(count + 1)]
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
 class _Job:
-    """Work of several threads: each calls ``work``, the caller's thread with True."""
+    """Work for several threads: each calls ``work``, the caller's thread with True.
+
+    ``turns`` are the counters of the call, on which idle threads wait (see `sharing.new_turns`).
+    """
 
     def __init__(self, work: Callable[[bool], Any], turns: np.ndarray) -> None:
         self.work = work
@@ -116,7 +120,7 @@ class _Job:
         self.errors: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def help(self) -> None:
-        """Do the work as a helper, and put its error, or None, into ``errors``."""
+        """Call ``work(False)``, and put the exception that it raises, or None, into ``errors``."""
         error = None
         try:
             self.work(False)
@@ -131,17 +135,19 @@ def run(
     n_threads: int | None = None,
     work: float = math.inf,
 ) -> None:
-    """Call ``task(i)`` for i in range(count), on several threads if there are several calls.
+    """Call ``task(i)`` for i in range(count), on several threads.
 
-    The caller's thread takes part. After all threads have stopped, the first exception is raised.
+    The caller's thread is one of them. After an exception no further call is started, and it is
+    raised once all threads have stopped.
 
     Parameters
     ----------
     task : callable
     count : int
     n_threads : int, optional
+        Largest number of threads; by default the number of CPUs.
     work : float
-        Cost of all calls, about, in nanoseconds; it limits the number of threads.
+        Approximate work of all calls, in nanoseconds; small work gets fewer threads.
     """
     workers = _workers(count, n_threads, work)
     if workers == 1:
@@ -166,36 +172,39 @@ def run(
     job = _Job(take_part, sharing.new_turns())
     started = 0
     try:
-        _ask(job, workers - 1)
+        _request_helpers(job, workers - 1)
         take_part(True)
     finally:
         started = workers - 1 - _withdraw(job)
-        sharing.until_gone(job.turns, started, _PATIENCE)
+        sharing.until_gone(job.turns, started, _YIELDS_BEFORE_SLEEP)
         errors = [job.errors.get() for _ in range(started)]
     for error in errors:
         if error is not None:
             raise error
 
 
-def share(
+def run_pieces(
     work_on: Callable[[np.ndarray, bool], Any],
     pieces: int,
     n_threads: int | None = None,
     work: float = math.inf,
 ) -> None:
-    """Call a compiled function on several threads, which share the pieces of its work.
+    """Call a compiled function on several threads, which divide the pieces of its work.
 
-    The function takes pieces by :mod:`fastclf.kernels.runtime.sharing`, so no thread needs Python's
-    lock between two pieces. The exception of any thread is raised.
+    The function gets the number of its next piece from :mod:`fastclf.kernels.runtime.sharing`, so
+    that no thread needs the GIL between two pieces. An exception of any thread is raised.
 
     Parameters
     ----------
     work_on : callable
-        Takes the counters of the call, and whether the thread is the caller's own.
+        ``work_on(turns, leads)`` works on pieces until none is left; ``turns`` are the counters of
+        the call, and ``leads`` is True in the caller's thread.
     pieces : int
+        Number of pieces.
     n_threads : int, optional
+        Largest number of threads; by default the number of CPUs.
     work : float
-        Cost of all pieces, about, in nanoseconds; it limits the number of threads.
+        Approximate work of all pieces, in nanoseconds; small work gets fewer threads.
     """
     turns = _sharing().new_turns()
     workers = _workers(pieces, n_threads, work)
@@ -204,7 +213,7 @@ def share(
         return
     job = _Job(lambda leads: work_on(turns, leads), turns)
     try:
-        _ask(job, workers - 1)
+        _request_helpers(job, workers - 1)
         work_on(turns, True)
     finally:
         _withdraw(job)
@@ -216,53 +225,54 @@ def share(
 
 def _workers(count: int, n_threads: int | None, work: float) -> int:
     workers = min(resolve_n_threads(n_threads), count)
-    if work < (workers - 1) * _WORTH:
-        workers = 1 + int(work // _WORTH)
+    if work < (workers - 1) * _MIN_HELPER_WORK:
+        workers = 1 + int(work // _MIN_HELPER_WORK)
     return 1 if getattr(_inside_pool, "yes", False) else max(workers, 1)
 
 
-def _ask(job: _Job, helpers: int) -> None:
-    # Idle threads come at once; others are woken up or started. If no thread can be started, as at
-    # the end of the interpreter or at a limit of the system, the caller works alone.
+def _request_helpers(job: _Job, helpers: int) -> None:
+    # Idle threads that are awake take the job at once; further threads are woken up or started. If
+    # none can be started, because the interpreter ends or the system limits threads, the caller
+    # works alone.
     global _idle, _next_try
     with _lock:
-        _wanted.extend([job] * helpers)
-        missing = max(len(_wanted) - _idle, 0)
+        _requests.extend([job] * helpers)
+        missing = max(len(_requests) - _idle, 0)
         if missing and time.monotonic() < _next_try:
             missing = 0
         _idle += missing
         _calls[0] += 1
     for woken in range(missing):
-        call = _Call()
+        call = _Wakeup()
         try:
-            _get_pool(helpers).submit(_help, call)
+            _get_pool(helpers).submit(_serve_jobs, call)
         except (RuntimeError, MemoryError):
             _give_up_pool()
             with _lock:
-                # Another thread of the pool may have answered the call whose thread didn't start.
+                # A thread that was already running may have taken this wake-up.
                 _idle -= missing - woken - call.is_taken
                 call.is_taken = True
-                _next_try = time.monotonic() + _PAUSE
+                _next_try = time.monotonic() + _RETRY_SECONDS
             return
 
 
 def _withdraw(job: _Job) -> int:
-    # Return how many helpers didn't come, because they are asleep or busy.
+    # Remove the open requests of a job, and return how many there were.
     with _lock:
-        late = _wanted.count(job)
+        late = _requests.count(job)
         for _ in range(late):
-            _wanted.remove(job)
+            _requests.remove(job)
     return late
 
 
-class _Call:
-    """A request for a thread of the pool, which one thread answers."""
+class _Wakeup:
+    """A wake-up of a thread of the pool; only one thread may take it."""
 
     is_taken = False
 
 
-def _help(call: _Call) -> None:
-    # Run by a thread of the pool: help while there are jobs, wait awake, then go back to sleep.
+def _serve_jobs(call: _Wakeup) -> None:
+    # Runs in a thread of the pool: work while there are requests, then wait awake, then sleep.
     global _idle
     with _lock:
         if call.is_taken:
@@ -273,7 +283,7 @@ def _help(call: _Call) -> None:
     while True:
         turns = sharing.new_turns()
         with _lock:
-            job = _wanted.popleft() if _wanted else None
+            job = _requests.popleft() if _requests else None
             last = int(_calls[0])
             _idle -= job is not None
         if job is not None:
@@ -282,31 +292,31 @@ def _help(call: _Call) -> None:
             del job
             with _lock:
                 _idle += 1
-                last = int(_calls[0]) - bool(_wanted)
-        if not sharing.rest(turns, _calls, last, _PATIENCE):
+                last = int(_calls[0]) - bool(_requests)
+        if not sharing.rest(turns, _calls, last, _YIELDS_BEFORE_SLEEP):
             with _lock:
-                if not _wanted:
+                if not _requests:
                     _idle -= 1
                     return
 
 
 def _sharing() -> Any:
-    from fastclf.kernels.runtime import sharing  # loading Numba takes long
+    from fastclf.kernels.runtime import sharing  # here, because importing Numba takes long
 
     return sharing
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items while a thread makes the next one.
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items while a thread computes the next one.
 
     Parameters
     ----------
     items : iterable
-        One thread at a time asks it for items. It is closed when the caller stops.
+        Its iterator is used by one thread at a time, and closed when the caller stops.
 
     Examples
     --------
-    >>> list(ahead(range(3)))
+    >>> list(prefetch(range(3)))
     [0, 1, 2]
     """
     iterator = iter(items)
@@ -338,7 +348,7 @@ def _get_pool(size: int) -> ThreadPoolExecutor:
 
 
 def _give_up_pool() -> None:
-    # Its threads end after their current jobs.
+    # The threads of the pool end after their current jobs.
     global _pool
     with _lock:
         pool, _pool = _pool, None
@@ -347,12 +357,12 @@ def _give_up_pool() -> None:
 
 
 def _forget_pool() -> None:
-    # A forked child has the pool's variables, but none of its threads.
+    # A forked child process has copies of these variables, but not the threads.
     global _pool, _lock, _idle, _next_try
     _pool = None
     _next_try = -math.inf
     _lock = threading.Lock()
-    _wanted.clear()
+    _requests.clear()
     _idle = 0
 
 
@@ -361,7 +371,7 @@ if hasattr(os, "register_at_fork"):
 
 
 _blas_users = 0
-_blas_before: list[int] = []  # number of threads of each library before the limit
+_blas_before: list[int] = []  # number of threads of each library before the first user's limit
 
 
 @cache
@@ -379,8 +389,8 @@ def _limit_blas(limits: list[int]) -> None:
 
 
 def _release_blas() -> None:
-    # Since 3.8, threadpoolctl ignores limits of OpenBLAS by other threads than the first that set
-    # one. Here the last user restores the limit, and that may be another thread.
+    # Since 3.8, threadpoolctl lets only the first thread that set a limit of OpenBLAS change it.
+    # Here the last user restores the limit, and may run in another thread.
     import threadpoolctl
 
     clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
@@ -390,7 +400,7 @@ def _release_blas() -> None:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Limit BLAS to one thread, process-wide, until the last of the nested users leaves."""
+    """Limit BLAS to one thread in the whole process, until the last concurrent user leaves."""
     global _blas_users, _blas_before
     with _lock:
         if _blas_users == 0:

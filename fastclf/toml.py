@@ -1,7 +1,7 @@
-"""TOML files read into strict pydantic tables; each mistake becomes one line.
+"""Reading TOML files into strict pydantic tables, with error messages of one line.
 
-Recipes and dataset cards share this: a message names the file, the line, the key and, where there
-is one, the nearest right key or value. It is on the floor of ``errors.py``: it knows no table.
+Recipes and dataset cards are read by this module. A message names the file, the line, the key and,
+if there is a similar one, the right key or value. The module doesn't know any particular table.
 """
 
 import json
@@ -20,7 +20,7 @@ from fastclf.errors import ConfigError, FastclfError, nearest
 
 
 class Table(BaseModel):
-    """A TOML table: frozen, strictly typed, without unknown keys, its numbers finite."""
+    """A TOML table: frozen, strictly typed, without unknown keys, and with finite numbers."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -34,61 +34,61 @@ class Table(BaseModel):
 TableT = TypeVar("TableT", bound=Table)
 Key = tuple[str | int, ...]
 
-_TAGS = ("kind", "name")  # by which the members of a union of tables are told apart
+_TAGS = ("kind", "name")  # keys whose value selects a member of a union of tables
 
 
 AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-"""For a tuple that is one of several kinds of value: pydantic before 2.11 refuses lists for it."""
+"""Lets a list be given for a tuple in a union of types, where pydantic before 2.11 refuses it."""
 
 
-def filled_in(key: str, value: str) -> BeforeValidator:
-    """Return a validator that sets the tag ``key`` of a union of tables where it is left out."""
+def with_default_tag(key: str, value: str) -> BeforeValidator:
+    """Return a validator that gives the tag ``key`` of a union of tables a default value."""
     return BeforeValidator(
         lambda table: {key: value, **table} if isinstance(table, dict) else table
     )
 
 
 def mistake(key: str, text: str) -> PydanticCustomError:
-    """Return the error that a check of a table raises about a dotted key, ``text`` being whole."""
+    """Return the exception for a validator to raise about a dotted key; ``text`` is the message."""
     return PydanticCustomError("mistake", "{text}", {"text": text, "key": key.split(".")})
 
 
 def to_toml(table: Table) -> str:
-    """Return a table with all its defaults as TOML; reading that gives an equal table.
+    """Return a table with all its defaults as TOML, from which an equal table can be read.
 
-    A key that is None is left out: TOML has no null, and absence means the same.
+    Keys with the value None are left out, because TOML has no null and None is their default.
 
     Raises
     ------
     ConfigError
-        If a value, such as a path, holds bytes that aren't text: TOML can't hold it.
+        If a value, such as a path, holds bytes that aren't text in the locale's encoding.
     """
     values = table.model_dump(mode="json", exclude_none=True)
     for key, leaf in _leaves(values):
         if isinstance(leaf, str) and re.search("[\ud800-\udfff]", leaf):
             raise ConfigError(
                 f"{'.'.join(map(str, key))} = {ascii(leaf)}: isn't text in the encoding of this "
-                "locale; rename it, or set PYTHONUTF8=1"
+                "locale; rename the file, or set PYTHONUTF8=1"
             )
     return tomlkit.dumps(values)
 
 
 @dataclass(frozen=True)
 class Document:
-    """The values of a TOML file, with what is needed to say where each came from.
+    """The values of a TOML file, and the text and overrides that they come from.
 
     Attributes
     ----------
     path : Path
         The file.
     error : type of FastclfError
-        What its mistakes are raised as.
+        The class of the exceptions about this file.
     text : str
-        The file's text, in which lines are looked up.
+        The text of the file, in which line numbers are looked up.
     values : dict
-        The parsed values, overrides included.
+        The parsed values, including the overrides.
     overrides : mapping of str to str
-        Dotted key to the assignment that set it.
+        The assignment of each dotted key that was overridden.
     """
 
     path: Path
@@ -123,8 +123,8 @@ class Document:
     def override(self, assignment: str) -> "Document":
         """Return a copy with ``"a.b=value"`` applied.
 
-        The value is TOML (``3``, ``0.5``, ``true``, ``["a", "b"]``); what isn't is taken as a
-        string, so that words need no quotes.
+        The value is TOML (``3``, ``0.5``, ``true``, ``["a", "b"]``). Text that isn't valid TOML is
+        taken as a string, so that words need no quotes.
         """
         assignment = assignment.replace("\n", " ")  # every error is one line
         dotted, equals, text = (part.strip() for part in assignment.partition("="))
@@ -152,35 +152,38 @@ class Document:
         return replace(self, values=values, overrides={**self.overrides, dotted: assignment})
 
     def parse(self, model: type[TableT]) -> TableT:
-        """Return the values as a ``model``; relative paths start at the file's folder."""
+        """Return the values as a ``model``; relative paths are relative to the file's folder."""
         try:
             return model.model_validate(self.values, context={"folder": self.path.parent})
         except ValidationError as problems:
             raise self.error(self._describe(problems.errors(), model)) from None
 
     def _describe(self, problems: list[ErrorDetails], model: type[Table]) -> str:
-        # A misspelt key comes first, because the right one is then reported as missing; else the
-        # deepest, because each member of a union reports what it expected.
+        # One problem is reported. An unknown key comes first: if it is misspelt, pydantic also
+        # reports the right key as missing. Else the deepest key; for a union pydantic reports a
+        # problem of each member, and all those of the same key are joined.
         keyed = [(problem["type"] == "extra_forbidden", self._key(problem)) for problem in problems]
-        first = max(keyed, key=lambda item: (item[0], len(item[1])))
-        told = [problem for problem, item in zip(problems, keyed, strict=True) if item == first]
-        key = first[1]
+        chosen = max(keyed, key=lambda item: (item[0], len(item[1])))
+        reported = [
+            problem for problem, item in zip(problems, keyed, strict=True) if item == chosen
+        ]
+        first, key = reported[0], chosen[1]
         dotted = ".".join(map(str, key))
-        if told[0]["type"] == "extra_forbidden":
-            message = f"unknown key {dotted}{_right_keys(model, told[0]['loc'])}"
-        elif told[0]["type"] == "missing":
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key {dotted}{_right_keys(model, first['loc'])}"
+        elif first["type"] == "missing":
             message = f"{dotted} is missing"
-        elif told[0]["type"] == "mistake":
-            message = told[0]["msg"]
+        elif first["type"] == "mistake":
+            message = first["msg"]
         else:
-            expected = " or ".join(dict.fromkeys(map(_expectation, told)))
+            expected = " or ".join(dict.fromkeys(map(_expectation, reported)))
             value = self._value(key)
-            right = [word for problem in told for word in _choices(problem)]
+            right = [word for problem in reported for word in _choices(problem)]
             message = f"{dotted} = {_shown(value)}: must {expected}{nearest(str(value), right)}"
         return f"{self._place(key)}: {message}"
 
     def _key(self, problem: ErrorDetails) -> Key:
-        """Return the key that a problem is about, without pydantic's names of union members."""
+        """Return the key of a problem: pydantic's location without the names of union members."""
         if "key" in problem.get("ctx", {}):
             return tuple(problem["ctx"]["key"])
         location = problem["loc"]
@@ -204,7 +207,7 @@ class Document:
         return value
 
     def _place(self, key: Key) -> str:
-        """Return where a key was set, or else its table: an assignment, or the file and line."""
+        """Return where a key was set: an assignment, or file and line; else where its table was."""
         places = [(dotted, f"--set {text}") for dotted, text in self.overrides.items()]
         places += [
             (dotted, f"{self.path}:{number}")
@@ -224,7 +227,7 @@ def _not_utf8(path: Path, error: type[FastclfError]) -> FastclfError:
 
 
 def _leaves(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """Yield all values in tables and lists, with their keys."""
+    """Yield all values in nested tables and lists, with their keys."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _leaves(inner, (*key, name))
@@ -236,7 +239,7 @@ def _leaves(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
 
 
 def _too_large(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
-    """Yield the keys of integers that are too large for a float, and what is wrong, in words."""
+    """Yield the keys of integers that are too large for a float, each with an error message."""
     for place, leaf in _leaves(value, key):
         if isinstance(leaf, int) and leaf.bit_length() > 1023:
             dotted = ".".join(map(str, place))
@@ -246,7 +249,8 @@ def _too_large(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
 def _lines(text: str) -> Iterator[tuple[str, int]]:
     """Yield dotted keys and table names with their line numbers.
 
-    A search by lines, not a parser: the keys of inline tables are found at the table's line.
+    The text is searched line by line and not parsed, so keys of inline tables aren't found;
+    their errors name the line of the table.
     """
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -263,13 +267,13 @@ def _bare(dotted: str) -> str:
 
 
 def _right_keys(model: type[Table], location: Key) -> str:
-    """Return the hint for an unknown key: the nearest right one, and all that its table has."""
+    """Return the hint for an unknown key: a similar key, and all keys of its table."""
     tables = members = [model]
     for part in location[:-1]:
         fields = tables[0].model_fields
         if len(tables) == 1 and part in fields:
             tables = members = tables_in(fields[str(part)].annotation)
-        else:  # pydantic puts the tag of the chosen member of a union into the location
+        else:  # in a union, pydantic's location holds the tag of the chosen member
             tables = [table for table in members if part in _tags(table)]
     right = list(tables[0].model_fields)
     wrong = str(location[-1])
@@ -285,13 +289,13 @@ def _right_keys(model: type[Table], location: Key) -> str:
 
 
 def tables_in(annotation: Any) -> list[type[Table]]:
-    """Return the table classes of an annotation: a table, or a union with tables."""
+    """Return the table classes in an annotation: the table itself, or the members of a union."""
     members = get_args(annotation) or (annotation,)
     return [kind for kind in members if isinstance(kind, type) and issubclass(kind, Table)]
 
 
 def _tags(table: type[Table]) -> tuple[str, ...]:
-    """Return what a member of a union is chosen by: the values of its field kind or name."""
+    """Return the tags that select a member of a union: the values of its field kind or name."""
     kinds = [table.model_fields[tag].annotation for tag in _TAGS if tag in table.model_fields]
     literals = [get_args(kind) for kind in kinds if get_origin(kind) is Literal]
     return literals[0] if literals else ()
@@ -305,7 +309,7 @@ def _dotted_keys(model: type[Table]) -> Iterator[str]:
 
 
 def _expectation(problem: ErrorDetails) -> str:
-    """Return what follows "must", from pydantic's "Input should ...", "String should ..."."""
+    """Return the text after "must", from pydantic's "Input should ...", "String should ..."."""
     if problem["type"] == "union_tag_invalid":
         return f"be one of {problem['ctx']['expected_tags']}"
     if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:

@@ -33,7 +33,9 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-threads._WORTH = 1  # so that small data goes to several threads, too: no bit depends on it
+threads._MIN_HELPER_WORK = (
+    1  # so that small data goes to several threads, too: no bit depends on it
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

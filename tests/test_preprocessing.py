@@ -98,7 +98,8 @@ def test_blocks_of_columns_do_not_show(monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
     table = Table({f"x{i}": Numbers(rng.normal(i, 1 + i, 30)) for i in range(7)})
     whole = fit_encoder(table, scale="standard")
-    monkeypatch.setattr(fitting, "_BLOCK", 3)
+    monkeypatch.setattr(fitting, "_MIN_COLUMNS", 3)
+    monkeypatch.setattr(fitting, "_BLOCK_VALUES", 1)
     assert fit_encoder(table, scale="standard") == whole
 
 
@@ -269,7 +270,7 @@ def test_a_model_without_encoder_takes_tables_by_its_names():
     table = Table({"b": Numbers(np.array([1.0])), "a": Numbers(np.array([2.0]))})
     assert model.decision_function(table).tolist() == [12.0]
     nameless = LinearModel(model.theta, "binary", np.arange(2))
-    with pytest.raises(InputError, match="names of its features"):
+    with pytest.raises(InputError, match="no names of features"):
         nameless.predict(table)
 
 

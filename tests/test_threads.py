@@ -69,7 +69,7 @@ def test_all_threads_take_part():
 
 
 def test_no_more_threads_than_the_work_is_worth(monkeypatch):
-    monkeypatch.setattr(threads, "_WORTH", 1000)
+    monkeypatch.setattr(threads, "_MIN_HELPER_WORK", 1000)
     seen = set()
     threads.run(lambda i: seen.add(threading.get_ident()), 10, n_threads=4, work=999)
     assert seen == {threading.get_ident()}
@@ -199,18 +199,18 @@ def pieces_of(count, piece):
 def test_every_piece_is_taken_once(count, n_threads, cpus):
     for _ in range(20):
         done = []
-        threads.share(pieces_of(count, done.append), count, n_threads)
+        threads.run_pieces(pieces_of(count, done.append), count, n_threads)
         assert sorted(done) == list(range(count))
 
 
 def test_all_threads_take_pieces():
     meeting = threading.Barrier(3, timeout=30)
-    threads.share(pieces_of(3, lambda i: meeting.wait()), 3, n_threads=3)
+    threads.run_pieces(pieces_of(3, lambda i: meeting.wait()), 3, n_threads=3)
 
 
 def test_no_piece_waits_for_a_thread_that_is_late(busy_pool):
     done = []
-    threads.share(pieces_of(5, done.append), 5, n_threads=2)
+    threads.run_pieces(pieces_of(5, done.append), 5, n_threads=2)
     assert done == list(range(5)) and not busy_pool.is_set()
 
 
@@ -220,7 +220,7 @@ def test_an_exception_of_the_caller_is_raised(cpus):
             raise Oops
 
     with pytest.raises(Oops):
-        threads.share(fails, 5)
+        threads.run_pieces(fails, 5)
     test_every_piece_is_taken_once(5, None, cpus)
 
 
@@ -234,7 +234,7 @@ def test_an_exception_of_a_helper_is_raised():
             raise Oops
 
     with pytest.raises(Oops):
-        threads.share(pieces_of(2, piece), 2, n_threads=2)
+        threads.run_pieces(pieces_of(2, piece), 2, n_threads=2)
     test_all_threads_take_pieces()
 
 
@@ -245,7 +245,7 @@ def test_many_callers_share_at_once(cpus):
         def piece(i):
             sums[i] = caller * i
 
-        threads.share(pieces_of(50, piece), 50)
+        threads.run_pieces(pieces_of(50, piece), 50)
         return sums.sum()
 
     with ThreadPoolExecutor(8) as callers:
@@ -258,7 +258,7 @@ def test_idle_threads_go_to_sleep_and_wake_up_again():
         deadline = time.monotonic() + 30
         while threads._idle and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert threads._idle == 0 and not threads._wanted
+        assert threads._idle == 0 and not threads._requests
 
 
 @pytest.mark.parametrize("n_threads", [0, -1, 1.5, "2", True, [1]])
@@ -482,7 +482,7 @@ def test_where_threads_cannot_be_started_fewer_do_the_work(started, fresh_pool, 
     monkeypatch.setattr(threading.Thread, "start", starting_only(started))
     for _ in range(3):
         assert len(helpers()) <= started + 1
-    assert not threads._wanted
+    assert not threads._requests
     until_idle()
     # Later they can, and are asked for again.
     monkeypatch.setattr(threading.Thread, "start", START)
@@ -494,9 +494,9 @@ def test_where_threads_cannot_be_started_fewer_do_the_work(started, fresh_pool, 
 def test_after_the_interpreter_began_to_shut_down(fresh_pool, monkeypatch):
     monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)
     assert helpers() == {threading.current_thread().name}
-    assert list(threads.ahead(range(5))) == [0, 1, 2, 3, 4]
+    assert list(threads.prefetch(range(5))) == [0, 1, 2, 3, 4]
     assert list(in_order(abs, [1, -2, 3], 2)) == [1, 2, 3]
-    assert not threads._wanted and threads._idle == 0
+    assert not threads._requests and threads._idle == 0
 
 
 def test_a_fit_without_threads_has_the_same_bits(fresh_pool, monkeypatch):

@@ -1,7 +1,7 @@
-"""The recipe of a training run: one strict schema, TOML in, resolved TOML out.
+"""The schema of recipes, which are read from TOML and written with all keys resolved.
 
-Every default that the estimators and solvers have is read from their signatures, so that a recipe
-and the Python API can't drift apart.
+The defaults of estimators and solvers are read from their signatures, so that a recipe and the
+Python API always have the same defaults.
 """
 
 from fastclf.config.calibrate import CalibrateTable

@@ -1,4 +1,4 @@
-"""The table of a recipe that says what rows decide that a model isn't fitted to."""
+"""The table of a recipe about calibration on held-out rows."""
 
 from typing import Literal
 
@@ -7,17 +7,18 @@ from fastclf.toml import Table
 
 
 class CalibrateTable(Table):
-    """``[calibrate]``: decide on rows that are split off from training what a fit can't tell.
+    """``[calibrate]``: choose the temperature and thresholds on held-out training rows.
 
     Attributes
     ----------
     validation_fraction : float
-        The part of the training rows that is split off.
+        The share of the training rows that is held out for calibration.
     temperature : bool
-        Whether logits are divided by the temperature that makes probabilities right as often as
-        they say; it is stored in the model file.
+        Whether logits are divided by the temperature with the least log-loss on these rows, so that
+        probabilities match frequencies; it is stored in the model file.
     thresholds : {"none", "f1"}
-        With several labels a row: whether a label's threshold is the one with the highest F1.
+        With several labels per row: "f1" sets the threshold of each label to the one with the
+        highest F1 on these rows.
     """
 
     validation_fraction: Fraction = 0.2

@@ -1,21 +1,22 @@
-"""The table of a recipe that says how often a run keeps where its fit stands."""
+"""The table of a recipe about checkpoints."""
 
 from fastclf.config.fields import AtLeast0, Count
 from fastclf.toml import Table
 
 
 class CheckpointTable(Table):
-    """``[checkpoint]``: how often a run keeps where its fit stands, to go on from there.
+    """``[checkpoint]``: how often the state of the fit is saved, from which a run can resume.
 
     Attributes
     ----------
     every_seconds : float
-        After how many seconds a checkpoint is written, at the next iteration or slice of an epoch;
-        later where that would take more than a fiftieth of the time. 0 writes one after each.
+        Seconds between checkpoints. One is written after the next iteration or slice of an epoch,
+        and later if writing would take more than 2 % of the run's time. 0 writes one after each
+        iteration or slice.
     every_epochs : int, optional
-        After how many epochs or iterations one is written in any case.
+        Number of epochs or iterations after which one is written in any case.
     keep : int
-        How many of the last checkpoints are kept; the best one is, too.
+        Number of latest checkpoints that are kept, besides the best one.
     """
 
     every_seconds: AtLeast0 = 10.0

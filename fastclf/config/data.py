@@ -1,4 +1,4 @@
-"""The table of a recipe that says which data, how they are read, and how they are prepared."""
+"""The table of a recipe about the data: which data, how they are read and preprocessed."""
 
 from typing import Annotated, Literal
 
@@ -10,50 +10,50 @@ from fastclf.toml import mistake
 
 
 class DataTable(FileOptions):
-    """``[data]``: which data, how they are read, and how they are prepared.
+    """``[data]``: which data, how they are read, and how they are preprocessed.
 
-    The keys that say how a file is read are those of `fastclf.data.FileOptions`; they go with
-    ``path``, and the others with every kind of data.
+    The keys of `fastclf.data.FileOptions` say how the file ``path`` is read; they can't be used
+    with ``card`` or ``name``.
 
     Attributes
     ----------
     card : str, optional
-        Path of a dataset card. Either this, ``name`` or ``path``. Relative paths start at the
-        recipe's folder.
+        Path of a dataset card. Either this, ``name`` or ``path``. Relative paths are relative to
+        the recipe's folder.
     name : str, optional
-        A data set of scikit-learn's: one that comes with it, one that it fetches (covtype,
-        20newsgroups_vectorized, rcv1, kddcup99), or one of OpenML's like openml:credit-g or
-        openml:31.
+        A data set that scikit-learn includes or fetches (covtype, 20newsgroups_vectorized, rcv1,
+        kddcup99), or one of OpenML, such as openml:credit-g or openml:31.
     path : str, optional
         A data file, or a folder of Parquet files.
     data_home : str, optional
-        With ``name``: the folder where fetched data are kept; by default scikit-learn's.
+        With ``name``: the folder of fetched data; by default that of scikit-learn.
     download : bool
-        With ``name``: whether data are fetched that aren't there.
+        With ``name``: whether missing data are downloaded.
     classes : tuple of str or int, optional
         The classes to keep; by default all.
     ignore_index : str or int, optional
-        A label whose rows are left out, such as -100 or "unknown": they count neither in the fit
-        nor in the figures, and it is no class.
+        A label, such as -100 or "unknown", that isn't a class. Its rows are left out of the fit and
+        of the metrics.
     test_size : float
-        The part of the rows that is held out; 0 for none.
+        The share of the rows that becomes test rows; 0 for none.
     stratify : bool
         Whether each class, or each of several labels, is split in the same proportion.
     scale : {"auto", "standard", "minmax", "none"}
         How columns are scaled; see `fastclf.data.scaling`.
     impute : {"mean", "median", "most_frequent", "zero", "none"}
-        What a missing value in a table is taken for; "none" makes it an error.
+        How missing values in a table are replaced; "none" makes them an error.
     min_frequency : int or float
-        Categories in fewer rows than that, or in a smaller part of them, are one feature together.
+        Categories with fewer rows than this, or a smaller share of the rows, are grouped into one
+        feature.
     dates : {"categories", "parts"}
-        What columns of dates and time stamps become, in text such as 2024-02-29 or
-        2024-02-29T12:30:00: a category for each value; or numbers: year, month, weekday (0 for
-        Monday), hour where there are times, and days since 1970.
+        How dates and time stamps, such as 2024-02-29 or 2024-02-29T12:30:00, are encoded:
+        "categories" makes each value a category; "parts" makes numbers of year, month, weekday (0
+        for Monday), hour if there are times, and days since 1970.
     dtype : {"float32", "float64"}
-        In what precision the model is fitted.
+        The precision in which the model is fitted.
     stream : bool
-        With ``path`` and ``test_path``: read the rows to train on anew in each pass, because they
-        don't fit into memory.
+        With ``path`` and ``test_path``: read the training rows from the file again in each pass,
+        for data that don't fit into memory.
     """
 
     card: FilePath | None = None
@@ -79,11 +79,17 @@ class DataTable(FileOptions):
         if self.path is None or self.test_path is None:
             raise mistake(
                 "data.stream",
-                "data.stream: rows that aren't in memory can't be split; name a file to train on "
-                "with data.path, and one to test on with data.test_path",
+                "data.stream: streamed rows can't be split; set data.path to a file of training "
+                "rows, and data.test_path to a file of test rows",
             )
-        whole = ("classes", "ignore_index", "target_path", "label_separator", "missing_target")
-        for key in whole:
+        in_memory_only = (
+            "classes",
+            "ignore_index",
+            "target_path",
+            "label_separator",
+            "missing_target",
+        )
+        for key in in_memory_only:
             if getattr(self, key) != DataTable.model_fields[key].default:
                 raise mistake(
                     f"data.{key}",
@@ -115,17 +121,19 @@ class DataTable(FileOptions):
             )
         if self.name is None and (self.data_home is not None or not self.download):
             key = "data_home" if self.data_home is not None else "download"
-            raise mistake(f"data.{key}", f"data.{key} goes with data.name, and there is none")
+            raise mistake(f"data.{key}", f"data.{key} needs data.name, which isn't set")
         if self.ignore_index is not None and self.classes is not None:
             raise mistake(
                 "data.ignore_index",
-                "data.ignore_index and data.classes both say which rows are left out; keep one",
+                "data.ignore_index and data.classes both choose the rows to leave out; keep one",
             )
         if self.path is None:
             for key, info in FileOptions.model_fields.items():
                 if getattr(self, key) != info.default:
-                    said = "the card says" if self.card else "it is known"
+                    reason = "a card says how to read its data" if self.card else "it is no file"
+                    other = "data.card" if self.card else "data.name"
                     raise mistake(
-                        f"data.{key}", f"data.{key} goes with data.path; here {said} how to read"
+                        f"data.{key}",
+                        f"data.{key} needs data.path and can't be used with {other}: {reason}",
                     )
         return self

@@ -1,4 +1,4 @@
-"""The table of a recipe that says who teaches a student, and how."""
+"""The table of a recipe about distillation from a teacher."""
 
 import importlib
 import inspect
@@ -13,7 +13,7 @@ from fastclf.errors import nearest
 from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.toml import AS_TUPLE, Table, mistake
 
-# Named by module, because importing all of them takes longer than most runs.
+# Module and class of each teacher; importing all of the modules takes longer than most runs.
 TEACHERS = {
     "gradient_boosting": ("sklearn.ensemble", "HistGradientBoostingClassifier"),
     "knn": ("sklearn.neighbors", "KNeighborsClassifier"),
@@ -40,33 +40,33 @@ def _known_teacher(name: str) -> str:
 
 
 class DistillTable(Table):
-    """``[distill]``: fit to what a teacher says of the rows.
+    """``[distill]``: fit to the outputs of a teacher.
 
-    The teacher is exactly one of a scikit-learn classifier that is trained in the run, a file,
-    columns of the data, and an earlier run.
+    There is exactly one teacher: scikit-learn classifiers that are trained in the run, a file,
+    columns of the data, or an earlier run.
 
     Attributes
     ----------
     teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
         A scikit-learn classifier, or a list of several, whose probabilities are averaged.
     teacher_params : table
-        What its constructor takes; of several a table for each by its name.
+        The parameters of its constructor; with several teachers, a table for each by its name.
     cv : int, optional
-        So many folds: the student learns from what teachers say of rows that they weren't fitted
-        to. By default from what they say of their own rows.
+        Number of folds: the student learns from the outputs of teachers that were fitted to the
+        other folds. By default it learns from the outputs for the teacher's own training rows.
     teacher_file : str, optional
-        An NPZ file with one array, a row for each of the data's and a column for each class in
-        sorted order.
+        An NPZ file with one array, which has a row for each row of the data and a column for each
+        class in sorted order.
     teacher_columns : tuple of str, optional
         Columns of the data, one for each class in sorted order; they aren't features.
     teacher_run : str, optional
-        The directory of an earlier run, or a model file, that takes the same raw data.
+        The directory of an earlier run, or a model file, for the same raw data.
     teacher_kind : {"auto", "logits", "probabilities"}
-        What a file or columns hold; by default probabilities if each row sums to 1.
+        What the file or columns hold; by default probabilities if each row sums to 1, else logits.
     temperature : float
-        What logits are divided by, before the teacher and the student are compared.
+        The temperature by which the logits of teacher and student are divided in the loss.
     hard_weight : float
-        The weight of the labels: 0 is the teacher alone, 1 the labels alone.
+        The weight of the labels in the loss: 0 uses the teacher only, 1 the labels only.
     """
 
     teacher: (
@@ -89,13 +89,13 @@ class DistillTable(Table):
 
     @property
     def teacher_names(self) -> tuple[str, ...]:
-        """The names of scikit-learn's classifiers; none for another teacher."""
+        """The names of the scikit-learn classifiers; empty for other kinds of teachers."""
         if self.teacher is None:
             return ()
         return (self.teacher,) if isinstance(self.teacher, str) else self.teacher
 
     def params_of(self, name: str) -> dict[str, Any]:
-        """Return what the constructor of one of the teachers gets."""
+        """Return the parameters of the constructor of one of the teachers."""
         if isinstance(self.teacher, str):
             return self.teacher_params
         return self.teacher_params.get(name, {})
@@ -122,10 +122,10 @@ class DistillTable(Table):
         if self.teacher is None:
             if self.teacher_params:
                 raise mistake(
-                    "distill.teacher_params", "distill.teacher_params goes with distill.teacher"
+                    "distill.teacher_params", "distill.teacher_params needs distill.teacher"
                 )
             if self.cv is not None:
-                raise mistake("distill.cv", "distill.cv goes with distill.teacher")
+                raise mistake("distill.cv", "distill.cv needs distill.teacher")
             return self
         if len(set(self.teacher_names)) < len(self.teacher_names):
             raise mistake("distill.teacher", "distill.teacher names a classifier twice")

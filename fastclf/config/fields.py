@@ -1,4 +1,4 @@
-"""What the keys of all tables of a recipe have in common: kinds of numbers, and their defaults."""
+"""Types of numbers in the tables of recipes, and defaults that are read from signatures."""
 
 import inspect
 from typing import Annotated, Any
@@ -15,5 +15,5 @@ AtLeast0 = Annotated[float, Field(ge=0)]
 
 
 def default_of(owner: Any, parameter: str) -> Any:
-    """Return the default that ``owner`` gives to one of its constructor's parameters."""
+    """Return the default of a parameter of the constructor of ``owner``."""
     return inspect.signature(owner).parameters[parameter].default

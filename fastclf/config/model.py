@@ -1,4 +1,4 @@
-"""The table of a recipe that says which model: one class for each kind."""
+"""The table of a recipe about the model, with a class for each kind of model."""
 
 from typing import Annotated, Literal
 
@@ -11,21 +11,21 @@ from fastclf.toml import Table
 
 
 class ModelTable(Table):
-    """``[model]``: what every kind of linear classifier takes; names as in the estimators.
+    """``[model]``: the keys of every kind of linear classifier, named as in the estimators.
 
     Attributes
     ----------
     kind : {"auto", "logistic", "softmax", "multilabel"}
-        What is fitted: "logistic" for two classes, "softmax" for more, "multilabel" for any number
-        of labels a row; "auto" follows from the data.
+        The kind of model: "logistic" for two classes, "softmax" for more, "multilabel" for any
+        number of labels per row; "auto" chooses by the data.
     C : float
         Inverse strength of the penalty; inf for none.
     l1_ratio : float
-        The share of the L1 penalty.
+        The share of the L1 penalty, from 0 (L2 only) to 1 (L1 only).
     fit_intercept : bool
         Whether there is an intercept for each class or label.
     label_smoothing : float
-        The part of each target that is spread over all classes.
+        The share of each target that is spread evenly over all classes.
     """
 
     kind: str
@@ -36,18 +36,18 @@ class ModelTable(Table):
 
 
 class AutoModel(ModelTable):
-    """``[model]`` whose kind follows from the data."""
+    """``[model]`` whose kind is chosen by the data."""
 
     kind: Literal["auto"] = "auto"
 
 
 class SingleLabelModel(ModelTable):
-    """``[model]`` with one label a row: "logistic" for two classes, "softmax" for more.
+    """``[model]`` with one label per row: "logistic" for two classes, "softmax" for more.
 
     Attributes
     ----------
     class_weight : "balanced" or table, optional
-        The weight of each class by its name; "balanced" makes their totals equal.
+        The weight of each class by its name; "balanced" gives all classes the same total weight.
     """
 
     kind: Literal["logistic", "softmax"]
@@ -57,19 +57,19 @@ class SingleLabelModel(ModelTable):
 
 
 class MultiLabelModel(ModelTable):
-    """``[model]`` with any number of labels a row.
+    """``[model]`` with any number of labels per row.
 
     Attributes
     ----------
     threshold : float, list of float or table
-        A label is predicted where its probability is larger: one number, one for each label, or
-        a table of numbers by label, where those that aren't named have 0.5.
+        A label is predicted if its probability is larger: one number, a number for each label, or a
+        table of numbers by label, in which missing labels have 0.5.
     pos_weight : float, list of float, table or "balanced", optional
-        The weight of the rows that have a label: one number, one for each label, or a table of
-        numbers by label, where those that aren't named have 1; "balanced" makes it that of the
-        rows that don't.
+        The weight of rows that have a label, relative to rows that don't: one number, a number for
+        each label, or a table of numbers by label, in which missing labels have 1. "balanced" gives
+        both the same total weight.
     top_k : int, optional
-        Predict so many labels in each row, the most probable ones, whatever the threshold.
+        Predict this number of most probable labels in each row, instead of using the threshold.
     """
 
     kind: Literal["multilabel"]

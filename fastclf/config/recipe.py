@@ -1,4 +1,4 @@
-"""The whole recipe: its tables together, from TOML and as a JSON schema."""
+"""`Recipe`, which has all tables; it is read from TOML and described by a JSON schema."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ from fastclf.config.solver import (
 )
 from fastclf.errors import ConfigError
 from fastclf.schema import json_schema
-from fastclf.toml import Document, Table, filled_in, mistake
+from fastclf.toml import Document, Table, mistake, with_default_tag
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -41,14 +41,14 @@ def _fit_for_a_directory(name: str) -> str:
 
 
 class Recipe(Table):
-    """All that decides a training run.
+    """The complete description of a training run.
 
     Attributes
     ----------
     name : str
-        What the run is called; by default as its file.
+        The name of the run; by default that of the recipe's file.
     seed : int
-        Decides the split, the order of the rows and the teacher.
+        The seed of the split, of the order of rows and of the teacher.
     data, model, solver, early_stopping, distill, calibrate, checkpoint
         The tables.
     """
@@ -59,7 +59,7 @@ class Recipe(Table):
     model: Annotated[
         AutoModel | SingleLabelModel | MultiLabelModel,
         Field(discriminator="kind"),
-        filled_in("kind", "auto"),
+        with_default_tag("kind", "auto"),
     ] = AutoModel()
     solver: Annotated[
         AutoSolver
@@ -70,7 +70,7 @@ class Recipe(Table):
         | AdamSolver
         | AdamWSolver,
         Field(discriminator="name"),
-        filled_in("name", "auto"),
+        with_default_tag("name", "auto"),
     ] = AutoSolver()
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
@@ -88,8 +88,8 @@ class Recipe(Table):
         if self.model.l1_ratio > 0 and self.solver.name not in KNOW_L1:
             raise mistake(
                 "model.l1_ratio",
-                f"model.l1_ratio = {self.model.l1_ratio} is an L1 penalty, and solver.name is "
-                f'"{self.solver.name}", which knows none; set it to one of {", ".join(KNOW_L1)}, '
+                f"model.l1_ratio = {self.model.l1_ratio} is an L1 penalty, but solver.name is "
+                f'"{self.solver.name}", which has none; set it to one of {", ".join(KNOW_L1)}, '
                 "or model.l1_ratio to 0.0",
             )
         return self
@@ -113,43 +113,43 @@ class Recipe(Table):
         if self.distill and self.model.kind == "multilabel":
             raise mistake(
                 "distill",
-                '[distill] needs one label a row, and model.kind is "multilabel"; leave out one '
+                '[distill] needs one label per row, but model.kind is "multilabel"; leave out one '
                 "of the two",
             )
         tuned = self.calibrate is not None and self.calibrate.thresholds != "none"
         if tuned and self.model.kind in ("logistic", "softmax"):
             raise mistake(
                 "calibrate.thresholds",
-                f"calibrate.thresholds goes with several labels a row, and model.kind is "
+                f"calibrate.thresholds needs several labels per row, but model.kind is "
                 f'"{self.model.kind}"; leave it out',
             )
         if tuned and isinstance(self.model, MultiLabelModel) and self.model.top_k is not None:
             raise mistake(
                 "calibrate.thresholds",
-                "calibrate.thresholds and model.top_k both decide which labels are predicted; "
-                "leave out one of them",
+                "calibrate.thresholds and model.top_k both choose the predicted labels; leave out "
+                "one of them",
             )
         if self.distill and self.distill.teacher_columns and self.data.path is None:
             raise mistake(
                 "distill.teacher_columns",
-                "distill.teacher_columns are columns of a data file, so it goes with data.path",
+                "distill.teacher_columns names columns of a data file, so it needs data.path",
             )
         return self
 
     def with_kind(self, kind: str, layout: Mapping[str, str] | None = None) -> "Recipe":
-        """Return the recipe with what follows from the data.
+        """Return the recipe with the kind of model and the layout of text that the data showed.
 
         Parameters
         ----------
         kind : str
-            The kind of model, in place of "auto".
+            The kind of model, which replaces "auto".
         layout : mapping of str to str, optional
-            Keys of ``[data]`` that say how text is laid out, as was seen in it.
+            The keys ``delimiter`` and ``decimal`` of ``[data]``, as detected.
 
         Raises
         ------
         ConfigError
-            If another table doesn't go with it.
+            If another table can't be used with this kind of model.
         """
         values = self.model_dump()
         values["model"] |= {"kind": kind}
@@ -184,7 +184,7 @@ def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
 
 
 def recipe_schema() -> dict[str, Any]:
-    """Return the JSON schema of a recipe as it is written: its name may be that of the file."""
+    """Return the JSON schema of a recipe's file, in which ``name`` is optional."""
     schema = json_schema(Recipe)
     schema["required"].remove("name")
     return schema

@@ -1,4 +1,4 @@
-"""The tables of a recipe that say how the model is fitted: one class for each solver."""
+"""The tables of a recipe about the solver, with a class for each solver."""
 
 from typing import Literal
 
@@ -21,15 +21,16 @@ MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
 class SolverTable(Table):
-    """``[solver]``: what every solver takes.
+    """``[solver]``: the keys of every solver.
 
     Attributes
     ----------
     name : {"auto", "newton", "lbfgs", "proximal", "sgd", "adam", "adamw"}
-        The solver; "auto" is the exact one that is fastest for the data's shape.
+        The solver; "auto" is the exact solver that is fastest for the shape of the data.
     tol : float
-        An exact solver stops when no entry of the gradient is larger. A minibatch solver counts
-        epochs that improve the objective by less than this, relatively; 0 runs all epochs.
+        An exact solver stops when no entry of the gradient is larger. A minibatch solver stops
+        after ``patience`` epochs that each improve the objective by less, relative to its value; 0
+        runs all epochs.
     """
 
     name: str
@@ -37,19 +38,19 @@ class SolverTable(Table):
 
 
 class ExactSolver(SolverTable):
-    """``[solver]``: what every exact solver takes.
+    """``[solver]``: the keys of every exact solver.
 
     Attributes
     ----------
     max_iter : int
-        The most iterations.
+        Largest number of iterations.
     """
 
     max_iter: Count = default_of(LogisticRegression, "max_iter")
 
 
 class AutoSolver(ExactSolver):
-    """``[solver]`` left to fastclf."""
+    """``[solver]`` whose solver is chosen by the data."""
 
     name: Literal["auto"] = "auto"
 
@@ -60,9 +61,9 @@ class LBFGSSolver(ExactSolver):
     Attributes
     ----------
     memory : int
-        How many past steps the approximation of the Hessian uses.
+        Number of past steps that the approximation of the Hessian uses.
     sample : int
-        How many rows are solved first, for a start; 0 for none.
+        Size of the sample of rows on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["lbfgs"]
@@ -76,12 +77,12 @@ class NewtonSolver(ExactSolver):
     Attributes
     ----------
     whole : bool, optional
-        Whether a softmax has one whole Hessian, or a block of it for each class; by default whole
-        where there are few coefficients.
+        Whether the whole Hessian of a softmax is used, or only its diagonal block of each class; by
+        default the whole if there are few coefficients.
     memory : int
-        How many past steps mend the Hessian.
+        Number of past steps that correct the approximation of the Hessian.
     sample : int
-        How many rows are solved first, for a start; 0 for none.
+        Size of the sample of rows on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["newton"]
@@ -96,9 +97,9 @@ class ProximalSolver(ExactSolver):
     Attributes
     ----------
     memory : int
-        How many past steps the approximation of the Hessian uses.
+        Number of past steps that the approximation of the Hessian uses.
     sample : int
-        How many rows are solved first, for a start; 0 for none.
+        Size of the sample of rows on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["proximal"]
@@ -107,26 +108,26 @@ class ProximalSolver(ExactSolver):
 
 
 class MinibatchSolver(SolverTable):
-    """``[solver]``: what every minibatch rule takes; names as in `fastclf.solvers`.
+    """``[solver]``: the keys of every minibatch solver, named as in `fastclf.solvers`.
 
     Attributes
     ----------
     learning_rate : float, optional
-        The peak rate; by default one that suits the rule and the number of features.
+        The largest learning rate; the default depends on the solver and the number of features.
     batch_size : int
-        Rows of a step.
+        Number of rows in a batch.
     epochs : int
-        The most epochs.
+        Largest number of epochs.
     schedule : {"constant", "inverse_time", "step", "cosine"}
-        How the rate changes over the whole training.
+        How the learning rate changes during training.
     warmup : int
-        Steps over which the rate grows at first.
+        Number of first steps in which the learning rate grows to its largest value.
     clip_norm : float, optional
-        The largest norm of a gradient; a longer one is scaled down.
+        Largest norm of the gradient; a larger gradient is scaled down to it.
     average : bool
-        Whether the model is the mean over all steps after the first epoch.
+        Whether the model is the mean of the coefficients over all steps after the first epoch.
     patience : int
-        Stop after so many epochs that each improve the objective by less than tol.
+        Stop after this number of epochs that each improve the objective by less than tol.
     """
 
     learning_rate: Positive | None = default_of(SGD, "learning_rate")
@@ -145,9 +146,9 @@ class SGDSolver(MinibatchSolver):
     Attributes
     ----------
     momentum : float
-        The part of the last step that is taken again.
+        The share of the previous step that is added to each step.
     nesterov : bool
-        Whether the momentum is Nesterov's.
+        Whether to use Nesterov's momentum.
     """
 
     name: Literal["sgd"]
@@ -156,14 +157,14 @@ class SGDSolver(MinibatchSolver):
 
 
 class AdaptiveSolver(MinibatchSolver):
-    """``[solver]``: what every form of Adam takes.
+    """``[solver]``: the keys of Adam and AdamW.
 
     Attributes
     ----------
     beta1, beta2 : float
-        How slowly the means of the gradient and of its square forget.
+        Decay rates of the running means of the gradient and of its square.
     epsilon : float
-        What is added to the root of the mean square, by which steps are divided.
+        Added to the root of the mean square, by which steps are divided.
     """
 
     beta1: Below1 = default_of(Adam, "beta1")
@@ -183,7 +184,8 @@ class AdamWSolver(AdaptiveSolver):
     Attributes
     ----------
     weight_decay : float, optional
-        The share of the coefficients that each step of rate 1 takes away; by default the penalty's.
+        The share by which a step of learning rate 1 shrinks the coefficients; by default the
+        strength of the penalty.
     """
 
     name: Literal["adamw"]
@@ -191,14 +193,14 @@ class AdamWSolver(AdaptiveSolver):
 
 
 class EarlyStoppingTable(Table):
-    """``[early_stopping]`` of a minibatch solver, by the loss on rows that are split off.
+    """``[early_stopping]`` of a minibatch solver, by the loss on held-out training rows.
 
     Attributes
     ----------
     patience : int
-        Stop after so many epochs without a better validation loss, and keep the best epoch.
+        Stop after this number of epochs without a better validation loss, and keep the best epoch.
     validation_fraction : float
-        The part of the training rows that is split off.
+        The share of the training rows that is held out.
     """
 
     patience: Count = default_of(SGD, "patience")

@@ -1,6 +1,6 @@
-"""From a name, a card or a file to a data set: readers, targets, splits, scaling and encoding."""
+"""Loading of data sets from names, cards and files: readers, targets, splits and preprocessing."""
 
-from fastclf.data.arrays import load_matrix, read_answers
+from fastclf.data.arrays import load_matrix, read_teacher_outputs
 from fastclf.data.bundled import BUILT_IN, GENERATORS, load_built_in
 from fastclf.data.cards import DatasetCard, read_card
 from fastclf.data.columns import fit_encoder
@@ -29,7 +29,7 @@ __all__ = [
     "load_file",
     "load_matrix",
     "open_table",
-    "read_answers",
+    "read_teacher_outputs",
     "read_card",
     "read_table",
     "split_rows",

@@ -1,4 +1,4 @@
-"""Targets in arrays, as those in columns."""
+"""Targets that are read from arrays."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from fastclf.table import Categories, Column, Table, exact_numbers
 
 
 def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileOptions) -> Targets:
-    """Return the targets in an array (n,), (n, L) or (n, K).
+    """Return the targets in an array of shape (n,), (n, L) or (n, K).
 
     Parameters
     ----------
     y : ndarray
     classes : tuple of str, optional
-        Names of the classes 0 to K - 1, or of the columns of ``y``.
+        Names of the classes 0 to K - 1 if ``y`` is one-dimensional, else of its columns.
     options : FileOptions
 
     Raises
@@ -30,11 +30,11 @@ def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileO
     if y.ndim and len(y) == 0:
         raise DataError("has no rows")
     if y.ndim not in (1, 2) or y.dtype.kind not in "biufUS":
-        raise DataError(f"targets have shape (n,) or (n, L), got {y.shape} of {y.dtype}")
+        raise DataError(f"targets must have shape (n,) or (n, L), got {y.shape} of {y.dtype}")
     if y.ndim == 2:
         names = classes or tuple(str(i) for i in range(y.shape[1]))
         if len(names) != y.shape[1]:
-            raise DataError(f"there are {len(names)} classes, and {y.shape[1]} columns in y")
+            raise DataError(f"classes has {len(names)} names for {y.shape[1]} columns of y")
         flags = y.dtype.kind in "biuf" and bool(np.all((y == 0) | (y == 1)))
         if flags and options.target_kind in ("auto", "indicators"):
             return Targets(y.astype(np.uint8), names)
@@ -47,8 +47,8 @@ def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileO
     wrong = (found.y < 0) | (found.y >= len(classes))
     if wrong.any():
         raise DataError(
-            f"row {wrong.argmax() + 1}: the class {found.y[wrong][0]}, and classes names 0 to "
-            f"{len(classes) - 1}"
+            f"row {wrong.argmax() + 1}: the class {found.y[wrong][0]} has no name; the array "
+            f"classes names 0 to {len(classes) - 1}"
         )
     labels = np.array(classes)[found.y]
     return replace(found, y=labels, class_names=tuple(np.unique(labels).tolist()))

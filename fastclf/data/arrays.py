@@ -1,9 +1,10 @@
-"""Files of matrices: NPZ, NPY and svmlight. Sparse ones stay sparse.
+"""Reading matrices from NPZ, NPY and svmlight files. Sparse matrices stay sparse.
 
-NPZ holds ``X``, dense or as the parts of a CSR matrix (``X_data``, ``X_indices``, ``X_indptr``,
-``X_shape``, or those that `scipy.sparse.save_npz` writes), and ``y``; it may hold ``X_test`` and
-``y_test``, ``feature_names``, and ``classes``, the names of the classes 0 to K - 1 or of the
-columns of ``y``. Nothing in it is ever executed: arrays of objects are refused.
+An NPZ file holds ``X`` and ``y``. ``X`` is dense, or the parts of a CSR matrix (``X_data``,
+``X_indices``, ``X_indptr``, ``X_shape``, or the names that `scipy.sparse.save_npz` uses). The file
+may also hold ``X_test`` and ``y_test``, ``feature_names``, and ``classes``: the names of the
+classes 0 to K - 1, or of the columns of ``y``. Arrays of Python objects are refused, because
+loading them could execute code.
 """
 
 import warnings
@@ -20,9 +21,9 @@ import scipy.sparse
 from sklearn.datasets import load_svmlight_file
 
 from fastclf.data.array_targets import array_targets
+from fastclf.data.compressed import open_decompressed, stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
-from fastclf.data.packed import opened, stem
 from fastclf.data.svmlight_labels import whole_labels
 from fastclf.data.svmlight_lines import bad_line
 from fastclf.data.tables import Format
@@ -37,8 +38,8 @@ from fastclf.table import (
     listed,
 )
 
-_MOST_FEATURES = 20_000_000  # each has a name; a larger index is a mistake in the file
-_PARTS = ("data", "indices", "indptr", "shape")  # of a CSR matrix
+_MAX_FEATURES = 20_000_000  # a larger index in svmlight is taken for a mistake
+_CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
 def load_arrays(
@@ -56,17 +57,17 @@ def load_arrays(
     format : {"npz", "npy", "svmlight"}
     options : FileOptions
         In NPZ ``target`` is the name of an array (by default y) or the index of a column of X, and
-        ``split_by`` the name of an array. In NPY the target is a column by index, or in
-        ``target_path``.
+        ``split_by`` the name of an array. In NPY the target is the index of a column, or is read
+        from ``target_path``.
     like : Dataset, optional
-        The data set that this one is to test.
+        The training data, if the file holds test rows.
     beside : Targets, optional
-        Targets that were read from another file.
+        Targets that were read from a file of their own.
 
     Raises
     ------
     DataError
-        If it can't be read, or a value can't be used.
+        If the file can't be read, or a value can't be used.
     """
     for key in ("drop", "columns", "categorical", "header", "delimiter", "decimal"):
         if getattr(options, key) != FileOptions.model_fields[key].default:
@@ -83,15 +84,15 @@ def load_arrays(
 
 
 def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:
-    """Return the features alone, dense (memory-mapped if NPY) or CSR, for prediction.
+    """Return the features of a file for prediction, as a dense or CSR matrix; NPY is memory-mapped.
 
     Parameters
     ----------
     path : Path
     format : {"npz", "npy", "svmlight"}
     feature_names : sequence of str, optional
-        The names of the model's features. Those from svmlight tell whether indices start at 0, and
-        how many there are; features that the model doesn't know are left out.
+        The names of the model's features. For svmlight the first name, "0" or "1", is the smallest
+        index, and the number of names is the number of columns; larger indices are left out.
     """
     if format == "npz":
         return _matrix(_arrays(path), "X")
@@ -105,48 +106,48 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
     return X[:, first : first + d]
 
 
-def read_answers(path: Path, dataset: Dataset) -> np.ndarray:
-    """Return what a teacher said of the rows of a data set, from an NPZ file with one array.
+def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
+    """Read a teacher's logits or probabilities (n, K) from an NPZ file with one array.
 
-    Its rows are those of the data's file, those without a target included.
+    The array has a row for each row of the data's file, including rows without a target.
 
     Raises
     ------
     DataError
-        If it can't be read, or isn't a matrix of that many rows.
+        If the file can't be read, or the array isn't a matrix with that many rows.
     """
     arrays = _arrays(path)
     if len(arrays) != 1:
         raise DataError(f"{path}: needs one array, and has {listed(list(arrays)) or 'none'}")
-    (name, told), *_ = arrays.items()
-    if told.ndim == 1:
-        told = told[:, None]
+    (name, outputs), *_ = arrays.items()
+    if outputs.ndim == 1:
+        outputs = outputs[:, None]
     with located(path):
-        told = _checked(told, name).astype(np.float64)
+        outputs = _checked(outputs, name).astype(np.float64)
     rows = dataset.rows - 1
-    if len(told) <= rows.max() or (len(rows) == rows.max() + 1 and len(told) != len(rows)):
-        raise DataError(f"{path}: has {len(told)} rows, and the data have {rows.max() + 1}")
-    told = told[rows]
-    found = first_not_finite(told)
+    if len(outputs) <= rows.max() or (len(rows) == rows.max() + 1 and len(outputs) != len(rows)):
+        raise DataError(f"{path}: has {len(outputs)} rows, and the data have {rows.max() + 1}")
+    outputs = outputs[rows]
+    found = first_not_finite(outputs)
     if found is not None:
         where = found.described(dataset.rows[found.row])
-        raise DataError(f"{path}: {where} in what the teacher says; correct it")
-    return told
+        raise DataError(f"{path}: {where} in the teacher's outputs; correct it")
+    return outputs
 
 
 def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Return the targets in an NPY or NPZ file, and the names of classes that NPZ may hold.
+    """Return the targets in an NPY or NPZ file, and the names of the classes if NPZ has them.
 
     Parameters
     ----------
     path : Path
     target : str, optional
-        The array in NPZ; by default the only one.
+        The name of the array in NPZ; by default the only array besides ``classes``.
 
     Raises
     ------
     DataError
-        If it can't be read, or has no such array.
+        If the file can't be read, or has no such array.
     """
     with _reading(path):
         loaded = np.load(path, allow_pickle=False)
@@ -212,7 +213,7 @@ def _load_npy(path: Path, options: FileOptions, beside: Targets | None) -> Datas
     else:
         raise DataError(
             "NPY has columns without names: set data.target to the index of the target's column, "
-            "or data.target_path to the file of the targets"
+            "or data.target_path to the file with the targets"
         )
     names = tuple(f"x{i}" for i in range(X.shape[1]))
     return _dataset(path.stem, X, found, names)
@@ -222,13 +223,13 @@ def _load_svmlight(
     path: Path, options: FileOptions, like: Dataset | None, beside: Targets | None
 ) -> Dataset:
     if options.target is not None and beside is None:
-        raise DataError("target: the targets of svmlight are what each line begins with")
+        raise DataError("target: the targets of svmlight stand at the beginning of each line")
     multilabel = options.target_kind == "label_lists" or _is_multilabel(path)
     X, target = _svmlight(path, multilabel)
     if like is None:
         first = _first_index(X)
         d = X.shape[1] - first
-    else:  # features that aren't in the training file have no coefficients
+    else:  # features that the training file doesn't have are dropped
         first, d = int(like.feature_names[0]), like.features.shape[1]
         X.resize((X.shape[0], max(d + first, X.shape[1])))
     if d < 1:
@@ -247,7 +248,7 @@ def _load_svmlight(
     wrong = ~np.isfinite(codes) | (codes != np.floor(codes))
     if wrong.any():
         row = int(np.searchsorted(offsets, wrong.argmax(), side="right"))
-        raise DataError(f"row {row}: the label {codes[wrong][0]:g}, and labels are whole numbers")
+        raise DataError(f"row {row}: the label {codes[wrong][0]:g} isn't a whole number")
     codes = whole_labels(path) if (np.abs(codes) >= 2**53).any() else codes.astype(np.int64)
     distinct, flat = np.unique(codes, return_inverse=True)
     lists = Lists(offsets, flat, tuple(map(str, distinct.tolist())))
@@ -285,14 +286,14 @@ def _dataset(
 
 
 def _finite(dataset: Dataset) -> Any:
-    """Return a data set's matrix, or a table of its columns where values are missing.
+    """Return the matrix of a data set; or a table of its columns if a dense one has missing values.
 
-    Those of a table are filled in.
+    Missing values of a table are imputed later, those of a matrix are not.
 
     Raises
     ------
     DataError
-        If a number is infinite, or one is missing in a sparse matrix; it names row and column.
+        If a number is infinite, or missing in a sparse matrix; the message names row and column.
     """
     X, names, rows = dataset.features, dataset.feature_names, dataset.rows
     found = first_not_finite(X)
@@ -301,7 +302,7 @@ def _finite(dataset: Dataset) -> Any:
     sparse = scipy.sparse.issparse(X)
     wrong = found if sparse else first_not_finite(X, allow_nan=True)
     if wrong is not None:
-        remedy = "correct it, or make X dense if it is to be filled in" if sparse else "correct it"
+        remedy = "correct it, or make X dense to have it imputed" if sparse else "correct it"
         raise DataError(f"{wrong.described(rows[wrong.row], names)}; {remedy}")
     columns = zip(names, X.T, strict=True)
     table = {name: Numbers(np.ascontiguousarray(values)) for name, values in columns}
@@ -313,7 +314,7 @@ def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:
     if not -d <= index < d:
         raise DataError(f"target = {index}: the columns are 0 to {d - 1}, or -1 for the last")
     if scipy.sparse.issparse(X):
-        raise DataError("target: a column of a sparse X can't be the target; add y")
+        raise DataError("target: a column of a sparse X can't be the target; add an array y")
     return np.delete(X, index, axis=1), np.asarray(X[:, index])
 
 
@@ -321,7 +322,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     with _reading(path), open(path, "rb") as file:
         arrays = np.load(file, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
-            raise DataError("is one array; rename it to .npy")
+            raise DataError("holds a single array; rename it to .npy")
         with arrays:
             return {name: arrays[name] for name in arrays.files if name != "format"}
 
@@ -342,12 +343,12 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str) -> Any:
     if name in arrays:
         return _checked(arrays[name], name)
     prefix = f"{name}_" if f"{name}_data" in arrays else ""
-    if not all(f"{prefix}{part}" in arrays for part in _PARTS):
+    if not all(f"{prefix}{part}" in arrays for part in _CSR_PARTS):
         raise DataError(
-            f"has no {name}, dense or as {', '.join(f'{name}_{part}' for part in _PARTS)}; "
+            f"has no {name}, dense or as {', '.join(f'{name}_{part}' for part in _CSR_PARTS)}; "
             f"it has {listed(list(arrays)) or 'nothing'}"
         )
-    data, indices, indptr, shape = (arrays[f"{prefix}{part}"] for part in _PARTS)
+    data, indices, indptr, shape = (arrays[f"{prefix}{part}"] for part in _CSR_PARTS)
     try:
         X = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
         X.check_format(full_check=True)
@@ -372,7 +373,7 @@ def _names(arrays: Mapping[str, np.ndarray], key: str, count: int | None) -> tup
         return None
     names = tuple(str(name) for name in np.ravel(arrays[key]).astype(str).tolist())
     if count is not None and len(names) != count:
-        raise DataError(f"there are {len(names)} {key}, and {count} columns in X")
+        raise DataError(f"{key} has {len(names)} names for {count} columns of X")
     return names
 
 
@@ -382,8 +383,8 @@ def _feature_names(arrays: Mapping[str, np.ndarray], X: Any) -> tuple[str, ...]:
 
 
 def _is_multilabel(path: Path) -> bool:
-    """Return whether the first line with labels has several, or a later one of the first."""
-    with _reading(path), opened(path) as file:
+    """Tell whether one of the first 1000 lines has several labels."""
+    with _reading(path), open_decompressed(path) as file:
         for _, line in zip(range(1000), file, strict=False):
             labels = line.split(b"#")[0].split()[:1]
             if labels and b"," in labels[0]:
@@ -392,8 +393,8 @@ def _is_multilabel(path: Path) -> bool:
 
 
 def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
-    """Return the features, by the indices in the file, and the targets."""
-    with _reading(path), warnings.catch_warnings(), opened(path) as file:
+    """Return the features, with the file's indices as columns, and the targets."""
+    with _reading(path), warnings.catch_warnings(), open_decompressed(path) as file:
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             X, y = load_svmlight_file(file, multilabel=multilabel, zero_based=True)
@@ -403,19 +404,19 @@ def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
             raise DataError(bad_line(path, multilabel) or str(problem)) from None
     if X.shape[0] == 0:
         raise DataError("has no rows")
-    if X.shape[1] > _MOST_FEATURES:
-        raise DataError(f"has a feature {X.shape[1] - 1}, and {_MOST_FEATURES} are the most")
+    if X.shape[1] > _MAX_FEATURES:
+        raise DataError(f"has a feature {X.shape[1] - 1}; more than {_MAX_FEATURES} aren't read")
     return X, y
 
 
 def _first_index(X: Any) -> int:
-    """Return 1 if no row has a feature 0, else 0."""
+    """Return the smallest index that the file counts from: 1 if no row has a feature 0, else 0."""
     return int(X.nnz > 0 and X.indices.min() > 0)
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn the errors of NumPy, zip and the system into one line."""
+    """Turn exceptions of NumPy, zipfile and the system into a `DataError` that names the file."""
     try:
         yield
     except DataError:

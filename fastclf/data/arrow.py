@@ -1,7 +1,7 @@
-"""From Arrow's columns to those of a `fastclf.table.Table`, and from its errors to ours.
+"""Conversion of Arrow columns to those of a `fastclf.table.Table`, and of Arrow's errors.
 
-Numbers stay numbers; durations and times of day are numbers of seconds. Text, booleans, dates and
-time stamps become categories, named as they are written. Empty text is a missing value.
+Numbers stay numbers; durations and times of day become numbers of seconds. Text, booleans, dates
+and time stamps become categories, named by their text. Empty text is a missing value.
 """
 
 import re
@@ -17,7 +17,7 @@ from pyarrow import compute
 from fastclf.errors import DataError
 from fastclf.table import Categories, Column, Lists, Numbers, Table, as_categories, exact_numbers
 
-_RELEASED = 1 << 26  # bytes of columns after which Arrow's memory goes back to the system
+_RELEASE_AFTER = 1 << 26  # bytes of converted columns after which Arrow's free memory is released
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NO_FOOTER = ("magic bytes not found", "smaller than the minimum file footer")
 _SINGLE = (pa.float16(), pa.float32())
@@ -26,7 +26,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 
 @contextmanager
 def arrow_errors(path: Path | str) -> Iterator[None]:
-    """Turn Arrow's errors about a file into one line."""
+    """Turn Arrow's exceptions about a file into a `DataError` that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def _reason(problem: Exception) -> str:
     if any(words in reason for words in _NO_FOOTER):
         named = re.search(r"Could not read schema from '(.*?)'", reason)
         which = f"{named[1]} is" if named else "it is"
-        return f"{which} cut short, or no Parquet file; make a new copy, or take it away"
+        return f"{which} truncated, or no Parquet file; make a new copy, or remove it"
     if "more than 64 bits" in reason:
         return (
             "a column holds integers of 128 bits, which pyarrow can't read; save it as decimals, "
@@ -61,24 +61,24 @@ def to_table(
     nulls: Mapping[str, Collection[str]] | None = None,
     text: Collection[str] = (),
 ) -> Table:
-    """Return an Arrow table as ours; its first row has a number in the file.
+    """Convert an Arrow table.
 
-    Each of Arrow's columns can be freed as soon as it is converted, if nothing else holds it.
+    Each Arrow column is freed once it is converted, unless the caller holds a reference to it.
 
     Parameters
     ----------
     arrow : pyarrow.Table
     first_row : int
+        The number of the table's first row in its file.
     nulls : dict of str to collection of str, optional
-        Text that is a missing value in a column, besides the empty one, as in files that can't
-        tell the two apart.
+        Text that means a missing value in a column, besides empty text.
     text : collection of str
-        Columns that are categories even if they hold numbers, whose names have all digits.
+        Columns that become categories even if they hold numbers; the names have all digits.
 
     Raises
     ------
     DataError
-        If a column has a type that can be neither a feature nor a target.
+        If the type of a column can't be a feature or a target.
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
     names, waiting = arrow.column_names, arrow.columns[::-1]
@@ -88,26 +88,26 @@ def to_table(
     for name in names:
         columns[name] = _named(name, waiting.pop(), (nulls or {}).get(name, ()), name in text)
         converted += 8 * len(rows)
-        if converted > _RELEASED:
+        if converted > _RELEASE_AFTER:
             pa.default_memory_pool().release_unused()
             converted = 0
     return Table(columns, rows)
 
 
 def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ()) -> Categories:
-    """Return categories whose names are stripped of blanks, in order.
+    """Return categories with stripped and sorted names.
 
-    Those that are then empty, or one of ``nulls``, are missing values.
+    A name that is empty after stripping, or is one of ``nulls``, is a missing value.
     """
     stripped = np.array([name.strip() for name in names] + [""], dtype=object)
     distinct = sorted(set(stripped.tolist()) - {"", *nulls})
     position = {name: code for code, name in enumerate(distinct)}
     moved = np.array([position.get(name, -1) for name in stripped.tolist()], dtype=np.int32)
-    return Categories(moved[codes], tuple(distinct))  # a code of -1 is the last, a missing value
+    return Categories(moved[codes], tuple(distinct))  # code -1, a missing value, is the last
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Tell whether a type of Arrow's is one of numbers."""
+    """Tell whether columns of an Arrow type become numbers."""
     return (
         pa.types.is_floating(kind)
         or pa.types.is_integer(kind)
@@ -118,12 +118,12 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether a type of Arrow's is text."""
+    """Tell whether an Arrow type is text."""
     return str(kind) in ("string", "large_string", "string_view")
 
 
 def numbers_of(values: pa.Array) -> np.ndarray:
-    """Return numbers as an array, with NaN for what is missing; durations and times in seconds."""
+    """Return numbers as an array, with NaN for missing values; durations and times in seconds."""
     kind = values.type
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
@@ -139,7 +139,10 @@ def numbers_of(values: pa.Array) -> np.ndarray:
 
 
 def rounds(values: pa.Array) -> bool:
-    """Tell whether floats would round whole numbers that an array of integers can't hold either."""
+    """Tell whether float64 would round a column that an array of integers can't hold either.
+
+    These are decimals, and integers with missing values, if some are 2^53 or larger.
+    """
     kind = values.type
     if not (pa.types.is_decimal(kind) or pa.types.is_integer(kind) and values.null_count):
         return False
@@ -179,7 +182,7 @@ def _column(column: pa.ChunkedArray, nulls: Collection[str], as_text: bool) -> C
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
-    """Return codes, -1 for what is missing, and what they stand for."""
+    """Return the codes of a column, -1 for missing values, and the values they stand for."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     whole = column.unify_dictionaries().combine_chunks()
@@ -192,7 +195,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
 
 
 def _exact_categories(column: pa.ChunkedArray) -> Categories:
-    """Return integers or decimals as categories, named by all their digits, in order of size."""
+    """Return integers or decimals as categories named by all their digits, in increasing order."""
     codes, values = _coded(column)
     order = sorted(range(len(values)), key=values.__getitem__)
     moved = np.full(len(values) + 1, -1, np.int32)

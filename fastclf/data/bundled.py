@@ -1,4 +1,4 @@
-"""Data sets that come with scikit-learn, and those that it generates."""
+"""Data sets that scikit-learn includes, and those that it generates."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -27,21 +27,21 @@ GENERATORS: dict[str, Callable[..., Any]] = {
 
 
 def load_built_in(name: str, data_home: str | None = None, download: bool = True) -> Dataset:
-    """Return one of the data sets that come with scikit-learn, or that it fetches.
+    """Return a data set that scikit-learn includes or fetches.
 
     Parameters
     ----------
     name : str
-        One of `BUILT_IN`, or a name that `fastclf.data.fetched.load_fetched` takes.
+        A key of `BUILT_IN`, or a name that `fastclf.data.fetched.load_fetched` takes.
     data_home : str, optional
-        The folder where fetched data are kept.
+        The folder of fetched data.
     download : bool
-        Whether data are fetched that aren't there.
+        Whether missing data are downloaded.
 
     Raises
     ------
     DataError
-        If there is none of that name, or it can't be had.
+        If the name is unknown, or the data can't be fetched.
     """
     if name in FETCHED or name.startswith(OPENML):
         return load_fetched(name, data_home, download)
@@ -61,7 +61,7 @@ def load_generated(source: GeneratedSource, name: str, classes: Sequence[str]) -
     Raises
     ------
     DataError
-        If there is no such generator, or it refuses its parameters.
+        If there is no such generator, or it doesn't accept its parameters.
     """
     X, target = _generate(source)
     names = [f"x{column}" for column in range(X.shape[1])]
@@ -106,7 +106,7 @@ def _generate(source: GeneratedSource) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"make_{source.generator}: {problem}") from None
     if len(arrays) != 2 or not all(isinstance(array, np.ndarray) for array in arrays):
         raise DataError(
-            f"make_{source.generator} must give two dense arrays; leave out the parameters that "
-            "return something else"
+            f"make_{source.generator} must return two dense arrays; leave out the parameters that "
+            "change this"
         )
     return arrays

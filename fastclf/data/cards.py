@@ -1,7 +1,7 @@
-"""Dataset cards: what a data set is, where it comes from, and who may use it.
+"""Dataset cards: description, origin and licence of a data set, and how to read it.
 
-A card is a TOML file; ``datasets/`` holds those of this project. The facts in a card are checked
-against the data whenever they are read.
+A card is a TOML file; those of this project are in ``datasets/``. Whenever the data are read,
+they are checked against the card.
 """
 
 from pathlib import Path
@@ -18,17 +18,17 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class BundledSource(Table):
-    """Data that come with scikit-learn: ``loader = "iris"`` is ``sklearn.datasets.load_iris``."""
+    """Data that are part of scikit-learn: ``loader = "iris"`` calls ``load_iris``."""
 
     kind: Literal["sklearn"]
     loader: str
 
 
 class GeneratedSource(Table):
-    """Data that scikit-learn generates: ``generator = "blobs"`` is ``make_blobs``.
+    """Data that scikit-learn generates: ``generator = "blobs"`` calls ``make_blobs``.
 
-    ``parameters`` are its keyword arguments. Without a ``random_state`` it is 0: a card always
-    means the same data.
+    ``parameters`` are its keyword arguments. ``random_state`` is 0 by default, so that a card
+    always gives the same data.
     """
 
     kind: Literal["generated"]
@@ -37,9 +37,9 @@ class GeneratedSource(Table):
 
 
 class FileSource(FileOptions):
-    """Data in a file beside the card, read as `FileOptions` say.
+    """Data in a file, which is read by the keys of `FileOptions`.
 
-    ``path`` is relative to the card's folder, and ``sha256`` is that of the file.
+    ``path`` is relative to the card's folder, and ``sha256`` is the checksum of the file.
     """
 
     kind: Literal["file"]
@@ -55,19 +55,19 @@ class DatasetCard(Table):
     name : str
         Its name.
     description : str
-        What a row is, and what is to be predicted.
+        What a row is, and what is predicted.
     task : {"binary", "multiclass", "multilabel"}
-        Two classes, more classes, or several labels a row.
+        Two classes, more classes, or several labels per row.
     licence : str
-        The terms of use; an SPDX identifier where there is one.
+        The terms of use, as an SPDX identifier if there is one.
     origin : str
-        Where the data come from: a DOI, an address, or how they are generated.
+        Where the data come from: a DOI, a URL, or how they are generated.
     n_rows, n_features : int
-        The size: rows, without those of a test file; and columns that are features.
+        The number of rows, without those of a test file, and of columns that are features.
     classes : tuple of str
-        Names of the classes or labels, in the order of the source's codes.
+        The names of the classes or labels, in the order of the codes in the source.
     source : BundledSource, GeneratedSource or FileSource
-        How the data are read.
+        How to get the data.
     """
 
     name: Text

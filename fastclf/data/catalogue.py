@@ -1,4 +1,4 @@
-"""What data can be named in a recipe: what comes with scikit-learn, and cards in a folder."""
+"""The data sets that a recipe can name: those of scikit-learn, and dataset cards in a folder."""
 
 import inspect
 import re
@@ -24,15 +24,13 @@ class Entry:
     Attributes
     ----------
     kind : {"built-in", "fetched", "generator", "card"}
-        What it is.
     name : str
-        Its name; of a card, its path.
+        The name of the data set, or the path of the card.
     description : str
-        What it is about.
     recipe : str
-        How a recipe, or a card, names it.
+        The key and value with which a recipe or a card names it.
     card : DatasetCard or None
-        All that its card says.
+        The card, if ``kind`` is "card".
     """
 
     kind: str
@@ -42,7 +40,7 @@ class Entry:
     card: DatasetCard | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as one table."""
+        """Return the entry as values that JSON can hold."""
         fields = {
             "kind": self.kind,
             "name": self.name,
@@ -53,13 +51,13 @@ class Entry:
 
 
 def catalogue() -> Iterator[Entry]:
-    """Yield what comes with scikit-learn."""
+    """Yield the data sets that scikit-learn includes, fetches or generates."""
     for name, load in BUILT_IN.items():
         yield Entry("built-in", name, _about(load), f'[data] name = "{name}"')
     for name in FETCHED:
         load = getattr(datasets, f"fetch_{name}")
         yield Entry("fetched", name, _about(load), f'[data] name = "{name}"')
-    openml = "any data set of OpenML's, by number or by name"
+    openml = "any data set of OpenML, by number or by name"
     yield Entry("fetched", f"{OPENML}NAME", openml, f'[data] name = "{OPENML}31"')
     for name, make in GENERATORS.items():
         source = f'a card with [source] kind = "generated", generator = "{name}"'
@@ -67,12 +65,12 @@ def catalogue() -> Iterator[Entry]:
 
 
 def find_datasets(folder: Path | None = None) -> tuple[list[Entry], list[str]]:
-    """Return what comes with scikit-learn and the cards in a folder, by default ``datasets``.
+    """Return the data sets of scikit-learn and the cards in a folder.
 
     Parameters
     ----------
     folder : Path, optional
-        Where cards are.
+        The folder of cards; by default ``datasets``, if there is such a folder.
 
     Returns
     -------
@@ -83,7 +81,7 @@ def find_datasets(folder: Path | None = None) -> tuple[list[Entry], list[str]]:
     Raises
     ------
     DataError
-        If there is no such folder.
+        If ``folder`` is given and doesn't exist.
     """
     entries = list(catalogue())
     if folder is None and not DEFAULT_FOLDER.is_dir():

@@ -1,4 +1,4 @@
-"""Fitting an encoder in one pass: what `fastclf.data.columns` finds, of rows in parts."""
+"""Fitting an encoder in one pass over a stream; the result is that of `fastclf.data.columns`."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -14,19 +14,19 @@ from fastclf.linear_model import Affine
 from fastclf.preprocessing import (
     MISSING,
     CategoricalColumn,
+    ColumnEncoding,
     Encoder,
     NumericColumn,
-    Prepared,
     as_dates,
     as_numbers,
 )
 from fastclf.table import Categories, Lists, Numbers, Table, as_categories
 
 MOST_NAMES = 1 << 20
-"""Different values of a column of categories that are counted."""
+"""Largest number of distinct values in a column of categories."""
 
 MOST_FEATURES = 5000
-"""Features that columns of categories may become; chunks of a stream are dense matrices."""
+"""Largest number of features if some are categories: chunks of a stream are dense matrices."""
 
 
 _EPS = np.finfo(np.float64).eps
@@ -48,14 +48,15 @@ class NumberTally:
         self._scale, self._impute = scale, impute
         self._n = 0
         self._counts = np.zeros(len(names), np.int64)
-        self._mean, self._square = np.zeros((2, len(names)))  # and the sum of squares about it
+        # The mean of each column, and the sum of squared deviations from it.
+        self._mean, self._square = np.zeros((2, len(names)))
         self._lowest, self._highest = np.full((2, len(names)), [[np.inf], [-np.inf]])
 
     def add(self, X: np.ndarray) -> None:
-        """Count rows (m, k); a missing value is NaN."""
+        """Add rows (m, k); a missing value is NaN."""
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(X.sum())
-        there = np.full(len(self.names), len(X))
+        counts = np.full(len(self.names), len(X))  # values of each column that aren't missing
         if not finite:
             self._check_finite(X)
             missing = np.isnan(X)
@@ -66,30 +67,30 @@ class NumberTally:
                     f'row {self._n + row + 1}, column "{self.names[column]}": a missing value; '
                     "fill it in, or set data.impute to mean or zero"
                 )
-            there -= missing.sum(axis=0)
+            counts -= missing.sum(axis=0)
             if self._impute == "zero":
-                X, there = np.where(missing, 0, X), np.full(len(self.names), len(X))
+                X, counts = np.where(missing, 0, X), np.full(len(self.names), len(X))
         self._n += len(X)
         if self._scale == "minmax":
             self._lowest = np.fmin(self._lowest, np.fmin.reduce(X))
             self._highest = np.fmax(self._highest, np.fmax.reduce(X))
         if self._scale != "none" or self._impute == "mean":
             with np.errstate(over="ignore", invalid="ignore"):
-                self._add_moments(X, there)
+                self._add_moments(X, counts)
 
-    def _add_moments(self, X: np.ndarray, there: np.ndarray) -> None:
+    def _add_moments(self, X: np.ndarray, counts: np.ndarray) -> None:
         # Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
         total = np.nansum(X, axis=0, dtype=np.float64)
-        mean = total / np.maximum(there, 1)
+        mean = total / np.maximum(counts, 1)
         deviations = X - mean
-        before, self._counts = self._counts, self._counts + there
-        share = there / np.maximum(self._counts, 1)
+        before, self._counts = self._counts, self._counts + counts
+        share = counts / np.maximum(self._counts, 1)
         shift = mean - self._mean
         self._square += np.nansum(deviations * deviations, axis=0) + shift**2 * share * before
         self._mean += share * shift
 
     def columns(self) -> dict[str, NumericColumn]:
-        """Return the columns, by name."""
+        """Return the fitted columns, by name."""
         k = len(self.names)
         fill: list[float | None] = [None if self._impute == "none" else 0.0] * k
         if self._impute == "mean":
@@ -111,8 +112,8 @@ class NumberTally:
             empty = self._highest < self._lowest
             shift = np.where(empty, 0, self._lowest)
             return Affine(shift, _nonzero(np.where(empty, 0, self._highest - self._lowest)))
-        # A value that is taken for its column's mean adds nothing to the squares. What is left of
-        # a constant column is rounding, as scikit-learn's StandardScaler bounds it.
+        # Missing values, which are replaced by the mean, add nothing to the sum of squares. The
+        # variance of a constant column is 0 up to rounding; the bound is that of StandardScaler.
         variance = self._square / max(self._n, 1)
         rounding = self._n * _EPS * variance + (self._n * self._mean * _EPS) ** 2
         scaling = Affine(self._mean, _nonzero(np.sqrt(np.where(variance <= rounding, 0, variance))))
@@ -129,25 +130,25 @@ class NumberTally:
 
 
 class CategoryTally:
-    """The categories of a column, and how many rows each has."""
+    """Counts the rows of each category of a column."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._counts: Counter[str] = Counter()
         self._n_missing = 0
         self._numbers = True
-        self._text: tuple[int, str] | None = None  # the first value that is no number, and its row
+        self._text: tuple[int, str] | None = None  # row and value of the first text
 
     def add(self, table: Table) -> None:
-        """Count the rows of a table."""
+        """Add the rows of a table."""
         raw = _no_lists(self.name, table)
         self._numbers = self._numbers and isinstance(raw, Numbers)
         column = as_categories(raw)
         if self._text is None:
             self._find_text(column, table.rows)
-        there = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+        counts = np.bincount(column.codes[~column.missing], minlength=len(column.names)).tolist()
         self._counts.update(
-            {name: count for name, count in zip(column.names, there.tolist(), strict=True) if count}
+            {name: count for name, count in zip(column.names, counts, strict=True) if count}
         )
         self._n_missing += int(column.missing.sum())
         if len(self._counts) > MOST_NAMES:
@@ -158,28 +159,28 @@ class CategoryTally:
 
     def _find_text(self, column: Categories, rows: np.ndarray) -> None:
         new = [name not in self._counts and not is_number(name) for name in column.names]
-        found = np.array([*new, False])[column.codes]  # a code of -1 is the last
+        found = np.array([*new, False])[column.codes]  # code -1, a missing value, is the last
         if found.any():
             row = int(found.argmax())
             self._text = int(rows[row]), column.names[column.codes[row]]
 
     def check(self) -> None:
-        """Refuse a column of many different numbers that has a little text.
+        """Refuse a column that has many different numbers and text in a few rows.
 
         Raises
         ------
         DataError
-            If it is one; it names the first row with text.
+            If the column is such; the message names the first row with text.
         """
         if self._text is not None and is_nearly_numeric(self._counts):
             row, text = self._text
             raise DataError(
                 f'row {row}, column "{self.name}": '
-                + why_no_number(text, ", and nearly all values there are numbers")
+                + why_no_number(text, ", and nearly all other values are numbers")
             )
 
     def column(self, impute: str, min_frequency: int | float) -> CategoricalColumn:
-        """Return how the column becomes features."""
+        """Return the fitted column."""
         counts = self._counts
         names = sorted(counts, key=float) if self._numbers else sorted(counts)
         fill = None if impute == "none" else MISSING
@@ -194,25 +195,25 @@ class CategoryTally:
 
 
 class EncoderTally:
-    """What an encoder of columns needs to know, from tables that come one after another.
+    """Fits an encoder to tables that are added one after another.
 
     Parameters
     ----------
     columns : sequence of str
-        In the order of the features.
+        The columns to encode, in the order of the features.
     categorical : collection of str
-        Those that are categories.
+        The columns that are categories.
     scale : {"auto", "standard", "minmax", "none"}
         How numeric columns are scaled.
     impute : {"mean", "zero", "none"}
-        What a missing number is taken for; a missing category is one of its own, and with "none"
-        both are errors.
+        How missing numbers are replaced. Missing categories form a category of their own. "none"
+        makes both an error.
     min_frequency : int or float
-        Categories in fewer rows, or in a smaller part of them, are one feature together.
+        Categories with fewer rows, or a smaller share of the rows, are grouped into one feature.
     dtype : {"float32", "float64"}
-        In what precision the features are.
+        The dtype of the features.
     dates : collection of str
-        Those of ``columns`` whose parts are features.
+        The columns of dates whose parts become features.
 
     Examples
     --------
@@ -241,9 +242,7 @@ class EncoderTally:
     ) -> None:
         self.columns = tuple(columns)
         self._impute, self._min_frequency, self._dtype = impute, min_frequency, dtype
-        self._timed = {
-            name: False for name in columns if name in dates
-        }  # whether a date has a time
+        self._timed = {name: False for name in columns if name in dates}  # has any date a time?
         others = {*categorical, *dates}
         self._numeric = [name for name in columns if name not in others]
         parts = [f"{name}.{part}" for name in self._timed for part in PARTS]
@@ -255,7 +254,7 @@ class EncoderTally:
         ]
 
     def add(self, table: Table) -> None:
-        """Count the rows of a table."""
+        """Add the rows of a table."""
         parts = [_numbers(name, table) for name in self._numeric]
         for name in self._timed:
             dates = as_dates(name, _no_lists(name, table), table.rows)
@@ -267,14 +266,14 @@ class EncoderTally:
             tally.add(table)
 
     def encoder(self) -> Encoder:
-        """Return the encoder.
+        """Return the fitted encoder.
 
         Raises
         ------
         DataError
-            If categories would become too many features.
+            If there would be more than `MOST_FEATURES` features.
         """
-        columns: dict[str, Prepared] = {}
+        columns: dict[str, ColumnEncoding] = {}
         if self.numbers.names:
             numeric = self.numbers.columns()
             columns |= numeric
@@ -288,7 +287,7 @@ class EncoderTally:
             widest = max(encoder.columns, key=lambda column: len(column.feature_names))
             raise DataError(
                 f"the columns become {encoder.n_features} features, {len(widest.feature_names)} of "
-                f'them of "{widest.name}", and a stream can have {MOST_FEATURES}; set '
+                f'them from "{widest.name}", and a stream can have {MOST_FEATURES}; set '
                 "data.min_frequency, or leave columns out with data.drop"
             )
         return encoder

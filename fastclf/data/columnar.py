@@ -1,4 +1,4 @@
-"""Parquet files and folders, and Arrow files, through pyarrow."""
+"""Reading Parquet files and folders, and Arrow files, through pyarrow."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.errors import DataError
-from fastclf.table import Table, twice
+from fastclf.table import Table, first_duplicate
 
 
 class ColumnarFile:
@@ -26,7 +26,7 @@ class ColumnarFile:
         If it can't be read.
     """
 
-    layout = None  # only text has one
+    layout = None  # only text files have a layout
 
     def __init__(self, path: Path, format: str) -> None:
         self.path = path
@@ -36,16 +36,16 @@ class ColumnarFile:
         self.names = self._file.names
         if not self.names:
             raise DataError(f"{path}: has no columns")
-        if name := twice(self.names):
+        if name := first_duplicate(self.names):
             raise DataError(f'{path}: two columns are named "{name}"; rename one')
 
     def read(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Table:
-        """Return some columns, or all; those of ``text`` as categories even if they are numbers.
+        """Read some columns, or all; those of ``text`` as categories even if they are numbers.
 
         Raises
         ------
         DataError
-            If the file is damaged, or a column can be neither a feature nor a target.
+            If the file is damaged, or the type of a column can't be a feature or a target.
         """
         wanted = list(self.names if columns is None else columns)
         with arrow_errors(self.path):
@@ -59,7 +59,10 @@ class ColumnarFile:
         text: Collection[str] = (),
         batch_rows: int = 65_536,
     ) -> Iterator[Table]:
-        """Yield the rows in parts of at most ``batch_rows``; the file says what is a number."""
+        """Yield the rows in tables of at most ``batch_rows`` rows.
+
+        ``numbers`` is ignored, because the file knows the types of its columns.
+        """
         wanted = list(self.names if columns is None else columns)
         row = 1
         with arrow_errors(self.path):

@@ -1,10 +1,11 @@
-"""Fitting an encoder: scikit-learn's transformers on the training rows, their numbers kept as data.
+"""Fitting an encoder on training rows by scikit-learn's transformers, whose numbers are kept.
 
-- A missing number is taken for its column's mean, median or most frequent value, or for 0.
-- A missing category is a category of its own, or with "most_frequent" the most frequent one.
-- Dates that are to be taken apart are a number for each part, imputed and scaled as others are.
-- Numbers are scaled as `fastclf.data.scaling` says, categories are not.
-- The features are a CSR matrix where there are many of them, most 0.
+- A missing number is replaced by the mean, median or most frequent value of its column, or by 0.
+- Missing categories form a category of their own; with "most_frequent" they are replaced by the
+  most frequent category.
+- Dates become one number for each of their parts, which are imputed and scaled like numbers.
+- Numbers are scaled as `fastclf.data.scaling` describes; categories are not scaled.
+- The features are a CSR matrix if there are many of them and most are 0.
 """
 
 import warnings
@@ -21,21 +22,21 @@ from fastclf.errors import DataError
 from fastclf.preprocessing import (
     MISSING,
     CategoricalColumn,
+    ColumnEncoding,
     DateColumn,
     Encoder,
     NumericColumn,
-    Prepared,
     as_dates,
 )
 from fastclf.table import Categories, Numbers, Table
 
-SPARSE_FROM = 500  # features; below, dense matrices are small and fitted sooner
-SPARSE_BELOW = 0.2  # of the features are not 0
+SPARSE_FROM = 500  # least number of features of a CSR matrix; smaller dense ones are fitted faster
+SPARSE_BELOW = 0.2  # largest share of non-zero features in a CSR matrix
 
-MANY_DATES = 20  # as categories of their own they tell nothing of other dates
+MANY_DATES = 20  # number of categories that are dates above which there is a warning
 
-_BLOCK = 64  # columns that are fitted at a time, more of few rows
-_TOGETHER = 1 << 18  # values of columns that are fitted at a time
+_MIN_COLUMNS = 64  # least number of columns that are fitted at a time
+_BLOCK_VALUES = 1 << 18  # number of values that are fitted at a time, if columns are short
 
 
 def fit_encoder(
@@ -52,22 +53,22 @@ def fit_encoder(
     Parameters
     ----------
     table : Table
-        The training rows, and only they.
+        The training rows, without test rows.
     scale : {"auto", "standard", "minmax", "none"}
         How numeric columns are scaled.
     impute : {"mean", "median", "most_frequent", "zero", "none"}
-        What a missing value is taken for; "none" makes it an error.
+        How missing values are replaced; "none" makes them an error.
     min_frequency : int or float
-        Categories in fewer rows, or in a smaller part of them, are one feature together.
+        Categories with fewer rows, or a smaller share of the rows, are grouped into one feature.
     dtype : {"float32", "float64"}
-        In what precision the features are.
+        The dtype of the features.
     dates : collection of str
-        Columns of dates whose parts are features; the hour is one if a date has a time.
+        Columns of dates whose parts become features; the hour does if any date has a time.
 
     Raises
     ------
     DataError
-        If a value is missing or infinite that must not be.
+        If a value is infinite, or too large to be scaled.
 
     Examples
     --------
@@ -91,7 +92,7 @@ def fit_encoder(
         check_part_names(name, found, table.names)
         numbers |= {f"{name}.{part}": column for part, column in found.items()}
     numeric = _numeric(Table(numbers, table.rows), scale, impute)
-    columns: tuple[Prepared, ...] = tuple(
+    columns: tuple[ColumnEncoding, ...] = tuple(
         date_column(name, list(parts[name]), numeric)
         if name in parts
         else numeric.get(name) or encoded[name]
@@ -122,25 +123,25 @@ def date_columns(table: Table) -> list[str]:
 
 
 def many_dates(encoder: Encoder) -> Iterator[str]:
-    """Yield a warning for each column of many dates that are categories, with what to do."""
+    """Yield a warning, with the remedy, for each column of many dates that became categories."""
     for column in encoder.columns:
         if isinstance(column, CategoricalColumn) and len(column.categories) > MANY_DATES:
             if all(is_date(name) for name in column.categories if name != MISSING):
                 yield (
-                    f'column "{column.name}": {len(column.categories):,} dates are a category '
-                    'each, which tells nothing of others; set data.dates to "parts" for numbers '
-                    "such as the year"
+                    f'column "{column.name}": each of {len(column.categories):,} dates is a '
+                    "category, which is useless for other dates; set data.dates to "
+                    '"parts" for numbers such as the year'
                 )
 
 
 def warn_of_dates(preparation: object) -> None:
-    """Warn of what :func:`many_dates` finds, if an encoder prepares the rows."""
+    """Issue the warnings of :func:`many_dates`, if ``preparation`` is an encoder."""
     for line in many_dates(preparation) if isinstance(preparation, Encoder) else ():
         warnings.warn(line, stacklevel=2)
 
 
 def check_part_names(name: str, parts: Iterable[str], others: Collection[str]) -> None:
-    """Refuse a column that is named like a part of a date."""
+    """Refuse a column whose name equals that of a part of the dates in column ``name``."""
     for part in parts:
         if f"{name}.{part}" in others:
             raise DataError(
@@ -151,27 +152,27 @@ def check_part_names(name: str, parts: Iterable[str], others: Collection[str]) -
 def date_column(
     name: str, parts: Sequence[str], numeric: Mapping[str, NumericColumn]
 ) -> DateColumn:
-    """Return a column of dates whose parts were fitted as numbers, by their features' names."""
+    """Return a column of dates from its fitted parts, which ``numeric`` holds as ``name.part``."""
     return DateColumn(name, tuple(replace(numeric[f"{name}.{p}"], name=p) for p in parts))
 
 
 def _parts(name: str, table: Table) -> dict[str, Numbers]:
     """Return the parts of a column of dates, by name."""
     column = table.columns[name]
-    assert isinstance(column, Categories)  # others are no dates
+    assert isinstance(column, Categories)  # dates are read as categories
     values = as_dates(name, column, table.rows)
     timed = (values[:, HOUR] > 0).any()
     return {part: Numbers(values[:, i]) for i, part in enumerate(PARTS) if timed or part != "hour"}
 
 
 def _numeric(table: Table, scale: str, impute: str) -> dict[str, NumericColumn]:
-    """Return the numeric columns by name."""
+    """Fit all numeric columns of a table; return them by name."""
     names = [name for name, column in table.columns.items() if isinstance(column, Numbers)]
     fitted: dict[str, NumericColumn] = {}
     alike = True
-    together = max(_BLOCK, _TOGETHER // max(table.n_rows, 1))
-    for start in range(0, len(names), together):
-        block = names[start : start + together]
+    size = max(_MIN_COLUMNS, _BLOCK_VALUES // max(table.n_rows, 1))
+    for start in range(0, len(names), size):
+        block = names[start : start + size]
         X = np.stack([_finite(name, table) for name in block], axis=1)
         if impute == "none":
             fill: list[float | None] = [None] * len(block)
@@ -210,7 +211,7 @@ def _categorical(
     name: str, column: Categories, impute: str, min_frequency: int | float
 ) -> CategoricalColumn:
     codes, missing = column.codes, column.missing
-    names = [*column.names, MISSING]  # a code of -1 is the last
+    names = [*column.names, MISSING]
     fill: str | None = MISSING
     if impute == "none":
         fill = None
@@ -226,7 +227,6 @@ def _categorical(
         min_frequency=min_frequency, handle_unknown="infrequent_if_exist", dtype=np.float64
     ).fit(codes[:, None])
     rare = one_hot.infrequent_categories_[0]
-    found = one_hot.categories_[0].tolist()
-    few = set() if rare is None else set(rare.tolist())
-    kept = tuple(names[code] for code in found if code not in few)
-    return CategoricalColumn(name, kept, other=bool(few), fill=fill)
+    rare_codes = set() if rare is None else set(rare.tolist())
+    kept = tuple(names[code] for code in one_hot.categories_[0].tolist() if code not in rare_codes)
+    return CategoricalColumn(name, kept, other=bool(rare_codes), fill=fill)

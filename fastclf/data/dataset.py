@@ -1,4 +1,4 @@
-"""A data set in memory."""
+"""`Dataset`, a data set in memory."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -20,33 +20,32 @@ class Dataset:
     Attributes
     ----------
     name : str
-        What it is called.
     features : ndarray of shape (n, d), CSR matrix of shape (n, d), or Table
-        As they were read.
+        The features before preprocessing.
     y : ndarray of shape (n,), (n, L) or (n, K)
-        The label of each row; an indicator for each of L labels, 0, 1 or a probability, and NaN
-        where it isn't known; or with ``is_soft`` a distribution over K classes.
+        A label for each row. Or for each of L labels an indicator: 0, 1 or a probability, and NaN
+        if it is unknown. Or, if ``is_soft``, a distribution over K classes.
     feature_names : tuple of str
-        Names of the d columns.
+        The names of the d columns.
     class_names : tuple of str
-        Names of the classes, in sorted order of the labels in ``y``; or of the columns of ``y``.
+        The names of the classes in sorted order of the labels; or of the columns of ``y``.
     is_soft : bool
         Whether ``y`` holds distributions.
     groups : ndarray of shape (n,), optional
-        By which rows are split, where a column was named for that.
+        The values of the column by which rows are split into training and test rows.
     test : Dataset, optional
-        The rows to test on, where the data come with such.
-    told : ndarray of shape (n, K), optional
-        What a teacher said of each row, where columns were named for that.
+        The test rows, if the data define them.
+    teacher_outputs : ndarray of shape (n, K), optional
+        The logits or probabilities of a teacher.
     weights : ndarray of shape (n,), optional
-        How much each row counts in a fit, where that is known.
+        The weight of each row in a fit.
     layout : Layout, optional
-        How the text is laid out that the rows were read from.
+        The layout of the text file that was read.
     numbers : ndarray of shape (n,), optional
-        The number of each row in its file, where features are a matrix and rows of the file were
-        left out.
+        The number of each row in its file; given if ``features`` is a matrix and some rows of the
+        file were left out.
     left_out : dict of str to int
-        Why rows of the data were left out, and how many.
+        How many rows were left out, by reason.
     """
 
     name: str
@@ -57,7 +56,7 @@ class Dataset:
     is_soft: bool = False
     groups: np.ndarray | None = None
     test: "Dataset | None" = None
-    told: np.ndarray | None = None
+    teacher_outputs: np.ndarray | None = None
     weights: np.ndarray | None = None
     layout: Any = None
     numbers: np.ndarray | None = None
@@ -65,14 +64,14 @@ class Dataset:
 
     @property
     def rows(self) -> np.ndarray:
-        """The number of each row in its file (n,), from 1 on; for messages."""
+        """The number of each row in its file (n,), from 1 on, for messages."""
         if isinstance(self.features, Table):
             return self.features.rows
         return np.arange(1, self.n_rows + 1) if self.numbers is None else self.numbers
 
     @property
     def all_left_out(self) -> dict[str, int]:
-        """Why rows were left out, and how many, with those of ``test``."""
+        """How many rows were left out, by reason, including those of ``test``."""
         of_test = {} if self.test is None else self.test.left_out
         return self.left_out | {f"to test on {why}": count for why, count in of_test.items()}
 
@@ -83,72 +82,71 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """What is to be predicted: "binary", "multiclass" or "multilabel"."""
+        """The kind of task: "binary", "multiclass" or "multilabel"."""
         if self.y.ndim == 2 and not self.is_soft:
             return "multilabel"
         return "binary" if len(self.class_names) == 2 else "multiclass"
 
     @property
     def hard_labels(self) -> np.ndarray:
-        """One label for each row (n,): of a distribution the index of its most probable class."""
+        """A label for each row (n,): of a distribution, the index of its most probable class."""
         return self.y.argmax(axis=1) if self.is_soft else self.y
 
     @property
     def labels(self) -> np.ndarray:
-        """The classes (K,) in the order of their names: labels, or indices where those are soft."""
+        """The classes (K,) in the order of their names: labels, or indices if ``y`` is 2-D."""
         return np.arange(len(self.class_names)) if self.y.ndim == 2 else np.unique(self.y)
 
     def take(self, rows: np.ndarray) -> "Dataset":
-        """Return some rows, given as indices or as a mask; without those of ``test``."""
+        """Return some rows, given by indices or a mask; the result has no ``test``."""
         features = self.features
         return replace(
             self,
             features=features.take(rows) if isinstance(features, Table) else features[rows],
             y=self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
-            told=None if self.told is None else self.told[rows],
+            teacher_outputs=None if self.teacher_outputs is None else self.teacher_outputs[rows],
             weights=None if self.weights is None else self.weights[rows],
             numbers=None if isinstance(features, Table) else self.rows[rows],
             test=None,
         )
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of all rows, in hexadecimal: of values, shapes, dtypes and names."""
+        """Return the SHA-256 of all values, shapes, dtypes and names, in hexadecimal."""
         digest = hashlib.sha256()
         for part in _parts(self):
             digest.update(part)
         return digest.hexdigest()
 
     def ignoring(self, label: str | int) -> "Dataset":
-        """Return the rows that don't have a label, which is then no class.
+        """Return the rows without a label, and remove it from the classes.
 
         Raises
         ------
         DataError
-            If the data have more than one label a row, or no such label, or none but two.
+            If ``y`` is 2-D, or no row has the label.
         """
         if self.y.ndim == 2:
-            what = "distributions" if self.is_soft else "any number of labels a row"
+            what = "distributions" if self.is_soft else "any number of labels per row"
             raise DataError(
-                f"data.ignore_index goes with one label a row, and {self.name} has {what}; leave "
-                "it out"
+                f"data.ignore_index needs one label per row, but {self.name} has {what}; leave it "
+                "out"
             )
         others = [name for name in self.class_names if name != str(label)]
         if len(others) == len(self.class_names):
             raise DataError(
-                f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels: '
+                f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels are '
                 f"{listed(self.class_names)}"
             )
         return self._of_classes(others, f'with the label "{label}" (data.ignore_index)')
 
     def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
-        """Return the rows of some classes only.
+        """Return the rows of some classes.
 
         Raises
         ------
         DataError
-            If the data have more than one label a row, or not two classes or more are named that
-            exist.
+            If ``y`` is 2-D, a class doesn't exist, or fewer than two classes are named.
         """
         if self.y.ndim == 2:
             what = "has distributions" if self.is_soft else "is multi-label"
@@ -158,15 +156,15 @@ class Dataset:
             if name not in self.class_names:
                 raise DataError(
                     f'{self.name} has no class "{name}"{nearest(name, list(self.class_names))}; '
-                    f"its classes: {listed(self.class_names)}"
+                    f"its classes are {listed(self.class_names)}"
                 )
         if len(set(names)) < 2:
-            raise DataError(f"data.classes names one class only, {names[0]}; name two or more")
+            raise DataError(f"data.classes has only one class, {names[0]}; name two or more")
         others = [name for name in self.class_names if name not in names]
         return self._of_classes(names, f"of other classes, {listed(others)} (data.classes)")
 
-    def _of_classes(self, names: Sequence[str], others: str) -> "Dataset":
-        """Return the rows of some classes, and tell of the others."""
+    def _of_classes(self, names: Sequence[str], reason: str) -> "Dataset":
+        """Return the rows of some classes, and add the others to ``left_out`` with a reason."""
         kept = np.isin(self.y.astype(str), names)
         test, n_others = self.test, int((~kept).sum())
         if test is not None:
@@ -177,12 +175,12 @@ class Dataset:
             self.take(kept),
             class_names=tuple(name for name in self.class_names if name in names),
             test=test,
-            left_out={**self.left_out, **({others: n_others} if n_others else {})},
+            left_out={**self.left_out, **({reason: n_others} if n_others else {})},
         )
 
 
 def _parts(dataset: Dataset) -> Iterator[bytes]:
-    """Yield all that counts."""
+    """Yield the bytes of all values and names, for the fingerprint."""
     features = dataset.features
     if isinstance(features, Table):
         for name, column in features.columns.items():
@@ -198,7 +196,7 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
         yield from _bytes(features)
     yield from _bytes(dataset.y)
     yield f"{dataset.class_names}{dataset.is_soft}".encode()
-    for more in (dataset.groups, dataset.told, dataset.weights):
+    for more in (dataset.groups, dataset.teacher_outputs, dataset.weights):
         if more is not None:
             yield from _bytes(more)
     if dataset.test is not None:

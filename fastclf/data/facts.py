@@ -1,4 +1,4 @@
-"""What can be said of raw columns at a glance, before anything is fitted."""
+"""Summaries of raw columns before a fit, and warnings about columns that look wrong."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -10,32 +10,34 @@ import scipy.sparse
 
 from fastclf import dates
 from fastclf.data.text_columns import has_leading_zero, is_number
-from fastclf.table import Categories, Lists, Numbers, Table, listed, shown
+from fastclf.table import Categories, Lists, Numbers, Table, listed, quoted
 
 _NAME_OF_ID = re.compile(
     r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$"
-    r"|^c0$|^Unnamed: ?0|^__index_level_\d+__$"  # what the index of a frame is called in a file
+    r"|^c0$|^Unnamed: ?0|^__index_level_\d+__$"  # names that pandas gives to an index in a file
 )
-_MANY_ROWS = 20  # fewer rows may well differ in each value of a feature
-_OWN = 0.9  # a column where so large a share of the values are different tells rows apart
-_MANY_NUMBERS, _MANY_MARKS = 10, 3  # so many different numbers and so few other texts
-_MANY_CLASSES = 20  # more whole numbers may well be amounts
+_MIN_ROWS = 20  # with fewer rows, all values of an ordinary feature may differ by chance
+_DISTINCT_SHARE = 0.9  # share of distinct values above which a text column is an identifier
+_MIN_NUMBERS = 10  # least number of distinct numbers in a column with placeholders
+_MAX_PLACEHOLDERS = 3  # largest number of distinct placeholders in a column
+_MAX_CLASSES = 20  # integer labels with more distinct values than this are probably amounts
 
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """What can be said of one column.
+    """A summary of one column.
 
     Attributes
     ----------
     name : str
     kind : {"numbers", "categories", "lists"}
     n_rows, missing, distinct : int
-        The numbers of rows, of missing values and of different ones.
+        How many rows, missing values and distinct values there are.
     low, high : float or None
-        The range of numbers.
+        The smallest and the largest number.
     is_identifier : bool
-        Whether it seems to name rows, which tells nothing of others.
+        Whether the values seem to identify rows, as a key or an index does. Such a column is
+        useless for predicting new rows.
     is_date : bool
         Whether all categories are dates.
     """
@@ -52,11 +54,11 @@ class ColumnFacts:
 
     @property
     def is_constant(self) -> bool:
-        """Whether no two rows differ."""
+        """Whether all rows have the same value; a missing value counts as one."""
         return self.distinct + (self.missing > 0) < 2
 
     def __str__(self) -> str:
-        """Return the facts in some words."""
+        """Return the summary in words."""
         if self.kind == "numbers":
             text = "no numbers"
             if self.distinct:
@@ -68,7 +70,7 @@ class ColumnFacts:
 
 
 def column_facts(table: Table) -> list[ColumnFacts]:
-    """Return what can be said of each column of a table.
+    """Return a summary of each column of a table.
 
     Examples
     --------
@@ -84,7 +86,7 @@ def column_facts(table: Table) -> list[ColumnFacts]:
 
 
 def constant_columns(X: Any) -> Iterator[int]:
-    """Yield the columns of a matrix, dense or sparse, in which no two rows differ."""
+    """Yield the indices of the columns of a dense or sparse matrix in which all rows are equal."""
     for start in range(0, X.shape[1], 64):
         part = X[:, start : start + 64]
         low, high = part.min(axis=0), part.max(axis=0)
@@ -94,55 +96,57 @@ def constant_columns(X: Any) -> Iterator[int]:
 
 
 def identifiers(table: Table) -> list[str]:
-    """Return the columns that seem to name rows, which tells nothing of others.
+    """Return the names of the columns whose values seem to identify rows.
 
-    It sorts only those that may well be such, and so takes little time.
+    Only columns with a name such as "id" are sorted to look for duplicates, which saves time.
     """
     return [name for name, column in table.columns.items() if _is_identifier(name, column)]
 
 
 def looks_like_amounts(y: np.ndarray, n_classes: int) -> bool:
-    """Tell whether labels (n,) of a file of columns may be amounts, which are no classes."""
-    return y.ndim == 1 and y.dtype.kind in "iu" and n_classes > _MANY_CLASSES
+    """Tell whether integer labels (n,) have so many values that they may be amounts."""
+    return y.ndim == 1 and y.dtype.kind in "iu" and n_classes > _MAX_CLASSES
 
 
 def amounts_warning(n_classes: int) -> str:
-    """Return a warning that labels look like amounts."""
+    """Return the warning that labels look like amounts."""
     return (
         f"the target has {n_classes} different whole numbers, and each becomes a class; if they "
         "are amounts, such as ages or prices, make a few groups of them first"
     )
 
 
-def marks_warnings(table: Table, categorical: Collection[str] = ()) -> list[str]:
-    """Return warnings about columns of numbers in which a few marks stand for something.
+def placeholder_warnings(table: Table, categorical: Collection[str] = ()) -> list[str]:
+    """Return warnings about columns of numbers that have placeholders, such as "-" or "unknown".
 
-    Such as "-" or "unknown" for what is missing: each number is then a category, which is meant in
-    the columns that are named to be ``categorical``.
+    A placeholder makes the whole column text, so that each number becomes a category. Columns of
+    ``categorical`` are left out, because there the user asked for that.
     """
     return [
         f"{name}: a category for each number, because some rows hold {marks}; if that is a missing "
         "value, leave it empty"
         for name, column in table.columns.items()
-        if isinstance(column, Categories) and name not in categorical and (marks := _marks(column))
+        if isinstance(column, Categories)
+        and name not in categorical
+        and (marks := _placeholders(column))
     ]
 
 
-def _marks(column: Categories) -> str:
+def _placeholders(column: Categories) -> str:
     numeric = np.array([is_number(text) or is_number(text, ",") for text in column.names], bool)
     marks = [text for text, found in zip(column.names, numeric, strict=True) if not found]
-    if not 0 < len(marks) <= _MANY_MARKS or numeric.sum() < _MANY_NUMBERS:
+    if not 0 < len(marks) <= _MAX_PLACEHOLDERS or numeric.sum() < _MIN_NUMBERS:
         return ""
     if any(map(has_leading_zero, column.names)):
         return ""
     counts = np.bincount(column.codes[~column.missing], minlength=len(column.names))
     if counts[numeric].sum() < counts.sum() / 2:
         return ""
-    return ", ".join(map(shown, marks))
+    return ", ".join(map(quoted, marks))
 
 
 def identifiers_warning(names: list[str]) -> str:
-    """Return a warning that columns seem to name rows."""
+    """Return the warning that columns seem to identify rows."""
     return (
         f"{listed(names)}: a value of its own in nearly every row, as of an identifier, an index "
         "or free text; leave it out with data.drop"
@@ -169,9 +173,9 @@ def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
     distinct = np.unique(values)
     if not len(distinct):
         return ColumnFacts(name, "numbers", n, missing, 0)
-    tells_apart = _is_identifier(name, column)
     low, high = float(distinct[0]), float(distinct[-1])
-    return ColumnFacts(name, "numbers", n, missing, len(distinct), low, high, tells_apart)
+    is_identifier = _is_identifier(name, column)
+    return ColumnFacts(name, "numbers", n, missing, len(distinct), low, high, is_identifier)
 
 
 def _distinct(column: Categories) -> int:
@@ -184,11 +188,16 @@ def _is_dates(column: Categories) -> bool:
 
 
 def _is_identifier(name: str, column: Numbers | Categories | Lists) -> bool:
-    """Tell whether all values of a column differ, and it numbers the rows or is called so."""
-    if len(column) < _MANY_ROWS or isinstance(column, Lists):
+    """Tell whether a column seems to identify rows.
+
+    Text does if nearly all values differ and they aren't dates. Numbers do if each is the previous
+    one plus 1; or if all are distinct integers and the column has a name such as "id".
+    """
+    if len(column) < _MIN_ROWS or isinstance(column, Lists):
         return False
     if isinstance(column, Categories):
-        return _distinct(column) > _OWN * int((~column.missing).sum()) and not _is_dates(column)
+        present = int((~column.missing).sum())
+        return _distinct(column) > _DISTINCT_SHARE * present and not _is_dates(column)
     values = column.values
     if (np.diff(values) == 1).all() and float(values[0]).is_integer():
         return True

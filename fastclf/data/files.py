@@ -1,4 +1,4 @@
-"""From a data file to a data set: what is read, what is a feature, and what is to be predicted."""
+"""Loading of a data file as a `Dataset`: chooses the features and targets, and checks them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from fastclf.data.arrays import load_arrays
-from fastclf.data.beside import read_targets_beside
+from fastclf.data.compressed import stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.labels import matched_labels
-from fastclf.data.nulls import Known, without_nulls
+from fastclf.data.nulls import KnownNames, without_nulls
 from fastclf.data.options import FileOptions
-from fastclf.data.packed import stem
-from fastclf.data.tables import TABLES, format_of, open_table, read_exact, tell_known
+from fastclf.data.tables import TABLES, format_of, open_table, read_exact, set_known_names
+from fastclf.data.target_files import read_target_file
 from fastclf.data.targets import (
     Targets,
     check_rows,
@@ -31,7 +31,7 @@ def load_file(
     path: Path,
     options: FileOptions,
     teacher_columns: Sequence[str] = (),
-    known: Known | None = None,
+    known: KnownNames | None = None,
 ) -> Dataset:
     """Return the data set in a file of any format.
 
@@ -40,17 +40,17 @@ def load_file(
     path : Path
         The file, or a folder of Parquet files.
     options : FileOptions
-        How it is read.
+        How to read it.
     teacher_columns : sequence of str
-        Numeric columns that aren't features, but what a teacher says.
-    known : Known, optional
-        What a model knows of the text in the file.
+        Numeric columns with the outputs of a teacher, which aren't features.
+    known : KnownNames, optional
+        Names that a model knows: they are values in this file, too, even if they read "NA".
 
     Raises
     ------
     DataError
-        If it can't be read, a column isn't there, or a value can't be used; the message names the
-        file, and where it can the row and the column.
+        If the file can't be read, a column is missing, or a value can't be used; the message names
+        the file and, if known, the row and the column.
     """
     dataset = _load(path, options, teacher_columns, known=known)
     if options.test_path is None:
@@ -65,19 +65,19 @@ def _load(
     options: FileOptions,
     teacher_columns: Sequence[str],
     like: Dataset | None = None,
-    known: Known | None = None,
+    known: KnownNames | None = None,
 ) -> Dataset:
     if like is not None and isinstance(like.features, Table):
         found = like.features.columns.items()
         texts = {name: column.names for name, column in found if isinstance(column, Categories)}
-        known = Known(texts, like.class_names)
+        known = KnownNames(texts, like.class_names)
     kind = format_of(path, options.format)
-    beside = read_targets_beside(options)
+    beside = read_target_file(options)
     with located(path, once=True):
         if kind in TABLES:
             dataset = _load_table(path, options, teacher_columns, like, beside, known)
         elif teacher_columns:
-            raise DataError("teacher_columns goes with files of named columns; see teacher_file")
+            raise DataError("teacher_columns needs a file of named columns; use teacher_file")
         else:
             dataset = load_arrays(path, kind, options, like, beside)
         if like is not None:
@@ -93,7 +93,7 @@ def _load_table(
     teacher_columns: Sequence[str],
     like: Dataset | None,
     beside: Targets | None,
-    known: Known | None,
+    known: KnownNames | None,
 ) -> Dataset:
     file = open_table(
         path,
@@ -117,14 +117,14 @@ def _load_table(
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
     text = set(options.categorical)
     if options.label_separator is not None:
-        text |= set(targets)  # such as "1,2", which must not become a number
+        text |= set(targets)  # a list such as "1,2" must not become a number
     if like is not None and isinstance(like.features, Table):
         own = like.features.columns.items()
         text |= {name for name, column in own if not isinstance(column, Numbers)}
         text &= set(file.names)
     if known is not None:
         classes = {targets[0]: known.classes} if len(targets) == 1 else {}
-        tell_known(file, {**known.columns, **classes})
+        set_known_names(file, {**known.columns, **classes})
     table = read_exact(file, wanted, [*targets, *split_by], text)
     if known is not None:
         table = without_nulls(table, known.columns)
@@ -156,7 +156,7 @@ def _load_table(
         found.class_names,
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
-        told=_told(table, teacher_columns) if teacher_columns else None,
+        teacher_outputs=_teacher_outputs(table, teacher_columns) if teacher_columns else None,
         weights=weights,
         left_out=found.left_out,
         layout=file.layout,
@@ -187,66 +187,67 @@ def feature_columns(
     return kept
 
 
-def _told(table: Table, names: Sequence[str]) -> np.ndarray:
-    """Return the columns of what a teacher says, finite numbers (n, K)."""
+def _teacher_outputs(table: Table, names: Sequence[str]) -> np.ndarray:
+    """Return the columns with a teacher's outputs, finite numbers (n, K)."""
     columns = []
     for name in names:
         column = table.columns[name]
         if isinstance(column, Lists):
-            raise DataError(f'teacher_columns: column "{name}" holds lists; name others')
+            raise DataError(f'teacher_columns: column "{name}" holds lists; name numeric columns')
         columns.append(as_numbers(name, column, table.rows).values.astype(np.float64))
-    told = np.stack(columns, axis=1)
-    found = first_not_finite(told)
+    outputs = np.stack(columns, axis=1)
+    found = first_not_finite(outputs)
     if found is not None:
         where = found.described(table.rows[found.row], names)
         raise DataError(f"teacher_columns: {where}; correct it, or drop the row")
-    return told
+    return outputs
 
 
 def _groups(table: Table, name: str | None) -> np.ndarray | None:
-    """Return the values of the column by which rows are split: numbers, or codes in order."""
+    """Return the values of the column by which rows are split: numbers, or codes of categories."""
     if name is None:
         return None
     column = table.columns[name]
     missing = column.missing
     if missing.any():
-        raise DataError(f'row {table.rows[missing.argmax()]}, column "{name}": split_by needs it')
+        row = table.rows[missing.argmax()]
+        raise DataError(f'row {row}, column "{name}": a missing value, and split_by needs one')
     if isinstance(column, Lists):
-        raise DataError(f'column "{name}" holds lists; split_by needs another')
+        raise DataError(f'column "{name}" holds lists; split_by needs numbers or categories')
     return column.values if isinstance(column, Numbers) else as_categories(column).codes
 
 
-def _told_missing(table: Table) -> str:
-    """Return where a value is missing in rows to test on, for which none in training stood."""
+def _missing_in_test_only(table: Table) -> str:
+    """Return the error that a test row has a missing value, where no training row has one."""
     columns = table.columns.items()
     name, missing = next((name, x.missing) for name, x in columns if x.missing.any())
     row = int(table.rows[int(missing.argmax())])
     return (
-        f'row {row}, column "{name}": a missing value, and none was missing in rows to train on; '
+        f'row {row}, column "{name}": a missing value, but none is missing in the training rows; '
         "fill it in, or leave the row out"
     )
 
 
 def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
-    """Return a data set to test on, with labels and names as in the one to train on."""
+    """Return test rows with the labels and names of the training data."""
     d, wanted = test.features.shape[1], dataset.features.shape[1]
     if d != wanted:
-        raise DataError(f"the rows to test on have {d} features, and those to train on {wanted}")
+        raise DataError(f"the test rows have {d} features, and the training rows {wanted}")
     if isinstance(dataset.features, Table) != isinstance(test.features, Table):
         dense = test.features
         if isinstance(dense, Table):
-            raise DataError(_told_missing(dense))
+            raise DataError(_missing_in_test_only(dense))
         columns = zip(dataset.feature_names, dense.T, strict=True)
         test = replace(test, features=Table({name: Numbers(x) for name, x in columns}))
     if dataset.task == "multilabel" or dataset.is_soft:
         if test.class_names != dataset.class_names or test.is_soft != dataset.is_soft:
             raise DataError(
-                f"its labels are {listed(test.class_names)}, and those to train on are "
-                f"{listed(dataset.class_names)}"
+                f"the labels of the test rows are {listed(test.class_names)}, and those of the "
+                f"training rows {listed(dataset.class_names)}"
             )
         return test
     y = labels_to_test(test.y, dataset.class_names)
-    known = dataset.labels  # in the order of their names
+    known = dataset.labels  # in the order of `class_names`
     order = {name: code for code, name in enumerate(dataset.class_names)}
     names, codes = np.unique(y, return_inverse=True)
     y = known[[order[name] for name in names.tolist()]][codes]
@@ -254,17 +255,18 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
 
 
 def labels_to_test(y: np.ndarray, known: Sequence[str]) -> np.ndarray:
-    """Return the labels of rows to test on, called as those to train on.
+    """Return the labels of test rows, spelt as in the training rows.
 
     Raises
     ------
     DataError
-        If one isn't among those.
+        If the training rows don't have a label.
     """
     found = matched_labels(y, known)
-    for name, count in found.strange.items():
+    for name, count in found.unknown.items():
         raise DataError(
-            f'the class "{name}"{nearest(name, list(known))} isn\'t among those to train on, '
-            f"{listed(known)}; leave its rows out, or correct them ({count} of {len(y)})"
+            f'the class "{name}"{nearest(name, list(known))} isn\'t in the training rows, whose '
+            f"classes are {listed(known)}; leave its rows out, or correct them ({count} of "
+            f"{len(y)})"
         )
     return found.y

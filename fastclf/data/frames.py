@@ -1,7 +1,7 @@
-"""From columns in memory to a `fastclf.table.Table`: frames, Arrow data, and dicts of columns.
+"""Conversion of data frames, Arrow data and dicts of columns to a `fastclf.table.Table`.
 
-They become what the same columns in a Parquet file become. Frames of pandas and dicts that hold
-numbers, text and booleans are read without pyarrow, too.
+The result is that of a Parquet file with the same columns. pyarrow isn't needed for pandas frames
+and dicts if they hold numbers, text and booleans only.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,15 @@ import numpy as np
 from fastclf.data.nulls import without_nulls
 from fastclf.errors import DataError, located
 from fastclf.estimators.encoding import is_missing
-from fastclf.table import Categories, Column, Numbers, Table, check_columns, exact_numbers, twice
+from fastclf.table import (
+    Categories,
+    Column,
+    Numbers,
+    Table,
+    check_columns,
+    exact_numbers,
+    first_duplicate,
+)
 
 
 def is_frame(X: Any) -> bool:
@@ -23,21 +31,22 @@ def is_frame(X: Any) -> bool:
 def to_table(
     X: Any, columns: Sequence[str], known: Mapping[str, Collection[str]] | None = None
 ) -> Table:
-    """Return some columns of a frame as a table, whose rows count from 1.
+    """Return some columns of a frame as a table, whose rows are numbered from 1.
 
     Parameters
     ----------
     X : DataFrame of pandas or polars, pyarrow Table or RecordBatch, dict of columns, or Table
-        It may have others, too, and in any order.
+        It may have other columns, too, in any order.
     columns : sequence of str
+        The columns to convert.
     known : dict of str to collection of str, optional
-        Columns that are categories even if they hold numbers, and what a model knows of them. Text
-        such as "?" or "NA" is a missing value, as in a text file, unless it is known.
+        Columns that are categories even if they hold numbers, each with its known categories. Text
+        such as "?" or "NA" is a missing value, as in a text file, unless it is a known category.
 
     Raises
     ------
     DataError
-        If a column isn't there or can't be read, or columns differ in length.
+        If a column is missing or can't be read, or columns differ in length.
 
     Examples
     --------
@@ -50,9 +59,11 @@ def to_table(
         return X.select(columns)
     names = _names(X)
     if names is None:
-        raise DataError(f"needs named columns, as a frame has them, got {type(X).__name__}")
+        raise DataError(
+            f"needs named columns, such as those of a DataFrame, got {type(X).__name__}"
+        )
     check_columns(columns, names)
-    if name := twice([name for name in names if name in columns]):
+    if name := first_duplicate([name for name in names if name in columns]):
         raise DataError(f'two columns are named "{name}"; rename one')
     places = {name: i for i, name in enumerate(names)}
     known = known or {}
@@ -74,7 +85,7 @@ def _names(X: Any) -> list[str] | None:
 def _values(X: Any, name: str, place: int) -> Any:
     if isinstance(X, Mapping):
         return list(X.values())[place]
-    if hasattr(X, "iloc"):  # pandas, whose names need not be text
+    if hasattr(X, "iloc"):  # pandas; its names may be of any type, so use the position
         return X.iloc[:, place]
     if hasattr(X, "get_column"):  # polars
         return X.get_column(name)
@@ -108,13 +119,13 @@ def _as_arrow(values: Any, pa: Any) -> Any:
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return pa.array(_texts(values), pa.string())  # of several types: as a text file has them
+        return pa.array(_texts(values), pa.string())  # mixed types: written as in a text file
 
 
 def _texts(values: Any) -> list[str | None]:
     items = list(values)
     if any(isinstance(item, list | tuple | dict | set | np.ndarray) for item in items):
-        raise DataError("holds lists or the like; give one number or text in each row")
+        raise DataError("holds lists or other containers; give a number or text in each row")
     return [
         None if missing else str(item).lower() if isinstance(item, bool | np.bool_) else str(item)
         for item, missing in zip(items, map(is_missing, items), strict=True)
@@ -122,7 +133,7 @@ def _texts(values: Any) -> list[str | None]:
 
 
 def _without_arrow(name: str, values: Any) -> Column:
-    is_list = isinstance(values, list | tuple)  # which may hold text and NaN
+    is_list = isinstance(values, list | tuple)  # may mix text and NaN
     array = np.asarray(values, dtype=object if is_list else None)
     kind = array.dtype.kind
     if kind == "O":

@@ -1,4 +1,4 @@
-"""Arrow files, and streams of record batches in a file: damaged ones are refused, not trusted."""
+"""Reading Arrow IPC files, in the file format or the stream format, with validation."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ _FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
 
 
 class IpcFile:
-    """The record batches of an Arrow file; those of a stream are read in their order.
+    """The record batches of an Arrow IPC file; those of the stream format are read in order.
 
-    Offsets and indices of an Arrow file are taken into memory as they are, so each batch is
-    validated before anything looks into it.
+    Arrow doesn't check the offsets and indices in a file, and wrong ones could crash the process.
+    So each batch is validated before it is used.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class IpcFile:
             magic = begin.read(6)
         if magic.startswith(_FEATHER_1):
             raise DataError(
-                f"{path}: is a Feather file of version 1; write it again as version 2, which is "
-                "what pandas and pyarrow write"
+                f"{path}: is a Feather file of version 1; write it again as version 2, as pandas "
+                "and pyarrow do"
             )
         self._is_file = magic == _FILE
         with arrow_errors(path), pa.OSFile(str(path)) as file:
@@ -56,16 +56,16 @@ class IpcFile:
                     f"{path}: can't be read: it is no Arrow file or stream ({problem})"
                 ) from None
             self.schema = reader.schema
-            self.names = tuple(self.schema.names)  # may be no UTF-8
+            self.names = tuple(self.schema.names)  # raises if a name isn't UTF-8
             self.count = reader.num_record_batches if self._is_file else 1
 
     def read(self, part: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the record batches of a part: one, or all of a stream.
+        """Yield the record batches of a part: one, or all in the stream format.
 
         Raises
         ------
         DataError
-            If one is damaged.
+            If a batch is damaged.
         """
         fields = [self.schema.get_field_index(name) for name in columns]
         options = ipc.IpcReadOptions(included_fields=fields) if fields else None

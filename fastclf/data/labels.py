@@ -1,4 +1,4 @@
-"""Labels of one file in terms of those of another: a model's, or those to train on."""
+"""Matching of the labels in a file with the known names of classes, of a model or of training."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,55 +7,55 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclf.errors import DataError, nearest
-from fastclf.table import listed, matched_names, shown
+from fastclf.table import listed, matched_names, quoted
 
-_SHOWN = 5  # strange names that a message tells of
+_SHOWN = 5  # largest number of unknown names in a message
 
 
 @dataclass(frozen=True, eq=False)
-class Matched:
-    """Labels under the names that are known.
+class MatchedLabels:
+    """Labels that were matched with known names.
 
     Attributes
     ----------
     y : ndarray of str of shape (n,)
-        The known name of each row's label, or its own where it has none.
+        The known name of each row's label; or the label itself if it is unknown.
     known : tuple of str
         The known names.
-    strange : dict of str to int
-        The names that aren't known, and how many rows have them.
+    unknown : dict of str to int
+        The unknown labels, with their numbers of rows.
     """
 
     y: np.ndarray
     known: tuple[str, ...]
-    strange: dict[str, int]
+    unknown: dict[str, int]
 
     def warn(self) -> None:
-        """Warn of the names that a model doesn't know.
+        """Warn about labels that are no class of the model.
 
         Raises
         ------
         DataError
-            If it knows none.
+            If no row has a known label.
         """
-        if not self.strange:
+        if not self.unknown:
             return
-        rows = sum(self.strange.values())
-        names = strange_names(self.strange, self.known)
+        rows = sum(self.unknown.values())
+        names = describe_unknown(self.unknown, self.known)
         if rows == len(self.y):
             raise DataError(
-                f"none of its labels is a class of the model, which knows {listed(self.known)}: "
+                f"none of its labels is a class of the model, which has {listed(self.known)}: "
                 f"{names}; write the labels as the model has them"
             )
         warnings.warn(
-            f"{rows} of {len(self.y)} rows have a label that the model doesn't know, and so can't "
-            f"predict: {names}; it knows {listed(self.known)}",
+            f"{rows} of {len(self.y)} rows have a label that is no class of the model, which can't "
+            f"predict it: {names}; its classes are {listed(self.known)}",
             stacklevel=3,
         )
 
 
-def matched_labels(y: np.ndarray, known: Sequence[str]) -> Matched:
-    """Return labels (n,) in terms of known names; see `fastclf.table.matched_names`.
+def matched_labels(y: np.ndarray, known: Sequence[str]) -> MatchedLabels:
+    """Match labels (n,) with known names, by the rules of `fastclf.table.matched_names`.
 
     Examples
     --------
@@ -63,22 +63,22 @@ def matched_labels(y: np.ndarray, known: Sequence[str]) -> Matched:
     >>> from fastclf.data.labels import matched_labels
     >>> matched_labels(np.array([True, False]), ["false", "true"]).y.tolist()
     ['true', 'false']
-    >>> matched_labels(np.array(["yes", "Yes"]), ["no", "yes"]).strange
+    >>> matched_labels(np.array(["yes", "Yes"]), ["no", "yes"]).unknown
     {'Yes': 1}
     """
     values, codes = np.unique(y.astype(str) if y.dtype.kind == "O" else y, return_inverse=True)
     names = [str(value) for value in values.tolist()]
     counts = dict(zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True))
     matches = matched_names(names, known) or {}
-    strange = {name: count for name, count in counts.items() if name not in matches}
+    unknown = {name: count for name, count in counts.items() if name not in matches}
     spelt = np.array([matches.get(name, name) for name in names], dtype=str)
-    return Matched(spelt[codes], tuple(known), strange)
+    return MatchedLabels(spelt[codes], tuple(known), unknown)
 
 
-def strange_names(counts: dict[str, int], known: Sequence[str]) -> str:
-    """Return names that aren't known, with their rows, and which known ones they are near to."""
+def describe_unknown(counts: dict[str, int], known: Sequence[str]) -> str:
+    """Describe unknown names for a message: each with its number of rows and a similar name."""
     most = sorted(counts, key=lambda name: -counts[name])[:_SHOWN]
     rows = {name: f"{counts[name]} row{'s' * (counts[name] != 1)}" for name in most}
-    told = [f"{shown(name)} ({rows[name]}){nearest(name, list(known))}" for name in most]
+    parts = [f"{quoted(name)} ({rows[name]}){nearest(name, list(known))}" for name in most]
     more = len(counts) - len(most)
-    return ", ".join(told) + (f" and {more} more" if more else "")
+    return ", ".join(parts) + (f" and {more} more" if more else "")

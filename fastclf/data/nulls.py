@@ -1,4 +1,4 @@
-"""Text that is a missing value in formats that have no other."""
+"""Text such as "NA" that means a missing value, in formats that can't mark missing values."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -10,14 +10,15 @@ from fastclf.table import Categories, Column, Table
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 
 
-class Known(NamedTuple):
-    """What is known of the text in a file, by a model or by the rows to train on.
+class KnownNames(NamedTuple):
+    """Names that are values though they may read "NA": those of a model or of the training rows.
 
     Parameters
     ----------
     columns : mapping of str to collection of str
-        The names of categories of each column of text.
+        The categories of each text column.
     classes : collection of str
+        The classes of the target.
     """
 
     columns: Mapping[str, Collection[str]]
@@ -25,7 +26,7 @@ class Known(NamedTuple):
 
 
 def nulls_besides(known: Collection[str]) -> tuple[str, ...]:
-    """Return the text that is a missing value where some names are known to be values."""
+    """Return the text that means a missing value in a column with some known names."""
     return tuple(text for text in NULLS if text not in known)
 
 
@@ -36,7 +37,7 @@ def without_nulls(table: Table, known: Mapping[str, Collection[str]]) -> Table:
     ----------
     table : Table
     known : dict of str to collection of str
-        The columns that are looked at, and the names that are known of each.
+        The known names of each column. Other columns are left as they are.
     """
     columns = dict(table.columns)
     for name in known.keys() & columns.keys():

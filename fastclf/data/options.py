@@ -1,4 +1,4 @@
-"""How a data file is read: the keys that a recipe's ``[data]`` and a card's ``[source]`` share."""
+"""The keys that say how a data file is read; ``[data]`` of recipes and ``[source]`` of cards."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ def _in_folder(path: str, info: ValidationInfo) -> str:
 
 
 def is_delimiter(text: str) -> bool:
-    """Tell whether some text can be between two values of a CSV file."""
+    """Tell whether some text can be the delimiter of a CSV file."""
     return len(text) == 1 and text.isascii() and text not in '\n\r"\0'
 
 
@@ -44,51 +44,52 @@ class FileOptions(Table):
     format : str, optional
         "csv", "tsv", "parquet", "arrow", "npz", "npy" or "svmlight"; by default that of the suffix.
     header : bool, optional
-        CSV: whether the first row names the columns. By default it does unless it has numbers only;
-        without names the columns are c0, c1 and so on.
+        CSV: whether the first row holds the names of the columns. By default it does unless all of
+        its values are numbers. Without names the columns are c0, c1 and so on.
     delimiter : str, optional
-        CSV: the character between two values; by default the comma, semicolon, tab or | that the
-        first rows show, and a tab in TSV.
+        CSV: the character between two values. By default a comma, semicolon, tab or |, detected
+        from the first rows; in TSV a tab.
     decimal : {".", ","}, optional
         CSV: the decimal mark; by default a comma if numbers in the first rows have one.
     target : str, int or list of them, optional
-        The column that is to be predicted, by name or by index (-1 is the last), or several
-        columns. By default the one that is named target, label, class or y.
+        The column to predict, by name or by index (-1 is the last), or several columns. By default
+        the column that is named target, label, class or y.
     target_path : str, optional
-        A file of the targets, with a row for each row of the data: NPY, NPZ with one array, or a
-        file of columns, of which ``target`` names those that count; by default all.
+        A file with the targets, with a row for each row of the data: NPY, NPZ with one array, or a
+        file of named columns. ``target`` names the columns to use; by default all.
     target_kind : str
-        "labels": one label a row. "indicators": 0, 1 or a probability in a column for each label.
-        "distribution", "counts" or "logits": a probability, a number of votes or a logit in a
-        column for each class. "label_lists": one column with a list of labels. By default, "auto",
-        one column has labels, or lists if the file says so or there is a ``label_separator``; and
-        several columns have indicators if they hold 0 and 1 only, else distributions.
+        "labels": one label per row. "indicators": a column for each label, of 0, 1 or
+        probabilities. "distribution", "counts" or "logits": a column for each class, of
+        probabilities, numbers of votes or logits. "label_lists": one column with lists of labels.
+        "auto", the default, means label_lists for one column of lists or with ``label_separator``,
+        and labels for any other single column; for several columns it means indicators if all
+        values are 0 or 1, else distribution.
     target_temperature : float
-        With logits: what they are divided by before they become probabilities.
+        With logits: the temperature by which they are divided before the softmax.
     count_weights : bool
-        With counts: whether a row counts as often in the fit as it has votes.
+        With counts: whether the weight of a row in the fit is its number of votes.
     weight : str, optional
-        A column, in NPZ an array, by which rows count in the fit and in ``[calibrate]``; in figures
-        all count alike. It isn't a feature.
+        A column, in NPZ an array, with the weights of the rows in the fit and in ``[calibrate]``.
+        Metrics are unweighted. The column isn't a feature.
     label_separator : str, optional
-        What is between two labels of a list in text, such as ";".
+        The text between two labels of a list, such as ";".
     missing_target : {"error", "drop", "keep"}
-        What happens to rows without a target. With several labels a row "keep" keeps those of
-        which some labels are known: the others count neither in the fit nor in the figures.
+        What to do about rows without a target. "keep" is for several labels per row: a row stays if
+        some of its labels are known, and its unknown labels are ignored in the fit and in metrics.
     test_path : str, optional
-        A file of the same kind with the rows to test on.
+        A file of the same format with the test rows.
     drop : tuple of str
-        Columns that are left out.
+        Columns to leave out.
     columns : tuple of str, optional
-        Columns that are features; by default all others.
+        The columns that are features; by default all others.
     categorical : tuple of str
         Columns that are categories even if they hold numbers.
     split_by : str, optional
-        A column that decides which rows are tested on; it isn't a feature unless ``columns`` says
-        so.
+        A column that decides which rows are test rows. It isn't a feature unless ``columns`` names
+        it.
     split_kind : {"group", "time"}
-        With ``split_by``: rows with the same value stay together, or those with the largest values
-        are the test rows.
+        With ``split_by``: "group" keeps rows with equal values together; "time" takes the rows with
+        the largest values as test rows.
     """
 
     format: Format | None = None
@@ -119,11 +120,11 @@ class FileOptions(Table):
             ("count_weights", "counts", False),
         ):
             if getattr(self, key) != default and self.target_kind != kind:
-                raise mistake(f"data.{key}", f'{key} goes with target_kind = "{kind}"')
+                raise mistake(f"data.{key}", f'{key} needs target_kind = "{kind}"')
         if self.count_weights and self.weight is not None:
             raise mistake(
                 "data.count_weights",
-                "count_weights and weight both say how much a row counts; leave out one of them",
+                "count_weights and weight both set the weight of a row; leave out one of them",
             )
         if self.target_path is not None and self.test_path is not None:
             raise mistake(
@@ -138,6 +139,6 @@ class FileOptions(Table):
         if self.split_by is not None and self.test_path is not None:
             raise mistake(
                 "data.split_by",
-                "split_by and test_path both say which rows are tested on; leave out one of them",
+                "split_by and test_path both choose the test rows; leave out one of them",
             )
         return self

@@ -1,4 +1,4 @@
-"""Parquet files and folders of them: one type for each column, whatever the single files hold."""
+"""Reading Parquet files and folders of them, with one common type for each column."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from pyarrow import dataset as arrow_dataset
 
 from fastclf.data.arrow import arrow_errors, is_text
 from fastclf.errors import DataError
-from fastclf.table import twice
+from fastclf.table import first_duplicate
 
 
 class ParquetFiles:
@@ -18,13 +18,13 @@ class ParquetFiles:
     ----------
     path : Path
     folders_are_columns : bool
-        Whether names of folders such as ``year=2024`` are values of a column.
+        Whether folder names such as ``year=2024`` are read as values of a column (Hive partitions).
 
     Attributes
     ----------
     files : list of Path
     schema : pyarrow.Schema
-        All columns of all files, each with a type that holds what the files have.
+        All columns of all files, each with a type that can hold the values of all files.
     names : tuple of str
     is_uniform : bool
         Whether all files have the same columns of the same types.
@@ -32,7 +32,7 @@ class ParquetFiles:
     Raises
     ------
     DataError
-        If one can't be read, or has two columns of a name.
+        If a file can't be read, or has two columns with the same name.
     """
 
     def __init__(self, path: Path, folders_are_columns: bool = True) -> None:
@@ -46,8 +46,8 @@ class ParquetFiles:
         for file, fragment in zip(self.files, self._fragments, strict=True):
             with arrow_errors(file):
                 self._own.append(fragment.physical_schema)
-                names = self._own[-1].names  # may be no UTF-8
-            if name := twice(names):
+                names = self._own[-1].names  # raises if a name isn't UTF-8
+            if name := first_duplicate(names):
                 raise DataError(f'{file}: two columns are named "{name}"; rename one')
         in_files = {name for schema in self._own for name in schema.names}
         fields = self._dataset.schema
@@ -58,12 +58,12 @@ class ParquetFiles:
         self.is_uniform = all(schema.equals(self._own[0]) for schema in self._own)
 
     def check(self, columns: Collection[str]) -> None:
-        """Refuse columns that some of the files lack, or that are of types that don't go together.
+        """Check that all files have some columns, and that their types can be combined.
 
         Raises
         ------
         DataError
-            If there is one.
+            If a file lacks a column, or types differ and have no common type.
         """
         if self.is_uniform:
             return
@@ -77,11 +77,11 @@ class ParquetFiles:
                 if name not in own:
                     raise DataError(
                         f'{file}: there is no column "{name}", which other files of the folder '
-                        "have; write it there, or leave it out with data.drop"
+                        "have; add it, or leave it out with data.drop"
                     )
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Return some columns of all files."""
+        """Read some columns of all files."""
         if self.is_uniform:
             return self._dataset.to_table(columns=columns)
         self.check(columns)
@@ -93,7 +93,7 @@ class ParquetFiles:
         return pa.concat_tables(tables)
 
     def batches(self, columns: Sequence[str], batch_rows: int) -> Iterator[pa.Table]:
-        """Yield some columns of all files, in parts of at most so many rows."""
+        """Yield some columns of all files, in tables of at most ``batch_rows`` rows."""
         if self.is_uniform:
             for batch in self._dataset.to_batches(columns=columns, batch_size=batch_rows):
                 yield pa.Table.from_batches([batch])
@@ -107,7 +107,7 @@ class ParquetFiles:
                     yield self.unified(pa.Table.from_batches([batch]), self.files[i])
 
     def unified(self, table: pa.Table, file: Path) -> pa.Table:
-        """Return rows of a file with the types that the columns have in all of them."""
+        """Convert the columns of a table, which was read from ``file``, to the common types."""
         if self.is_uniform:
             return table
         columns = {}
@@ -115,17 +115,17 @@ class ParquetFiles:
             kind = self.schema.field(name).type
             try:
                 columns[name] = column
-                if column.type != kind:  # a float may be rounded, and nothing else
+                if column.type != kind:  # only a conversion to floats may round
                     columns[name] = column.cast(kind, safe=not pa.types.is_floating(kind))
             except pa.ArrowException as problem:
                 raise DataError(
-                    f'{file}: column "{name}" holds {column.type}, and can\'t be made {kind}, as '
-                    f"it is with the other files: {' '.join(str(problem).split())}"
+                    f'{file}: column "{name}" holds {column.type}, which can\'t be converted to '
+                    f"{kind}, its type in other files: {' '.join(str(problem).split())}"
                 ) from None
         return pa.table(columns)
 
     def _schemas(self) -> Iterator[pa.Schema]:
-        """Yield what each file holds, with the columns that names of folders are."""
+        """Yield the schema of each file, with the columns that are folder names."""
         for schema in self._own:
             yield pa.schema([*schema, *self._of_folders])
 
@@ -138,7 +138,7 @@ class ParquetFiles:
                 if kind is None:
                     self._conflicts.setdefault(
                         field.name,
-                        f'{file}: column "{field.name}" holds {field.type}, and {known} in other '
+                        f'{file}: column "{field.name}" holds {field.type}, but {known} in other '
                         "files of the folder; write it with one type, or leave it out with "
                         "data.drop",
                     )
@@ -147,9 +147,9 @@ class ParquetFiles:
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """Return a type that holds the values of two, or None.
+    """Return a type that can hold the values of two types, or None if there is none.
 
-    Whole numbers and floats are floats together, signed and unsigned integers of 64 bits decimals.
+    It is float64 for integers and floats, and a decimal for signed integers and uint64.
     """
     if one == other or pa.types.is_null(other):
         return one

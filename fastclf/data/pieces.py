@@ -1,4 +1,4 @@
-"""Text in pieces of whole lines, which several threads work on, in order."""
+"""Cutting of text into pieces of complete rows, and work on pieces by several threads in order."""
 
 import re
 from collections import deque
@@ -10,21 +10,21 @@ import numpy as np
 
 from fastclf.errors import DataError
 
-_LONGEST_ROW = 1 << 30  # bytes; pyarrow takes blocks of up to 2 GB
+_LONGEST_ROW = 1 << 30  # bytes; pyarrow parses blocks of at most 2 GB
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
 def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[bytes]:
-    r"""Yield a file in pieces of about ``size`` bytes that end where a row of CSV ends.
+    r"""Yield a CSV file in pieces of about ``size`` bytes, each of complete rows.
 
-    A line break between quotes ends no row. The last piece ends with the file.
+    A line break between quotes doesn't end a row. The last piece ends where the file ends.
 
     Raises
     ------
     DataError
-        If a row doesn't end within 1 GB.
+        If a row is longer than 1 GB.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
     while block := file.read(max(size, len(held))):
         last = block.rfind(b"\n") + 1
         if last and b'"' not in block and b'"' not in held:
-            yield b"".join((held, memoryview(block)[:last]))  # one copy, as for most files
+            yield b"".join((held, memoryview(block)[:last]))  # without quotes: one copy only
             held = block[last:]
             continue
         whole = held + block
@@ -52,19 +52,19 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
 
 
 def end_of_rows(text: bytes, delimiter: str) -> int:
-    """Return where the last row that ends in some text ends, or 0 if none does.
+    """Return the position after the last complete row of some text, or 0 if no row is complete.
 
-    The text begins where a row does. Rows end with a line feed; or with a carriage return, if there
-    is no line feed.
+    The text begins at the start of a row. Rows end with a line feed; or with a carriage return, if
+    there is no line feed outside of quotes.
     """
     quoted = quoted_values(text, delimiter)
     end = _last_outside(text, b"\n", quoted, len(text))
-    # A carriage return at the very end may be half of a line break.
+    # A carriage return at the very end may be the first half of "\r\n".
     return end or _last_outside(text, b"\r", quoted, len(text) - 1)
 
 
 def open_quote(text: bytes, delimiter: str) -> int | None:
-    """Return where a quote opens that isn't closed, in text that begins where a row does."""
+    """Return the position of a quote that isn't closed, or None; a row begins with the text."""
     if text.count(b'"') % 2 == 0:
         return None
     for found in _value_in_quotes(delimiter).finditer(text):
@@ -74,13 +74,13 @@ def open_quote(text: bytes, delimiter: str) -> int | None:
 
 
 def _value_in_quotes(delimiter: str) -> re.Pattern[bytes]:
-    # A quote opens a value where the value begins; elsewhere it is a character like others.
+    # A quote is special only as the first character of a value.
     before = re.escape(delimiter.encode())
     return re.compile(rb'"(?<![^%b\r\n]")[^"]*(?:""[^"]*)*("|\Z)' % before)
 
 
 def quoted_values(text: bytes, delimiter: str) -> np.ndarray:
-    """Return where values in quotes begin and end, (2 q,), in order."""
+    """Return the start and end positions of all q quoted values in turn, shape (2 q,)."""
     if b'"' not in text:
         return np.empty(0, np.int64)
     content = np.frombuffer(text, np.uint8)
@@ -89,7 +89,7 @@ def quoted_values(text: bytes, delimiter: str) -> np.ndarray:
     before = content[opening - 1]
     begins = (before == ord(delimiter[0])) if delimiter.isascii() else np.zeros(len(before), bool)
     begins |= (before == ord("\n")) | (before == ord("\r")) | (before == ord('"')) | (opening == 0)
-    if begins.all():  # so every second quote closes a value, or is the first of a pair in one
+    if begins.all():  # quotes alternate: every second one closes a value or escapes the next
         return quotes
     found = _value_in_quotes(delimiter).finditer(text)
     ends = [(match.start(), match.end() - 1 if match[1] else len(text)) for match in found]
@@ -97,7 +97,7 @@ def quoted_values(text: bytes, delimiter: str) -> np.ndarray:
 
 
 def _last_outside(text: bytes, line_end: bytes, quoted: np.ndarray, stop: int) -> int:
-    """Return the position after the last line end outside of quotes, before ``stop``, or 0."""
+    """Return the position after the last line end before ``stop`` that isn't quoted, or 0."""
     while (at := text.rfind(line_end, 0, stop)) >= 0:
         before = int(np.searchsorted(quoted, at))
         if before % 2 == 0:
@@ -109,9 +109,9 @@ def _last_outside(text: bytes, line_end: bytes, quoted: np.ndarray, stop: int) -
 def in_order(
     work: Callable[[ItemT], ResultT], items: Iterable[ItemT], n_threads: int
 ) -> Iterator[ResultT]:
-    """Yield ``work(item)`` for each item, in order; a few are worked on ahead, on threads.
+    """Yield ``work(item)`` for each item, in order; threads compute a few results in advance.
 
-    What is raised by an item is raised when its turn comes, and those after it are dropped.
+    An exception of ``work`` is raised in the place of its result, and later items are dropped.
 
     Examples
     --------

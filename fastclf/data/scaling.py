@@ -1,16 +1,15 @@
-"""Column scaling, kept as data: a shift and a scale for each column.
+"""Scaling of columns by a shift and a scale for each.
 
 - "standard": mean 0 and standard deviation 1.
-- "minmax": from 0 to 1.
-- "none": as they are.
-- "auto": "none" where every column is already on a comparable scale, that is where the standard
-  deviations (apart from constant columns) lie between 0.1 and 10 and the means between -10 and 10;
-  else "standard".
+- "minmax": minimum 0 and maximum 1.
+- "none": no change.
+- "auto": "none" if all columns are on comparable scales already: all means lie between -10 and 10,
+  and all standard deviations but those of constant columns between 0.1 and 10. Else "standard".
 
-A constant column is shifted, and not divided.
+A constant column is shifted only.
 
-A sparse matrix stays sparse, so nothing is shifted: "standard" divides by the standard deviation,
-"minmax" by the largest absolute value, and "auto" is "none".
+A sparse matrix stays sparse, so it is never shifted: "standard" divides by the standard deviation,
+"minmax" by the largest absolute value, and "auto" means "none".
 """
 
 from collections.abc import Sequence
@@ -25,21 +24,21 @@ from fastclf.linear_model import Affine
 
 
 def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affine | None:
-    """Return the scaling of the training rows ``X``, or None where they stay as they are.
+    """Return the scaling of the training rows ``X``, or None if they need none.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, d)
-        The training rows, and only they.
+        The training rows, without test rows.
     method : {"auto", "standard", "minmax", "none"}
-        See the module.
+        See the module's docstring.
     names : sequence of str, optional
-        Those of the columns, for errors.
+        The names of the columns, for errors.
 
     Raises
     ------
     DataError
-        If numbers of a column are so large that its scale is no number.
+        If values of a column are so large that its shift or scale overflows.
     """
     if method == "none":
         return None
@@ -53,7 +52,7 @@ def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affi
 
 
 def too_large(name: str, value: float | None = None) -> str:
-    """Return that a column has so large a number that its scale is none."""
+    """Return the error message that a column has a value too large to be scaled."""
     what = "it has" if value is None else f"{value:.3g} is"
     return (
         f"column {name}: {what} too large a number to be scaled; such numbers often stand "
@@ -73,7 +72,7 @@ def _fitted(X: Any, method: str) -> Affine | None:
 
 
 def comparable(standard: Affine) -> bool:
-    """Return whether columns need no scaling, from their means and deviations (1 if constant)."""
+    """Tell whether columns need no scaling, by their means and deviations (1 if constant)."""
     alike = (standard.scale >= 0.1) & (standard.scale <= 10)
     return bool(alike.all() and (np.abs(standard.shift) <= 10).all())
 

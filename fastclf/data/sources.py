@@ -1,4 +1,4 @@
-"""From a dataset card to its data, which are held against the facts in the card."""
+"""Loading of the data that a dataset card describes; they are checked against the card."""
 
 import hashlib
 from dataclasses import replace
@@ -17,7 +17,7 @@ def load_card(path: Path) -> Dataset:
     Raises
     ------
     DataError
-        If the card can't be used, or the data aren't what it says.
+        If the card can't be used, or the data differ from its description.
     """
     card = read_card(path)
     with located(path):
@@ -45,7 +45,7 @@ def _check_bytes(source: FileSource) -> None:
         raise DataError(f"{source.path}: can't be read: {problem.strerror}") from None
     if found != source.sha256:
         raise DataError(
-            f"{source.path} has another sha256 than the card says, {found}; get the file again, "
+            f"{source.path} has the sha256 {found}, which isn't the card's; get the file again, "
             "or correct the card"
         )
 
@@ -58,12 +58,12 @@ def _check(dataset: Dataset, card: DatasetCard) -> None:
         "task": dataset.task,
         "classes": sorted(dataset.class_names),
     }
-    told = {
+    expected = {
         "n_rows": card.n_rows,
         "n_features": card.n_features,
         "task": card.task,
         "classes": sorted(card.classes),
     }
     for fact, value in found.items():
-        if value != told[fact]:
-            raise DataError(f"the card says {fact} = {told[fact]}, the data have {value}")
+        if value != expected[fact]:
+            raise DataError(f"the card says {fact} = {expected[fact]}, the data have {value}")

@@ -1,8 +1,8 @@
-"""Splitting rows into training and test parts.
+"""Splitting of rows into training and test rows.
 
-Each class is split in the same proportion; of distributions it is the most probable class that
-counts, and of rows with several labels each label. A column of groups keeps rows of a group
-together, and a column of times puts the last rows into the test part.
+A stratified split keeps the proportions of the classes; for distributions, of the most probable
+classes; for several labels per row, of each label. A column of groups keeps the rows of a group
+together. With a column of times, the last rows are the test rows.
 """
 
 import numpy as np
@@ -22,22 +22,21 @@ def split_rows(
     split_kind: str = "group",
     key: str = "data.test_size",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers of the training part and of the test part.
+    """Return the indices of the training rows and of the test rows.
 
     Parameters
     ----------
     dataset : Dataset
-        The data.
     test_size : float
-        The part of the rows that is held out, or of the groups; 0 for none.
+        The share of the rows, or of the groups, that becomes test rows; 0 for none.
     stratify : bool
-        Whether each class or label is split in that proportion. Groups and times are not.
+        Whether each class or label is split in that proportion. Ignored with groups or times.
     seed : int
-        The same seed gives the same split.
+        The seed of the random split.
     split_kind : {"group", "time"}
-        What ``dataset.groups`` means, where it is there.
+        The meaning of ``dataset.groups``, if it is given.
     key : str
-        What a recipe calls ``test_size``, for messages.
+        The recipe's key for ``test_size``, for messages.
 
     Returns
     -------
@@ -47,7 +46,7 @@ def split_rows(
     Raises
     ------
     DataError
-        If the data are too few to be split so.
+        If there are too few rows for such a split.
     """
     n = dataset.n_rows
     if test_size == 0:
@@ -87,11 +86,11 @@ def _check_classes(dataset: Dataset) -> None:
     once = codes[counts == 1].tolist()
     if once:
         names = [dataset.class_names[i] if dataset.is_soft else str(i) for i in once]
-        raise ValueError(f"of {listed(names)} there is one row only")
+        raise ValueError(f"these classes have only one row: {listed(names)}")
 
 
 def _by_time(times: np.ndarray, test_size: float) -> tuple[np.ndarray, np.ndarray]:
-    """Put the rows with the largest values last; those with equal values keep their order."""
+    """Take the rows with the largest values as test rows; of equal values, the later rows."""
     order = np.argsort(times, kind="stable")
     cut = len(order) - int(np.ceil(test_size * len(order)))
     if cut == 0:
@@ -100,11 +99,11 @@ def _by_time(times: np.ndarray, test_size: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _by_labels(y: np.ndarray, test_size: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split each label in the same proportion, the rarest first.
+    """Split the rows of each label in the same proportion, the rarest label first.
 
-    Each row that has the label goes where that label is most wanting, then where rows are. The
-    method is the iterative stratification of Sechidis, Tsoumakas and Vlahavas, "On the
-    stratification of multi-label data" (2011), with ties broken by the order of the parts.
+    Each row with the label goes to the part that lacks most rows of this label; of equal parts, to
+    the one that lacks most rows; then to the first. The method is the iterative stratification of
+    Sechidis, Tsoumakas and Vlahavas, *On the stratification of multi-label data*, 2011.
     """
     order = np.random.default_rng(seed).permutation(len(y))
     Y = y[order] > 0

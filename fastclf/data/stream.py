@@ -1,4 +1,4 @@
-"""Data that are larger than memory, as a source that `fit` takes in place of X and y."""
+"""`Stream`: data larger than memory, which ``fit`` takes in place of X and y."""
 
 import copy
 import os
@@ -13,17 +13,17 @@ from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.preprocessing import Encoder
-from fastclf.table import Table, check_columns, twice
+from fastclf.table import Table, check_columns, first_duplicate
 
 if TYPE_CHECKING:
     from fastclf.data.stream_files import ArrayParts, TableParts
 
 _CHUNK = 1 << 23
-"""Bytes of X in a chunk. Three or four of them are in memory at a time."""
+"""Size of X in a chunk, in bytes. Three or four chunks are in memory at a time."""
 
 
-class Raw(NamedTuple):
-    """Some rows of a stream as they were read.
+class RawRows(NamedTuple):
+    """Rows of a stream before encoding.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Raw(NamedTuple):
 
 
 class Stream:
-    """Rows of a file that are read anew in each pass, in chunks; the file may be of any size.
+    """Rows of a file of any size, which are read again in each pass, in chunks.
 
-    Features are numbers, none of them missing, unless an ``encoder`` makes them of other columns.
-    Chunks of Parquet, Arrow and NPY files can be shuffled; CSV is read in its order, and only
-    shuffled within a buffer.
+    Without an ``encoder``, features are numeric columns without missing values. Minibatch solvers
+    read the chunks of Parquet, Arrow and NPY files in random order. CSV is read from beginning to
+    end, and its rows are shuffled within a buffer.
 
     Parameters
     ----------
@@ -51,40 +51,42 @@ class Stream:
         A Parquet file or a folder of them, an Arrow IPC file, CSV or TSV; or a matrix in an NPY
         file, which is mapped into memory.
     target : str or sequence of str, optional
-        The column with the labels; or several, with indicators or distributions. Needed but for
-        NPY.
+        The column with the labels; or several columns with indicators or distributions. Required
+        for all formats but NPY.
     target_path : path-like, optional
-        For NPY: the file of y, (n,) or (n, L).
+        For NPY, required: the file of y, of shape (n,) or (n, L).
     columns : sequence of str, optional
-        Those that are features; by default all others.
+        The columns that are features; by default all others.
     drop : sequence of str
         Columns that aren't features.
     weight : str, optional
-        A column by which rows count.
+        The column with the weights of the rows.
     encoder : Encoder, optional
-        How its columns become features; ``columns`` and ``dtype`` are then its own.
+        Turns columns into features. It decides the columns and the dtype, so that ``columns`` and
+        ``dtype`` are ignored.
     dtype : {"float32", "float64"}, optional
-        Of X; by default single precision if the file has no more.
+        The dtype of X; by default float32 if it can hold the features without rounding.
     chunk_rows : int, optional
-        The most rows of a chunk; by default those that take 8 MB.
+        Largest number of rows in a chunk; by default as many as take 8 MB.
     format : str, optional
         By default that of the suffix.
     header : bool, optional
-        For text: whether its first row has the names of the columns.
+        For text: whether the first row holds the names of the columns.
     delimiter, decimal : str, optional
-        For text: what is between two values, and the decimal mark; by default the first rows tell.
+        For text: the delimiter and the decimal mark; by default detected from the first rows.
 
     Attributes
     ----------
     feature_names : tuple of str, or None
+        The names of the features; None for NPY.
     target_names : tuple of str, or None
-        Those of several target columns.
+        The names of the target columns, if there are several.
 
     Raises
     ------
     DataError
-        If it can't be read, a column isn't there or no number, or pyarrow isn't installed; later if
-        the file has changed.
+        If the file can't be read, a column is missing or isn't numeric, or pyarrow isn't installed;
+        and in a later pass, if the file was changed.
 
     Examples
     --------
@@ -149,12 +151,12 @@ class Stream:
         self._stamps = self._stamped()
 
     def encoded(self, encoder: Encoder) -> "Stream":
-        """Return the same rows with features that another encoder of the columns makes.
+        """Return a stream of the same rows with another encoder.
 
         Parameters
         ----------
         encoder : Encoder
-            Takes the same columns, and the same of them as categories.
+            Must have the same columns, of the same kinds, as the encoder of this stream.
 
         Returns
         -------
@@ -170,29 +172,29 @@ class Stream:
         row = self.dtype.itemsize * max(len(columns), len(self.feature_names))
         return self._chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
 
-    def tables_in_order(self) -> Iterator[Raw]:
-        """Yield all rows with their columns as they are.
+    def tables_in_order(self) -> Iterator[RawRows]:
+        """Yield all rows before encoding, in the order of the file.
 
         Raises
         ------
         DataError
-            If a file is damaged, or has changed.
+            If a file is damaged, or was changed.
         """
         assert self._tables is not None  # a matrix has no columns
         return self._raw(np.arange(self._tables.count))
 
     def rows_in_order(self) -> Iterator[Rows]:
-        """Yield all rows, always in the same order and the same pieces.
+        """Yield all rows, in the order of the file; each pass has the same chunks.
 
         Raises
         ------
         DataError
-            If a file is damaged, or has changed.
+            If a file is damaged, or was changed.
         """
         return self._read(np.arange(self._parts.count))
 
     def rows_shuffled(self, rng: np.random.Generator) -> Iterator[Rows]:
-        """Yield all rows, with the parts of the file in a random order."""
+        """Yield all rows, with the parts of the file in random order."""
         return self._read(rng.permutation(self._parts.count))
 
     def _read(self, parts: np.ndarray) -> Iterator[Rows]:
@@ -205,7 +207,7 @@ class Stream:
             for table, y, weights in self._raw(parts):
                 yield Rows(encoder.apply(table), y, weights)
         else:
-            assert self._tables is not None  # it is one of the two
+            assert self._tables is not None  # a stream has either arrays or tables
             first = 0
             for X, piece in self._tables.matrices(self._checked(parts), self._wanted):
                 if piece.n_rows:
@@ -214,15 +216,15 @@ class Stream:
                     yield Rows(X, *self._targets_of(piece, first))
                     first += piece.n_rows
 
-    def _raw(self, parts: np.ndarray) -> Iterator[Raw]:
+    def _raw(self, parts: np.ndarray) -> Iterator[RawRows]:
         assert self._tables is not None  # a matrix has no columns
         first = 0
         for part in self._checked(parts):
             pieces = self._tables.read(part, self._wanted.names, self._wanted.most)
-            for piece in threads.ahead(pieces):
+            for piece in threads.prefetch(pieces):
                 if piece.n_rows:
                     table = piece.table(first + 1).select(self._wanted.features)
-                    yield Raw(table, *self._targets_of(piece, first))
+                    yield RawRows(table, *self._targets_of(piece, first))
                     first += piece.n_rows
 
     def _checked(self, parts: np.ndarray) -> Iterator[int]:
@@ -232,16 +234,16 @@ class Stream:
         self._check_unchanged()
 
     def _targets_of(self, piece: Any, first: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return targets and weights of rows."""
+        """Return the targets and weights of a piece, whose first row has the index ``first``."""
         targets = [piece.column(name) for name in self._targets]
         for name, values in zip(self._targets, targets, strict=True):
             is_text = values.dtype.kind == "U"
             if is_text and self.several_targets:
                 raise DataError(
-                    f'{self.path}: column "{name}" holds text; several targets are numbers'
+                    f'{self.path}: column "{name}" holds text; several targets must be numbers'
                 )
             missing = values == "" if is_text else np.isnan(values)
-            if missing.any() and not self.several_targets:  # of some labels nothing may be known
+            if missing.any() and not self.several_targets:  # of several labels some may be unknown
                 row = first + int(missing.argmax()) + 1
                 raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
         y = np.stack(targets, axis=1) if self.several_targets else _labels(self.path, targets[0])
@@ -252,7 +254,7 @@ class Stream:
         from fastclf.data.stream_files import ArrayParts
 
         if target_path is None:
-            raise DataError(f"{self.path}: name the file of its targets with target_path")
+            raise DataError(f"{self.path}: set target_path to the file with the targets")
         found = ArrayParts(self.path, Path(target_path), 1)
         self.dtype = np.dtype(dtype or ("float32" if found.dtype.itemsize <= 4 else "float64"))
         if dtype is None and found.dtype.kind in "iu" and found.dtype.itemsize > 2:
@@ -279,10 +281,10 @@ class Stream:
                 "run: pip install 'fastclf[data]'"
             ) from None
         from fastclf.data import stream_files as files
-        from fastclf.data.text_layout import DELIMITERS, Wishes
+        from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
         if target is None:
-            raise DataError(f"{self.path}: name the target column, or the target columns")
+            raise DataError(f"{self.path}: set target to the target column, or to several")
         self._targets = (target,) if isinstance(target, str) else tuple(target)
         self.several_targets = len(self._targets) > 1
         if self.several_targets:
@@ -294,8 +296,8 @@ class Stream:
             parts = files.IpcParts(self.path)
         elif kind in DELIMITERS:
             header, delimiter, decimal = layout
-            wishes = Wishes(delimiter, decimal, header, of_format=DELIMITERS[kind])
-            parts = files.TextParts(self.path, wishes)
+            hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
+            parts = files.TextParts(self.path, hints)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
             raise DataError(
@@ -305,7 +307,7 @@ class Stream:
         names = parts.names if parts.schema is None else tuple(parts.schema.names)
         others = () if self._weight is None else (self._weight,)
         with_file = f"{self.path}: "
-        if name := twice(names):
+        if name := first_duplicate(names):
             raise DataError(f'{with_file}two columns are named "{name}"; rename one')
         for key, listed in (("target", self._targets), ("columns", columns or ()), ("drop", drop)):
             _check_columns(self.path, key, listed, names)
@@ -331,8 +333,8 @@ class Stream:
             for name in numeric:
                 if name not in numbers:
                     raise DataError(
-                        f'{with_file}column "{name}" holds {parts.schema.field(name).type}, and a '
-                        "stream takes numbers; leave it out with drop"
+                        f'{with_file}column "{name}" holds {parts.schema.field(name).type}, but a '
+                        "stream needs numbers; leave it out with drop, or give an encoder"
                     )
             single = all(numbers[name] for name in features if name not in text)
         self.dtype = np.dtype(dtype or ("float32" if single else "float64"))
@@ -356,14 +358,14 @@ class Stream:
         for path, before in zip(self._parts.files, self._stamps, strict=True):
             if _stamp(path) != before:
                 raise DataError(
-                    f"{path}: has changed since it was opened; start again when nobody writes to it"
+                    f"{path}: has changed since it was opened; start again once it is complete"
                 )
 
 
 def stream_categories(
     path: Path, format: Format | None, file: Any, columns: Sequence[str]
 ) -> set[str]:
-    """Return which columns of a file hold something else than numbers.
+    """Return which of some columns aren't numeric.
 
     Parameters
     ----------
@@ -371,7 +373,7 @@ def stream_categories(
     format : str, optional
         By default that of the suffix.
     file : TextFile or ColumnarFile
-        The same file.
+        The file at ``path``, open.
     columns : sequence of str
     """
     from fastclf.data.stream_files import categorical_columns
@@ -387,7 +389,7 @@ def _check_columns(path: Path, key: str, listed: Sequence[str], names: Sequence[
 
 
 def _labels(path: Path, values: np.ndarray) -> np.ndarray:
-    # Whole numbers are integers, however the file holds them.
+    # Labels that are whole numbers become integers, even if the file stores floats.
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
         if (np.abs(values) >= 2**53).any():
             raise DataError(

@@ -1,4 +1,4 @@
-"""Files that are read in pieces, again and again: their parts, which can be read in any order."""
+"""Files of a stream, divided into parts that can be read repeatedly and in any order."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,31 +13,31 @@ from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_t
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.data.text import TextFile
-from fastclf.data.text_layout import Wishes
+from fastclf.data.text_layout import LayoutHints
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
 from fastclf.table import Categories, Lists, Numbers, Table
 
-_BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read at a time
-_DECODED = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
-_BLOCK = 4096  # rows that are written at a time, so that lines of the matrix stay in cache
-_WHOLE = 1 << 26  # bytes of the features of a row group up to which it is decoded by columns
-_COLUMNS = 1 << 23  # bytes of them that are decoded together then
+_BUFFER_BYTES = 1 << 16  # bytes that are read at a time of each column of a Parquet file
+_DECODED_ROWS = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
+_BLOCK = 4096  # rows that are written at a time, so that cache lines of X stay in the cache
+_BY_COLUMNS = 1 << 26  # largest size in bytes of a row group's features to decode it by columns
+_COLUMN_BYTES = 1 << 23  # bytes of columns that are decoded together when decoding by columns
 
 
 class Wanted(NamedTuple):
-    """What is asked of a file of columns.
+    """The columns to read from a file, and the matrices to make of them.
 
     Parameters
     ----------
     features : sequence of str
-        Columns of the matrix.
+        The columns of the matrix X.
     others : sequence of str
-        Columns beside it.
+        The columns of targets and weights.
     dtype : numpy.dtype
-        Of the matrix.
+        The dtype of X.
     most : int
-        The most rows of a matrix.
+        Largest number of rows of X.
     """
 
     features: Sequence[str]
@@ -47,49 +47,49 @@ class Wanted(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """All columns."""
+        """The names of all columns to read."""
         return [*self.features, *self.others]
 
 
 class Piece(Protocol):
-    """Some rows: their columns, by name."""
+    """Some rows of a part."""
 
     @property
     def n_rows(self) -> int:
-        """How many they are."""
+        """The number of rows."""
 
     def matrix(self, names: Sequence[str], dtype: np.dtype) -> np.ndarray:
         """Return numeric columns as X (m, d); a missing value is NaN."""
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column (m,): numbers, with NaN, or text, with "" for what is missing."""
+        """Return a column (m,) of numbers or text; a missing value is NaN or ""."""
 
     def table(self, first_row: int) -> Table:
-        """Return all columns, for an encoder."""
+        """Return all columns as a table; its first row has the number ``first_row``."""
 
 
 class TableParts(Protocol):
-    """A file of columns, in parts that can be read in any order."""
+    """A file of named columns, in parts that can be read in any order."""
 
     files: list[Path]
     count: int
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
-        """Yield the rows of a part in pieces of at most so many."""
+        """Yield the rows of a part in pieces of at most ``most`` rows."""
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
-        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+        """Yield the rows of parts, one part after another: X (m, d), and the other columns.
 
-        What comes next is read meanwhile.
+        A thread reads the next rows in advance.
         """
 
 
 def matrices_of(
     file: TableParts, parts: Iterable[int], wanted: Wanted
 ) -> Iterator[tuple[np.ndarray, Piece]]:
-    """Yield the features of parts, where a thread decodes what another makes a matrix of."""
+    """Yield the rows of parts as `TableParts.matrices` does; a thread decodes the next piece."""
     for part in parts:
-        for piece in threads.ahead(file.read(part, wanted.names, wanted.most)):
+        for piece in threads.prefetch(file.read(part, wanted.names, wanted.most)):
             yield piece.matrix(wanted.features, wanted.dtype), piece
 
 
@@ -105,20 +105,20 @@ class ArrowPiece:
         return _matrix([numbers_of(self._batch.column(name)) for name in names], dtype)
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column (m,): numbers, with NaN, or text, with "" for what is missing."""
+        """Return a column (m,) of numbers or text; a missing value is NaN or ""."""
         values = self._batch.column(name)
         if is_number(values.type) or pa.types.is_null(values.type):
             return numbers_of(values)
         return _text(to_table(pa.table({name: values})), name)
 
     def table(self, first_row: int) -> Table:
-        """Return all columns, for an encoder."""
+        """Return all columns as a table; its first row has the number ``first_row``."""
         text = [name for name in self._text if rounds(self._batch.column(name))]
         return to_table(pa.Table.from_batches([self._batch]), first_row, text=text)
 
 
 class TextPiece:
-    """Rows of text that was parsed."""
+    """Rows of a text file."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -129,7 +129,7 @@ class TextPiece:
         return _matrix([self.column(name) for name in names], dtype)
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column (m,): numbers, with NaN, or text, with "" for what is missing."""
+        """Return a column (m,) of numbers or text; a missing value is NaN or ""."""
         column = self._table.columns[name]
         if isinstance(column, Categories):
             return _text(self._table, name)
@@ -137,12 +137,12 @@ class TextPiece:
         return column.values
 
     def table(self, first_row: int) -> Table:
-        """Return all columns, for an encoder."""
+        """Return all columns as a table; its first row has the number ``first_row``."""
         return self._table
 
 
 class ParquetParts:
-    """The row groups of a Parquet file, or of a folder of them."""
+    """The row groups of a Parquet file, or of a folder of Parquet files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -158,42 +158,44 @@ class ParquetParts:
         self.count = len(self._groups)
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
-        """Yield the rows of a part in pieces of at most so many."""
+        """Yield the rows of a part in pieces of at most ``most`` rows."""
         path, metadata, group = self._groups[part]
         with arrow_errors(path):
             file = parquet.ParquetFile(
-                path, metadata=metadata, pre_buffer=False, buffer_size=_BUFFER
+                path, metadata=metadata, pre_buffer=False, buffer_size=_BUFFER_BYTES
             )
             with file:
-                batches = file.iter_batches(_DECODED, row_groups=[group], columns=list(columns))
+                batches = file.iter_batches(
+                    _DECODED_ROWS, row_groups=[group], columns=list(columns)
+                )
                 for batch in batches:
                     for start in range(0, batch.num_rows, most):
                         yield self._piece(batch.slice(start, most), path)
             pa.default_memory_pool().release_unused()
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
-        """Yield the features of parts (m, d), one after another, and pieces with the other columns.
+        """Yield the rows of parts, one part after another: X (m, d), and the other columns.
 
-        A row group that isn't too large is decoded a few columns at a time: a reader keeps a
-        dictionary and a page of each of its columns, which take more memory than the rows.
+        Unless a row group is too large, it is decoded a few columns at a time. Otherwise the reader
+        would keep a dictionary and a page of each column, which need more memory than the rows.
         """
-        for chunks in threads.ahead(self._groups_of(parts, wanted)):
+        for chunks in threads.prefetch(self._read_groups(parts, wanted)):
             while chunks:
                 yield chunks.pop(0)
         pa.default_memory_pool().release_unused()
 
-    def _groups_of(
+    def _read_groups(
         self, parts: Iterable[int], wanted: Wanted
     ) -> Iterator[list[tuple[np.ndarray, Piece]]]:
         row = wanted.dtype.itemsize * len(wanted.features)
         memory = Recycled()
         for part in parts:
             _, metadata, group = self._groups[part]
-            if metadata.row_group(group).num_rows * row <= _WHOLE:
+            if metadata.row_group(group).num_rows * row <= _BY_COLUMNS:
                 chunks = self._by_columns(part, wanted, memory)
                 last = [chunks.pop() for _ in range(len(chunks) // 2)]
                 yield chunks
-                yield last[::-1]  # the next group is decoded once the first half of this is used
+                yield last[::-1]  # so the next group is decoded when half of this one is consumed
             else:
                 for chunk in matrices_of(self, [part], wanted):
                     yield [chunk]
@@ -205,15 +207,15 @@ class ParquetParts:
         n = metadata.row_group(group).num_rows
         if n <= 0:
             return []
-        length = -(-n // -(-n // wanted.most))  # of chunks that are about as long as each other
+        length = -(-n // -(-n // wanted.most))  # rows of a chunk, so that chunks are equally long
         X = [
             memory.empty((min(length, n - start), len(wanted.features)), wanted.dtype)
             for start in range(0, n, length)
         ]
-        together = max(1, _COLUMNS // (n * wanted.dtype.itemsize))
+        n_columns = max(1, _COLUMN_BYTES // (n * wanted.dtype.itemsize))
         with arrow_errors(path), parquet.ParquetFile(path, metadata=metadata) as file:
-            for first in range(0, len(wanted.features), together):
-                names = list(wanted.features[first : first + together])
+            for first in range(0, len(wanted.features), n_columns):
+                names = list(wanted.features[first : first + n_columns])
                 found = _group(file, group, names, n)
                 columns = [numbers_of(found.column(name).chunk(0)) for name in names]
                 for i, chunk in enumerate(X):
@@ -234,7 +236,7 @@ class ParquetParts:
 
 
 class IpcParts:
-    """The record batches of an Arrow file; a stream of them is one part."""
+    """The record batches of an Arrow IPC file; a file in the stream format is one part."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -244,13 +246,13 @@ class IpcParts:
         self.schema, self.count = self._file.schema, self._file.count
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
-        """Yield the rows of a part in pieces of at most so many."""
+        """Yield the rows of a part in pieces of at most ``most`` rows."""
         for batch in self._file.read(part, columns):
             for start in range(0, batch.num_rows, most):
                 yield ArrowPiece(batch.slice(start, most), self.text)
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
-        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        """Yield the rows of parts, one part after another: X (m, d), and the other columns."""
         return matrices_of(self, parts, wanted)
 
 
@@ -260,17 +262,17 @@ class TextParts:
     count = 1
     schema = None
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, hints: LayoutHints) -> None:
         self.path = path
         self.files = [path]
-        self._file = TextFile(path, wishes)
+        self._file = TextFile(path, hints)
         self._is_checked = False
         self.names = self._file.names
         self.numbers: Sequence[str] = ()
         self.text: Collection[str] = ()
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
-        """Yield the rows in pieces of at most so many."""
+        """Yield the rows in pieces of at most ``most`` rows."""
         numbers = [name for name in columns if name in self.numbers]
         text = [name for name in columns if name in self.text]
         tables = self._file.batches(
@@ -278,15 +280,15 @@ class TextParts:
         )
         for table in tables:
             yield TextPiece(table)
-        self._is_checked = True  # a whole pass has looked for leading zeros
+        self._is_checked = True  # the first complete pass has checked leading zeros
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
-        """Yield the features of parts (m, d), one after another, and pieces with the others."""
+        """Yield the rows of parts, one part after another: X (m, d), and the other columns."""
         return matrices_of(self, parts, wanted)
 
 
 class ArrayParts:
-    """Rows of an NPY file, with the targets of another; parts of a given length."""
+    """Rows of an NPY file, with targets from another file, in parts of ``rows`` rows."""
 
     def __init__(self, path: Path, target_path: Path, rows: int) -> None:
         self.path = path
@@ -313,7 +315,7 @@ def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) ->
     found = file.read_row_group(group, columns).combine_chunks()
     if columns and found.num_rows != n:
         raise ValueError(
-            f"a row group has {found.num_rows} rows, and says it had {n}; it is damaged"
+            f"a row group has {found.num_rows} rows, but its metadata says {n}; it is damaged"
         )
     return found
 
@@ -333,7 +335,7 @@ def _matrix(columns: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 
 def _write(X: np.ndarray, first: int, columns: list[np.ndarray]) -> None:
-    """Write columns (m,) into a matrix (m, d), from its column ``first`` on."""
+    """Write columns (m,) into X (m, d), from its column ``first`` on."""
     for start in range(0, len(X), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = X[rows]
@@ -344,17 +346,17 @@ def _write(X: np.ndarray, first: int, columns: list[np.ndarray]) -> None:
 def _text(table: Table, name: str) -> np.ndarray:
     column = table.columns[name]
     assert isinstance(column, Categories)
-    return np.array([*column.names, ""])[column.codes]  # a code of -1 is the last
+    return np.array([*column.names, ""])[column.codes]  # code -1, a missing value, is the last
 
 
 def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any) -> set[str]:
-    """Return which columns hold no numbers: the schema says so, or the first rows of text."""
+    """Return which columns aren't numeric, by the file's schema or the first rows of text."""
     if kind in ("parquet", "arrow"):
         schema = ParquetParts(path).schema if kind == "parquet" else IpcParts(path).schema
         for name in columns:
             if name not in schema.names:
                 raise DataError(
-                    f'{path}: the column "{name}" is in names of folders, which a stream doesn\'t '
+                    f'{path}: the column "{name}" is in folder names, which a stream doesn\'t '
                     "read; leave it out with data.drop"
                 )
         numbers = {name for name in number_columns(schema) if name in columns}
@@ -366,6 +368,6 @@ def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any
 
 
 def number_columns(schema: pa.Schema) -> dict[str, bool]:
-    """Return which columns hold numbers, and whether single precision holds them."""
+    """Return the numeric columns, each with whether float32 can hold its values exactly."""
     small = (pa.float32(), pa.float16(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16())
     return {field.name: field.type in small for field in schema if is_number(field.type)}

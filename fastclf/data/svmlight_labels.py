@@ -1,34 +1,34 @@
-"""Labels of svmlight files with all their digits, where floats would round them."""
+"""Reading svmlight labels as integers, for labels that float64 would round."""
 
 from pathlib import Path
 
 import numpy as np
 
-from fastclf.data.packed import opened
+from fastclf.data.compressed import open_decompressed
 from fastclf.errors import DataError
 
 
 def whole_labels(path: Path) -> np.ndarray:
-    """Return all labels of a file in a row, as int64, or as uint64 where there are larger ones.
+    """Return the labels of all rows in one array of int64, or of uint64 if some are larger.
 
     Raises
     ------
     DataError
-        If one isn't written as a whole number, or needs more than 64 bits.
+        If a label isn't written as a whole number, or needs more than 64 bits.
     """
     labels: list[int] = []
     rows = 0
-    with opened(path) as file:
+    with open_decompressed(path) as file:
         for line in file:
             words = line.split(b"#")[0].split()
             rows += bool(words)
-            if words and b":" not in words[0]:  # else a row without labels
+            if words and b":" not in words[0]:  # else the row has no labels
                 try:
                     labels += [int(label) for label in words[0].split(b",") if label]
                 except ValueError:
                     raise DataError(
-                        f"row {rows}: the label {words[0].decode(errors='replace')}, and among "
-                        "labels from 2^53 on all must be written as whole numbers"
+                        f"row {rows}: the label {words[0].decode(errors='replace')} isn't written "
+                        "as a whole number, as all must be if one is 2^53 or larger"
                     ) from None
     try:
         return np.array(labels, np.int64 if max(labels) < 2**63 else np.uint64)

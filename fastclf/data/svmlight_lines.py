@@ -1,14 +1,14 @@
-"""What is wrong with lines that should be svmlight."""
+"""Error messages for lines that aren't valid svmlight."""
 
 from pathlib import Path
 
-from fastclf.data.packed import opened
-from fastclf.table import shown
+from fastclf.data.compressed import open_decompressed
+from fastclf.table import quoted
 
 
 def bad_line(path: Path, multilabel: bool) -> str:
-    """Return what is wrong with the first line that isn't svmlight, or nothing."""
-    with opened(path) as file:
+    """Return an error message for the first invalid line, or "" if there is none."""
+    with open_decompressed(path) as file:
         for number, line in enumerate(file, 1):
             if reason := _no_svmlight(line.split(b"#")[0].split(), multilabel):
                 return f"line {number}: {reason}"
@@ -16,10 +16,10 @@ def bad_line(path: Path, multilabel: bool) -> str:
 
 
 def _no_svmlight(words: list[bytes], multilabel: bool) -> str:
-    """Return why a line is no label with pairs of an index and a value, or nothing."""
+    """Return why a line isn't a label followed by index:value pairs, or "" if it is."""
     before = -1
     for i, word in enumerate(words):
-        text = shown(word.decode("utf-8", "replace"))
+        text = quoted(word.decode("utf-8", "replace"))
         index, colon, value = word.partition(b":")
         if i == 0 and not (multilabel and colon):
             labels = word.split(b",") if multilabel else [word]
@@ -33,7 +33,7 @@ def _no_svmlight(words: list[bytes], multilabel: bool) -> str:
             if not index.isdigit() or int(index) >= 2**31:
                 return f"{text}: the index isn't a whole number from 0 to {2**31 - 1}"
             if int(index) <= before:
-                return f"{text}: indices of a line are sorted and unique, and {before} is before it"
+                return f"{text}: indices of a line must increase, and {before} is before it"
             before = int(index)
     return ""
 

@@ -1,14 +1,14 @@
-"""Files of columns: CSV, TSV, Parquet and Arrow, whole or in parts, as `fastclf.table.Table`.
+"""Reading CSV, TSV, Parquet and Arrow files as `fastclf.table.Table`, whole or in batches of rows.
 
-They are read through pyarrow, which is in the extra ``data``. Rows are counted from 1, without the
-names of the columns.
+They are read through pyarrow, which the extra ``data`` installs. Rows are numbered from 1; the
+header of a text file is not counted.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from fastclf.data.packed import PACKED
+from fastclf.data.compressed import COMPRESSIONS
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
 from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is_rounded
@@ -37,17 +37,17 @@ SUFFIXES: dict[str, Format] = {
     ".libsvm": "svmlight",
 }
 TABLES = ("csv", "tsv", "parquet", "arrow")
-UNPACKED: tuple[Format, ...] = ("csv", "tsv", "svmlight")
-"""The formats that are read from packed files, too, such as rows.csv.gz."""
+COMPRESSIBLE: tuple[Format, ...] = ("csv", "tsv", "svmlight")
+"""The formats that may be compressed, as in rows.csv.gz."""
 
 
 def format_of(path: Path, given: Format | None = None) -> Format:
-    """Return the format of a file: the one that is given, or that of its suffix.
+    """Return the format of a file: ``given``, or else the one that its suffix stands for.
 
     Raises
     ------
     DataError
-        If there is no such file, or its suffix tells nothing.
+        If there is no such file, or its suffix is unknown.
     """
     if not path.exists():
         siblings = [sibling.name for sibling in path.parent.glob("*")]
@@ -57,17 +57,17 @@ def format_of(path: Path, given: Format | None = None) -> Format:
     if path.is_dir():
         return "parquet"
     suffix = path.suffix.lower()
-    packed = suffix in PACKED
-    if packed:
+    compressed = suffix in COMPRESSIONS
+    if compressed:
         suffix = Path(path.stem).suffix.lower()
-    if packed and suffix in SUFFIXES and SUFFIXES[suffix] not in UNPACKED:
+    if compressed and suffix in SUFFIXES and SUFFIXES[suffix] not in COMPRESSIBLE:
         raise DataError(
-            f"{path}: {SUFFIXES[suffix]} can't be read from a packed file; unpack it; packed files "
-            f"are {', '.join(UNPACKED)}"
+            f"{path}: {SUFFIXES[suffix]} can't be read from a compressed file; decompress it; only "
+            f"{', '.join(COMPRESSIBLE)} may be compressed"
         )
     if suffix not in SUFFIXES:
         raise DataError(
-            f'{path}: the suffix "{suffix}" tells no format; set data.format, or use one of '
+            f'{path}: unknown suffix "{suffix}"; set data.format, or use one of '
             f"{', '.join(SUFFIXES)}"
         )
     return SUFFIXES[suffix]
@@ -82,7 +82,7 @@ def open_table(
     decimal: str | None = None,
     expected: Collection[str] | None = None,
 ) -> "TextFile | ColumnarFile":
-    """Return a file of columns, whose names are known and whose rows are still to be read.
+    """Open a file of named columns; it reads the column names at once, and the rows on request.
 
     Parameters
     ----------
@@ -91,19 +91,20 @@ def open_table(
     format : str, optional
         By default that of the suffix; a folder holds Parquet files.
     header : bool, optional
-        For text: whether its first row has the names of the columns; by default it has unless it
-        holds numbers alone.
+        For text: whether the first row holds the names of the columns. By default it does unless
+        all of its values are numbers.
     delimiter, decimal : str, optional
-        For text: what is between two values, and the decimal mark; by default what the first rows
-        say, and a tab in TSV.
+        For text: the delimiter and the decimal mark. By default both are detected from the first
+        rows; the delimiter of TSV is a tab.
     expected : collection of str, optional
-        For text: columns that it is to have, as another file had. ``delimiter`` and ``decimal`` are
-        then those of the other file, and count unless this file is written otherwise.
+        For text: column names that the file should have, because an earlier file had them.
+        ``delimiter`` and ``decimal`` are then those of the earlier file, and are overruled where
+        the first rows show that this file has others.
 
     Raises
     ------
     DataError
-        If it can't be read, or pyarrow isn't installed.
+        If the file can't be read, or pyarrow isn't installed.
     """
     try:
         import pyarrow  # noqa: F401
@@ -114,7 +115,7 @@ def open_table(
         ) from None
     from fastclf.data.columnar import ColumnarFile
     from fastclf.data.text import TextFile
-    from fastclf.data.text_layout import DELIMITERS, Wishes
+    from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
     kind = format_of(source, format) if isinstance(source, Path) else format or "csv"
     if kind in ("parquet", "arrow"):
@@ -123,14 +124,17 @@ def open_table(
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
-    return TextFile(source, Wishes(delimiter, decimal, header, expected, DELIMITERS[kind]))
+    return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
 
 
-def tell_known(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
-    """Tell a file which names of its columns are known, and so are values though spelt as "NA"."""
+def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
+    """Give a text file the known categories of its columns, so that "NA" isn't read as missing.
+
+    Nothing is done for other formats, which mark missing values themselves.
+    """
     from fastclf.data.text import TextFile
 
-    if isinstance(file, TextFile):  # others keep all text
+    if isinstance(file, TextFile):
         file.known = known
 
 
@@ -144,7 +148,7 @@ def read_table(
     delimiter: str | None = None,
     decimal: str | None = None,
 ) -> Table:
-    """Read a file of columns.
+    """Read a file of named columns into memory.
 
     Parameters
     ----------
@@ -153,12 +157,12 @@ def read_table(
     columns : sequence of str, optional
         The columns to read; by default all.
     categorical : collection of str
-        Columns that are categories even if they hold numbers.
+        Columns that are read as categories even if they hold numbers.
 
     Raises
     ------
     DataError
-        If it can't be read; the message names the file, and where it can the row and the column.
+        If the file can't be read; the message names the file and, if known, the row and column.
     """
     file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
     for names in (columns or (), categorical):
@@ -172,9 +176,10 @@ def read_exact(
     exact: Collection[str],
     text: Collection[str] = (),
 ) -> Table:
-    """Read some columns of an open file; whole numbers of those of ``exact`` keep all digits.
+    """Read some columns of an open file; large integers in those of ``exact`` aren't rounded.
 
-    They are integers, or the names of categories where integers can't hold them.
+    Where float64 would round an integer, the column is read as integers of 64 bits, or as
+    categories named by their digits if 64 bits are too few.
     """
     table = file.read(columns, text)
     rounded = [name for name in columns if name in exact and is_rounded(table.columns[name])]
@@ -198,23 +203,23 @@ def stream_table(
     delimiter: str | None = None,
     decimal: str | None = None,
 ) -> Iterator[Table]:
-    """Read a file of columns in parts, in memory that doesn't grow with the file.
+    """Read a file of named columns in batches, in memory that doesn't grow with the file.
 
     Parameters
     ----------
     source, format, header, delimiter, decimal
         As for `open_table`.
     encoder : Encoder, optional
-        Says which columns are numbers and which are categories; otherwise the first rows say it.
+        Decides which columns are numbers and which are categories; without it the first rows do.
     columns : sequence of str, optional
-        The columns to read; by default those of the encoder that are there, or all.
+        The columns to read; by default those columns of the encoder that the file has, or all.
     batch_rows : int
-        The most rows of a part.
+        Largest number of rows in a batch.
 
     Raises
     ------
     DataError
-        If it can't be read; the message names the file, and where it can the row and the column.
+        If the file can't be read; the message names the file and, if known, the row and column.
     """
     file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
     text = encoder.categorical if encoder else ()

@@ -1,7 +1,7 @@
-"""From columns to targets: labels, indicators of several labels, or distributions.
+"""Reading targets from columns: labels, indicators of several labels, or distributions.
 
-Labels are text, or integers where the column holds numbers. A row without a label is an error that
-names it, or is dropped; in a list of labels it is a row that no label applies to.
+Labels are text, or integers if the column holds numbers. A row without a label is an error, or is
+dropped, as ``missing_target`` says. An empty list of labels isn't missing: no label applies.
 """
 
 from collections.abc import Sequence
@@ -31,20 +31,20 @@ _FLAGS = {"true", "false", "0", "1"}
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What is to be predicted.
+    """Targets of n rows, which were read from a file of N rows.
 
     Attributes
     ----------
     y : ndarray of shape (n,), (n, L) or (n, K)
-        Labels, indicators (0 and 1, or probabilities; NaN is not known) or distributions.
+        Labels, indicators (0, 1 or a probability; NaN is unknown) or distributions.
     class_names : tuple of str
-        Of the classes in sorted order of the labels in ``y``, or of its columns.
+        The names of the classes in sorted order of the labels, or of the columns of ``y``.
     is_soft : bool
         Whether ``y`` holds distributions.
-    kept : ndarray of shape (N,), optional
-        Which rows of the file are there; None for all.
+    kept : ndarray of bool of shape (N,), optional
+        A mask of the rows of the file that have a target; None if all have.
     weights : ndarray of shape (n,), optional
-        How much each row counts, where its votes say so.
+        The weight of each row, if ``count_weights`` derives it from its votes.
     """
 
     y: np.ndarray
@@ -55,24 +55,25 @@ class Targets:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Why rows were left out, and how many."""
+        """How many rows were left out, by reason."""
         if self.kept is None:
             return {}
         return {'without a target (data.missing_target = "drop")': int((~self.kept).sum())}
 
     @property
     def n_rows_of_file(self) -> int:
-        """The number of rows in the file, with those that aren't there."""
+        """The number N of rows in the file, including those without a target."""
         return len(self.y if self.kept is None else self.kept)
 
 
 def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...]:
-    """Return the names of the columns that are to be predicted.
+    """Return the names of the target columns.
 
     Raises
     ------
     DataError
-        If one isn't there, or none is named and none has a usual name.
+        If a column doesn't exist; or if ``target`` isn't set and not exactly one column has a usual
+        name.
     """
     if options.target is None:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
@@ -80,7 +81,7 @@ def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...
             return (usual[0],)
         hint = "; is data.delimiter right?" if len(names) == 1 else ""
         raise DataError(
-            f"which column is to be predicted? Set data.target to one of {listed(names)}{hint}"
+            f"which column is the target? Set data.target to one of {listed(names)}{hint}"
         )
     wanted = options.target if isinstance(options.target, tuple) else (options.target,)
     found = tuple(name if isinstance(name, str) else _at(name, names) for name in wanted)
@@ -98,7 +99,7 @@ def _at(index: int, names: Sequence[str]) -> str:
 
 
 def check_rows(found: Targets, n_rows: int) -> None:
-    """Refuse targets of another number of rows than there are, or of none."""
+    """Refuse targets whose number of rows differs from that of the features, and empty data."""
     if found.n_rows_of_file != n_rows:
         raise DataError(f"there are {n_rows} rows of features, and {found.n_rows_of_file} targets")
     if not n_rows:
@@ -106,12 +107,20 @@ def check_rows(found: Targets, n_rows: int) -> None:
 
 
 def row_weights(column: Column, name: str, first_row: int | np.ndarray) -> np.ndarray:
-    """Return the weights in a column, whose rows are numbered from one on or by an array.
+    """Return the weights in a column.
+
+    Parameters
+    ----------
+    column : Column
+    name : str
+        The column's name, for messages.
+    first_row : int or ndarray of int of shape (n,)
+        The number of the first row in the file, or those of all rows.
 
     Raises
     ------
     DataError
-        If one is missing, negative or infinite, or all are 0.
+        If a weight is missing, negative or infinite, or all are 0.
     """
     if not isinstance(column, Numbers):
         raise DataError(f'weight: column "{name}" holds text; name a column of numbers')
@@ -122,10 +131,10 @@ def row_weights(column: Column, name: str, first_row: int | np.ndarray) -> np.nd
         row = first_row + at if isinstance(first_row, int) else first_row[at]
         value = "missing" if np.isnan(weights[at]) else f"{weights[at]:g}"
         raise DataError(
-            f'row {row}, column "{name}": the weight is {value}; weights are numbers from 0 on'
+            f'row {row}, column "{name}": the weight is {value}; weights must be finite and >= 0'
         )
     if not weights.any():
-        raise DataError(f'weight: all of column "{name}" is 0')
+        raise DataError(f'weight: all values of column "{name}" are 0')
     return weights
 
 
@@ -137,16 +146,17 @@ def read_targets(
     Parameters
     ----------
     table : Table
-        The target columns alone.
+        The target columns, and no others.
     options : FileOptions
-        Of which the keys that begin with target, and label_separator, count.
+        ``target_kind``, ``target_temperature``, ``count_weights``, ``label_separator`` and
+        ``missing_target`` are used.
     labels : sequence of str, optional
-        For lists: all labels there may be, in order; by default those in the column.
+        For lists: all possible labels, in order; by default those in the column.
 
     Raises
     ------
     DataError
-        If a value is missing or can't be a target; it names the row.
+        If a value is missing or can't be a target; the message names the row.
     """
     kind: str = options.target_kind
     if kind == "auto":
@@ -165,8 +175,8 @@ def read_targets(
     keep = options.missing_target == "keep"
     if keep and kind != "indicators":
         raise DataError(
-            'missing_target = "keep" goes with a column for each of several labels; set it to '
-            '"drop" or "error"'
+            'missing_target = "keep" needs a column for each of several labels; set it to "drop" '
+            'or "error"'
         )
     missing = np.all(columns, axis=0) if keep else np.any(columns, axis=0)
     if kind == "counts":
@@ -178,11 +188,10 @@ def read_targets(
             if kind == "indicators":
                 partly = ', or to "keep" if other labels of such rows are known'
             others = int(missing.sum()) - 1
-            more = f"nor have {others} others; " if others else ""
+            more = f", nor have {others} other rows" if others else ""
             raise DataError(
-                f"row {table.rows[missing.argmax()]} has no target ({', '.join(table.names)}), "
-                f"{more}fill it in, or set "
-                f'data.missing_target to "drop"{partly}'
+                f"row {table.rows[missing.argmax()]} has no target ({', '.join(table.names)})"
+                f'{more}; fill it in, or set data.missing_target to "drop"{partly}'
             )
         kept = ~missing
         table = table.take(kept)
@@ -224,15 +233,15 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
             row = table.rows[(~whole).argmax()]
             raise DataError(
                 f'row {row}, column "{name}": {y[~whole][0]} can\'t be a class: classes are text '
-                "or whole numbers, and those from 2^53 on integers; name another column in "
-                "data.target"
+                "or whole numbers, which must be stored as integers from 2^53 on; name another "
+                "column in data.target"
             )
         y = y.astype(np.int64)
     return y, tuple(map(str, np.unique(y).tolist()))
 
 
 def _indicators(table: Table) -> np.ndarray:
-    # 0 and 1 as small integers; floats where there are probabilities, or NaN for what isn't known.
+    # uint8 if all are 0 or 1; else floats, with NaN for unknown indicators.
     columns: list[np.ndarray] = []
     for name, column in table.columns.items():
         values = _as_flags(column)
@@ -241,8 +250,8 @@ def _indicators(table: Table) -> np.ndarray:
         if values is None:
             row = table.rows[_first_other(column)]
             raise DataError(
-                f'row {row}, column "{name}": indicators are 0 or 1, or probabilities between; '
-                "correct it, or set data.target_kind"
+                f'row {row}, column "{name}": indicators are 0, 1 or probabilities; correct it, or '
+                "set data.target_kind"
             )
         missing = column.missing
         columns.append(np.where(missing, np.nan, values) if missing.any() else values)
@@ -254,7 +263,7 @@ def _outside(column: Numbers) -> np.ndarray:
 
 
 def _as_flags(column: Column) -> np.ndarray | None:
-    """Return 0/1 values (a missing one is 0), or None where there are others."""
+    """Return values of 0 and 1 (0 for a missing one), or None if there are other values."""
     if isinstance(column, Numbers):
         known = column.missing | (column.values == 0) | (column.values == 1)
         return (column.values == 1).astype(np.uint8) if known.all() else None
@@ -266,7 +275,7 @@ def _as_flags(column: Column) -> np.ndarray | None:
 
 
 def _first_other(column: Column) -> int:
-    """Return the first row that holds no indicator."""
+    """Return the index of the first row whose value isn't an indicator."""
     if isinstance(column, Numbers):
         return int(_outside(column).argmax())
     if isinstance(column, Categories):
@@ -277,7 +286,7 @@ def _first_other(column: Column) -> int:
 def _distributions(
     table: Table, kind: str, temperature: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return probabilities (n, K) from probabilities, counts or logits; and the votes of counts."""
+    """Return distributions (n, K), and for counts the number of votes of each row (n,)."""
     P = _numbers(table)
     if kind == "distribution":
         P[(P < 0) & (P >= -ROUNDING)] = 0
@@ -287,10 +296,12 @@ def _distributions(
         wrong |= (P < 0).any(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
-        never = "infinite" if kind == "logits" else "negative or infinite"
-        remedy = "" if kind == "logits" else '; set data.target_kind to "logits" if they are such'
+        wanted = "finite" if kind == "logits" else "finite and not negative"
+        remedy = (
+            "" if kind == "logits" else '; if they are logits, set data.target_kind to "logits"'
+        )
         raise DataError(
-            f"row {table.rows[row]}: {what} aren't {never}; got "
+            f"row {table.rows[row]}: {what} must be {wanted}; got "
             f"{', '.join(f'{p:g}' for p in P[row, :10])}{remedy}"
         )
     if kind == "logits":
@@ -303,8 +314,8 @@ def _distributions(
         row = int(wrong.argmax())
         raise DataError(
             f"row {table.rows[row]}: the probabilities of {', '.join(table.names[:10])} sum to "
-            f"{sums[row]:.6g}; divide each row by its sum, or set data.target_kind: counts are "
-            "numbers of votes, logits any numbers, indicators labels of which several can be true"
+            f"{sums[row]:.6g}; divide each row by its sum, or set data.target_kind to counts "
+            "(numbers of votes), logits, or indicators (several labels can be true)"
         )
     return P / sums[:, None], None
 
@@ -313,7 +324,7 @@ def _numbers(table: Table) -> np.ndarray:
     for name, column in table.columns.items():
         if not isinstance(column, Numbers):
             raise DataError(
-                f'column "{name}" holds text, and several target columns hold probabilities, '
+                f'column "{name}" holds text, but several target columns must hold probabilities, '
                 "counts, logits, or 0 and 1"
             )
     columns = [c.values for c in table.columns.values() if isinstance(c, Numbers)]
@@ -321,7 +332,7 @@ def _numbers(table: Table) -> np.ndarray:
 
 
 def _without_votes(table: Table) -> np.ndarray:
-    """Return which rows have no votes at all; they are as good as without a target."""
+    """Return a mask of the rows without votes; they are treated as rows without a target."""
     return np.asarray((_numbers(table) == 0).all(axis=1))
 
 
@@ -332,7 +343,9 @@ def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | Non
     position = {label: i for i, label in enumerate(known)}
     for label in lists.names:
         if label not in position:
-            raise DataError(f'column "{name}": the label "{label}" is unknown; there are {known}')
+            raise DataError(
+                f'column "{name}": unknown label "{label}"; the labels are {listed(known)}'
+            )
     if not known:
         raise DataError(f'column "{name}" has no label in any row')
     y = np.zeros((len(lists), len(known)), np.uint8)
@@ -343,15 +356,15 @@ def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | Non
 
 
 def _split(name: str, column: Numbers | Categories, options: FileOptions) -> Lists:
-    """Return the lists that a column of text holds."""
+    """Split a column of text into lists of labels."""
     if options.label_separator is None:
         raise DataError(
-            f'column "{name}": set data.label_separator to what is between two labels, like ";"'
+            f'column "{name}": set data.label_separator to the text between two labels, like ";"'
         )
     separator = options.label_separator
     texts: list[str]
     codes: np.ndarray
-    if isinstance(column, Numbers):  # single labels that are numbers
+    if isinstance(column, Numbers):  # each row has one label, a number
         distinct, codes = np.unique(column.values, return_inverse=True)
         texts = ["" if np.isnan(v) else category_names(np.array([v]))[0] for v in distinct]
     else:

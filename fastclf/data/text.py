@@ -1,10 +1,12 @@
-"""Text with delimiters: CSV and TSV, through pyarrow.
+"""Reading CSV and TSV through pyarrow.
 
-Text is read in pieces of whole rows, by one parser for training, streams and prediction. A column
-is numeric if every value that isn't missing is a number, and none has a leading zero as codes have;
-see `fastclf.data.text_columns`. Kinds of columns are guessed from the first megabytes and given to
-the parser, which then needs no copy of the text to change its mind; where a later row refutes the
-guess, a file is read again with that column as text.
+The text is cut into pieces of whole rows. Training, streams and prediction use the same parser. A
+column is numeric if every value that isn't missing is a number without a leading zero; codes such
+as 00501 have leading zeros. `fastclf.data.text_columns` defines what a number is.
+
+The first piece decides which columns are numeric, and later pieces are parsed accordingly, so their
+text needn't be kept. If a later piece has text in a numeric column, the file is read again with
+that column as text.
 """
 
 import io
@@ -18,75 +20,80 @@ import numpy as np
 import pyarrow as pa
 
 from fastclf.data.arrow import arrow_errors, to_table
+from fastclf.data.compressed import (
+    decompressed_stream,
+    decompression_errors,
+    joined,
+    open_decompressed,
+)
 from fastclf.data.nulls import NULLS, nulls_besides
-from fastclf.data.packed import joined, opened, unpacked_stream, unpacking_errors
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
-from fastclf.data.text_layout import Layout, Wishes, find_layout
+from fastclf.data.text_layout import Layout, LayoutHints, find_layout
 from fastclf.data.text_parser import Fault, Kinds, Parsed, Parser, not_a_number
 from fastclf.errors import DataError, located
 from fastclf.table import Categories, Table
 from fastclf.threads import resolve_n_threads
 
-_SAMPLE = 1 << 22  # bytes of a piece, at least; of the first the kinds of columns are guessed
-_HEAD = 1 << 16  # bytes in which the layout is looked for
-_LONGEST_HEAD = 1 << 28
+_MIN_PIECE = 1 << 22  # least size of a piece, in bytes
+_HEAD = 1 << 16  # bytes from which the layout is detected, unless two rows are longer
+_LONGEST_HEAD = 1 << 28  # bytes that the first two rows may take
 
 
 class TextFile:
-    """A CSV or TSV file, or a stream of such text; it may be packed.
+    """A CSV or TSV file, or a stream of such text; it may be compressed.
 
     Parameters
     ----------
     source : Path or binary file
-    wishes : Wishes, optional
-        What is known of its layout. What isn't known is seen in the first rows; without names of
-        columns these are c0, c1 and so on.
+    hints : LayoutHints, optional
+        Parts of the layout that are known. The rest is detected from the first rows. Columns
+        without names are called c0, c1 and so on.
 
     Attributes
     ----------
     names : tuple of str
     layout : Layout
     known : mapping of str to collection of str
-        Of columns that have been seen elsewhere the names of their categories: text that is one of
-        them is no missing value, though it may be "NA".
+        Known categories of some columns, from a model or from training data. A value that is a
+        known category isn't missing, even if it reads "NA".
 
     Raises
     ------
     DataError
-        If it can't be read, is empty, isn't text in UTF-8, or has a name twice.
+        If the source can't be read, is empty, isn't UTF-8 text, or two columns have the same name.
     """
 
-    def __init__(self, source: Path | BinaryIO, wishes: Wishes | None = None) -> None:
+    def __init__(self, source: Path | BinaryIO, hints: LayoutHints | None = None) -> None:
         self.path: Path | str = source if isinstance(source, Path) else "standard input"
         self.known: Mapping[str, Collection[str]] = {}
-        wishes = wishes or Wishes()
+        hints = hints or LayoutHints()
         if isinstance(source, Path):
-            with arrow_errors(source), opened(source) as file:
-                self.layout, head = self._begin(file, wishes)
+            with arrow_errors(source), open_decompressed(source) as file:
+                self.layout, head = self._begin(file, hints)
         else:
-            with unpacking_errors(self.path):
-                self._rest: BinaryIO = unpacked_stream(source)
-                self.layout, head = self._begin(self._rest, wishes)
+            with decompression_errors(self.path):
+                self._rest: BinaryIO = decompressed_stream(source)
+                self.layout, head = self._begin(self._rest, hints)
             self._begun = head
         self.names = self.layout.names
-        longest = 8 * len(head) if len(head) > _HEAD else 0  # long rows come in long pieces
-        self._piece = max(_SAMPLE, longest)
+        for_long_rows = 8 * len(head) if len(head) > _HEAD else 0
+        self._piece_size = max(_MIN_PIECE, for_long_rows)
 
     def read(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Table:
-        """Return some columns, or all; those of ``text`` as categories even if they are numbers.
+        """Read some columns, or all; those of ``text`` as categories even if they are numbers.
 
         Raises
         ------
         DataError
-            If a row has another number of values, or a column of text is numeric but for a few
-            rows; it names the row.
+            If a row has too few or too many values, or if a column has numbers in nearly all rows
+            and text in a few; the message names the row.
         """
         wanted = list(self.names if columns is None else columns)
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
         if not isinstance(self.path, Path):  # a stream can't be read twice
             self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
-        while (parts := self._whole(kinds)) is None:
+        while (parts := self._read_all(kinds)) is None:
             pass
         table = to_table(_concatenated(parts, wanted), nulls=self._nulls(wanted))
         for name, column in table.columns.items():
@@ -103,16 +110,23 @@ class TextFile:
         codes: bool = False,
         batch_rows: int = 65_536,
     ) -> Iterator[Table]:
-        """Yield the rows in parts of at most ``batch_rows``.
+        """Yield the rows in tables of at most ``batch_rows`` rows.
 
-        Columns that are named neither in ``numbers`` nor in ``text`` are what the first megabytes
-        say. In those, and with ``codes`` in ``numbers`` too, a later value with a leading zero is
-        an error.
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            The columns to read; by default all.
+        numbers, text : collection of str
+            Columns that are numeric, and columns that are categories. The first piece of text
+            decides for the others, and a later value with a leading zero in them is an error.
+        codes : bool
+            Whether a value with a leading zero is an error in the columns of ``numbers``, too.
+        batch_rows : int
 
         Raises
         ------
         DataError
-            If a numeric column has other text, or a row has another number of values.
+            If a numeric column has text, or a row has too few or too many values.
         """
         wanted = list(self.names if columns is None else columns)
         known = set(numbers).intersection(wanted)
@@ -135,34 +149,35 @@ class TextFile:
     def _nulls(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {name: nulls_besides(self.known.get(name, ())) for name in columns}
 
-    def _begin(self, file: BinaryIO, wishes: Wishes) -> tuple[Layout, bytes]:
-        """Return the layout of the text, and what was read to see it."""
+    def _begin(self, file: BinaryIO, hints: LayoutHints) -> tuple[Layout, bytes]:
+        """Return the layout of the text, and the bytes that were read to detect it."""
         head, size, layout = b"", _HEAD, None
         while layout is None:
-            block = b"whatever"
-            while block and len(head) < size:
+            at_end = False
+            while not at_end and len(head) < size:
                 block = file.read(size - len(head))
                 head += block
+                at_end = not block
             with located(self.path):
-                layout = find_layout(head, not block, wishes)
+                layout = find_layout(head, at_end, hints)
                 if len(head) > _LONGEST_HEAD:
-                    raise DataError("its second row doesn't end; is a quote not closed?")
+                    raise DataError("the second row has no end; is a quote not closed?")
             size *= 2
         return layout, head
 
     @contextmanager
-    def _after_names(self) -> Iterator[BinaryIO]:
-        """Give the text from the first row on."""
+    def _open_rows(self) -> Iterator[BinaryIO]:
+        """Open the text at the first row, after the header."""
         if isinstance(self.path, Path):
-            with arrow_errors(self.path), opened(self.path) as file:
+            with arrow_errors(self.path), open_decompressed(self.path) as file:
                 file.read(self.layout.start)
                 yield file
         else:
-            with unpacking_errors(self.path):
+            with decompression_errors(self.path):
                 yield joined(self._begun[self.layout.start :], self._rest)
 
-    def _whole(self, kinds: Kinds) -> list[pa.Table] | None:
-        """Return all rows; None where a column isn't what it was taken for, which is then known."""
+    def _read_all(self, kinds: Kinds) -> list[pa.Table] | None:
+        """Return all rows; or None if some numeric columns had text, which ``kinds`` then says."""
         tables: list[pa.Table] = []
         wrong: set[str] = set()
         for part in self._parts(kinds):
@@ -176,7 +191,7 @@ class TextFile:
         return None if wrong else tables
 
     def _parts(self, kinds: Kinds) -> Iterator[Parsed]:
-        """Yield all rows; what the first of them say of columns is written into ``kinds``."""
+        """Yield all rows; the first piece decides the unknown columns of ``kinds``, in place."""
         keeps_nulls = any(name in NULLS for names in self.known.values() for name in names)
         parser = Parser(self.layout, keeps_nulls)
 
@@ -184,13 +199,13 @@ class TextFile:
             try:
                 return parser.parse(piece, kinds)
             except Fault as problem:
-                return problem  # its row is known when the rows before it are
+                return problem  # earlier pieces must be counted before its row number is known
 
         done = 0
-        with arrow_errors(self.path), located(self.path, once=True), self._after_names() as file:
+        with arrow_errors(self.path), located(self.path, once=True), self._open_rows() as file:
             pieces: Iterator[bytes] = (
                 piece
-                for piece in line_pieces(file, self._piece, self.layout.delimiter)
+                for piece in line_pieces(file, self._piece_size, self.layout.delimiter)
                 if piece.strip(b"\r\n")
             )
             first = map(parse, islice(pieces, 1))
@@ -205,7 +220,7 @@ class TextFile:
                 done += part.table.num_rows
 
     def _check_text(self, name: str, column: Categories) -> None:
-        """Refuse a column of many different numbers that has a little text."""
+        """Refuse a column that has many different numbers and text in a few rows."""
         decimal = self.layout.decimal
         numeric = [is_number(text, decimal) for text in column.names]
         if all(numeric):
@@ -216,13 +231,13 @@ class TextFile:
             return
         wrong = np.array([*(not found for found in numeric), False])[column.codes]
         row = int(wrong.argmax())
-        others = ", and nearly all other values there are" if any(numeric) else ""
+        others = ", and nearly all other values are numbers" if any(numeric) else ""
         reason = why_no_number(column.names[column.codes[row]], others)
         raise DataError(f'{self.path}: row {row + 1}, column "{name}": {reason}')
 
 
 def _concatenated(parts: list[pa.Table], columns: list[str]) -> pa.Table:
-    """Return tables as one, and empty their list, so that each column can be freed early."""
+    """Concatenate tables, and empty their list, so that the caller can free columns one by one."""
     if not parts:
         return pa.table({name: pa.nulls(0) for name in columns})
     whole = pa.concat_tables(parts)

@@ -1,17 +1,17 @@
-"""Columns of text: which hold numbers, and which should have."""
+"""What counts as a number in text, and columns that are numeric except for a few values."""
 
 import re
 from collections.abc import Mapping
 
-from fastclf.table import shown
+from fastclf.table import quoted
 
-_MANY = 10  # as many different numbers, nearly all of a column, are no categories
-_NEARLY_ALL = 0.95
+_MIN_NUMBERS = 10  # least number of distinct numbers in a nearly numeric column
+_NEARLY_ALL = 0.95  # least share of rows with numbers in a nearly numeric column
 _NUMBER = re.compile(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE
 )
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
-_OTHERWISE = re.compile(  # a number with marks between thousands, or with another decimal mark
+_OTHER_FORMAT = re.compile(  # a number with thousands separators, or with another decimal mark
     r"[+-]?(?:\d{1,3}(?:[.,'\u00a0\u202f]\d{3})+(?:[.,]\d*)?|\d*[.,]\d+)(?:e[+-]?\d+)?",
     re.ASCII | re.IGNORECASE,
 )
@@ -20,7 +20,7 @@ _OTHERWISE = re.compile(  # a number with marks between thousands, or with anoth
 def is_number(text: str, decimal: str = ".") -> bool:
     """Tell whether some text is a number: ASCII digits, a decimal mark, an exponent; or inf, nan.
 
-    Blanks, underscores and marks between thousands aren't parts of numbers.
+    Text with blanks, underscores or thousands separators isn't a number.
     """
     if decimal != ".":
         if "." in text:
@@ -30,35 +30,46 @@ def is_number(text: str, decimal: str = ".") -> bool:
 
 
 def has_leading_zero(text: str) -> bool:
-    """Tell whether some text looks like a whole number and begins with a 0 too many.
+    """Tell whether some text is a whole number with leading zeros, which a number wouldn't have.
 
-    So do codes, such as 00501 and 007, whose zeros count; 0 and 0.5 don't.
+    Codes such as 00501 and 007 have them, and would change if they were read as numbers. 0 and 0.5
+    have none.
     """
     return _LEADING_ZERO.fullmatch(text) is not None
 
 
 def is_nearly_numeric(counts: Mapping[str, int], decimal: str = ".") -> bool:
-    """Tell whether values with their numbers of rows are many numbers and a little text.
+    """Tell whether a column has many different numbers and text in a few rows only.
 
-    Numbers that are written otherwise, like 1,5 or 1.234,50, are numbers here, because people mean
-    such; and codes with leading zeros are text.
+    Numbers with another decimal mark or thousands separators, like 1,5 or 1.234,50, count as
+    numbers here, because they are meant as such. A column of codes with leading zeros is text.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        The number of rows of each value.
+    decimal : str
+        The decimal mark.
     """
     if any(map(has_leading_zero, counts)):
         return False
     numeric = [
         count
         for text, count in counts.items()
-        if is_number(text, decimal) or _OTHERWISE.fullmatch(text)
+        if is_number(text, decimal) or _OTHER_FORMAT.fullmatch(text)
     ]
-    return len(numeric) >= _MANY and sum(numeric) >= _NEARLY_ALL * sum(counts.values())
+    return len(numeric) >= _MIN_NUMBERS and sum(numeric) >= _NEARLY_ALL * sum(counts.values())
 
 
 def why_no_number(text: str, others: str = "") -> str:
-    """Return that a value is no number, with more about other values, and a remedy."""
+    """Return the part of an error message that says why a value isn't a number, and the remedy.
+
+    ``others`` is inserted before the remedy; it says what the other values are.
+    """
     remedy = "or name the column in data.categorical"
-    if _OTHERWISE.fullmatch(text):
+    if _OTHER_FORMAT.fullmatch(text):
         return (
-            f"{shown(text)} has another decimal mark, or marks between thousands{others}; write "
-            f"numbers alike and without the latter, set data.decimal, {remedy}"
+            f"{quoted(text)} has another decimal mark, or thousands separators{others}; write all "
+            f"numbers in the same way and without separators, set data.decimal, {remedy}"
         )
-    return f"{shown(text)} is not a number{others}; correct it, {remedy}"
+    return f"{quoted(text)} is not a number{others}; correct it, {remedy}"

@@ -1,14 +1,14 @@
-"""How text with delimiters is laid out: what is between values, which decimal mark, which names.
+"""Detection of the layout of CSV and TSV text: delimiter, decimal mark and column names.
 
-What isn't given is seen in the first rows:
+Whatever the user doesn't give is detected from the first rows:
 
-- The delimiter is the first of comma, semicolon, tab and ``|`` that cuts all of them into equally
-  many values, two or more. A comma isn't one if another does so, too, and all commas are decimal
-  marks.
-- The decimal mark is a comma if the delimiter isn't one, and among the columns that hold numbers
-  some have a comma and none has a point. Groups of three digits tell nothing.
+- The delimiter is the first of comma, semicolon, tab and ``|`` that splits every row into the same
+  number of values, at least two. The comma is passed over if another delimiter does so as well and
+  all commas are decimal marks of numbers.
+- The decimal mark is a comma if the delimiter isn't, and if of the numeric columns some have commas
+  and none has a point. Numbers such as 1,234 are ignored, as their mark may separate thousands.
 
-A first line such as ``sep=;``, which Excel writes and reads, names the delimiter.
+A first line such as ``sep=;``, which Excel writes and reads, sets the delimiter.
 """
 
 import re
@@ -20,21 +20,21 @@ from typing import NamedTuple
 from fastclf.data.nulls import NULLS
 from fastclf.data.text_columns import is_number
 from fastclf.errors import DataError
-from fastclf.table import twice
+from fastclf.table import first_duplicate
 
 DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}
-"""The formats of text, with the delimiter of those that have one."""
+"""The text formats and their delimiters; None if the delimiter is to be detected."""
 
-SNIFFED = (",", ";", "\t", "|")
+CANDIDATES = (",", ";", "\t", "|")
 
-_ROWS = 50  # by which delimiters are compared
-_MORE_ROWS = 1000  # by which decimal marks are
-_AGREEING = 0.9  # of them, with as many values as the first, where some rows are wrong
+_DELIMITER_ROWS = 50  # rows from which the delimiter is detected
+_DECIMAL_ROWS = 1000  # rows from which the decimal mark is detected
+_MIN_AGREEING = 0.9  # least share of rows with as many values as the first row
 _SEP = re.compile(r'"?sep=([^"\r\n])"?(\r\n?|\n|\Z)', re.IGNORECASE)
 _WITH_COMMA = re.compile(r"[+-]?[\d.]*,\d+(?:[eE][+-]?\d+)?")
 _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # 1.234.567
 _BOM = "\ufeff"
-_NO_TEXT = {
+_MAGIC = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
@@ -45,54 +45,57 @@ _NO_TEXT = {
 }
 
 
-class Wishes(NamedTuple):
-    """What is known of the layout before a file is opened.
+class LayoutHints(NamedTuple):
+    """Parts of the layout that are known before a file is opened.
 
     Parameters
     ----------
     delimiter, decimal : str, optional
-        What is between two values, and the decimal mark.
+        The delimiter and the decimal mark.
     header : bool, optional
-        Whether the first row has the names of the columns; by default it has unless it holds
-        numbers alone.
+        Whether the first row holds the names of the columns. By default it does unless all of its
+        values are numbers.
     expected : collection of str, optional
-        Columns that a file is to have, where others were read before it. Then the delimiter is the
-        one that is given only if these columns are there, and the first rows' decimal mark counts.
-    of_format : str, optional
-        The delimiter of the format, where it has one and no other is given.
+        Column names that the file should have, because an earlier file had them. ``delimiter`` and
+        ``decimal`` are then those of the earlier file: the delimiter is used only if it gives these
+        columns, and a decimal mark that is detected takes precedence.
+    format_delimiter : str, optional
+        The delimiter of the format, for formats that have one. It is used if no other is given.
     """
 
     delimiter: str | None = None
     decimal: str | None = None
     header: bool | None = None
     expected: Collection[str] | None = None
-    of_format: str | None = None
+    format_delimiter: str | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How text is laid out.
+    """The layout of a text file.
 
     Attributes
     ----------
     names : tuple of str
+        The names of the columns.
     delimiter, decimal : str
+        The delimiter and the decimal mark.
     start : int
-        The bytes before the first row.
-    of_format : str
-        The delimiter that such a file has as a rule.
+        The position of the first row after the header, in bytes.
+    format_delimiter : str
+        The usual delimiter of the file's format.
     """
 
     names: tuple[str, ...]
     delimiter: str
     decimal: str
     start: int
-    of_format: str = ","
+    format_delimiter: str = ","
 
     def unusual(self) -> dict[str, str]:
-        """Return the delimiter and the decimal mark where they aren't the usual ones, by key."""
+        """Return the keys ``delimiter`` and ``decimal`` where they differ from the defaults."""
         found = {}
-        if self.delimiter != self.of_format:
+        if self.delimiter != self.format_delimiter:
             found["delimiter"] = self.delimiter
         if self.decimal != ".":
             found["decimal"] = self.decimal
@@ -105,65 +108,66 @@ class Layout:
 
 
 class Row(NamedTuple):
-    """One row of text: its values, where it ends, and whether its quotes are closed."""
+    """One row of text: its values, the position of its end, and whether its quotes are closed."""
 
     values: list[str]
     end: int
     is_closed: bool = True
 
 
-def find_layout(head: bytes, whole: bool, wishes: Wishes) -> Layout | None:
-    """Return the layout of text that begins with some bytes; None if more are needed.
+def find_layout(head: bytes, whole: bool, hints: LayoutHints) -> Layout | None:
+    """Detect the layout of text from its first bytes; return None if more bytes are needed.
 
     Parameters
     ----------
     head : bytes
+        The first bytes.
     whole : bool
-        Whether that is all.
-    wishes : Wishes
+        Whether ``head`` is the whole text.
+    hints : LayoutHints
 
     Raises
     ------
     DataError
-        If it isn't text in UTF-8, is empty, or has a name twice.
+        If the text is empty or isn't UTF-8, or two columns have the same name.
     """
     _check_is_text(head)
-    wishes = wishes._replace(delimiter=wishes.delimiter or wishes.of_format)
+    hints = hints._replace(delimiter=hints.delimiter or hints.format_delimiter)
     text = head.decode("utf-8", "surrogateescape")
     begin = len(_BOM) if text.startswith(_BOM) else 0
     if named := _SEP.match(text, begin):
         begin = named.end()
-        wishes = wishes._replace(delimiter=named[1])
+        hints = hints._replace(delimiter=named[1])
     rows = {
-        delimiter: [*islice(_rows(text, begin, delimiter, whole), _ROWS)]
-        for delimiter in _candidates(wishes)
+        delimiter: [*islice(_rows(text, begin, delimiter, whole), _DELIMITER_ROWS)]
+        for delimiter in _candidates(hints)
     }
     delimiter = _chosen(rows)
-    layouts = {key: _layout(text, found, key, wishes) for key, found in rows.items() if found}
-    if wishes.expected is not None:
-        fits = [key for key in layouts if set(wishes.expected) <= {*layouts[key].names}]
+    layouts = {key: _layout(text, found, key, hints) for key, found in rows.items() if found}
+    if hints.expected is not None:
+        fits = [key for key in layouts if set(hints.expected) <= {*layouts[key].names}]
         delimiter = (fits or [delimiter])[0]
     if len(rows[delimiter]) < 2 and not whole:
         return None
     if not rows[delimiter]:
         raise DataError("is empty")
     if not rows[delimiter][0].is_closed:
-        raise DataError("the first row: a quote opens a value and isn't closed; close it")
+        raise DataError("the first row has a quote that isn't closed; close it")
     _check_names(text, begin, layouts[delimiter])
-    more = [*islice(_rows(text, begin, delimiter, whole), _MORE_ROWS)]
-    return _layout(text, more, delimiter, wishes)
+    more = [*islice(_rows(text, begin, delimiter, whole), _DECIMAL_ROWS)]
+    return _layout(text, more, delimiter, hints)
 
 
-def _candidates(wishes: Wishes) -> Sequence[str]:
-    if wishes.delimiter is None:
-        return SNIFFED
-    if wishes.expected is None:
-        return (wishes.delimiter,)
-    return tuple(dict.fromkeys((wishes.delimiter, *SNIFFED)))
+def _candidates(hints: LayoutHints) -> Sequence[str]:
+    if hints.delimiter is None:
+        return CANDIDATES
+    if hints.expected is None:
+        return (hints.delimiter,)
+    return tuple(dict.fromkeys((hints.delimiter, *CANDIDATES)))
 
 
 def _rows(text: str, start: int, delimiter: str, whole: bool) -> Iterator[Row]:
-    """Yield the rows that end within some text, without empty ones."""
+    """Yield the non-empty rows of some text; the last is left out if it may be incomplete."""
     other = f"[^{re.escape(delimiter)}\r\n]*"
     value = re.compile(
         rf'(?:"([^"]*(?:""[^"]*)*)("?))?({other})({re.escape(delimiter)}|\r\n?|\n|\Z)'
@@ -184,12 +188,12 @@ def _rows(text: str, start: int, delimiter: str, whole: bool) -> Iterator[Row]:
             if len(values) > 1 or values[0]:
                 yield Row(values, start, is_closed)
             values = []
-    if values:  # the last value is empty, and nothing follows
+    if values:  # the text ends with a delimiter, so the last value is empty
         yield Row([*values, ""], start)
 
 
 def _chosen(rows: dict[str, list[Row]]) -> str:
-    """Return the delimiter that cuts rows best."""
+    """Return the delimiter with which most rows have as many values as the first row."""
     agreeing = {}
     for delimiter, found in rows.items():
         count = len(found[0].values) if found else 0
@@ -198,33 +202,35 @@ def _chosen(rows: dict[str, list[Row]]) -> str:
     perfect = [delimiter for delimiter, share in agreeing.items() if share == 1]
     if perfect:
         if perfect[0] == ",":
-            marks = [other for other in perfect[1:] if _commas_are_marks(rows[other])]
+            marks = [other for other in perfect[1:] if _commas_are_decimal(rows[other])]
             return (marks or perfect)[0]
         return perfect[0]
     best = max(agreeing, key=lambda delimiter: agreeing[delimiter])
-    return best if agreeing[best] >= _AGREEING else next(iter(rows))
+    return best if agreeing[best] >= _MIN_AGREEING else next(iter(rows))
 
 
-def _commas_are_marks(rows: list[Row]) -> bool:
+def _commas_are_decimal(rows: list[Row]) -> bool:
     cells = [value.strip() for row in rows for value in row.values if "," in value]
     return all(_WITH_COMMA.fullmatch(cell) for cell in cells)
 
 
-def _layout(text: str, rows: list[Row], delimiter: str, wishes: Wishes) -> Layout:
+def _layout(text: str, rows: list[Row], delimiter: str, hints: LayoutHints) -> Layout:
     seen = _decimal_mark([row.values for row in rows[1:] or rows], delimiter)
-    if wishes.expected is None:
-        decimal = wishes.decimal or seen or "."
+    if hints.expected is None:
+        decimal = hints.decimal or seen or "."
     else:
-        decimal = seen or wishes.decimal or "."
+        decimal = seen or hints.decimal or "."
     first = rows[0].values
-    named = wishes.header
+    named = hints.header
     if named is None:
         named = not all(is_number(value.strip(), decimal) for value in first)
     names = [name.strip() or f"c{i}" for i, name in enumerate(first)]
     if not named:
         names = [f"c{i}" for i in range(len(first))]
     start = rows[0].end if named else _begin(text)
-    return Layout(tuple(names), delimiter, decimal, _bytes(text[:start]), wishes.of_format or ",")
+    return Layout(
+        tuple(names), delimiter, decimal, _bytes(text[:start]), hints.format_delimiter or ","
+    )
 
 
 def _begin(text: str) -> int:
@@ -238,7 +244,7 @@ def _bytes(text: str) -> int:
 
 
 def _decimal_mark(rows: list[list[str]], delimiter: str) -> str | None:
-    """Return the decimal mark of the columns of numbers; None if they have none, or both."""
+    """Return the decimal mark in numeric columns; None if there is none, or if both occur."""
     marks = set()
     for values in zip_longest(*rows, fillvalue=""):
         cells = [cell for cell in map(str.strip, values) if not _GROUPS.fullmatch(cell)]
@@ -253,10 +259,10 @@ def _decimal_mark(rows: list[list[str]], delimiter: str) -> str | None:
 
 
 def _check_is_text(head: bytes) -> None:
-    what = next((what for magic, what in _NO_TEXT.items() if head.startswith(magic)), "")
+    what = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "")
     if not what and b"\0" in head[:1000]:
         zeros = head[:1000:2].count(0), head[1:1000:2].count(0)
-        what = "UTF-16" if max(zeros) > 10 * min(zeros) else "no text, for it holds zero bytes"
+        what = "UTF-16" if max(zeros) > 10 * min(zeros) else "binary, as it holds zero bytes"
     if not what:
         return
     remedy = "save it as CSV in UTF-8"
@@ -272,7 +278,7 @@ def _check_names(text: str, begin: int, layout: Layout) -> None:
         if any("\udc80" <= letter <= "\udcff" for letter in name):
             lines = text[:begin].count("\n") + 1
             raise DataError(f"line {lines} isn't UTF-8 text; {as_utf8(name)}")
-    if (double := twice(layout.names)) is not None:
+    if (double := first_duplicate(layout.names)) is not None:
         raise DataError(
             f'two columns are named "{double}"; rename one, or set data.header to false if the '
             "first row isn't the names"
@@ -280,7 +286,7 @@ def _check_names(text: str, begin: int, layout: Layout) -> None:
 
 
 def as_utf8(wrong: str) -> str:
-    """Return how text in another encoding becomes UTF-8."""
+    """Return the hint how to convert text that isn't UTF-8, from its wrong characters."""
     content = wrong.encode("utf-8", "surrogateescape")
     read = content.decode("cp1252", "replace")
     return (

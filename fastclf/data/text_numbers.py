@@ -1,4 +1,4 @@
-"""Columns of text as numbers, in Arrow's arrays, by the rule of `fastclf.data.text_columns`."""
+"""Conversion of Arrow text columns to numbers, by the rules of `fastclf.data.text_columns`."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,14 +9,14 @@ from fastclf.data.pieces import quoted_values
 from fastclf.data.text_columns import has_leading_zero, is_number
 
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
-_BLOCK = 1024  # values that are looked at together
+_BLOCK = 1024  # values that are converted to Python objects at a time
 _DIGITS = b"0123456789"
 
 
 def as_floats(column: pa.ChunkedArray, decimal: str, codes: bool) -> pa.ChunkedArray | None:
-    """Return text as float64, with nulls for missing values; None if some text is no number.
+    """Return text as float64, with nulls for missing values; None if some text isn't a number.
 
-    Blanks around a number don't count. With ``codes`` text with a leading zero is no number.
+    Blanks around numbers are ignored. With ``codes``, text with leading zeros isn't a number.
     """
     text, found = column, _cast(column, decimal)
     if found is None:
@@ -42,7 +42,7 @@ def _cast(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray | None:
 
 
 def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> tuple[int, str]:
-    """Return the number, from 1, and the text of the first row that holds no number."""
+    """Return the row number, from 1 on, and the text of the first value that isn't a number."""
     for start in range(0, len(column), _BLOCK):
         for row, value in enumerate(column.slice(start, _BLOCK).to_pylist(), start + 1):
             text = "" if value is None else value.strip()
@@ -50,16 +50,16 @@ def first_without_number(column: pa.ChunkedArray, decimal: str, codes: bool) -> 
                 if not codes or not has_leading_zero(text):
                     continue
             return row, text
-    return 1, str(column[0])  # only Arrow refuses this one
+    return 1, str(column[0])  # Arrow refuses a value that `is_number` accepts
 
 
 def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> set[int]:
-    """Return the columns that may hold a whole number with a leading zero.
+    """Return the indices of the columns that may hold a whole number with leading zeros.
 
     Parameters
     ----------
     text : bytes
-        Whole rows.
+        Complete rows.
     delimiter : str
     n_columns : int
     """
@@ -71,8 +71,9 @@ def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> s
     quoted = quoted_values(text, delimiter)
     if len(quoted):
         delimiters = delimiters[np.searchsorted(quoted, delimiters) % 2 == 0]
-    # Every row has one delimiter less than columns. After those of whole rows a place is in the
-    # last column, or after a line break in the first.
+    # A row has n_columns - 1 delimiters, so the number of delimiters before a place, modulo that,
+    # is its column. If it is 0, the place is in the last column of a row, or in the first column of
+    # the next row if a line break lies between.
     before = np.searchsorted(delimiters, places)
     columns = before % (n_columns - 1)
     at_edge = (columns == 0) & (before > 0)
@@ -84,11 +85,11 @@ def columns_with_leading_zeros(text: bytes, delimiter: str, n_columns: int) -> s
 
 
 def _leading_zeros(content: np.ndarray, delimiter: str) -> np.ndarray:
-    """Return the places of zeros that may begin a whole number of several digits."""
+    """Return the positions of zeros that may be the first digit of a longer whole number."""
     places = np.flatnonzero(content[:-1] == ord("0"))
     places = places[_any_of(content[places + 1], _DIGITS)]
     ends = np.frombuffer(delimiter.encode() + b'\r\n "\t', np.uint8)
-    before = content[places - 1]  # for the first byte this is the last one, which isn't used
+    before = content[places - 1]  # at place 0 this is the last byte; it is overruled below
     signed = (before == ord("+")) | (before == ord("-"))
     before = np.where(signed, content[places - 2], before)
     places = places[np.isin(before, ends) | (places == 0) | (signed & (places == 1))]

@@ -1,4 +1,4 @@
-"""Some rows of text, parsed by pyarrow, and what is wrong with them."""
+"""Parsing of complete rows of text by pyarrow, with error messages that name the row."""
 
 import re
 from pathlib import Path
@@ -17,16 +17,17 @@ from fastclf.errors import DataError
 
 
 class Kinds(NamedTuple):
-    """What is known of the columns that are read.
+    """The columns to read, and which of them are numeric.
 
     Parameters
     ----------
     columns : list of str
-        Those to read.
+        The columns to read.
     numbers, text : set of str
-        What is known; other columns are numbers if they can be.
+        The columns that are numeric, and those that are text. Other columns become numeric if all
+        of their values are numbers.
     codes : set of str
-        Columns in which a leading zero means text.
+        Columns in which a value with leading zeros is text.
     """
 
     columns: list[str]
@@ -36,18 +37,19 @@ class Kinds(NamedTuple):
 
     @property
     def all_are_known(self) -> bool:
-        """Whether every column is known to be numbers or text."""
+        """Whether every column is in ``numbers`` or in ``text``."""
         return all(name in self.numbers or name in self.text for name in self.columns)
 
 
 class Parsed(NamedTuple):
-    """Some rows that were parsed.
+    """Parsed rows.
 
     Parameters
     ----------
     table : pyarrow.Table
     refuted : dict of str to (int, str)
-        Columns that aren't numbers: the first row that says so, from 1, and its value.
+        For each column that isn't numeric and wasn't known to be text: the first row whose value
+        isn't a number, counted from 1, and that value.
     """
 
     table: pa.Table
@@ -55,31 +57,38 @@ class Parsed(NamedTuple):
 
 
 class Fault(Exception):
-    """What is wrong with some rows; the place in the file is known when the rows before are."""
+    """An error in some rows, by its row within these; `in_file` adds the rows before them."""
 
     def __init__(self, row: int | None, text: str) -> None:
         super().__init__(text)
         self.row, self.text = row, text
 
     def in_file(self, path: Path | str, before: int) -> DataError:
-        """Return the error, after the number of rows before these."""
+        """Return the error with the row's number in the file, which has ``before`` rows before."""
         place = "some row" if self.row is None else f"row {self.row + before}"
         return DataError(f"{path}: {place}{self.text}")
 
 
 class Parser:
-    """What it takes to parse rows of a file; it can keep text that may be a missing value."""
+    """Parses rows of a file.
+
+    Parameters
+    ----------
+    layout : Layout
+    keeps_nulls : bool
+        Whether text such as "NA" stays text in columns of text, for the caller to decide about.
+    """
 
     def __init__(self, layout: Layout, keeps_nulls: bool) -> None:
         self._layout, self._keeps_nulls = layout, keeps_nulls
 
     def parse(self, rows: bytes, kinds: Kinds) -> Parsed:
-        """Return some whole rows.
+        """Parse complete rows.
 
         Raises
         ------
         Fault
-            If they aren't text with delimiters.
+            If a row can't be parsed.
         """
         self._check_quotes(rows)
         if kinds.all_are_known and not self._finds_codes(rows, kinds):
@@ -92,7 +101,7 @@ class Parser:
         return self._parse_carefully(rows, kinds)
 
     def _parse_carefully(self, rows: bytes, kinds: Kinds) -> Parsed:
-        """Take the text of numbers, to see what pyarrow's parser of numbers doesn't."""
+        """Parse all columns as text and convert them here, to detect leading zeros and text."""
         decimal = self._layout.decimal
         asked = [name for name in kinds.columns if name not in kinds.text]
         try:
@@ -110,7 +119,7 @@ class Parser:
         return Parsed(pa.table(columns), refuted)
 
     def _finds_codes(self, rows: bytes, kinds: Kinds) -> bool:
-        """Tell whether a leading zero may be in a column of numbers where it means text."""
+        """Tell whether a numeric column of ``kinds.codes`` may hold a leading zero."""
         asked = kinds.codes.intersection(kinds.numbers)
         if not asked:
             return False
@@ -148,7 +157,9 @@ class Parser:
             name = self._layout.names[0]
             kinds = Kinds([name], set(), set(), set())
             row += self._read(before, kinds, {name: pa.binary()}).num_rows
-        raise Fault(row, ": a quote opens a value and isn't closed; close it, or write it twice")
+        raise Fault(
+            row, ": a quote isn't closed; close it, or double it if it is part of the value"
+        )
 
     def _fault(self, problem: pa.ArrowInvalid) -> Fault:
         reason = " ".join(str(problem).split())
@@ -157,7 +168,7 @@ class Parser:
         if counts := re.search(r"Expected (\d+) columns, got (\d+)", reason):
             return Fault(
                 row,
-                f" has {counts[2]} values, and there are {counts[1]} columns; "
+                f" has {counts[2]} values for {counts[1]} columns; "
                 "correct it, or set data.delimiter",
             )
         column = re.match(r"In CSV column #(\d+): ", reason)
@@ -172,11 +183,11 @@ class Parser:
 
 
 def not_a_number(name: str, row: int, text: str) -> Fault:
-    """Return what is wrong with a value in a column of numbers."""
+    """Return the error that a value in a numeric column isn't a number."""
     if has_leading_zero(text):
         return Fault(
             row,
-            f', column "{name}": "{text}" has a leading zero, as codes have, and the values before '
+            f', column "{name}": "{text}" has a leading zero, as codes have, but the values before '
             "are numbers; name the column in data.categorical",
         )
     return Fault(row, f', column "{name}": {why_no_number(text)}')

@@ -1,7 +1,8 @@
-"""Predictions as files: CSV, JSON lines, Parquet and NPZ.
+"""Writing of predictions as CSV, JSON lines, Parquet and NPZ.
 
-They are written in parts, in memory that doesn't grow with their number; a regular file appears
-when all are written. All but NPZ are written through pyarrow, which is in the extra ``data``.
+Predictions are written in batches, in memory that doesn't grow with the number of rows. A regular
+file appears once it is complete. All formats but NPZ need pyarrow, which the extra ``data``
+installs.
 """
 
 import csv
@@ -32,26 +33,26 @@ SUFFIXES: dict[str, Format] = {
     ".pq": "parquet",
     ".npz": "npz",
 }
-SEPARATOR = ";"  # between the labels of a row, in CSV
+SEPARATOR = ";"  # separates the labels of a row in CSV
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
-"""How a cell begins that a spreadsheet program may take for a formula."""
+"""First characters of cells that a spreadsheet program may take for formulas."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of some rows.
+    """The predictions of a model for some rows.
 
     Attributes
     ----------
     classes : ndarray of shape (K,)
         The classes or labels.
     codes : ndarray of shape (n,) or (n, K), or None
-        The predicted class of each row as an index into ``classes``, or 0/1 indicators of labels;
-        None where they aren't wanted.
+        The predicted class of each row as an index into ``classes``, or 0/1 indicators of labels.
+        None leaves them out of the file.
     probabilities : ndarray of shape (n, K) or None
-        A probability for each class or label; None where they aren't wanted.
+        The probability of each class or label. None leaves them out of the file.
     kept : mapping of str to Categories
-        Columns of the input that are passed on.
+        Columns of the input that are copied into the output.
     """
 
     classes: np.ndarray
@@ -66,36 +67,36 @@ class Predictions:
 
     @property
     def has_label_lists(self) -> bool:
-        """Whether a row has any number of labels."""
+        """Whether a row can have any number of labels."""
         return self.codes is not None and self.codes.ndim == 2
 
 
 class Writer(Protocol):
-    """Writes predictions, a part at a time."""
+    """Writes predictions in batches of rows."""
 
     def write(self, part: Predictions) -> None:
         """Write some rows."""
 
     def close(self) -> None:
-        """Write what comes after the last row."""
+        """Write whatever the format has after the last row."""
 
     def abandon(self) -> None:
-        """Free what is held, after a failure too."""
+        """Release resources; called after `close`, and after a failure."""
 
 
 def format_of_output(path: Path) -> Format:
-    """Return the format that the suffix of a path means; CSV for a pipe or a device without one.
+    """Return the format of an output file by its suffix; CSV for a pipe or device without suffix.
 
     Raises
     ------
     DataError
-        If it means none.
+        If the suffix is unknown.
     """
     if path.suffix.lower() not in SUFFIXES:
         if not path.suffix and is_stream(path):
             return "csv"
         raise DataError(
-            f'{path}: the suffix "{path.suffix}" tells no format of predictions; use one of '
+            f'{path}: unknown suffix "{path.suffix}" for predictions; use one of '
             f"{', '.join(SUFFIXES)}, or name it with --format"
         )
     return SUFFIXES[path.suffix.lower()]
@@ -105,17 +106,16 @@ def format_of_output(path: Path) -> Format:
 def writing_predictions(
     target: Path | BinaryIO, format: Format, escape_formulas: bool = False
 ) -> Iterator[Writer]:
-    """Give what writes predictions to a file, which appears when the block ends well.
+    """Open a writer of predictions; a regular file appears when the block ends without error.
 
     Parameters
     ----------
     target : Path or binary file
-        A stream, such as standard output, is written as the predictions come, and so are pipes
-        and devices.
+        A stream such as standard output, a pipe or a device receives each batch at once.
     format : {"csv", "jsonl", "parquet", "npz"}
     escape_formulas : bool
-        Whether text that a spreadsheet program may take for a formula has an apostrophe put before
-        it. Only for CSV.
+        Whether an apostrophe is put before text that a spreadsheet program may take for a formula.
+        Only for CSV.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def writing_predictions(
         with _file_errors(place):
             output = writing_output(target) if isinstance(target, Path) else nullcontext(target)
             file = stack.enter_context(output)
-        writer = _Checked(WRITERS[format](file), place, escape_formulas)
+        writer = _ReportingWriter(WRITERS[format](file), place, escape_formulas)
         stack.callback(writer.abandon)
         yield writer
         with _file_errors(place):
@@ -155,8 +155,8 @@ def writing_predictions(
             stack.close()
 
 
-class _Checked:
-    """A writer whose error says in one line why its file can't be written."""
+class _ReportingWriter:
+    """Wraps a writer: escapes formulas, and turns an `OSError` into a `DataError` with the file."""
 
     def __init__(self, writer: Writer, place: object, escape_formulas: bool) -> None:
         self._writer = writer
@@ -169,7 +169,7 @@ class _Checked:
             self._writer.write(_without_formulas(part) if self._escape_formulas else part)
 
     def abandon(self) -> None:
-        with suppress(OSError):  # a failure to write was reported before
+        with suppress(OSError):  # the failure to write was reported already
             self._writer.abandon()
 
 
@@ -191,14 +191,14 @@ class CSVWriter:
         self._file.write(_csv_lines(batch))
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Do nothing."""
 
     def abandon(self) -> None:
-        """Free nothing."""
+        """Do nothing."""
 
 
 class JSONLinesWriter:
-    """An object on a line for each row."""
+    """A JSON object for each row, each on its own line."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -210,14 +210,14 @@ class JSONLinesWriter:
         self._file.write(lines.encode())
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Do nothing."""
 
     def abandon(self) -> None:
-        """Free nothing."""
+        """Do nothing."""
 
 
 class ParquetWriter:
-    """A Parquet file with a row group for each part."""
+    """A Parquet file with a row group for each batch."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -233,11 +233,11 @@ class ParquetWriter:
         self._writer.write_batch(batch)
 
     def close(self) -> None:
-        """Write the end of the file."""
+        """Write the footer of the file."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the file, before it is closed."""
+        """Close the Parquet writer, which must happen before its file is closed."""
         if self._writer is not None:
             self._writer.close()
 
@@ -245,13 +245,13 @@ class ParquetWriter:
 class NPZWriter:
     """Arrays "labels", "probabilities", "classes", and one for each kept column.
 
-    The length of an array stands before its entries, so they wait in temporary files. With several
-    labels a row, "labels" holds indicators.
+    An NPY array begins with its length, which is known only at the end, so entries are collected in
+    temporary files. With several labels per row, "labels" holds indicators.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._arrays: dict[str, _Growing] = {}
+        self._arrays: dict[str, _SpooledArray] = {}
         self._kept: dict[str, list[np.ndarray]] = {}
 
     def write(self, part: Predictions) -> None:
@@ -265,7 +265,7 @@ class NPZWriter:
         if part.probabilities is not None:
             self._append("probabilities", part.probabilities)
         for name, column in part.kept.items():
-            # As text of unknown length it can't wait in a file of entries of equal length.
+            # Later batches may have longer text, so entries have no fixed size for a file.
             names = np.array([*column.names, ""], dtype=str)
             self._kept.setdefault(name, []).append(names[column.codes])
 
@@ -287,11 +287,11 @@ class NPZWriter:
         if name in self._arrays:
             self._arrays[name].append(array)
         else:
-            self._arrays[name] = _Growing(array)
+            self._arrays[name] = _SpooledArray(array)
 
 
-class _Growing:
-    """An array whose entries wait in a temporary file."""
+class _SpooledArray:
+    """An array that grows in a temporary file."""
 
     def __init__(self, first: np.ndarray) -> None:
         self._dtype, self._tail = first.dtype, first.shape[1:]
@@ -307,8 +307,8 @@ class _Growing:
     def store(self, archive: zipfile.ZipFile, name: str) -> None:
         shape = (self._length, *self._tail)
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        name = name.replace("\0", "\\x00")  # a name in an archive would end there
-        entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same bits for the same rows
+        name = name.replace("\0", "\\x00")  # zipfile cuts names at a zero byte
+        entry = zipfile.ZipInfo(f"{name}.npy")  # no time stamp: equal rows give equal bits
         with archive.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array_header_1_0(file, header)
             self.file.seek(0)
@@ -325,7 +325,7 @@ WRITERS = {
 
 
 def _arrow(part: Predictions, join: bool = False) -> Any:
-    """Return predictions as a batch of Arrow; lists of labels are joined to text on demand."""
+    """Return predictions as an Arrow record batch; ``join`` turns label lists into text."""
     import pyarrow as pa
 
     arrays: dict[str, Any] = {}
@@ -358,7 +358,7 @@ def _label_lists(indicators: np.ndarray, names: Any, join: bool) -> Any:
 
 
 def _csv_lines(batch: Any) -> Any:
-    """Return rows as CSV; text is quoted where some of it in the batch needs it."""
+    """Return rows as CSV; all text of the batch is quoted if any of it needs quotes."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -367,7 +367,7 @@ def _csv_lines(batch: Any) -> Any:
         options = arrow_csv.WriteOptions(include_header=False, quoting_style=style)
         try:
             arrow_csv.write_csv(batch, sink, options)
-        except pa.ArrowInvalid:  # some text has a comma, a quote or the end of a line
+        except pa.ArrowInvalid:  # some text has a comma, a quote or a line break
             if style == "needed":
                 raise
         else:
@@ -380,7 +380,7 @@ def _plain(classes: np.ndarray) -> np.ndarray:
 
 
 def _without_formulas(part: Predictions) -> Predictions:
-    """Return predictions whose text a spreadsheet program doesn't take for formulas."""
+    """Put an apostrophe before all text that a spreadsheet program may take for a formula."""
     kept = {
         _as_text(name): Categories(column.codes, tuple(map(_as_text, column.names)))
         for name, column in part.kept.items()
@@ -416,7 +416,7 @@ def _file_errors(place: object) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader has closed the pipe
+        raise  # the reader closed the pipe, which is no error
     except OSError as problem:
         remedy = "; make room there" if problem.errno in DISK_IS_FULL else ""
         raise DataError(

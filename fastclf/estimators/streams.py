@@ -114,7 +114,7 @@ def survey(estimator: Any, stream: RowStream, tally: Tally) -> Survey:
     """
     keeper = _Keeper()
     n = d = 0
-    for X, y, weights in threads.ahead(stream.rows_in_order()):
+    for X, y, weights in threads.prefetch(stream.rows_in_order()):
         _check(X, weights, n, stream.feature_names)
         own = np.ones(len(X)) if weights is None else weights.astype(np.float64)
         keeper.add(X, y, own, tally.add(y, own))

@@ -1,12 +1,12 @@
 r"""The mathematics of linear classifiers on arrays: functions, losses and their gradients.
 
-Functions work over the last axis of float32 and float64 arrays, or of anything that NumPy makes an
-array of; integers become float64. Arrays come back in the input's dtype, scalars in float64. Where
-there is ``out=``, a reused array saves the time that fresh memory costs, which is often as long as
-the computation. Work on large arrays is shared among all CPUs; results don't depend on how many.
+Functions take array-likes and work over the last axis, in float32 or float64; integers become
+float64. Arrays are returned in the input's dtype, and scalar losses as floats. With ``out=`` the
+result is written into an existing array; allocating a new one often takes as long as the
+computation. Large arrays are processed on all CPUs; results don't depend on their number.
 
-Formulas: :mod:`fastclf.kernels.loss.softmax`, :mod:`fastclf.kernels.loss.cross_entropy` and
-:mod:`fastclf.kernels.loss.sigmoid`.
+The formulas are in :mod:`fastclf.kernels.loss.softmax`,
+:mod:`fastclf.kernels.loss.cross_entropy` and :mod:`fastclf.kernels.loss.sigmoid`.
 """
 
 from fastclf.functional.losses import (

@@ -1,4 +1,4 @@
-"""How arguments of the public functions become arrays, and how kernels run over them."""
+"""Validation of the arguments of the public functions, and calls of kernels on chunks of rows."""
 
 from collections.abc import Callable
 from math import log
@@ -16,7 +16,7 @@ from fastclf.kernels.runtime.arrays import for_reading
 _LARGEST_CODE = np.iinfo(np.intp).max
 
 _ENTRY = 1.0
-"""Nanoseconds or so that a kernel spends on an entry."""
+"""Approximate time of a kernel per entry, in nanoseconds."""
 
 
 def real_array(array: ArrayLike, name: str) -> np.ndarray:
@@ -43,7 +43,7 @@ def as_logits(z: ArrayLike, name: str = "z") -> np.ndarray:
 
 
 def _extreme(extreme: Callable[[np.ndarray], Any], values: np.ndarray) -> Any:
-    # The minimum or maximum (NaN if there is one), over chunks on all threads.
+    # The minimum or maximum, computed by chunks on all threads; NaN if an entry is NaN.
     rows = values.reshape(-1) if values.flags.c_contiguous else np.atleast_1d(values)
     pieces = threads.chunks(len(rows), 0.3 * rows[:1].size)
     found = np.empty(len(pieces), values.dtype)
@@ -66,8 +66,8 @@ def as_probabilities(p: ArrayLike, name: str) -> np.ndarray:
         return np.asarray(np.clip(p, 0, 1))
     index = _first(~((p >= -ROUNDING) & (p <= 1 + ROUNDING)))
     raise InputError(
-        f"{name} must lie in [0, 1], got {p[index]} at index {index}; give probabilities, which "
-        "softmax or sigmoid make of logits"
+        f"{name} must lie in [0, 1], got {p[index]} at index {index}; give probabilities, such as "
+        "softmax or sigmoid of logits"
     )
 
 
@@ -79,13 +79,13 @@ def as_distribution(p: ArrayLike, name: str, positive_sum: bool = True) -> np.nd
             index = _first(~(p >= -ROUNDING))
             raise InputError(
                 f"{name} must not be negative or NaN, got {p[index]} at index {index}; give "
-                "probabilities, which softmax makes of logits"
+                "probabilities, such as softmax of logits"
             )
         p = np.asarray(np.maximum(p, p.dtype.type(0)))
     if positive_sum and not (p.sum(axis=-1) > 0).all():
         row = np.argwhere(~(p.sum(axis=-1) > 0))[0]
         raise InputError(
-            f"{name} must have a positive sum in each row; row {row.tolist()} has none"
+            f"each row of {name} must have a positive sum; that of row {row.tolist()} is 0"
         )
     return p
 
@@ -97,7 +97,7 @@ def log_probabilities(p: ArrayLike, name: str) -> np.ndarray:
     off = off_sum(sums)
     if off.any():
         raise InputError(
-            f"with from_logits=False each row must sum to 1 within {SUM_TOLERANCE}, and one sums "
+            f"with from_logits=False each row must sum to 1 within {SUM_TOLERANCE}, but one sums "
             f"to {sums[off][0]:.6g}; divide it by its sum"
         )
     with np.errstate(divide="ignore"):
@@ -105,22 +105,23 @@ def log_probabilities(p: ArrayLike, name: str) -> np.ndarray:
 
 
 def _first(bad: np.ndarray) -> tuple[int, ...]:
-    # The index of the first entry of a mask.
+    # The index of the first True of a mask.
     return tuple(int(i) for i in np.argwhere(bad)[0])
 
 
 def class_codes(
     labels: np.ndarray, n_classes: int, ignore_index: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    # The classes as flat intp, and a mask of the ignored ones (whose code is then 0) or None.
+    # The classes as a flat array of intp, and a mask of the ignored rows, whose code is set to 0;
+    # the mask is None if no row is ignored.
     if labels.dtype.kind == "u" and labels.size and _extreme(np.max, labels) > _LARGEST_CODE:
-        # As intp they would be negative, and one of them the class to ignore.
+        # Converted to intp, they would be negative, and might equal ignore_index.
         at = int((labels.reshape(-1) > _LARGEST_CODE).argmax())
         raise InputError(
             f"y must hold classes 0 to {n_classes - 1}, got {labels.flat[at]} at row {at}"
         )
     codes = np.ascontiguousarray(labels, dtype=np.intp).reshape(-1)
-    # A negative class is a huge one when read as unsigned, so one pass sees both ends.
+    # Viewed as unsigned, negative classes are huge, so the maximum alone shows both violations.
     if not codes.size or _extreme(np.max, codes.view(np.uintp)) < n_classes:
         if ignore_index is None or ignore_index < 0 or not (codes == ignore_index).any():
             return codes, None
@@ -160,7 +161,7 @@ def number(value: float, name: str, low: float, high: float) -> float:
 
 
 def positive_temperature(temperature: float) -> float:
-    # Its inverse must be a float32, too.
+    # Its inverse must be finite in float32, too.
     return number(temperature, "temperature", 1e-30, 1e30)
 
 
@@ -238,7 +239,7 @@ def run(kernel: Callable[..., None], along: np.ndarray, *arguments: Any, out: np
 
 
 def run_sum(kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple) -> float:
-    # The kernel's sum over all rows; chunks are added in order.
+    # The sum of the kernel's results over all chunks, added in order.
     arguments = _for_reading(arguments)
     pieces = threads.chunks(len(along), _ENTRY * along[:1].size)
     sums = np.zeros(len(pieces))

@@ -54,21 +54,23 @@ def cross_entropy(
     Parameters
     ----------
     logits : array-like of shape (..., K)
-        Logits, or with ``from_logits=False`` probabilities. These sum to 1 within 0.01, and are
+        Logits; or with ``from_logits=False`` probabilities, which must sum to 1 within 0.01 and are
         divided by their sum.
     y : array-like of shape (...) or (..., K)
-        Integer classes, or a distribution for each row, of any sum.
+        Integer classes, or a distribution for each row. The sum of a distribution may differ from
+        1.
     weight : array-like of shape (K,), optional
         Weight of each class.
     label_smoothing : float
         ε: targets become ``(1 - ε) y + ε / K``.
     temperature : float
-        Divides the logits.
+        T > 0, by which the logits are divided.
     ignore_index : int
-        Rows of this class are left out; for integer classes only.
+        Rows of this class are ignored; for integer classes only.
     reduction : {"mean", "sum", "none"}
-        "mean" divides by the total class weight of the rows that are not ignored if `y` holds
-        classes (and is NaN if there are none), and by their number if it holds distributions.
+        If `y` holds classes, "mean" divides by the sum of the class weights of all rows that aren't
+        ignored, and is NaN if there are none. If `y` holds distributions, it divides by the number
+        of rows.
     from_logits : bool
         Whether `logits` are logits.
 
@@ -79,7 +81,7 @@ def cross_entropy(
     Raises
     ------
     InputError
-        If shapes don't fit, a class is outside 0..K-1, or an argument can't be used.
+        If shapes don't match, a class is outside 0..K-1, or an argument can't be used.
 
     Examples
     --------
@@ -114,28 +116,29 @@ def cross_entropy_with_grad(
     reduction: Reduction = "mean",
     out: np.ndarray | None = None,
 ) -> tuple[float | np.ndarray, np.ndarray]:
-    """Return :func:`cross_entropy` and its gradient in the logits.
+    """Return :func:`cross_entropy` and its gradient with respect to the logits.
 
-    The gradient is ``s σ - y`` for a row whose targets sum to s, multiplied by the row's weight and
-    by the factor of the reduction.
+    The gradient of a row whose targets sum to s is ``(s σ(z / T) - y) / T``, times the weight of
+    the row, and divided by the same number as the loss for "mean".
 
     Parameters
     ----------
     logits, y, weight, label_smoothing, temperature, ignore_index, reduction
         As for :func:`cross_entropy`.
     out : ndarray of shape (..., K), optional
-        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
+        Where to write the gradient: C-contiguous, of the gradient's dtype, sharing no memory with
+        the inputs.
 
     Returns
     -------
     value : float, or ndarray of shape (...) for "none"
     gradient : ndarray of shape (..., K)
-        Of the mean or sum; for "none" of each row's loss.
+        The gradient of the mean or sum; for "none" of the loss of each row.
 
     Raises
     ------
     InputError
-        If shapes don't fit, a class is outside 0..K-1, or an argument can't be used.
+        If shapes don't match, a class is outside 0..K-1, or an argument can't be used.
 
     Examples
     --------
@@ -165,7 +168,7 @@ def _cross_entropy(
     check_reduction(reduction)
     targets = _targets(z, y, weight, fraction(label_smoothing, "label_smoothing"), ignore_index)
     rows = as_rows(z)
-    if targets.ignored is not None:  # their logits may be anything
+    if targets.ignored is not None:  # logits of ignored rows may be NaN
         rows = np.where(targets.ignored[:, None], z.dtype.type(0), rows)
     losses = np.empty(len(rows)) if reduction == "none" else np.empty(0)
     scale = 1 / targets.divisor if reduction == "mean" and targets.divisor > 0 else 1.0
@@ -179,8 +182,8 @@ def _cross_entropy(
 
 @dataclass(frozen=True)
 class _Targets:
-    # codes (n,) or q (n, K), the other one empty; weights (n,) or (1,); what a mean divides by;
-    # and a mask of the ignored rows, whose code is -1 or whose q is 0, if there are any.
+    # Either codes (n,) or q (n, K) is empty. Weights have shape (n,) or (1,). A mean divides by
+    # divisor. If rows are ignored, ignored is their mask, and their code is -1 or their q is 0.
     codes: np.ndarray
     q: np.ndarray
     weights: np.ndarray
@@ -292,7 +295,7 @@ def binary_cross_entropy(
     label_smoothing : float
         ε: targets become ``(1 - ε) y + ε / 2``.
     reduction : {"mean", "sum", "none"}
-        "mean" divides by the number of all entries.
+        "mean" divides by the number of entries.
     from_logits : bool
         Whether `logits` are logits.
 
@@ -303,7 +306,7 @@ def binary_cross_entropy(
     Raises
     ------
     InputError
-        If shapes don't fit, a target is outside [0, 1], or an argument can't be used.
+        If shapes don't match, a target is outside [0, 1], or an argument can't be used.
 
     Examples
     --------
@@ -335,28 +338,30 @@ def binary_cross_entropy_with_grad(
     reduction: Reduction = "mean",
     out: np.ndarray | None = None,
 ) -> tuple[float | np.ndarray, np.ndarray]:
-    """Return :func:`binary_cross_entropy` and its gradient in the logits.
+    """Return :func:`binary_cross_entropy` and its gradient with respect to the logits.
 
-    With weight p of the positive class the gradient is ``(1 + (p - 1) y) σ - p y``, which is
-    ``σ - y`` for p = 1, multiplied by the entry's weight and by the factor of the reduction.
+    The gradient is ``(1 + (p - 1) y) σ(z) - p y`` for the weight p of the positive class, which is
+    ``σ(z) - y`` for p = 1. It is multiplied by the weight of the entry, and divided by the number
+    of entries for "mean".
 
     Parameters
     ----------
     logits, y, weight, pos_weight, label_smoothing, reduction
         As for :func:`binary_cross_entropy`.
     out : ndarray of shape (...), optional
-        Where to write the gradient: C-contiguous, of its dtype, apart from all inputs.
+        Where to write the gradient: C-contiguous, of the gradient's dtype, sharing no memory with
+        the inputs.
 
     Returns
     -------
     value : float, or ndarray of shape (...) for "none"
     gradient : ndarray of shape (...)
-        Of the mean or sum; for "none" of each entry's loss.
+        The gradient of the mean or sum; for "none" of the loss of each entry.
 
     Raises
     ------
     InputError
-        If shapes don't fit, a target is outside [0, 1], or an argument can't be used.
+        If shapes don't match, a target is outside [0, 1], or an argument can't be used.
 
     Examples
     --------
@@ -402,9 +407,9 @@ def distillation_loss_with_grad(
 ) -> tuple[float, np.ndarray]:
     """Return the mean of ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and its gradient in z.
 
-    q_T is ``softmax(teacher_logits, T)``; the gradient of a row is
-    ``a (σ(z) - y) + (1 - a) T (σ(z / T) - q_T)``, over N rows divided by N. The source is Hinton,
-    Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015, section 2.
+    q_T is ``softmax(teacher_logits, T)``. The gradient of a row is
+    ``a (σ(z) - y) + (1 - a) T (σ(z / T) - q_T)``, divided by the number of rows. The source is
+    Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015, section 2.
 
     Parameters
     ----------
@@ -412,7 +417,7 @@ def distillation_loss_with_grad(
         The student's logits z.
     teacher_logits : array-like of shape (..., K)
     y : array-like of shape (...) or (..., K), optional
-        Integer classes or distributions; needed if `hard_weight` is not 0.
+        Integer classes or distributions; required if `hard_weight` isn't 0.
     temperature : float
         T > 0.
     hard_weight : float
@@ -428,7 +433,7 @@ def distillation_loss_with_grad(
     Raises
     ------
     InputError
-        If shapes don't fit, `y` is missing, or an argument can't be used.
+        If shapes don't match, `y` is missing, or an argument can't be used.
 
     Examples
     --------
@@ -450,7 +455,7 @@ def distillation_loss_with_grad(
     targets = np.empty((0, K), z.dtype)
     if hard_weight > 0:
         if y is None:
-            raise InputError("hard_weight > 0 needs y, the targets of the hard term")
+            raise InputError("hard_weight > 0 requires y, the targets of the hard term")
         labels = real_array(y, "y")
         if labels.shape == z.shape:
             targets = as_rows(as_distribution(labels, "y", positive_sum=False)).astype(z.dtype)

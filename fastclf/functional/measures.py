@@ -18,14 +18,14 @@ from fastclf.functional.rounding import ROUNDING
 
 
 def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
-    """Return ``-Σ p log(p)`` over the last axis, ``0 log 0`` being 0.
+    """Return the entropy ``-Σ p log(p)`` over the last axis, with ``0 log 0 = 0``.
 
     Parameters
     ----------
     p : array-like of shape (..., K)
         Probabilities.
     base : float
-        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+        Base of the logarithm: e for nats, 2 for bits, 10 for hartleys.
 
     Returns
     -------
@@ -47,14 +47,14 @@ def entropy(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
 
 
 def information(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
-    """Return ``-log(p)``, how surprising an event of probability p is.
+    """Return the information content ``-log(p)`` of an event of probability p.
 
     Parameters
     ----------
     p : array-like
         Probabilities in [0, 1], of any shape.
     base : float
-        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+        Base of the logarithm: e for nats, 2 for bits, 10 for hartleys.
 
     Returns
     -------
@@ -76,12 +76,14 @@ def information(p: ArrayLike, base: float = np.e) -> np.ndarray | np.floating:
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
-    """Return ``Σ p log(p / q)`` over the last axis: 0 where they match, ``0 log 0`` being 0.
+    """Return the divergence ``Σ p log(p / q)`` over the last axis, with ``0 log 0 = 0``.
+
+    It is 0 if p equals q.
 
     Parameters
     ----------
     p, q : array-like of shape (..., K)
-        Probabilities; p is the reference, such as a teacher.
+        Probabilities; p is the reference, such as a teacher's distribution.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
     Raises
     ------
     InputError
-        If an entry is negative, or the shapes don't fit.
+        If an entry is negative, or the shapes can't be broadcast.
 
     Examples
     --------
@@ -104,20 +106,24 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray | np.floating:
             raise ValueError
         np.broadcast_shapes(p.shape, q.shape)
     except ValueError:
-        raise InputError(f"p and q have shapes that don't fit: {p.shape} and {q.shape}") from None
+        raise InputError(
+            f"p and q must have as many classes and shapes that broadcast, got {p.shape} and "
+            f"{q.shape}"
+        ) from None
     return scipy.special.rel_entr(p, q).sum(axis=-1)[()]
 
 
 def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> float:
-    """Return the mean gap between confidence and accuracy, over bins of the top probability.
+    """Return the mean difference between accuracy and confidence, the expected calibration error.
 
-    ``Σ_b n_b / n |accuracy_b - confidence_b|`` over bins of equal width, open on the left: Guo et
-    al., *On calibration of modern neural networks*, ICML 2017.
+    It is ``Σ_b n_b / n |accuracy_b - confidence_b|`` over bins b of the top probability. The bins
+    have equal width and don't contain their lower bound, except that the first contains 0. The
+    source is Guo et al., *On calibration of modern neural networks*, ICML 2017.
 
     Parameters
     ----------
     p : array-like of shape (n, K) or (n,)
-        Probabilities of all classes, or of class 1 of two.
+        Probabilities of all classes, or of class 1 of two classes.
     y : array-like of shape (n,)
         Integer classes.
     n_bins : int
@@ -129,7 +135,7 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
     Raises
     ------
     InputError
-        If shapes don't fit, or an entry is outside its range.
+        If shapes don't match, or an entry is outside its range.
 
     Examples
     --------
@@ -144,14 +150,14 @@ def expected_calibration_error(p: ArrayLike, y: ArrayLike, n_bins: int = 15) -> 
 def reliability(
     p: ArrayLike, y: ArrayLike, n_bins: int = 15
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the data of a reliability diagram, over bins of the top probability.
+    """Return the data of a reliability diagram for bins of the top probability.
 
     The bins are those of :func:`expected_calibration_error`.
 
     Parameters
     ----------
     p : array-like of shape (n, K) or (n,)
-        Probabilities of all classes, or of class 1 of two.
+        Probabilities of all classes, or of class 1 of two classes.
     y : array-like of shape (n,)
         Integer classes.
     n_bins : int
@@ -161,12 +167,13 @@ def reliability(
     counts : ndarray of int of shape (n_bins,)
         The number of rows in each bin.
     confidence, accuracy : ndarray of shape (n_bins,)
-        The mean top probability, and the share of rows whose top class is right; NaN without rows.
+        The mean top probability, and the share of rows whose most probable class is right; NaN for
+        a bin without rows.
 
     Raises
     ------
     InputError
-        If shapes don't fit, or an entry is outside its range.
+        If shapes don't match, or an entry is outside its range.
 
     Examples
     --------
@@ -183,7 +190,7 @@ def reliability(
 
 
 def _tops(p: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    # The top probability of each row, and whether it is right.
+    # The top probability of each row, and whether that class is the right one.
     p = as_probabilities(p, "p")
     if p.ndim == 1:
         p = np.stack([1 - p, p], axis=1)
@@ -201,7 +208,7 @@ def _tops(p: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def in_bins(
     confidence: np.ndarray, right: np.ndarray, n_bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how many probabilities (n,) are in each bin, their mean, and the mean of ``right``."""
+    """Return for each bin the number of confidences (n,), their mean, and the mean of ``right``."""
     bins = np.searchsorted(np.linspace(0, 1, n_bins + 1)[1:-1], confidence)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):

@@ -1,14 +1,14 @@
-"""How much rounding is accepted in probabilities that users give."""
+"""Tolerances for rounding errors in the probabilities that users give."""
 
 import numpy as np
 
 ROUNDING = 1e-6
-"""Largest distance of a probability from [0, 1]: a few spacings of float32 at 1, because it may
-have been computed in float32, whatever its dtype. Such probabilities are clipped.
+"""Largest distance of a probability from [0, 1]. It is a few spacings of float32 at 1, because
+probabilities of any dtype may have been computed in float32. Probabilities are clipped to [0, 1].
 """
 
 SUM_TOLERANCE = 0.01
-"""Largest distance of a row's sum from 1, because probabilities may have been written with two
+"""Largest distance of a row's sum from 1, because probabilities may have been rounded to two
 digits. Each row is divided by its sum.
 """
 
@@ -35,7 +35,7 @@ def with_sum_one(p: np.ndarray, sums: np.ndarray) -> np.ndarray:
     ----------
     p : ndarray of shape (..., K)
     sums : ndarray of shape (...)
-        Those of p over the last axis, in float64.
+        The sums of p over the last axis, in float64.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Softmax, sigmoid and their relatives: from logits to probabilities and back."""
+"""Softmax, sigmoid and related functions between logits and probabilities."""
 
 import numpy as np
 import scipy.special
@@ -26,9 +26,10 @@ def softmax(z: ArrayLike, temperature: float = 1.0, *, out: np.ndarray | None = 
     Parameters
     ----------
     z : array-like of shape (..., K)
-        Logits. A row with NaN or +inf, or with nothing but -inf, gives NaN.
+        Logits. A row with NaN or +inf, or with -inf only, gives NaN.
     temperature : float
-        T > 0. Towards 0 all mass goes to the maximum, towards infinity it spreads evenly.
+        T > 0. As T goes to 0, the maximum gets all probability; as T goes to infinity, all classes
+        get the same.
     out : ndarray of shape (..., K), optional
         Where to write the result: C-contiguous, of the result's dtype.
 
@@ -54,7 +55,7 @@ def softmax(z: ArrayLike, temperature: float = 1.0, *, out: np.ndarray | None = 
 def log_softmax(
     z: ArrayLike, temperature: float = 1.0, *, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the logarithm of :func:`softmax`, exact where that rounds to 0 or 1.
+    """Return the logarithm of :func:`softmax`, exact even where the softmax rounds to 0 or 1.
 
     Parameters
     ----------
@@ -83,12 +84,12 @@ def log_softmax(
 
 
 def logsumexp(z: ArrayLike, temperature: float = 1.0) -> np.ndarray | np.floating:
-    """Return ``log(sum(exp(z / T)))`` over the last axis; softmax is its gradient.
+    """Return ``log(sum(exp(z / T)))`` over the last axis; its gradient is the softmax divided by T.
 
     Parameters
     ----------
     z : array-like of shape (..., K)
-        Logits. A row with +inf gives +inf, one with nothing but -inf gives -inf.
+        Logits. A row with +inf gives +inf, one with -inf only gives -inf.
     temperature : float
         T > 0.
 
@@ -142,7 +143,8 @@ def softmax_jacobian(z: ArrayLike, temperature: float = 1.0) -> np.ndarray:
     p = softmax(z, temperature)
     jacobian = -p[..., :, None] * p[..., None, :]
     k = np.arange(p.shape[-1])
-    # p (1 - p) with 1 - p as the sum of the others: no digits are lost where p is near 1.
+    # The diagonal is p (1 - p). Computing 1 - p as the sum of the other probabilities avoids
+    # cancellation where p is near 1.
     others = np.where(np.eye(p.shape[-1], dtype=bool), p.dtype.type(0), p[..., None, :]).sum(
         axis=-1
     )
@@ -280,12 +282,12 @@ def logit(p: ArrayLike) -> np.ndarray | np.floating:
 
 
 def soften(p: ArrayLike, temperature: float) -> np.ndarray:
-    """Return ``p ** (1 / T)`` divided by its sum, the softmax at T of p's logits.
+    """Return ``p ** (1 / T)`` divided by its sum, which is ``softmax(log(p), T)``.
 
     Parameters
     ----------
     p : array-like of shape (..., K)
-        Probabilities, or counts; each row with a positive sum. Zeros stay zeros.
+        Probabilities or counts; each row must have a positive sum. Zeros stay zeros.
     temperature : float
         T > 0.
 
@@ -309,7 +311,7 @@ def soften(p: ArrayLike, temperature: float) -> np.ndarray:
 
 
 def smooth_labels(y: ArrayLike, eps: float) -> np.ndarray:
-    """Return ``(1 - ε) y + ε / K``.
+    """Return smoothed targets ``(1 - ε) y + ε / K``.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def share(
     def work_on(turns: np.ndarray, leads: bool) -> None:
         kernel(data, model, rows, turns, leads, sums)
 
-    threads.share(work_on, len(pieces), n_threads, work)
+    threads.run_pieces(work_on, len(rows), n_threads, work)
 
 
 def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:

@@ -269,7 +269,7 @@ class StreamedObjective:
 
     def _parts(self) -> Iterator[InMemoryObjective]:
         rows = 0
-        for X, target in threads.ahead(self.chunks.in_order()):
+        for X, target in threads.prefetch(self.chunks.in_order()):
             rows += target.n_rows
             if target.weights.any():
                 yield self._over(X, target, self._nothing, self._totals)
@@ -331,7 +331,7 @@ class _Epoch:
 
     def __init__(self, key: tuple[int, int, int], chunks: Chunks) -> None:
         self.key = key
-        self._chunks = threads.ahead(chunks.shuffled(*key))
+        self._chunks = threads.prefetch(chunks.shuffled(*key))
         self._chunk: Chunk | None = None
         self._start = self._stop = 0
 

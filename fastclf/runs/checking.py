@@ -22,7 +22,7 @@ from fastclf.runs.data_warnings import data_warnings
 from fastclf.runs.distillation import check_labels, recorded_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.solvers import plan_of
-from fastclf.table import Categories, Lists, Numbers, Table, cut, listed
+from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
 from fastclf.threads import resolve_n_threads
 
 EXACT_PASSES = 20  # typical number of passes over X of an exact fit
@@ -163,7 +163,9 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     """Print what a run would do; ten classes and columns at most unless ``verbose``."""
     limit = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
-    classes = [f"{cut(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()]
+    classes = [
+        f"{shortened(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()
+    ]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""
@@ -244,7 +246,8 @@ def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterato
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
         for label in map(str, labels[counts < 2].tolist()):
-            yield f"{cut(label)}: a class with one training row; leave it out with data.classes"
+            name = shortened(label)
+            yield f"{name}: a class with one training row; leave it out with data.classes"
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from fastclf.files import LEFT_OVER
+from fastclf.files import TEMPORARY_FILES
 from fastclf.runs.files import write_file, writing
 
 _FORMAT = 1
@@ -161,7 +161,7 @@ class Checkpoints:
                 if number not in kept:
                     self._path(number, suffix).unlink(missing_ok=True)
                     self._scores.pop(number, None)
-            for left_over in self.folder.glob(LEFT_OVER):  # temporary files of a killed process
+            for left_over in self.folder.glob(TEMPORARY_FILES):  # of a killed process
                 left_over.unlink(missing_ok=True)
 
     def _files(self) -> list[tuple[int, str]]:

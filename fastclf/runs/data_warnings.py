@@ -8,7 +8,7 @@ from fastclf.data.facts import (
     identifiers,
     identifiers_warning,
     looks_like_amounts,
-    marks_warnings,
+    placeholder_warnings,
 )
 from fastclf.runs.streamed import StreamedData
 from fastclf.table import Table
@@ -34,7 +34,7 @@ def data_warnings(data: Dataset | StreamedData, categorical: Collection[str]) ->
     found = []
     if names := identifiers(features):
         found.append(identifiers_warning(names))
-    found += marks_warnings(features, categorical)
+    found += placeholder_warnings(features, categorical)
     if data.task != "multilabel" and looks_like_amounts(y, len(data.class_names)):
         found.append(amounts_warning(len(data.class_names)))
     return found

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import FastclfError, RunError
-from fastclf.files import LEFT_OVER
+from fastclf.files import TEMPORARY_FILES
 from fastclf.linear_model import LinearModel
 from fastclf.report.facts import Summary, first_mistake
 from fastclf.runs.checkpoint import Checkpoints
@@ -319,7 +319,7 @@ def reopened_run(path: Path) -> Iterator[RunDirectory]:
     if (path / CHECKPOINT).is_symlink():
         refuse_link(path / CHECKPOINT)
     with locked(path), _metrics(path) as metrics:
-        for left_over in path.glob(LEFT_OVER):  # temporary files of a killed process
+        for left_over in path.glob(TEMPORARY_FILES):  # of a killed process
             with suppress(OSError):
                 left_over.unlink()
         yield RunDirectory(path, metrics)

@@ -20,7 +20,7 @@ from fastclf.data.facts import (
     ColumnFacts,
     column_facts,
 )
-from fastclf.data.streams import naming
+from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
 from fastclf.errors import DataError, InputError, RunError, nearest, printable

@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 
 from fastclf.data import Dataset
-from fastclf.data.facts import ColumnFacts, amounts_warning, looks_like_amounts, marks_warnings
-from fastclf.table import Table, cut, listed
+from fastclf.data.facts import (
+    ColumnFacts,
+    amounts_warning,
+    looks_like_amounts,
+    placeholder_warnings,
+)
+from fastclf.table import Table, listed, shortened
 
 SHOWN = 40  # columns listed in the comment
 
@@ -30,7 +35,7 @@ def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> s
 def warning_facts(dataset: Dataset) -> Iterator[str]:
     """Yield warnings about data that look like a mistake."""
     if isinstance(dataset.features, Table):
-        yield from (f"Warning: {text}." for text in marks_warnings(dataset.features))
+        yield from (f"Warning: {text}." for text in placeholder_warnings(dataset.features))
     if isinstance(dataset.features, Table) and looks_like_amounts(
         dataset.y, len(dataset.class_names)
     ):
@@ -45,13 +50,13 @@ def classes_fact(dataset: Dataset, options: Mapping[str, Any]) -> str:
         what = "Distributions over the classes" if dataset.is_soft else "Labels, any number a row"
         shares = np.nanmean(dataset.y, axis=0).tolist()
         named = [
-            f"{cut(name)} ({share:.0%})"
+            f"{shortened(name)} ({share:.0%})"
             for name, share in zip(dataset.class_names, shares, strict=True)
         ]
         return f"{what}{of}: {listed(named)}."
     labels, counts = np.unique(dataset.y, return_counts=True)
     named = [
-        f"{cut(str(label))} ({count:,})"
+        f"{shortened(str(label))} ({count:,})"
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
     ]
     return f"Classes{of}: {listed(named)}."

@@ -15,7 +15,7 @@ from fastclf.data import (
     load_built_in,
     load_card,
     load_file,
-    read_answers,
+    read_teacher_outputs,
     split_rows,
 )
 from fastclf.data.columns import date_columns
@@ -152,7 +152,9 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
         assert table.card is not None  # the table has exactly one of the three
         dataset = load_card(Path(table.card))
     if distill is not None and distill.teacher_file is not None:
-        dataset = replace(dataset, told=read_answers(Path(distill.teacher_file), dataset))
+        dataset = replace(
+            dataset, teacher_outputs=read_teacher_outputs(Path(distill.teacher_file), dataset)
+        )
     dataset = kept_rows(dataset, table)
     if dataset.y.ndim == 1:
         check_two_classes(dataset.name if table.path is None else table.path, dataset.class_names)
@@ -269,7 +271,7 @@ def _dates(rows: Table, table: DataTable) -> list[str]:
 
 
 def _part(rows: Dataset) -> Part:
-    return Part(rows.features, rows.y, rows.is_soft, rows.told, rows.weights, rows.rows)
+    return Part(rows.features, rows.y, rows.is_soft, rows.teacher_outputs, rows.weights, rows.rows)
 
 
 def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from fastclf.config import DataTable
-from fastclf.data.streams import naming, stream_rows
+from fastclf.data.prediction_rows import naming, stream_rows
 from fastclf.data.writers import Format, Predictions, format_of_output, writing_predictions
 from fastclf.errors import InputError, nearest
 from fastclf.linear_model import LinearModel

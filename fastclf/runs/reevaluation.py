@@ -12,9 +12,9 @@ import numpy as np
 from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_card, load_file
 from fastclf.data.cards import FileSource, read_card
-from fastclf.data.labels import matched_labels, strange_names
-from fastclf.data.nulls import Known
-from fastclf.data.streams import naming
+from fastclf.data.labels import describe_unknown, matched_labels
+from fastclf.data.nulls import KnownNames
+from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, RunError, nearest
 from fastclf.linear_model import LinearModel
@@ -140,7 +140,7 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         options |= _layout_of(path, own, model.encoder.column_names)
     known = None
     if model.encoder is not None:
-        known = Known(model.encoder.known, tuple(map(str, model.classes.tolist())))
+        known = KnownNames(model.encoder.known, tuple(map(str, model.classes.tolist())))
     return load_file(path, FileOptions.model_validate(options), known=known)
 
 
@@ -187,7 +187,7 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
         columns = enumerate(dataset.class_names)
         rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in columns if name in unknown}
         warnings.warn(
-            f"labels that the model doesn't know are left out: {strange_names(rows, names)}; it "
+            f"labels that the model doesn't know are left out: {describe_unknown(rows, names)}; it "
             f"knows {listed(names)}",
             stacklevel=3,
         )

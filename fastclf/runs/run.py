@@ -12,7 +12,7 @@ from rich.console import Console
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import warn_of_dates
-from fastclf.data.streams import naming
+from fastclf.data.prediction_rows import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel

@@ -14,11 +14,11 @@ from fastclf.config import DataTable
 from fastclf.data import FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.columns import date_columns, warn_of_dates
+from fastclf.data.compressed import stem
 from fastclf.data.files import feature_columns, labels_to_test
-from fastclf.data.nulls import Known
-from fastclf.data.packed import stem
-from fastclf.data.stream import Raw, stream_categories
-from fastclf.data.streams import naming
+from fastclf.data.nulls import KnownNames
+from fastclf.data.prediction_rows import naming
+from fastclf.data.stream import RawRows, stream_categories
 from fastclf.data.targets import target_columns
 from fastclf.errors import DataError, located
 from fastclf.estimators.streams import IndicatorTally, LabelTally, Rows
@@ -135,7 +135,7 @@ def open_stream(table: DataTable) -> StreamedData:
     digest = hashlib.sha256()
     n = 0
     with naming(path):
-        for features, y, weights in threads.ahead(_raw_rows(stream, categorical)):
+        for features, y, weights in threads.prefetch(_raw_rows(stream, categorical)):
             n += len(y)
             tally.add(y, np.ones(len(y)) if weights is None else weights)
             if isinstance(features, Table):
@@ -190,7 +190,7 @@ def _dates(stream: Stream, table: DataTable) -> set[str]:
     return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
 
 
-def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | Raw]:
+def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | RawRows]:
     return stream.tables_in_order() if categorical else stream.rows_in_order()
 
 
@@ -216,7 +216,7 @@ def _test_rows(table: DataTable, encoder: Encoder, names: Sequence[str]) -> Part
     options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
     options |= {"categorical": encoder.categorical}
     path = Path(str(table.test_path))
-    known = Known(encoder.known, names)
+    known = KnownNames(encoder.known, names)
     found = load_file(path, FileOptions.model_validate(options), known=known)
     with located(path):
         y = labels_to_test(found.y, names) if found.y.ndim == 1 else found.y

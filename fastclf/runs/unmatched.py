@@ -10,7 +10,7 @@ import numpy as np
 
 from fastclf.data.text_columns import has_leading_zero
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder
-from fastclf.table import Lists, Table, as_categories, listed, shown
+from fastclf.table import Lists, Table, as_categories, listed, quoted
 
 _SHOWN = 5  # number of values in a warning
 
@@ -62,7 +62,7 @@ class Unmatched:
         codes = self._codes.get(name, {})
         lost = next((text for text in values if text in codes), None)
         if lost is not None:
-            self._lost[name] = f"{shown(lost)}, where the model knows {shown(codes[lost])}"
+            self._lost[name] = f"{quoted(lost)}, where the model knows {quoted(codes[lost])}"
             del self._codes[name]
 
     def warn(self) -> None:
@@ -78,7 +78,7 @@ class Unmatched:
                 known = [text for text in self._unmatched[name].categories if text != MISSING]
                 warnings.warn(
                     f'column "{name}": the model knows none of its values, such as '
-                    f"{', '.join(map(shown, values))}; it knows {listed(known)}; write them as "
+                    f"{', '.join(map(quoted, values))}; it knows {listed(known)}; write them as "
                     "the model has them, or train without the column",
                     stacklevel=2,
                 )

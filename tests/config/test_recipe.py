@@ -131,7 +131,7 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
         ("softmax", "sofmax", 7, "\"sofmax\": must be one of 'auto', 'logistic', 'softmax'"),
         ('"adam"', "[1]", 11, "solver.name = [1]: must be one of"),
         ('kind = "softmax"', "threshold = 0.5", 7, 'model.threshold (it belongs to "multilabel")'),
-        ("C = 2.0", "l1_ratio = 0.5", 8, 'is an L1 penalty, and solver.name is "adam"'),
+        ("C = 2.0", "l1_ratio = 0.5", 8, 'is an L1 penalty, but solver.name is "adam"'),
         ("C = 2.0", "class_weight = 'even'", 8, "must be 'balanced' or be a table"),
         ("C = 2.0", "class_weight = {a = 'x'}", 8, 'model.class_weight.a = "x": must be a valid'),
         ('name = "digits"', "", 3, "[data] needs exactly one of card"),
@@ -183,7 +183,7 @@ def test_teacher_parameters_are_checked(recipe_file: Path):
 
 def test_distillation_needs_one_label_a_row(recipe_file: Path):
     said = refusal(recipe_file, "distill.teacher=svc", "model.kind=multilabel")
-    assert "[distill] needs one label a row" in said
+    assert "[distill] needs one label per row" in said
 
 
 def test_a_byte_order_mark_is_no_mistake(recipe_file: Path):

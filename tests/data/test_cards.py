@@ -70,7 +70,7 @@ def test_labels_are_the_names_of_the_source(card_file: Path):
         ('"blobs"', '"blob"', 'there is no generator "blob" (did you mean blobs?)'),
         ("centers", "center", 'make_blobs has no parameter "center" (did you mean centers?)'),
         ("n_samples = 30", "n_samples = -1", "make_blobs: "),
-        ("centers = 2", "return_centers = true", "make_blobs must give two dense arrays"),
+        ("centers = 2", "return_centers = true", "make_blobs must return two dense arrays"),
         ("n_rows", "n_row", "toy.toml:6: unknown key n_row (did you mean n_rows?)"),
         ('"generated"\ngen', '"made"\ngen', "toy.toml:11: source.kind"),
     ],
@@ -106,7 +106,7 @@ def test_classes_can_be_kept():
     assert two.n_rows == len(two.y)
     with pytest.raises(DataError, match=r'no class "seto" \(did you mean setosa\?\)'):
         load_built_in("iris").keep_classes(["seto", "virginica"])
-    with pytest.raises(DataError, match="names one class only, 3"):
+    with pytest.raises(DataError, match="has only one class, 3"):
         load_built_in("digits").keep_classes([3, "3"])
     labels = replace(two, y=np.zeros((two.n_rows, 2)))
     with pytest.raises(DataError, match="multi-label"):

@@ -74,7 +74,7 @@ def test_types_of_a_folder_are_unified(tmp_path: Path, first, second, wanted: li
 def test_files_that_cannot_be_unified_are_named(tmp_path: Path):
     numbers, texts = {"x": [1, 2], "z": [1.0, 2], "y": Y}, {"x": ["a", "b"], "z": [1.0, 2], "y": Y}
     path = folder(tmp_path / "t", numbers, texts)
-    said = r'1\.parquet: column "x" holds string, and int64 in other files'
+    said = r'1\.parquet: column "x" holds string, but int64 in other files'
     for wrong in (
         lambda: read_table(path),
         lambda: list(stream_table(path)),

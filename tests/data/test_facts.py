@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclf.data.facts import column_facts, constant_columns, identifiers, marks_warnings
+from fastclf.data.facts import column_facts, constant_columns, identifiers, placeholder_warnings
 from fastclf.table import Categories, Lists, Numbers, Table
 
 N = 30
@@ -95,5 +95,5 @@ def test_constant_columns_of_matrices(rng):
 )
 def test_marks_among_numbers_are_told_of(texts: list[str], told: str):
     table = Table({"x": categories(texts)})
-    assert [told in line for line in marks_warnings(table)] == [True] * bool(told)
-    assert not marks_warnings(table, categorical=("x",))
+    assert [told in line for line in placeholder_warnings(table)] == [True] * bool(told)
+    assert not placeholder_warnings(table, categorical=("x",))

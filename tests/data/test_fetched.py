@@ -186,7 +186,7 @@ def test_what_is_not_there_is_not_downloaded(openml: Path, tmp_path: Path):
         with pytest.raises(DataError) as refused:
             load(name, tmp_path)
         message = str(refused.value)
-        assert message.startswith(f"{name} can't be had from {tmp_path}: ")
+        assert message.startswith(f"{name} can't be loaded from {tmp_path}: ")
         assert "data.data_home" in message and "data.download to true" in message
         assert "\n" not in message
     with pytest.raises(DataError, match=r'"covtyp" \(did you mean covtype\?\); .*openml:NUMBER'):
@@ -197,7 +197,7 @@ def test_keys_that_go_with_names(tmp_path: Path):
     path = tmp_path / "r.toml"
     for text, key in (("data_home = 'x'", "data_home"), ("download = false", "download")):
         path.write_text(f"[data]\npath = 'x.csv'\n{text}\n")
-        with pytest.raises(ConfigError, match=rf"r.toml:3: data.{key} goes with data.name"):
+        with pytest.raises(ConfigError, match=rf"r.toml:3: data.{key} needs data.name"):
             load_recipe(path)
     path.write_text("[data]\nname = 'covtype'\ndata_home = 'x'\n")
     assert load_recipe(path).data.data_home == str(tmp_path / "x")

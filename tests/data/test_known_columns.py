@@ -9,9 +9,9 @@ import pytest
 from pyarrow import csv
 
 from fastclf.data import FileOptions, load_file
-from fastclf.data.nulls import Known
+from fastclf.data.nulls import KnownNames
+from fastclf.data.prediction_rows import stream_rows
 from fastclf.data.splits import split_rows
-from fastclf.data.streams import stream_rows
 from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
@@ -34,7 +34,7 @@ def test_text_like_na_is_what_the_model_or_the_rows_to_train_on_know(tmp_path: P
         for path in (parquet, text):
             (rows,) = stream_rows(path, model, keep=["c"])
             assert np.array_equal(model.decision_function(rows.X), wanted)
-        known = Known(encoder.known, ("EU", "NA"))
+        known = KnownNames(encoder.known, ("EU", "NA"))
         dataset = load_file(text, FileOptions(target="y", categorical=("c",)), known=known)
         assert np.array_equal(model.decision_function(dataset.features), wanted)
     options = FileOptions(target="y", test_path=str(text))
@@ -49,7 +49,7 @@ def test_missing_values_in_rows_to_test_on_are_named(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=X, y=y)
     X[2, 1] = np.nan
     np.savez(tmp_path / "b.npz", X=X, y=y)
-    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, and none'):
+    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, but none'):
         load_file(tmp_path / "a.npz", FileOptions(test_path=str(tmp_path / "b.npz")))
 
 
@@ -71,7 +71,9 @@ def test_classes_of_one_row_that_can_not_be_split_are_named(tmp_path: Path):
     text = tmp_path / "rows.csv"
     text.write_text("x,y\n" + "1,a\n2,b\n" * 5 + "".join(f"3,c{i}\n" for i in range(50)))
     dataset = load_file(text, FileOptions(target="y"))
-    with pytest.raises(DataError, match="of c0, c1.* and 30 more there is one row only; leave"):
+    with pytest.raises(
+        DataError, match="these classes have only one row: c0, c1.* and 30 more; leave"
+    ):
         split_rows(dataset, test_size=0.25, stratify=True, seed=0)
 
 

@@ -208,25 +208,29 @@ def changed(row: int, column: str, value: Any, values: np.ndarray = VOTES) -> pd
 
 
 BAD: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
-    "negative votes": (changed(4, "no", -1), {}, "row 5: numbers of votes aren't negative.*-1"),
-    "no votes": (frame(VOTES * 0), {}, r"row 1 has no target .*119 others.*\"drop\""),
+    "negative votes": (
+        changed(4, "no", -1),
+        {},
+        "row 5: numbers of votes must be finite and not negative.*-1",
+    ),
+    "no votes": (frame(VOTES * 0), {}, r"row 1 has no target .*119 other rows.*\"drop\""),
     "text": (changed(4, "no", "few"), {}, "few|text"),
     "a missing vote": (changed(4, "no", None), {}, "row 5 has no target.*drop"),
     "a single column": (frame(VOTES), {"target": ["no"]}, 'target_kind = "counts" needs a column'),
     "infinite logits": (
         changed(7, "yes", np.inf, LOGITS),
         {"target_kind": "logits"},
-        "row 8: logits aren't infinite",
+        "row 8: logits must be finite",
     ),
     "a negative weight": (changed(4, "w", -2), {"weight": "w"}, 'row 5, column "w".* is -2;'),
     "a missing weight": (changed(4, "w", None), {"weight": "w"}, 'row 5, column "w".* is missing'),
-    "no weights": (frame(VOTES, w=0), {"weight": "w"}, 'all of column "w" is 0'),
+    "no weights": (frame(VOTES, w=0), {"weight": "w"}, 'all values of column "w" are 0'),
     "weights of text": (frame(VOTES, w="x"), {"weight": "w"}, 'weight: column "w" holds text'),
     "no such weight": (frame(VOTES, w=1), {"weight": "v"}, 'weight: there is no column "v"'),
     "not normalised": (
         frame(VOTES),
         {"target_kind": "distribution"},
-        "row 1: the probabilities.*sum to .*data.target_kind: counts",
+        "row 1: the probabilities.*sum to .*data.target_kind to counts",
     ),
 }
 
@@ -247,7 +251,7 @@ def test_bad_files_of_targets(tmp_path: Path):
     for name, message in {
         "short.npz": "120 rows of features, and 119 targets",
         "two.npz": "two.npz: needs one array, and has p, q; set data.target",
-        "p.svm": "p.svm: targets are in NPY, NPZ or a file of columns",
+        "p.svm": "p.svm: targets are read from NPY, NPZ or named columns",
         "shorts.npz": "no such file .did you mean short.npz",
     }.items():
         with pytest.raises(DataError, match=message):
@@ -262,11 +266,11 @@ def test_bad_files_of_targets(tmp_path: Path):
 @pytest.mark.parametrize(
     "data, message",
     [
-        ({"target_temperature": 2.0}, 'target_temperature goes with target_kind = "logits"'),
-        ({"count_weights": True}, 'count_weights goes with target_kind = "counts"'),
+        ({"target_temperature": 2.0}, 'target_temperature needs target_kind = "logits"'),
+        ({"count_weights": True}, 'count_weights needs target_kind = "counts"'),
         (
             {"count_weights": True, "target_kind": "counts", "weight": "w"},
-            "count_weights and weight both say",
+            "count_weights and weight both set",
         ),
         ({"target_path": "p.npz", "test_path": "t.csv"}, "a test file needs its own targets"),
         ({"target_kind": "logits", "target_temperature": 0.0}, "target_temperature"),

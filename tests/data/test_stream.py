@@ -88,8 +88,8 @@ def test_single_precision_stays(tmp_path: Path):
 def test_row_groups_of_any_size_and_columns_of_any_type(
     tmp_path: Path, monkeypatch, whole: int, together: int
 ):
-    monkeypatch.setattr(stream_files, "_WHOLE", whole)
-    monkeypatch.setattr(stream_files, "_COLUMNS", together)
+    monkeypatch.setattr(stream_files, "_BY_COLUMNS", whole)
+    monkeypatch.setattr(stream_files, "_COLUMN_BYTES", together)
     rng = np.random.default_rng(3)
     numbers = rng.integers(-5, 5, size=N)
     columns = {
@@ -305,7 +305,7 @@ def test_values_that_cannot_be_used(tmp_path: Path, column: str, value, message:
         ({"drop": ["x9"]}, 'drop: .*"x9"'),
         ({"weight": "v"}, 'weight: .*"v"'),
         ({"target": "y", "columns": ["y"]}, "no column is left"),
-        ({"target": None}, "name the target column"),
+        ({"target": None}, "set target to the target column"),
         ({"target_path": "y.npy"}, "goes with NPY"),
         ({"dtype": "int8"}, "dtype must be"),
         ({"chunk_rows": 0}, "chunk_rows must be"),

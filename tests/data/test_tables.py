@@ -102,7 +102,7 @@ def test_text_that_is_quoted_or_has_no_names(tmp_path: Path):
 
 
 def test_types_that_only_later_rows_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 64)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 64)
     path = tmp_path / "t.csv"
     rows = [f"{i},{i},," for i in range(40)] + ["x40,0.5,7,p", "41,41,8,q"]
     path.write_text("a,b,c,d\n" + "\n".join(rows) + "\n")
@@ -120,8 +120,8 @@ def test_types_that_only_later_rows_tell(tmp_path: Path, monkeypatch: pytest.Mon
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (b"a,b\n1,2\n3\n", "row 2 has 1 values, and there are 2 columns"),
-        (b"a,b\n1,2,3\n", "row 1 has 3 values, and there are 2 columns"),
+        (b"a,b\n1,2\n3\n", "row 2 has 1 values for 2 columns"),
+        (b"a,b\n1,2,3\n", "row 1 has 3 values for 2 columns"),
         (b"a,b,a\n1,2,3\n", 'two columns are named "a"'),
         (b"a,b\n1,x\n1,\xff\n", 'row 2, column "b": not UTF-8 text'),
         (b"\xff,b\n1,2\n", "line 1 isn't UTF-8 text"),
@@ -137,7 +137,7 @@ def test_text_that_cannot_be_read(tmp_path: Path, content: bytes, said: str):
 
 def test_files_that_cannot_be_read(tmp_path: Path, files: dict):
     assert "no such file (did you mean t.parquet?)" in refusal(tmp_path / "t.parqet")
-    assert 'the suffix ".xyz" tells no format' in refusal(_written(tmp_path / "t.xyz", b"a"))
+    assert 'unknown suffix ".xyz"' in refusal(_written(tmp_path / "t.xyz", b"a"))
     for name in ("bad.parquet", "bad.arrow", "bad.feather"):
         assert "can't be read: " in refusal(_written(tmp_path / name, b"PAR1 nonsense"))
     whole = files["t.parquet"].read_bytes()
@@ -216,7 +216,7 @@ def test_streams_have_the_types_of_the_encoder():
 
 
 def test_mistakes_in_streams_name_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 64)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 64)
     text = b"city,age\n" + b"Bonn,1\n" * 99 + b"Bonn,old\n"
     path = _written(tmp_path / "t.csv", text)
     for source, name in ((path, str(path)), (io.BytesIO(text), "standard input")):

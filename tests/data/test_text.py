@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from fastclf.data import open_table, read_table, stream_table
-from fastclf.data.packed import stem
+from fastclf.data.compressed import stem
 from fastclf.data.pieces import line_pieces
 from fastclf.data.text_columns import has_leading_zero, is_number
 from fastclf.data.text_numbers import columns_with_leading_zeros
@@ -109,7 +109,7 @@ def test_a_file_like_another_may_be_laid_out_otherwise(written):
 @pytest.mark.parametrize("many", [False, True])
 def test_blanks_around_missing_values_and_numbers(written, many: bool, monkeypatch):
     if many:
-        monkeypatch.setattr("fastclf.data.text._SAMPLE", 16)
+        monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 16)
     cells = ["1.5", " ", " NA", "? ", "", "NA", "\tnan", " 2", "+3"]
     wanted = {"x": [1.5, *[None] * 6, 2, 3], "y": ["k"] * 9}
     path = written("x,y\n" + "".join(f"{cell},k\n" for cell in cells))
@@ -126,7 +126,7 @@ def test_leading_zeros_mean_text(written, monkeypatch):
     assert plain(read_table(path)) == in_parts(path) == wanted
     numbers = Encoder((NumericColumn("zip"),))  # whoever was trained on numbers takes such
     assert in_parts(path, encoder=numbers) == {"zip": [501, 501, 7]}
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 16)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 16)
     later = written("zip,x\n" + "7,1\n" * 20 + "007,1\n")
     assert plain(read_table(later))["zip"] == ["7"] * 20 + ["007"]
     with pytest.raises(DataError, match='row 21, column "zip": "007" has a leading zero'):
@@ -182,7 +182,7 @@ LONG = "a,b\r\n" + "".join(f'{i},"x\r\n{"y" * (i % 7)}\n""q"" {i}"\r\n' for i in
 
 @pytest.mark.parametrize("size", [*range(20, 60, 3), 1 << 22])
 def test_line_breaks_in_quotes_at_the_end_of_a_piece(written, size: int, monkeypatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", size)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", size)
     path = written(LONG)
     wanted = {
         "a": list(range(60)),
@@ -201,7 +201,7 @@ def test_quotes_within_values_open_nothing(size: int):
 
 @pytest.mark.parametrize("size", [8, 64, 1 << 22])
 def test_carriage_returns_end_lines(written, size: int, monkeypatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", size)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", size)
     path = written("a;b\r" + "1,5;x\r" * 20)
     assert plain(read_table(path)) == in_parts(path) == {"a": [1.5] * 20, "b": ["x"] * 20}
 
@@ -228,9 +228,9 @@ def test_packed_text(written, suffix: str):
             in_parts(path)
         with pytest.raises(DataError, match="^standard input: .*make a new copy"):
             in_parts(io.BytesIO(damaged))
-    assert "isn't packed by" in refusal(written(TEXT, f"t.csv{suffix}"))
+    assert "isn't compressed by" in refusal(written(TEXT, f"t.csv{suffix}"))
     assert "is empty" in refusal(written(b"", f"t.csv{suffix}"))
-    assert "can't be read from a packed file" in refusal(written(packed, f"t.npz{suffix}"))
+    assert "can't be read from a compressed file" in refusal(written(packed, f"t.npz{suffix}"))
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_packed_text(written, suffix: str):
         ("a,b\n1,x\n2,é\n".encode("latin-1"), 'row 2, column "b": not UTF-8 text; save it as'),
         (b"PK\x03\x04\x14\x00\x06\x00", "seems to be a ZIP archive, as Excel's workbooks are"),
         (b"PAR1\x15\x04", 'seems to be Parquet; set data.format to "parquet"'),
-        (b"a\0b\0\0\0c,\0", "seems to be no text, for it holds zero bytes"),
-        (b'a,b\n1,x\n2,"y\n3,z\n', "row 2: a quote opens a value and isn't closed"),
-        (b'"a,b\n1,x\n', "the first row: a quote opens a value and isn't closed"),
+        (b"a\0b\0\0\0c,\0", "seems to be binary, as it holds zero bytes"),
+        (b'a,b\n1,x\n2,"y\n3,z\n', "row 2: a quote isn't closed"),
+        (b'"a,b\n1,x\n', "the first row has a quote that isn't closed"),
     ],
 )
 def test_what_is_no_text_is_named(written, content: bytes, said: str):
@@ -259,13 +259,13 @@ def test_text_in_utf8(written, begin: str):
 
 
 def test_rows_without_values_are_rows(written, monkeypatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 4)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 4)
     path = written("a\tb\n1\tx\n\t\n\n \t \n2\ty\n\n")
     assert plain(read_table(path)) == {"a": [1, None, None, 2], "b": ["x", None, None, "y"]}
 
 
 def test_a_stream_can_be_read_whole_where_later_rows_refute_a_guess(monkeypatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 16)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 16)
     text = b"a,b\n" + b"1,2\n" * 20 + b"x,007\n"
     found = plain(read_table(io.BytesIO(text)))
     assert found == {"a": ["1"] * 20 + ["x"], "b": ["2"] * 20 + ["007"]}

@@ -150,7 +150,7 @@ def test_places_that_cannot_be_written(tmp_path: Path):
 def test_suffixes_mean_formats():
     assert format_of_output(Path("a.CSV")) == "csv"
     assert format_of_output(Path("a.ndjson")) == "jsonl"
-    with pytest.raises(DataError, match=r'the suffix ".txt" tells no format.*--format'):
+    with pytest.raises(DataError, match=r'unknown suffix ".txt".*--format'):
         format_of_output(Path("a.txt"))
 
 

@@ -153,15 +153,17 @@ def test_runs_leave_them_out(ignored: Any, tmp_path: Path):
 
 def test_bad_recipes(tmp_path: Path):
     votes = {"card": str(Path(__file__).parents[2] / "datasets/votes.toml"), "ignore_index": "a"}
-    with pytest.raises(DataError, match="ignore_index goes with one label a row.*distributions"):
+    with pytest.raises(DataError, match="ignore_index needs one label per row.*distributions"):
         train(Recipe.model_validate({"name": "t", "data": votes}), tmp_path / "votes")
     path = saved(tmp_path / "t.csv", Y)
     data = {"path": str(path), "target": "kind", "ignore_index": -100}
-    with pytest.raises(DataError, match='data.ignore_index: t has no label "-100".*labels: 0, 1'):
+    with pytest.raises(
+        DataError, match='data.ignore_index: t has no label "-100".*labels are 0, 1'
+    ):
         train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / "run")
     text = tomlkit.dumps({"data": {**data, "classes": [0, 1]}})
     (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(ConfigError, match="both say which rows are left out"):
+    with pytest.raises(ConfigError, match="both choose the rows to leave out"):
         load_recipe(tmp_path / "r.toml")
 
 

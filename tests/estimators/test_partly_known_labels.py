@@ -504,7 +504,7 @@ def test_soft_labels_of_a_file(file: Path, tmp_path: Path):
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an empty cell": ({"missing_target": "error"}, {}, r"t.csv: row \d+ has no target.*\"keep\""),
-    "one column": ({"target": ["red"]}, {}, 't.csv: missing_target = "keep" goes with'),
+    "one column": ({"target": ["red"]}, {}, 't.csv: missing_target = "keep" needs a column'),
     "no indicator": ({"target": ["red", "a"]}, {}, r't.csv: row \d, column "a": indicators are'),
     "too many": ({}, {"model": {"kind": "multilabel", "top_k": 4}}, "top_k must be from 1 to 3"),
 }
@@ -518,14 +518,14 @@ def test_bad_recipes(name: str, file: Path, tmp_path: Path):
 
 
 def test_tables_that_do_not_go_with_several_labels(file: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"t: \[distill\] needs one label a row"):
+    with pytest.raises(ConfigError, match=r"t: \[distill\] needs one label per row"):
         train(recipe(file, distill={"teacher": "svc"}), tmp_path / "run")
-    with pytest.raises(ConfigError, match="t: calibrate.thresholds goes with several labels"):
+    with pytest.raises(ConfigError, match="t: calibrate.thresholds needs several labels"):
         calibrate = {"thresholds": "f1"}
         iris = {"name": "t", "data": {"name": "iris"}, "calibrate": calibrate}
         train(Recipe.model_validate(iris), tmp_path / "run")
     both = {"model": {"kind": "multilabel", "top_k": 1}, "calibrate": calibrate}
-    with pytest.raises(ValueError, match="both decide which labels"):
+    with pytest.raises(ValueError, match="both choose the predicted labels"):
         recipe(file, **both)
 
 

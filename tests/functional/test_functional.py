@@ -469,7 +469,7 @@ REFUSED = {
     "entropy base below": (F.entropy, ([0.5, 0.5], -2), "base"),
     "entropy base word": (F.entropy, ([0.5, 0.5], "e"), "base"),
     "soften negative": (F.soften, ([1.0, -1.0], 2), "p must not be negative"),
-    "soften empty row": (F.soften, ([[1.0, 0.0], [0.0, 0.0]], 2), r"positive sum .* row \[1\]"),
+    "soften empty row": (F.soften, ([[1.0, 0.0], [0.0, 0.0]], 2), r"positive sum.* row \[1\]"),
     "smoothing": (F.smooth_labels, ([1.0], 1.5), "eps"),
     "smoothed": (F.smooth_labels, ([-1.0], 0.5), "y must not be negative"),
     "kl classes": (F.kl_divergence, ([0.5, 0.5], [1.0]), "p and q"),

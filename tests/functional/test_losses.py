@@ -609,7 +609,7 @@ REFUSED = {
     "binary probabilities": (F.binary_cross_entropy, (Z - 1, Z), {"from_logits": False}, "logits"),
     "teacher shape": (F.distillation_loss_with_grad, (Z, Z[:2]), {}, "teacher_logits"),
     "teacher words": (F.distillation_loss_with_grad, (Z, "a"), {}, "teacher_logits"),
-    "y missing": (F.distillation_loss_with_grad, (Z, Z), {"hard_weight": 0.5}, "needs y"),
+    "y missing": (F.distillation_loss_with_grad, (Z, Z), {"hard_weight": 0.5}, "requires y"),
     "distilled y": (
         F.distillation_loss_with_grad,
         (Z, Z),

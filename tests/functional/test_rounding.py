@@ -43,9 +43,9 @@ def test_what_is_more_than_rounding_is_refused_with_the_remedy():
     for wrong in (1 + 3 * ROUNDING, -3 * ROUNDING, np.nan):
         with pytest.raises(InputError, match=r"p must lie in \[0, 1\], got .*softmax or sigmoid"):
             F.information([0.5, wrong])
-    with pytest.raises(InputError, match="p must not be negative or NaN.*softmax makes of logits"):
+    with pytest.raises(InputError, match="p must not be negative or NaN.*softmax of logits"):
         F.entropy([1.0, -3 * ROUNDING])
-    with pytest.raises(InputError, match="within 0.01, and one sums to 1.1; divide"):
+    with pytest.raises(InputError, match="within 0.01, but one sums to 1.1; divide"):
         F.cross_entropy([[0.5, 0.6]], [0], from_logits=False)
 
 

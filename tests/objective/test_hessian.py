@@ -90,7 +90,7 @@ def test_blocks_and_pieces_of_rows_add_up(kind: str, whole: bool, monkeypatch: p
     monkeypatch.setattr(matrices, "_pieces", pieces)
     monkeypatch.setattr(matrices, "_SMALL", 0)
     monkeypatch.setattr(matrices, "_BLOCK", 1000)  # neither 6 nor 18 divide it
-    monkeypatch.setattr(threads, "_SMALL", 1)
+    monkeypatch.setattr(threads, "_MIN_CHUNK_WORK", 1)
     cut = case.objective().hessian(case.theta, whole)
     assert cuts and min(cuts) > 1
     cuts.clear()

@@ -12,7 +12,7 @@ from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import DataTable, Recipe
 from fastclf.data import read_table
-from fastclf.data.streams import stream_rows
+from fastclf.data.prediction_rows import stream_rows
 from fastclf.errors import DataError, FastclfError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.prediction import Predictor, open_predictor, predict_file
@@ -101,7 +101,7 @@ def test_a_file_without_rows(folder: Path, tmp_path: Path):
     [
         ("income,city\n1,Bonn\n", {}, 'there is no column "age"'),
         ("age,income,city\nold,1,Bonn\n", {}, 'row 1, column "age": "old" is not a number'),
-        ("age,income,city\n1,2\n", {}, "row 1 has 2 values, and there are 3 columns"),
+        ("age,income,city\n1,2\n", {}, "row 1 has 2 values for 3 columns"),
         ("age,income,city\n1,inf,Bonn\n", {}, 'row 1, column "income": an infinite number'),
         ("age,income,city\n1,2,Bonn\n", {"keep": ["idd"]}, 'there is no column "idd"'),
         ("age,income,city\n1,2,Bonn\n", {"columns": ["labels"]}, 'no "labels" .did you mean label'),
@@ -190,9 +190,9 @@ def test_parts_are_no_larger_than_asked(matrices):
             lambda path: path.write_text("1 1:a\n"),
             'line 1: "1:a": the value isn\'t a number',
         ),
-        ("a.txt.gz", lambda path: path.write_text("1"), "isn't packed by gzip"),
-        ("a.npy.gz", lambda path: path.write_text("1"), "npy can't be read from a packed file"),
-        ("a.gz", lambda path: path.write_text("1"), 'the suffix "" tells no format'),
+        ("a.txt.gz", lambda path: path.write_text("1"), "isn't compressed by gzip"),
+        ("a.npy.gz", lambda path: path.write_text("1"), "npy can't be read from a compressed file"),
+        ("a.gz", lambda path: path.write_text("1"), 'unknown suffix ""'),
     ],
 )
 def test_matrices_that_cannot_be_used(name: str, write, said: str, matrices):
@@ -217,5 +217,5 @@ def test_an_array_of_objects_is_never_unpickled(matrices):
 
 def test_columns_of_matrices_have_no_names(matrices):
     folder, predictor, _ = matrices
-    with pytest.raises(DataError, match="no columns with names that could be kept"):
+    with pytest.raises(DataError, match="no named columns, so none can be kept"):
         predict_file(predictor, folder / "dense.npy", folder / "out.npz", keep=["id"])

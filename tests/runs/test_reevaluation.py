@@ -167,7 +167,7 @@ def test_labels_of_which_the_model_knows_some(run: FinishedRun, files: Path):
     rows.loc[:2, "paid"] = "Yes"
     rows.to_csv(files / "t.csv")
     said = (
-        r"3 of 40 rows have a label that the model doesn't know.*\"Yes\" .3 rows. .did you mean yes"
+        r"3 of 40 rows have a label that is no class of the model.*\"Yes\" .3 rows. .did you mean"
     )
     with pytest.warns(UserWarning, match=said):
         found = evaluate_run(run, files / "t.csv")

@@ -146,7 +146,7 @@ def test_files_of_a_folder_that_differ(tmp_path: Path):
             ({key: whole[key] for key in "aby"}, r'1.parquet: there is no column "c", which other'),
             (
                 {**whole, "b": names},
-                r'1.parquet: column "b" holds string, and double in other files',
+                r'1.parquet: column "b" holds string, but double in other files',
             ),
         )
     ):
@@ -162,7 +162,7 @@ def test_files_of_a_folder_that_differ(tmp_path: Path):
 def test_a_file_that_is_no_parquet_in_a_folder(tmp_path: Path):
     data = in_two_files(tmp_path, pa.table({"a": [1.0]}))
     (tmp_path / "parts" / "1.parquet").write_text("notes about the data")
-    with pytest.raises(DataError, match=r"1.parquet: can't be read: it is cut short, or no Parqu"):
+    with pytest.raises(DataError, match=r"1.parquet: can't be read: it is truncated, or no Parqu"):
         train(recipe(data), tmp_path / "run")
 
 
@@ -190,7 +190,7 @@ def test_columns_in_the_names_of_folders(tmp_path: Path):
     (tmp_path / "parts" / "day=1").mkdir(parents=True)
     Path(data["path"]).rename(tmp_path / "parts" / "day=1" / "0.parquet")
     data["path"] = str(tmp_path / "parts")
-    with pytest.raises(DataError, match='column "day" is in names of folders'):
+    with pytest.raises(DataError, match='column "day" is in folder names'):
         train(recipe(data), tmp_path / "run")
     assert train(recipe({**data, "drop": ["day"]}), tmp_path / "run").summary["n_train"] == 1000
 
@@ -203,7 +203,7 @@ def test_categories_that_are_too_many(tmp_path: Path):
     users = pa.array([f"user{i}" for i in range(many.num_rows)])
     many = many.set_column(many.column_names.index("user"), "user", users)
     parquet.write_table(many, data["path"])
-    with pytest.raises(DataError, match=r'6000 of them of "user", and a stream can have 5000'):
+    with pytest.raises(DataError, match=r'6000 of them from "user", and a stream can have 5000'):
         train(recipe(data), tmp_path / "run")
 
 

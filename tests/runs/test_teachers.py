@@ -87,7 +87,7 @@ def test_rows_without_a_target_are_left_out_of_the_answers(flowers: Path, tmp_pa
     data = {"path": str(flowers), "target": "kind", "missing_target": "drop"}
     wanted = recipe(data, teacher_file=npz(tmp_path / "p.npz", p=P))
     dataset = read_dataset(wanted.data, wanted.distill)
-    assert np.array_equal(dataset.told, np.delete(P, 2, axis=0))
+    assert np.array_equal(dataset.teacher_outputs, np.delete(P, 2, axis=0))
 
 
 def test_an_earlier_run_teaches(flowers: Path, tmp_path: Path):
@@ -123,7 +123,7 @@ def test_two_classes_in_one_column(flowers: Path, tmp_path: Path):
         ({"p": P.astype(str)}, "p must be a matrix of numbers"),
         (
             {"p": np.where(P > 0.999, np.nan, P)},
-            "row 1, column 0: a missing value in what the teacher says",
+            "row 1, column 0: a missing value in the teacher's outputs",
         ),
     ],
 )
@@ -172,8 +172,8 @@ def test_teachers_that_cannot_be_used(flowers: Path, tmp_path: Path):
     [
         ({}, "distill.teacher is missing; or set one of teacher_file"),
         ({"teacher": "svc", "teacher_run": "x"}, "has several teachers"),
-        ({"teacher_run": "x", "teacher_params": {"C": 1}}, "goes with distill.teacher"),
-        ({"teacher_columns": ["a"]}, "goes with data.path"),
+        ({"teacher_run": "x", "teacher_params": {"C": 1}}, "needs distill.teacher"),
+        ({"teacher_columns": ["a"]}, "needs data.path"),
         ({"teacher_file": "x", "teacher_kind": "votes"}, "logits"),
     ],
 )
@@ -257,7 +257,7 @@ def npz_bytes(**arrays: np.ndarray) -> bytes:
             'the teacher "svc" has no parameter gama .did you mean gamma',
         ),
         ({"teacher": "svc", "cv": 1}, "cv"),
-        ({"teacher_run": "runs/old", "cv": 3}, "distill.cv goes with distill.teacher"),
+        ({"teacher_run": "runs/old", "cv": 3}, "distill.cv needs distill.teacher"),
     ],
 )
 def test_bad_tables_of_several_teachers(distill: dict[str, Any], message: str, tmp_path: Path):

@@ -107,7 +107,7 @@ def test_streams_read_text_as_memory_does(folder: Path):
 
 
 def test_a_code_among_the_numbers_of_a_stream_is_named(folder: Path, monkeypatch):
-    monkeypatch.setattr("fastclf.data.text._SAMPLE", 64)
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 64)
     path = folder / "t.csv"
     path.write_text("x,z,y\n" + "1,7,a\n2,8,b\n" * 20 + "1,007,a\n")
     data = {"path": str(path), "test_path": str(path), "target": "y", "stream": True}

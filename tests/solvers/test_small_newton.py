@@ -54,7 +54,7 @@ def state_at(objective: InMemoryObjective, theta: np.ndarray) -> SmallNewtonStat
 def shared_from(request: pytest.FixtureRequest, use_costs: Any, monkeypatch: pytest.MonkeyPatch):
     """Steps that are one compiled call, and such whose passes several threads share."""
     use_costs(shared_pass=request.param)
-    monkeypatch.setattr(threads, "_SMALL", 1)
+    monkeypatch.setattr(threads, "_MIN_CHUNK_WORK", 1)
 
 
 every_kind = pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Targets in a file of their own, beside that of the features."""
+"""Reading targets from a file of their own."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from fastclf.data.targets import Targets, read_targets, target_columns
 from fastclf.errors import DataError, located
 
 
-def read_targets_beside(options: FileOptions) -> Targets | None:
-    """Return the targets in the file that ``target_path`` names; None without one.
+def read_target_file(options: FileOptions) -> Targets | None:
+    """Return the targets in the file ``options.target_path``; None if that isn't set.
 
     Raises
     ------
     DataError
-        If it can't be read, or a value can't be a target; the message names the file.
+        If the file can't be read, or a value can't be a target; the message names the file.
     """
     if options.target_path is None:
         return None
@@ -29,5 +29,5 @@ def read_targets_beside(options: FileOptions) -> Targets | None:
             text = names if options.label_separator is not None else ()
             return read_targets(read_exact(file, list(names), names, text), options)
         if kind == "svmlight":
-            raise DataError("targets are in NPY, NPZ or a file of columns, not in svmlight")
+            raise DataError("targets are read from NPY, NPZ or named columns, not from svmlight")
         return array_targets(*read_target_array(path, options.target), options)

@@ -1,4 +1,4 @@
-"""Rows to predict for, read in parts: from tables and streams of text, and from matrices."""
+"""Reading the rows to predict for in batches: from files and streams of columns, and matrices."""
 
 import zipfile
 import zlib
@@ -13,7 +13,7 @@ import numpy as np
 from fastclf.data.arrays import load_matrix
 from fastclf.data.nulls import without_nulls
 from fastclf.data.options import FileOptions
-from fastclf.data.tables import TABLES, format_of, open_table, tell_known
+from fastclf.data.tables import TABLES, format_of, open_table, set_known_names
 from fastclf.errors import DataError, InputError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import Encoder
@@ -22,16 +22,16 @@ from fastclf.table import Categories, Lists, as_categories, check_columns
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a file.
+    """A batch of rows of a file.
 
     Attributes
     ----------
     X : Table, ndarray or CSR matrix of n rows
-        What a model takes.
+        The input of the model.
     kept : mapping of str to Categories
-        Other columns, as text.
+        Columns that are copied into the output, as text.
     first : int
-        The number of the first row in the file.
+        The number of the first row in the file, from 1 on.
     """
 
     X: Any
@@ -47,26 +47,25 @@ def stream_rows(
     keep: Sequence[str] = (),
     batch_rows: int = 65_536,
 ) -> Iterator[Rows]:
-    """Yield the rows of a file in parts of at most ``batch_rows``.
+    """Yield the rows of a file in batches of at most ``batch_rows`` rows.
 
     Parameters
     ----------
     source : Path or binary file
-        A stream holds CSV.
+        A stream holds CSV, or TSV if ``options`` says so.
     model : LinearModel
-        Knows which columns it takes, and which of them are categories.
+        Decides which columns are read, and which of them are categories.
     options : FileOptions, optional
-        How the file is read that the model was trained on; another one is read likewise if it has
-        the same format.
+        The options with which the training file was read. They are used where this file has the
+        same format.
     keep : sequence of str
-        Columns of a table that are passed on.
+        Columns of a table that are copied into the output.
     batch_rows : int
-        The most rows of a part.
 
     Raises
     ------
     DataError
-        If the file can't be read, or a column isn't there.
+        If the file can't be read, or a column is missing.
     """
     kind = _format(source, options)
     with naming(source):
@@ -75,7 +74,7 @@ def stream_rows(
             return
         assert isinstance(source, Path)
         if keep:
-            raise DataError(f"{kind} files have no columns with names that could be kept")
+            raise DataError(f"{kind} files have no named columns, so none can be kept")
         if kind == "npz" and _has_dense(source):
             parts = _npz_rows(source, batch_rows)
         else:
@@ -83,7 +82,7 @@ def stream_rows(
         target = None if options is None else options.target
         first = 1
         for X in parts:
-            # A column that was the target is in the way here, where columns have no names.
+            # Columns without names: drop the one at the index of the target, if it is there.
             if isinstance(target, int) and X.shape[1] == model.n_features + 1:
                 X = np.delete(X, target, axis=1)
             yield Rows(X, first=first)
@@ -115,8 +114,8 @@ def _table_rows(
         encoder = Encoder.of_numbers(model.feature_names)
     if encoder is None:
         raise DataError(
-            "the model doesn't know the names of its features, so it can't take a table; give a "
-            "matrix (NPY, NPZ or svmlight)"
+            "the model has no names of features, so it can't predict for a table; give a matrix "
+            "(NPY, NPZ or svmlight)"
         )
     is_text = options is not None and kind in ("csv", "tsv")
     file = open_table(
@@ -128,7 +127,7 @@ def _table_rows(
         expected=(*encoder.column_names, *keep),
     )
     check_columns((*encoder.column_names, *keep), file.names)
-    tell_known(file, encoder.known)
+    set_known_names(file, encoder.known)
     text = {*encoder.categorical, *keep}
     wanted = list(dict.fromkeys((*encoder.column_names, *keep)))
     numbers = [name for name in wanted if name not in text]
@@ -147,11 +146,11 @@ def _has_dense(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return "X.npy" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
-        return False  # and what is wrong is told when it is read whole
+        return False  # reading the whole file reports the error
 
 
 def _npz_rows(path: Path, batch_rows: int) -> Iterator[np.ndarray]:
-    """Yield the rows of the array X in an archive, whole only if its columns come first."""
+    """Yield the rows of the array X in an NPZ file; X is read as a whole only in Fortran order."""
     with _array_errors(), zipfile.ZipFile(path) as archive, archive.open("X.npy") as entry:
         version = np.lib.format.read_magic(entry)
         read_header = np.lib.format.read_array_header_2_0
@@ -190,7 +189,7 @@ def _array_errors() -> Iterator[None]:
 
 @contextmanager
 def naming(source: Path | BinaryIO) -> Iterator[None]:
-    """Put the name of the file before errors about its rows that don't begin with it."""
+    """Put the name of the file before messages of errors in the block that don't begin with it."""
     name = str(source) if isinstance(source, Path) else "standard input"
     try:
         yield
