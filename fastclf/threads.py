@@ -58,13 +58,7 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads to use; None means every CPU that is available.
-
-    Raises
-    ------
-    InputError
-        If `n_threads` is neither None nor a positive integer.
-    """
+    """Return the number of threads to use, all CPUs for None; refuse anything but an integer >= 1."""
     if n_threads is None:
         return available_cpus()
     if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__") or n_threads < 1:
@@ -75,25 +69,11 @@ def resolve_n_threads(n_threads: int | None) -> int:
 def chunks(
     n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
 ) -> list[tuple[int, int]]:
-    """Cut rows 0 to n into chunks that depend on n and the work in a row alone.
+    """Cut rows 0 to n into chunks (start, stop), by n and the nanoseconds of work in a row alone.
 
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    work_per_row : float
-        Cost of a row, in nanoseconds or so.
-    most : int
-        Largest number of chunks, if each needs memory of its own.
-    tile : int
-        Rows of a tile: all chunks but the last consist of whole tiles.
+    There are at most ``most`` chunks, if each needs memory of its own. All but the last consist of
+    whole tiles of ``tile`` rows.
 
-    Returns
-    -------
-    list of (start, stop)
-
-    Examples
-    --------
     >>> chunks(10, 1.0)
     [(0, 10)]
     >>> len(chunks(1_000_000, 100.0))
@@ -134,14 +114,7 @@ def run(
     """Call ``task(i)`` for i in range(count), on several threads if there are several calls.
 
     The caller's thread takes part. After all threads have stopped, the first exception is raised.
-
-    Parameters
-    ----------
-    task : callable
-    count : int
-    n_threads : int, optional
-    work : float
-        Cost of all calls, about, in nanoseconds; it limits the number of threads.
+    The nanoseconds of ``work`` in all calls, about, limit the number of threads.
     """
     workers = _workers(count, n_threads, work)
     if workers == 1:
@@ -185,17 +158,9 @@ def share(
 ) -> None:
     """Call a compiled function on several threads, which share the pieces of its work.
 
-    The function takes pieces by :mod:`fastclf.kernels.runtime.sharing`, so no thread needs Python's
-    lock between two pieces. The exception of any thread is raised.
-
-    Parameters
-    ----------
-    work_on : callable
-        Takes the counters of the call, and whether the thread is the caller's own.
-    pieces : int
-    n_threads : int, optional
-    work : float
-        Cost of all pieces, about, in nanoseconds; it limits the number of threads.
+    The function takes the counters of the call, and whether the thread is the caller's own. It
+    takes pieces by :mod:`fastclf.kernels.runtime.sharing`, so no thread needs Python's lock between
+    two pieces. The exception of any thread is raised. ``work`` is that of all pieces, as in `run`.
     """
     turns = _sharing().new_turns()
     workers = _workers(pieces, n_threads, work)
@@ -297,15 +262,8 @@ def _sharing() -> Any:
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items while a thread makes the next one.
+    """Yield items while a thread makes the next one; close their iterator when the caller stops.
 
-    Parameters
-    ----------
-    items : iterable
-        One thread at a time asks it for items. It is closed when the caller stops.
-
-    Examples
-    --------
     >>> list(ahead(range(3)))
     [0, 1, 2]
     """
