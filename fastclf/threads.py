@@ -58,7 +58,7 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads to use, all CPUs for None; refuse anything but an integer >= 1."""
+    """Return the number of threads: all CPUs for None; refuse what is no integer >= 1."""
     if n_threads is None:
         return available_cpus()
     if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__") or n_threads < 1:

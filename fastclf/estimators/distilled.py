@@ -1,20 +1,20 @@
 """Distillation: a linear student fitted to what a teacher predicts, and to labels."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import compatibility
+from fastclf.estimators import compatibility, validation
 from fastclf.estimators.encoding import Distributions, Labels, encode, of_rows
 from fastclf.estimators.fitting import fit_problem
 from fastclf.estimators.logistic import LogisticRegression, settings_of
-from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
 from fastclf.estimators.teachers import (
     aligned,
@@ -24,15 +24,6 @@ from fastclf.estimators.teachers import (
     logits_of,
     two_columns,
 )
-from fastclf.estimators.validation import (
-    check_rows,
-    check_two_classes,
-    class_weights,
-    fraction,
-    positive_number,
-    validate_features,
-    validate_sample_weight,
-)
 from fastclf.functional import softmax
 from fastclf.losses import Distillation
 
@@ -41,7 +32,7 @@ _OF_STUDENT = "classes_", "coef_", "intercept_", "n_iter_", "history_", "n_featu
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
+class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
     """A linear student that learns from a teacher's probabilities, softened by a temperature.
 
     Minimises ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and the student's penalty: a is
@@ -121,52 +112,48 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
             If y is missing where it is needed, the teacher knows other classes, or a parameter
             can't be used.
         """
-        temperature = positive_number(self.temperature, "temperature")
-        hard_weight = fraction(self.hard_weight, "hard_weight")
+        temperature = validation.positive_number(self.temperature, "temperature")
+        hard_weight = validation.fraction(self.hard_weight, "hard_weight")
         student = LogisticRegression() if self.student is None else clone(self.student)
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
         settings = settings_of(student)
-        features = validate_features(student, X, reset=True)
+        features = validation.validate_features(student, X, reset=True)
         frozen = all(isinstance(teacher, FrozenEstimator) for teacher in self._teachers)
         if y is None and (hard_weight > 0 or (teacher_logits is None and not frozen)):
             raise InputError(
                 "requires y to be passed, but the target y is None: labels are needed unless the "
                 "teacher is a FrozenEstimator or teacher_logits is given, and hard_weight is 0"
             )
-        weights = validate_sample_weight(sample_weight, features)
+        weights = validation.validate_sample_weight(sample_weight, features)
+        encoded = None
         if y is not None:
-            check_rows(features, y)
-        encoded = None if y is None else encode(y, ignore=student.ignore_index)
-        if isinstance(encoded, Labels) and encoded.ignored is not None:
-            rows = np.flatnonzero(~encoded.ignored)
-            encoded = Labels(encoded.classes, encoded.codes[rows])
-            X, features, weights, teacher_logits = of_rows(
-                rows, X, features, weights, teacher_logits
-            )
+            validation.check_rows(features, y)
+            encoded = encode(y, ignore=student.ignore_index)
+            if encoded.ignored is not None:
+                rows = np.flatnonzero(~encoded.ignored)
+                encoded = Labels(encoded.classes, encoded.codes[rows])
+                X, features, weights, teacher_logits = of_rows(
+                    rows, X, features, weights, teacher_logits
+                )
+            validation.check_two_classes(encoded.classes, type(self).__name__)
         sample_weight = None if sample_weight is None else weights
-        if encoded is not None:
-            check_two_classes(encoded.classes, type(self).__name__)
         if teacher_logits is not None and self.cv is not None:
             raise InputError(
                 f"cv={self.cv!r} fits teachers to folds, but teacher_logits are given; leave out "
                 "one of the two"
             )
-        teacher, known = None, None
         if teacher_logits is None:
             teacher, q, known = self._taught(X, encoded, sample_weight, temperature)
-        else:
-            q = _softened_logits(teacher_logits, temperature, len(weights))
-        if encoded is not None:
-            classes = encoded.classes
-        else:
-            classes = np.arange(q.shape[1]) if known is None else known
-        if known is not None:
+            classes = known if encoded is None else encoded.classes
             q = aligned(q, known, classes)
-        if q.shape[1] != len(classes):
-            raise InputError(
-                f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
-            )
+        else:
+            teacher, q = None, _softened_logits(teacher_logits, temperature, len(weights))
+            classes = np.arange(q.shape[1]) if encoded is None else encoded.classes
+            if q.shape[1] != len(classes):
+                raise InputError(
+                    f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
+                )
         compatibility.check_classes(student.solver, len(classes))
         student.classes_ = classes
         mixture = Distillation(temperature, hard_weight)
@@ -185,11 +172,7 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         return list(self.teacher) if isinstance(self.teacher, list | tuple) else [self.teacher]
 
     def _taught(
-        self,
-        X: Any,
-        encoded: Labels | Distributions | None,
-        sample_weight: Any,
-        temperature: float,
+        self, X: Any, encoded: Any, sample_weight: Any, temperature: float
     ) -> tuple[Any, np.ndarray, np.ndarray]:
         # The fitted teachers, their mean probabilities at a temperature, and the classes of those.
         given = self._teachers
@@ -205,22 +188,12 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         answers = []
         for one, teacher in zip(given, teachers, strict=True):
             if self.cv is None or isinstance(one, FrozenEstimator):
-                answers.append(
-                    aligned(_softened(teacher, X, temperature), teacher.classes_, classes)
-                )
-                continue
-            assert isinstance(encoded, Labels)  # or it would not have been fitted
-            p = cross_fitted(
-                one,
-                X,
-                encoded.classes[encoded.codes],
-                encoded.classes,
-                encoded.codes,
-                sample_weight,
-                self.cv,
-                lambda part, rows: _softened(part, rows, temperature),
-            )
-            answers.append(aligned(p, encoded.classes, classes))
+                p, known = _softened(teacher, X, temperature), teacher.classes_
+            else:
+                ask = partial(_softened, temperature=temperature)
+                p = cross_fitted(one, X, encoded, sample_weight, self.cv, ask)
+                known = encoded.classes
+            answers.append(aligned(p, known, classes))
         several = isinstance(self.teacher, list | tuple)
         return teachers if several else teachers[0], np.mean(answers, axis=0), classes
 
@@ -232,24 +205,8 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         )
         return tags
 
-    def _n_threads(self) -> int | None:
-        return self.student_.n_threads
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the student's accuracy; for distributions y against their most probable class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, K)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        return self.student_.score(X, y, sample_weight)
+    def _asked(self) -> LogisticRegression:
+        return self.student_
 
 
 def teacher_probabilities(
@@ -259,11 +216,10 @@ def teacher_probabilities(
 
     Of a list of teachers they are the means.
     """
-    if isinstance(teacher, list):
-        classes = teacher[0].classes_
-        each = [aligned(_softened(one, X, temperature), one.classes_, classes) for one in teacher]
-        return np.mean(each, axis=0), classes
-    return _softened(teacher, X, temperature), teacher.classes_
+    teachers = teacher if isinstance(teacher, list) else [teacher]
+    classes = teachers[0].classes_
+    each = [aligned(_softened(one, X, temperature), one.classes_, classes) for one in teachers]
+    return np.mean(each, axis=0), classes
 
 
 def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
@@ -284,9 +240,7 @@ def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndar
     return softmax(check_finite(logits, "teacher_logits must be finite, but"), temperature)
 
 
-def _fitted_teacher(
-    given: Any, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
-) -> Any:
+def _fitted_teacher(given: Any, X: Any, encoded: Any, sample_weight: Any) -> Any:
     if given is None:
         raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
     if not hasattr(given, "fit"):
@@ -301,7 +255,7 @@ def _fitted_teacher(
             "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
             "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
         )
-    return fitted(teacher, X, encoded.classes[encoded.codes], sample_weight)
+    return fitted(teacher, X, encoded.y, sample_weight)
 
 
 def distilled_problem(
@@ -318,7 +272,7 @@ def distilled_problem(
     """
     if encoded is None:
         encoded = Distributions(student.classes_, q)
-    of_class = class_weights(student.class_weight, student.classes_, encoded.mass(weights))
+    of_class = validation.class_weights(student.class_weight, encoded, weights)
     eps = student.label_smoothing
     return problem_of_classes(
         encoded, weights, of_class, dtype, eps, teacher=q, distillation=mixture

@@ -7,15 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice, compatibility
+from fastclf.estimators import choice, compatibility, prediction
 from fastclf.estimators.callbacks import Tasks, tasks_of
 from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped_early
-from fastclf.estimators.prediction import (
-    coefficients,
-    feature_names,
-    set_coefficients,
-    starting_theta,
-)
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
 from fastclf.estimators.streams import StreamedRows
@@ -104,7 +98,7 @@ class Fitted(NamedTuple):
 
     def store(self, estimator: Any) -> None:
         """Set the fitted attributes of an estimator."""
-        set_coefficients(estimator, self.theta, self.dtype)
+        prediction.set_coefficients(estimator, self.theta, self.dtype)
         estimator.n_iter_ = np.array([self.n_iter], dtype=np.int32)
         estimator.history_ = self.history
 
@@ -130,7 +124,7 @@ def fit_estimator(
     """
     shape, start = (problem.n_columns, X.shape[1]), None
     if estimator.warm_start and getattr(getattr(estimator, "coef_", None), "shape", ()) == shape:
-        start = starting_theta(estimator)
+        start = prediction.starting_theta(estimator)
     with tasks_of(estimator, X, y, sample_weight) as tasks:
         fitted = fit_problem(
             X, problem, settings, estimator, start=start, validation=validation, tasks=tasks
@@ -182,7 +176,7 @@ def fit_problem(
             result, path = _minimize(
                 X, massless, problem, theta, settings, solver, seed, validation, tasks
             )
-        names = feature_names(estimator)
+        names = getattr(estimator, "feature_names_in_", None)
         in_memory = None if isinstance(X, StreamedRows) else X
         if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
             raise overflow(in_memory, names)
@@ -232,7 +226,7 @@ def _minimize(
         return shown.expand(problem.centred(theta, squared=not has_l1))
 
     def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
-        return coefficients(massless.expand(full(theta)), dtype)
+        return prediction.coefficients(massless.expand(full(theta)), dtype)
 
     objective = objective_of(X, problem, settings)
     solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)

@@ -7,14 +7,8 @@ import scipy.sparse
 from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError, nearest
-from fastclf.estimators.encoding import (
-    Labels,
-    check_names,
-    column_names,
-    encode,
-    indicators,
-    shape_of,
-)
+from fastclf.estimators import encoding
+from fastclf.estimators.encoding import Labels
 from fastclf.estimators.prediction import theta_of
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import check_rows
@@ -75,16 +69,16 @@ def encode_labels(
     check_rows(X, y)
     if scipy.sparse.issparse(y) and y.shape[1] == 1:
         y = y.toarray().ravel()
-    shape = shape_of(y)
+    shape = encoding.shape_of(y)
     if len(shape) == 2 and shape[1] != 1:
-        values, names = indicators(y)
+        values, names = encoding.indicators(y)
         L = len(names) if classes is None else 1 if one_label else len(classes)
         if len(names) != L:
             raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
         if classes is not None:
-            check_names(column_names(y), classes)
+            encoding.check_names(encoding.column_names(y), classes)
         return values, names
-    labels = encode(y, classes)
+    labels = encoding.encode(y, classes)
     assert isinstance(labels, Labels)  # y has a single column
     if len(labels.classes) > 2:
         raise InputError(

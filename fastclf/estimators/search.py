@@ -24,9 +24,9 @@ from fastclf.estimators import choice, compatibility
 from fastclf.estimators.endings import advice, overflow
 from fastclf.estimators.fitting import Settings, fit_problem
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.paths import Grid, Paths, fit_paths, training_weights
-from fastclf.estimators.prediction import feature_names, set_coefficients
-from fastclf.estimators.problem import Massless, Problem, nothing_learned
+from fastclf.estimators.paths import Grid, Paths, Study, fit_paths
+from fastclf.estimators.prediction import set_coefficients
+from fastclf.estimators.problem import Massless, nothing_learned
 from fastclf.estimators.validation import boolean, fraction, strength_number
 
 LIKELIHOOD = "neg_log_loss"
@@ -112,32 +112,21 @@ class PenaltySearch(choice.SolverParameters):
             )
         return grid, settings
 
-    def _fit_paths(
-        self,
-        X: Any,
-        problem: Problem,
-        weights: np.ndarray,
-        folds: Folds,
-        grid: Grid,
-        settings: Settings,
-        known: np.ndarray | None = None,
-    ) -> Paths:
+    def _fit_paths(self, study: Study) -> Paths:
         # The fits of all folds, with warnings that point to the caller of ``fit``.
-        of_folds = training_weights(weights, folds)
-        names = feature_names(self)
+        names = getattr(self, "feature_names_in_", None)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
-                paths = fit_paths(X, problem, of_folds, grid, settings, known)
+                paths = fit_paths(study)
         except FloatingPointError:
-            raise overflow(X, names) from None
-        for warning in _warnings(paths, grid, self.classes_, settings, X, names):
+            raise overflow(study.X, names) from None
+        for warning in _warnings(paths, study, self.classes_, names):
             warnings.warn(warning, stacklevel=3)
         return paths
 
     def _scores(
         self,
-        X: Any,
-        folds: Folds,
+        study: Study,
         paths: Paths,
         weights: np.ndarray | None,
         params: dict[str, Any],
@@ -149,33 +138,25 @@ class PenaltySearch(choice.SolverParameters):
         if self._scoring is not None:
             weights = params.get("sample_weight")
         scores = []
-        for f, (_, test) in enumerate(folds):
+        for f, (_, test) in enumerate(study.folds):
             own = None if weights is None else weights[test]
             if own is not None and not own.sum() > 0:
                 raise InputError(
                     f"fold {f} holds out no rows of positive weight: choose another cv"
                 )
-            rows = X[test]
-            judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
+            rows, own_params = study.X[test], _check_method_params(study.X, params, indices=test)
+            judged = judge(test, rows, own, own_params)
             models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
             scores.append(score_models(models, rows, judged, self.n_threads))
         found = np.stack(scores)
         return found.reshape(*paths.n_iter.shape, *found.shape[2:])
 
     def _choose(
-        self,
-        X: Any,
-        problem: Problem,
-        grid: Grid,
-        settings: Settings,
-        paths: Paths,
-        scores: np.ndarray,
-        for_each: bool = False,
+        self, study: Study, paths: Paths, scores: np.ndarray, for_each: bool = False
     ) -> None:
-        """Set the attributes of the best penalties, given the scores (F, r, c, 1).
-
-        With ``for_each`` the scores are (F, r, c, L), and each label has its own best ones.
-        """
+        # Set the attributes of the best penalties, given the scores (F, r, c, 1). With ``for_each``
+        # the scores are (F, r, c, L), and each label has its own best ones.
+        X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
         F, L = len(scores), paths.coefs.shape[3]
         summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
         places = np.array([[_best(one[..., k]) for k in range(one.shape[-1])] for one in summed])
@@ -248,19 +229,17 @@ def _best(scores: np.ndarray) -> tuple[int, int]:
     return int(r), int(c)
 
 
-def _warnings(
-    paths: Paths, grid: Grid, classes: np.ndarray, settings: Settings, X: Any, names: Any
-) -> list[Warning]:
+def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> list[Warning]:
     # Which classes or labels folds lack, and which fits didn't converge, once for each.
     found: list[Warning] = []
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():
         lacked = classes if lacking.size < len(classes) else classes[lacking]
         found.append(nothing_learned("in some folds there is", lacked))
-    name = settings.estimator
+    settings, X, name = study.settings, study.X, study.settings.estimator
 
     def at(mask: np.ndarray) -> str:
-        return ", ".join(f"{C:g}" for C in grid.Cs[mask.any(axis=(0, 1))])
+        return ", ".join(f"{C:g}" for C in study.grid.Cs[mask.any(axis=(0, 1))])
 
     if paths.stalled.any():
         found.append(

@@ -333,7 +333,7 @@ class IndicatorTally:
         return np.stack([np.ones(sides.shape[1]), np.zeros(sides.shape[1])]), sides
 
 
-def codes_among(classes: np.ndarray, y: np.ndarray, ignore: object = None) -> Labels:
+def codes_among(y: np.ndarray, classes: np.ndarray, ignore: object = None) -> Labels:
     """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
     codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     ignored = None if ignore is None else np.asarray(y == ignore)
