@@ -148,11 +148,6 @@ def fit_problem(
     The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``validation`` has the features
     and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
     ``estimator`` are used for messages only.
-
-    Raises
-    ------
-    InputError
-        If numbers are so large that the fit overflows, or a stream can't be fitted so.
     """
     solver = choice.named(settings.solver)
     draws = settings.random_state is not None or hasattr(solver, "seed")
@@ -166,47 +161,42 @@ def fit_problem(
         X, problem, validation = split_off(X, problem, solver.validation_fraction, seed)
     massless = Massless.find(problem, settings.free_intercept)
     theta = np.zeros((X.shape[1] + 1, problem.n_columns)) if start is None else start
-    theta = theta[:, massless.present]
+    theta, problem = theta[:, massless.present], massless.restrict(problem)
     found = massless.warnings(estimator.classes_)
     result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
     if massless.present.any():
+        in_memory = X
+        if isinstance(X, StreamedRows):
+            X, in_memory = X.restricted(massless), None
         if validation is not None:
             validation = validation[0], massless.restrict(validation[1])
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            result, path = _minimize(
-                X, massless, problem, theta, settings, solver, seed, validation, tasks
-            )
+            result, path = _minimize(X, problem, theta, settings, seed, validation, tasks, massless)
         names = getattr(estimator, "feature_names_in_", None)
-        in_memory = None if isinstance(X, StreamedRows) else X
         if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
             raise overflow(in_memory, names)
         if not choice.is_minibatch(settings.solver):
-            C, classes = settings.C, estimator.classes_
-            found += lacks_optimum(X, massless, problem, result.theta, C, classes) or stopped_early(
-                settings, result, X.dtype, in_memory, names
-            )
+            columns = estimator.classes_[-massless.present.size :][massless.present]
+            lacking = lacks_optimum(X, problem, result.theta, settings.C, columns)
+            found += lacking or stopped_early(settings, result, X.dtype, in_memory, names)
     history = {**result.history, "path": np.array(path), "status": np.array(result.status)}
     return Fitted(massless.expand(result.theta), X.dtype, result.n_iter, history, found)
 
 
 def _minimize(
     X: Any,
-    massless: Massless,
     problem: Problem,
     theta: np.ndarray,
     settings: Settings,
-    solver: Any,
     seed: int,
     validation: tuple[Any, Problem] | None,
     tasks: Tasks | None,
+    massless: Massless,
 ) -> tuple[Result, str]:
-    # The result, and a description of how it was found. ``solver`` is None to let the problem
-    # decide.
+    # The result, and a description of how it was found.
     dtype, has_l1 = X.dtype, settings.has_l1
-    problem = massless.restrict(problem)
     in_memory = not isinstance(X, StreamedRows)
     if not in_memory:
-        X = X.restricted(massless)
         if has_l1:
             raise InputError(
                 "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
@@ -216,6 +206,7 @@ def _minimize(
                 f"solver={settings.solver!r} penalises the intercept, for which it needs all rows "
                 "in memory; use solver='auto' to fit a stream"
             )
+    solver = choice.named(settings.solver)
     may_reduce = solver is None and not has_l1 and in_memory
     shown = Representation.of(X, settings.intercept_column, may_reduce)
     X, theta, tol = shown.X, shown.reduce(theta), shown.tolerance(settings.tol)
@@ -232,9 +223,10 @@ def _minimize(
     solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)
     plan = plan_of(solver, objective.shape, objective.costs)
     sentence = plan.sentence(0 if shown.space is None else len(X))
+    observer = after_step = held_out = None
     if settings.verbose:
         print(sentence, flush=True)
-    after_step = None
+        observer = print_progress
     if tasks is not None:
         tasks.iteration_name = compatibility.iteration_name(settings.solver, solver)
         tasks.begin_iteration(lambda: attributes(theta))
@@ -242,25 +234,16 @@ def _minimize(
         def after_step(state: Any) -> bool:
             return tasks.end_iteration(lambda: attributes(state.theta()))
 
-    held_out = None
     if validation is not None:
         held_out = objective_of(*validation, settings._replace(C=np.inf))
     result = minimize(
-        objective,
-        theta,
-        solver,
-        validation=held_out,
-        observer=print_progress if settings.verbose else None,
-        after_step=after_step,
+        objective, theta, solver, validation=held_out, observer=observer, after_step=after_step
     )
     status = result.status
     if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
         status = STALLED
     history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
-    return (
-        replace(result, theta=full(result.theta), history=history, status=status),
-        sentence,
-    )
+    return replace(result, theta=full(result.theta), history=history, status=status), sentence
 
 
 def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
