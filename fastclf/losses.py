@@ -18,7 +18,11 @@ from fastclf.targets import Target
 
 
 class Loss(Protocol):
-    """What objectives, solvers and estimators ask of a loss."""
+    """What objectives, solvers and estimators ask of a loss.
+
+    A loss that inherits from it has no weights of positive classes, and is the same for all
+    problems.
+    """
 
     @property
     def is_sigmoid(self) -> bool:
@@ -37,9 +41,11 @@ class Loss(Protocol):
 
     def pos_weights(self, n_columns: int) -> np.ndarray:
         """Return the weight of the positive class of each column."""
+        return np.ones(n_columns)
 
     def problems(self, chosen: np.ndarray) -> "Loss":
         """Return the loss of some problems, a mask (M,)."""
+        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the largest loss of a row of K columns whose logits are all 0."""
@@ -71,7 +77,7 @@ class Distillation:
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(Loss):
     """Softmax cross-entropy over the K >= 2 columns of each problem.
 
     Parameters
@@ -99,14 +105,6 @@ class Softmax:
     def parameters(self) -> tuple[float, float, float]:
         """Label smoothing, temperature and hard weight, as the kernels take them."""
         return _parameters(self.label_smoothing, self.distillation)
-
-    def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return the weight of the positive class of each column; softmax has none, so 1."""
-        return np.ones(n_columns)
-
-    def problems(self, chosen: np.ndarray) -> "Softmax":
-        """Return the loss of some problems, a mask (M,); all have the same."""
-        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the loss of a row of K columns whose logits are all 0."""
@@ -139,7 +137,7 @@ class Softmax:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(Loss):
     """Binary cross-entropy of each column, which is a problem of its own.
 
     Parameters
@@ -198,7 +196,7 @@ class Sigmoid:
 
 
 @dataclass(frozen=True)
-class ColumnLoss:
+class ColumnLoss(Loss):
     """A loss of one logit and its target, made of one compiled function.
 
     It serves dense and sparse data, minibatches and every solver, and needs no other code.
@@ -234,14 +232,6 @@ class ColumnLoss:
     def kind(self, target: Target) -> Kind:
         """Return the kernels that are made of the function."""
         return kinds.kind_of_column(self.function.__name__, self.function)
-
-    def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return ones, the weight of the positive class of each column (M,)."""
-        return np.ones(n_columns)
-
-    def problems(self, chosen: np.ndarray) -> "ColumnLoss":
-        """Return the loss of some problems, a mask (M,); all have the same."""
-        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the larger loss of both classes where the logit is 0."""

@@ -85,7 +85,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "TemperatureScaler":
-        """Fit the temperature.
+        """Fit the temperature, and return the estimator.
 
         Parameters
         ----------
@@ -96,10 +96,6 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
             Labels or distributions. Without an estimator labels may be the numbers 0 to K - 1, of
             which some may be lacking.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -197,10 +193,6 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         X : array-like or sparse matrix of shape (n, d), or logits
         y : array-like of shape (n,), (n, K) or (n, L)
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
         """
         check_is_fitted(self)
         if self._labels and len(encoding.shape_of(y)) == 2:
@@ -213,12 +205,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
 
     @available_if(_has_linear_model)
     def linear_model(self) -> LinearModel:
-        """Return the calibrated linear model as plain data; there for fastclf's classifiers.
-
-        Returns
-        -------
-        LinearModel
-        """
+        """Return the calibrated linear model as plain data; there for fastclf's classifiers."""
         check_is_fitted(self)
         model = _inner(self.estimator_).linear_model()
         return replace(model, temperature=model.temperature * self.temperature_)

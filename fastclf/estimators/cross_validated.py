@@ -131,7 +131,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "LogisticRegressionCV":
-        """Fit to labels or distributions.
+        """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
@@ -143,10 +143,6 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
             For fits and scores alike.
         **params
             For the splitter and the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -199,10 +195,6 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         sample_weight : array-like of shape (n,), optional
         **params
             For the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        float
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)

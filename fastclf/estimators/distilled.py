@@ -89,7 +89,7 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, teacher_logits: Any = None
     ) -> "DistilledClassifier":
-        """Fit the teacher, unless it is frozen or its logits are given, and the student.
+        """Fit the student, and the teacher unless frozen or its logits are given; return self.
 
         Parameters
         ----------
@@ -101,10 +101,6 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
             Given to the teacher too, if it takes weights.
         teacher_logits : array-like of shape (n, K) or (n,), optional
             Used in place of the teacher's; of shape (n,) for the second of two classes.
-
-        Returns
-        -------
-        self
 
         Raises
         ------

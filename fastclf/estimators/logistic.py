@@ -123,7 +123,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         X_val: Any = None,
         y_val: Any = None,
     ) -> "LogisticRegression":
-        """Fit to labels or distributions.
+        """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
@@ -140,10 +140,6 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -211,7 +207,8 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
     ) -> "LogisticRegression":
         """Train one epoch on some rows; call it for one part of the data after another.
 
-        It goes on from the coefficients of an earlier fit, if there was one.
+        It goes on from the coefficients of an earlier fit, if there was one, and returns the
+        estimator.
 
         Parameters
         ----------
@@ -222,10 +219,6 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
             All classes there will be; needed in the first call of an estimator that wasn't fitted,
             unless y holds distributions.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------

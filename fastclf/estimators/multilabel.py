@@ -87,7 +87,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         X_val: Any = None,
         y_val: Any = None,
     ) -> "MultiLabelLogisticRegression":
-        """Fit to indicators.
+        """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
@@ -103,10 +103,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -149,10 +145,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         y : array-like of shape (n, L) or (n,)
         sample_weight : array-like of shape (n,), optional
 
-        Returns
-        -------
-        float
-
         Raises
         ------
         ValueError
@@ -167,7 +159,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
     def tune_thresholds(
         self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
     ) -> "MultiLabelLogisticRegression":
-        """Set ``threshold_`` to what scores best on rows that the fit hasn't seen.
+        """Set ``threshold_`` to what scores best on unseen rows, and return the estimator.
 
         Parameters
         ----------
@@ -177,10 +169,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         metric : {"f1"}
             The F1 score of each label.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------

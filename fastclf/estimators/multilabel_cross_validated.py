@@ -88,7 +88,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "MultiLabelLogisticRegressionCV":
-        """Fit to indicators.
+        """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
@@ -101,10 +101,6 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
             For fits and scores alike.
         **params
             For the splitter and the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -153,10 +149,6 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         sample_weight : array-like of shape (n,), optional
         **params
             For the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        float
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)

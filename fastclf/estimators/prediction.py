@@ -137,12 +137,7 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         return model, model.decision_function(X, self._asked().n_threads)
 
     def linear_model(self) -> LinearModel:
-        """Return the fitted model as plain data.
-
-        Returns
-        -------
-        LinearModel
-        """
+        """Return the fitted model as plain data."""
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
         task, theta = self._task(), theta_of(self)
@@ -166,23 +161,14 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         """Turn ``coef_`` into CSR form, which takes less memory where most of it is zero.
 
         It is of the class that scikit-learn's own ``sparsify`` gives: a CSR matrix, or a CSR array
-        where its configuration asks for arrays.
-
-        Returns
-        -------
-        self
+        where its configuration asks for arrays. Returns the estimator.
         """
         check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before sparsifying.")
-        self.coef_ = compatibility.sparse_like_scikit_learn(scipy.sparse.csr_array(self.coef_))
+        self.coef_ = compatibility.align_if_sparse(scipy.sparse.csr_array(self.coef_))
         return self
 
     def densify(self) -> "LinearPredictor":
-        """Turn ``coef_`` back into an array.
-
-        Returns
-        -------
-        self
-        """
+        """Turn ``coef_`` back into an array, and return the estimator."""
         check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before densifying.")
         self.coef_ = _dense(self.coef_)
         return self
@@ -237,10 +223,6 @@ class AccuracyScore:
         X : array-like or sparse matrix of shape (n, d)
         y : array-like of shape (n,) or (n, K)
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
         """
         check_is_fitted(self)
         classes = np.asarray(self.classes_)

@@ -168,7 +168,8 @@ def check_rows(X: Any, y: Any) -> None:
     """Refuse a y that is missing or of another length than X."""
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
-    if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # the check is slow
+    alike = isinstance(y, np.ndarray) and y.shape[:1] == getattr(X, "shape", ())[:1]
+    if not alike:  # the check is slow
         check_consistent_length(X, y)
 
 
