@@ -174,11 +174,8 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         strata = labels if ignored is None else np.where(ignored, -1, encoded.codes)
         folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
         study = Study(X, problem, problem.target.weights[0], folds, grid, settings)
-        paths = self._fit_paths(study)
         own = None if sample_weight is None else weights
-        judge = self._judge(encoded, labels)
-        self.scores_ = self._scores(study, paths, own, routed.scorer.score, judge)
-        self._choose(study, paths, self.scores_[..., None])
+        self._search(study, own, routed.scorer.score, self._judge(encoded, labels))
         if self._has_no_l1_ratios:
             self.l1_ratios_ = np.array([None])
         if legacy:

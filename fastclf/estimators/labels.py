@@ -28,6 +28,8 @@ class LabelPredictions:
     classes_: np.ndarray
     coef_: Any
     threshold: Any
+    pos_weight: Any
+    label_smoothing: float
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -49,12 +51,22 @@ class LabelPredictions:
         known = getattr(self, "threshold_", None)
         if known is not None:
             return known
-        return thresholds(self.threshold, label_names(self.classes_, theta_of(self).shape[1]))
+        return self._given_threshold(theta_of(self).shape[1])
 
+    def _given_threshold(self, L: int) -> np.ndarray:
+        # The threshold of each label (L,) that the parameter means.
+        values = _one_for_each(self.threshold, self._names(L), "threshold", 0.5)
+        if (values > 1).any():
+            raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
+        return values
 
-def label_names(classes: np.ndarray, L: int) -> list[Any]:
-    """Return the names of L labels; of the two classes of a single label it is the second."""
-    return classes.tolist()[-L:]
+    def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
+        names = self._names(values.shape[1])
+        return problem_of_labels(values, weights, self.label_smoothing, self.pos_weight, names)
+
+    def _names(self, L: int) -> list[Any]:
+        # Of the two classes of a single label the second one names it.
+        return self.classes_.tolist()[-L:]
 
 
 def encode_labels(
@@ -126,14 +138,6 @@ def _pos_weights(
     if (weights > _LARGEST).any():
         raise InputError(f"pos_weight must be at most {_LARGEST:g}, got {weights.max():g}")
     return weights
-
-
-def thresholds(threshold: Any, names: list[Any]) -> np.ndarray:
-    """Return the threshold of each label (L,) that the parameter of that name means."""
-    values = _one_for_each(threshold, names, "threshold", 0.5)
-    if (values > 1).any():
-        raise InputError(f"threshold must be in [0, 1], got {threshold!r}")
-    return values
 
 
 def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:

@@ -123,7 +123,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             weights = validation.label_weights(sample_weight, X, values.shape[1])
             problem = self._problem(values, weights)
         L = problem.n_columns
-        self.threshold_ = labels.thresholds(self.threshold, labels.label_names(self.classes_, L))
+        self.threshold_ = self._given_threshold(L)
         held_out = None
         if validation.check_both(X_val, y_val):
             X_val = validation.validate_features(self, X_val, reset=False)
@@ -209,21 +209,13 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         values, mass = tally.encoded()
         names = stream.target_names
         self.classes_ = np.arange(values.shape[1]) if names is None else np.asarray(names)
-        problem = self._problem(values, mass)
+        problem, eps = self._problem(values, mass), self.label_smoothing
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            part = labels.problem_of_labels(
-                indicators(y)[0], weights, self.label_smoothing, None, []
-            )
+            part = labels.problem_of_labels(indicators(y)[0], weights, eps, None, [])
             return replace(part, loss=problem.loss)
 
         return StreamedRows(stream, found, encoded_problem), problem
-
-    def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
-        names = labels.label_names(self.classes_, values.shape[1])
-        return labels.problem_of_labels(
-            values, weights, self.label_smoothing, self.pos_weight, names
-        )
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:

@@ -114,10 +114,8 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         values, self.classes_ = labels.encode_labels(X, y)
         L = values.shape[1]
         weights = validate_sample_weight(sample_weight, X)
-        names = labels.label_names(self.classes_, L)
-        self.threshold_ = labels.thresholds(self.threshold, names)
-        eps = self.label_smoothing
-        problem = labels.problem_of_labels(values, weights, eps, self.pos_weight, names)
+        self.threshold_ = self._given_threshold(L)
+        problem = self._problem(values, weights)
         known = ~np.isnan(values)
         if not known.all():
             self._check_scoring()
@@ -127,14 +125,8 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         self._check_held_out(known, weights, folds)
         some = None if known.all() else known
         study = Study(X, problem, weights, folds, grid, settings, some)
-        paths = self._fit_paths(study)
-        own = None if sample_weight is None else weights
-        judge = self._judge(values, L == 1)
-        scores = self._scores(study, paths, own, routed.scorer.score, judge)
-        scores = scores.reshape(*paths.n_iter.shape, -1)
-        scores = scores if self.per_label else scores.mean(axis=-1, keepdims=True)
-        self.scores_ = scores if self.per_label else scores[..., 0]
-        self._choose(study, paths, scores, self.per_label)
+        own, judge = None if sample_weight is None else weights, self._judge(values, L == 1)
+        self._search(study, own, routed.scorer.score, judge, self.per_label)
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:

@@ -58,19 +58,12 @@ class PenaltySearch(choice.SolverParameters):
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return where metadata go: to the splitter and to the scorer."""
+        of_splitter = MethodMapping().add(caller="fit", callee="split")
         of_scorer = MethodMapping().add(caller="score", callee="score")
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                splitter=self.cv,
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-            .add(
-                scorer=self._get_scorer(),
-                method_mapping=of_scorer.add(caller="fit", callee="score"),
-            )
-        )
+        of_scorer.add(caller="fit", callee="score")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=of_splitter)
+        return router.add(scorer=self._get_scorer(), method_mapping=of_scorer)
 
     @property
     def _scoring(self) -> Any:
@@ -99,11 +92,9 @@ class PenaltySearch(choice.SolverParameters):
     def _settings(self, l1_ratios: Any) -> tuple[Grid, Settings]:
         # The grid of penalties, and the settings of all fits; checks all parameters.
         boolean(self.refit, "refit")
-        grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
+        grid, dual = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios)), getattr(self, "dual", False)
         for l1_ratio in grid.l1_ratios.tolist():
-            compatibility.check_solver(
-                self.solver, grid.Cs.max(), l1_ratio, getattr(self, "dual", False)
-            )
+            compatibility.check_solver(self.solver, grid.Cs.max(), l1_ratio, dual)
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
         if choice.is_minibatch(self.solver):
             raise InputError(
@@ -112,17 +103,54 @@ class PenaltySearch(choice.SolverParameters):
             )
         return grid, settings
 
-    def _fit_paths(self, study: Study) -> Paths:
-        # The fits of all folds, with warnings that point to the caller of ``fit``.
+    def _search(
+        self,
+        study: Study,
+        weights: np.ndarray | None,
+        params: dict[str, Any],
+        judge: Callable[..., Scores],
+        per_label: bool = False,
+    ) -> None:
+        # Fit all folds, score them as `_scores` does, and set the attributes of the best penalties,
+        # with ``per_label`` those of each label. Warnings point to the caller of ``fit``.
+        X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
         names = getattr(self, "feature_names_in_", None)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
                 paths = fit_paths(study)
         except FloatingPointError:
-            raise overflow(study.X, names) from None
+            raise overflow(X, names) from None
         for warning in _warnings(paths, study, self.classes_, names):
             warnings.warn(warning, stacklevel=3)
-        return paths
+        scores = self._scores(study, paths, weights, params, judge)
+        scores = scores if per_label else scores.mean(axis=-1, keepdims=True)
+        self.scores_ = scores if per_label else scores[..., 0]
+        F, L = len(scores), paths.coefs.shape[3]
+        summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
+        places = np.array([[_best(one[..., k]) for k in range(one.shape[-1])] for one in summed])
+        r, c = places[..., 0], places[..., 1]
+        C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
+        self.C_, self.l1_ratio_ = (a if per_label else float(a[0]) for a in (C, l1_ratio))
+        r, c = (np.broadcast_to(place, (F, L)) for place in (r, c))
+        middle = paths.coefs[np.arange(F)[:, None], r, c, np.arange(L)].mean(axis=0)
+        self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
+        if self.refit:
+            settings = settings._replace(C=self.C_, l1_ratio=self.l1_ratio_)
+            if per_label:
+                present = Massless.find(problem, settings.free_intercept).present
+                settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
+            # Start from the mean of the folds; for liblinear from zero, as it does itself.
+            warm = not choice.is_liblinear(self.solver)
+            start = np.ascontiguousarray(middle.T, dtype=np.float64) if warm else None
+            fitted = fit_problem(X, problem, settings, self, start=start)
+            fitted.store(self)
+            fitted.warn(stacklevel=3)
+        else:
+            set_coefficients(self, middle.T, X.dtype)
+            self.history_: dict[str, np.ndarray] = {}
+        self.history_["path_passes"] = np.array(paths.passes)
+        self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
+        self.n_iter_ = paths.n_iter
 
     def _scores(
         self,
@@ -132,7 +160,7 @@ class PenaltySearch(choice.SolverParameters):
         params: dict[str, Any],
         judge: Callable[..., Scores],
     ) -> np.ndarray:
-        # The scores of all models of all folds, (F, r, c) or (F, r, c, L). ``judge`` returns the
+        # The scores of all models of all folds, (F, r, c, 1) or (F, r, c, L). ``judge`` returns the
         # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
         # and their part of the scorer's parameters.
         if self._scoring is not None:
@@ -148,41 +176,7 @@ class PenaltySearch(choice.SolverParameters):
             judged = judge(test, rows, own, own_params)
             models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
             scores.append(score_models(models, rows, judged, self.n_threads))
-        found = np.stack(scores)
-        return found.reshape(*paths.n_iter.shape, *found.shape[2:])
-
-    def _choose(
-        self, study: Study, paths: Paths, scores: np.ndarray, for_each: bool = False
-    ) -> None:
-        # Set the attributes of the best penalties, given the scores (F, r, c, 1). With ``for_each``
-        # the scores are (F, r, c, L), and each label has its own best ones.
-        X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
-        F, L = len(scores), paths.coefs.shape[3]
-        summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
-        places = np.array([[_best(one[..., k]) for k in range(one.shape[-1])] for one in summed])
-        r, c = places[..., 0], places[..., 1]
-        C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
-        self.C_, self.l1_ratio_ = (a if for_each else float(a[0]) for a in (C, l1_ratio))
-        r, c = (np.broadcast_to(place, (F, L)) for place in (r, c))
-        middle = paths.coefs[np.arange(F)[:, None], r, c, np.arange(L)].mean(axis=0)
-        self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
-        if self.refit:
-            settings = settings._replace(C=self.C_, l1_ratio=self.l1_ratio_)
-            if for_each:
-                present = Massless.find(problem, settings.free_intercept).present
-                settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
-            # Start from the mean of the folds; for liblinear from zero, as it does itself.
-            warm = not choice.is_liblinear(self.solver)
-            start = np.ascontiguousarray(middle.T, dtype=np.float64) if warm else None
-            fitted = fit_problem(X, problem, settings, self, start=start)
-            fitted.store(self)
-            fitted.warn(stacklevel=3)
-        else:
-            set_coefficients(self, middle.T, X.dtype)
-            self.history_: dict[str, np.ndarray] = {}
-        self.history_["path_passes"] = np.array(paths.passes)
-        self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
-        self.n_iter_ = paths.n_iter
+        return np.stack(scores).reshape(*paths.n_iter.shape, -1)
 
 
 def _Cs(Cs: Any) -> np.ndarray:
