@@ -156,10 +156,8 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
 
 
 def _of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
-
-    From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.
-    """
+    # The weights of a Target, (1, n), or (L, n) where labels of a row differ; and its values
+    # (n, L), of which NaN becomes 0 with no weight.
     unknown = np.isnan(values)
     if not unknown.any():
         return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
@@ -203,8 +201,6 @@ def best_thresholds(
     one nearest to the default (L,) is taken, and the default where no row has the label. Targets
     ``y`` (n, L) count as present above one half; NaN is unknown.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> from fastclf.estimators.labels import best_thresholds
     >>> p = np.array([[0.1], [0.2], [0.3], [0.9]])
