@@ -10,20 +10,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from fastclf.errors import InputError
-from fastclf.estimators import compatibility, validation
+from fastclf.estimators import compatibility, teachers, validation
 from fastclf.estimators.encoding import Distributions, Labels, encode, of_rows
 from fastclf.estimators.fitting import fit_problem
 from fastclf.estimators.logistic import LogisticRegression, settings_of
 from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.teachers import (
-    aligned,
-    check_finite,
-    cross_fitted,
-    fitted,
-    logits_of,
-    two_columns,
-)
 from fastclf.functional import softmax
 from fastclf.losses import Distillation
 
@@ -142,7 +134,7 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
         if teacher_logits is None:
             teacher, q, known = self._taught(X, encoded, sample_weight, temperature)
             classes = known if encoded is None else encoded.classes
-            q = aligned(q, known, classes)
+            q = teachers.aligned(q, known, classes)
         else:
             teacher, q = None, _softened_logits(teacher_logits, temperature, len(weights))
             classes = np.arange(q.shape[1]) if encoded is None else encoded.classes
@@ -179,19 +171,19 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
                 f"cv={self.cv!r} fits teachers to folds, but the teacher is frozen; "
                 "leave out one of the two"
             )
-        teachers = [_fitted_teacher(one, X, encoded, sample_weight) for one in given]
-        classes = teachers[0].classes_
+        taught = [_fitted_teacher(one, X, encoded, sample_weight) for one in given]
+        classes = taught[0].classes_
         answers = []
-        for one, teacher in zip(given, teachers, strict=True):
+        for one, teacher in zip(given, taught, strict=True):
             if self.cv is None or isinstance(one, FrozenEstimator):
                 p, known = _softened(teacher, X, temperature), teacher.classes_
             else:
                 ask = partial(_softened, temperature=temperature)
-                p = cross_fitted(one, X, encoded, sample_weight, self.cv, ask)
+                p = teachers.cross_fitted(one, X, encoded, sample_weight, self.cv, ask)
                 known = encoded.classes
-            answers.append(aligned(p, known, classes))
+            answers.append(teachers.aligned(p, known, classes))
         several = isinstance(self.teacher, list | tuple)
-        return teachers if several else teachers[0], np.mean(answers, axis=0), classes
+        return taught if several else taught[0], np.mean(answers, axis=0), classes
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -212,15 +204,17 @@ def teacher_probabilities(
 
     Of a list of teachers they are the means.
     """
-    teachers = teacher if isinstance(teacher, list) else [teacher]
-    classes = teachers[0].classes_
-    each = [aligned(_softened(one, X, temperature), one.classes_, classes) for one in teachers]
+    several = teacher if isinstance(teacher, list) else [teacher]
+    classes = several[0].classes_
+    each = [
+        teachers.aligned(_softened(one, X, temperature), one.classes_, classes) for one in several
+    ]
     return np.mean(each, axis=0), classes
 
 
 def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
     try:
-        logits = logits_of(teacher, X)
+        logits = teachers.logits_of(teacher, X)
     except InputError as problem:
         raise InputError(f"teacher {problem}") from None
     if not (logits < np.inf).all():
@@ -230,10 +224,10 @@ def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
 
 
 def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndarray:
-    logits = two_columns(np.asarray(teacher_logits))
+    logits = teachers.two_columns(np.asarray(teacher_logits))
     if logits.ndim != 2 or logits.shape[0] != n:
         raise InputError(f"teacher_logits must have shape ({n}, K) or ({n},), got {logits.shape}")
-    return softmax(check_finite(logits, "teacher_logits must be finite, but"), temperature)
+    return softmax(teachers.check_finite(logits, "teacher_logits must be finite, but"), temperature)
 
 
 def _fitted_teacher(given: Any, X: Any, encoded: Any, sample_weight: Any) -> Any:
@@ -251,7 +245,7 @@ def _fitted_teacher(given: Any, X: Any, encoded: Any, sample_weight: Any) -> Any
             "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
             "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
         )
-    return fitted(teacher, X, encoded.y, sample_weight)
+    return teachers.fitted(teacher, X, encoded.y, sample_weight)
 
 
 def distilled_problem(

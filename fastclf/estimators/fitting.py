@@ -7,20 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice, compatibility, prediction
+from fastclf.estimators import choice, compatibility, prediction, validation
 from fastclf.estimators.callbacks import Tasks, tasks_of
 from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped_early
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
 from fastclf.estimators.streams import StreamedRows
-from fastclf.estimators.validation import (
-    boolean,
-    fraction,
-    natural_number,
-    non_negative_number,
-    seed_from,
-    strength_number,
-)
 from fastclf.objective import InMemoryObjective, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize, plan_of
@@ -51,10 +43,10 @@ class Settings(NamedTuple):
     @classmethod
     def of(cls, estimator: Any, C: Any, l1_ratio: Any) -> "Settings":
         """Return an estimator's settings with a penalty; check all other parameters."""
-        fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
-        natural_number(estimator.max_iter, "max_iter")
-        boolean(estimator.fit_intercept, "fit_intercept")
-        non_negative_number(estimator.tol, "tol")
+        validation.fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
+        validation.natural_number(estimator.max_iter, "max_iter")
+        validation.boolean(estimator.fit_intercept, "fit_intercept")
+        validation.non_negative_number(estimator.tol, "tol")
         resolve_n_threads(estimator.n_threads)
         choice.named(estimator.solver)
         name, column = type(estimator).__name__, InterceptColumn.of(estimator)
@@ -67,9 +59,9 @@ class Settings(NamedTuple):
     @classmethod
     def of_single_fit(cls, estimator: Any, C: float, l1_ratio: float) -> "Settings":
         """Return the settings of an estimator with C and warm_start, all checked."""
-        strength_number(estimator.C, "C")
-        boolean(estimator.warm_start, "warm_start")
-        fraction(l1_ratio, "l1_ratio")
+        validation.strength_number(estimator.C, "C")
+        validation.boolean(estimator.warm_start, "warm_start")
+        validation.fraction(l1_ratio, "l1_ratio")
         dual = getattr(estimator, "dual", False)
         compatibility.check_solver(estimator.solver, C, l1_ratio, dual)
         return cls.of(estimator, C, l1_ratio)
@@ -113,7 +105,7 @@ def fit_estimator(
     X: Any,
     problem: Problem,
     settings: Settings,
-    validation: tuple[Any, Problem] | None,
+    held_out: tuple[Any, Problem] | None,
     y: Any,
     sample_weight: Any,
 ) -> None:
@@ -127,7 +119,7 @@ def fit_estimator(
         start = prediction.starting_theta(estimator)
     with tasks_of(estimator, X, y, sample_weight) as tasks:
         fitted = fit_problem(
-            X, problem, settings, estimator, start=start, validation=validation, tasks=tasks
+            X, problem, settings, estimator, start=start, held_out=held_out, tasks=tasks
         )
         fitted.store(estimator)
     fitted.warn(stacklevel=3)
@@ -140,25 +132,25 @@ def fit_problem(
     estimator: Any,
     *,
     start: np.ndarray | None = None,
-    validation: tuple[Any, Problem] | None = None,
+    held_out: tuple[Any, Problem] | None = None,
     tasks: Tasks | None = None,
 ) -> Fitted:
     """Fit a problem with validated features (n, d): an array, a CSR matrix or StreamedRows.
 
-    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``validation`` has the features
+    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``held_out`` has the features
     and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
     ``estimator`` are used for messages only.
     """
     solver = choice.named(settings.solver)
     draws = settings.random_state is not None or hasattr(solver, "seed")
-    seed = seed_from(settings.random_state) if draws else 0
-    if solver is not None and solver.early_stopping is not None and validation is None:
+    seed = validation.seed_from(settings.random_state) if draws else 0
+    if solver is not None and solver.early_stopping is not None and held_out is None:
         if isinstance(X, StreamedRows):
             raise InputError(
                 "early stopping can't split rows off a stream; give X_val and y_val, or "
                 "set early_stopping to None"
             )
-        X, problem, validation = split_off(X, problem, solver.validation_fraction, seed)
+        X, problem, held_out = split_off(X, problem, solver.validation_fraction, seed)
     massless = Massless.find(problem, settings.free_intercept)
     theta = np.zeros((X.shape[1] + 1, problem.n_columns)) if start is None else start
     theta, problem = theta[:, massless.present], massless.restrict(problem)
@@ -168,10 +160,10 @@ def fit_problem(
         in_memory = X
         if isinstance(X, StreamedRows):
             X, in_memory = X.restricted(massless), None
-        if validation is not None:
-            validation = validation[0], massless.restrict(validation[1])
+        if held_out is not None:
+            held_out = held_out[0], massless.restrict(held_out[1])
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            result, path = _minimize(X, problem, theta, settings, seed, validation, tasks, massless)
+            result, path = _minimize(X, problem, theta, settings, seed, held_out, tasks, massless)
         names = getattr(estimator, "feature_names_in_", None)
         if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
             raise overflow(in_memory, names)
@@ -189,7 +181,7 @@ def _minimize(
     theta: np.ndarray,
     settings: Settings,
     seed: int,
-    validation: tuple[Any, Problem] | None,
+    held_out: tuple[Any, Problem] | None,
     tasks: Tasks | None,
     massless: Massless,
 ) -> tuple[Result, str]:
@@ -210,8 +202,8 @@ def _minimize(
     may_reduce = solver is None and not has_l1 and in_memory
     shown = Representation.of(X, settings.intercept_column, may_reduce)
     X, theta, tol = shown.X, shown.reduce(theta), shown.tolerance(settings.tol)
-    if validation is not None:
-        validation = shown.rows(validation[0]), validation[1]
+    if held_out is not None:
+        held_out = shown.rows(held_out[0]), held_out[1]
 
     def full(theta: np.ndarray) -> np.ndarray:
         return shown.expand(problem.centred(theta, squared=not has_l1))
@@ -223,7 +215,7 @@ def _minimize(
     solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)
     plan = plan_of(solver, objective.shape, objective.costs)
     sentence = plan.sentence(0 if shown.space is None else len(X))
-    observer = after_step = held_out = None
+    observer = after_step = to_validate = None
     if settings.verbose:
         print(sentence, flush=True)
         observer = print_progress
@@ -234,10 +226,10 @@ def _minimize(
         def after_step(state: Any) -> bool:
             return tasks.end_iteration(lambda: attributes(state.theta()))
 
-    if validation is not None:
-        held_out = objective_of(*validation, settings._replace(C=np.inf))
+    if held_out is not None:
+        to_validate = objective_of(*held_out, settings._replace(C=np.inf))
     result = minimize(
-        objective, theta, solver, validation=held_out, observer=observer, after_step=after_step
+        objective, theta, solver, validation=to_validate, observer=observer, after_step=after_step
     )
     status = result.status
     if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
