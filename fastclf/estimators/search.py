@@ -235,20 +235,17 @@ def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> li
     def at(mask: np.ndarray) -> str:
         return ", ".join(f"{C:g}" for C in study.grid.Cs[mask.any(axis=(0, 1))])
 
+    texts = []
     if paths.stalled.any():
-        found.append(
-            ConvergenceWarning(
-                f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no "
-                f"further progress, at C = {at(paths.stalled)}. {advice(X, names)}"
-            )
+        texts.append(
+            f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no further "
+            f"progress, at C = {at(paths.stalled)}. {advice(X, names)}"
         )
     if paths.unfinished.any():
-        found.append(
-            ConvergenceWarning(
-                f"{name} stopped after {settings.max_iter} iterations, before its gradients were "
-                f"within tol={settings.tol}, at C = {at(paths.unfinished)}: increase max_iter; or "
-                "scale the features, or leave out the largest of Cs; or increase tol if less "
-                "precision is enough"
-            )
+        texts.append(
+            f"{name} stopped after {settings.max_iter} iterations, before its gradients were "
+            f"within tol={settings.tol}, at C = {at(paths.unfinished)}: increase max_iter; or "
+            "scale the features, or leave out the largest of Cs; or increase tol if less "
+            "precision is enough"
         )
-    return found
+    return found + [ConvergenceWarning(text) for text in texts]
