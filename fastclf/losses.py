@@ -18,7 +18,11 @@ from fastclf.targets import Target
 
 
 class Loss(Protocol):
-    """The members that objectives, solvers and estimators use of a loss."""
+    """The members that objectives, solvers and estimators use of a loss.
+
+    A loss that inherits from it has no weights of positive classes, and is the same for all
+    problems.
+    """
 
     @property
     def is_sigmoid(self) -> bool:
@@ -37,9 +41,11 @@ class Loss(Protocol):
 
     def pos_weights(self, n_columns: int) -> np.ndarray:
         """Return the weight of the positive class of each column."""
+        return np.ones(n_columns)
 
     def problems(self, chosen: np.ndarray) -> "Loss":
         """Return the loss of the problems in a mask (M,)."""
+        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the largest loss of a row of K columns whose logits are all 0."""
@@ -71,7 +77,7 @@ class Distillation:
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(Loss):
     """Softmax cross-entropy over the K >= 2 columns of each problem.
 
     Parameters
@@ -99,14 +105,6 @@ class Softmax:
     def parameters(self) -> tuple[float, float, float]:
         """Label smoothing, temperature and hard weight, as the kernels take them."""
         return _parameters(self.label_smoothing, self.distillation)
-
-    def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return ones (M K,): a softmax has no positive class."""
-        return np.ones(n_columns)
-
-    def problems(self, chosen: np.ndarray) -> "Softmax":
-        """Return the loss of the problems in a mask (M,), which is the same for all."""
-        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the loss of a row of K columns whose logits are all 0."""
@@ -140,7 +138,7 @@ class Softmax:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(Loss):
     """Binary cross-entropy of each column; each column is a separate problem.
 
     Parameters
@@ -199,7 +197,7 @@ class Sigmoid:
 
 
 @dataclass(frozen=True)
-class ColumnLoss:
+class ColumnLoss(Loss):
     """A loss of one logit and its target, from a single compiled function.
 
     It works with dense and sparse data, minibatches and every solver, and needs no other code.
@@ -236,14 +234,6 @@ class ColumnLoss:
     def kind(self, target: Target) -> Kind:
         """Return the row of the table of kernels, compiled for the function."""
         return kinds.kind_of_column(self.function.__name__, self.function)
-
-    def pos_weights(self, n_columns: int) -> np.ndarray:
-        """Return ones (M,), the weight of the positive class of each column."""
-        return np.ones(n_columns)
-
-    def problems(self, chosen: np.ndarray) -> "ColumnLoss":
-        """Return the loss of the problems in a mask (M,), which is the same for all."""
-        return self
 
     def value_at_zero(self, n_columns: int) -> float:
         """Return the larger of the losses of both classes at the logit 0."""

@@ -59,13 +59,7 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads to use; None means one for each available CPU.
-
-    Raises
-    ------
-    InputError
-        If `n_threads` is neither None nor a positive integer.
-    """
+    """Return the number of threads: all CPUs for None; refuse what is no integer >= 1."""
     if n_threads is None:
         return available_cpus()
     if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__") or n_threads < 1:
@@ -76,25 +70,12 @@ def resolve_n_threads(n_threads: int | None) -> int:
 def chunks(
     n: int, work_per_row: float, most: int = _MAX_CHUNKS, tile: int = 1
 ) -> list[tuple[int, int]]:
-    """Divide rows 0 to n into chunks, independently of the number of threads.
+    """Divide rows 0 to n into chunks (start, stop), independently of the number of threads.
 
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    work_per_row : float
-        Approximate work per row, in nanoseconds.
-    most : int
-        Largest number of chunks; for kernels that need memory for each chunk.
-    tile : int
-        Number of rows of which the length of each chunk, except the last, is a multiple.
+    ``work_per_row`` is in nanoseconds, and approximate. There are at most ``most`` chunks, for
+    kernels that need memory for each. The length of each chunk but the last is a multiple of
+    ``tile``.
 
-    Returns
-    -------
-    list of (start, stop)
-
-    Examples
-    --------
     >>> chunks(10, 1.0)
     [(0, 10)]
     >>> len(chunks(1_000_000, 100.0))
@@ -138,16 +119,8 @@ def run(
     """Call ``task(i)`` for i in range(count), on several threads.
 
     The caller's thread is one of them. After an exception no further call is started, and it is
-    raised once all threads have stopped.
-
-    Parameters
-    ----------
-    task : callable
-    count : int
-    n_threads : int, optional
-        Largest number of threads; by default the number of CPUs.
-    work : float
-        Approximate work of all calls, in nanoseconds; small work gets fewer threads.
+    raised once all threads have stopped. ``work`` is that of all calls, in nanoseconds, and
+    approximate; small work gets fewer threads.
     """
     workers = _workers(count, n_threads, work)
     if workers == 1:
@@ -191,20 +164,9 @@ def run_pieces(
 ) -> None:
     """Call a compiled function on several threads, which divide the pieces of its work.
 
-    The function gets the number of its next piece from :mod:`fastclf.kernels.runtime.sharing`, so
-    that no thread needs the GIL between two pieces. An exception of any thread is raised.
-
-    Parameters
-    ----------
-    work_on : callable
-        ``work_on(turns, leads)`` works on pieces until none is left; ``turns`` are the counters of
-        the call, and ``leads`` is True in the caller's thread.
-    pieces : int
-        Number of pieces.
-    n_threads : int, optional
-        Largest number of threads; by default the number of CPUs.
-    work : float
-        Approximate work of all pieces, in nanoseconds; small work gets fewer threads.
+    The function gets the counters of the call, and whether the thread is the caller's. It takes the
+    number of its next piece by :mod:`fastclf.kernels.runtime.sharing`, so that no thread needs the
+    GIL between two pieces. An exception of any thread is raised. ``work`` is as in `run`.
     """
     turns = _sharing().new_turns()
     workers = _workers(pieces, n_threads, work)
@@ -307,15 +269,8 @@ def _sharing() -> Any:
 
 
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items while a thread computes the next one.
+    """Yield items while a thread computes the next one; close their iterator when stopped.
 
-    Parameters
-    ----------
-    items : iterable
-        Its iterator is used by one thread at a time, and closed when the caller stops.
-
-    Examples
-    --------
     >>> list(prefetch(range(3)))
     [0, 1, 2]
     """

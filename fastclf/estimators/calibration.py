@@ -12,26 +12,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators.encoding import (
-    Distributions,
-    Labels,
-    encode,
-    indicators,
-    most_probable,
-    of_rows,
-    plain,
-    rows_that_count,
-    shape_of,
-)
+from fastclf.estimators import encoding, validation
 from fastclf.estimators.labels import LabelPredictions, subset_accuracy
 from fastclf.estimators.prediction import Predictions
 from fastclf.estimators.teachers import check_finite, cross_fitted, fitted, logits_of, two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
-from fastclf.estimators.validation import (
-    check_rows,
-    check_two_classes,
-    validate_sample_weight,
-)
 from fastclf.linear_model import LinearModel
 
 _Told = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -100,7 +85,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "TemperatureScaler":
-        """Fit the temperature.
+        """Fit the temperature, and return the estimator.
 
         Parameters
         ----------
@@ -111,10 +96,6 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
             Labels or distributions. Without an estimator labels may be the numbers 0 to K - 1, of
             which some may be lacking.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -146,33 +127,28 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
     def _ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         # For a fitted classifier, or for logits in place of X.
         logits = _logits(self.estimator, X)
-        check_rows(logits, y)
+        validation.check_rows(logits, y)
         if self.estimator is None:
             classes = _classes_of(y, logits.shape[1])
             self.n_features_in_ = logits.shape[1]
         else:
             classes = self.estimator.classes_
-        encoded = encode(y, classes)
+        encoded = encoding.encode(y, classes)
         self.estimator_, self.classes_ = self.estimator, encoded.classes
-        return logits, _distributions(encoded), _weights(sample_weight, logits)
+        return logits, encoded.p, validation.weights_if_any(sample_weight, logits)
 
     def _fit_and_ask(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         # The logits are those of clones of the classifier, for rows that they weren't fitted to.
-        estimator = clone(self.estimator)
-        check_rows(X, y)
-        encoded = encode(y)
-        check_two_classes(encoded.classes, type(self).__name__)
-        weights = _weights(sample_weight, X)
-        if isinstance(encoded, Distributions):
-            own, codes = encoded.p, encoded.p.argmax(axis=1)
-        else:
-            own, codes = encoded.classes[encoded.codes], encoded.codes
-        self.estimator_ = fitted(estimator, X, own, weights)
+        validation.check_rows(X, y)
+        encoded = encoding.encode(y)
+        validation.check_two_classes(encoded.classes, type(self).__name__)
+        weights = validation.weights_if_any(sample_weight, X)
+        self.estimator_ = fitted(clone(self.estimator), X, encoded.y, weights)
         self.classes_ = self.estimator_.classes_
         ask = partial(logits_of, bounded=True)
-        logits = cross_fitted(self.estimator, X, own, encoded.classes, codes, weights, self.cv, ask)
+        logits = cross_fitted(self.estimator, X, encoded, weights, self.cv, ask)
         check_finite(logits, _OF_ESTIMATOR)
-        return logits, _distributions(encoded), weights
+        return logits, encoded.p, weights
 
     def _ask_for_labels(self, X: Any, y: Any, sample_weight: Any) -> _Told:
         if not _is_fitted(self.estimator):
@@ -181,32 +157,28 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
                 "on other rows"
             )
         self.estimator_ = self.estimator
-        if len(shape_of(y)) == 1:
-            encoded = encode(y, self.estimator.classes_)
-            assert isinstance(encoded, Labels)  # y has a single column
-            values = encoded.codes[:, None]
+        if len(encoding.shape_of(y)) == 1:
+            values = encoding.encode(y, self.estimator.classes_).codes[:, None]
         else:
-            values = indicators(y)[0]
+            values = encoding.indicators(y)[0]
         logits = self.estimator.decision_function(X)
         logits = logits.reshape(len(logits), -1)
         if values.shape != logits.shape:
             raise InputError(f"y must have shape {logits.shape}, got {values.shape}")
         self.classes_ = self.estimator.classes_
-        return logits, values, _weights(sample_weight, logits)
+        return logits, values, validation.weights_if_any(sample_weight, logits)
 
     def _scored(self, X: Any) -> tuple[LinearModel, np.ndarray]:
         check_is_fitted(self)
         if self._labels:
             logits = self.estimator_.decision_function(X) / self.temperature_
             return self.linear_model(), logits
-        logits = _logits(self.estimator_, X)
-        if logits.shape[1] != len(self.classes_):
+        logits, K = _logits(self.estimator_, X), len(self.classes_)
+        if logits.shape[1] != K:
             raise InputError(
-                f"X has {logits.shape[1]} columns of logits, but there are {len(self.classes_)} "
-                "classes"
+                f"X has {logits.shape[1]} columns of logits, but there are {K} classes"
             )
-        logits = logits / self.temperature_
-        two = len(self.classes_) == 2
+        logits, two = logits / self.temperature_, K == 2
         model = LinearModel(np.empty((1, 0)), "binary" if two else "multiclass", self.classes_)
         return model, logits[:, 1] - logits[:, 0] if two else logits
 
@@ -221,28 +193,19 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         X : array-like or sparse matrix of shape (n, d), or logits
         y : array-like of shape (n,), (n, K) or (n, L)
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
         """
         check_is_fitted(self)
-        if self._labels and len(shape_of(y)) == 2:
-            values, predicted = indicators(y)[0], self.predict(X)
+        if self._labels and len(encoding.shape_of(y)) == 2:
+            values, predicted = encoding.indicators(y)[0], self.predict(X)
             if values.shape != predicted.shape:
                 raise InputError(f"y must have shape {predicted.shape}, got {values.shape}")
             return subset_accuracy(values, predicted, sample_weight)
         X, y, sample_weight = _that_count(self.estimator_, X, y, sample_weight)
-        return super().score(X, most_probable(y, self.classes_), sample_weight)
+        return super().score(X, encoding.most_probable(y, self.classes_), sample_weight)
 
     @available_if(_has_linear_model)
     def linear_model(self) -> LinearModel:
-        """Return the calibrated linear model as plain data; there for fastclf's classifiers.
-
-        Returns
-        -------
-        LinearModel
-        """
+        """Return the calibrated linear model as plain data; there for fastclf's classifiers."""
         check_is_fitted(self)
         model = _inner(self.estimator_).linear_model()
         return replace(model, temperature=model.temperature * self.temperature_)
@@ -274,26 +237,16 @@ def _that_count(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any
     # The rows whose label the classifier doesn't ignore.
     inner = _inner(estimator)
     ignore = getattr(getattr(inner, "student_", inner), "ignore_index", None)
-    return of_rows(rows_that_count(y, ignore), X, y, sample_weight)
+    return encoding.of_rows(encoding.rows_that_count(y, ignore), X, y, sample_weight)
 
 
 def _is_fitted(estimator: Any) -> bool:
     return hasattr(estimator, "classes_")
 
 
-def _distributions(encoded: Labels | Distributions) -> np.ndarray:
-    if isinstance(encoded, Distributions):
-        return encoded.p
-    return np.eye(len(encoded.classes))[encoded.codes]
-
-
-def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
-    return None if sample_weight is None else validate_sample_weight(sample_weight, X)
-
-
 def _classes_of(y: Any, K: int) -> np.ndarray | None:
     # All labels in y if there are K of them; else 0 to K - 1, if y holds such integers.
-    values = plain(y)
+    values = encoding.plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         return None
     found = np.unique(values)

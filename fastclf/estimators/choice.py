@@ -43,16 +43,7 @@ class SolverParameters(CallbackSupportMixin):
         return tags
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep`` also those of a solver object.
-
-        Parameters
-        ----------
-        deep : bool
-
-        Returns
-        -------
-        dict
-        """
+        """Return the parameters, with ``deep`` also those of a solver object."""
         params: dict[str, Any] = super().get_params(deep=deep)
         if deep and not isinstance(self.solver, str):
             for name in getattr(self.solver, "__dataclass_fields__", ()):
@@ -60,16 +51,7 @@ class SolverParameters(CallbackSupportMixin):
         return params
 
     def set_params(self, **params: Any) -> "SolverParameters":
-        """Set parameters; ``solver__learning_rate`` and the like change the solver.
-
-        Parameters
-        ----------
-        **params
-
-        Returns
-        -------
-        self
-        """
+        """Set parameters; ``solver__learning_rate`` and the like change the solver."""
         nested = {
             name.removeprefix("solver__"): params.pop(name)
             for name in list(params)

@@ -18,9 +18,9 @@ from fastclf.estimators import choice
 from fastclf.estimators.validation import fraction
 
 try:
-    from sklearn.utils._sparse import _align_api_if_sparse
+    from sklearn.utils._sparse import _align_api_if_sparse as align_if_sparse
 except ImportError:  # before scikit-learn 1.9, which always returns matrices
-    _align_api_if_sparse = scipy.sparse.csr_matrix
+    align_if_sparse = scipy.sparse.csr_matrix
 
 UNSET = "deprecated"
 """Scikit-learn's default for ``penalty``: C and l1_ratio decide the penalty."""
@@ -56,8 +56,8 @@ def failure(solver: Any, n_iter: int) -> str:
 def iteration_name(given: Any, solver: Any) -> str:
     """Return the name of the callbacks' task of an iteration.
 
-    Callbacks written for scikit-learn look for "lbfgs-iter", so that is the name for "auto" and for
-    all of scikit-learn's solver names. Other solvers have their own name.
+    Callbacks written for scikit-learn look for "lbfgs-iter", so "auto" and all of scikit-learn's
+    solver names have that name.
     """
     if isinstance(given, str) and (given == "auto" or given in _FAILURES):
         return "lbfgs-iter"
@@ -92,15 +92,10 @@ def in_its_precision(X: Any, solver: Any) -> Any:
     return X.astype(np.float64, copy=False) if choice.is_liblinear(solver) else X
 
 
-def sparse_like_scikit_learn(coef: scipy.sparse.csr_array) -> Any:
-    """Return coefficients as a CSR matrix or array, whichever scikit-learn would give."""
-    return _align_api_if_sparse(coef)
-
-
 ANNOUNCED = "warn"
 """Scikit-learn's default of parameters whose default will change: the old one and a warning."""
 
-_LEGACY: dict[str, Any] = {"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}
+_OLD: dict[str, Any] = {"l1_ratios": None, "scoring": None, "use_legacy_attributes": True}
 """The old defaults of these parameters."""
 
 _ANNOUNCEMENTS = {
@@ -139,14 +134,11 @@ def _is_announced(value: Any) -> bool:
 
 
 def stands_for(name: str, value: Any) -> Any:
-    """Return what a parameter of LogisticRegressionCV stands for.
-
-    A value that was left out, :data:`ANNOUNCED`, is the default of the installed scikit-learn.
-    """
+    """Return a parameter's value; left out it is the default of the installed scikit-learn."""
     if not _is_announced(value):
         return value
     default = _defaults_of_scikit_learn()[name]
-    return _LEGACY[name] if _is_announced(default) else default
+    return _OLD[name] if _is_announced(default) else default
 
 
 def announce(name: str, value: Any, stacklevel: int) -> None:

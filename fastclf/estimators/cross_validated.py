@@ -7,29 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from fastclf.estimators import compatibility, held_out, search
-from fastclf.estimators.encoding import (
-    Distributions,
-    Labels,
-    check_names,
-    column_names,
-    encode,
-    is_table,
-    of_rows,
-    plain,
-    rows_that_count,
-)
+from fastclf.estimators import compatibility, encoding, held_out, search, validation
+from fastclf.estimators.encoding import Distributions, Labels
+from fastclf.estimators.paths import Study
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import problem_of_classes
-from fastclf.estimators.validation import (
-    boolean,
-    check_rows,
-    check_two_classes,
-    class_weights,
-    positive_number,
-    validate_features,
-    validate_sample_weight,
-)
 
 _LEGACY = "use_legacy_attributes"
 
@@ -149,7 +131,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "LogisticRegressionCV":
-        """Fit to labels or distributions.
+        """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
@@ -162,10 +144,6 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         **params
             For the splitter and the scorer, with scikit-learn's metadata routing.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
@@ -176,31 +154,28 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=2)
         compatibility.announce(_LEGACY, self.use_legacy_attributes, stacklevel=2)
         legacy = compatibility.stands_for(_LEGACY, self.use_legacy_attributes)
-        boolean(legacy, _LEGACY)
-        positive_number(self.intercept_scaling, "intercept_scaling")
+        validation.boolean(legacy, _LEGACY)
+        validation.positive_number(self.intercept_scaling, "intercept_scaling")
         grid, settings = self._settings(compatibility.shares(self.penalty, self.l1_ratios))
-        X = validate_features(self, X, reset=True)
+        X = validation.validate_features(self, X, reset=True)
         X = compatibility.in_its_precision(X, self.solver)
-        check_rows(X, y)
-        encoded = encode(y, ignore=self.ignore_index)
-        weights = validate_sample_weight(sample_weight, X)
-        check_two_classes(encoded.classes, type(self).__name__)
+        validation.check_rows(X, y)
+        encoded = encoding.encode(y, ignore=self.ignore_index)
+        weights = validation.validate_sample_weight(sample_weight, X)
+        validation.check_two_classes(encoded.classes, type(self).__name__)
         compatibility.check_classes(self.solver, len(encoded.classes))
         if isinstance(encoded, Labels):
             compatibility.announce("scoring", self.scoring, stacklevel=2)
         self.classes_ = encoded.classes
-        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+        of_class = validation.class_weights(self.class_weight, encoded, weights)
         problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
-        labels = encoded.classes[_codes(encoded)]
-        ignored = encoded.ignored if isinstance(encoded, Labels) else None
+        ignored, labels = encoded.ignored, encoded.classes[encoded.codes]
         # Stratification spreads ignored rows evenly, too.
-        strata = labels if ignored is None else np.where(ignored, -1, _codes(encoded))
+        strata = labels if ignored is None else np.where(ignored, -1, encoded.codes)
         folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
-        paths = self._fit_paths(X, problem, problem.target.weights[0], folds, grid, settings)
+        study = Study(X, problem, problem.target.weights[0], folds, grid, settings)
         own = None if sample_weight is None else weights
-        judge = self._judge(encoded, labels)
-        self.scores_ = self._scores(X, folds, paths, own, routed.scorer.score, judge)
-        self._choose(X, problem, grid, settings, paths, self.scores_[..., None])
+        self._search(study, own, routed.scorer.score, self._judge(encoded, labels))
         if self._has_no_l1_ratios:
             self.l1_ratios_ = np.array([None])
         if legacy:
@@ -217,29 +192,24 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         sample_weight : array-like of shape (n,), optional
         **params
             For the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        float
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
         parameters = routed.scorer.score
-        if is_table(y):
-            check_names(column_names(y), self.classes_)
-            encoded = encode(y, self.classes_)
-            assert isinstance(encoded, Distributions)
+        if encoding.is_table(y):
+            encoding.check_names(encoding.column_names(y), self.classes_)
+            encoded = encoding.encode(y, self.classes_)
             if self._takes_likelihood:
                 logits = self.decision_function(X).reshape(len(encoded.p), 1, -1)
                 judge = held_out.log_likelihood(encoded.p, parameters.get("sample_weight"))
                 return float(judge(logits, self.coef_)[0])
-            y = self.classes_[_codes(encoded)]
+            y = self.classes_[encoded.codes]
         else:
-            y = plain(y)
-            rows = rows_that_count(y, self.ignore_index, self.classes_)
+            y = encoding.plain(y)
+            rows = encoding.rows_that_count(y, self.ignore_index, self.classes_)
             if rows is not None:
                 parameters = _check_method_params(X, parameters, indices=rows)
-                X, y = of_rows(rows, X, y)
+                X, y = encoding.of_rows(rows, X, y)
         return self._get_scorer()(self, X, y, **parameters)
 
     @property
@@ -249,7 +219,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     def _judge(
         self, encoded: Labels | Distributions, labels: np.ndarray
     ) -> Callable[..., held_out.Scores]:
-        codes, soft = _codes(encoded), encoded.p if isinstance(encoded, Distributions) else None
+        codes, soft = encoded.codes, encoded.p if isinstance(encoded, Distributions) else None
         scorer = held_out.with_classes(self._get_scorer(), self.classes_)
         view = held_out.LogisticView(n_threads=self.n_threads)
         view.classes_, view.n_features_in_ = self.classes_, self.n_features_in_
@@ -280,7 +250,3 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         self.coefs_paths_ = dict(zip(names, coefs, strict=True))
         self.n_iter_ = n_iter[None]
         self.C_, self.l1_ratio_ = (np.array([one] * len(names)) for one in (self.C_, l1_ratio))
-
-
-def _codes(encoded: Labels | Distributions) -> np.ndarray:
-    return encoded.codes if isinstance(encoded, Labels) else encoded.p.argmax(axis=1)

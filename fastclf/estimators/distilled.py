@@ -1,38 +1,21 @@
 """Distillation: a linear student fitted to what a teacher predicts, and to labels."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import compatibility
+from fastclf.estimators import compatibility, teachers, validation
 from fastclf.estimators.encoding import Distributions, Labels, encode, of_rows
 from fastclf.estimators.fitting import fit_problem
 from fastclf.estimators.logistic import LogisticRegression, settings_of
-from fastclf.estimators.prediction import LinearPredictor
+from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.teachers import (
-    aligned,
-    check_finite,
-    cross_fitted,
-    fitted,
-    logits_of,
-    two_columns,
-)
-from fastclf.estimators.validation import (
-    check_rows,
-    check_two_classes,
-    class_weights,
-    fraction,
-    positive_number,
-    validate_features,
-    validate_sample_weight,
-)
 from fastclf.functional import softmax
 from fastclf.losses import Distillation
 
@@ -41,7 +24,7 @@ _OF_STUDENT = "classes_", "coef_", "intercept_", "n_iter_", "history_", "n_featu
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
+class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
     """A linear student that learns from a teacher's probabilities, softened by a temperature.
 
     Minimises ``a CE(y, z) + (1 - a) T² CE(q_T, z / T)`` and the student's penalty: a is
@@ -98,7 +81,7 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, teacher_logits: Any = None
     ) -> "DistilledClassifier":
-        """Fit the teacher, unless it is frozen or its logits are given, and the student.
+        """Fit the student, and the teacher unless frozen or its logits are given; return self.
 
         Parameters
         ----------
@@ -111,62 +94,54 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         teacher_logits : array-like of shape (n, K) or (n,), optional
             Used in place of the teacher's; of shape (n,) for the second of two classes.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
             If y is missing where it is needed, the teacher knows other classes, or a parameter
             can't be used.
         """
-        temperature = positive_number(self.temperature, "temperature")
-        hard_weight = fraction(self.hard_weight, "hard_weight")
+        temperature = validation.positive_number(self.temperature, "temperature")
+        hard_weight = validation.fraction(self.hard_weight, "hard_weight")
         student = LogisticRegression() if self.student is None else clone(self.student)
         if not isinstance(student, LogisticRegression):
             raise InputError(f"student must be a LogisticRegression, got {type(student).__name__}")
         settings = settings_of(student)
-        features = validate_features(student, X, reset=True)
+        features = validation.validate_features(student, X, reset=True)
         frozen = all(isinstance(teacher, FrozenEstimator) for teacher in self._teachers)
         if y is None and (hard_weight > 0 or (teacher_logits is None and not frozen)):
             raise InputError(
                 "requires y to be passed, but the target y is None: labels are needed unless the "
                 "teacher is a FrozenEstimator or teacher_logits is given, and hard_weight is 0"
             )
-        weights = validate_sample_weight(sample_weight, features)
+        weights = validation.validate_sample_weight(sample_weight, features)
+        encoded = None
         if y is not None:
-            check_rows(features, y)
-        encoded = None if y is None else encode(y, ignore=student.ignore_index)
-        if isinstance(encoded, Labels) and encoded.ignored is not None:
-            rows = np.flatnonzero(~encoded.ignored)
-            encoded = Labels(encoded.classes, encoded.codes[rows])
-            X, features, weights, teacher_logits = of_rows(
-                rows, X, features, weights, teacher_logits
-            )
+            validation.check_rows(features, y)
+            encoded = encode(y, ignore=student.ignore_index)
+            if encoded.ignored is not None:
+                rows = np.flatnonzero(~encoded.ignored)
+                encoded = Labels(encoded.classes, encoded.codes[rows])
+                X, features, weights, teacher_logits = of_rows(
+                    rows, X, features, weights, teacher_logits
+                )
+            validation.check_two_classes(encoded.classes, type(self).__name__)
         sample_weight = None if sample_weight is None else weights
-        if encoded is not None:
-            check_two_classes(encoded.classes, type(self).__name__)
         if teacher_logits is not None and self.cv is not None:
             raise InputError(
                 f"cv={self.cv!r} fits teachers to folds, but teacher_logits are given; leave out "
                 "one of the two"
             )
-        teacher, known = None, None
         if teacher_logits is None:
             teacher, q, known = self._taught(X, encoded, sample_weight, temperature)
+            classes = known if encoded is None else encoded.classes
+            q = teachers.aligned(q, known, classes)
         else:
-            q = _softened_logits(teacher_logits, temperature, len(weights))
-        if encoded is not None:
-            classes = encoded.classes
-        else:
-            classes = np.arange(q.shape[1]) if known is None else known
-        if known is not None:
-            q = aligned(q, known, classes)
-        if q.shape[1] != len(classes):
-            raise InputError(
-                f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
-            )
+            teacher, q = None, _softened_logits(teacher_logits, temperature, len(weights))
+            classes = np.arange(q.shape[1]) if encoded is None else encoded.classes
+            if q.shape[1] != len(classes):
+                raise InputError(
+                    f"teacher_logits has {q.shape[1]} columns, but there are {len(classes)} classes"
+                )
         compatibility.check_classes(student.solver, len(classes))
         student.classes_ = classes
         mixture = Distillation(temperature, hard_weight)
@@ -185,11 +160,7 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         return list(self.teacher) if isinstance(self.teacher, list | tuple) else [self.teacher]
 
     def _taught(
-        self,
-        X: Any,
-        encoded: Labels | Distributions | None,
-        sample_weight: Any,
-        temperature: float,
+        self, X: Any, encoded: Any, sample_weight: Any, temperature: float
     ) -> tuple[Any, np.ndarray, np.ndarray]:
         # The fitted teachers, their mean probabilities at a temperature, and the classes of those.
         given = self._teachers
@@ -200,29 +171,19 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
                 f"cv={self.cv!r} fits teachers to folds, but the teacher is frozen; "
                 "leave out one of the two"
             )
-        teachers = [_fitted_teacher(one, X, encoded, sample_weight) for one in given]
-        classes = teachers[0].classes_
+        taught = [_fitted_teacher(one, X, encoded, sample_weight) for one in given]
+        classes = taught[0].classes_
         answers = []
-        for one, teacher in zip(given, teachers, strict=True):
+        for one, teacher in zip(given, taught, strict=True):
             if self.cv is None or isinstance(one, FrozenEstimator):
-                answers.append(
-                    aligned(_softened(teacher, X, temperature), teacher.classes_, classes)
-                )
-                continue
-            assert isinstance(encoded, Labels)  # or it would not have been fitted
-            p = cross_fitted(
-                one,
-                X,
-                encoded.classes[encoded.codes],
-                encoded.classes,
-                encoded.codes,
-                sample_weight,
-                self.cv,
-                lambda part, rows: _softened(part, rows, temperature),
-            )
-            answers.append(aligned(p, encoded.classes, classes))
+                p, known = _softened(teacher, X, temperature), teacher.classes_
+            else:
+                ask = partial(_softened, temperature=temperature)
+                p = teachers.cross_fitted(one, X, encoded, sample_weight, self.cv, ask)
+                known = encoded.classes
+            answers.append(teachers.aligned(p, known, classes))
         several = isinstance(self.teacher, list | tuple)
-        return teachers if several else teachers[0], np.mean(answers, axis=0), classes
+        return taught if several else taught[0], np.mean(answers, axis=0), classes
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -232,24 +193,8 @@ class DistilledClassifier(MetaEstimatorMixin, LinearPredictor):
         )
         return tags
 
-    def _n_threads(self) -> int | None:
-        return self.student_.n_threads
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the student's accuracy; for distributions y against their most probable class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, K)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        return self.student_.score(X, y, sample_weight)
+    def _asked(self) -> LogisticRegression:
+        return self.student_
 
 
 def teacher_probabilities(
@@ -259,16 +204,17 @@ def teacher_probabilities(
 
     Of a list of teachers they are the means.
     """
-    if isinstance(teacher, list):
-        classes = teacher[0].classes_
-        each = [aligned(_softened(one, X, temperature), one.classes_, classes) for one in teacher]
-        return np.mean(each, axis=0), classes
-    return _softened(teacher, X, temperature), teacher.classes_
+    several = teacher if isinstance(teacher, list) else [teacher]
+    classes = several[0].classes_
+    each = [
+        teachers.aligned(_softened(one, X, temperature), one.classes_, classes) for one in several
+    ]
+    return np.mean(each, axis=0), classes
 
 
 def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
     try:
-        logits = logits_of(teacher, X)
+        logits = teachers.logits_of(teacher, X)
     except InputError as problem:
         raise InputError(f"teacher {problem}") from None
     if not (logits < np.inf).all():
@@ -278,15 +224,13 @@ def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
 
 
 def _softened_logits(teacher_logits: Any, temperature: float, n: int) -> np.ndarray:
-    logits = two_columns(np.asarray(teacher_logits))
+    logits = teachers.two_columns(np.asarray(teacher_logits))
     if logits.ndim != 2 or logits.shape[0] != n:
         raise InputError(f"teacher_logits must have shape ({n}, K) or ({n},), got {logits.shape}")
-    return softmax(check_finite(logits, "teacher_logits must be finite, but"), temperature)
+    return softmax(teachers.check_finite(logits, "teacher_logits must be finite, but"), temperature)
 
 
-def _fitted_teacher(
-    given: Any, X: Any, encoded: Labels | Distributions | None, sample_weight: Any
-) -> Any:
+def _fitted_teacher(given: Any, X: Any, encoded: Any, sample_weight: Any) -> Any:
     if given is None:
         raise InputError("teacher is None: give a classifier, or teacher_logits to fit")
     if not hasattr(given, "fit"):
@@ -301,7 +245,7 @@ def _fitted_teacher(
             "a teacher is fitted to labels, but y holds distributions; freeze a fitted teacher "
             "with sklearn.frozen.FrozenEstimator, or give teacher_logits"
         )
-    return fitted(teacher, X, encoded.classes[encoded.codes], sample_weight)
+    return teachers.fitted(teacher, X, encoded.y, sample_weight)
 
 
 def distilled_problem(
@@ -318,7 +262,7 @@ def distilled_problem(
     """
     if encoded is None:
         encoded = Distributions(student.classes_, q)
-    of_class = class_weights(student.class_weight, student.classes_, encoded.mass(weights))
+    of_class = validation.class_weights(student.class_weight, encoded, weights)
     eps = student.label_smoothing
     return problem_of_classes(
         encoded, weights, of_class, dtype, eps, teacher=q, distillation=mixture

@@ -27,6 +27,16 @@ class Labels:
     codes: np.ndarray
     ignored: np.ndarray | None = None
 
+    @property
+    def y(self) -> np.ndarray:
+        """The labels (n,), as other classifiers are fitted to them."""
+        return self.classes[self.codes]
+
+    @property
+    def p(self) -> np.ndarray:
+        """The labels as distributions (n, K)."""
+        return np.eye(len(self.classes))[self.codes]
+
     def mass(self, sample_weight: np.ndarray) -> np.ndarray:
         """Return the sum of the weights of each class (K,)."""
         own = sample_weight if self.ignored is None else sample_weight * ~self.ignored
@@ -44,6 +54,18 @@ class Distributions:
 
     classes: np.ndarray
     p: np.ndarray
+
+    ignored = None
+
+    @property
+    def y(self) -> np.ndarray:
+        """The distributions."""
+        return self.p
+
+    @property
+    def codes(self) -> np.ndarray:
+        """The index of each row's most probable class (n,)."""
+        return self.p.argmax(axis=1)
 
     def mass(self, sample_weight: np.ndarray) -> np.ndarray:
         """Return the sum of the weights of each class (K,)."""
@@ -67,14 +89,6 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
 
     Labels must be among ``classes`` (K,), if given; otherwise the classes are those in y. Rows with
     the label ``ignore`` weigh nothing, and it is no class.
-
-    Raises
-    ------
-    InputError
-        If a label is missing or unknown, a row isn't a distribution, all rows would be ignored, or
-        ``ignore`` is given and y holds distributions.
-    ValueError
-        If y holds continuous values.
     """
     names = column_names(y)
     if scipy.sparse.issparse(y):
@@ -197,7 +211,7 @@ def check_names(names: Any, expected: np.ndarray) -> None:
         )
 
 
-def _class_names(names: Any, n_classes: int, classes: np.ndarray | None) -> np.ndarray:
+def _class_names(names: Any, n_classes: int, classes: np.ndarray | None = None) -> np.ndarray:
     if classes is not None:
         if len(classes) != n_classes:
             raise InputError(f"y has {n_classes} columns, but there are {len(classes)} classes")
@@ -261,9 +275,7 @@ def indicators(y: Any) -> tuple[np.ndarray, np.ndarray]:
                 f"{column}] is {values[row, column]}; give 0 and 1, or probabilities"
             )
         values = np.clip(values, 0, 1)
-    if names is not None and all(isinstance(name, str) for name in names):
-        return values, np.asarray(list(names))
-    return values, np.arange(values.shape[1])
+    return values, _class_names(names, values.shape[1])
 
 
 def plain(y: Any, labels: bool = True) -> np.ndarray:
@@ -273,13 +285,6 @@ def plain(y: Any, labels: bool = True) -> np.ndarray:
     Labels, a single column unless ``labels`` is False, must have none; other numbers become NaN
     there.
 
-    Raises
-    ------
-    InputError
-        If a label is missing, or y holds dates, or text beside numbers; it names the row.
-
-    Examples
-    --------
     >>> plain(np.array([True, False], dtype=object))
     array([ True, False])
     """

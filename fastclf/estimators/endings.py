@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility
-from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import StreamedRows
 from fastclf.solvers import Result
 from fastclf.solvers.optimality import EXTREME
@@ -45,10 +45,7 @@ _ROUNDING = 1e-10
 def stopped_early(
     settings: "Settings", result: Result, dtype: np.dtype, X: Any, names: Any
 ) -> list[Warning]:
-    """Return the warning of a fit that stopped before its optimum, if it did.
-
-    X and ``names`` are those of :func:`advice`.
-    """
+    """Return the warning of a fit that stopped early, if it did; X and names as in `advice`."""
     name = settings.estimator
     if result.status == STALLED:
         text = (
@@ -68,31 +65,27 @@ def stopped_early(
 
 
 def lacks_optimum(
-    X: Any, massless: Massless, problem: Problem, theta: np.ndarray, C: Any, classes: np.ndarray
+    X: Any, problem: Problem, theta: np.ndarray, C: Any, classes: np.ndarray
 ) -> list[Warning]:
     """Return the warning of a fit without a penalty (C infinite) that has no optimum.
 
-    ``problem`` is that of all columns, and ``theta`` (d + 1, C) that of the columns that are
-    present.
+    ``classes`` are the names of the columns of theta (d + 1, C).
     """
     free = np.isinf(C)
     if not free.any():
         return []
-    problem = massless.restrict(problem)
-    if isinstance(X, StreamedRows):
-        apart = np.ones(1, bool)
-        for rows, target in X.restricted(massless).in_order():
-            apart = apart & separated(rows, replace(problem, target=target), theta)
-            if not apart.any():
-                break
-    else:
-        apart = separated(X, problem, theta)
+    apart = np.ones(1, bool)
+    blocks = X.in_order() if isinstance(X, StreamedRows) else [(X, problem.target)]
+    for rows, target in blocks:
+        apart = apart & separated(rows, replace(problem, target=target), theta)
+        if not apart.any():
+            break
     apart = free & apart
     if not apart.any():
         return []
     what = "a linear function tells the classes apart without error"
     if len(apart) > 1:
-        listed = ", ".join(repr(name) for name in classes[massless.present][apart].tolist())
+        listed = ", ".join(repr(name) for name in classes[apart].tolist())
         what = f"linear functions tell without error which rows have {listed}"
     text = (
         f"without a penalty (C=inf) there is no optimum, for {what}: the coefficients would grow "

@@ -7,26 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice, compatibility
+from fastclf.estimators import choice, compatibility, prediction, validation
 from fastclf.estimators.callbacks import Tasks, tasks_of
 from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped_early
-from fastclf.estimators.prediction import (
-    coefficients,
-    feature_names,
-    set_coefficients,
-    starting_theta,
-)
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
 from fastclf.estimators.streams import StreamedRows
-from fastclf.estimators.validation import (
-    boolean,
-    fraction,
-    natural_number,
-    non_negative_number,
-    seed_from,
-    strength_number,
-)
 from fastclf.objective import InMemoryObjective, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize, plan_of
@@ -57,10 +43,10 @@ class Settings(NamedTuple):
     @classmethod
     def of(cls, estimator: Any, C: Any, l1_ratio: Any) -> "Settings":
         """Return an estimator's settings with a penalty; check all other parameters."""
-        fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
-        natural_number(estimator.max_iter, "max_iter")
-        boolean(estimator.fit_intercept, "fit_intercept")
-        non_negative_number(estimator.tol, "tol")
+        validation.fraction(estimator.label_smoothing, "label_smoothing", below_one=True)
+        validation.natural_number(estimator.max_iter, "max_iter")
+        validation.boolean(estimator.fit_intercept, "fit_intercept")
+        validation.non_negative_number(estimator.tol, "tol")
         resolve_n_threads(estimator.n_threads)
         choice.named(estimator.solver)
         name, column = type(estimator).__name__, InterceptColumn.of(estimator)
@@ -73,9 +59,9 @@ class Settings(NamedTuple):
     @classmethod
     def of_single_fit(cls, estimator: Any, C: float, l1_ratio: float) -> "Settings":
         """Return the settings of an estimator with C and warm_start, all checked."""
-        strength_number(estimator.C, "C")
-        boolean(estimator.warm_start, "warm_start")
-        fraction(l1_ratio, "l1_ratio")
+        validation.strength_number(estimator.C, "C")
+        validation.boolean(estimator.warm_start, "warm_start")
+        validation.fraction(l1_ratio, "l1_ratio")
         dual = getattr(estimator, "dual", False)
         compatibility.check_solver(estimator.solver, C, l1_ratio, dual)
         return cls.of(estimator, C, l1_ratio)
@@ -104,7 +90,7 @@ class Fitted(NamedTuple):
 
     def store(self, estimator: Any) -> None:
         """Set the fitted attributes of an estimator."""
-        set_coefficients(estimator, self.theta, self.dtype)
+        prediction.set_coefficients(estimator, self.theta, self.dtype)
         estimator.n_iter_ = np.array([self.n_iter], dtype=np.int32)
         estimator.history_ = self.history
 
@@ -119,7 +105,7 @@ def fit_estimator(
     X: Any,
     problem: Problem,
     settings: Settings,
-    validation: tuple[Any, Problem] | None,
+    held_out: tuple[Any, Problem] | None,
     y: Any,
     sample_weight: Any,
 ) -> None:
@@ -130,10 +116,10 @@ def fit_estimator(
     """
     shape, start = (problem.n_columns, X.shape[1]), None
     if estimator.warm_start and getattr(getattr(estimator, "coef_", None), "shape", ()) == shape:
-        start = starting_theta(estimator)
+        start = prediction.starting_theta(estimator)
     with tasks_of(estimator, X, y, sample_weight) as tasks:
         fitted = fit_problem(
-            X, problem, settings, estimator, start=start, validation=validation, tasks=tasks
+            X, problem, settings, estimator, start=start, held_out=held_out, tasks=tasks
         )
         fitted.store(estimator)
     fitted.warn(stacklevel=3)
@@ -146,73 +132,63 @@ def fit_problem(
     estimator: Any,
     *,
     start: np.ndarray | None = None,
-    validation: tuple[Any, Problem] | None = None,
+    held_out: tuple[Any, Problem] | None = None,
     tasks: Tasks | None = None,
 ) -> Fitted:
     """Fit a problem with validated features (n, d): an array, a CSR matrix or StreamedRows.
 
-    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``validation`` has the features
+    The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``held_out`` has the features
     and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
     ``estimator`` are used for messages only.
-
-    Raises
-    ------
-    InputError
-        If numbers are so large that the fit overflows, or a stream can't be fitted so.
     """
     solver = choice.named(settings.solver)
     draws = settings.random_state is not None or hasattr(solver, "seed")
-    seed = seed_from(settings.random_state) if draws else 0
-    if solver is not None and solver.early_stopping is not None and validation is None:
+    seed = validation.seed_from(settings.random_state) if draws else 0
+    if solver is not None and solver.early_stopping is not None and held_out is None:
         if isinstance(X, StreamedRows):
             raise InputError(
                 "early stopping can't split rows off a stream; give X_val and y_val, or "
                 "set early_stopping to None"
             )
-        X, problem, validation = split_off(X, problem, solver.validation_fraction, seed)
+        X, problem, held_out = split_off(X, problem, solver.validation_fraction, seed)
     massless = Massless.find(problem, settings.free_intercept)
     theta = np.zeros((X.shape[1] + 1, problem.n_columns)) if start is None else start
-    theta = theta[:, massless.present]
+    theta, problem = theta[:, massless.present], massless.restrict(problem)
     found = massless.warnings(estimator.classes_)
     result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
     if massless.present.any():
-        if validation is not None:
-            validation = validation[0], massless.restrict(validation[1])
+        in_memory = X
+        if isinstance(X, StreamedRows):
+            X, in_memory = X.restricted(massless), None
+        if held_out is not None:
+            held_out = held_out[0], massless.restrict(held_out[1])
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            result, path = _minimize(
-                X, massless, problem, theta, settings, solver, seed, validation, tasks
-            )
-        names = feature_names(estimator)
-        in_memory = None if isinstance(X, StreamedRows) else X
+            result, path = _minimize(X, problem, theta, settings, seed, held_out, tasks, massless)
+        names = getattr(estimator, "feature_names_in_", None)
         if result.status == NOT_FINITE or not np.isfinite(result.theta).all():
             raise overflow(in_memory, names)
         if not choice.is_minibatch(settings.solver):
-            C, classes = settings.C, estimator.classes_
-            found += lacks_optimum(X, massless, problem, result.theta, C, classes) or stopped_early(
-                settings, result, X.dtype, in_memory, names
-            )
+            columns = estimator.classes_[-massless.present.size :][massless.present]
+            lacking = lacks_optimum(X, problem, result.theta, settings.C, columns)
+            found += lacking or stopped_early(settings, result, X.dtype, in_memory, names)
     history = {**result.history, "path": np.array(path), "status": np.array(result.status)}
     return Fitted(massless.expand(result.theta), X.dtype, result.n_iter, history, found)
 
 
 def _minimize(
     X: Any,
-    massless: Massless,
     problem: Problem,
     theta: np.ndarray,
     settings: Settings,
-    solver: Any,
     seed: int,
-    validation: tuple[Any, Problem] | None,
+    held_out: tuple[Any, Problem] | None,
     tasks: Tasks | None,
+    massless: Massless,
 ) -> tuple[Result, str]:
-    # The result, and a description of how it was found. ``solver`` is None to let the problem
-    # decide.
+    # The result, and a description of how it was found.
     dtype, has_l1 = X.dtype, settings.has_l1
-    problem = massless.restrict(problem)
     in_memory = not isinstance(X, StreamedRows)
     if not in_memory:
-        X = X.restricted(massless)
         if has_l1:
             raise InputError(
                 "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
@@ -222,25 +198,27 @@ def _minimize(
                 f"solver={settings.solver!r} penalises the intercept, for which it needs all rows "
                 "in memory; use solver='auto' to fit a stream"
             )
+    solver = choice.named(settings.solver)
     may_reduce = solver is None and not has_l1 and in_memory
     shown = Representation.of(X, settings.intercept_column, may_reduce)
     X, theta, tol = shown.X, shown.reduce(theta), shown.tolerance(settings.tol)
-    if validation is not None:
-        validation = shown.rows(validation[0]), validation[1]
+    if held_out is not None:
+        held_out = shown.rows(held_out[0]), held_out[1]
 
     def full(theta: np.ndarray) -> np.ndarray:
         return shown.expand(problem.centred(theta, squared=not has_l1))
 
     def attributes(theta: np.ndarray) -> dict[str, np.ndarray]:
-        return coefficients(massless.expand(full(theta)), dtype)
+        return prediction.coefficients(massless.expand(full(theta)), dtype)
 
     objective = objective_of(X, problem, settings)
     solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)
     plan = plan_of(solver, objective.shape, objective.costs)
     sentence = plan.sentence(0 if shown.space is None else len(X))
+    observer = after_step = to_validate = None
     if settings.verbose:
         print(sentence, flush=True)
-    after_step = None
+        observer = print_progress
     if tasks is not None:
         tasks.iteration_name = compatibility.iteration_name(settings.solver, solver)
         tasks.begin_iteration(lambda: attributes(theta))
@@ -248,25 +226,16 @@ def _minimize(
         def after_step(state: Any) -> bool:
             return tasks.end_iteration(lambda: attributes(state.theta()))
 
-    held_out = None
-    if validation is not None:
-        held_out = objective_of(*validation, settings._replace(C=np.inf))
+    if held_out is not None:
+        to_validate = objective_of(*held_out, settings._replace(C=np.inf))
     result = minimize(
-        objective,
-        theta,
-        solver,
-        validation=held_out,
-        observer=print_progress if settings.verbose else None,
-        after_step=after_step,
+        objective, theta, solver, validation=to_validate, observer=observer, after_step=after_step
     )
     status = result.status
     if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
         status = STALLED
     history = {**result.history, "solver": np.array(type(solver).__name__.lower())}
-    return (
-        replace(result, theta=full(result.theta), history=history, status=status),
-        sentence,
-    )
+    return replace(result, theta=full(result.theta), history=history, status=status), sentence
 
 
 def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:

@@ -7,14 +7,8 @@ import scipy.sparse
 from sklearn.utils.multiclass import type_of_target
 
 from fastclf.errors import InputError, nearest
-from fastclf.estimators.encoding import (
-    Labels,
-    check_names,
-    column_names,
-    encode,
-    indicators,
-    shape_of,
-)
+from fastclf.estimators import encoding
+from fastclf.estimators.encoding import Labels
 from fastclf.estimators.prediction import theta_of
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.validation import check_rows
@@ -34,6 +28,8 @@ class LabelPredictions:
     classes_: np.ndarray
     coef_: Any
     threshold: Any
+    pos_weight: Any
+    label_smoothing: float
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""
@@ -55,12 +51,22 @@ class LabelPredictions:
         known = getattr(self, "threshold_", None)
         if known is not None:
             return known
-        return thresholds(self.threshold, label_names(self.classes_, theta_of(self).shape[1]))
+        return self._given_threshold(theta_of(self).shape[1])
 
+    def _given_threshold(self, L: int) -> np.ndarray:
+        # The threshold of each label (L,) that the parameter means.
+        values = _one_for_each(self.threshold, self._names(L), "threshold", 0.5)
+        if (values > 1).any():
+            raise InputError(f"threshold must be in [0, 1], got {self.threshold!r}")
+        return values
 
-def label_names(classes: np.ndarray, L: int) -> list[Any]:
-    """Return the names of L labels; of the two classes of a single label it is the second."""
-    return classes.tolist()[-L:]
+    def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
+        names = self._names(values.shape[1])
+        return problem_of_labels(values, weights, self.label_smoothing, self.pos_weight, names)
+
+    def _names(self, L: int) -> list[Any]:
+        # Of the two classes of a single label the second one names it.
+        return self.classes_.tolist()[-L:]
 
 
 def encode_labels(
@@ -75,16 +81,16 @@ def encode_labels(
     check_rows(X, y)
     if scipy.sparse.issparse(y) and y.shape[1] == 1:
         y = y.toarray().ravel()
-    shape = shape_of(y)
+    shape = encoding.shape_of(y)
     if len(shape) == 2 and shape[1] != 1:
-        values, names = indicators(y)
+        values, names = encoding.indicators(y)
         L = len(names) if classes is None else 1 if one_label else len(classes)
         if len(names) != L:
             raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
         if classes is not None:
-            check_names(column_names(y), classes)
+            encoding.check_names(encoding.column_names(y), classes)
         return values, names
-    labels = encode(y, classes)
+    labels = encoding.encode(y, classes)
     assert isinstance(labels, Labels)  # y has a single column
     if len(labels.classes) > 2:
         raise InputError(
@@ -134,14 +140,6 @@ def _pos_weights(
     return weights
 
 
-def thresholds(threshold: Any, names: list[Any]) -> np.ndarray:
-    """Return the threshold of each label (L,) that the parameter of that name means."""
-    values = _one_for_each(threshold, names, "threshold", 0.5)
-    if (values > 1).any():
-        raise InputError(f"threshold must be in [0, 1], got {threshold!r}")
-    return values
-
-
 def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
     """Return the share of rows in which all labels that are known are predicted right.
 
@@ -158,10 +156,8 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
 
 
 def _of_labels(weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of a Target and its values (n, L), of which NaN becomes 0 with no weight.
-
-    From weights (n,) or (n, L) they become (1, n), or (L, n) where labels of a row differ.
-    """
+    # The weights of a Target, (1, n), or (L, n) where labels of a row differ; and its values
+    # (n, L), of which NaN becomes 0 with no weight.
     unknown = np.isnan(values)
     if not unknown.any():
         return np.ascontiguousarray(weights.T) if weights.ndim == 2 else weights[None, :], values
@@ -205,8 +201,6 @@ def best_thresholds(
     one nearest to the default (L,) is taken, and the default where no row has the label. Targets
     ``y`` (n, L) count as present above one half; NaN is unknown.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> from fastclf.estimators.labels import best_thresholds
     >>> p = np.array([[0.1], [0.2], [0.3], [0.9]])

@@ -4,53 +4,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice, compatibility
-from fastclf.estimators.encoding import (
-    Distributions,
-    Labels,
-    encode,
-    most_probable,
-    of_rows,
-    rows_that_count,
-)
+from fastclf.estimators import choice, compatibility, encoding, prediction, streams, validation
+from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.estimators.endings import overflow
 from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
-from fastclf.estimators.prediction import (
-    LinearPredictor,
-    feature_names,
-    set_coefficients,
-    starting_theta,
-    theta_of,
-)
+from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.streams import (
-    DistributionTally,
-    LabelTally,
-    RowStream,
-    StreamedRows,
-    codes_among,
-    is_stream,
-    survey,
-)
-from fastclf.estimators.validation import (
-    check_alone,
-    check_both,
-    check_rows,
-    check_two_classes,
-    class_weights,
-    positive_number,
-    seed_from,
-    validate_features,
-    validate_sample_weight,
-)
+from fastclf.estimators.streams import DistributionTally, LabelTally, RowStream, StreamedRows
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LogisticRegression(choice.SolverParameters, LinearPredictor):
+class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor):
     """Logistic regression: sigmoid for two classes, softmax for more; labels or distributions.
 
     Minimises ``Σ w_i loss_i / Σ w_i + ((1 - r) ‖W‖² / 2 + r ‖W‖₁) / (C Σ w_i)``, r the `l1_ratio`
@@ -156,7 +123,7 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         X_val: Any = None,
         y_val: Any = None,
     ) -> "LogisticRegression":
-        """Fit to labels or distributions.
+        """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
@@ -174,10 +141,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
@@ -186,53 +149,54 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             fit overflows.
         """
         settings = settings_of(self)
-        if is_stream(X):
-            check_alone(y, sample_weight)
+        if streams.is_stream(X):
+            validation.check_alone(y, sample_weight)
             X, problem = self._survey(X)
         else:
-            X = validate_features(self, X, reset=True)
+            X = validation.validate_features(self, X, reset=True)
             X = compatibility.in_its_precision(X, self.solver)
-            check_rows(X, y)
-            encoded = encode(y, ignore=self.ignore_index)
-            weights = validate_sample_weight(sample_weight, X)
+            validation.check_rows(X, y)
+            encoded = encoding.encode(y, ignore=self.ignore_index)
+            weights = validation.validate_sample_weight(sample_weight, X)
             of_class = self._of_classes(encoded, weights)
             problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
-        validation = None
-        if check_both(X_val, y_val):
-            X_val = validate_features(self, X_val, reset=False)
-            check_rows(X_val, y_val)
-            encoded = encode(y_val, self.classes_, self.ignore_index)
+        held_out = None
+        if validation.check_both(X_val, y_val):
+            X_val = validation.validate_features(self, X_val, reset=False)
+            validation.check_rows(X_val, y_val)
+            encoded = encoding.encode(y_val, self.classes_, self.ignore_index)
             eps = self.label_smoothing
             alike = np.ones(X_val.shape[0]), np.ones(len(self.classes_))
-            validation = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
+            held_out = X_val, problem_of_classes(encoded, *alike, X_val.dtype, eps)
             choice.warn_of_no_use(self.solver, stacklevel=2)
-        fit_estimator(self, X, problem, settings, validation, y, sample_weight)
+        fit_estimator(self, X, problem, settings, held_out, y, sample_weight)
         self._incremental: Incremental | None = None  # partial_fit begins here
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
     def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
         # Sets classes_, and returns the weight of each class.
-        check_two_classes(encoded.classes, type(self).__name__)
+        validation.check_two_classes(encoded.classes, type(self).__name__)
         compatibility.check_classes(self.solver, len(encoded.classes))
         self.classes_ = encoded.classes
-        return class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
+        return validation.class_weights(self.class_weight, encoded, weights)
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
         # The rows of the stream, and a problem of one row for each class with the same weights.
         soft = stream.several_targets
-        tally = DistributionTally(stream.target_names) if soft else LabelTally(self.ignore_index)
-        found = survey(self, stream, tally)
+        ignore = None if soft else self.ignore_index
+        tally = DistributionTally(stream.target_names) if soft else LabelTally(ignore)
+        found = streams.survey(self, stream, tally)
         sums, mass = tally.encoded()
         if not len(sums.classes):
             raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
         of_class = self._of_classes(sums, mass)
-        classes, ignore, dtype = sums.classes, self.ignore_index, stream.dtype
-        eps = self.label_smoothing
+        classes, dtype, eps = sums.classes, stream.dtype, self.label_smoothing
+        find = encoding.encode if soft else streams.codes_among
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            encoded = encode(y, classes) if soft else codes_among(classes, y, ignore)
-            return problem_of_classes(encoded, weights, of_class, dtype, eps, is_part=True)
+            part = find(y, classes, ignore)
+            return problem_of_classes(part, weights, of_class, dtype, eps, is_part=True)
 
         problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
         return StreamedRows(stream, found, encoded_problem), problem
@@ -243,7 +207,8 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
     ) -> "LogisticRegression":
         """Train one epoch on some rows; call it for one part of the data after another.
 
-        It goes on from the coefficients of an earlier fit, if there was one.
+        It goes on from the coefficients of an earlier fit, if there was one, and returns the
+        estimator.
 
         Parameters
         ----------
@@ -254,10 +219,6 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
             All classes there will be; needed in the first call of an estimator that wasn't fitted,
             unless y holds distributions.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -278,12 +239,11 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
         known = getattr(self, "classes_", None)
         known = None if known is None else np.asarray(known)  # users may have set a list
         first = known is None
-        X = validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
-        check_rows(X, y)
-        if not first and np.shape(self.coef_)[-1] != X.shape[1]:  # coef_ was set by hand
-            raise InputError(
-                f"X has {X.shape[1]} features, and coef_ has {np.shape(self.coef_)[-1]}"
-            )
+        X = validation.validate_features(self, X, reset=not hasattr(self, "n_features_in_"))
+        validation.check_rows(X, y)
+        d = X.shape[1]
+        if not first and np.shape(self.coef_)[-1] != d:  # coef_ was set by hand
+            raise InputError(f"X has {d} features, and coef_ has {np.shape(self.coef_)[-1]}")
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if known is not None and not np.array_equal(given, known):
@@ -291,77 +251,51 @@ class LogisticRegression(choice.SolverParameters, LinearPredictor):
                     f"classes={list(classes)} are not those of the first call: {known.tolist()}"
                 )
             known = given
-        encoded = encode(y, known, self.ignore_index)
+        encoded = encoding.encode(y, known, self.ignore_index)
         if known is None and isinstance(encoded, Labels):
             raise InputError("classes must be given in the first call of partial_fit")
         if len(encoded.classes) < 2:
             raise InputError("partial_fit needs at least two classes")
-        if isinstance(encoded, Labels) and encoded.ignored is not None and encoded.ignored.all():
-            if first:
-                self.classes_ = encoded.classes
-                columns = 1 if len(self.classes_) == 2 else len(self.classes_)
-                set_coefficients(self, np.zeros((X.shape[1] + 1, columns)), X.dtype)
-                self.n_iter_ = np.zeros(1, dtype=np.int32)
-            return self  # no step
-        weights = validate_sample_weight(sample_weight, X)
-        of_class = class_weights(self.class_weight, encoded.classes, encoded.mass(weights))
-        problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
+        no_step = encoded.ignored is not None and encoded.ignored.all()
+        if not no_step:
+            weights = validation.validate_sample_weight(sample_weight, X)
+            of_class = validation.class_weights(self.class_weight, encoded, weights)
+            problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         if first:
-            self.classes_ = encoded.classes
-            start = np.zeros((X.shape[1] + 1, problem.n_columns))
-            set_coefficients(self, start, X.dtype)
+            self.classes_, K = encoded.classes, len(encoded.classes)
+            prediction.set_coefficients(self, np.zeros((d + 1, 1 if K == 2 else K)), X.dtype)
+            self.n_iter_ = np.zeros(1, dtype=np.int32)
+        if no_step:
+            return self
         incremental = getattr(self, "_incremental", None)
-        seed = seed_from(self.random_state) if incremental is None else incremental.solver.seed or 0
-        solver = choice.complete(choice.named(self.solver), 0.0, self.max_iter, seed)
         if incremental is None:
-            incremental = self._incremental = Incremental(solver, self._weight_seen)
-        elif incremental.solver != solver:  # set_params was called
-            incremental = self._incremental = Incremental(solver, incremental.weight)
+            seed, weight = validation.seed_from(self.random_state), self._weight_seen
+        else:
+            seed, weight = incremental.solver.seed or 0, incremental.weight
+        solver = choice.complete(choice.named(self.solver), 0.0, self.max_iter, seed)
+        if incremental is None or incremental.solver != solver:  # set_params was called
+            incremental = self._incremental = Incremental(solver, weight)
         total = float(problem.target.total_weight[0])
         incremental.weight += total
         # The penalty is divided by the weight of all parts so far, the loss by that of this part.
         settings = settings._replace(C=settings.C * incremental.weight / total)
         objective = objective_of(X, problem, settings)
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            theta = incremental.train(objective, starting_theta(self))
+            theta = incremental.train(objective, prediction.starting_theta(self))
         if theta is None:
-            raise overflow(X, feature_names(self))
-        set_coefficients(self, problem.centred(theta), theta_of(self).dtype)
+            raise overflow(X, getattr(self, "feature_names_in_", None))
+        prediction.set_coefficients(self, problem.centred(theta), prediction.theta_of(self).dtype)
         self.n_iter_ = np.array([incremental.epochs], dtype=np.int32)
         return self
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; for distributions y (n, K) against their most probable class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : array-like of shape (n,) or (n, K)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        classes = np.asarray(self.classes_)
-        rows = rows_that_count(y, self.ignore_index, classes)
-        X, y, sample_weight = of_rows(rows, X, y, sample_weight)
-        return super().score(X, most_probable(y, classes), sample_weight)
 
 
 def settings_of(estimator: LogisticRegression) -> Settings:
     """Check the parameters of a LogisticRegression, and return how it fits problems.
 
     To be called by ``fit`` itself, so that warnings point to its caller.
-
-    Raises
-    ------
-    InputError
-        If a parameter can't be used.
     """
     penalty = estimator.penalty, estimator.C, estimator.l1_ratio
     compatibility.check_penalty(*penalty, stacklevel=3)
-    positive_number(estimator.intercept_scaling, "intercept_scaling")
+    validation.positive_number(estimator.intercept_scaling, "intercept_scaling")
     compatibility.check_n_jobs(estimator.n_jobs, stacklevel=3)
     return Settings.of_single_fit(estimator, *compatibility.strength_and_share(*penalty))

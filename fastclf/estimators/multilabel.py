@@ -8,35 +8,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import choice
+from fastclf.estimators import choice, labels, streams, validation
 from fastclf.estimators.encoding import indicators, plain
 from fastclf.estimators.fitting import Settings, fit_estimator
-from fastclf.estimators.labels import (
-    LabelPredictions,
-    best_thresholds,
-    encode_labels,
-    label_names,
-    problem_of_labels,
-    subset_accuracy,
-    thresholds,
-)
+from fastclf.estimators.labels import LabelPredictions
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import (
-    IndicatorTally,
-    RowStream,
-    StreamedRows,
-    is_stream,
-    survey,
-)
-from fastclf.estimators.validation import (
-    check_alone,
-    check_both,
-    label_weights,
-    natural_number,
-    validate_features,
-    validate_sample_weight,
-)
+from fastclf.estimators.streams import IndicatorTally, RowStream, StreamedRows
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -109,7 +87,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         X_val: Any = None,
         y_val: Any = None,
     ) -> "MultiLabelLogisticRegression":
-        """Fit to indicators.
+        """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
@@ -126,10 +104,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
@@ -138,26 +112,26 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         """
         l1_ratio = 0.0 if self.l1_ratio is None else self.l1_ratio
         settings = Settings.of_single_fit(self, self.C, l1_ratio)
-        if is_stream(X):
-            check_alone(y, sample_weight)
+        if streams.is_stream(X):
+            validation.check_alone(y, sample_weight)
             X, problem = self._survey(X)
             one_label = False
         else:
-            X = validate_features(self, X, reset=True)
-            values, self.classes_ = encode_labels(X, y)
+            X = validation.validate_features(self, X, reset=True)
+            values, self.classes_ = labels.encode_labels(X, y)
             one_label = values.shape[1] == 1
-            weights = label_weights(sample_weight, X, values.shape[1])
+            weights = validation.label_weights(sample_weight, X, values.shape[1])
             problem = self._problem(values, weights)
         L = problem.n_columns
-        self.threshold_ = thresholds(self.threshold, label_names(self.classes_, L))
-        validation = None
-        if check_both(X_val, y_val):
-            X_val = validate_features(self, X_val, reset=False)
-            held_out, _ = encode_labels(X_val, y_val, self.classes_, one_label)
-            validation = X_val, self._problem(held_out, np.ones(len(held_out)))
+        self.threshold_ = self._given_threshold(L)
+        held_out = None
+        if validation.check_both(X_val, y_val):
+            X_val = validation.validate_features(self, X_val, reset=False)
+            values, _ = labels.encode_labels(X_val, y_val, self.classes_, one_label)
+            held_out = X_val, self._problem(values, np.ones(len(values)))
             choice.warn_of_no_use(self.solver, stacklevel=2)
         self._check_top_k(L)
-        fit_estimator(self, X, problem, settings, validation, y, sample_weight)
+        fit_estimator(self, X, problem, settings, held_out, y, sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -171,10 +145,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         y : array-like of shape (n, L) or (n,)
         sample_weight : array-like of shape (n,), optional
 
-        Returns
-        -------
-        float
-
         Raises
         ------
         ValueError
@@ -183,13 +153,13 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         predicted = self.predict(X)
         if self._one_label:
             return accuracy_score(plain(y), predicted, sample_weight=sample_weight)
-        values, _ = encode_labels(predicted, y, self.classes_)
-        return subset_accuracy(values, predicted, sample_weight)
+        values, _ = labels.encode_labels(predicted, y, self.classes_)
+        return labels.subset_accuracy(values, predicted, sample_weight)
 
     def tune_thresholds(
         self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
     ) -> "MultiLabelLogisticRegression":
-        """Set ``threshold_`` to what scores best on rows that the fit hasn't seen.
+        """Set ``threshold_`` to what scores best on unseen rows, and return the estimator.
 
         Parameters
         ----------
@@ -199,10 +169,6 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         metric : {"f1"}
             The F1 score of each label.
         sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -223,14 +189,12 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             raise InputError(f"metric must be 'f1', got {metric!r}")
         if self.top_k is not None:
             raise InputError(f"top_k={self.top_k} decides without thresholds; set it to None")
-        X_val = validate_features(self, X_val, reset=False)
-        values, _ = encode_labels(X_val, y_val, self.classes_, self._one_label)
-        weights = None
-        if sample_weight is not None:
-            weights = validate_sample_weight(sample_weight, X_val)
+        X_val = validation.validate_features(self, X_val, reset=False)
+        values, _ = labels.encode_labels(X_val, y_val, self.classes_, self._one_label)
+        weights = validation.weights_if_any(sample_weight, X_val)
         p = self.predict_proba(X_val)
         p = p[:, 1:] if self._one_label else p
-        self.threshold_ = best_thresholds(p, values, self.threshold_, weights)
+        self.threshold_ = labels.best_thresholds(p, values, self.threshold_, weights)
         return self
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
@@ -241,26 +205,22 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
                 "LogisticRegression"
             )
         tally = IndicatorTally()
-        found = survey(self, stream, tally)
+        found = streams.survey(self, stream, tally)
         values, mass = tally.encoded()
         names = stream.target_names
         self.classes_ = np.arange(values.shape[1]) if names is None else np.asarray(names)
-        problem = self._problem(values, mass)
+        problem, eps = self._problem(values, mass), self.label_smoothing
 
         def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            part = problem_of_labels(indicators(y)[0], weights, self.label_smoothing, None, [])
+            part = labels.problem_of_labels(indicators(y)[0], weights, eps, None, [])
             return replace(part, loss=problem.loss)
 
         return StreamedRows(stream, found, encoded_problem), problem
-
-    def _problem(self, values: np.ndarray, weights: np.ndarray) -> Problem:
-        names = label_names(self.classes_, values.shape[1])
-        return problem_of_labels(values, weights, self.label_smoothing, self.pos_weight, names)
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:
             return
         if L == 1:
             raise InputError(f"top_k={self.top_k!r} needs several labels, and y has one")
-        if not 1 <= natural_number(self.top_k, "top_k") <= L:
+        if not 1 <= validation.natural_number(self.top_k, "top_k") <= L:
             raise InputError(f"top_k must be from 1 to {L}, the number of labels; got {self.top_k}")

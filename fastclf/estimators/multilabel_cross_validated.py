@@ -8,14 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import held_out, search
-from fastclf.estimators.labels import (
-    LabelPredictions,
-    encode_labels,
-    label_names,
-    problem_of_labels,
-    thresholds,
-)
+from fastclf.estimators import held_out, labels, search
+from fastclf.estimators.labels import LabelPredictions
+from fastclf.estimators.paths import Study
 from fastclf.estimators.prediction import LinearPredictor, theta_of
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
@@ -93,7 +88,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> "MultiLabelLogisticRegressionCV":
-        """Fit to indicators.
+        """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
@@ -107,10 +102,6 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         **params
             For the splitter and the scorer, with scikit-learn's metadata routing.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
@@ -120,13 +111,11 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         routed = self._routed("fit", sample_weight, params)
         grid, settings = self._settings(self.l1_ratios)
         X = validate_features(self, X, reset=True)
-        values, self.classes_ = encode_labels(X, y)
+        values, self.classes_ = labels.encode_labels(X, y)
         L = values.shape[1]
         weights = validate_sample_weight(sample_weight, X)
-        names = label_names(self.classes_, L)
-        self.threshold_ = thresholds(self.threshold, names)
-        eps = self.label_smoothing
-        problem = problem_of_labels(values, weights, eps, self.pos_weight, names)
+        self.threshold_ = self._given_threshold(L)
+        problem = self._problem(values, weights)
         known = ~np.isnan(values)
         if not known.all():
             self._check_scoring()
@@ -135,14 +124,9 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         folds = search.split(self.cv, X, truth, routed.splitter.split)
         self._check_held_out(known, weights, folds)
         some = None if known.all() else known
-        paths = self._fit_paths(X, problem, weights, folds, grid, settings, some)
-        own = None if sample_weight is None else weights
-        judge = self._judge(values, L == 1)
-        scores = self._scores(X, folds, paths, own, routed.scorer.score, judge)
-        scores = scores.reshape(*paths.n_iter.shape, -1)
-        scores = scores if self.per_label else scores.mean(axis=-1, keepdims=True)
-        self.scores_ = scores if self.per_label else scores[..., 0]
-        self._choose(X, problem, grid, settings, paths, scores, self.per_label)
+        study = Study(X, problem, weights, folds, grid, settings, some)
+        own, judge = None if sample_weight is None else weights, self._judge(values, L == 1)
+        self._search(study, own, routed.scorer.score, judge, self.per_label)
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
@@ -157,15 +141,11 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         sample_weight : array-like of shape (n,), optional
         **params
             For the scorer, with scikit-learn's metadata routing.
-
-        Returns
-        -------
-        float
         """
         routed = self._routed("score", sample_weight, params)
         check_is_fitted(self)
         X = validate_features(self, X, reset=False)
-        values, _ = encode_labels(X, y, self.classes_, self._one_label)
+        values, _ = labels.encode_labels(X, y, self.classes_, self._one_label)
         known, parameters = ~np.isnan(values), routed.scorer.score
         if self._takes_likelihood:
             everything = [(np.empty(0), np.arange(len(values)))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,29 @@ class Grid:
 
     Cs: np.ndarray
     l1_ratios: np.ndarray
+
+
+class Study(NamedTuple):
+    """What is fitted: a problem on rows X (n, d), in all folds, with each penalty of a grid.
+
+    Rows weigh ``weights`` (n,). A fold is the rows to train on and those to hold out. ``known``
+    (n, L) marks the labels that are known; None if all are.
+    """
+
+    X: Any
+    problem: Problem
+    weights: np.ndarray
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    grid: Grid
+    settings: Settings
+    known: np.ndarray | None = None
+
+    def weighted(self, weights: np.ndarray) -> Problem:
+        """Return the problem with other weights of rows (n,)."""
+        of_problem = weights[None]
+        if self.known is not None:
+            of_problem = np.ascontiguousarray(self.known.T * weights)
+        return replace(self.problem, target=replace(self.problem.target, weights=of_problem))
 
 
 @dataclass(frozen=True)
@@ -66,34 +89,24 @@ def training_weights(
     return of_folds
 
 
-def fit_paths(
-    X: Any,
-    problem: Problem,
-    weights: np.ndarray,
-    grid: Grid,
-    settings: Settings,
-    known: np.ndarray | None = None,
-) -> Paths:
-    """Fit a problem with the weights (F, n) of each fold and all penalties of a grid.
-
-    ``known`` (n, L) marks the labels that are known; None if all are. Raises FloatingPointError if
-    numbers aren't finite.
-    """
+def fit_paths(study: Study) -> Paths:
+    """Fit all folds with all penalties. Raises FloatingPointError if numbers aren't finite."""
+    X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
+    weights = training_weights(study.weights, study.folds)
     shape = len(weights), grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
     n_iter = np.zeros(shape, np.int32)
     unfinished, stalled = np.zeros(shape, bool), np.zeros(shape, bool)
-    massless = [
-        Massless.find(_weighted(problem, row, known), settings.free_intercept) for row in weights
-    ]
+    massless = [Massless.find(study.weighted(row), settings.free_intercept) for row in weights]
     solver = choice.named(settings.solver)
     may_reduce = solver is None and not grid.l1_ratios.any()
     shown = Representation.of(X, settings.intercept_column, may_reduce)
     settings = settings._replace(tol=shown.tolerance(settings.tol))
+    study = study._replace(X=shown.X, settings=settings)
     Cs, places = np.unique(grid.Cs, return_inverse=True)
     passes = 0.0
     for members in _groups(problem, massless):
-        group = _Group.of(shown.X, problem, weights, massless, members, settings, known)
+        group = _Group.of(study, [massless[f] for f in members], weights[members])
         for r, l1_ratio in enumerate(grid.l1_ratios):
             for c, result in enumerate(group.follow(Cs, l1_ratio)):
                 if result.status == NOT_FINITE:
@@ -114,12 +127,6 @@ def fit_paths(
     if not np.isfinite(coefs).all():
         raise FloatingPointError
     return Paths(coefs, n_iter, unfinished, stalled, massless, passes)
-
-
-def _weighted(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> Problem:
-    # The problem with other weights of rows (n,).
-    of_problem = weights[None] if known is None else np.ascontiguousarray(known.T * weights)
-    return replace(problem, target=replace(problem.target, weights=of_problem))
 
 
 def _groups(problem: Problem, massless: list[Massless]) -> list[list[int]]:
@@ -150,49 +157,38 @@ class _Group:
     settings: Settings
 
     @classmethod
-    def of(
-        cls,
-        X: Any,
-        problem: Problem,
-        weights: np.ndarray,
-        massless: list[Massless],
-        members: list[int],
-        settings: Settings,
-        known: np.ndarray | None,
-    ) -> "_Group":
-        """Return some of the folds, whose weights are (F, n)."""
-        lacking = ~np.array([massless[f].present for f in members])
+    def of(cls, study: Study, massless: list[Massless], weights: np.ndarray) -> "_Group":
+        """Return some of the folds (F), with the weights (F, n) of their training rows."""
+        lacking, known = ~np.array([fold.present for fold in massless]), study.known
         present = np.asarray(~lacking.all(axis=0))
-        own = weights[members]
-        near = _weighted(problem, own.mean(axis=0), known)
+        near = study.weighted(weights.mean(axis=0))
         near = Massless(near.mass, present).restrict(near)
-        F, target, loss = len(members), near.target, near.loss
+        F, target, loss = len(weights), near.target, near.loss
         if isinstance(loss, Sigmoid):
-            of_columns = np.repeat(own, near.n_columns, axis=0)
+            of_columns = np.repeat(weights, near.n_columns, axis=0)
             if known is not None:
                 of_columns *= np.tile(known[:, present].T, (F, 1))
             # Columns that a fold can't fit are left out of its results. Here they get the mean
             # weights, with which they have an optimum.
-            middle = np.broadcast_to(target.weights, (near.n_columns, own.shape[1]))
+            middle = np.broadcast_to(target.weights, (near.n_columns, weights.shape[1]))
             missing = lacking[:, present]
             of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
             target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
             if loss.pos_weight is not None:
                 loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
         else:
-            target = replace(target, weights=own)
+            target = replace(target, weights=weights)
         folds = Problem(target, loss, F * near.n_columns)
-        any_penalty = settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
-        objective, reference = (objective_of(X, each, any_penalty) for each in (folds, near))
-        return cls(objective, reference, near, present, settings)
+        any_penalty = study.settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
+        objective, reference = (objective_of(study.X, each, any_penalty) for each in (folds, near))
+        return cls(objective, reference, near, present, study.settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
         """Solve for rising Cs, one result for each."""
         totals, middle = self.objective.total_weight, self.reference.total_weight
         penalties = [(from_C(C, l1_ratio, totals), from_C(C, l1_ratio, middle)) for C in Cs]
         some = self.settings
-        solver = choice.named(some.solver)
-        solver = solver or choose(self.reference.with_penalty(penalties[0][1]))
+        solver = choice.named(some.solver) or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
         observer = print_progress if some.verbose else None
         return follow(self.objective, self.reference, penalties, solver, observer)
@@ -209,8 +205,7 @@ class _Group:
     def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""
         C = self.problem.n_columns
-        theta = result.theta[:, i * C : (i + 1) * C]
-        return self.problem.centred(theta, squared)
+        return self.problem.centred(result.theta[:, i * C : (i + 1) * C], squared)
 
     def iterations(self, result: Result, i: int) -> int:
         """Return how many iterations a fold took."""

@@ -1,6 +1,7 @@
 """What fitted linear classifiers share: predictions, and their coefficients as plain data."""
 
 import os
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility
+from fastclf.estimators.encoding import most_probable, of_rows, rows_that_count
 from fastclf.estimators.validation import validate_features
 from fastclf.linear_model import LinearModel, Task
 
@@ -120,7 +122,6 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
     history_: dict[str, np.ndarray]
     n_iter_: np.ndarray
     feature_names_in_: np.ndarray
-    n_threads: int | None
     _saved_as = "LogisticRegression"
 
     def __sklearn_tags__(self) -> Any:
@@ -133,17 +134,12 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_features(self, X, reset=False)
         model = self.linear_model()
-        return model, model.decision_function(X, self._n_threads())
+        return model, model.decision_function(X, self._asked().n_threads)
 
     def linear_model(self) -> LinearModel:
-        """Return the fitted model as plain data.
-
-        Returns
-        -------
-        LinearModel
-        """
+        """Return the fitted model as plain data."""
         check_is_fitted(self)
-        names = feature_names(self)
+        names = getattr(self, "feature_names_in_", None)
         task, theta = self._task(), theta_of(self)
         columns = 1 if task == "binary" else len(self.classes_)
         if theta.shape[1] != columns:
@@ -165,23 +161,14 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         """Turn ``coef_`` into CSR form, which takes less memory where most of it is zero.
 
         It is of the class that scikit-learn's own ``sparsify`` gives: a CSR matrix, or a CSR array
-        where its configuration asks for arrays.
-
-        Returns
-        -------
-        self
+        where its configuration asks for arrays. Returns the estimator.
         """
         check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before sparsifying.")
-        self.coef_ = compatibility.sparse_like_scikit_learn(scipy.sparse.csr_array(self.coef_))
+        self.coef_ = compatibility.align_if_sparse(scipy.sparse.csr_array(self.coef_))
         return self
 
     def densify(self) -> "LinearPredictor":
-        """Turn ``coef_`` back into an array.
-
-        Returns
-        -------
-        self
-        """
+        """Turn ``coef_`` back into an array, and return the estimator."""
         check_is_fitted(self, msg="Estimator, %(name)s, must be fitted before densifying.")
         self.coef_ = _dense(self.coef_)
         return self
@@ -217,13 +204,31 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
     def _task(self) -> Task:
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
-    def _n_threads(self) -> int | None:
-        return self.n_threads
+    def _asked(self) -> Any:
+        # The estimator that has the parameters n_threads and ignore_index.
+        return self
 
 
-def feature_names(estimator: Any) -> np.ndarray | None:
-    """Return the names of the features in fit, (d,); None if they have none."""
-    return getattr(estimator, "feature_names_in_", None)
+class AccuracyScore:
+    """Mixin of linear predictors for labels and distributions that are scored by their accuracy."""
+
+    classes_: np.ndarray
+    _asked: Callable[[], Any]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; for distributions y (n, K) against their most probable class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+        """
+        check_is_fitted(self)
+        classes = np.asarray(self.classes_)
+        rows = rows_that_count(y, self._asked().ignore_index, classes)
+        X, y, sample_weight = of_rows(rows, X, y, sample_weight)
+        return super().score(X, most_probable(y, classes), sample_weight)  # type: ignore[misc]
 
 
 def coefficients(theta: np.ndarray, dtype: Any) -> dict[str, np.ndarray]:
@@ -241,34 +246,20 @@ def set_coefficients(estimator: Any, theta: np.ndarray, dtype: Any) -> None:
 
 
 def theta_of(estimator: Any) -> np.ndarray:
-    """Return theta (d + 1, C) of an estimator's ``coef_`` and ``intercept_``.
-
-    Raises
-    ------
-    InputError
-        If their shapes don't fit, where they were set by hand.
-    """
+    """Return theta (d + 1, C) of ``coef_`` and ``intercept_``, which users may have set by hand."""
     coef, intercept = np.atleast_2d(_dense(estimator.coef_)), np.asarray(estimator.intercept_)
     if intercept.size not in (1, len(coef)):
         raise InputError(
             f"intercept_ must have shape ({len(coef)},) for this coef_, got {intercept.shape}"
         )
-    dtype = np.result_type(coef, intercept)
-    theta = np.empty(
-        (coef.shape[1] + 1, len(coef)), np.float32 if dtype == np.float32 else np.float64
-    )
+    is_single = np.result_type(coef, intercept) == np.float32
+    theta = np.empty((coef.shape[1] + 1, len(coef)), np.float32 if is_single else np.float64)
     theta[:-1], theta[-1] = coef.T, intercept.reshape(-1)
     return theta
 
 
 def starting_theta(estimator: Any) -> np.ndarray:
-    """Return theta (d + 1, C) of a fitted estimator, from which a warm start goes on.
-
-    Raises
-    ------
-    InputError
-        If it isn't finite.
-    """
+    """Return theta (d + 1, C), which must be finite, from which a warm start goes on."""
     theta = theta_of(estimator).astype(np.float64)
     if not np.isfinite(theta).all():
         raise InputError(

@@ -86,11 +86,6 @@ def problem_of_classes(
     Rows weigh ``sample_weight`` (n,) times the weight ``of_class`` (K,); ``dtype`` is that of X. If
     the rows are only a part of all (``is_part``) they may all weigh 0. A ``teacher`` (n, K) of
     softened probabilities is mixed in by the ``distillation``.
-
-    Raises
-    ------
-    InputError
-        If the weights of all rows are 0, or too large or too small.
     """
     with np.errstate(over="ignore"):
         weights = encoded.weigh(sample_weight, of_class)[None, :]
@@ -111,9 +106,8 @@ def problem_of_classes(
         loss = Sigmoid(distillation=distillation)
         return Problem(Target(weights, soft=positive, **taught), loss, 1)
     if isinstance(encoded, Labels):
-        return Problem(
-            Target(weights, codes=encoded.codes, **taught), Softmax(eps, distillation), K
-        )
+        target = Target(weights, codes=encoded.codes, **taught)
+        return Problem(target, Softmax(eps, distillation), K)
     soft = encoded.weighted(of_class)
     if eps > 0:
         soft = smooth_labels(soft, eps)
@@ -160,16 +154,14 @@ class Massless:
         """Return the problem of the columns that are present."""
         if self.present.all():
             return problem
-        target, present = problem.target, self.present
-        columns = int(present.sum())
-        if isinstance(problem.loss, Sigmoid):
-            loss = replace(problem.loss, pos_weight=problem.loss.pos_weights(present.size)[present])
-            return Problem(target.columns(present), loss, columns)
+        target, loss, present = problem.target, problem.loss, self.present
         kept = target.columns(present)
-        if target.codes.size:
+        if isinstance(loss, Sigmoid):
+            loss = replace(loss, pos_weight=loss.pos_weights(present.size)[present])
+        elif target.codes.size:
             position = np.where(present, np.cumsum(present) - 1, -1)  # kernels leave out -1
             kept = replace(kept, codes=position[target.codes])
-        return Problem(kept, problem.loss, columns)
+        return Problem(kept, loss, int(present.sum()))
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
         """Return theta over all columns, from that of the present ones."""

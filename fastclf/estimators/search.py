@@ -24,9 +24,9 @@ from fastclf.estimators import choice, compatibility
 from fastclf.estimators.endings import advice, overflow
 from fastclf.estimators.fitting import Settings, fit_problem
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.paths import Grid, Paths, fit_paths, training_weights
-from fastclf.estimators.prediction import feature_names, set_coefficients
-from fastclf.estimators.problem import Massless, Problem, nothing_learned
+from fastclf.estimators.paths import Grid, Paths, Study, fit_paths
+from fastclf.estimators.prediction import set_coefficients
+from fastclf.estimators.problem import Massless, nothing_learned
 from fastclf.estimators.validation import boolean, fraction, strength_number
 
 LIKELIHOOD = "neg_log_loss"
@@ -58,19 +58,12 @@ class PenaltySearch(choice.SolverParameters):
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return where metadata go: to the splitter and to the scorer."""
+        of_splitter = MethodMapping().add(caller="fit", callee="split")
         of_scorer = MethodMapping().add(caller="score", callee="score")
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                splitter=self.cv,
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-            .add(
-                scorer=self._get_scorer(),
-                method_mapping=of_scorer.add(caller="fit", callee="score"),
-            )
-        )
+        of_scorer.add(caller="fit", callee="score")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=of_splitter)
+        return router.add(scorer=self._get_scorer(), method_mapping=of_scorer)
 
     @property
     def _scoring(self) -> Any:
@@ -99,11 +92,9 @@ class PenaltySearch(choice.SolverParameters):
     def _settings(self, l1_ratios: Any) -> tuple[Grid, Settings]:
         # The grid of penalties, and the settings of all fits; checks all parameters.
         boolean(self.refit, "refit")
-        grid = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios))
+        grid, dual = Grid(_Cs(self.Cs), _l1_ratios(l1_ratios)), getattr(self, "dual", False)
         for l1_ratio in grid.l1_ratios.tolist():
-            compatibility.check_solver(
-                self.solver, grid.Cs.max(), l1_ratio, getattr(self, "dual", False)
-            )
+            compatibility.check_solver(self.solver, grid.Cs.max(), l1_ratio, dual)
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
         if choice.is_minibatch(self.solver):
             raise InputError(
@@ -112,82 +103,40 @@ class PenaltySearch(choice.SolverParameters):
             )
         return grid, settings
 
-    def _fit_paths(
+    def _search(
         self,
-        X: Any,
-        problem: Problem,
-        weights: np.ndarray,
-        folds: Folds,
-        grid: Grid,
-        settings: Settings,
-        known: np.ndarray | None = None,
-    ) -> Paths:
-        # The fits of all folds, with warnings that point to the caller of ``fit``.
-        of_folds = training_weights(weights, folds)
-        names = feature_names(self)
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
-                paths = fit_paths(X, problem, of_folds, grid, settings, known)
-        except FloatingPointError:
-            raise overflow(X, names) from None
-        for warning in _warnings(paths, grid, self.classes_, settings, X, names):
-            warnings.warn(warning, stacklevel=3)
-        return paths
-
-    def _scores(
-        self,
-        X: Any,
-        folds: Folds,
-        paths: Paths,
+        study: Study,
         weights: np.ndarray | None,
         params: dict[str, Any],
         judge: Callable[..., Scores],
-    ) -> np.ndarray:
-        # The scores of all models of all folds, (F, r, c) or (F, r, c, L). ``judge`` returns the
-        # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
-        # and their part of the scorer's parameters.
-        if self._scoring is not None:
-            weights = params.get("sample_weight")
-        scores = []
-        for f, (_, test) in enumerate(folds):
-            own = None if weights is None else weights[test]
-            if own is not None and not own.sum() > 0:
-                raise InputError(
-                    f"fold {f} holds out no rows of positive weight: choose another cv"
-                )
-            rows = X[test]
-            judged = judge(test, rows, own, _check_method_params(X, params, indices=test))
-            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
-            scores.append(score_models(models, rows, judged, self.n_threads))
-        found = np.stack(scores)
-        return found.reshape(*paths.n_iter.shape, *found.shape[2:])
-
-    def _choose(
-        self,
-        X: Any,
-        problem: Problem,
-        grid: Grid,
-        settings: Settings,
-        paths: Paths,
-        scores: np.ndarray,
-        for_each: bool = False,
+        per_label: bool = False,
     ) -> None:
-        """Set the attributes of the best penalties, given the scores (F, r, c, 1).
-
-        With ``for_each`` the scores are (F, r, c, L), and each label has its own best ones.
-        """
+        # Fit all folds, score them as `_scores` does, and set the attributes of the best penalties,
+        # with ``per_label`` those of each label. Warnings point to the caller of ``fit``.
+        X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
+        names = getattr(self, "feature_names_in_", None)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
+                paths = fit_paths(study)
+        except FloatingPointError:
+            raise overflow(X, names) from None
+        for warning in _warnings(paths, study, self.classes_, names):
+            warnings.warn(warning, stacklevel=3)
+        scores = self._scores(study, paths, weights, params, judge)
+        scores = scores if per_label else scores.mean(axis=-1, keepdims=True)
+        self.scores_ = scores if per_label else scores[..., 0]
         F, L = len(scores), paths.coefs.shape[3]
         summed = scores.sum(axis=0, keepdims=True) if self.refit else scores
         places = np.array([[_best(one[..., k]) for k in range(one.shape[-1])] for one in summed])
         r, c = places[..., 0], places[..., 1]
         C, l1_ratio = grid.Cs[c].mean(axis=0), grid.l1_ratios[r].mean(axis=0)
-        self.C_, self.l1_ratio_ = (a if for_each else float(a[0]) for a in (C, l1_ratio))
+        self.C_, self.l1_ratio_ = (a if per_label else float(a[0]) for a in (C, l1_ratio))
         r, c = (np.broadcast_to(place, (F, L)) for place in (r, c))
         middle = paths.coefs[np.arange(F)[:, None], r, c, np.arange(L)].mean(axis=0)
         self.Cs_, self.l1_ratios_ = grid.Cs, grid.l1_ratios
         if self.refit:
             settings = settings._replace(C=self.C_, l1_ratio=self.l1_ratio_)
-            if for_each:
+            if per_label:
                 present = Massless.find(problem, settings.free_intercept).present
                 settings = settings._replace(C=C[present], l1_ratio=l1_ratio[present])
             # Start from the mean of the folds; for liblinear from zero, as it does itself.
@@ -202,6 +151,32 @@ class PenaltySearch(choice.SolverParameters):
         self.history_["path_passes"] = np.array(paths.passes)
         self.coefs_paths_ = paths.coefs if self.fit_intercept else paths.coefs[..., :-1]
         self.n_iter_ = paths.n_iter
+
+    def _scores(
+        self,
+        study: Study,
+        paths: Paths,
+        weights: np.ndarray | None,
+        params: dict[str, Any],
+        judge: Callable[..., Scores],
+    ) -> np.ndarray:
+        # The scores of all models of all folds, (F, r, c, 1) or (F, r, c, L). ``judge`` returns the
+        # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
+        # and their part of the scorer's parameters.
+        if self._scoring is not None:
+            weights = params.get("sample_weight")
+        scores = []
+        for f, (_, test) in enumerate(study.folds):
+            own = None if weights is None else weights[test]
+            if own is not None and not own.sum() > 0:
+                raise InputError(
+                    f"fold {f} holds out no rows of positive weight: choose another cv"
+                )
+            rows, own_params = study.X[test], _check_method_params(study.X, params, indices=test)
+            judged = judge(test, rows, own, own_params)
+            models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
+            scores.append(score_models(models, rows, judged, self.n_threads))
+        return np.stack(scores).reshape(*paths.n_iter.shape, -1)
 
 
 def _Cs(Cs: Any) -> np.ndarray:
@@ -248,34 +223,29 @@ def _best(scores: np.ndarray) -> tuple[int, int]:
     return int(r), int(c)
 
 
-def _warnings(
-    paths: Paths, grid: Grid, classes: np.ndarray, settings: Settings, X: Any, names: Any
-) -> list[Warning]:
+def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> list[Warning]:
     # Which classes or labels folds lack, and which fits didn't converge, once for each.
     found: list[Warning] = []
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():
         lacked = classes if lacking.size < len(classes) else classes[lacking]
         found.append(nothing_learned("in some folds there is", lacked))
-    name = settings.estimator
+    settings, X, name = study.settings, study.X, study.settings.estimator
 
     def at(mask: np.ndarray) -> str:
-        return ", ".join(f"{C:g}" for C in grid.Cs[mask.any(axis=(0, 1))])
+        return ", ".join(f"{C:g}" for C in study.grid.Cs[mask.any(axis=(0, 1))])
 
+    texts = []
     if paths.stalled.any():
-        found.append(
-            ConvergenceWarning(
-                f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no "
-                f"further progress, at C = {at(paths.stalled)}. {advice(X, names)}"
-            )
+        texts.append(
+            f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no further "
+            f"progress, at C = {at(paths.stalled)}. {advice(X, names)}"
         )
     if paths.unfinished.any():
-        found.append(
-            ConvergenceWarning(
-                f"{name} stopped after {settings.max_iter} iterations, before its gradients were "
-                f"within tol={settings.tol}, at C = {at(paths.unfinished)}: increase max_iter; or "
-                "scale the features, or leave out the largest of Cs; or increase tol if less "
-                "precision is enough"
-            )
+        texts.append(
+            f"{name} stopped after {settings.max_iter} iterations, before its gradients were "
+            f"within tol={settings.tol}, at C = {at(paths.unfinished)}: increase max_iter; or "
+            "scale the features, or leave out the largest of Cs; or increase tol if less "
+            "precision is enough"
         )
-    return found
+    return found + [ConvergenceWarning(text) for text in texts]

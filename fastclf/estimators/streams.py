@@ -117,7 +117,7 @@ def survey(estimator: Any, stream: RowStream, tally: Tally) -> Survey:
     for X, y, weights in threads.prefetch(stream.rows_in_order()):
         _check(X, weights, n, stream.feature_names)
         own = np.ones(len(X)) if weights is None else weights.astype(np.float64)
-        keeper.add(X, y, own, tally.add(y, own))
+        keeper.add(Rows(X, y, own), tally.add(y, own))
         n, d = n + len(X), X.shape[1]
     if n == 0:
         raise InputError("the stream has no rows")
@@ -136,35 +136,31 @@ class _Keeper:
         self._seen = 0
         self._step = 1
         self._most = 0
-        self._parts: list[tuple] = []
+        self._parts: list[tuple] = []  # places in the stream, X, y, weights and codes of rows
         self._first: list[tuple] = []
         self._counts = np.zeros(0, int)
 
-    def add(
-        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, codes: np.ndarray | None
-    ) -> None:
-        self._most = max(RESIDENT_BYTES // X[0].nbytes, 2) if len(X) else self._most
-        places = np.arange(self._seen, self._seen + len(X))
-        strata = np.zeros(len(X), int) if codes is None else codes
+    def add(self, rows: Rows, codes: np.ndarray | None) -> None:
+        """Look at some rows with weights, and their classes as small integers, if they have one."""
+        n = len(rows.X)
+        self._most = max(RESIDENT_BYTES // rows.X[0].nbytes, 2) if n else self._most
+        piece = np.arange(self._seen, self._seen + n), *rows, np.zeros(n, int)
         if codes is not None:
-            self._add_rare(X, y, weights, strata)
-        rows = np.flatnonzero(places % self._step == 0)
-        self._parts.append((places[rows], X[rows], y[rows], weights[rows], strata[rows]))
-        self._seen += len(X)
+            piece = *piece[:-1], codes
+            self._add_rare(piece)
+        self._parts.append(_some(piece, piece[0] % self._step == 0))
+        self._seen += n
         while sum(len(part[0]) for part in self._parts) > self._most:
             self._step *= 2
             self._parts = [_some(part, part[0] % self._step == 0) for part in self._parts]
 
-    def _add_rare(
-        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, codes: np.ndarray
-    ) -> None:
+    def _add_rare(self, piece: tuple) -> None:
+        codes = piece[-1]
         counts = np.bincount(codes, minlength=len(self._counts))
         before = np.append(self._counts, np.zeros(len(counts) - len(self._counts), int))
         self._counts = before + counts
         for k in np.flatnonzero((before < _RARE) & (counts > 0)):
-            rows = np.flatnonzero(codes == k)[: _RARE - before[k]]
-            places = self._seen + rows
-            self._first.append((places, X[rows], y[rows], weights[rows], codes[rows]))
+            self._first.append(_some(piece, np.flatnonzero(codes == k)[: _RARE - before[k]]))
 
     def rows(self) -> Rows:
         """Return the rows that were kept."""
@@ -176,8 +172,8 @@ class _Keeper:
         return Rows(X, y, weights)
 
 
-def _some(part: tuple, mask: np.ndarray) -> tuple:
-    return tuple(array[mask] for array in part)
+def _some(piece: tuple, rows: np.ndarray) -> tuple:
+    return tuple(array[rows] for array in piece)
 
 
 def _check(
@@ -280,13 +276,11 @@ class LabelTally:
 
     def encoded(self) -> tuple[Labels, np.ndarray]:
         """Return one row for each class, in order, and their weights (K,)."""
-        kept = [i for i, label in enumerate(self._labels) if not self._is_ignored(label)]
+        ignore = self._ignore
+        kept = [i for i, label in enumerate(self._labels) if ignore is None or label != ignore]
         classes = np.array([self._labels[i] for i in kept])
         order = np.argsort(classes)
         return Labels(classes[order], np.arange(len(order))), self._mass[kept][order]
-
-    def _is_ignored(self, label: np.generic) -> bool:
-        return self._ignore is not None and bool(label == self._ignore)
 
 
 class DistributionTally:
@@ -298,8 +292,7 @@ class DistributionTally:
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> None:
         """Count some rows."""
-        encoded = encode(y)
-        self._mass = self._mass + encoded.mass(weights)
+        self._mass = self._mass + encode(y).mass(weights)
 
     def encoded(self) -> tuple[Distributions, np.ndarray]:
         """Return one row for each class, and their weights (K,)."""
@@ -325,15 +318,12 @@ class IndicatorTally:
         self._sides = self._sides + np.stack([on, off])
 
     def encoded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return a row in which all labels are on and one in which all are off, with weights.
-
-        Both (2, L).
-        """
+        """Return a row with all labels on and one with all off (2, L), and their weights (2, L)."""
         sides = np.asarray(self._sides)
         return np.stack([np.ones(sides.shape[1]), np.zeros(sides.shape[1])]), sides
 
 
-def codes_among(classes: np.ndarray, y: np.ndarray, ignore: object = None) -> Labels:
+def codes_among(y: np.ndarray, classes: np.ndarray, ignore: object = None) -> Labels:
     """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
     codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     ignored = None if ignore is None else np.asarray(y == ignore)

@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import has_fit_parameter
 
 from fastclf.errors import InputError
+from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.functional import softmax
 
 _AGREEMENT = 1e-3
@@ -28,11 +29,6 @@ def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
     The logarithm of a probability of 0 is -inf. If ``bounded``, probabilities are at least the
     spacing of floats at 1, as in scikit-learn's calibration: a 0 of a forest or of neighbours only
     means that few were asked.
-
-    Raises
-    ------
-    InputError
-        If it isn't a fitted classifier, or has no such function with a column for each class.
     """
     name = type(classifier).__name__
     if not hasattr(classifier, "classes_"):
@@ -102,26 +98,19 @@ def fitted(classifier: Any, X: Any, y: Any, sample_weight: np.ndarray | None) ->
 def cross_fitted(
     classifier: Any,
     X: Any,
-    y: Any,
-    classes: np.ndarray,
-    codes: np.ndarray,
+    encoded: Labels | Distributions,
     sample_weight: np.ndarray | None,
     cv: Any,
-    answer: Callable[[Any, Any], np.ndarray] = logits_of,
+    ask: Callable[[Any, Any], np.ndarray],
 ) -> np.ndarray:
-    """Return answers of clones of a classifier for rows that they weren't fitted to, (n, K).
+    """Return what clones of a classifier answer for rows that they weren't fitted to, (n, K).
 
-    The columns are in the order of ``classes``. Folds are stratified by ``codes`` (n,) or (n, L).
-    ``answer`` maps a fitted classifier and rows to an array (m, K), in the order of its own
-    classes.
-
-    Raises
-    ------
-    InputError
-        If a row isn't held out exactly once, or a fold's training rows lack a class.
+    ``ask`` maps a fitted classifier and rows to an array (m, K), in the order of its own classes.
+    Each row must be held out once, and the training rows of each fold must have all classes.
     """
+    classes, codes = encoded.classes, encoded.codes
     n = len(codes)
-    X, y = indexable(X, y)
+    X, y = indexable(X, encoded.y)
     held_out = np.zeros(n, np.intp)
     answers: np.ndarray | None = None
     folds = check_cv(cv, codes, classifier=True).split(np.empty((n, 1)), codes)
@@ -136,7 +125,7 @@ def cross_fitted(
                 "classes with so few rows"
             )
         test = np.arange(n)[test]
-        logits = aligned(answer(part, _safe_indexing(X, test)), part.classes_, classes)
+        logits = aligned(ask(part, _safe_indexing(X, test)), part.classes_, classes)
         if answers is None:
             answers = np.zeros((n, *logits.shape[1:]), logits.dtype)
         answers[test] = logits

@@ -19,6 +19,8 @@ def best_temperature(
 ) -> float | None:
     r"""Return the temperature with the least cross-entropy, or None where there is none.
 
+    Logits and targets, which are distributions, are (n, K), and the weights of rows (n,).
+
     With :math:`\beta = 1 / T` the slope of the cross-entropy
 
     .. math:: D(\beta) = \sum_i w_i \sum_k (\sigma(\beta z_i)_k - q_{ik}) z_{ik}
@@ -28,15 +30,6 @@ def best_temperature(
     temperature is always better; or if the logits don't depend on the targets, so that a larger
     one is.
 
-    Parameters
-    ----------
-    logits : ndarray of shape (n, K)
-    targets : ndarray of shape (n, K)
-        Distributions.
-    weights : ndarray of shape (n,), optional
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from fastclf.estimators.temperature import best_temperature
     >>> z = np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from fastclf.errors import InputError
+from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.estimators.streams import is_stream
 from fastclf.finite import first_not_finite
 
@@ -122,6 +123,11 @@ def validate_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
     return weights
 
 
+def weights_if_any(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Return weights (n,) as `validate_sample_weight` does, but None for None."""
+    return None if sample_weight is None else validate_sample_weight(sample_weight, X)
+
+
 def label_weights(sample_weight: Any, X: Any, L: int) -> np.ndarray:
     """Return weights of rows (n,), or of each label in each row (n, L), in float64."""
     given = None if sample_weight is None else np.asarray(sample_weight)
@@ -162,7 +168,8 @@ def check_rows(X: Any, y: Any) -> None:
     """Refuse a y that is missing or of another length than X."""
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
-    if not (isinstance(y, np.ndarray) and y.shape[:1] == X.shape[:1]):  # the check is slow
+    alike = isinstance(y, np.ndarray) and y.shape[:1] == getattr(X, "shape", ())[:1]
+    if not alike:  # the check is slow
         check_consistent_length(X, y)
 
 
@@ -249,20 +256,16 @@ def natural_number(value: Any, name: str) -> int:
     return int(value)
 
 
-def class_weights(class_weight: Any, classes: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Return the weight of each class (K,) that the parameter means.
-
-    ``mass`` (K,) is the sum of the sample weights of each class.
-    """
+def class_weights(
+    class_weight: Any, encoded: Labels | Distributions, sample_weight: np.ndarray
+) -> np.ndarray:
+    """Return the weight of each class (K,) that the parameter means, given all rows' targets."""
+    classes = encoded.classes
     if class_weight is None:
         return np.ones(len(classes))
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise InputError(
-                f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}"
-            )
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        mass, weights = encoded.mass(sample_weight), np.ones(len(classes))
         present = mass > 0
-        weights = np.ones(len(classes))
         weights[present] = mass.sum() / (len(classes) * mass[present])
         return weights
     if not isinstance(class_weight, Mapping):

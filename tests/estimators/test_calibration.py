@@ -201,6 +201,12 @@ def test_one_that_is_not_fitted_is_calibrated_on_rows_that_were_held_out():
     assert soft.temperature_ == pytest.approx(expected, rel=1e-2)  # tol
 
 
+def test_rows_may_be_lists():
+    scaler = TemperatureScaler(GaussianNB(var_smoothing=0.1), cv=3).fit(X[:300], Y[:300])
+    again = clone(scaler).fit(X[:300].tolist(), Y[:300])
+    assert again.temperature_ == scaler.temperature_
+
+
 def test_several_labels_have_one_temperature():
     A, B = make_multilabel_classification(n_samples=300, n_labels=3, random_state=0)
     clf = MultiLabelLogisticRegression(C=100.0).fit(A[:100], B[:100])
