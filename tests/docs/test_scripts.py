@@ -155,6 +155,7 @@ def test_the_figures_of_the_theory_are_drawn(tmp_path):
     assert drawn <= committed and all((tmp_path / name).stat().st_size > 1000 for name in drawn)
 
 
+@pytest.mark.slow
 def test_scikit_learns_own_tests_pass():
     """Those that apply: the others are listed in conformance.toml."""
     pytest.importorskip("sklearn", "1.9", reason="the list is of that version's tests")
