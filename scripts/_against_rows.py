@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from _benchmark import turn
-from _problems import PROBLEMS, generated
+from _problems import PROBLEMS, QUICK, Make, choose, generated
 from sklearn.datasets import load_digits
 
 import fastclf
@@ -27,6 +27,12 @@ from fastclf.solvers import SGD, Adam
 
 Run = Callable[[], np.ndarray]
 """A call to be timed, which returns its result as an array."""
+
+SEARCHED = ("digits", "magic_telescope", "satimage")
+"""Dense problems of ``benchmark.py`` with a row for a cross-validation."""
+
+PRECISE = ("letter", "pendigits", "satimage", "adult_raw", "bank_marketing", "spambase", "usps")
+"""Those with a row for a fit to a small tolerance, beside the quick ones."""
 
 
 @cache
@@ -62,6 +68,36 @@ def fitting(X: Any, y: np.ndarray, new: Any = None, **parameters: Any) -> Run:
     """Return a call that fits an estimator and returns its coefficients."""
     new = new or fastclf.LogisticRegression
     return lambda: coefficients(new(**parameters).fit(X, y))
+
+
+def on_problem(make: Make, name: str, new: Any = None, **parameters: Any) -> Run:
+    """Return a fit of a problem of ``benchmark.py``, without labels that are constant."""
+    problem = make(name)
+    y = problem.y
+    if y.ndim == 2:
+        y = np.ascontiguousarray(y[:, y.min(axis=0) < y.max(axis=0)])
+    return fitting(problem.X, y, new, **parameters)
+
+
+def rows_of(folder: Path | None) -> dict[str, Callable[[], Run]]:
+    """Return fits of the problems of ``benchmark.py``: bundled, generated, and from a folder."""
+    rows: dict[str, Callable[[], Run]] = {}
+    for is_sparse in (False, True):
+        for name, make in choose(folder, None, False, False, is_sparse).items():
+            rows[f"default {name}"] = partial(on_problem, make, name)
+            if is_sparse or name in (*QUICK, *PRECISE):
+                rows[f"tol 1e-8 {name}"] = partial(
+                    on_problem, make, name, tol=1e-8, max_iter=10_000
+                )
+            if is_sparse or name in QUICK:
+                rows[f"L1 {name}"] = partial(on_problem, make, name, l1_ratio=1.0)
+            if name in SEARCHED:
+                rows[f"CV {name}"] = partial(on_problem, make, name, CV, Cs=5)
+        for name, make in choose(folder, None, False, True, is_sparse).items():
+            rows[f"labels {name}"] = partial(
+                on_problem, make, name, fastclf.MultiLabelLogisticRegression
+            )
+    return rows
 
 
 def bundled(name: str, new: Any = None, **parameters: Any) -> Run:
@@ -219,8 +255,9 @@ SUITE = ("test_line_search.py", "test_pairs.py", "test_functional.py")
 """Names of test files to time, wherever they are under ``tests/`` of each version."""
 
 
-def serve() -> None:
+def serve(folder: Path | None) -> None:
     """Answer commands: ``prepare`` a row and save its result, or ``time`` it for one turn."""
+    rows = MEASURED | rows_of(folder)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # other output must not mix with answers
     warnings.simplefilter("ignore")
@@ -231,7 +268,7 @@ def serve() -> None:
         try:
             if command["do"] == "prepare":
                 run = None  # frees the data of the previous row
-                run = MEASURED[command["row"]]()
+                run = rows[command["row"]]()
                 np.save(Path(command["result"]), run())
             else:
                 started = time.perf_counter()
@@ -244,4 +281,4 @@ def serve() -> None:
 
 if __name__ == "__main__":
     print(json.dumps({"package": str(Path(fastclf.__file__).parent)}), flush=True)
-    serve()
+    serve(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _against_rows import FRESH, MEASURED, SUITE
+from _against_rows import FRESH, MEASURED, SUITE, rows_of
 from _benchmark import PAUSE, parser, write
 from _checkout import ROOT, copy_here, take_out
 from _comparison import FEWEST, Comparison, compare, slower
@@ -42,6 +42,7 @@ class Version:
     root: Path
     cache: Path
     results: Path
+    data: Path | None = None
     worker: subprocess.Popen | None = None
 
     def environment(self, cache: Path | None = None) -> dict[str, str]:
@@ -54,7 +55,11 @@ class Version:
     def start(self) -> None:
         """Start a new worker process."""
         self.worker = subprocess.Popen(
-            [sys.executable, str(ROOT / "scripts" / "_against_rows.py")],
+            [
+                sys.executable,
+                str(ROOT / "scripts" / "_against_rows.py"),
+                *([str(self.data)] if self.data else []),
+            ],
             env=self.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -208,7 +213,8 @@ def measure_processes(
 
 def measure(names: list[str], versions: list[Version], options: Any) -> dict[str, Times]:
     """Time all rows."""
-    within = [name for name in names if name in MEASURED]
+    rows = MEASURED | (rows_of(options.data) if options.data else {})
+    within = [name for name in names if name in rows]
     found = {}
     if within:
         found = measure_within(within, versions, options.repeats, options.budget)
@@ -274,14 +280,15 @@ def failure(times: Times) -> str:
     return f"fails: {' and '.join(sorted(times.errors))}"
 
 
-def everything() -> list[str]:
-    return [*MEASURED, *FRESH, *(f"tests {name}" for name in SUITE)]
+def everything(data: Path | None = None) -> list[str]:
+    problems = rows_of(data) if data else ()
+    return [*MEASURED, *FRESH, *(f"tests {name}" for name in SUITE), *problems]
 
 
-def choose(only: list[str] | None, quick: bool) -> list[str]:
+def choose(only: list[str] | None, quick: bool, data: Path | None = None) -> list[str]:
     """Return the names of the rows that match a pattern; by default all, or only the fits."""
     patterns = only or (["fit *"] if quick else ["*"])
-    chosen = [name for name in everything() if any(fnmatch(name, p) for p in patterns)]
+    chosen = [name for name in everything(data) if any(fnmatch(name, p) for p in patterns)]
     if not chosen:
         raise SystemExit(f"no row matches {' or '.join(patterns)}; --list shows them")
     return chosen
@@ -307,6 +314,11 @@ def parse() -> argparse.Namespace:
     options.add_argument("--only", nargs="+", metavar="PATTERN", help="rows whose names match")
     options.add_argument("--quick", action="store_true", help="fits alone, 5 timings of each")
     options.add_argument("--budget", type=float, default=60, help="seconds of a row and version")
+    options.add_argument(
+        "--data",
+        type=Path,
+        help="add fits of benchmark.py's problems and of DATA/NAME.npz",
+    )
     options.add_argument("--list", action="store_true", help="print the names of the rows and end")
     options.set_defaults(out=None, repeats=None)
     given = options.parse_args()
@@ -320,16 +332,22 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     if options.list:
-        print("\n".join(everything()))
+        print("\n".join(everything(options.data)))
         return
-    names = choose(options.only, options.quick)
+    names = choose(options.only, options.quick, options.data)
     with tempfile.TemporaryDirectory(prefix="against-") as temporary:
         folder = Path(temporary)
         commits = {"base": take_out(options.revision, folder / "base")}
         commits["here"] = copy_here(folder / "here")
         versions = []
         for name in commits:
-            version = Version(name, folder / name, folder / f"{name}-cache", folder / f"{name}-out")
+            version = Version(
+                name,
+                folder / name,
+                folder / f"{name}-cache",
+                folder / f"{name}-out",
+                options.data and options.data.resolve(),
+            )
             version.cache.mkdir()
             version.results.mkdir()
             versions.append(version)
