@@ -409,6 +409,14 @@ def test_kernels_without_an_entry_can_be_called(decorator, cache_folder):
         assert function._twin is not None and cache_hits(function._twin) == hits
 
 
+def test_threads_that_ask_at_once_get_one_entry(cache_folder, monkeypatch):
+    function = _jit.inlined(double)
+    for _ in range(2):  # as of two threads that found none
+        assert function._compile_for_args(4.0)(4.0) == 8
+    monkeypatch.setattr(_dispatcher.Kernel, "_compile_for_args", None)
+    assert function(4.0) == 8
+
+
 @pytest.mark.parametrize("decorator", [_jit.routine, _jit.kernel])
 def test_a_kernel_is_no_part_of_its_callers(decorator, cache_folder):
     callee = decorator(double)

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastclf.kernels.linalg import cholesky
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import inlined, kernel, routine
+from fastclf.kernels.runtime.jit import inlined, kernel
 
 _MOST_SIGNS = 400
 """Coordinates up to which a group jumps: it takes a Cholesky factor of theirs."""
@@ -72,7 +72,7 @@ def _move(block, U, at, j, change, r, v):
         v[m] += change * direction[m]
 
 
-@routine
+@inlined
 def _sweep(block, U, Q, at, strengths, every, u, r, v):
     # Return the largest violation that was met, and whether a sign changed.
     worst = 0.0
@@ -96,7 +96,7 @@ def _sweep(block, U, Q, at, strengths, every, u, r, v):
     return worst, turned
 
 
-@routine
+@inlined
 def _jump(block, U, Q, at, strengths, u, r, v):
     # Return False if there are too many coordinates, or the matrix is no help.
     count = 0

@@ -73,7 +73,7 @@ def column_of(loss):
     weighted slopes, ``curvatures`` (TILE,) is written; return the weighted sum of the losses.
     """
 
-    @routine
+    @inlined
     def column(z, y, weights, positive, scale, parameters, curvatures):
         losses = np.empty(TILE)
         for r in range(TILE):

@@ -12,11 +12,11 @@ import numpy as np
 from fastclf.kernels.loss.columns import TILE
 from fastclf.kernels.products.sparse import add_moments
 from fastclf.kernels.runtime.arrays import fill
-from fastclf.kernels.runtime.jit import kernel, routine
+from fastclf.kernels.runtime.jit import inlined, kernel
 from fastclf.kernels.runtime.records import Data
 
 
-@routine
+@inlined
 def _load(data, w, start, rows, z, y, weight):
     # Logits, targets and weights of a tile; rows beyond the last weigh nothing.
     values, indices, indptr = data.X

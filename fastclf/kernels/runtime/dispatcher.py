@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from fastclf.kernels.runtime import linking
@@ -27,6 +28,7 @@ class Kernel(CPUDispatcher):
         self.is_inlined = self.targetoptions.get("forceinline", False)
         self.has_entry = not self.targetoptions.get("no_cpython_wrapper", False)
         self._twin: Kernel | None = None
+        self._entries: set[tuple] = set()  # types of arguments for which the twin's entry is used
         try:
             self._cache = KernelCache(py_func, self.is_inlined, self.has_entry)
         except RuntimeError:  # no directory can be written
@@ -42,6 +44,7 @@ class Kernel(CPUDispatcher):
         if not self.is_inlined:
             linking.register_code(self, code)
 
+    @global_compiler_lock
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         # Numba asks for an entry that it doesn't have.
         if self.has_entry:
@@ -50,5 +53,8 @@ class Kernel(CPUDispatcher):
             options = self.targetoptions | {"no_cpython_wrapper": False}
             self._twin = Kernel(self.py_func, self.locals, options)
         entry = self._twin._compile_for_args(*args, **kws)
-        self._insert([self.typeof_pyval(value)._code for value in args], entry, False)
+        types = tuple(map(self.typeof_pyval, args))
+        if types not in self._entries:  # two threads may ask at once; twice the same is ambiguous
+            self._entries.add(types)
+            self._insert([one._code for one in types], entry, False)
         return entry

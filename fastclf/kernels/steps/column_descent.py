@@ -17,13 +17,13 @@ import numpy as np
 
 from fastclf.kernels.linalg.coordinate_descent import lowest, violation
 from fastclf.kernels.runtime.arrays import copy
-from fastclf.kernels.runtime.jit import kernel, routine
+from fastclf.kernels.runtime.jit import inlined, kernel
 
 _ACTIVE_SWEEPS = 10
 """Sweeps over coefficients that aren't 0 between two over all."""
 
 
-@routine
+@inlined
 def _prepare(a, p, extra, v, means, e, c):
     # Fill e (n,) and its derivative c (n,) in the logits of a class; p (T, n) and v (n,) are its.
     n = e.size
@@ -45,7 +45,7 @@ def _prepare(a, p, extra, v, means, e, c):
                 c[i] += h
 
 
-@routine
+@inlined
 def _sweep(X, by_row, total, gradient, penalty, every, chosen, x, u, counts):
     # One class; return the largest violation that was met. The intercept, where it is free, stays
     # optimal: a step of a feature moves it too, by ``shift``, which all rows share. ``by_row`` is

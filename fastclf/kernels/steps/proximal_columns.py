@@ -31,7 +31,7 @@ from fastclf.kernels.linalg.coordinate_descent import lowest, violation
 from fastclf.kernels.loss import sigmoid
 from fastclf.kernels.loss.columns import TILE
 from fastclf.kernels.runtime.arrays import copy, fill
-from fastclf.kernels.runtime.jit import inlined, kernel, routine
+from fastclf.kernels.runtime.jit import inlined, kernel
 from fastclf.kernels.steps.proximal import (
     CONVERGED,
     EXPECTED,
@@ -63,7 +63,7 @@ _FLOOR = 1e-10
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@routine
+@inlined
 def _logits(X, x, logits):
     data, rows, indptr = X
     fill(logits, x[x.size - 1])
@@ -73,7 +73,7 @@ def _logits(X, x, logits):
                 logits[np.uintp(rows[place])] += x[j] * data[place]
 
 
-@routine
+@inlined
 def _look(target, logits, v, t, trial, slopes, curvatures):
     # The mean loss at logits + t v, which are written to ``trial``, and its derivatives in them.
     soft, weights, scale, pos_weight = target
@@ -95,7 +95,7 @@ def _look(target, logits, v, t, trial, slopes, curvatures):
     return total
 
 
-@routine
+@inlined
 def _gradient(X, slopes, penalty, free, x, gradient):
     # Return the largest violation of optimality.
     data, rows, indptr = X
@@ -112,7 +112,7 @@ def _gradient(X, slopes, penalty, free, x, gradient):
     return norm
 
 
-@routine
+@inlined
 def _choose(X, c, total, penalty, x, gradient, arrays):
     # Return how many features matter, and how many entries they have.
     data, rows, indptr = X
@@ -153,7 +153,7 @@ def _move(X, j, change, v):
         v[np.uintp(rows[place])] += change * data[place]
 
 
-@routine
+@inlined
 def _sweep(model, shift, u, v):
     # Return the largest violation that was met, and the shift.
     X, weighted, total, (l2, l1), x, gradient, features, curvatures, products = model
@@ -174,7 +174,7 @@ def _sweep(model, shift, u, v):
     return worst, shift
 
 
-@routine
+@inlined
 def _climb(model, tolerance, shift, u, v):
     # Conjugate gradients, preconditioned by the diagonal, over all that aren't 0, until one of them
     # becomes 0 or none violates optimality by more than the tolerance. Return passes and the shift.
@@ -235,7 +235,7 @@ def _climb(model, tolerance, shift, u, v):
     return 0.5 + _MOST_DIRECTIONS, shift
 
 
-@routine
+@inlined
 def _minimise(X, c, penalty, free, norm, x, gradient, u, v, weighted):
     # Move u, which is x, towards the minimum of the model, and v with it. Return the decrease, the
     # part of it that is of first order, and passes.
