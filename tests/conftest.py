@@ -33,9 +33,8 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-threads._MIN_HELPER_WORK = (
-    1  # so that small data goes to several threads, too: no bit depends on it
-)
+# Small data goes to several threads, too: no bit depends on it.
+threads._MIN_HELPER_WORK = 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
