@@ -74,8 +74,8 @@ def cut(value, slope, t, trial_value):
 
 
 @routine
-def _norm(x, gradient, center, l1):
-    # The largest violation, the center undone.
+def violation(x, gradient, center, l1):
+    """Return the largest violation, as raw features have it; the gradient is of centered ones."""
     d = center.size
     largest = 0.0
     for k in range(x.shape[0]):
@@ -189,7 +189,7 @@ def _make(evaluate, step):
                     sums[k, j] += l2 * trial[k, j]
                 if not free:
                     sums[k, d] = 0.0
-            norm = _norm(trial, sums, center, l1)
+            norm = violation(trial, sums, center, l1)
             value, noise = numbers[VALUE], line_search.rounding(numbers[VALUE], _EPS)
             accepted = looks or enough(value, slope, t, values[0], noise, numbers[NORM], norm)
             if not accepted:
