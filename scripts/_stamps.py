@@ -8,7 +8,8 @@ def _stamp_by_imports() -> None:
     from functools import cache
     from pathlib import Path
 
-    from numba.core import caching
+    from fastclf.kernels.runtime.cache import KernelCache
+    from fastclf.kernels.runtime.source import package_stamp
 
     folder = Path(__file__).parent
 
@@ -50,14 +51,13 @@ def _stamp_by_imports() -> None:
         contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(reached)]
         return hashlib.sha256(" ".join(contents).encode()).hexdigest()
 
-    def begin(self, function, *rest):
-        original(self, function, *rest)
-        files = frozenset(files_of(function, set()))
+    def stamp_of(self):
+        files = frozenset(files_of(self._kernel.py_func, set()))
         if all(file.is_relative_to(folder) for file in files):
-            self._cache_file._source_stamp = stamp(files)
+            return stamp(files)
+        return package_stamp()
 
-    original = caching.Cache.__init__
-    caching.Cache.__init__ = begin
+    KernelCache.stamp = property(stamp_of)
 
 
 _stamp_by_imports()

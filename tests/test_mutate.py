@@ -3,11 +3,14 @@
 import ast
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import fastclf
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -125,16 +128,16 @@ def test_results_count_for_the_same_package_and_mutant(script, tmp_path):
 KERNELS = {
     "called": "def called(x):\n    return x\n",
     "caller": """
-from numba import njit
+from fastclf.kernels.runtime.jit import kernel
 from fastclf.kernels.called import called
-caller = njit(cache=True)(lambda x: called(x))
+caller = kernel(lambda x: called(x))
 """,
     "closure": """
-from numba import njit
+from fastclf.kernels.runtime.jit import kernel
 def make(inner):
     def outer(x):
         return inner(x)
-    return njit(cache=True)(outer)
+    return kernel(outer)
 """,
     "closing": """
 from fastclf.kernels.closure import make
@@ -142,8 +145,8 @@ from fastclf.kernels.called import called
 closing = make(called)
 """,
     "other": """
-from numba import njit
-other = njit(cache=True)(lambda x: x)
+from fastclf.kernels.runtime.jit import kernel
+other = kernel(lambda x: x)
 """,
 }
 
@@ -151,7 +154,8 @@ other = njit(cache=True)(lambda x: x)
 def test_a_change_reaches_the_kernels_that_call_what_changed(tmp_path):
     """In a copy for mutants, and no others: those stay in the cache."""
     folder = tmp_path / "fastclf" / "kernels"
-    folder.mkdir(parents=True)
+    runtime = Path(fastclf.__file__).parent / "kernels" / "runtime"
+    shutil.copytree(runtime, folder / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "fastclf" / "__init__.py").touch()
     (folder / "__init__.py").write_text((SCRIPTS / "_stamps.py").read_text(encoding="utf-8"))
     for name, source in KERNELS.items():
@@ -160,7 +164,7 @@ def test_a_change_reaches_the_kernels_that_call_what_changed(tmp_path):
         "from importlib import import_module\n"
         "for name in ('caller', 'closing', 'other'):\n"
         "    kernel = getattr(import_module(f'fastclf.kernels.{name}'), name)\n"
-        "    print(kernel._cache._cache_file._source_stamp)"
+        "    print(kernel._cache.stamp)"
     )
 
     def stamps() -> list[str]:

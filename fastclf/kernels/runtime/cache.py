@@ -1,135 +1,145 @@
-"""The cache of compiled kernels on disk: Numba's own, with keys that notice every edit.
+"""Where the compiled variants of a kernel are kept: a bundle, and Numba's cache directory.
 
-Numba's key of a function is its file's time stamp, its byte code and its pickled closure. That is
-too little, because an edit of a callee in another file goes unnoticed; and too much, because a
-compiled function that is closed over is pickled differently in each process. Here the stamp is the
-content of *all* files of the package of kernels, and the key describes what a function closes over
-by names that are the same in every process. A function from elsewhere, such as a loss that a user
-wrote, is described by the content of its file, too, and by what it refers to.
+Each variant is a file of its own, whose name is a digest of all that its code depends on: the
+content of *all* files of the package of kernels, what the function is and closes over, the types
+of its arguments, what it was compiled for, settings of Numba, and versions. A function from
+elsewhere, such as a loss that a user wrote, is described by the content of its file, too, and by
+what it refers to. So no file is ever out of date, and as names are alike in every process, several
+processes may write at once.
 
-Where no cache can be written, or an entry can't be read, the kernel is compiled afresh.
+A file that is damaged or can't be read is as good as none: the kernel is compiled.
 """
 
-import glob
 import hashlib
-from collections.abc import Callable
+import os
+import pickle
+import uuid
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from numba import config
 from numba.core import caching
+from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from fastclf.kernels.runtime import linking
-from fastclf.kernels.runtime.source import description, package_stamp
+from fastclf.kernels.runtime import bundles, linking, obtained
+from fastclf.kernels.runtime.source import package_stamp
+
+_SETTINGS = "OPT LOOP_VECTORIZE SLP_VECTORIZE USING_SVML BOUNDSCHECK DEBUGINFO_DEFAULT".split()
+"""Settings of Numba that change the code that it makes."""
+
+_DIGITS = 16
 
 
-class _DataFiles(caching.IndexDataCacheFile):
-    # Numba numbers the data files of a function by an index that it reads and writes without a
-    # lock. Two processes that save at once may give one number to two signatures, and then the
-    # code of one is loaded for the other. Here a file is named by its key, so all that can be lost
-    # is an entry of the index, which is compiled again.
-
-    def save(self, key: Any, data: Any) -> None:
-        overloads = self._load_index()
-        if not overloads:  # the index is new, or of an earlier version, whose files are of no use
-            stem = glob.escape(self._index_name.removesuffix("nbi"))
-            for path in Path(self._cache_path).glob(f"{stem}*.nbc"):
-                path.unlink(missing_ok=True)
-        digest = hashlib.sha256(dumps((self._source_stamp, key))).hexdigest()
-        overloads[key] = self._data_name(int(digest[:15], 16))
-        self._save_data(overloads[key], data)
-        self._save_index(overloads)
-
-
-class _KernelCacheImpl(caching.CompileResultCacheImpl):
+class _Place(caching.CompileResultCacheImpl):
     # NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache directory: Numba's
-    # first three locators, or those that NUMBA_CACHE_LOCATOR_CLASSES names, with nothing changed
-    # but the stamp.
+    # first three locators, or those that NUMBA_CACHE_LOCATOR_CLASSES names.
     _locator_classes = caching.CompileResultCacheImpl._locator_classes[:3]
 
-    def __init__(self, function: Callable) -> None:
-        super().__init__(function)
-        self._locator.get_source_stamp = package_stamp
 
-    def reduce(self, code: Any) -> tuple:
-        return linking.callees(code), super().reduce(code)
+class KernelCache:
+    """What is kept of one kernel; it has the methods that Numba's dispatcher calls.
 
-    def rebuild(self, target_context: Any, payload: tuple) -> Any:
-        callees, stored = payload
-        if not all(map(linking.load, callees)):
-            return None
-        return super().rebuild(target_context, stored)
-
-
-class NoCache(caching.NullCache):
-    """What a kernel has where no directory can be written.
+    Bundles have no kernels that become part of their callers: these are needed only where a kernel
+    is compiled.
 
     Parameters
     ----------
-    is_inlined : bool
+    kernel : Kernel
     """
 
-    def __init__(self, is_inlined: bool) -> None:
-        self._is_inlined = is_inlined
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        function = kernel.py_func
+        name = f"{function.__module__}.{function.__qualname__}"
+        self._name = name.replace("<locals>.", "").translate({ord(c): None for c in "<>"})
 
-    def save_overload(self, sig: Any, code: Any) -> None:
-        """Store nothing."""
-        if not self._is_inlined:
-            linking.keep_apart(code)
+    @cached_property
+    def stamp(self) -> str:
+        """A digest of the source of all kernels."""
+        return package_stamp()
 
-
-class KernelCache(caching.FunctionCache):
-    """The cache of one kernel.
-
-    Parameters
-    ----------
-    function : callable
-    is_inlined : bool
-        Whether its code becomes part of that of its callers.
-    has_entry : bool
-        Whether Python can call it.
-
-    Raises
-    ------
-    RuntimeError
-        If no directory can be written.
-    """
-
-    _impl_class = _KernelCacheImpl
-
-    def __init__(self, function: Callable, is_inlined: bool, has_entry: bool) -> None:
-        super().__init__(function)
-        self._is_inlined = is_inlined
-        self._options = (is_inlined, has_entry)
-        stamp = self._cache_file._source_stamp
-        self._cache_file = _DataFiles(self._cache_path, self._impl.filename_base, stamp)
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is stored for a signature, or None."""
+    @cached_property
+    def cache_path(self) -> str | None:
+        """The folder that is written, or None if there is no such place."""
         try:
-            code = super().load_overload(sig, target_context)
-        except Exception:  # a damaged pickle may raise anything
-            self._start_afresh()
+            return _Place(self._kernel.py_func).locator.get_cache_path()
+        except RuntimeError:
             return None
-        if code is not None and not self._is_inlined:
-            linking.keep_apart(code)
-        return code
 
-    def save_overload(self, sig: Any, code: Any) -> None:
-        """Store what was compiled for a signature, if that can be done."""
-        try:
-            super().save_overload(sig, code)
-        except OSError:
-            self.disable()
-        if not self._is_inlined:
-            linking.keep_apart(code)
+    def load_overload(self, types: Any, target_context: Any) -> Any:
+        """Return what is kept for the types of the arguments, or None."""
+        target_context.refresh()
+        for source, find in (("bundle", self._in_bundle), ("cache", self._in_cache)):
+            try:
+                callees, code = pickle.loads(_read(find(types)))
+                if all(map(linking.load, callees)):
+                    if self._kernel.has_entry:
+                        linking.declare_entry(target_context, code[1])
+                    code = CompileResult._rebuild(target_context, *code)
+                    obtained.count(source)
+                    return code
+            except Exception:  # no file, a damaged one, or whatever its content raises
+                continue
+        return None
 
-    def _index_key(self, sig: Any, codegen: Any) -> tuple:
-        return sig, codegen.magic_tuple(), (*self._options, description(self._py_func))
+    def save_overload(self, types: Any, code: Any) -> None:
+        """Keep what was compiled for the types of the arguments, if that can be done."""
+        obtained.count("compiled")
+        if code.lifted or code.library.has_dynamic_globals:  # addresses of this process
+            return
+        with suppress(OSError):
+            path = self._in_bundle(types) if bundles.is_written() else self._in_cache(types)
+            _write(path, dumps((linking.callees(code), code._reduce())))
+            if not bundles.is_written():
+                self._remove_outdated(path.parent)
 
-    def _start_afresh(self) -> None:
-        # Saving reads the index again, so a damaged one must go.
-        try:
-            self.flush()
-        except OSError:
-            self.disable()
+    def _in_bundle(self, types: Any) -> Path:
+        bundle = bundles.serving()
+        if bundle is None or self._kernel.is_inlined:
+            raise FileNotFoundError
+        triple, *_ = bundles.target()
+        return bundle.path / self._file(types, (triple, bundle.level.name))
+
+    def _in_cache(self, types: Any) -> Path:
+        if bundles.is_written() or self.cache_path is None:
+            raise FileNotFoundError
+        return Path(self.cache_path) / self._file(types, bundles.target())
+
+    def _file(self, types: Any, target: tuple) -> str:
+        kernel = self._kernel
+        identity = (kernel.description, kernel.is_inlined, kernel.has_entry)
+        settings = [getattr(config, name, None) for name in _SETTINGS]
+        arguments = [str(one) for one in types]
+        key = (self.stamp, identity, arguments, target, settings, bundles.VERSIONS)
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return f"{self._prefix}{digest[: 2 * _DIGITS]}.nbc"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._name}-{self.stamp[:_DIGITS]}-"
+
+    def _remove_outdated(self, folder: Path) -> None:
+        for path in folder.glob(f"{self._name}-*.nbc"):
+            if not path.name.startswith(self._prefix):
+                path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    content = path.read_bytes()
+    digest, data = content[:32], content[32:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError(f"{path} is damaged")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(hashlib.sha256(data).digest() + data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

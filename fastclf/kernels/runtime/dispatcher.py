@@ -1,12 +1,14 @@
 """A kernel: a Python function that is compiled for the types of its arguments."""
 
+from functools import cached_property
 from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
-from fastclf.kernels.runtime import linking
-from fastclf.kernels.runtime.cache import KernelCache, NoCache
+from fastclf.kernels.runtime import linking, obtained
+from fastclf.kernels.runtime.cache import KernelCache
+from fastclf.kernels.runtime.source import description
 
 
 class Kernel(CPUDispatcher):
@@ -29,11 +31,18 @@ class Kernel(CPUDispatcher):
         self.has_entry = not self.targetoptions.get("no_cpython_wrapper", False)
         self._twin: Kernel | None = None
         self._entries: set[tuple] = set()  # types of arguments for which the twin's entry is used
-        try:
-            self._cache = KernelCache(py_func, self.is_inlined, self.has_entry)
-        except RuntimeError:  # no directory can be written
-            self._cache = NoCache(self.is_inlined)
+        self._cache = KernelCache(self)
         linking.register(self)
+
+    @cached_property
+    def description(self) -> str:
+        """What tells the function apart, alike in every process."""
+        return description(self.py_func)
+
+    def compile(self, sig: Any) -> Any:
+        """Load or compile the kernel for the types of arguments; return its entry."""
+        with obtained.timed():
+            return super().compile(sig)
 
     def add_overload(self, code: Any) -> None:
         """Take what was compiled or loaded for a tuple of types."""
@@ -42,7 +51,7 @@ class Kernel(CPUDispatcher):
         else:
             self.overloads[tuple(code.signature.args)] = code
         if not self.is_inlined:
-            linking.register_code(self, code)
+            linking.keep_apart(self, code)
 
     @global_compiler_lock
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:

@@ -43,13 +43,14 @@ def register(kernel: Any) -> None:
     _kernels[kernel.py_func.__module__, kernel.py_func.__qualname__].add(kernel)
 
 
-def register_code(kernel: Any, code: Any) -> None:
-    """Let :func:`callees` find what was compiled of a kernel for one tuple of types."""
+def keep_apart(kernel: Any, code: Any) -> None:
+    """Let callers that are compiled from now on call this code instead of copying it."""
     function, types = kernel.py_func, tuple(code.signature.args)
     symbol = code.fndesc.llvm_func_name
     _by_symbol[symbol] = Callee(
-        function.__module__, function.__qualname__, description(function), types, symbol
+        function.__module__, function.__qualname__, kernel.description, types, symbol
     )
+    code.library._shared_module = llvm.parse_assembly("")
 
 
 def callees(code: Any) -> list[Callee]:
@@ -61,16 +62,19 @@ def callees(code: Any) -> list[Callee]:
 def load(callee: Callee) -> bool:
     """Load or compile a callee; return whether it is the one that was stored."""
     for kernel in _kernels[callee.module, callee.name]:
-        if not kernel.is_inlined and description(kernel.py_func) == callee.description:
+        if not kernel.is_inlined and kernel.description == callee.description:
             kernel.compile(callee.types)
             if kernel.overloads[callee.types].fndesc.llvm_func_name == callee.symbol:
                 return True
     return False
 
 
-def keep_apart(code: Any) -> None:
-    """Let callers that are compiled from now on call this code instead of copying it."""
-    code.library._shared_module = llvm.parse_assembly("")
+def declare_entry(target_context: Any, names: Any) -> None:
+    """Let Numba find the entry from Python in code that it is about to load.
+
+    It looks only for functions that callers can copy, and :func:`keep_apart` has left none.
+    """
+    target_context.codegen()._engine._defined_symbols.add(names.llvm_cpython_wrapper_name)
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)

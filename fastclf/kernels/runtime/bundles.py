@@ -1,0 +1,93 @@
+"""Bundles: folders of kernels that were compiled for a level of the instruction set.
+
+A bundle is only read, so it may be shared by users and machines, and its file system needn't be
+writable. One may come with the package, in ``fastclf/_compiled``. The environment variable
+FASTCLF_KERNELS names another folder of bundles to be read instead, or none if it is empty. In such
+a folder each bundle has a folder of its own, which is named by the level and by the versions of
+Python, Numba and llvmlite, for code of one version doesn't serve another.
+"""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import llvmlite
+import numba
+from numba.core.registry import cpu_target
+
+from fastclf.kernels.runtime import levels
+from fastclf.kernels.runtime.levels import Level
+from fastclf.kernels.runtime.source import PACKAGE
+
+VERSIONS = (
+    f"python{sys.version_info[0]}.{sys.version_info[1]}",
+    f"numba{numba.__version__}",
+    f"llvmlite{llvmlite.__version__}",
+)
+
+IN_PACKAGE = PACKAGE.parent / "_compiled"
+
+
+class Bundle(NamedTuple):
+    """The folder of a bundle, and the level that it was compiled for."""
+
+    level: Level
+    path: Path
+
+
+_written: list[Bundle] = []
+
+
+def target() -> tuple[str, str, str]:
+    """Return what Numba compiles for: triple, processor and features."""
+    return cpu_target.target_context.codegen().magic_tuple()
+
+
+def name(level: Level) -> str:
+    """Return the name of a bundle's folder, for this Python and this Numba."""
+    return "-".join((level.name, *VERSIONS))
+
+
+def folder() -> Path | None:
+    """Return the folder whose bundles may serve, or None."""
+    named = os.environ.get("FASTCLF_KERNELS")
+    if named is None:
+        return IN_PACKAGE
+    return Path(named) if named else None
+
+
+@cache
+def serving() -> Bundle | None:
+    """Return the bundle that this process uses: that of the richest level that can run here."""
+    if _written:
+        return _written[0]
+    place = folder()
+    for level in levels.served(target()) if place else ():
+        path = place / name(level)
+        if path.is_dir():
+            return Bundle(level, path)
+    return None
+
+
+def is_written() -> bool:
+    """Tell whether this process adds to its bundle."""
+    return bool(_written)
+
+
+def write_to(place: Path) -> Bundle:
+    """Add all kernels that this process compiles from now on to a bundle in a folder.
+
+    Raises
+    ------
+    RuntimeError
+        If the process doesn't compile for a level; see
+        :attr:`fastclf.kernels.runtime.levels.Level.environment`.
+    """
+    level = levels.compiled_for(target())
+    if level is None:
+        raise RuntimeError(f"this process compiles for one processor: {target()[1]}")
+    _written[:] = [Bundle(level, place / name(level))]
+    serving.cache_clear()
+    return _written[0]

@@ -1,0 +1,72 @@
+"""How the kernels of this process were obtained, and the time that it took."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from numba.core.compiler_lock import global_compiler_lock
+
+
+class Obtained(NamedTuple):
+    """Counts since the process began.
+
+    Parameters
+    ----------
+    bundle, cache : int
+        Variants of kernels that were loaded.
+    compiled : int
+        Variants that were compiled.
+    seconds : float
+        Wall time of all that.
+    """
+
+    bundle: int
+    cache: int
+    compiled: int
+    seconds: float
+
+
+_counts = {"bundle": 0, "cache": 0, "compiled": 0}
+_seconds = [0.0]
+_begun: list[float] = []
+_watchers: list[Callable[[Obtained], None]] = []
+
+
+def so_far() -> Obtained:
+    """Return the counts up to now."""
+    begun = _begun[:1]
+    running = time.perf_counter() - begun[0] if begun else 0.0
+    return Obtained(**_counts, seconds=_seconds[0] + running)
+
+
+def count(source: str) -> None:
+    """Count a variant: "bundle", "cache" or "compiled"."""
+    _counts[source] += 1
+    if source == "compiled":
+        for watcher in list(_watchers):
+            watcher(so_far())
+
+
+@contextmanager
+def timed() -> Iterator[None]:
+    """Count the time of a block in which a kernel is obtained; such blocks may be nested."""
+    with global_compiler_lock:  # one thread at a time
+        if _begun:
+            yield
+            return
+        _begun.append(time.perf_counter())
+        try:
+            yield
+        finally:
+            _seconds[0] += time.perf_counter() - _begun.pop()
+
+
+@contextmanager
+def watched(watcher: Callable[[Obtained], None]) -> Iterator[None]:
+    """Call a function after each variant that is compiled in a block."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
