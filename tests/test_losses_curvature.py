@@ -144,3 +144,10 @@ def test_logits_are_left_as_they_are(loss: Loss):
     before = z.copy()
     loss.curvature(z, target, 1 if loss.is_sigmoid else K)
     assert np.array_equal(z, before)
+
+
+def test_problems_keep_their_positive_weights():
+    loss = Sigmoid(pos_weight=np.array([1.0, 2.0, 3.0]))
+    kept = loss.problems(np.array([True, False, True]))
+    np.testing.assert_array_equal(kept.pos_weights(2), [1.0, 3.0])
+    assert Sigmoid().problems(np.array([True, False])) == Sigmoid()

@@ -381,15 +381,60 @@ def schema() -> None:
 
 
 @main.command()
+@click.option(
+    "--config", type=PATH, help="Compile what this recipe needs: it is trained once, and not saved."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Number of processes.  [default: the number of CPUs]",
+)
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Compile for all processors of a level of the instruction set, rather than for this one.",
+)
+@click.option(
+    "--into",
+    type=PATH,
+    metavar="DIR",
+    help="Where portable kernels go; FASTCLF_KERNELS=DIR reads them.  [default: the package]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
-def warmup(quiet: bool) -> None:
+def warmup(
+    config: Path | None,
+    jobs: int | None,
+    portable: bool,
+    into: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Compile the kernels ahead of the first fit."""
-    from fastclf.runs.warmup import warm_up
+    from dataclasses import asdict
 
-    total = 0.0
-    for problem, seconds in warm_up():
-        total += seconds
-        if not quiet:
-            echo(f"{problem}: {seconds:.2f} s")
-    if not quiet:
-        echo(f"ready in {total:.1f} s")
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.terminal import Terminal
+    from fastclf.runs.warmup import compile_ahead
+
+    console = None if quiet else Terminal(stderr=True)
+    done = compile_ahead(config, jobs, portable or into is not None, into, console)
+    if as_json:
+        echo(to_json(asdict(done)))
+    elif not quiet:
+        echo(done.sentence())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Tell where kernels come from, and what else a report of a problem should say."""
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.doctor import examine, print_findings
+    from fastclf.runs.terminal import Terminal
+
+    found = examine()
+    if as_json:
+        echo(to_json(found))
+    else:
+        print_findings(found, Terminal())

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from fastclf import __version__
 from fastclf.cli import main
+from fastclf.runs import warmup
 
 COMMAND = [sys.executable, "-m", "fastclf"]
 
@@ -156,7 +157,6 @@ def test_verbose_and_quiet(runs: list[str]):
     assert "model.C" in invoke("compare", *runs).stdout
     assert "model.C" not in invoke("compare", "-q", *runs).stdout
     assert "iris" in invoke("datasets", "-q").stdout.splitlines()
-    assert invoke("warmup", "-q").output == ""
 
 
 def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
@@ -273,10 +273,36 @@ def test_a_closed_pipe_is_no_error(flowers: Path):
     assert done.stderr == ""
 
 
-def test_warmup_tells_what_it_compiled():
-    result = invoke("warmup")
+def test_warmup_tells_what_it_compiled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(warmup, "all_tasks", lambda: [warmup.Task("functional, float32")])
+    result = invoke("warmup", "--jobs", "1")
     assert result.exit_code == 0
-    *fits, end = result.stdout.splitlines()
-    assert len(fits) == 12
-    assert all(line.endswith(" s") for line in fits)
-    assert end.startswith("ready in ")
+    assert result.stderr.startswith("functional, float32: ")
+    assert re.match(r"\d+ kernels compiled in [\d.]+ s", result.stdout)
+    again = json.loads(invoke("warmup", "--json", "-q").stdout)
+    assert (again["compiled"], again["levels"], again["jobs"]) == (0, [], 1)
+    assert again["loaded"] > 20
+
+
+def test_doctor_tells_where_kernels_come_from():
+    printed = invoke("doctor").stdout
+    found = json.loads(invoke("doctor", "--json").stdout)
+    assert all(found["packages"][name] for name in ("numba", "numpy", "scikit-learn"))
+    assert found["processor"] in printed and f"numba {found['packages']['numba']}" in printed
+    assert found["bundle"] is None and found["cache"]["kernels"] > 0
+    assert found["threads"]["available"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--jobs", "0"), "0 is not in the range x>=1"),
+        (("--config", "missing.toml"), "missing.toml"),
+        (("--into", "flowers.csv/kernels"), "can't be written"),
+    ],
+)
+def test_warmup_refuses(options: tuple[str, ...], message: str, flowers: Path):
+    result = invoke("warmup", *options)
+    assert result.exit_code != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

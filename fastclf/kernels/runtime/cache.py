@@ -14,6 +14,7 @@ import hashlib
 import os
 import pickle
 import uuid
+import weakref
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,7 @@ class KernelCache:
     """
 
     def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
+        self._kernel = weakref.proxy(kernel)  # which refers to its cache
         function = kernel.py_func
         name = f"{function.__module__}.{function.__qualname__}"
         self._name = name.replace("<locals>.", "").translate({ord(c): None for c in "<>"})
