@@ -71,7 +71,7 @@ def workloads() -> list[Workload]:
     for dtype in _DTYPES:
         name = f"functional, {np.dtype(dtype).name}"
         found.append(Workload(name, partial(_call_functions, np.dtype(dtype))))
-    return found
+    return [*found, Workload("threads", _share)]
 
 
 def _fit_kind(kind: str, dtype: np.dtype, storage: str, costs: Costs) -> None:
@@ -122,6 +122,9 @@ def _multiclass(X: np.ndarray) -> Fits:
 def _multi_label(X: np.ndarray) -> Fits:
     yield from _solved(MultiLabelLogisticRegression, _indicators(X), l1=False)
     yield MultiLabelLogisticRegressionCV(Cs=2, cv=2, max_iter=3), (_indicators(X),)
+    weights = np.linspace(1, 2, _ROWS)
+    for Y, *more in ((_indicators(X), weights), (F.sigmoid(X[:, :_CLASSES]),)):
+        yield MultiLabelLogisticRegression(max_iter=3), (Y, *more)
 
 
 def _soft(X: np.ndarray) -> Fits:
@@ -143,6 +146,11 @@ _KINDS: dict[str, Callable[[np.ndarray], Fits]] = {
     "soft targets": _soft,
     "distilled": _distilled,
 }
+
+
+def _share(costs: Costs) -> None:
+    X = np.random.default_rng(0).normal(size=(20_000, 20))  # so many that a second thread pays
+    LogisticRegression(max_iter=3, tol=1.0, n_threads=2).fit(X, X[:, :3].argmax(axis=1))
 
 
 def _call_functions(dtype: np.dtype, costs: Costs) -> None:

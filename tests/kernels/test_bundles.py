@@ -35,7 +35,7 @@ def run(folder: Path, *arguments: object, **environment: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, arguments)],
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
         capture_output=True,
         text=True,
     )
