@@ -43,8 +43,8 @@ class _Place(caching.CompileResultCacheImpl):
 class KernelCache:
     """What is kept of one kernel; it has the methods that Numba's dispatcher calls.
 
-    Bundles have no kernels that become part of their callers: these are needed only where a kernel
-    is compiled.
+    Bundles have no kernels that only become part of their callers: these are needed only where a
+    kernel is compiled.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class KernelCache:
 
     def _in_bundle(self, types: Any) -> Path:
         bundle = bundles.serving()
-        if bundle is None or self._kernel.is_inlined:
+        if bundle is None or (self._kernel.is_inlined and not self._kernel.has_entry):
             raise FileNotFoundError
         triple, *_ = bundles.target()
         return bundle.path / self._file(types, (triple, bundle.level.name))
