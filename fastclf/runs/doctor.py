@@ -27,7 +27,7 @@ def examine() -> dict[str, Any]:
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
     before = obtained.so_far()
     LogisticRegression().fit(X, y)
-    after = obtained.so_far()
+    fit = obtained.so_far().since(before)
     _, processor, _ = bundles.target()
     return {
         "fastclf": __version__,
@@ -37,12 +37,7 @@ def examine() -> dict[str, Any]:
         "levels": [level.name for level in levels.served(bundles.target())],
         "bundle": _bundle(),
         "cache": _cache(),
-        "fit": {
-            "bundle": after.bundle - before.bundle,
-            "cache": after.cache - before.cache,
-            "compiled": after.compiled - before.compiled,
-            "seconds": round(after.seconds - before.seconds, 3),
-        },
+        "fit": {**fit._asdict(), "seconds": round(fit.seconds, 3)},
         "threads": {"cpus": os.cpu_count(), "available": threads.available_cpus()},
         "blas": [
             {key: pool[key] for key in ("internal_api", "version", "num_threads", "filepath")}
@@ -68,10 +63,10 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
         "bundle": f"{bundle['level']}, {bundle['kernels']} kernels, {bundle['path']}"
         if bundle
         else f"none in {bundles.folder()}",
-        "cache": "none: no folder can be written; set NUMBA_CACHE_DIR"
+        "cache": "none: kernels aren't compiled here, or no folder can be written (set NUMBA_CACHE_DIR)"
         if cache["path"] is None
         else f"{cache['path']}, {held}",
-        "a first fit": f"kernels: {', '.join(counts) or 'loaded before'}; {fit['seconds']:.2f} s",
+        "a first fit": f"kernels: {', '.join(counts) or 'none compiled or loaded'}; {fit['seconds']:.2f} s",
         "threads": f"{found['threads']['available']} of {found['threads']['cpus']} CPUs",
         "BLAS": "; ".join(
             f"{pool['internal_api']} {pool['version'] or ''}, {pool['num_threads']} threads"
@@ -100,7 +95,8 @@ def _bundle() -> dict[str, Any] | None:
 
 
 def _cache() -> dict[str, Any]:
-    path = softmax.softmax._cache.cache_path
+    stats = getattr(softmax.softmax, "stats", None)  # none with NUMBA_DISABLE_JIT=1
+    path = stats and stats.cache_path
     if path is None:
         return {"path": None, "kernels": 0, "megabytes": 0.0}
     # Numba keeps the kernels of each source folder apart.

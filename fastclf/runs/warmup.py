@@ -234,9 +234,8 @@ def _run(level: str, task: Task) -> Done:
         (workload,) = (one for one in workloads() if one.name == task.name)
         for costs in TABLES:
             workload.run(costs)
-    after = obtained.so_far()
-    loaded = after.bundle + after.cache - before.bundle - before.cache
-    return Done(task, level, after.compiled - before.compiled, loaded)
+    found = obtained.so_far().since(before)
+    return Done(task, level, found.compiled, found.bundle + found.cache)
 
 
 def _train(recipe: Path) -> None:

@@ -282,6 +282,7 @@ def test_warmup_tells_what_it_compiled(monkeypatch: pytest.MonkeyPatch):
     again = json.loads(invoke("warmup", "--json", "-q").stdout)
     assert (again["compiled"], again["levels"], again["jobs"]) == (0, [], 1)
     assert again["loaded"] > 20
+    assert invoke("warmup", "-q").output == ""
 
 
 def test_doctor_tells_where_kernels_come_from():
@@ -291,6 +292,18 @@ def test_doctor_tells_where_kernels_come_from():
     assert found["processor"] in printed and f"numba {found['packages']['numba']}" in printed
     assert found["bundle"] is None and found["cache"]["kernels"] > 0
     assert found["threads"]["available"] >= 1
+
+
+def test_doctor_works_without_the_compiler():
+    done = subprocess.run(
+        [*COMMAND, "doctor", "--json"],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["cache"]["path"] is None and found["fit"]["compiled"] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """How the kernels of this process were obtained, and the time that it took."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 
 class Obtained(NamedTuple):
-    """Counts since the process began.
+    """Counts since the process began, or since an earlier moment.
 
     Parameters
     ----------
@@ -26,26 +26,24 @@ class Obtained(NamedTuple):
     compiled: int
     seconds: float
 
+    def since(self, before: "Obtained") -> "Obtained":
+        """Return what was added to earlier counts."""
+        return Obtained(*(now - then for now, then in zip(self, before, strict=True)))
+
 
 _counts = {"bundle": 0, "cache": 0, "compiled": 0}
 _seconds = [0.0]
 _begun: list[float] = []
-_watchers: list[Callable[[Obtained], None]] = []
 
 
 def so_far() -> Obtained:
     """Return the counts up to now."""
-    begun = _begun[:1]
-    running = time.perf_counter() - begun[0] if begun else 0.0
-    return Obtained(**_counts, seconds=_seconds[0] + running)
+    return Obtained(**_counts, seconds=_seconds[0])
 
 
 def count(source: str) -> None:
     """Count a variant: "bundle", "cache" or "compiled"."""
     _counts[source] += 1
-    if source == "compiled":
-        for watcher in list(_watchers):
-            watcher(so_far())
 
 
 @contextmanager
@@ -60,13 +58,3 @@ def timed() -> Iterator[None]:
             yield
         finally:
             _seconds[0] += time.perf_counter() - _begun.pop()
-
-
-@contextmanager
-def watched(watcher: Callable[[Obtained], None]) -> Iterator[None]:
-    """Call a function after each variant that is compiled in a block."""
-    _watchers.append(watcher)
-    try:
-        yield
-    finally:
-        _watchers.remove(watcher)
