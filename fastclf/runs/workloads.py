@@ -45,11 +45,10 @@ _IN_PYTHON = replace(MEASURED, small_pass=0, tiny_pass=0, proximal_coefficients=
 _BY_TILES = replace(_IN_PYTHON, few_features=0, few_features_l1=0, hessian_along=0)
 _BY_BLAS = replace(_BY_TILES, many_columns=1, whole_hessian=0, whole_hessian_l1=0)
 
-COMMON = (MEASURED, _IN_PYTHON, _BY_TILES)
-"""Tables for problems with less than a hundred classes."""
-
 TABLES = (
-    *COMMON,
+    MEASURED,
+    _IN_PYTHON,
+    _BY_TILES,
     _BY_BLAS,
     replace(_BY_TILES, float32_columns=1, float32_features=1, float32_work=0),
     replace(_BY_TILES, full_matrix=1, matrix_room=0, matrix_room_l1=0, sparse_work=0),
