@@ -63,7 +63,7 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
         "bundle": f"{bundle['level']}, {bundle['kernels']} kernels, {bundle['path']}"
         if bundle
         else f"none in {bundles.folder()}",
-        "cache": "none: kernels aren't compiled here, or no folder can be written (set NUMBA_CACHE_DIR)"
+        "cache": "none: nothing is compiled, or no folder can be written (NUMBA_CACHE_DIR)"
         if cache["path"] is None
         else f"{cache['path']}, {held}",
         "a first fit": f"kernels: {', '.join(counts) or 'none compiled or loaded'}; {fit['seconds']:.2f} s",
