@@ -53,7 +53,7 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
     """Print what :func:`examine` has found."""
     fit, cache, bundle = found["fit"], found["cache"], found["bundle"]
     sources = {"bundle": "from the bundle", "cache": "from the cache", "compiled": "compiled"}
-    counts = [f"{fit[key]} {text}" for key, text in sources.items() if fit[key]]
+    counts = [f"{fit[key]} {text}" for key, text in sources.items() if fit[key]] or ["none"]
     held = f"{cache['kernels']} kernels, {cache['megabytes']:.1f} MB"
     rows = {
         "fastclf": found["fastclf"],
@@ -66,7 +66,7 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
         "cache": "none: nothing is compiled, or no folder can be written (NUMBA_CACHE_DIR)"
         if cache["path"] is None
         else f"{cache['path']}, {held}",
-        "a first fit": f"kernels: {', '.join(counts) or 'none compiled or loaded'}; {fit['seconds']:.2f} s",
+        "a first fit": f"kernels: {', '.join(counts)}; {fit['seconds']:.2f} s",
         "threads": f"{found['threads']['available']} of {found['threads']['cpus']} CPUs",
         "BLAS": "; ".join(
             f"{pool['internal_api']} {pool['version'] or ''}, {pool['num_threads']} threads"
