@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from fastclf import threads
+from fastclf.kernels.runtime import obtained
 from fastclf.plan import current_costs, using
 
 if "mix_stderr" in signature(CliRunner).parameters:  # click before 8.2 mixes the two streams
@@ -32,6 +33,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
+
+# No command says that it compiles: which test compiles a kernel depends on those before it.
+obtained.PATIENCE = 3600.0
 
 # Small data goes to several threads, too: no bit depends on it.
 threads._MIN_HELPER_WORK = 1

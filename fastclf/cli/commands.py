@@ -15,6 +15,7 @@ from fastclf.cli.shell import (
     printing_warnings,
     standard_input,
     standard_output,
+    telling_of_compilation,
 )
 
 PATH = click.Path(path_type=Path)
@@ -223,7 +224,7 @@ def evaluate(run: Path, data: Path | None, quiet: bool, verbose: bool, as_json: 
     from fastclf.runs.tables import metrics_table, print_tables
     from fastclf.runs.terminal import Terminal
 
-    with printing_warnings():
+    with printing_warnings(), telling_of_compilation(quiet):
         found = evaluate_run(open_run(run), data)
     if as_json:
         echo(to_json(found.as_json()))
@@ -289,7 +290,7 @@ def predict(
         if verbose:
             echo(f"{rows} rows in {seconds:.2f} s", err=True)
 
-    with printing_warnings():
+    with printing_warnings(), telling_of_compilation(quiet):
         done = predict_file(
             open_predictor(run),
             standard_input() if str(input) == "-" else input,
@@ -433,7 +434,8 @@ def doctor(as_json: bool) -> None:
     from fastclf.runs.doctor import examine, print_findings
     from fastclf.runs.terminal import Terminal
 
-    found = examine()
+    with telling_of_compilation():
+        found = examine()
     if as_json:
         echo(to_json(found))
     else:

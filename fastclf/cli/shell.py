@@ -125,6 +125,15 @@ def printing_warnings() -> Iterator[None]:
             print_warnings(dict.fromkeys(str(one.message) for one in caught))
 
 
+@contextmanager
+def telling_of_compilation(quiet: bool = False) -> Iterator[None]:
+    """Print a line if the block compiles kernels for more than a second, unless it is quiet."""
+    from fastclf.kernels.runtime import obtained
+
+    with obtained.telling(None if quiet else lambda line: echo(line, err=True)):
+        yield
+
+
 def print_warnings(lines: Iterable[str]) -> None:
     """Print each warning in one line."""
     for line in lines:

@@ -1,6 +1,8 @@
 """The function that all estimators call to fit a problem, and the settings that it takes."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,11 +15,13 @@ from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
 from fastclf.estimators.streams import StreamedRows
+from fastclf.kernels.runtime import obtained
 from fastclf.objective import InMemoryObjective, StreamedObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize, plan_of
 from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.optimality import far_from_optimum
+from fastclf.solvers.progress import Observer
 from fastclf.threads import resolve_n_threads
 
 
@@ -215,10 +219,9 @@ def _minimize(
     solver = choice.complete(solver or choose(objective), tol, settings.max_iter, seed)
     plan = plan_of(solver, objective.shape, objective.costs)
     sentence = plan.sentence(0 if shown.space is None else len(X))
-    observer = after_step = to_validate = None
+    after_step = to_validate = None
     if settings.verbose:
         print(sentence, flush=True)
-        observer = print_progress
     if tasks is not None:
         tasks.iteration_name = compatibility.iteration_name(settings.solver, solver)
         tasks.begin_iteration(lambda: attributes(theta))
@@ -228,9 +231,15 @@ def _minimize(
 
     if held_out is not None:
         to_validate = objective_of(*held_out, settings._replace(C=np.inf))
-    result = minimize(
-        objective, theta, solver, validation=to_validate, observer=observer, after_step=after_step
-    )
+    with shown_progress(settings.verbose) as observer:
+        result = minimize(
+            objective,
+            theta,
+            solver,
+            validation=to_validate,
+            observer=observer,
+            after_step=after_step,
+        )
     status = result.status
     if status == "precision" and far_from_optimum(objective, result.theta, tol).any():
         status = STALLED
@@ -252,12 +261,22 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
     return InMemoryObjective(X, problem.target, *what, *how)
 
 
-def print_progress(progress: Progress) -> None:
-    """Print a line for a step of a fit, as ``verbose`` asks for."""
+@contextmanager
+def shown_progress(verbose: int) -> Iterator[Observer | None]:
+    """Give an observer that prints a line for each step, if asked to; so is long compilation."""
+    with obtained.telling(_print if verbose else None):
+        yield _print_step if verbose else None
+
+
+def _print_step(progress: Progress) -> None:
     line = f"{progress.solver} {progress.iteration}/{progress.max_iter}"
     line += f"  objective {progress.objective:.6g}"
     if progress.gradient_norm is not None:
         line += f"  gradient {progress.gradient_norm:.2e}"
     if progress.validation_loss is not None:
         line += f"  validation {progress.validation_loss:.6g}"
+    _print(line)
+
+
+def _print(line: str) -> None:
     print(line, flush=True)

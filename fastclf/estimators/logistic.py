@@ -52,7 +52,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
     n_threads : int, optional
         None uses all CPUs. The result is the same for any number.
     verbose : int
-        Print a line for each iteration or epoch.
+        Print a line for each iteration or epoch, and one if kernels are compiled for long.
     penalty : {"l2", "l1", "elasticnet", None}
         As in scikit-learn, where it is deprecated: C and l1_ratio tell it.
     dual : bool
@@ -74,7 +74,8 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
     n_iter_ : ndarray of shape (1,)
     history_ : dict of str to ndarray
         One entry an iteration or epoch: "objective", "gradient_norm" or "learning_rate",
-        "validation_loss", "seconds", "passes"; and "solver" and "status", why it stopped:
+        "validation_loss", "seconds", "compile_seconds" (in which kernels were compiled or loaded,
+        not part of "seconds"), "passes"; and "solver" and "status", why it stopped:
         "converged", "precision" where arithmetic allows no better point near the optimum, "stalled"
         where it doesn't far from it, with a warning, "max_iter" or "early_stopping".
     n_features_in_ : int

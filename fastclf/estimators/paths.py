@@ -8,7 +8,7 @@ import numpy as np
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice
-from fastclf.estimators.fitting import Settings, objective_of, print_progress
+from fastclf.estimators.fitting import Settings, objective_of, shown_progress
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.representation import Representation
 from fastclf.losses import Sigmoid
@@ -190,8 +190,8 @@ class _Group:
         some = self.settings
         solver = choice.named(some.solver) or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
-        observer = print_progress if some.verbose else None
-        return follow(self.objective, self.reference, penalties, solver, observer)
+        with shown_progress(some.verbose) as observer:
+            yield from follow(self.objective, self.reference, penalties, solver, observer)
 
     def far_from_optimum(self, result: Result, C: float, l1_ratio: float) -> np.ndarray:
         """Return a mask of the folds that arithmetic ended far from the optimum for C."""

@@ -131,6 +131,7 @@ class Summary(Facts):
     n_features: Count | None = None
     classes: list[str] = []
     fit_seconds: Figure = None
+    compile_seconds: Figure = None
     n_iter: Count | None = None
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}

@@ -56,7 +56,7 @@ def timing(facts: RunFacts) -> Section | None:
     """Return the section about the fit's time, its status, and the versions."""
     summary = facts.summary
     passes = (series(facts.steps, "passes") or [math.nan])[-1]
-    took = summary.fit_seconds
+    took, compiled = summary.fit_seconds, summary.compile_seconds
     steps = summary.n_iter
     unit = "epochs" if facts.minibatch else "iterations"
     speed = None
@@ -65,6 +65,7 @@ def timing(facts: RunFacts) -> Section | None:
     known = facts_list(
         (
             ("fit", None if took is None else duration_text(took)),
+            ("compiling before", None if not compiled else duration_text(compiled)),
             (unit, None if steps is None else count_text(steps)),
             ("passes over the rows", f"{passes:.4g}" if math.isfinite(passes) else None),
             ("rows read", speed),

@@ -11,7 +11,8 @@ from fastclf.report.markup import Markup
 from fastclf.report.scales import Scale, scale_of
 from fastclf.report.wording import count_text, metric_title, number_text
 
-NOT_CURVES = {"iteration", "max_iter", "objective", "passes", "seconds", "rows_per_second", "eta"}
+TIMES = {"seconds", "compile_seconds", "rows_per_second", "eta"}
+NOT_CURVES = TIMES | {"iteration", "max_iter", "objective", "passes"}
 """Keys of a step without a chart of their own."""
 
 _PARTS = re.compile(r"(train|validation|test)_(.+)")

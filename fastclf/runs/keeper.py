@@ -53,6 +53,7 @@ class RunKeeper:
         self.on_start = on_start
         self.on_damaged = on_damaged
         self.earlier_seconds = 0.0
+        self.earlier_compile_seconds = 0.0
         self.earlier_warnings: list[str] = []
         self._objective: Any = None
         self._last_time = 0.0
@@ -67,6 +68,7 @@ class RunKeeper:
         snapshot = self._latest_usable(first)
         if snapshot is not None:
             self.earlier_seconds = snapshot.seconds
+            self.earlier_compile_seconds = snapshot.compile_seconds
             self._last_iteration = snapshot.state.iteration
         self.on_start([] if snapshot is None else snapshot.progress())
         return snapshot

@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from time import perf_counter
 
 from rich.console import Console
 
 from fastclf.config import CheckpointTable
+from fastclf.kernels.runtime import obtained
 from fastclf.runs.directory import RunDirectory
 from fastclf.runs.interrupt import deferred_interrupt
 from fastclf.runs.keeper import RunKeeper
@@ -32,8 +32,9 @@ class RunMonitor:
 
     Attributes
     ----------
-    fit_seconds : float
-        The time of the fit, including the time before the run was stopped and resumed.
+    fit_seconds, compile_seconds : float
+        The time of the fit and that of obtaining its kernels, including the time before the run
+        was stopped and resumed.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RunMonitor:
         self.console = console
         self.caught = caught
         self.fit_seconds = 0.0
+        self.compile_seconds = 0.0
         self._earlier_warnings: list[str] = []
 
     @contextmanager
@@ -67,9 +69,10 @@ class RunMonitor:
             observing(observe),
             self._checkpoints() as keeper,
         ):
-            start = perf_counter()
+            watch = obtained.Stopwatch()
             yield
-            self.fit_seconds = perf_counter() - start + keeper.earlier_seconds
+            self.fit_seconds = watch.seconds + keeper.earlier_seconds
+            self.compile_seconds = watch.compile_seconds + keeper.earlier_compile_seconds
             self._earlier_warnings = keeper.earlier_warnings
 
     def print_lines(self, lines: Iterable[str]) -> None:
@@ -118,4 +121,6 @@ def monitored_run(
         warnings.simplefilter("ignore")
         for category in (UserWarning, RuntimeWarning, FutureWarning):
             warnings.simplefilter("always", category)
-        yield RunMonitor(directory, table, console, caught)
+        monitor = RunMonitor(directory, table, console, caught)
+        with obtained.telling(lambda line: monitor.print_lines([line])):
+            yield monitor

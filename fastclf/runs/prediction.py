@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import BinaryIO
 
 import numpy as np
@@ -12,6 +11,7 @@ from fastclf.config import DataTable
 from fastclf.data.prediction_rows import naming, stream_rows
 from fastclf.data.writers import Format, Predictions, format_of_output, writing_predictions
 from fastclf.errors import InputError, nearest
+from fastclf.kernels.runtime.obtained import Stopwatch
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import open_run
 from fastclf.runs.unmatched import Unmatched
@@ -72,7 +72,8 @@ def predict_file(
     batch_rows : int
         The number of rows in a batch.
     observe : callable
-        Called after each batch with the number of rows and the seconds so far.
+        Called after each batch with the number of rows and the seconds so far, without those in
+        which kernels were compiled or loaded.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def predict_file(
     own |= {f"probability_{name}" for name in predictor.model.classes.tolist()}
     for name in own.intersection(keep):
         raise InputError(f"--keep {name}: the predictions have a column of that name; rename it")
-    start = perf_counter()
+    watch = Stopwatch()
     if format is None:
         format = format_of_output(target) if isinstance(target, Path) else "csv"
     done = 0
@@ -92,7 +93,7 @@ def predict_file(
         for part in _predictions(predictor, source, columns, keep, batch_rows):
             writer.write(part)
             done += part.n_rows
-            observe(done, perf_counter() - start)
+            observe(done, watch.seconds)
     return done
 
 

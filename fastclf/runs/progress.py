@@ -32,7 +32,7 @@ def progress_view(console: Console | None, n_rows: int) -> Iterator[View]:
 
 
 class _Pace:
-    """The speed of a fit, measured from the end of its first step, which may include compilation.
+    """The speed of a fit, measured from the end of its first step: what precedes it is set-up.
 
     Parameters
     ----------

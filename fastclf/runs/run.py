@@ -227,6 +227,7 @@ def _run(
             "n_features": outcome.n_features,
             "classes": data.class_names,
             "fit_seconds": monitor.fit_seconds,
+            "compile_seconds": monitor.compile_seconds,
             "n_iter": int(outcome.fitted.n_iter_[0]),
             "status": str(outcome.fitted.history_["status"]),
             "metrics": outcome.metrics,

@@ -42,13 +42,15 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} classes, "
         f"{summary['n_train']} training rows, {summary['n_test']} test rows"
     )
-    end = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s; saved in {path}"
+    compiled = summary.get("compile_seconds", 0.0)  # an older run doesn't have it
+    after = f" after {compiled:.1f} s of compilation" if compiled >= 1 else ""
+    took = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s{after}"
     console.print(title, soft_wrap=True, **PLAIN)
     parts = {name: figures for name, figures in summary["metrics"].items() if name != "student"}
     console.print(metrics_table(parts))
     if summary.get("calibration") is not None:
         console.print(_calibration(summary["calibration"]), soft_wrap=True, **PLAIN)
-    console.print(end, soft_wrap=True, **PLAIN)
+    console.print(f"{took}; saved in {path}", soft_wrap=True, **PLAIN)
 
 
 def _calibration(facts: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 It reports progress, stops early and takes snapshots; solvers have only ``init`` and ``step``.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastclf.errors import FastclfError
+from fastclf.kernels.runtime.obtained import Stopwatch
 from fastclf.objective import Objective
 from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
 from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer
@@ -161,7 +161,7 @@ def minimize(
             f"solver {name!r} needs {', '.join(missing)}, which "
             f"{type(objective).__name__} doesn't have; choose another solver"
         )
-    started = time.perf_counter()
+    watch = Stopwatch()
     passes_before = objective.passes
     observers = [o for o in (observer, the_observer()) if o is not None]
     best = _Best(solver.early_stopping)
@@ -182,7 +182,8 @@ def minimize(
             best_loss=best.loss,
             best_theta=best.theta,
             stale=best.stale,
-            seconds=time.perf_counter() - started,
+            seconds=watch.seconds,
+            compile_seconds=watch.compile_seconds,
             passes=objective.passes,
             passes_before=passes_before,
             selected=objective.last_pass.selected,
@@ -195,7 +196,7 @@ def minimize(
         best.loss, best.theta, best.stale = kept.best_loss, kept.best_theta, kept.stale
         # Repeat the last pass, so that the objective has the same state as before.
         objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
-        started = time.perf_counter() - kept.seconds
+        watch = Stopwatch(kept.seconds, kept.compile_seconds)
         objective.passes, passes_before = kept.passes, kept.passes_before
     while status == "running" and state.iteration < max_iter:
         before = state.iteration
@@ -211,7 +212,8 @@ def minimize(
                 gradient_norm=state.gradient_norm,
                 learning_rate=state.learning_rate,
                 validation_loss=loss,
-                seconds=time.perf_counter() - started,
+                seconds=watch.seconds,
+                compile_seconds=watch.compile_seconds,
                 passes=objective.passes - passes_before,
             )
             history.append(progress)

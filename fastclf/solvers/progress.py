@@ -29,7 +29,9 @@ class Progress:
     validation_loss : float or None
         Mean loss on the validation rows, if there are any.
     seconds : float
-        Since the start of the fit.
+        Since the start of the fit, without the time of kernels.
+    compile_seconds : float
+        The time since then in which kernels were compiled or loaded.
     passes : float
         How many times X has been read.
     """
@@ -42,6 +44,7 @@ class Progress:
     learning_rate: float | None
     validation_loss: float | None
     seconds: float
+    compile_seconds: float
     passes: float
 
 

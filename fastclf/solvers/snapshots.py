@@ -33,8 +33,8 @@ class Snapshot:
         The coefficients that had it.
     stale : int
         Epochs since then.
-    seconds : float
-        Since the start of the fit.
+    seconds, compile_seconds : float
+        As in :class:`Progress`.
     passes, passes_before : float
         How many times X has been read, now and before the fit.
     selected : ndarray of shape (M,)
@@ -52,6 +52,7 @@ class Snapshot:
     best_theta: np.ndarray | None
     stale: int
     seconds: float
+    compile_seconds: float
     passes: float
     passes_before: float
     selected: np.ndarray

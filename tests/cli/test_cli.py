@@ -1,6 +1,7 @@
 """The command line, through real processes where the process is the point."""
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -8,16 +9,23 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from fastclf import __version__
 from fastclf.cli import main
+from fastclf.kernels.runtime import obtained
+from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
+from fastclf.runs.summary import print_summary
 
+COMPILING = "compiling kernels for this processor, which usually takes 5 to 20 s, once"
 COMMAND = [sys.executable, "-m", "fastclf"]
 
 
@@ -60,7 +68,8 @@ def test_train_in_a_process(recipe_file: Path):
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
-    assert done.stderr.splitlines()[0].startswith("epoch ")
+    first = [line for line in done.stderr.splitlines() if not line.startswith(COMPILING)][0]
+    assert first.startswith("epoch ")
     (run,) = Path("runs").iterdir()
     assert run.name.startswith("flowers-")
     assert str(run) in done.stdout
@@ -271,6 +280,38 @@ def test_a_closed_pipe_is_no_error(flowers: Path):
     done = subprocess.run(f"{command} | head -n 2", shell=True, capture_output=True, text=True)
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate", "run"), ("predict", "run", "flowers.csv"), ("train", "--config", "r")]
+)
+def test_long_compilation_is_told(command: tuple[str, ...], flowers: Path, monkeypatch):
+    Path("r").write_text('[data]\npath = "flowers.csv"\ntarget = "label"\n')
+    told = threading.Event()
+    decide = LinearModel.decide
+
+    def after_compilation(model: LinearModel, logits: np.ndarray) -> np.ndarray:
+        with obtained.telling(lambda line: told.set()), obtained.timed():
+            obtained.must_compile(True)
+            assert told.wait(60)
+        return decide(model, logits)
+
+    monkeypatch.setattr(LinearModel, "decide", after_compilation)
+    monkeypatch.setattr(obtained, "PATIENCE", 0.0)
+    result = invoke(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count(COMPILING) == 1
+    told.clear()
+    assert "compiling" not in invoke(*command, "-q").stderr
+
+
+def test_the_summary_tells_of_long_compilation_apart(flowers: Path, monkeypatch):
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["fit_seconds"] > 0 and summary["compile_seconds"] >= 0
+    for seconds, told in ((0.4, ""), (12.34, " after 12.3 s of compilation")):
+        printed = Console(file=io.StringIO(), width=200)
+        print_summary(Path("run"), summary | {"compile_seconds": seconds}, printed)
+        assert re.search(rf"in \d+\.\d\d s{told}; saved in run", printed.file.getvalue())
 
 
 def test_warmup_tells_what_it_compiled(monkeypatch: pytest.MonkeyPatch):

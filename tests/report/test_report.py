@@ -83,6 +83,7 @@ def full() -> RunFacts:
                 "n_features": 2,
                 "classes": ["a", "b"],
                 "fit_seconds": 0.25,
+                "compile_seconds": 7.5,
                 "n_iter": 4,
                 "status": "early_stopping",
                 "calibration": {
@@ -187,6 +188,11 @@ def checked(text: str) -> Page:
                 if name not in ("aria-label", "class"):
                     assert not re.search(r"\b(nan|inf|None)\b", value), (name, value)
     return page
+
+
+def test_compilation_is_not_part_of_the_fit_in_a_report():
+    text = checked(report_page(full(), LOWER)).text
+    assert "fit 250 ms compiling before 7.5 s" in text
 
 
 def test_text_is_escaped_and_markup_is_not():

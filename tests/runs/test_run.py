@@ -247,7 +247,9 @@ def test_warnings_are_kept_in_the_summary(tmp_path: Path):
 
 
 def test_progress_is_a_bar_on_a_terminal_and_a_few_lines_elsewhere():
-    steps = [Progress("adam", i, 100, 1 / i, None, 0.1, 2 / i, 0.1 * i, i) for i in range(1, 101)]
+    steps = [
+        Progress("adam", i, 100, 1 / i, None, 0.1, 2 / i, 0.1 * i, 9.0, i) for i in range(1, 101)
+    ]
     shown = {}
     for terminal in (True, False):
         console = Console(file=StringIO(), force_terminal=terminal, width=100)
@@ -267,5 +269,5 @@ def test_progress_is_a_bar_on_a_terminal_and_a_few_lines_elsewhere():
 def test_progress_of_an_exact_solver_tells_its_gradient():
     console = Console(file=StringIO())
     with progress_view(console, n_rows=1000) as show:
-        show(Progress("newton", 100, 100, 0.5, 1e-3, None, None, 0.0, 1))
+        show(Progress("newton", 100, 100, 0.5, 1e-3, None, None, 0.0, 0.0, 1))
     assert console.file.getvalue() == "iteration 100/100  objective 0.5  gradient 1.0e-03\n"

@@ -228,7 +228,7 @@ def test_where_there_is_nothing_to_fit():
 def test_the_history_is_one_of_iterations(name: str):
     clf, X, y, _ = FITS[name]
     history = clf.fit(X, y).history_
-    columns = {"iteration", "objective", "gradient_norm", "seconds", "passes"}
+    columns = {"iteration", "objective", "gradient_norm", "seconds", "compile_seconds", "passes"}
     assert set(history) == columns | {"path", "status", "solver"}
     n_iter = clf.n_iter_[0]
     assert clf.n_iter_.shape == (1,) and clf.n_iter_.dtype == np.int32 and n_iter > 0

@@ -84,6 +84,7 @@ class KernelCache:
                     return code
             except Exception:  # no file, a damaged one, or whatever its content raises
                 continue
+        obtained.must_compile(self.cache_path is not None)
         return None
 
     def save_overload(self, types: Any, code: Any) -> None:

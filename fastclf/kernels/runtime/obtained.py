@@ -1,7 +1,9 @@
 """How the kernels of this process were obtained, and the time that it took."""
 
+import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -31,14 +33,42 @@ class Obtained(NamedTuple):
         return Obtained(*(now - then for now, then in zip(self, before, strict=True)))
 
 
+PATIENCE = 1.0
+"""After how many seconds of compilation people are told."""
+
 _counts = {"bundle": 0, "cache": 0, "compiled": 0}
 _seconds = [0.0]
 _begun: list[float] = []
 
 
 def so_far() -> Obtained:
-    """Return the counts up to now."""
-    return Obtained(**_counts, seconds=_seconds[0])
+    """Return the counts up to now; a kernel that is being compiled adds to the time alone."""
+    running = sum(time.perf_counter() - begun for begun in tuple(_begun))
+    return Obtained(**_counts, seconds=_seconds[0] + running)
+
+
+class Stopwatch:
+    """Measures work; the time in which this process obtains kernels is kept apart.
+
+    Parameters
+    ----------
+    seconds, compile_seconds : float
+        Times to begin with, of work that goes on now.
+    """
+
+    def __init__(self, seconds: float = 0.0, compile_seconds: float = 0.0) -> None:
+        self._start = time.perf_counter() - seconds - compile_seconds
+        self._kernels_at_start = so_far().seconds - compile_seconds
+
+    @property
+    def seconds(self) -> float:
+        """The time of the work, without that of kernels."""
+        return max(0.0, time.perf_counter() - self._start - self.compile_seconds)
+
+    @property
+    def compile_seconds(self) -> float:
+        """The time in which kernels were compiled or loaded."""
+        return so_far().seconds - self._kernels_at_start
 
 
 def count(source: str) -> None:
@@ -57,4 +87,63 @@ def timed() -> Iterator[None]:
         try:
             yield
         finally:
-            _seconds[0] += time.perf_counter() - _begun.pop()
+            took = time.perf_counter() - _begun.pop()
+            _seconds[0] += took
+            for notice in tuple(_notices):
+                notice.stop(took)
+
+
+def must_compile(is_kept: bool) -> None:
+    """Note that a kernel is compiled next, and whether it is kept for other processes."""
+    for notice in tuple(_notices):
+        notice.start(is_kept)
+
+
+@contextmanager
+def telling(tell: Callable[[str], object] | None) -> Iterator[None]:
+    """Call ``tell``, if any, with a line of text once kernels were compiled for ``PATIENCE``.
+
+    It is called once at most, from a thread of its own.
+    """
+    if tell is None:
+        yield
+        return
+    notice = _Notice(tell)
+    _notices.append(notice)
+    try:
+        yield
+    finally:
+        _notices.remove(notice)
+
+
+class _Notice:
+    # Tells of compilation when all of it has taken as long as people wait without a word.
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._patience = PATIENCE
+        self._timer: threading.Timer | None = None
+        self._done = False
+
+    def start(self, is_kept: bool) -> None:
+        if self._timer is None and not self._done:
+            self._timer = threading.Timer(max(0.0, self._patience), self._call, (is_kept,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self, took: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join(1.0)  # a line that is being printed comes before what follows
+            self._timer = None
+            self._patience -= took
+
+    def _call(self, is_kept: bool) -> None:
+        self._done = True
+        often = "once" if is_kept else "in every process, as NUMBA_CACHE_DIR can't be written"
+        self._tell(
+            "compiling kernels for this processor, which usually takes 5 to 20 s, "
+            f"{often}; `fastclf warmup` does it ahead"
+        )
+
+
+_notices = [_Notice(logging.getLogger("fastclf").info)]
