@@ -65,7 +65,7 @@ def timing(facts: RunFacts) -> Section | None:
     known = facts_list(
         (
             ("fit", None if took is None else duration_text(took)),
-            ("compiling before", None if not compiled else duration_text(compiled)),
+            ("compiling kernels", None if not compiled else duration_text(compiled)),
             (unit, None if steps is None else count_text(steps)),
             ("passes over the rows", f"{passes:.4g}" if math.isfinite(passes) else None),
             ("rows read", speed),

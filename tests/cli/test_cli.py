@@ -292,7 +292,7 @@ def test_long_compilation_is_told(command: tuple[str, ...], flowers: Path, monke
 
     def after_compilation(model: LinearModel, logits: np.ndarray) -> np.ndarray:
         with obtained.telling(lambda line: told.set()), obtained.timed():
-            obtained.must_compile(True)
+            obtained.must_compile(lambda: True)
             assert told.wait(60)
         return decide(model, logits)
 

@@ -192,7 +192,7 @@ def checked(text: str) -> Page:
 
 def test_compilation_is_not_part_of_the_fit_in_a_report():
     text = checked(report_page(full(), LOWER)).text
-    assert "fit 250 ms compiling before 7.5 s" in text
+    assert "fit 250 ms compiling kernels 7.5 s" in text
 
 
 def test_text_is_escaped_and_markup_is_not():

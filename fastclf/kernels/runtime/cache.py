@@ -23,6 +23,7 @@ from typing import Any
 from numba import config
 from numba.core import caching
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from fastclf.kernels.runtime import bundles, linking, obtained
@@ -72,7 +73,8 @@ class KernelCache:
 
     def load_overload(self, types: Any, target_context: Any) -> Any:
         """Return what is kept for the types of the arguments, or None."""
-        target_context.refresh()
+        # What Numba needs to run code; what it needs to compile any takes a quarter of a second.
+        rtsys.initialize(target_context)
         for source, find in (("bundle", self._in_bundle), ("cache", self._in_cache)):
             try:
                 callees, code = pickle.loads(_read(find(types)))
@@ -84,7 +86,7 @@ class KernelCache:
                     return code
             except Exception:  # no file, a damaged one, or whatever its content raises
                 continue
-        obtained.must_compile(self.cache_path is not None)
+        obtained.must_compile(self._is_kept)
         return None
 
     def save_overload(self, types: Any, code: Any) -> None:
@@ -97,6 +99,9 @@ class KernelCache:
             _write(path, dumps((linking.callees(code), code._reduce())))
             if not bundles.is_written():
                 self._remove_outdated(path.parent)
+
+    def _is_kept(self) -> bool:
+        return bundles.is_written() or self.cache_path is not None
 
     def _in_bundle(self, types: Any) -> Path:
         bundle = bundles.serving()

@@ -93,8 +93,8 @@ def timed() -> Iterator[None]:
                 notice.stop(took)
 
 
-def must_compile(is_kept: bool) -> None:
-    """Note that a kernel is compiled next, and whether it is kept for other processes."""
+def must_compile(is_kept: Callable[[], bool]) -> None:
+    """Note that a kernel is compiled next; ``is_kept`` tells whether other processes find it."""
     for notice in tuple(_notices):
         notice.start(is_kept)
 
@@ -124,7 +124,7 @@ class _Notice:
         self._timer: threading.Timer | None = None
         self._done = False
 
-    def start(self, is_kept: bool) -> None:
+    def start(self, is_kept: Callable[[], bool]) -> None:
         if self._timer is None and not self._done:
             self._timer = threading.Timer(max(0.0, self._patience), self._call, (is_kept,))
             self._timer.daemon = True
@@ -137,9 +137,9 @@ class _Notice:
             self._timer = None
             self._patience -= took
 
-    def _call(self, is_kept: bool) -> None:
+    def _call(self, is_kept: Callable[[], bool]) -> None:
         self._done = True
-        often = "once" if is_kept else "in every process, as NUMBA_CACHE_DIR can't be written"
+        often = "once" if is_kept() else "in every process, as NUMBA_CACHE_DIR can't be written"
         self._tell(
             "compiling kernels for this processor, which usually takes 5 to 20 s, "
             f"{often}; `fastclf warmup` does it ahead"
