@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import other_user
 import pytest
 
 from fastclf.kernels.runtime import bundles, levels
@@ -135,6 +136,25 @@ def test_bundles_of_other_versions_are_never_used(place: Path):
     (bundle,) = (place / "kernels").iterdir()
     bundle.rename(bundle.with_name(bundle.name.replace("numba", "numba9.")))
     assert run(place, **settings(place))[:3] == ["0", "0", "True"]
+
+
+@pytest.mark.parametrize("closed", ["kernels", "kernels/bundle"])
+def test_a_folder_that_others_may_not_read_is_no_bundle(closed: str, tmp_path: Path):
+    folder = tmp_path / "kernels"
+    (folder / bundles.name(V3)).mkdir(parents=True)
+    script = "from fastclf.kernels.runtime import bundles; print(bundles.serving())"
+    environment = os.environ | V3.environment | {"FASTCLF_KERNELS": str(folder)}
+    command = [*other_user.only_reads(), sys.executable, "-c", script]
+    other_user.make_read_only(folder)
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "x86-64-v3" in found.stdout, found.stderr
+    path = folder if closed == "kernels" else folder / bundles.name(V3)
+    path.chmod(0)
+    try:
+        found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    finally:
+        path.chmod(0o700)
+    assert (found.stdout, found.stderr) == ("None\n", "")
 
 
 def test_a_process_that_compiles_for_itself_writes_no_bundle(tmp_path: Path):

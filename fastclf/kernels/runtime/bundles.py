@@ -66,7 +66,7 @@ def serving() -> Bundle | None:
     place = folder()
     for level in levels.served(target()) if place else ():
         path = place / name(level)
-        if path.is_dir():
+        if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK):
             return Bundle(level, path)
     return None
 

@@ -128,6 +128,11 @@ class KernelCache:
                 path.unlink(missing_ok=True)
 
 
+def is_of_this_version(path: Path) -> bool:
+    """Tell whether a file with a kernel was compiled from this version of the package."""
+    return f"-{package_stamp()[:_DIGITS]}-" in path.name
+
+
 def _read(path: Path) -> bytes:
     content = path.read_bytes()
     digest, data = content[:32], content[32:]
