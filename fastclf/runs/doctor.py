@@ -16,7 +16,6 @@ from fastclf import __version__, threads
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.kernels.loss import softmax
 from fastclf.kernels.runtime import bundles, levels, obtained
-from fastclf.kernels.runtime.cache import is_of_this_version
 
 _PACKAGES = "numba llvmlite numpy scipy scikit-learn threadpoolctl safetensors pyarrow".split()
 _VARIABLES = ("FASTCLF_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "PYTHONDONTWRITEBYTECODE")
@@ -92,7 +91,7 @@ def _bundle() -> dict[str, Any] | None:
     if bundle is None:
         return None
     held = _held(bundle.path)
-    others = sum(not is_of_this_version(path) for path in bundle.path.glob("*.nbc"))
+    others = sum(not bundles.is_current(path) for path in bundle.path.glob("*.nbc"))
     kernels = {"kernels": held["kernels"] - others, "others": others}
     return {"level": bundle.level.name, "path": str(bundle.path), **held, **kernels}
 

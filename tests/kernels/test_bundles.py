@@ -116,6 +116,14 @@ def test_the_richest_level_serves(place: Path, built: tuple):
     assert run(place, **settings(place, **V3.environment)) == ["2", "0", "False", built[1]]
 
 
+@pytest.mark.skipif(V4.name not in HERE, reason="needs x86-64-v4")
+def test_a_richer_level_of_another_version_is_passed_over(place: Path, built: tuple):
+    richer = place / "kernels" / bundles.name(V4)
+    richer.mkdir()
+    (richer / "fastclf.kernels.loss.softmax.softmax-0123456789abcdef-0.nbc").write_bytes(b"")
+    assert run(place, **settings(place)) == ["2", "0", "False", built[1]]
+
+
 def test_damaged_kernels_are_compiled_and_the_bundle_is_left_alone(place: Path):
     for path in (place / "kernels").rglob("*.nbc"):
         data = path.read_bytes()

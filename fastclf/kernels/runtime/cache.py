@@ -26,12 +26,10 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from fastclf.kernels.runtime import bundles, linking, obtained
-from fastclf.kernels.runtime.source import package_stamp
+from fastclf.kernels.runtime.source import STAMP_DIGITS, package_stamp
 
 _SETTINGS = "OPT LOOP_VECTORIZE SLP_VECTORIZE USING_SVML BOUNDSCHECK DEBUGINFO_DEFAULT".split()
 """Settings of Numba that change the code that it makes."""
-
-_DIGITS = 16
 
 
 class _Place(caching.CompileResultCacheImpl):
@@ -116,21 +114,16 @@ class KernelCache:
         arguments = [str(one) for one in types]
         key = (self.stamp, identity, arguments, target, settings, bundles.VERSIONS)
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
-        return f"{self._prefix}{digest[: 2 * _DIGITS]}.nbc"
+        return f"{self._prefix}{digest[:32]}.nbc"
 
     @property
     def _prefix(self) -> str:
-        return f"{self._name}-{self.stamp[:_DIGITS]}-"
+        return f"{self._name}-{self.stamp[:STAMP_DIGITS]}-"
 
     def _remove_outdated(self, folder: Path) -> None:
         for path in folder.glob(f"{self._name}-*.nbc"):
             if not path.name.startswith(self._prefix):
                 path.unlink(missing_ok=True)
-
-
-def is_of_this_version(path: Path) -> bool:
-    """Tell whether a file with a kernel was compiled from this version of the package."""
-    return f"-{package_stamp()[:_DIGITS]}-" in path.name
 
 
 def _read(path: Path) -> bytes:
