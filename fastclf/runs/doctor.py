@@ -36,6 +36,7 @@ def examine() -> dict[str, Any]:
         "processor": processor,
         "levels": [level.name for level in levels.served(bundles.target())],
         "bundle": _bundle(),
+        "bundles": _bundles(),
         "cache": _cache(),
         "fit": {**fit._asdict(), "seconds": round(fit.seconds, 3)},
         "threads": {"cpus": os.cpu_count(), "available": threads.available_cpus()},
@@ -60,9 +61,7 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
         "python": found["python"],
         "packages": ", ".join(f"{name} {v}" for name, v in found["packages"].items() if v),
         "processor": f"{found['processor']}; levels: {', '.join(found['levels']) or 'none'}",
-        "bundle": f"{bundle['level']}, {bundle['kernels']} kernels, {bundle['path']}"
-        if bundle
-        else f"none in {bundles.folder()}",
+        "bundle": _said(bundle) if bundle else _none_serves(**found["bundles"]),
         "cache": "none: nothing is compiled, or no folder can be written (NUMBA_CACHE_DIR)"
         if cache["path"] is None
         else f"{cache['path']}, {held}",
@@ -91,7 +90,36 @@ def _bundle() -> dict[str, Any] | None:
     bundle = bundles.serving()
     if bundle is None:
         return None
-    return {"level": bundle.level.name, "path": str(bundle.path), **_held(bundle.path)}
+    held = _held(bundle.path)
+    others = sum(not bundles.is_current(path) for path in bundle.path.glob("*.nbc"))
+    kernels = {"kernels": held["kernels"] - others, "others": others}
+    return {"level": bundle.level.name, "path": str(bundle.path), **held, **kernels}
+
+
+def _said(bundle: dict[str, Any]) -> str:
+    kernels = f"{bundle['kernels']} kernels"
+    if bundle["others"]:
+        kernels += f" (and {bundle['others']} of other versions of fastclf)"
+    return f"{bundle['level']}, {kernels}, {bundle['path']}"
+
+
+def _bundles() -> dict[str, Any]:
+    folder = bundles.folder()
+    if folder is None:
+        return {"folder": None, "names": [], "error": None}
+    try:
+        names, error = sorted(path.name for path in folder.iterdir()), None
+    except OSError as caught:
+        names, error = [], caught.strerror
+    return {"folder": str(folder), "names": names, "error": error}
+
+
+def _none_serves(folder: str | None, names: list[str], error: str | None) -> str:
+    if folder is None:
+        return "none: FASTCLF_KERNELS is empty"
+    if names:
+        return f"none that serves here in {folder}, which has {', '.join(names[:8])}"
+    return f"none in {folder} ({error or 'it is empty'})"
 
 
 def _cache() -> dict[str, Any]:

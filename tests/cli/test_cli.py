@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from rich.console import Console
 
 from fastclf import __version__
 from fastclf.cli import main
-from fastclf.kernels.runtime import obtained
+from fastclf.kernels.runtime import bundles, levels, obtained
+from fastclf.kernels.runtime.source import package_stamp
 from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
 from fastclf.runs.summary import print_summary
@@ -333,6 +335,38 @@ def test_doctor_tells_where_kernels_come_from():
     assert found["processor"] in printed and f"numba {found['packages']['numba']}" in printed
     assert found["bundle"] is None and found["cache"]["kernels"] > 0
     assert found["threads"]["available"] >= 1
+
+
+@pytest.fixture
+def kernels_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that FASTCLF_KERNELS names, which doesn't exist yet; doctor prints long lines."""
+    monkeypatch.setenv("FASTCLF_KERNELS", str(tmp_path / "kernels"))
+    monkeypatch.setenv("COLUMNS", "1000")
+    bundles.serving.cache_clear()
+    yield tmp_path / "kernels"
+    bundles.serving.cache_clear()
+
+
+def test_doctor_tells_why_no_bundle_serves(kernels_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    assert f"none in {kernels_folder} (No such file or directory)" in invoke("doctor").stdout
+    kernels_folder.mkdir()
+    assert f"none in {kernels_folder} (it is empty)" in invoke("doctor").stdout
+    (kernels_folder / "x86-64-v3-python2.7").mkdir()
+    found = invoke("doctor").stdout
+    assert f"none that serves here in {kernels_folder}, which has x86-64-v3-python2.7" in found
+    bundles.serving.cache_clear()
+    monkeypatch.setenv("FASTCLF_KERNELS", "")
+    assert "none: FASTCLF_KERNELS is empty" in invoke("doctor").stdout
+
+
+@pytest.mark.skipif(not warmup.available_levels(), reason="needs a level of the instruction set")
+def test_doctor_counts_kernels_of_other_versions_apart(kernels_folder: Path):
+    bundle = kernels_folder / bundles.name(levels.by_name(warmup.available_levels()[0]))
+    bundle.mkdir(parents=True)
+    for stamp in (package_stamp()[:16], "0123456789abcdef", "fedcba9876543210"):
+        (bundle / f"fastclf.kernels.name-{stamp}-0.nbc").write_bytes(b"")
+    expected = f"1 kernels (and 2 of other versions of fastclf), {bundle}"
+    assert expected in invoke("doctor").stdout
 
 
 def test_doctor_works_without_the_compiler():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import other_user
 import pytest
 
 from fastclf.kernels.runtime import bundles, levels
@@ -115,6 +116,14 @@ def test_the_richest_level_serves(place: Path, built: tuple):
     assert run(place, **settings(place, **V3.environment)) == ["2", "0", "False", built[1]]
 
 
+@pytest.mark.skipif(V4.name not in HERE, reason="needs x86-64-v4")
+def test_a_richer_level_of_another_version_is_passed_over(place: Path, built: tuple):
+    richer = place / "kernels" / bundles.name(V4)
+    richer.mkdir()
+    (richer / "fastclf.kernels.loss.softmax.softmax-0123456789abcdef-0.nbc").write_bytes(b"")
+    assert run(place, **settings(place)) == ["2", "0", "False", built[1]]
+
+
 def test_damaged_kernels_are_compiled_and_the_bundle_is_left_alone(place: Path):
     for path in (place / "kernels").rglob("*.nbc"):
         data = path.read_bytes()
@@ -135,6 +144,25 @@ def test_bundles_of_other_versions_are_never_used(place: Path):
     (bundle,) = (place / "kernels").iterdir()
     bundle.rename(bundle.with_name(bundle.name.replace("numba", "numba9.")))
     assert run(place, **settings(place))[:3] == ["0", "0", "True"]
+
+
+@pytest.mark.parametrize("closed", ["kernels", "kernels/bundle"])
+def test_a_folder_that_others_may_not_read_is_no_bundle(closed: str, tmp_path: Path):
+    folder = tmp_path / "kernels"
+    (folder / bundles.name(V3)).mkdir(parents=True)
+    script = "from fastclf.kernels.runtime import bundles; print(bundles.serving())"
+    environment = os.environ | V3.environment | {"FASTCLF_KERNELS": str(folder)}
+    command = [*other_user.only_reads(), sys.executable, "-c", script]
+    other_user.make_read_only(folder)
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "x86-64-v3" in found.stdout, found.stderr
+    path = folder if closed == "kernels" else folder / bundles.name(V3)
+    path.chmod(0)
+    try:
+        found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    finally:
+        path.chmod(0o700)
+    assert (found.stdout, found.stderr) == ("None\n", "")
 
 
 def test_a_process_that_compiles_for_itself_writes_no_bundle(tmp_path: Path):

@@ -19,7 +19,7 @@ from numba.core.registry import cpu_target
 
 from fastclf.kernels.runtime import levels
 from fastclf.kernels.runtime.levels import Level
-from fastclf.kernels.runtime.source import PACKAGE
+from fastclf.kernels.runtime.source import PACKAGE, STAMP_DIGITS, package_stamp
 
 VERSIONS = (
     f"python{sys.version_info[0]}.{sys.version_info[1]}",
@@ -60,15 +60,29 @@ def folder() -> Path | None:
 
 @cache
 def serving() -> Bundle | None:
-    """Return the bundle that this process uses: that of the richest level that can run here."""
+    """Return the bundle that this process uses, or None.
+
+    It is that of the richest level that can run here. One that has kernels of other versions of
+    fastclf alone serves only if all are like that: a folder may be filled on several hosts, of
+    which not all have every level.
+    """
     if _written:
         return _written[0]
     place = folder()
-    for level in levels.served(target()) if place else ():
-        path = place / name(level)
-        if path.is_dir():
-            return Bundle(level, path)
-    return None
+    served = levels.served(target()) if place else []
+    found = [Bundle(level, place / name(level)) for level in served]
+    found = [bundle for bundle in found if _is_readable(bundle.path)]
+    current = (bundle for bundle in found if any(map(is_current, bundle.path.glob("*.nbc"))))
+    return next(current, found[0] if found else None)
+
+
+def is_current(file: Path) -> bool:
+    """Tell whether a kernel's file is of this version of fastclf."""
+    return f"-{package_stamp()[:STAMP_DIGITS]}-" in file.name
+
+
+def _is_readable(path: Path) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def is_written() -> bool:

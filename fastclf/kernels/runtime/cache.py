@@ -27,12 +27,10 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from fastclf.kernels.runtime import bundles, linking, obtained
-from fastclf.kernels.runtime.source import package_stamp
+from fastclf.kernels.runtime.source import STAMP_DIGITS, package_stamp
 
 _SETTINGS = "OPT LOOP_VECTORIZE SLP_VECTORIZE USING_SVML BOUNDSCHECK DEBUGINFO_DEFAULT".split()
 """Settings of Numba that change the code that it makes."""
-
-_DIGITS = 16
 
 
 class _Place(caching.CompileResultCacheImpl):
@@ -122,11 +120,11 @@ class KernelCache:
         arguments = [str(one) for one in types]
         key = (self.stamp, identity, arguments, target, settings, bundles.VERSIONS)
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
-        return f"{self._prefix}{digest[: 2 * _DIGITS]}.nbc"
+        return f"{self._prefix}{digest[:32]}.nbc"
 
     @property
     def _prefix(self) -> str:
-        return f"{self._name}-{self.stamp[:_DIGITS]}-"
+        return f"{self._name}-{self.stamp[:STAMP_DIGITS]}-"
 
     def _remove_outdated(self, folder: Path) -> None:
         for path in folder.glob(f"{self._name}-*.nbc"):

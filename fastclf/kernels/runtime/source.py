@@ -10,6 +10,9 @@ from numba.core.serialize import dumps
 
 PACKAGE = Path(__file__).parents[1]
 
+STAMP_DIGITS = 16
+"""How many digits of the stamp are in the name of a kernel's file."""
+
 
 @cache
 def package_stamp(folder: Path = PACKAGE) -> str:
