@@ -23,7 +23,7 @@ from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.model_file import check_is_text, pack, unpack
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
-from fastclf.targets import for_kernels
+from fastclf.targets import csr_for_kernels, for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
@@ -170,7 +170,7 @@ class LinearModel:
             X = self.preprocessing.apply(X)
         X = X.tocsr().astype(dtype, copy=False)
         X.check_format(full_check=True)  # the kernel doesn't check the indices
-        arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
+        arrays = csr_for_kernels(X)
         w = np.ascontiguousarray(self.theta[:-1], dtype)
         b = self.theta[-1].astype(dtype)
         return lambda start, stop, out: passes.decision_sparse(arrays, w, b, start, stop, out)

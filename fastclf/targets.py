@@ -7,6 +7,7 @@ the objective.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,16 @@ def for_kernels(array: np.ndarray, dtype: np.dtype | type | None = None) -> np.n
     view = np.ascontiguousarray(array, dtype=dtype).view()
     view.flags.writeable = False
     return view
+
+
+def csr_for_kernels(X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (data, indices, indptr) of a CSR matrix; as int32, if they fit, like scipy does.
+
+    A matrix that others made can have int64, for which kernels would be compiled again.
+    """
+    fits = max(X.nnz, *X.shape) <= np.iinfo(np.int32).max
+    integers = np.int32 if fits else None
+    return for_kernels(X.data), for_kernels(X.indices, integers), for_kernels(X.indptr, integers)
 
 
 def weighted_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from fastclf.objective import matrices
 from fastclf.objective.selection import NO_ORDER
 from fastclf.plan.costs import MANY_FEATURES
 from fastclf.plan.passes import BLAS, COPIES
-from fastclf.targets import for_kernels
+from fastclf.targets import csr_for_kernels, for_kernels
 
 _ROWS_OF_A_BLOCK = 512
 
@@ -201,7 +201,7 @@ class CSRFeatures:
 
     def __init__(self, X: Any) -> None:
         self.X = X
-        self.arrays = tuple(for_kernels(array) for array in (X.data, X.indices, X.indptr))
+        self.arrays = csr_for_kernels(X)
         self.shape = X.shape
         self.dtype = X.dtype
         self.entries = X.nnz

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from fastclf.losses import Distillation, Loss, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective, features
 from fastclf.penalties import L2
-from fastclf.targets import Target
+from fastclf.targets import Target, csr_for_kernels
 
 N, D, K = 61, 5, 3
 T, A = 2.5, 0.3
@@ -177,6 +177,16 @@ def test_csr_is_dense(kind: str, problems: int):
         strict=True,
     ):
         np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-14)
+
+
+def test_csr_with_int64_indices_needs_no_kernels_of_its_own():
+    X = scipy.sparse.csr_array(np.eye(3))
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    _, indices, indptr = csr_for_kernels(X)
+    assert (indices.dtype, indptr.dtype) == (np.int32, np.int32)
+    assert X.indices.dtype == np.int64, "the caller's matrix stays as it was"
+    wide = scipy.sparse.csr_array((np.ones(1), np.array([2**40]), [0, 1]), shape=(1, 2**41))
+    assert csr_for_kernels(wide)[1].tolist() == [2**40]
 
 
 def test_csr_with_int64_indices_duplicates_and_any_order():
