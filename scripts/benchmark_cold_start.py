@@ -1,7 +1,7 @@
 """Time the first fit of a process: without compiled kernels, with kept ones, and from a wheel.
 
-``--wheel PYTHON`` names the interpreter of an environment in which a wheel of scripts/build_wheel is
-installed, and ``--before DIR`` a checkout of another commit. Without them their columns are empty.
+``--wheel PYTHON`` names the interpreter of an environment in which a wheel of scripts/build_wheel
+is installed, and ``--before DIR`` a checkout of another commit. Without them, columns are empty.
 """
 
 import os
