@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import functional as F
+from fastclf import threads
 from fastclf.estimators.calibration import TemperatureScaler
 from fastclf.estimators.cross_validated import LogisticRegressionCV
 from fastclf.estimators.distilled import DistilledClassifier
@@ -150,6 +151,7 @@ _KINDS: dict[str, Callable[[np.ndarray], Fits]] = {
 def _share(costs: Costs) -> None:
     X = np.random.default_rng(0).normal(size=(20_000, 20))  # so many that a second thread pays
     LogisticRegression(max_iter=3, tol=1.0, n_threads=2).fit(X, X[:, :3].argmax(axis=1))
+    threads.run(int, 2, n_threads=2)
 
 
 def _call_functions(dtype: np.dtype, costs: Costs) -> None:
