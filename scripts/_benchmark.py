@@ -24,7 +24,7 @@ TURN = 0.1
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
-FOLDERS = ("--data", "--out", "--wheel", "--before")
+FOLDERS = ("--data", "--out", "--wheel", "--before", "--kernels")
 
 PACKAGES = (
     "fastclf",

@@ -98,8 +98,9 @@ def main() -> None:
     options.set_defaults(repeats=3)
     options = options.parse_args()
     rows = []
-    whole = {"import fastclf and a fit of iris": IMPORT}
-    for name, code in {kind: FIT.format(fit=fit) for kind, fit in KINDS.items()} | whole.items():
+    codes = {kind: FIT.format(fit=fit) for kind, fit in KINDS.items()}
+    codes["import fastclf and a fit of iris"] = IMPORT
+    for name, code in codes.items():
         runs = [times_of(code, options.wheel, options.before) for _ in range(options.repeats)]
         columns = {
             f"{way} s": None if runs[0][way] is None else median(run[way] for run in runs)
