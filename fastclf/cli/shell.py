@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -130,7 +130,7 @@ def telling_of_compilation(quiet: bool = False) -> Iterator[None]:
     """Print a line if the block compiles kernels for more than a second, unless it is quiet."""
     from fastclf.kernels.runtime import obtained
 
-    with obtained.telling(None if quiet else lambda line: echo(line, err=True)):
+    with nullcontext() if quiet else obtained.telling(lambda line: echo(line, err=True)):
         yield
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -231,7 +231,7 @@ def _minimize(
 
     if held_out is not None:
         to_validate = objective_of(*held_out, settings._replace(C=np.inf))
-    with shown_progress(settings.verbose) as observer:
+    with shown_progress() if settings.verbose else nullcontext() as observer:
         result = minimize(
             objective,
             theta,
@@ -262,10 +262,10 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
 
 
 @contextmanager
-def shown_progress(verbose: int) -> Iterator[Observer | None]:
-    """Give an observer that prints a line for each step, if asked to; so is long compilation."""
-    with obtained.telling(_print if verbose else None):
-        yield _print_step if verbose else None
+def shown_progress() -> Iterator[Observer]:
+    """Print a line if kernels are compiled for long; the observer prints one for each step."""
+    with obtained.telling(_print):
+        yield _print_step
 
 
 def _print_step(progress: Progress) -> None:

@@ -115,7 +115,6 @@ class InMemoryObjective:
     @cached_property
     def shape(self) -> Shape:
         """The sizes and kinds by which code is chosen."""
-        smallest, largest = float(self.penalty.strength.min()), float(self.penalty.strength.max())
         return Shape(
             n_rows=self.n_rows,
             n_features=self.n_features,
@@ -127,7 +126,7 @@ class InMemoryObjective:
             has_narrow_pass=self.arrays.kind.has_hessian_pass,
             is_plain_sigmoid=self.arrays.kind.is_logistic,
             has_l1=bool(self.penalty.l1.any()),
-            penalty_ratio=_ratio(largest, smallest),
+            penalty_ratio=_ratio(self.penalty.strength),
         )
 
     @cached_property
@@ -401,7 +400,10 @@ class InMemoryObjective:
         return self._cuts[n_coefficients]
 
 
-def _ratio(largest: float, smallest: float) -> float:
+def _ratio(strengths: np.ndarray) -> float:
+    if strengths.size == 1:
+        return 1.0
+    smallest, largest = float(strengths.min()), float(strengths.max())
     if smallest > 0:
         return largest / smallest
     return 1.0 if largest == 0 else np.inf

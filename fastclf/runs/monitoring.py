@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 from rich.console import Console
 
@@ -61,7 +60,7 @@ class RunMonitor:
         """
 
         def observe(progress: Progress) -> None:
-            self.directory.write_metrics(asdict(progress))
+            self.directory.write_metrics(progress._asdict())
             show(progress)
 
         with (
@@ -71,8 +70,9 @@ class RunMonitor:
         ):
             watch = obtained.Stopwatch()
             yield
-            self.fit_seconds = watch.seconds + keeper.earlier_seconds
-            self.compile_seconds = watch.compile_seconds + keeper.earlier_compile_seconds
+            seconds, compile_seconds = watch.read()
+            self.fit_seconds = seconds + keeper.earlier_seconds
+            self.compile_seconds = compile_seconds + keeper.earlier_compile_seconds
             self._earlier_warnings = keeper.earlier_warnings
 
     def print_lines(self, lines: Iterable[str]) -> None:
@@ -102,7 +102,7 @@ class RunMonitor:
             raise KeyboardInterrupt
 
     def _rewind(self, steps: list[Progress]) -> None:
-        self.directory.rewind_metrics([asdict(progress) for progress in steps])
+        self.directory.rewind_metrics([progress._asdict() for progress in steps])
 
     def _warn_damaged(self, message: str) -> None:
         self.print_lines([f"warning: {message}"])  # now, because hours of the fit may be lost

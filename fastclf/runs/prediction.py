@@ -93,7 +93,7 @@ def predict_file(
         for part in _predictions(predictor, source, columns, keep, batch_rows):
             writer.write(part)
             done += part.n_rows
-            observe(done, watch.seconds)
+            observe(done, watch.read()[0])
     return done
 
 

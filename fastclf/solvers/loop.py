@@ -173,6 +173,7 @@ def minimize(
     history: list[Progress] = []
 
     def take() -> Snapshot:
+        seconds, compile_seconds = watch.read()
         return Snapshot(
             solver=name,
             state=state,
@@ -182,8 +183,8 @@ def minimize(
             best_loss=best.loss,
             best_theta=best.theta,
             stale=best.stale,
-            seconds=watch.seconds,
-            compile_seconds=watch.compile_seconds,
+            seconds=seconds,
+            compile_seconds=compile_seconds,
             passes=objective.passes,
             passes_before=passes_before,
             selected=objective.last_pass.selected,
@@ -204,6 +205,7 @@ def minimize(
         status = state.status
         if state.iteration > before:
             loss = None if validation is None else best.look(validation, state.theta())
+            seconds, compile_seconds = watch.read()
             progress = Progress(
                 solver=name,
                 iteration=state.iteration,
@@ -212,8 +214,8 @@ def minimize(
                 gradient_norm=state.gradient_norm,
                 learning_rate=state.learning_rate,
                 validation_loss=loss,
-                seconds=watch.seconds,
-                compile_seconds=watch.compile_seconds,
+                seconds=seconds,
+                compile_seconds=compile_seconds,
                 passes=objective.passes - passes_before,
             )
             history.append(progress)

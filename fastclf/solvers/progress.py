@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """Progress of a fit after an iteration or an epoch.
 
     Parameters
@@ -93,7 +91,7 @@ def the_observer() -> Observer | None:
     return _observer.get()
 
 
-COLUMNS = [entry.name for entry in fields(Progress) if entry.name not in ("solver", "max_iter")]
+COLUMNS = [name for name in Progress._fields if name not in ("solver", "max_iter")]
 """The fields that a history has a column of."""
 
 

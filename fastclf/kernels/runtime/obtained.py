@@ -43,8 +43,12 @@ _begun: list[float] = []
 
 def so_far() -> Obtained:
     """Return the counts up to now; a kernel that is being compiled adds to the time alone."""
-    running = sum(time.perf_counter() - begun for begun in tuple(_begun))
-    return Obtained(**_counts, seconds=_seconds[0] + running)
+    return Obtained(**_counts, seconds=_all_seconds(time.perf_counter()))
+
+
+def _all_seconds(now: float) -> float:
+    running = sum(now - begun for begun in tuple(_begun)) if _begun else 0.0
+    return _seconds[0] + running
 
 
 class Stopwatch:
@@ -57,18 +61,15 @@ class Stopwatch:
     """
 
     def __init__(self, seconds: float = 0.0, compile_seconds: float = 0.0) -> None:
-        self._start = time.perf_counter() - seconds - compile_seconds
-        self._kernels_at_start = so_far().seconds - compile_seconds
+        now = time.perf_counter()
+        self._start = now - seconds - compile_seconds
+        self._kernels_at_start = _all_seconds(now) - compile_seconds
 
-    @property
-    def seconds(self) -> float:
-        """The time of the work, without that of kernels."""
-        return max(0.0, time.perf_counter() - self._start - self.compile_seconds)
-
-    @property
-    def compile_seconds(self) -> float:
-        """The time in which kernels were compiled or loaded."""
-        return so_far().seconds - self._kernels_at_start
+    def read(self) -> tuple[float, float]:
+        """Return the time of the work, and that in which kernels were compiled or loaded."""
+        now = time.perf_counter()
+        compile_seconds = _all_seconds(now) - self._kernels_at_start
+        return max(0.0, now - self._start - compile_seconds), compile_seconds
 
 
 def count(source: str) -> None:
@@ -100,14 +101,11 @@ def must_compile(is_kept: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def telling(tell: Callable[[str], object] | None) -> Iterator[None]:
-    """Call ``tell``, if any, with a line of text once kernels were compiled for ``PATIENCE``.
+def telling(tell: Callable[[str], object]) -> Iterator[None]:
+    """Call ``tell`` with a line of text once kernels were compiled for ``PATIENCE``.
 
     It is called once at most, from a thread of its own.
     """
-    if tell is None:
-        yield
-        return
     notice = _Notice(tell)
     _notices.append(notice)
     try:
