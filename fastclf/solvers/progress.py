@@ -97,9 +97,6 @@ COLUMNS = [name for name in Progress._fields if name not in ("solver", "max_iter
 
 def columns_of(history: list[Progress]) -> dict[str, np.ndarray]:
     """Return a column for each field of :class:`Progress` that is known in all entries."""
-    table = {name: [getattr(entry, name) for entry in history] for name in COLUMNS}
-    return {
-        name: np.array(column)
-        for name, column in table.items()
-        if not any(value is None for value in column)
-    }
+    columns = zip(*history, strict=True) if history else ((),) * len(Progress._fields)
+    table = dict(zip(Progress._fields, columns, strict=True))
+    return {name: np.array(table[name]) for name in COLUMNS if None not in table[name]}
