@@ -104,6 +104,18 @@ def test_kernels_that_cannot_be_kept_are_compiled_each_time(monkeypatch):
     assert "NUMBA_CACHE_DIR" in told[0]
 
 
+def test_kernels_are_compiled_where_no_thread_can_be_started(monkeypatch):
+    def refuse(timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(obtained, "PATIENCE", 0.0)
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    told = Told()
+    with obtained.telling(told):
+        compile_something()
+    assert not told
+
+
 def test_long_compilation_is_logged(monkeypatch, caplog):
     monkeypatch.setattr(obtained, "PATIENCE", 0.0)
     told = Told()

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from numba.core.compiler_lock import global_compiler_lock
@@ -124,9 +124,11 @@ class _Notice:
 
     def start(self, is_kept: Callable[[], bool]) -> None:
         if self._timer is None and not self._done:
-            self._timer = threading.Timer(max(0.0, self._patience), self._call, (is_kept,))
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(max(0.0, self._patience), self._call, (is_kept,))
+            timer.daemon = True
+            with suppress(RuntimeError):  # no thread can be started: nothing is told
+                timer.start()
+                self._timer = timer
 
     def stop(self, took: float) -> None:
         if self._timer is not None:
@@ -137,11 +139,11 @@ class _Notice:
 
     def _call(self, is_kept: Callable[[], bool]) -> None:
         self._done = True
-        often = "once" if is_kept() else "in every process, as NUMBA_CACHE_DIR can't be written"
-        self._tell(
-            "compiling kernels for this processor, which usually takes 5 to 20 s, "
-            f"{often}; `fastclf warmup` does it ahead"
-        )
+        if is_kept():
+            often = "once; `fastclf warmup` does it ahead"
+        else:
+            often = "in every process: set NUMBA_CACHE_DIR to a folder that can be written"
+        self._tell(f"compiling kernels for this processor, which usually takes 5 to 20 s, {often}")
 
 
 _notices = [_Notice(logging.getLogger("fastclf").info)]
