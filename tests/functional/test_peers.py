@@ -158,7 +158,8 @@ def test_divergence_is_torchs(p, data):
     log_q = torch.log_softmax(torch.from_numpy(z), -1)
     terms = torch.nn.functional.kl_div(log_q, torch.from_numpy(p), reduction="none").numpy()
     q = torch.exp(log_q).numpy()
-    size = np.abs(scipy.special.xlogy(p, p)) + np.abs(p * log_q.numpy())
+    # Rounding of q changes its logarithm by up to half a unit of 1, also where that is near 0.
+    size = np.abs(scipy.special.xlogy(p, p)) + np.abs(p * log_q.numpy()) + p
     assert_close(F.kl_divergence(p, q), terms.sum(axis=-1), terms=size.sum(axis=-1))
 
 
