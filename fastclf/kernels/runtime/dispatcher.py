@@ -26,7 +26,7 @@ class Kernel(CPUDispatcher):
     def __init__(
         self, py_func, locals=None, targetoptions=None, pipeline_class=linking.KernelCompiler
     ):
-        super().__init__(py_func, locals, targetoptions, pipeline_class)
+        super().__init__(py_func, locals or {}, targetoptions, pipeline_class)  # {} for Numba 0.61
         self.is_inlined = self.targetoptions.get("forceinline", False)
         self.has_entry = not self.targetoptions.get("no_cpython_wrapper", False)
         self._twin: Kernel | None = None
