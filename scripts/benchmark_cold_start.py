@@ -28,7 +28,7 @@ KINDS = {
     "cross-validation": "LogisticRegressionCV().fit(*two)",
     "more features than rows": "LogisticRegression().fit(wide, two[1][:200])",
 }
-"""What is timed, with a copy of the bundled data sets breast_cancer (two) and digits (ten)."""
+"""What is timed, on breast_cancer (two), digits (ten) and more features than rows (wide)."""
 
 FIT = """
 import time
@@ -81,13 +81,15 @@ def times_of(code: str, wheel: str | None, before: Path | None) -> dict[str, flo
     with tempfile.TemporaryDirectory() as cache:
         found["empty cache"] = seconds(code, cache)
         found["filled cache"] = seconds(code, cache)
-    with tempfile.TemporaryDirectory() as cache:
-        if before is not None:
-            found["before"] = seconds(code, cache, PYTHONPATH=str(before.resolve()))
+    others: dict[str, tuple[str, dict[str, str]]] = {}
+    if before is not None:
+        others["before"] = sys.executable, {"PYTHONPATH": str(before.resolve())}
     if wheel is not None:
-        for name, simulated in (("wheel", {}), ("wheel on x86-64-v3", V3)):
-            with tempfile.TemporaryDirectory() as cache:
-                found[name] = seconds(code, cache, wheel, PYTHONPATH="", **simulated)
+        others["wheel"] = wheel, {"PYTHONPATH": ""}
+        others["wheel on x86-64-v3"] = wheel, {"PYTHONPATH": "", **V3}
+    for name, (python, environment) in others.items():
+        with tempfile.TemporaryDirectory() as cache:
+            found[name] = seconds(code, cache, python, **environment)
     return found
 
 

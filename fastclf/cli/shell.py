@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -125,13 +125,11 @@ def printing_warnings() -> Iterator[None]:
             print_warnings(dict.fromkeys(str(one.message) for one in caught))
 
 
-@contextmanager
-def telling_of_compilation(quiet: bool = False) -> Iterator[None]:
+def telling_of_compilation(quiet: bool = False) -> AbstractContextManager[None]:
     """Print a line if the block compiles kernels for more than a second, unless it is quiet."""
     from fastclf.kernels.runtime import obtained
 
-    with nullcontext() if quiet else obtained.telling(lambda line: echo(line, err=True)):
-        yield
+    return nullcontext() if quiet else obtained.telling(lambda line: echo(line, err=True))
 
 
 def print_warnings(lines: Iterable[str]) -> None:

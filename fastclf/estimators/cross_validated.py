@@ -58,7 +58,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     n_threads : int, optional
         None uses all CPUs. The result is the same for any number.
     verbose : int
-        Print a line for each iteration.
+        Print a line for each iteration, and one if kernels are compiled for long.
     use_legacy_attributes : bool
         Give ``C_``, ``l1_ratio_``, ``scores_``, ``coefs_paths_`` and ``n_iter_`` the shapes that
         they had in scikit-learn before its version 1.10. Left out it is the default of the

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -221,7 +221,7 @@ def _minimize(
     sentence = plan.sentence(0 if shown.space is None else len(X))
     after_step = to_validate = None
     if settings.verbose:
-        print(sentence, flush=True)
+        _print(sentence)
     if tasks is not None:
         tasks.iteration_name = compatibility.iteration_name(settings.solver, solver)
         tasks.begin_iteration(lambda: attributes(theta))
@@ -231,7 +231,7 @@ def _minimize(
 
     if held_out is not None:
         to_validate = objective_of(*held_out, settings._replace(C=np.inf))
-    with shown_progress() if settings.verbose else nullcontext() as observer:
+    with shown_progress(settings.verbose) as observer:
         result = minimize(
             objective,
             theta,
@@ -261,9 +261,13 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
     return InMemoryObjective(X, problem.target, *what, *how)
 
 
+def shown_progress(verbose: int) -> AbstractContextManager[Observer | None]:
+    """Give an observer that prints a line for each step, if asked to; so is long compilation."""
+    return _printing() if verbose else nullcontext()
+
+
 @contextmanager
-def shown_progress() -> Iterator[Observer]:
-    """Print a line if kernels are compiled for long; the observer prints one for each step."""
+def _printing() -> Iterator[Observer]:
     with obtained.telling(_print):
         yield _print_step
 

@@ -1,7 +1,6 @@
 """Paths of penalties over the folds of a cross-validation, all folds in the same passes over X."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -191,7 +190,7 @@ class _Group:
         some = self.settings
         solver = choice.named(some.solver) or choose(self.reference.with_penalty(penalties[0][1]))
         solver = choice.complete(solver, some.tol, some.max_iter, 0)
-        with shown_progress() if some.verbose else nullcontext() as observer:
+        with shown_progress(some.verbose) as observer:
             yield from follow(self.objective, self.reference, penalties, solver, observer)
 
     def far_from_optimum(self, result: Result, C: float, l1_ratio: float) -> np.ndarray:

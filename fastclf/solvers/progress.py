@@ -27,7 +27,7 @@ class Progress(NamedTuple):
     validation_loss : float or None
         Mean loss on the validation rows, if there are any.
     seconds : float
-        Since the start of the fit, without the time of kernels.
+        Since the start of the fit, without `compile_seconds`.
     compile_seconds : float
         The time since then in which kernels were compiled or loaded.
     passes : float

@@ -307,7 +307,7 @@ def test_long_compilation_is_told(command: tuple[str, ...], flowers: Path, monke
     assert "compiling" not in invoke(*command, "-q").stderr
 
 
-def test_the_summary_tells_of_long_compilation_apart(flowers: Path, monkeypatch):
+def test_the_summary_tells_of_long_compilation_apart(flowers: Path):
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["fit_seconds"] > 0 and summary["compile_seconds"] >= 0
     for seconds, told in ((0.4, ""), (12.34, " after 12.3 s of compilation")):
