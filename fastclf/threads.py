@@ -1,4 +1,4 @@
-"""The thread pool that runs kernels over chunks of rows, and the limit on BLAS threads.
+"""The thread pool that runs kernels over chunks of rows.
 
 Results don't depend on the number of threads: the chunks depend on the size of the work alone, each
 chunk writes to an array of its own, and the caller adds these arrays in order.
@@ -15,8 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import cache
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -323,50 +321,3 @@ def _forget_pool() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
-
-
-_blas_users = 0
-_blas_before: list[int] = []  # number of threads of each library before the first user's limit
-
-
-@cache
-def _blas_libraries() -> list[Any]:
-    import scipy.linalg  # noqa: F401  load SciPy's own BLAS, so that it is limited, too
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
-def _limit_blas(limits: list[int]) -> None:
-    _release_blas()
-    for library, limit in zip(_blas_libraries(), limits, strict=True):
-        library.set_num_threads(limit)
-
-
-def _release_blas() -> None:
-    # Since 3.8, threadpoolctl lets only the first thread that set a limit of OpenBLAS change it.
-    # Here the last user restores the limit, and may run in another thread.
-    import threadpoolctl
-
-    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
-    if clear is not None:
-        clear(force=True)
-
-
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Limit BLAS to one thread in the whole process, until the last concurrent user leaves."""
-    global _blas_users, _blas_before
-    with _lock:
-        if _blas_users == 0:
-            _blas_before = [library.num_threads for library in _blas_libraries()]
-            _limit_blas([1] * len(_blas_before))
-        _blas_users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _blas_users -= 1
-            if _blas_users == 0:
-                _limit_blas(_blas_before)
-                _release_blas()

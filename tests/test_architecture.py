@@ -33,6 +33,7 @@ FLOORS = {
     "fastclf.toml": 1,
     "fastclf.kernels": 2,
     "fastclf.threads": 2,
+    "fastclf.blas": 2,
     "fastclf.finite": 3,
     "fastclf.targets": 3,
     "fastclf.losses": 3,

@@ -1,8 +1,7 @@
-"""The pool, its chunks, and the limit on BLAS threads."""
+"""The pool and its chunks."""
 
 import concurrent.futures.thread
 import itertools
-import subprocess
 import sys
 import threading
 import time
@@ -10,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import scipy.linalg  # noqa: F401  loads SciPy's own BLAS
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import ThreadpoolController
+from processes import IN_CHILD, run_script
 
 from fastclf import LogisticRegression, threads
 from fastclf.data.pieces import in_order
@@ -272,110 +270,24 @@ def test_numbers_of_threads(cpus):
     assert threads.resolve_n_threads(np.int64(3)) == 3
 
 
-# BLAS
-
-
-def blas_threads():
-    """Return the thread limits of all BLAS libraries that are loaded."""
-    return [
-        library.num_threads
-        for library in ThreadpoolController().lib_controllers
-        if library.user_api == "blas"
-    ]
-
-
-@pytest.fixture
-def two_blas_threads():
-    with ThreadpoolController().limit(limits=2, user_api="blas"):
-        before = blas_threads()
-        if not before or before != [2] * len(before):
-            pytest.skip("no BLAS whose threads can be set")
-        yield
-        assert blas_threads() == before
-
-
-def single():
-    return set(blas_threads()) == {1}
-
-
-def test_blas_is_limited_inside_and_restored_outside(two_blas_threads):
-    with threads.single_threaded_blas():
-        assert single()
-        with threads.single_threaded_blas():
-            assert single()
-        assert single()
-    assert not single()
-
-
-def test_blas_is_restored_after_an_exception(two_blas_threads):
-    with pytest.raises(Oops), threads.single_threaded_blas():
-        raise Oops
-    assert not single()
-
-
-def test_blas_is_restored_by_the_last_of_several_users(two_blas_threads):
-    inside = threading.Barrier(3, timeout=30)
-    first_left = threading.Event()
-
-    def stay(until):
-        with threads.single_threaded_blas():
-            inside.wait()
-            assert until is None or until.wait(30)
-            assert single()
-
-    with ThreadPoolExecutor(2) as users:
-        first = users.submit(stay, None)
-        second = users.submit(stay, first_left)
-        inside.wait()
-        first.result(30)
-        assert single()
-        first_left.set()
-        second.result(30)
-    assert not single()
-
-
 # Processes of their own
-
-
-def run_script(script):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:.*fork:DeprecationWarning", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 
-FORK = """
-import os, sys
-import numpy as np
+FORK = (
+    IN_CHILD
+    + """
 from fastclf import threads
-from threadpoolctl import ThreadpoolController
-
-def blas():
-    return [c.num_threads for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
 
 def works():
     done = []
     threads.run(done.append, 100, n_threads=4)
     return sorted(done) == list(range(100))
 
-def in_child(check):
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            status = 0 if check() else 1
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
 assert works()
 """
+)
 
 
 @needs_fork
@@ -386,45 +298,6 @@ def test_the_pool_works_after_a_fork():
 @needs_fork
 def test_a_fork_while_another_thread_holds_the_lock_does_not_hang():
     run_script(FORK + "with threads._lock:\n    in_child(works)\nassert works()")
-
-
-@needs_fork
-def test_the_blas_limit_survives_a_fork_inside_it():
-    run_script(
-        FORK
-        + """
-import scipy.linalg
-ThreadpoolController().limit(limits=2, user_api="blas")
-before = blas()
-
-def leaves_and_enters():
-    user.__exit__(None, None, None)
-    outside = blas()
-    with threads.single_threaded_blas():
-        inside = blas()
-    return outside == before and blas() == before and set(inside) == {1}
-
-if before == [2] * len(before) and before:
-    user = threads.single_threaded_blas()
-    user.__enter__()
-    in_child(leaves_and_enters)
-    assert leaves_and_enters()
-"""
-    )
-
-
-def test_blas_libraries_that_are_loaded_later_are_limited_too():
-    run_script(
-        FORK
-        + """
-with threads.single_threaded_blas():
-    pass
-import scipy.linalg
-ThreadpoolController().limit(limits=2, user_api="blas")
-with threads.single_threaded_blas():
-    assert set(blas()) <= {1}, blas()
-"""
-    )
 
 
 # Where no thread can be started

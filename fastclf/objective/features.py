@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fastclf import threads
+from fastclf.blas import single_threaded
 from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.passes import value_and_grad as passes
@@ -129,7 +130,7 @@ class DenseFeatures:
                 scaled *= np.sqrt(weights[block]).astype(dtype, copy=False)[:, None]
                 products[i] += scaled.T @ scaled
 
-        with threads.single_threaded_blas():
+        with single_threaded():
             threads.run(add_sums, len(pieces), n_threads)
             center = (sums.sum(axis=0) / total).astype(self.dtype)
             threads.run(add_products, len(pieces), n_threads)
@@ -283,6 +284,6 @@ def logits_of(
         else:
             logits[piece] = features.block(piece) @ theta[:-1] + theta[-1]
 
-    with threads.single_threaded_blas():
+    with single_threaded():
         threads.run(task, len(pieces), n_threads)
     return logits

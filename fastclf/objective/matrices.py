@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
+from fastclf.blas import single_threaded
 from fastclf.kernels.products import sparse
 from fastclf.losses import Softmax
 from fastclf.plan.costs import MANY_FEATURES
@@ -171,5 +172,5 @@ def _pieces(n: int, row: int, side: int, matrices: int) -> list[tuple[int, int]]
 
 
 def _run(task: Callable[[int], None], count: int, n_threads: int | None) -> None:
-    with threads.single_threaded_blas():
+    with single_threaded():
         threads.run(task, count, n_threads)

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from fastclf.blas import single_threaded
 from fastclf.plan import Shape, current_costs
 from fastclf.plan.engines import takes_row_span
-from fastclf.threads import single_threaded_blas
 
 _ORTHONORMAL = 1e-12
 """Largest product of two columns of a basis, relative to that of a column with itself."""
@@ -34,7 +34,7 @@ class RowSpace:
         shape = Shape(n, d, is_sparse=scipy.sparse.issparse(X))
         if not takes_row_span(shape, current_costs()):
             return None
-        with single_threaded_blas():
+        with single_threaded():
             factors = _cholesky_qr(X)
             if factors is None:
                 q, r = scipy.linalg.qr(X.T, mode="economic", check_finite=False)

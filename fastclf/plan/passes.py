@@ -101,3 +101,8 @@ def _cost_of_own(shape: Shape, costs: Costs, whole: bool) -> float:
     if d >= MANY_FEATURES:  # in float32
         work *= 0.5
     return 1 + work / (costs.pass_of_row(d, M * K) + costs.calls / n)
+
+
+def work_of_fit(shape: Shape, costs: Costs) -> float:
+    """Return how many nanoseconds a fit takes, roughly."""
+    return costs.fit_of_entry * shape.entries * shape.n_columns

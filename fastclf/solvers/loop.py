@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastclf.blas import single_threaded
 from fastclf.errors import FastclfError
 from fastclf.kernels.runtime.obtained import Stopwatch
 from fastclf.objective import Objective
+from fastclf.plan.passes import work_of_fit
 from fastclf.solvers.ending import NOT_FINITE, at_the_end, is_finite
 from fastclf.solvers.progress import Observer, Progress, columns_of, the_observer
 from fastclf.solvers.snapshots import Snapshot, the_keeper
-from fastclf.threads import single_threaded_blas
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,6 @@ class _Best:
         return self.patience is not None and self.stale >= self.patience
 
 
-@single_threaded_blas()  # the same bits whatever the number of BLAS threads
 def minimize(
     objective: Objective,
     theta: np.ndarray,
@@ -161,6 +161,21 @@ def minimize(
             f"solver {name!r} needs {', '.join(missing)}, which "
             f"{type(objective).__name__} doesn't have; choose another solver"
         )
+    given = theta, solver, state, validation, observer, after_step
+    with single_threaded(work_of_fit(objective.shape, objective.costs)):
+        return _minimize(objective, *given)
+
+
+def _minimize(
+    objective: Objective,
+    theta: np.ndarray,
+    solver: Solver,
+    state: Any,
+    validation: Objective | None,
+    observer: Observer | None,
+    after_step: Callable[[Any], bool] | None,
+) -> Result:
+    name = type(solver).__name__.lower()
     watch = Stopwatch()
     passes_before = objective.passes
     observers = [o for o in (observer, the_observer()) if o is not None]
