@@ -12,8 +12,9 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Any
 
 PAUSE = 0.25
@@ -58,9 +59,8 @@ def arguments(description: str, data: bool = False) -> argparse.Namespace:
     return parser(description, data).parse_args()
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds of a call, made after a pause, and its result."""
-    time.sleep(PAUSE)
+def clock(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds of a call and its result."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -70,6 +70,12 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     finally:
         if collecting:
             gc.enable()
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds of a call, made after a pause, and its result."""
+    time.sleep(PAUSE)
+    return clock(run)
 
 
 def turn(run: Callable[[], object]) -> float:
@@ -102,6 +108,67 @@ def alternate(
             if sum(seconds[name]) < budget:
                 seconds[name].append(turn(run))
     return {name: median(times) for name, times in seconds.items()}
+
+
+def single(
+    contenders: dict[str, Callable[[], object]], repeats: int, budget: float = math.inf
+) -> dict[str, float]:
+    """Return the median seconds of each contender, in single calls that alternate without pauses.
+
+    So a call starts when the last contender's threads may still be awake, with its data in the
+    caches. The first contender goes last in each round; a call of it before the first round isn't
+    counted, because it may compile kernels. The end is before the first call of a contender that
+    has used up its budget of seconds.
+    """
+    first, *others = contenders
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    contenders[first]()
+    for name in islice(cycle([*others, first]), repeats * len(contenders)):
+        if sum(seconds[name]) >= budget:
+            break
+        seconds[name].append(clock(contenders[name])[0])
+    return {name: median(times) for name, times in seconds.items()}
+
+
+BOTH_WAYS = (
+    "Times are medians of single calls that alternate: each starts right after a call of the other "
+    'package, without a pause. Columns "in a row" are medians of calls of one package after '
+    f"another for {TURN:g} s (at least one), after a pause of {PAUSE:g} s. A dash: one call takes "
+    "more than the budget."
+)
+"""What the columns of :func:`both_ways` are, for the note of a table."""
+
+
+def both_ways(
+    contenders: dict[str, Callable[[], object]], repeats: int, budget: float
+) -> dict[str, float | None]:
+    """Return columns: the milliseconds of two contenders, and the second over the first.
+
+    They are timed in single calls that alternate, and in a row unless one call takes the budget.
+    """
+    ours, peer = contenders
+    alone = single(contenders, repeats, budget)
+    in_a_row = alternate(contenders, repeats, budget) if max(alone.values()) < budget else None
+    columns: dict[str, float | None] = {}
+    for seconds, how in ((alone, ""), (in_a_row, " in a row")):
+        for name in contenders:
+            columns[f"{name} ms{how}"] = 1e3 * seconds[name] if seconds else None
+        columns[f"times faster{how}"] = seconds[peer] / seconds[ours] if seconds else None
+    return columns
+
+
+def means(rows: list[dict[str, Any]]) -> str:
+    """Return sentences with the geometric mean and the smallest of the columns "times faster"."""
+    texts = []
+    for column in ("times faster", "times faster in a row"):
+        found = {row["problem"]: row[column] for row in rows if row.get(column) is not None}
+        if found:
+            least = min(found, key=found.__getitem__)
+            texts.append(
+                f"{column.capitalize()}: geometric mean {geometric_mean(found.values()):.3g}, "
+                f"smallest {found[least]:.3g} ({least}), over {len(found)} problems."
+            )
+    return " ".join(texts)
 
 
 def brief(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The problems of ``benchmark.py``, and the objective by which solutions are compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,9 +68,8 @@ def problem(name: str, X: np.ndarray | scipy.sparse.csr_array, y: np.ndarray) ->
     return Problem(name, X.astype(np.float64, copy=False), y.astype(np.int64))
 
 
-def bundled(load: Callable, name: str, scaled: bool = False) -> Problem:
-    X, y = load(return_X_y=True)
-    return problem(name, StandardScaler().fit_transform(X) if scaled else X, y)
+def bundled(load: Callable, name: str) -> Problem:
+    return problem(name, *load(return_X_y=True))
 
 
 def generated(
@@ -98,21 +97,50 @@ def generated(
     return problem(name, X, (Z + rng.gumbel(size=Z.shape)).argmax(axis=1))
 
 
-PROBLEMS: dict[str, Make] = {
+PIXELS = ("mnist", "fashion_mnist")
+"""Data sets of pixels from 0 to 255, which are divided by 255 to scale them."""
+
+OF_SCALED = (
+    "Features are standardised (mean 0, variance 1), except pixels, which are divided by 255, and "
+    "generated features, which are as they are."
+)
+"""What scaled problems are, for the note of a table."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The scaled form of a dense data set: standardised columns, or pixels divided by 255."""
+
+    base: str
+    make: Make
+    sparse = multilabel = False
+
+    def __call__(self, name: str) -> Problem:
+        raw = self.make(self.base)
+        X = raw.X / 255 if self.base in PIXELS else StandardScaler().fit_transform(raw.X)
+        return Problem(name, X, raw.y)
+
+
+BUNDLED: dict[str, Make] = {
     "iris": partial(bundled, load_iris),
-    "iris_scaled": partial(bundled, load_iris, scaled=True),
     "wine": partial(bundled, load_wine),
-    "wine_scaled": partial(bundled, load_wine, scaled=True),
     "breast_cancer": partial(bundled, load_breast_cancer),
-    "breast_cancer_scaled": partial(bundled, load_breast_cancer, scaled=True),
     "digits": partial(bundled, load_digits),
-    "digits_scaled": partial(bundled, load_digits, scaled=True),
+}
+
+GENERATED: dict[str, Make] = {
     "tall_binary": partial(generated, 100_000, 50, 2),
     "tall_7": partial(generated, 100_000, 50, 7),
     "million": partial(generated, 1_000_000, 20, 2),
     "wide": partial(generated, 5_000, 5_000, 2, decay=0, informative=500),
     "embedding": partial(generated, 50_000, 768, 100, signal=6),
 }
+
+PROBLEMS: dict[str, Make] = {
+    key: make
+    for name, raw in BUNDLED.items()
+    for key, make in ((name, raw), (f"{name}_scaled", Scaled(name, raw)))
+} | GENERATED
 
 QUICK = (*list(PROBLEMS)[:8], "tall_binary")
 
@@ -151,20 +179,19 @@ class Stored:
     path: Path
     sparse: bool
     multilabel: bool
-    divisor: float = 1.0
 
     def __call__(self, name: str) -> Problem:
         with np.load(self.path) as data:
             if "X" in data:
-                return problem(name, data["X"] / np.float64(self.divisor), data["y"])
+                return problem(name, data["X"], data["y"])
             parts = (data["X_data"].astype(np.float64), data["X_indices"], data["X_indptr"])
             X = scipy.sparse.csr_array(parts, shape=tuple(data["X_shape"]))
             return problem(name, X if self.sparse else X.toarray(), data["y"])
 
 
-def stored(folder: Path) -> dict[str, Stored]:
+def stored(folder: Path) -> dict[str, Stored | Scaled]:
     """Return the binary, multi-class and multi-label problems of a folder, those in FIRST first."""
-    found = {}
+    found: dict[str, Stored | Scaled] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as data:
             y = data["y"]
@@ -172,7 +199,7 @@ def stored(folder: Path) -> dict[str, Stored]:
         if y.ndim == 1 or y.dtype.kind in "bu":  # others are distributions
             found[path.stem] = Stored(path, sparse, multilabel=y.ndim == 2)
     if "mnist" in found:
-        found["mnist_255"] = Stored(found["mnist"].path, False, False, divisor=255)
+        found["mnist_255"] = Scaled("mnist", found["mnist"])
     order = [name for name in FIRST if name in found]
     return {name: found[name] for name in [*order, *sorted(set(found) - set(order))]}
 
@@ -193,3 +220,32 @@ def choose(
     if quick:
         return {name: make for name, make in made.items() if name in QUICK}
     return made | files
+
+
+def find(folder: Path | None, names: Iterable[str]) -> dict[str, Make]:
+    """Return the problems with the given names, and print the names of those that are missing."""
+    known: dict[str, Make] = PROBLEMS | (stored(folder) if folder else {})
+    for name in names:
+        if name not in known:
+            print(f"without {name}: give its folder with --data", flush=True)
+    return {name: known[name] for name in names if name in known}
+
+
+def forms(problems: dict[str, Make]) -> tuple[dict[str, Make], dict[str, Make]]:
+    """Return the scaled problems and the raw ones, both by the names of their data sets.
+
+    The name of a data set stands for both forms, and that of its scaled form for this one alone.
+    Generated problems count as scaled, sparse ones as raw.
+    """
+    scaled: dict[str, Make] = {}
+    raw: dict[str, Make] = {}
+    for name, make in problems.items():
+        if isinstance(make, Scaled):
+            scaled[make.base] = make
+        elif name in GENERATED:
+            scaled[name] = make
+        else:
+            raw[name] = make
+            if not getattr(make, "sparse", False):
+                scaled[name] = Scaled(name, make)
+    return scaled, raw

@@ -6,14 +6,23 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import geometric_mean
 from typing import Any
 
 import _curves
 import _precision
 import numpy as np
-from _benchmark import alternate, brief, cell, parser, write
-from _problems import PROBLEMS, Make, Problem, choose, generated, objective, stored
+from _benchmark import BOTH_WAYS, alternate, both_ways, brief, cell, means, parser, write
+from _problems import (
+    OF_SCALED,
+    PROBLEMS,
+    Make,
+    Problem,
+    choose,
+    forms,
+    generated,
+    objective,
+    stored,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -49,15 +58,13 @@ class Fitting:
 def compare(
     sizes: Row, ours: Fitting, peer: Fitting, f: Callable, options: argparse.Namespace
 ) -> Row:
-    """Time both fits in turn, and compare the objectives of their models; ``f`` computes them."""
+    """Time both fits, and compare the objectives of their models; ``f`` computes them."""
     fits = {"fastclf": ours, "scikit-learn": peer}
-    seconds = alternate(fits, options.repeats, options.budget)
+    times = both_ways(fits, options.repeats, options.budget)
     f_ours, f_peer = f(ours.model), f(peer.model)
     return {
         **sizes,
-        "fastclf ms": 1e3 * seconds["fastclf"],
-        "scikit-learn ms": 1e3 * seconds["scikit-learn"],
-        "times faster": seconds["scikit-learn"] / seconds["fastclf"],
+        **times,
         "objective excess": float((f_ours.sum() - f_peer.sum()) / f_peer.sum()),
         "worst label": float(((f_ours - f_peer) / f_peer).max()),
         "fastclf converged": ours.converged,
@@ -115,13 +122,7 @@ def multilabel(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict
 
 def summary(rows: list[Row]) -> str:
     """Return sentences with the means and counts of a table."""
-    texts = []
-    faster = [row["times faster"] for row in rows if row.get("times faster") is not None]
-    if faster:
-        texts.append(
-            f"Times faster: geometric mean {geometric_mean(faster):.3g}, smallest "
-            f"{min(faster):.3g}, over {len(faster)} problems."
-        )
+    texts = [means(rows)]
     if rows and "objective excess" in rows[0]:
         worse = sum(row["objective excess"] > SLACK for row in rows)
         texts.append(f"Problems with an objective excess above {SLACK:g}: {worse}.")
@@ -129,7 +130,7 @@ def summary(rows: list[Row]) -> str:
         without = sum(row["fastclf auto ms"] is None for row in rows)
         alone = sum(row["best peer"] is None for row in rows)
         texts.append(f"fastclf missed the gap on {without} of {len(rows)}, all peers on {alone}.")
-    return " ".join(texts)
+    return " ".join(filter(None, texts))
 
 
 def drive(
@@ -243,11 +244,6 @@ def parse() -> argparse.Namespace:
     return options.parse_args()
 
 
-def of(form: str) -> str:
-    """Return the suffix of a title that names the storage form, if any."""
-    return f", {form.strip()}" if form else ""
-
-
 def main() -> None:
     options = parse()
     known = set(PROBLEMS) | set(stored(options.data) if options.data else ())
@@ -271,28 +267,35 @@ def main() -> None:
     for name in ("iris", "breast_cancer_scaled"):  # compile
         problem = PROBLEMS[name](name)
         fastclf.LogisticRegression().fit(problem.X, problem.y)
-    for mode, problems, form in (("default", single, ""), ("sparse", sparse, "CSR ")):
+    scaled, raw = forms(single)
+    singles = (
+        ("default", "default", scaled, "scaled features", OF_SCALED),
+        ("default", "default_raw", raw, "raw features", "Features are as they are stored."),
+        ("sparse", "sparse", sparse, "CSR", "Features are as they are stored."),
+    )
+    for mode, name, problems, form, about in singles:
         if mode in modes and problems:
             drive(
-                mode,
-                f"`LogisticRegression().fit(X, y)`: fastclf against scikit-learn{of(form)}",
-                f"Medians of whole fits, both with their defaults, of the same {form}float64 X. "
-                "The objective excess is fastclf's over scikit-learn's, relative to the latter: "
-                "below 0 is better.",
+                name,
+                f"`LogisticRegression().fit(X, y)`: fastclf against scikit-learn, {form}",
+                f"Whole fits, both with their defaults, of the same float64 X. {about} "
+                f"{BOTH_WAYS} The objective excess is fastclf's over scikit-learn's, relative to "
+                "the latter: below 0 is better.",
                 problems,
                 partial(default, options=options),
                 options,
             )
-    sets = (("multilabel", several, ""), ("sparse_multilabel", sparse_several, "CSR "))
+    sets = (("multilabel", several, ""), ("sparse_multilabel", sparse_several, ", CSR"))
     for mode, problems, form in sets:
         if mode in modes and problems:
             drive(
                 mode,
-                f"Several labels: fastclf against scikit-learn{of(form)}",
-                "Medians of whole fits of `fastclf.MultiLabelLogisticRegression()` and "
-                f"`OneVsRestClassifier(LogisticRegression())`, of the same {form}float64 X; labels "
-                "that are constant in the training rows are left out. The objective excess is "
-                "fastclf's over scikit-learn's, relative to the latter, both summed over labels.",
+                f"Several labels: fastclf against scikit-learn{form}",
+                "Whole fits of `fastclf.MultiLabelLogisticRegression()` and "
+                "`OneVsRestClassifier(LogisticRegression())`, of the same float64 X; labels "
+                f"that are constant in the training rows are left out. {BOTH_WAYS} The objective "
+                "excess is fastclf's over scikit-learn's, relative to the latter, both summed over "
+                "labels.",
                 problems,
                 partial(multilabel, options=options),
                 options,

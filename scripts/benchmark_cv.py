@@ -4,12 +4,10 @@ import argparse
 import warnings
 from functools import partial
 from pathlib import Path
-from statistics import geometric_mean
 from typing import Any
 
-import numpy as np
-from _benchmark import alternate, brief, cell, parser, write
-from _problems import PROBLEMS, Problem, stored
+from _benchmark import BOTH_WAYS, both_ways, brief, cell, means, parser, write
+from _problems import OF_SCALED, PROBLEMS, Make, Problem, find, forms
 from sklearn.linear_model import LogisticRegressionCV
 
 import fastclf
@@ -38,7 +36,7 @@ def solve(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
         "fastclf": partial(fastclf.LogisticRegressionCV, use_legacy_attributes=False),
         "scikit-learn": partial(LogisticRegressionCV, use_legacy_attributes=False),
     }
-    seconds = alternate(
+    times = both_ways(
         {name: partial(fit, name, partial(new, **PARAMETERS)) for name, new in contenders.items()},
         options.repeats,
         options.budget,
@@ -46,9 +44,7 @@ def solve(problem: Problem, options: argparse.Namespace) -> tuple[Row, dict]:
     ours, theirs = models["fastclf"], models["scikit-learn"]
     row = {
         **problem.size(),
-        "fastclf ms": 1e3 * seconds["fastclf"],
-        "scikit-learn ms": 1e3 * seconds["scikit-learn"],
-        "times faster": seconds["scikit-learn"] / seconds["fastclf"],
+        **times,
         "fastclf score": best_score(ours),
         "scikit-learn score": best_score(theirs),
         "fastclf C": ours.C_,
@@ -70,38 +66,47 @@ def parse() -> argparse.Namespace:
     return options.parse_args()
 
 
+def drive(
+    name: str, form: str, about: str, problems: dict[str, Make], options: argparse.Namespace
+) -> None:
+    """Solve all problems, and write the results; a failure is recorded and skipped."""
+    rows: list[Row] = []
+    details: dict[str, Any] = {}
+    for key, make in problems.items():
+        try:
+            row, details[key] = solve(make(key), options)
+        except Exception as error:
+            details[key] = {"error": brief(error)}
+            print(f"{name}, {key}: {brief(error)}", flush=True)
+            continue
+        rows.append(row)
+        print(f"{name}, " + ", ".join(f"{k} {cell(v)}" for k, v in row.items()), flush=True)
+    note = (
+        f"Whole fits of the same float64 X, both with `Cs=10, cv=5` and accuracy. {about} "
+        f"{BOTH_WAYS} The scores are the highest means over the folds. {means(rows)}"
+    )
+    if rows:
+        worst = min(row["fastclf score"] - row["scikit-learn score"] for row in rows)
+        note += f" Smallest gain in score: {worst:.2g}."
+    title = f"`LogisticRegressionCV().fit(X, y)`: fastclf against scikit-learn, {form}"
+    write(name, title, note, rows, options.out, details)
+
+
 def main() -> None:
     options = parse()
-    made: dict[str, Any] = PROBLEMS | (stored(options.data) if options.data else {})
+    scaled, raw = forms(find(options.data, options.problems))
     warnings.simplefilter("ignore")
     for name in ("iris", "breast_cancer_scaled"):  # compile the kernels
         problem = PROBLEMS[name](name)
         fastclf.LogisticRegressionCV(2, cv=2).fit(problem.X, problem.y)
-    rows: list[Row] = []
-    details: dict[str, Any] = {}
-    for name in options.problems:
-        if name not in made:
-            print(f"without {name}: give its folder with --data", flush=True)
-            continue
-        try:
-            row, details[name] = solve(made[name](name), options)
-        except Exception as error:
-            details[name] = {"error": brief(error)}
-            print(f"{name}: {brief(error)}", flush=True)
-            continue
-        rows.append(row)
-        print(", ".join(f"{key} {cell(value)}" for key, value in row.items()), flush=True)
-    note = (
-        "Medians of whole fits, of the same float64 X, both with `Cs=10, cv=5` and accuracy. The "
-        "scores are the highest means over the folds; where X isn't scaled, scikit-learn's default "
-        "solver often stops at its limit on iterations, before the optimum."
-    )
-    if rows:
-        faster = geometric_mean([row["times faster"] for row in rows])
-        worst = np.min([row["fastclf score"] - row["scikit-learn score"] for row in rows])
-        note += f" Times faster: geometric mean {faster:.3g}. Smallest gain in score: {worst:.2g}."
-    title = "`LogisticRegressionCV().fit(X, y)`: fastclf against scikit-learn"
-    write("cv", title, note, rows, options.out, details)
+    if scaled:
+        drive("cv", "scaled features", OF_SCALED, scaled, options)
+    if raw:
+        about = (
+            "Features are as they are stored, so that scikit-learn's default solver often stops at "
+            "its limit on iterations, before the optimum."
+        )
+        drive("cv_raw", "raw features", about, raw, options)
 
 
 if __name__ == "__main__":

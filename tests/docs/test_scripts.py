@@ -87,6 +87,56 @@ def test_benchmark_lists_its_problems():
 
 
 @pytest.fixture
+def helper(monkeypatch):
+    """Return a function that runs a script and returns its names."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return lambda name: runpy.run_path(str(SCRIPTS / name))
+
+
+def test_problems_have_a_scaled_and_a_raw_form(helper, tmp_path):
+    script = helper("_problems.py")
+    pixels = np.array([[0, 255], [51, 102]], np.uint8)
+    np.savez(tmp_path / "mnist.npz", X=pixels, y=[0, 1])
+    parts = {"X_data": [1.0], "X_indices": [0], "X_indptr": [0, 1], "X_shape": [1, 1]}
+    np.savez(tmp_path / "text.npz", y=[0], **parts)
+    names = ["iris", "digits_scaled", "tall_7", "mnist", "text"]
+    scaled, raw = script["forms"](script["find"](tmp_path, names))
+    assert list(scaled) == ["iris", "digits", "tall_7", "mnist"]
+    assert list(raw) == ["iris", "mnist", "text"]
+    iris, mnist = (scaled[name](name) for name in ("iris", "mnist"))
+    assert iris.name == "iris" and np.allclose([iris.X.mean(), iris.X.std()], [0, 1])
+    assert np.array_equal(mnist.X, pixels / 255)
+    assert np.array_equal(raw["mnist"]("mnist").X, pixels)
+    named = script["find"](tmp_path, ["mnist_255"])["mnist_255"]("mnist_255")
+    assert named.name == "mnist_255" and np.array_equal(named.X, mnist.X)
+
+
+def test_single_calls_alternate(helper):
+    calls: list[str] = []
+    contenders = {name: lambda name=name: calls.append(name) for name in ("ours", "theirs")}
+    single = helper("_benchmark.py")["single"]
+    assert set(single(contenders, 3)) == {"ours", "theirs"}
+    assert calls == ["ours", *["theirs", "ours"] * 3]
+    calls.clear()
+    single(contenders, 3, budget=1e-9)  # of which the first call takes more
+    assert calls == ["ours", "theirs", "ours"]
+
+
+def test_amdahls_law(helper):
+    script = helper("benchmark_cores.py")
+    assert [script["serial_share"](ratio) for ratio in (0.45, 0.5, 0.75, 1, 1.1)] == [
+        0,
+        0,
+        0.5,
+        1,
+        1,
+    ]
+    assert [script["times_faster"](share, 8) for share in (0, 1)] == [8, 1]
+    assert script["times_faster"](0.3, 2) == pytest.approx(1 / 0.65)
+    assert script["serial_share"](0.65) == pytest.approx(0.3)
+
+
+@pytest.fixture
 def votes(tmp_path):
     """Return a folder with a set of rows that 50 people voted on, by a softmax of their logits."""
     rng = np.random.default_rng(0)
@@ -113,6 +163,18 @@ def test_soft_targets_have_the_optimum_of_expanded_rows(votes):
     (row,) = json.loads((votes / "soft.json").read_text())["rows"]
     assert row["n"] == 300 and row["copies"] <= 900
     assert abs(row["difference"]) <= 1e-8 and -1e-12 <= row["fastclf excess"] < 1e-4
+
+
+def test_default_fits_are_reported_by_form(tmp_path):
+    options = "--mode", "default", "--problems", "iris", "--repeats", "1"
+    run_on("benchmark.py", tmp_path, *options)
+    for name in ("default", "default_raw"):
+        (row,) = json.loads((tmp_path / f"{name}.json").read_text())["rows"]
+        assert row["problem"] == "iris" and row["objective excess"] < 1e-6
+        for how in ("", " in a row"):
+            ratio = row[f"scikit-learn ms{how}"] / row[f"fastclf ms{how}"]
+            assert row[f"times faster{how}"] == pytest.approx(ratio)
+        assert "smallest" in (tmp_path / f"{name}.md").read_text()
 
 
 def test_distributions_teach_more_than_their_majority(votes):
