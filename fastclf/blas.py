@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_ENDING = 2e6
-"""Work that is worth the ending and starting of one BLAS thread, in nanoseconds: it takes about
-0.2 ms."""
+_ENDING = 1e6
+"""Work that is worth the ending and starting of a BLAS thread, in nanoseconds: both take 0.2 ms."""
 
 _TASKS = "/proc/self/task"
 

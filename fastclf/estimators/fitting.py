@@ -204,7 +204,7 @@ def _minimize(
             )
     solver = choice.named(settings.solver)
     may_reduce = solver is None and not has_l1 and in_memory
-    shown = Representation.of(X, settings.intercept_column, may_reduce)
+    shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)
     X, theta, tol = shown.X, shown.reduce(theta), shown.tolerance(settings.tol)
     if held_out is not None:
         held_out = shown.rows(held_out[0]), held_out[1]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastclf.blas import single_threaded
 from fastclf.errors import InputError
 from fastclf.estimators import choice
 from fastclf.estimators.fitting import Settings, objective_of, shown_progress
@@ -13,6 +14,7 @@ from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.representation import Representation
 from fastclf.losses import Sigmoid
 from fastclf.penalties import from_C
+from fastclf.plan.passes import work_of_fit
 from fastclf.solvers import Result, choose
 from fastclf.solvers.ending import NOT_FINITE
 from fastclf.solvers.folds import follow
@@ -100,26 +102,27 @@ def fit_paths(study: Study) -> Paths:
     massless = [Massless.find(study.weighted(row), settings.free_intercept) for row in weights]
     solver = choice.named(settings.solver)
     may_reduce = solver is None and not grid.l1_ratios.any()
-    shown = Representation.of(X, settings.intercept_column, may_reduce)
+    shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)
     settings = settings._replace(tol=shown.tolerance(settings.tol))
     study = study._replace(X=shown.X, settings=settings)
     Cs, places = np.unique(grid.Cs, return_inverse=True)
     passes = 0.0
     for members in _groups(problem, massless):
         group = _Group.of(study, [massless[f] for f in members], weights[members])
-        for r, l1_ratio in enumerate(grid.l1_ratios):
-            for c, result in enumerate(group.follow(Cs, l1_ratio)):
-                if result.status == NOT_FINITE:
-                    raise FloatingPointError
-                at = np.flatnonzero(places == c)
-                far = group.far_from_optimum(result, Cs[c], l1_ratio)
-                for i, f in enumerate(members):
-                    theta = shown.expand(group.theta(result, i, squared=l1_ratio == 0))
-                    theta = massless[f].expand(theta[:, massless[f].present[group.present]])
-                    coefs[f, r, at] = theta.T
-                    n_iter[f, r, at] = group.iterations(result, i)
-                    unfinished[f, r, at] = result.status == "max_iter"
-                    stalled[f, r, at] = far[i]
+        with single_threaded(group.work * Cs.size * grid.l1_ratios.size):
+            for r, l1_ratio in enumerate(grid.l1_ratios):
+                for c, result in enumerate(group.follow(Cs, l1_ratio)):
+                    if result.status == NOT_FINITE:
+                        raise FloatingPointError
+                    at = np.flatnonzero(places == c)
+                    far = group.far_from_optimum(result, Cs[c], l1_ratio)
+                    for i, f in enumerate(members):
+                        theta = shown.expand(group.theta(result, i, squared=l1_ratio == 0))
+                        theta = massless[f].expand(theta[:, massless[f].present[group.present]])
+                        coefs[f, r, at] = theta.T
+                        n_iter[f, r, at] = group.iterations(result, i)
+                        unfinished[f, r, at] = result.status == "max_iter"
+                        stalled[f, r, at] = far[i]
         passes += group.objective.passes + group.reference.passes
     for f, lacking in enumerate(massless):
         if not lacking.present.any():
@@ -201,6 +204,11 @@ class _Group:
         objective = self.objective.with_penalty(from_C(C, l1_ratio, self.objective.total_weight))
         far = far_from_optimum(objective, result.theta, self.settings.tol)
         return np.asarray(far.reshape(-1, G).any(axis=1))
+
+    @property
+    def work(self) -> float:
+        """Nanoseconds of the fits of all folds with one penalty, roughly."""
+        return work_of_fit(self.objective.shape, self.objective.costs)
 
     def theta(self, result: Result, i: int, squared: bool) -> np.ndarray:
         """Return theta of one fold, (d + 1, C)."""

@@ -26,6 +26,11 @@ class Problem:
     n_columns: int
 
     @property
+    def is_one(self) -> bool:
+        """Whether this is one problem, and not one for each label."""
+        return not self.loss.is_sigmoid or self.n_columns == 1
+
+    @property
     def mass(self) -> np.ndarray:
         """The weight on and off each column's class, or on its positive and negative side (2, C).
 

@@ -18,6 +18,8 @@ import scipy.sparse
 
 from fastclf.estimators import choice
 from fastclf.objective import RowSpace
+from fastclf.plan import Shape, current_costs
+from fastclf.plan.engines import takes_dense_copy
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,23 @@ class Representation(NamedTuple):
     space: RowSpace | None
 
     @classmethod
-    def of(cls, X: Any, column: InterceptColumn | None, may_reduce: bool) -> "Representation":
+    def of(
+        cls, X: Any, column: InterceptColumn | None, may_reduce: bool, one_problem: bool
+    ) -> "Representation":
         """Return X (n, d) with a column, if any, and in the span of its rows if that is faster.
 
+        A small sparse X becomes dense, unless there are several problems, one for each label.
         ``may_reduce`` is False if the penalty depends on the directions of the features, as an L1
         penalty does, or if X isn't in memory.
         """
         X = X if column is None else column.rows(X)
-        space = RowSpace.of(X) if may_reduce else None
+        if not may_reduce:
+            return cls(X, column, None)
+        n, d = X.shape
+        shape = Shape(n, d, is_sparse=scipy.sparse.issparse(X))
+        if one_problem and takes_dense_copy(shape, current_costs()):
+            X = X.toarray()
+        space = RowSpace.of(X)
         return cls(X if space is None else space.rows, column, space)
 
     def rows(self, X: Any) -> Any:

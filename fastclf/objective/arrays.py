@@ -76,3 +76,13 @@ class Arrays:
     def data(self) -> tuple:
         """The fields of :class:`fastclf.kernels.runtime.records.Data`, for all rows."""
         return self.selection.data(self.features.canonical, self.loss.parameters)
+
+    def data_of(self, m: int) -> tuple:
+        """Return the fields of ``Data`` for one of the problems, for all rows."""
+        return self.data if self.selection.scale.size == 1 else self._data_of_each[m]
+
+    @cached_property
+    def _data_of_each(self) -> list[tuple]:
+        masks = np.eye(self.selection.scale.size, dtype=bool)
+        parts = (self.selection.part(mask, self.loss.is_sigmoid) for mask in masks)
+        return [part.data(self.features.canonical, self.loss.parameters) for part in parts]

@@ -86,6 +86,8 @@ class Costs:
         the end of a slice.
     span_rows, span_features : int
         Rows up to which, and features from which on, a problem is moved to the span of its rows.
+    dense_copy : int
+        Entries of a dense copy of a sparse X up to which it is made.
     fit_of_entry : float
         Nanoseconds of a whole fit for each multiplication of a pass.
     """
@@ -126,7 +128,8 @@ class Costs:
     slice_work: float = 3e8
     span_rows: int = 256
     span_features: int = 256
-    fit_of_entry: float = 15.0
+    dense_copy: int = 1 << 18
+    fit_of_entry: float = 25.0
 
     def pass_of_row(self, n_features: int, n_columns: int) -> float:
         """Return the nanoseconds of a row's value and gradient, in loops over rows."""

@@ -289,6 +289,15 @@ def takes_row_span(shape: Shape, costs: Costs) -> bool:
     return few and shape.in_memory and not shape.is_sparse and not shape.has_l1
 
 
+def takes_dense_copy(shape: Shape, costs: Costs) -> bool:
+    """Tell whether a sparse X is so small that a problem with an L2 penalty gets a dense copy.
+
+    Then its fit is, bit for bit, that of a dense X.
+    """
+    small = shape.n_rows * shape.n_features <= costs.dense_copy
+    return shape.is_sparse and small and shape.in_memory and not shape.has_l1
+
+
 def blocks_pay(shape: Shape, costs: Costs) -> bool:
     """Tell whether compiled blocks of labels are faster than passes over all labels.
 
@@ -305,7 +314,7 @@ def blocks_pay(shape: Shape, costs: Costs) -> bool:
 
 @_kept
 def whole_pass(shape: Shape, costs: Costs) -> float:
-    """Return the nanoseconds of a pass over one dense problem that also computes the Hessian.
+    """Return the nanoseconds of a pass over one of the dense problems that computes its Hessian.
 
     Infinity if no compiled step can do that.
     """

@@ -1,6 +1,7 @@
 """The folds of a cross-validation, along a path of penalties.
 
-The folds have most rows in common, so the Hessian of all rows is a preconditioner for each. Each
+Small folds are solved apart, each with its own Hessian, in compiled code. Larger ones have most
+rows in common, so the Hessian of all rows is a preconditioner for each, and a pass serves all. Each
 fold starts from its own last solution. It must not start from the solution of all rows, which has
 seen the rows that the fold holds out: with a weak penalty the fold would stop right there.
 """
@@ -14,7 +15,9 @@ import numpy as np
 from fastclf.objective import Objective
 from fastclf.penalties import Penalty
 from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
+from fastclf.solvers.engines.small_newton import SmallNewtonState
 from fastclf.solvers.loop import Result, minimize
+from fastclf.solvers.newton import Newton
 from fastclf.solvers.preconditioner import Preconditioner
 from fastclf.solvers.progress import Observer
 from fastclf.solvers.quasi_newton import QuasiNewton
@@ -50,6 +53,15 @@ class Folds(QuasiNewton):
         )
 
 
+@dataclass(frozen=True)
+class SmallFolds(Newton):
+    """Newton's method for folds that are so small that each is solved by itself, compiled."""
+
+    def init(self, objective: Objective, theta: np.ndarray) -> Any:
+        """Return the first state."""
+        return SmallNewtonState.at(objective, theta, self._stopping)
+
+
 def follow(
     objective: Objective,
     reference: Objective,
@@ -64,8 +76,10 @@ def follow(
     """
     if objective.n_problems > reference.n_problems and isinstance(solver, QuasiNewton):
         plan = solver.plan(reference.shape, objective.costs)
-        if not engines.folds_have_own_hessians(plan, objective.shape, objective.costs):
-            settings = solver.memory, 0, solver.tol, solver.max_iter, solver.negligible
+        settings = solver.memory, 0, solver.tol, solver.max_iter, solver.negligible
+        if plan.engine == engines.COMPILED_NEWTON:
+            solver = SmallFolds(*settings)
+        elif not engines.folds_have_own_hessians(plan, objective.shape, objective.costs):
             solver = Folds(*settings, base=solver)
     size = objective.n_features + 1, objective.n_problems * objective.n_outputs
     past: list[np.ndarray] = []

@@ -51,7 +51,9 @@ class Result:
 class State(Protocol):
     """The state of a solver between steps: arrays and scalars.
 
-    ``status`` is "running" until the solver itself has a reason to stop.
+    ``status`` is "running" until the solver itself has a reason to stop. It may have a method
+    ``finish(objective, max_iter)``, which takes all steps at once where nobody looks at them. It
+    returns the objective, the gradient norm and the passes so far after each.
     """
 
     iteration: int
@@ -214,6 +216,27 @@ def _minimize(
         objective.value_and_grad(state.theta(), kept.selected, kept.has_hessian)
         watch = Stopwatch(kept.seconds, kept.compile_seconds)
         objective.passes, passes_before = kept.passes, kept.passes_before
+    finish = getattr(state, "finish", None)
+    unseen = keeper is None and not (observers or validation or after_step)
+    if finish is not None and unseen and status == "running" and state.iteration < max_iter:
+        already, first = objective.passes - passes_before, state.iteration + 1
+        rows = finish(objective, max_iter)
+        seconds, compile_seconds = watch.read()
+        told = {"solver": name, "max_iter": max_iter, "compile_seconds": compile_seconds}
+        history = [
+            Progress(
+                iteration=i,
+                objective=value,
+                gradient_norm=norm,
+                learning_rate=None,
+                validation_loss=None,
+                seconds=seconds * passes / rows[-1][2],
+                passes=already + passes,
+                **told,
+            )
+            for i, (value, norm, passes) in enumerate(rows, first)
+        ]
+        status = state.status
     while status == "running" and state.iteration < max_iter:
         before = state.iteration
         solver.step(objective, state)

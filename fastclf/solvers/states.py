@@ -7,7 +7,7 @@ from fastclf.solvers.engines.label_block import LabelBlock
 from fastclf.solvers.engines.label_blocks import LabelBlocksState
 from fastclf.solvers.engines.proximal_descent import Descent
 from fastclf.solvers.engines.proximal_points import ColumnsPoint, ProximalPoint
-from fastclf.solvers.engines.small_newton import NewtonPoint, SmallNewtonState
+from fastclf.solvers.engines.small_newton import SmallNewtonState
 from fastclf.solvers.minibatch import MinibatchState
 from fastclf.solvers.preconditioner import HessianInverse, MomentsInverse
 from fastclf.solvers.proximal import ProximalState
@@ -28,7 +28,6 @@ STATES: dict[str, type] = {
     "label blocks": LabelBlocksState,
     "minibatch": MinibatchState,
     "moments inverse": MomentsInverse,
-    "newton point": NewtonPoint,
     "pairs": Pairs,
     "proximal": ProximalState,
     "proximal point": ProximalPoint,

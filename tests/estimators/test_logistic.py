@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 from scipy.special import expit, softmax
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as ScikitLearn
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -406,6 +406,20 @@ def test_sparse_is_dense(kind: Any, indices: type):
     clf = exact().fit(sparse, y, WEIGHTS)
     assert_same_fit(clf, exact().fit(rows, y, WEIGHTS))
     np.testing.assert_allclose(clf.predict_proba(sparse), clf.predict_proba(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
+def test_a_small_sparse_fit_is_the_dense_one_bit_for_bit(load: Any):
+    rows, labels = load(return_X_y=True)
+    clf = LogisticRegression().fit(scipy.sparse.csc_array(rows), labels)
+    assert np.array_equal(clf.coef_, LogisticRegression().fit(rows, labels).coef_)
+
+
+def test_weights_are_repeated_rows():
+    counts = np.random.default_rng(0).integers(1, 4, 150)
+    repeated = LogisticRegression().fit(np.repeat(X, counts, axis=0), np.repeat(y, counts))
+    weighted = LogisticRegression().fit(X, y, counts)
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=0, atol=1e-8)
 
 
 def test_nothing_of_the_user_is_changed():

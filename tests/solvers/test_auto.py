@@ -166,9 +166,15 @@ FITS = {
     ),
     "sparse": (
         LogisticRegression(),
-        scipy.sparse.csr_array(MANY),
+        scipy.sparse.csr_array(np.tile(MANY, 2)),
         CLASSES,
         "L-BFGS with the variances of the features, steps in Python, passes by CSR rows",
+    ),
+    "small and sparse": (
+        LogisticRegression(),
+        scipy.sparse.csr_array(MANY),
+        CLASSES > 4,
+        SMALL + ", started on 400 rows",
     ),
     "few rows": (
         LogisticRegression(),

@@ -1,6 +1,7 @@
 """Newton's method on small problems, compiled: the steps that the one for larger ones takes."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from sklearn.preprocessing import scale
 
 import fastclf
 from fastclf import threads
+from fastclf.kernels.steps import newton
 from fastclf.losses import Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.solvers import LBFGS, Newton, minimize
 from fastclf.solvers.engines.small_newton import SmallNewtonState
+from fastclf.solvers.folds import SmallFolds
+from fastclf.solvers.progress import Progress, observing
 from fastclf.solvers.stopping import Stopping
 from fastclf.targets import Target
 
@@ -89,7 +93,7 @@ def test_its_figures_are_those_of_the_objective(kind: str):
     objective = problem(kind)
     theta = 0.1 * np.random.default_rng(0).normal(size=zero(objective).shape)
     theta -= theta.mean(axis=1, keepdims=True) * (theta.shape[1] > 1)
-    result = fit(objective, theta, tol=np.inf, negligible=np.inf)  # there already
+    result = fit(objective, theta, tol=np.inf, negligible=np.inf)  # there already, not polished
     assert result.n_iter == 0
     values, gradient = objective.value_and_grad(theta)
     np.testing.assert_allclose(result.theta, theta, rtol=1e-13, atol=1e-14)
@@ -118,15 +122,33 @@ def test_threads_change_no_bit(kind: str):
 
 
 @every_kind
-def test_the_last_look_takes_no_hessian(kind: str):
+def test_a_solved_problem_is_polished(kind: str):
     objective = problem(kind)
-    last = fit(objective, tol=1e-6)
-    there = state_at(objective, last.theta).point.blocks
-    assert not np.allclose(last.state.point.blocks, there, rtol=1e-12)  # that of the look before
-    np.testing.assert_allclose(last.state.point.blocks, there, atol=0.05 * np.abs(there).max())
-    first = fit(objective, max_iter=1)
-    there = state_at(objective, first.theta).point.blocks
-    np.testing.assert_allclose(first.state.point.blocks, there, atol=1e-12 * np.abs(there).max())
+    exact = fit(objective, tol=1e-13).theta
+    rough = fit(objective, tol=1e-4)
+    assert rough.status == "converged" and rough.n_iter < fit(objective, tol=1e-13).n_iter
+    np.testing.assert_allclose(rough.theta, exact, rtol=0, atol=1e-8 * np.abs(exact).max())
+    left = objective.passes
+    fit(objective, tol=1e-4, max_iter=rough.n_iter - 1)  # isn't solved
+    assert objective.passes - left == rough.history["passes"][-2]
+
+
+@every_kind
+def test_a_point_that_is_the_optimum_costs_no_more_passes(kind: str):
+    objective = problem(kind)
+    exact = fit(objective, tol=1e-13).theta
+    before = objective.passes
+    again = fit(objective, exact, tol=1e-4)
+    assert again.n_iter == 0 and objective.passes - before <= 2
+    np.testing.assert_allclose(again.theta, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
+
+
+@every_kind
+def test_the_optimum_does_not_depend_on_the_start(kind: str):
+    objective = problem(kind)
+    start = np.random.default_rng(0).normal(size=zero(objective).shape)
+    near, far = fit(objective, tol=1e-4).theta, fit(objective, start, tol=1e-4).theta
+    np.testing.assert_allclose(far, near, rtol=0, atol=1e-8 * np.abs(near).max())
 
 
 @every_kind
@@ -135,7 +157,8 @@ def test_passes_and_iterations_are_counted(kind: str):
     result = fit(objective)
     assert len(result.history["objective"]) == result.n_iter >= 3
     assert (np.diff(result.history["passes"]) >= 1).all()
-    assert result.history["passes"][-1] == objective.passes <= 2 * result.n_iter + 1
+    assert result.history["passes"][-1] <= 2 * result.n_iter + 1
+    assert 0 <= objective.passes - result.history["passes"][-1] <= newton.MOST_POLISH
     assert (np.diff(result.history["objective"]) <= 1e-15).all()
     assert result.history["gradient_norm"][-1] <= 1e-9
 
@@ -160,6 +183,45 @@ def test_who_looks_changes_nothing(kind: str):
         assert np.array_equal(state.theta(), seen[-1])
         solver.step(objective, state)
     assert np.array_equal(state.theta(), fit(problem(kind)).theta)
+
+
+@every_kind
+def test_an_observer_changes_nothing(kind: str):
+    seen: list[Progress] = []
+    with observing(seen.append):
+        looked = fit(problem(kind))
+    alone = fit(problem(kind))
+    assert np.array_equal(looked.theta, alone.theta)
+    assert [p.iteration for p in seen] == list(range(1, alone.n_iter + 1))
+    for name in ("iteration", "objective", "gradient_norm", "passes"):
+        np.testing.assert_array_equal(looked.history[name], alone.history[name])
+    assert (np.diff(alone.history["seconds"]) > 0).all()
+
+
+def several(M: int, kind: str, **arguments: Any) -> InMemoryObjective:
+    """Return M problems over the same rows: with weights of their own, and their own labels."""
+    one = problem(kind, **arguments)
+    weights = one.target.weights * np.random.default_rng(1).integers(0, 3, (M, one.n_rows))
+    target = replace(one.target, weights=weights)
+    if one.loss.is_sigmoid:
+        target = replace(target, soft=np.repeat(one.target.soft, M, axis=1))
+    loss = Sigmoid() if one.loss.is_sigmoid else one.loss
+    penalty = L2(np.geomspace(0.001, 0.1, M))
+    return InMemoryObjective(one.features.X, target, loss, M * one.n_outputs, penalty)
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft", "probabilities"])
+def test_several_problems_are_solved_as_each_alone(kind: str):
+    objective = several(3, kind)
+    zeros = np.zeros((7, 3 * objective.n_outputs))
+    result = minimize(objective, zeros, SmallFolds(tol=1e-6, max_iter=100))
+    assert isinstance(result.state, SmallNewtonState) and result.status == "converged"
+    for m in range(3):
+        alone = objective.part(None, np.array([m]), 1)
+        one = fit(alone, tol=1e-6)
+        columns = slice(m * objective.n_outputs, (m + 1) * objective.n_outputs)
+        np.testing.assert_allclose(result.theta[:, columns], one.theta, rtol=0, atol=1e-7)
+        assert abs(result.counts[m] - one.n_iter) <= 1
 
 
 def test_blocks_that_were_asked_for_are_taken():

@@ -32,6 +32,7 @@ from fastclf.solvers import (
     minimize,
     observing,
 )
+from fastclf.solvers.engines.small_newton import SmallNewtonState
 from fastclf.targets import Target
 
 # Minibatch rules against an obvious loop
@@ -454,7 +455,9 @@ def test_exact_solvers_reach_their_tolerance(name: str, multilabel: bool, scaled
         assert result.status == "converged"
         assert norm <= tol * 1.001
         known = result.history["gradient_norm"][-1]
-        np.testing.assert_allclose(known, norm, rtol=1e-3, atol=1e-10)
+        assert norm <= known * 1.001 + 1e-10
+        if not isinstance(result.state, SmallNewtonState):  # whose last step isn't looked at
+            np.testing.assert_allclose(known, norm, rtol=1e-3, atol=1e-10)
 
 
 @every_exact

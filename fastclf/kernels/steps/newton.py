@@ -10,6 +10,10 @@ with the intercepts moved to the features' center, and :math:`\epsilon D` a shar
 that keeps the matrix of collinear features definite. For K > 1 the Hessian has nothing but the
 penalty in the directions that shift all classes alike; a multiple of their projection is added, and
 p, whose sum over the classes is 0, doesn't change by it.
+
+Where the tolerance is reached the coefficients may still be wrong in the third digit, because
+:math:`H^{-1} g` is large where H is small. So the point is polished there: full steps, whose passes
+need no Hessian, for that of the last point is near enough.
 """
 
 from functools import cache
@@ -23,20 +27,26 @@ from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.records import Data
 
 RUNNING, CONVERGED, STUCK = range(3)
-"""What a step returns: it was taken; the problem is solved; no better point can be found."""
+"""How a step ends: another is due; the problem is solved; no better point can be found."""
 
-VALUE, NORM, LOWEST, SMALLEST, STALE, FIRST, EXPECTED, PASSES = range(8)
+VALUE, NORM, LOWEST, SMALLEST, STALE, FIRST, SLOPE, PASSES = range(8)
 """Places in ``numbers``, all 0 at first: the objective; the largest entry of the gradient; the
-lowest value and the smallest gradient so far, and the steps since; the length to try first; the
-decrease that the model of the last step predicted; the passes so far.
+lowest value and the smallest gradient so far, and the steps since; the length to try first of the
+next step; the slope along it; the passes so far.
 """
 
-ENDING, _START, _SLOPE, _LENGTH, _TAKEN, _TRIES = range(8, 14)
-"""Within a step: whether it is expected to be the last, so that no Hessian is computed; the value
-and the slope at its start; the length of the trial; the length that was taken; the trials.
+_START, _LENGTH, _TAKEN, _TRIES, _SIZE = range(8, 13)
+"""Within a step: the value at its start; the length of the trial; the length that was taken; the
+trials; the largest entry of the last step that polished the point.
 """
 
-NUMBERS = _TRIES + 1
+NUMBERS = _SIZE + 1
+
+MOST_POLISH = 3
+"""Passes to polish a point, at most."""
+
+_SHARP = 1e-9
+"""Error that a polished point may have, as a share of its largest coefficient."""
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -118,89 +128,94 @@ def _try(numbers, origin, direction, trial, values, gradients, blocks):
     fill(values.reshape(-1), 0.0)
     fill(gradients.reshape(-1), 0.0)
     fill(blocks.reshape(-1), 0.0)
-    numbers[PASSES] += 1.0
-    numbers[_TRIES] += 1.0
 
 
 @kernel
-def propose(model, limits, w, gradient, blocks, numbers, search, sums):
-    """Fill the first trial of a step, and return RUNNING; or CONVERGED or STUCK, without one.
+def begin(w, direction, numbers, search, sums):
+    """Fill the first trial of a step: the point itself, before its first pass.
 
-    At first the trial is where the point is. ``model`` is the tuple (strength, free, center,
-    jitter), and the rest as for the steps below; ``search`` is (origin, direction, trial), each
-    like ``w``, and ``sums`` (values (P, 1), gradients (P, K, side), blocks (P, pairs, side, side))
-    gets the sums of a pass over P pieces of the rows.
+    ``search`` is (origin, trial), each like ``w``, and ``sums`` (values (P, 1), gradients (P, K,
+    side), blocks (P, pairs, side, side)) gets the sums of a pass over P pieces of the rows. The
+    rest is as for the steps below.
     """
-    strength, free, center, jitter = model
-    origin, direction, trial = search
+    origin, trial = search
     copy(w.reshape(-1), origin.reshape(-1))
-    fill(direction.reshape(-1), 0.0)
-    numbers[ENDING] = numbers[_TAKEN] = numbers[_TRIES] = numbers[_SLOPE] = 0.0
+    if numbers[PASSES] == 0.0:
+        fill(direction.reshape(-1), 0.0)
+    numbers[_TAKEN] = numbers[_TRIES] = numbers[_SIZE] = 0.0
     numbers[_START], numbers[_LENGTH] = numbers[VALUE], numbers[FIRST]
-    if numbers[PASSES] > 0.0:
-        q = center.size + 1
-        slope = _direct(gradient, blocks, strength, free, q, jitter, direction)
-        expected = -0.5 * slope
-        if line_search.is_met(numbers[NORM], expected, limits):
-            return CONVERGED
-        if not slope < 0.0:
-            return STUCK
-        # It will be the last if it decreases the objective by the same factor as the one before.
-        share = expected / max(expected, numbers[EXPECTED], 1e-300)
-        if line_search.is_met(np.sqrt(share) * numbers[NORM], share * expected, limits):
-            numbers[ENDING] = 1.0
-        numbers[EXPECTED], numbers[_SLOPE] = expected, slope
     _try(numbers, origin, direction, trial, *sums)
-    return RUNNING
 
 
-@kernel
-def judge(model, w, gradient, blocks, numbers, search, sums):
-    """Move to the trial if it is good; fill another one and return True if it takes that."""
-    strength, free, center, _ = model
-    origin, direction, trial = search
-    values, gradients, trial_blocks = sums
-    d = center.size
+@routine
+def _total(strength, free, d, numbers, trial, values, gradients):
+    # Leave the value and the gradient at the trial in the first of the sums, once they are summed.
+    numbers[PASSES] += 1.0
     g = gradients[0]
     for i in range(1, len(values)):
         values[0, 0] += values[i, 0]
         add(gradients[i].reshape(-1), g.reshape(-1))
-        add(trial_blocks[i].reshape(-1), trial_blocks[0].reshape(-1))
     square = 0.0
-    slope = np.zeros(1)
     for k in range(len(g)):
         for j in range(d):
             square += trial[k, j] * trial[k, j]
             g[k, j] += strength * trial[k, j]
         if not free:
             g[k, d] = 0.0
+    values[0, 0] += 0.5 * strength * square
+
+
+@kernel
+def judge(model, w, gradient, blocks, direction, numbers, search, sums):
+    """Move to the trial if it is good; fill another one and return True if it takes that."""
+    strength, free, center, _ = model
+    origin, trial = search
+    values, gradients, trial_blocks = sums
+    d = center.size
+    _total(strength, free, d, numbers, trial, values, gradients)
+    numbers[_TRIES] += 1.0
+    for i in range(1, len(values)):
+        add(trial_blocks[i].reshape(-1), trial_blocks[0].reshape(-1))
+    g = gradients[0]
+    slope = np.zeros(1)
+    for k in range(len(g)):
         for j in range(d + 1):
             slope[0] += direction[k, j] * g[k, j]
-    values[0, 0] += 0.5 * strength * square
     pending, take = np.ones(1, np.bool_), np.ones(1, np.bool_)
     if numbers[PASSES] == 1.0:
         pending[0] = False
         numbers[_TAKEN] = 1.0
     else:
-        start, slopes = numbers[_START : _START + 1], numbers[_SLOPE : _SLOPE + 1]
+        start, slopes = numbers[_START : _START + 1], numbers[SLOPE : SLOPE + 1]
         length, taken = numbers[_LENGTH : _LENGTH + 1], numbers[_TAKEN : _TAKEN + 1]
         line_search.judge(start, slopes, _EPS, values[0], slope, length, taken, pending, take)
     if take[0]:
         numbers[VALUE] = values[0, 0]
         copy(trial.reshape(-1), w.reshape(-1))
         copy(g.reshape(-1), gradient.reshape(-1))
-        if numbers[ENDING] == 0.0:
-            copy(trial_blocks[0].reshape(-1), blocks.reshape(-1))
+        copy(trial_blocks[0].reshape(-1), blocks.reshape(-1))
     if pending[0] and numbers[_TRIES] < line_search.MOST_TRIALS:
         _try(numbers, origin, direction, trial, *sums)
         return True
     return False
 
 
+@routine
+def _propose(model, w, gradient, blocks, direction, numbers, search, sums):
+    # Fill the direction of the next step, and the trial of its full length.
+    strength, free, center, jitter = model
+    origin, trial = search
+    copy(w.reshape(-1), origin.reshape(-1))
+    q = center.size + 1
+    numbers[SLOPE] = _direct(gradient, blocks, strength, free, q, jitter, direction)
+    numbers[_LENGTH] = 1.0
+    _try(numbers, origin, direction, trial, *sums)
+
+
 @kernel
-def conclude(center, limits, gradient, numbers):
-    """End a step, and return RUNNING or STUCK."""
-    numbers[NORM] = _norm(gradient, center)
+def conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums):
+    """End a step, and return how; the next one is proposed, and the trial of its full length."""
+    numbers[NORM] = _norm(gradient, model[2])
     numbers[FIRST] = min(1.0, 2.0 * numbers[_TAKEN])
     if numbers[PASSES] == 1.0:
         numbers[LOWEST] = numbers[SMALLEST] = np.inf
@@ -208,39 +223,116 @@ def conclude(center, limits, gradient, numbers):
         numbers[VALUE], numbers[NORM], _EPS, numbers[LOWEST], numbers[SMALLEST], numbers[STALE]
     )
     patience = limits[4]
-    return STUCK if numbers[_TAKEN] == 0.0 or numbers[STALE] >= patience else RUNNING
+    if numbers[_TAKEN] == 0.0 or numbers[STALE] >= patience:
+        return STUCK
+    _propose(model, w, gradient, blocks, direction, numbers, search, sums)
+    if line_search.is_met(numbers[NORM], -0.5 * numbers[SLOPE], limits):
+        return CONVERGED
+    return RUNNING if numbers[SLOPE] < 0.0 else STUCK
+
+
+@routine
+def _largest(a):
+    largest = 0.0
+    for k in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            largest = max(largest, abs(a[k, j]))
+    return largest
+
+
+@kernel
+def is_sharp(w, direction, numbers):
+    """Tell whether the step that is proposed leaves an error as small as it has to be.
+
+    Steps get smaller by the same factor each, so that is the step times this factor.
+    """
+    size, before = _largest(direction), numbers[_SIZE]
+    numbers[_SIZE] = size
+    share = min(size / before, 1.0) if before > 0.0 else 1.0
+    return share * size <= _SHARP * _largest(w)
+
+
+@kernel
+def polish(model, w, gradient, blocks, direction, numbers, search, sums):
+    """Move to the trial if its gradient is smaller, and propose the next; tell whether it did."""
+    strength, free, center, _ = model
+    _, trial = search
+    values, gradients, _ = sums
+    _total(strength, free, center.size, numbers, trial, values, gradients)
+    norm = _norm(gradients[0], center)
+    if not (norm <= numbers[NORM] and np.isfinite(values[0, 0])):
+        return False
+    numbers[VALUE], numbers[NORM] = values[0, 0], norm
+    copy(trial.reshape(-1), w.reshape(-1))
+    copy(gradients[0].reshape(-1), gradient.reshape(-1))
+    _propose(model, w, gradient, blocks, direction, numbers, search, sums)
+    return True
 
 
 @cache
 def step(kind):
     """Return the kernel of a whole step for a :class:`~fastclf.kernels.loss.kinds.Kind`."""
-    return _make(narrow.of_kind(kind))
+    return _make_step(narrow.of_kind(kind))
 
 
-def _make(add_rows):
+@cache
+def run(kind):
+    """Return the kernel that takes steps until the problem is solved."""
+    return _make_run(step(kind))
+
+
+def _make_step(add_rows):
     @kernel
-    def step(data, model, limits, w, gradient, blocks, numbers):
-        """Take a step, and return RUNNING, CONVERGED or STUCK; the first call only evaluates.
+    def step(data, model, limits, w, gradient, blocks, direction, numbers):
+        """Take a step, and return how it ended; the first call only evaluates.
 
         ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
         (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they
-        are. ``limits`` are the tuple that the solver's stopping rule gives. ``w`` and ``gradient``
-        (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are moved in place.
+        are. ``limits`` are the tuple that the solver's stopping rule gives. ``w``, ``gradient`` and
+        the direction of the next step (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are
+        changed in place. The point of a problem that is solved is polished, unless the tolerance
+        is infinite.
         """
         center = model[2]
-        search = np.empty(w.shape), np.empty(w.shape), np.empty(w.shape)
+        search = np.empty(w.shape), np.empty(w.shape)
         values, gradients = np.empty((1, 1)), np.empty(gradient.shape).reshape(1, *gradient.shape)
         sums = values, gradients, np.empty(blocks.shape).reshape(1, *blocks.shape)
-        end = propose(model, limits, w, gradient, blocks, numbers, search, sums)
-        if end != RUNNING:
-            return end
         n = Data(*data).weights.shape[1]
+        begin(w, direction, numbers, search, sums)
         more = True
         while more:
-            some = 0 if numbers[ENDING] > 0.0 else len(blocks)
-            own = values[0], gradients[0], sums[2][0, :some]
-            add_rows(data, (search[2], center, True), 0, n, own)
-            more = judge(model, w, gradient, blocks, numbers, search, sums)
-        return conclude(center, limits, gradient, numbers)
+            own = values[0], gradients[0], sums[2][0]
+            add_rows(data, (search[1], center, True), 0, n, own)
+            more = judge(model, w, gradient, blocks, direction, numbers, search, sums)
+        end = conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums)
+        if end == CONVERGED and limits[0] < np.inf:
+            left = MOST_POLISH
+            while left > 0 and not is_sharp(w, direction, numbers):
+                own = values[0], gradients[0], sums[2][0, :0]
+                add_rows(data, (search[1], center, True), 0, n, own)
+                left -= 1
+                if not polish(model, w, gradient, blocks, direction, numbers, search, sums):
+                    left = -1
+            if left >= 0:
+                copy(search[1].reshape(-1), w.reshape(-1))
+        return end
 
     return step
+
+
+def _make_run(step):
+    @kernel
+    def run(data, model, limits, w, gradient, blocks, direction, numbers, trace):
+        """Take up to as many steps as ``trace`` (m, 3) has rows; return how it ended, and how many.
+
+        A row of ``trace`` gets the value, the largest entry of the gradient and the passes after a
+        step; the rest is as for a single step.
+        """
+        end, i = RUNNING, 0
+        while end == RUNNING and i < len(trace):
+            end = step(data, model, limits, w, gradient, blocks, direction, numbers)
+            trace[i, 0], trace[i, 1], trace[i, 2] = numbers[VALUE], numbers[NORM], numbers[PASSES]
+            i += 1
+        return end, i
+
+    return run

@@ -1,5 +1,6 @@
-"""Compiled Newton steps for small problems."""
+"""Compiled Newton steps for small problems, each with a Hessian of its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,91 +16,36 @@ from fastclf.solvers.stopping import Stopping
 
 _MOST_PIECES = 16
 
+_STEPS = 8.0
+"""Steps of a problem, for the work that threads share."""
 
-@dataclass(frozen=True)
-class NewtonPoint:
-    """A point of one problem, in the layout of :mod:`fastclf.kernels.steps.newton`.
+_TRACED = [newton.VALUE, newton.NORM, newton.PASSES]
+"""The numbers of a row of a trace."""
 
-    ``center`` is (d,), ``w`` and ``gradient`` (K, side), ``blocks`` (P, side, side).
-    """
-
-    center: np.ndarray
-    w: np.ndarray
-    gradient: np.ndarray
-    blocks: np.ndarray
-    numbers: np.ndarray
-
-    @classmethod
-    def at(cls, theta: np.ndarray, center: np.ndarray) -> "NewtonPoint":
-        """Return the point theta (d + 1, K), before the first pass."""
-        K = theta.shape[1]
-        w = narrow.padded(theta, center)
-        side = w.shape[1]
-        blocks = np.empty((narrow.pairs(1, K), side, side))
-        return cls(center, w, np.empty((K, side)), blocks, np.zeros(newton.NUMBERS))
-
-    def theta(self) -> np.ndarray:
-        """Return the coefficients now, (d + 1, K)."""
-        theta = self.w[:, : self.center.size + 1].T.copy()
-        theta[-1] -= self.center @ theta[:-1]
-        return theta
-
-    @property
-    def _place(self) -> tuple[np.ndarray, ...]:
-        return self.w, self.gradient, self.blocks, self.numbers
-
-    def advance(self, objective: Objective, limits: tuple[float, ...]) -> int:
-        """Take a step and return the kernel's code of how it ended; the kernel has the limits."""
-        arrays = objective.arrays
-        assert arrays is not None
-        before = self.numbers[newton.PASSES]
-        # The jitter makes Hessians definite for features that differ by rounding alone.
-        is_double = arrays.features.dtype == np.float64
-        jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
-        strength = float(objective.penalty.strength[0])
-        model = strength, arrays.fit_intercept, self.center, jitter
-        work = whole_pass(objective.shape, objective.costs)
-        if work < objective.costs.shared_pass:
-            end = newton.step(arrays.kind)(arrays.data, model, limits, *self._place)
-        else:
-            end = self._shared_step(arrays, model, limits, objective.n_threads, work)
-        objective.passes += float(self.numbers[newton.PASSES] - before)
-        return int(end)
-
-    def _shared_step(
-        self,
-        arrays: Arrays,
-        model: tuple,
-        limits: tuple[float, ...],
-        n_threads: int | None,
-        work: float,
-    ) -> int:
-        # A step whose passes several threads share, between compiled calls.
-        n = arrays.features.shape[0]
-        pieces = threads.chunks(n, work / n, _MOST_PIECES, narrow_kernels.TILE)
-        search = np.empty((3, *self.w.shape))
-        P, kernel = len(pieces), narrow_kernels.shared(arrays.kind)
-        values, gradients = np.empty((P, 1)), np.empty((P, *self.w.shape))
-        blocks = np.empty((P, *self.blocks.shape))
-        nothing = np.empty((P, 0, *self.blocks.shape[1:]))
-        state = *self._place, tuple(search), (values, gradients, blocks)
-        end = newton.propose(model, limits, *state)
-        if end != newton.RUNNING:
-            return end
-        more = True
-        while more:
-            sums = values, gradients, nothing if self.numbers[newton.ENDING] else blocks
-            trial = search[2], self.center, True
-            narrow.share(kernel, arrays.data, trial, pieces, sums, n_threads, work)
-            more = newton.judge(model, *state)
-        return newton.conclude(self.center, limits, self.gradient, self.numbers)
+Limits = tuple[float, ...]
 
 
 @dataclass
 class SmallNewtonState:
-    """State of Newton's method on a small problem; ``scale`` is the objective at zero."""
+    """State of Newton's method on M small problems.
 
-    point: NewtonPoint
+    The points are in the layout of :mod:`fastclf.kernels.steps.newton`: ``center`` (d,), ``w``,
+    ``slopes`` and ``direction`` (M, K, side), ``blocks`` (M, P, side, side), and ``numbers`` (M,
+    NUMBERS).
+    ``running`` and ``stuck`` (M,) mark the problems that aren't done, and those for which the
+    arithmetic allows no better point; ``counts`` (M,) are the steps of each. ``scale`` is the
+    objective at zero.
+    """
+
+    center: np.ndarray
+    w: np.ndarray
+    slopes: np.ndarray
+    blocks: np.ndarray
+    direction: np.ndarray
+    numbers: np.ndarray
+    running: np.ndarray
+    stuck: np.ndarray
+    counts: np.ndarray
     stopping: Stopping
     scale: float
     iteration: int = 0
@@ -108,38 +54,156 @@ class SmallNewtonState:
 
     @classmethod
     def at(cls, objective: Objective, theta: np.ndarray, stopping: Stopping) -> "SmallNewtonState":
-        """Return the state at theta (d + 1, K), after the first pass."""
-        assert objective.arrays is not None
-        point = NewtonPoint.at(theta, objective.arrays.center)
-        point.advance(objective, (0.0,) * 5)
-        return cls(point, stopping, objective.value_at_zero)
+        """Return the state at theta (d + 1, M K), after the first pass."""
+        center, M = _arrays(objective).center, objective.n_problems
+        w = narrow.padded(theta, center).reshape(M, objective.n_outputs, -1)
+        side = w.shape[2]
+        blocks = np.empty((M, narrow.pairs(1, objective.n_outputs), side, side))
+        place = center, w, np.empty(w.shape), blocks, np.empty(w.shape)
+        marks = np.ones(M, bool), np.zeros(M, bool), np.zeros(M, int)
+        numbers, scale = np.zeros((M, newton.NUMBERS)), objective.value_at_zero
+        state = cls(*place, numbers, *marks, stopping, scale)
+        state._end(state._advance(objective))
+        return state
 
     def step(self, objective: Objective) -> None:
-        """Take a step, or stop if the problem is solved."""
-        end = self.point.advance(objective, self.stopping.limits(self.scale))
-        if end == newton.CONVERGED:
-            self.status = "converged"
-            return
-        self.iteration += 1
-        if end == newton.STUCK:
-            small = self.gradient_norm <= self.stopping.tol
-            self.status = "converged" if small else "precision"
+        """Take a step of each problem that runs; stop if all are solved."""
+        self.counts += self.running
+        self._end(self._advance(objective))
+
+    def finish(self, objective: Objective, max_iter: int) -> list[list[float]]:
+        """Take all steps of a problem in one call; see :class:`fastclf.solvers.loop.State`."""
+        if _is_shared(objective):
+            return []
+        arrays, limits = _arrays(objective), self.stopping.limits(self.scale)
+        before, M = self.numbers[:, newton.PASSES].copy(), len(self.w)
+        traces = np.empty((M, max_iter - self.iteration, 3))
+        ends, steps = np.zeros(M, int), np.zeros(M, int)
+        run = newton.run(arrays.kind)
+
+        def task(m: int) -> None:
+            model = _model(objective, arrays, m)
+            data, point = arrays.data_of(m), self._point(m)
+            ends[m], steps[m] = run(data, model, limits, *point, traces[m])
+
+        self._share(objective, task, _STEPS)
+        self.counts += steps
+        self._end(ends)
+        for m, count in enumerate(steps.tolist()):
+            done = traces[m, count - 1] if count else self.numbers[m, _TRACED]
+            traces[m, count:] = done
+        traces = traces[:, : steps.max()]
+        traces[:, :, 2] -= before[:, None]
+        objective.passes += float((self.numbers[:, newton.PASSES] - before).sum())
+        value, norm, passes = traces.transpose(2, 0, 1)
+        rows = value.mean(axis=0), norm.max(axis=0), passes.sum(axis=0)
+        return np.stack(rows, axis=1).tolist()
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now."""
-        return self.point.theta()
+        d = self.center.size
+        theta = self.w[:, :, : d + 1].reshape(-1, d + 1).T.copy()
+        theta[-1] -= self.center @ theta[:-1]
+        return theta
 
     @property
     def gradient(self) -> np.ndarray:
-        """The gradient in ``(w, b + c @ w)`` for the center c of the features, (K, d + 1)."""
-        return self.point.gradient[:, : self.point.center.size + 1]
+        """The gradients in ``(w, b + c @ w)`` for the center c of the features, (M, K, d + 1)."""
+        return self.slopes[:, :, : self.center.size + 1]
 
     @property
     def objective(self) -> float:
-        """The value."""
-        return float(self.point.numbers[newton.VALUE])
+        """The mean value over the problems."""
+        return float(self.numbers[:, newton.VALUE].mean())
 
     @property
     def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient; NaN doesn't count."""
-        return float(self.point.numbers[newton.NORM])
+        """The largest absolute entry of the gradients; NaN doesn't count."""
+        return float(self.numbers[:, newton.NORM].max())
+
+    def _point(self, m: int) -> tuple[np.ndarray, ...]:
+        arrays = self.w, self.slopes, self.blocks, self.direction, self.numbers
+        return tuple(array[m] for array in arrays)
+
+    def _end(self, ends: np.ndarray) -> None:
+        # Mark problems by the kernels' codes of how their last step ended, (M,).
+        self.iteration = int(self.counts.max())
+        self.stuck |= self.running & (ends == newton.STUCK)
+        self.running &= ends == newton.RUNNING
+        if not self.running.any():
+            unfinished = self.stuck & ~(self.numbers[:, newton.NORM] <= self.stopping.tol)
+            self.status = "precision" if unfinished.any() else "converged"
+
+    def _share(self, objective: Objective, task: Callable[[int], None], passes: float) -> None:
+        # Call a task for each problem that runs; each takes so many passes.
+        chosen = np.flatnonzero(self.running).tolist()
+        work = passes * whole_pass(objective.shape, objective.costs) * len(chosen)
+        threads.run(lambda i: task(chosen[i]), len(chosen), objective.n_threads, work)
+
+    def _advance(self, objective: Objective) -> np.ndarray:
+        # Take a step of each problem that runs; return the kernels' codes of how it ended.
+        arrays, before = _arrays(objective), self.numbers[:, newton.PASSES].sum()
+        ends, limits = np.zeros(len(self.w), int), self.stopping.limits(self.scale)
+        if _is_shared(objective):
+            ends[0] = self._shared_step(objective, arrays, limits)
+        else:
+            step = newton.step(arrays.kind)
+
+            def task(m: int) -> None:
+                model = _model(objective, arrays, m)
+                ends[m] = step(arrays.data_of(m), model, limits, *self._point(m))
+
+            self._share(objective, task, 1.0)
+        objective.passes += float(self.numbers[:, newton.PASSES].sum() - before)
+        return ends
+
+    def _shared_step(self, objective: Objective, arrays: Arrays, limits: Limits) -> int:
+        # A step whose passes several threads share, between compiled calls.
+        n, work = objective.n_rows, whole_pass(objective.shape, objective.costs)
+        pieces = threads.chunks(n, work / n, _MOST_PIECES, narrow_kernels.TILE)
+        w, _, blocks, direction, numbers = self._point(0)
+        search = tuple(np.empty((2, *w.shape)))
+        P, kernel = len(pieces), narrow_kernels.shared(arrays.kind)
+        values, gradients = np.empty((P, 1)), np.empty((P, *w.shape))
+        sums = values, gradients, np.empty((P, *blocks.shape))
+        model = _model(objective, arrays, 0)
+        place = *self._point(0), search, sums
+
+        def read(hessian: bool) -> None:
+            chosen = sums if hessian else (values, gradients, sums[2][:, :0])
+            trial = search[1], self.center, True
+            narrow.share(kernel, arrays.data, trial, pieces, chosen, objective.n_threads, work)
+
+        newton.begin(w, direction, numbers, search, sums)
+        more = True
+        while more:
+            read(hessian=True)
+            more = newton.judge(model, *place)
+        end = int(newton.conclude(model, limits, *place))
+        if end == newton.CONVERGED and limits[0] < np.inf:
+            left = newton.MOST_POLISH
+            while left > 0 and not newton.is_sharp(w, direction, numbers):
+                read(hessian=False)
+                left = left - 1 if newton.polish(model, *place) else -1
+            if left >= 0:
+                w[:] = search[1]
+        return end
+
+
+def _is_shared(objective: Objective) -> bool:
+    # Whether several threads share each pass.
+    work = whole_pass(objective.shape, objective.costs)
+    return objective.n_problems == 1 and work >= objective.costs.shared_pass
+
+
+def _arrays(objective: Objective) -> Arrays:
+    assert objective.arrays is not None
+    return objective.arrays
+
+
+def _model(objective: Objective, arrays: Arrays, m: int) -> tuple:
+    # A problem's model, as kernels take it. The jitter makes Hessians definite for features that
+    # differ by rounding alone.
+    is_double = arrays.features.dtype == np.float64
+    jitter = cholesky.JITTER if is_double else cholesky.JITTER_OF_SINGLE
+    return float(objective.penalty.strength[m]), arrays.fit_intercept, arrays.center, jitter
