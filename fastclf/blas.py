@@ -12,13 +12,20 @@ import ctypes
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_ENDING = 1e6
-"""Work that is worth the ending and starting of a BLAS thread, in nanoseconds: both take 0.2 ms."""
+_ENDING = 1e5
+"""Nanoseconds that it takes to end a BLAS thread on a quiet machine."""
+
+_WORTH = 10.0
+"""Work that is worth the ending of threads, as a multiple of the time that it takes."""
+
+_FORGET = 0.9
+"""Share of the last time that counts at the next fit, while no thread is ended."""
 
 _TASKS = "/proc/self/task"
 
@@ -36,22 +43,22 @@ _WAITING = {
 _lock = threading.Lock()
 _users = 0
 _before: list[int] = []  # number of threads of each library before the first user's limit
+_price = 0.0  # nanoseconds that the last ending took; on a busy machine it takes long
 
 
 @contextmanager
 def single_threaded(work: float = 0.0) -> Iterator[None]:
     """Limit BLAS to one thread in the whole process, until the last concurrent user leaves.
 
-    ``work`` is what follows, in nanoseconds, and approximate. If it is worth it, and nobody else
-    can be using them, BLAS threads that wait awake are ended.
+    ``work`` is what follows, in nanoseconds, and approximate. If it takes ten times as long as
+    ending them did, and nobody else can be using them, BLAS threads that wait awake are ended.
     """
     global _users, _before
     with _lock:
         if _users == 0:
             _before = [library.num_threads for library in _libraries()]
             _limit([1] * len(_before))
-            if work >= _ENDING * max(sum(_before) - len(_before), 1):
-                _end_idle_threads()
+            _end_idle_threads(work, _ENDING * max(sum(_before) - len(_before), 1))
         _users += 1
     try:
         yield
@@ -87,14 +94,19 @@ def _release() -> None:
         clear(force=True)
 
 
-def _end_idle_threads() -> None:
+def _end_idle_threads(work: float, least: float) -> None:
     # A thread in the middle of a product would be waited for without end. But none can begin one
     # now: this thread holds Python's lock until it is done, and other threads of Python's wait.
-    enders = _enders()
+    global _price
+    _price = max(_FORGET * _price, least)
+    if work < _WORTH * _price or not _enders():
+        return
     has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
-    if enders and has_lock and _others_are_awake() and _others_wait():
-        for end in enders:
+    if has_lock and _others_are_awake() and _others_wait():
+        started = time.perf_counter_ns()
+        for end in _enders():
             end()
+        _price = max(float(time.perf_counter_ns() - started), least)
 
 
 @cache

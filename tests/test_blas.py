@@ -103,6 +103,7 @@ def awake(two_blas_threads, monkeypatch):
     if not (sys.platform == "linux" and blas._enders()):
         pytest.skip("no OpenBLAS whose threads wait awake")
     here = sys._current_frames().values()  # a thread that talks to the process that runs tests
+    monkeypatch.setattr(blas, "_price", 0.0)
     places = {(frame.f_globals["__name__"], frame.f_code.co_name) for frame in here}
     monkeypatch.setattr(blas, "_WAITING", blas._WAITING | places)
     products()
@@ -128,6 +129,14 @@ def test_threads_that_wait_awake_are_ended(awake):
 
 def test_threads_are_left_alone_if_that_would_not_pay(awake):
     assert not awake(0.0)
+
+
+def test_threads_are_left_alone_where_ending_them_took_long(awake, monkeypatch):
+    monkeypatch.setattr(blas, "_price", 1e9)
+    assert not awake(1e9)
+    assert blas._price < 1e9  # until that is forgotten
+    assert awake(1e11)
+    assert blas._price < 1e9
 
 
 def test_threads_are_left_alone_while_another_thread_may_use_them(awake):
