@@ -124,7 +124,7 @@ class Costs:
     own_hessians_room: int = 1 << 25
     matrix_room: int = 1 << 24
     tiny_pass: int = 100_000
-    sample_rows: int = 200
+    sample_rows: int = 500
     slice_work: float = 3e8
     span_rows: int = 256
     span_features: int = 256

@@ -149,7 +149,7 @@ def automatic(shape: Shape, costs: Costs) -> Plan:
 
     A matrix has room if it takes less than 16 MB plus a tenth of the memory of X. If a tenth of the
     rows has at least five for each of the K (d + 1) coefficients, the fit starts from the optimum
-    on them, or on 200 rows for each coefficient if that is less. C and tol change how many steps
+    on them, or on 500 rows for each coefficient if that is less. C and tol change how many steps
     are needed, but not which solver is fastest. ``docs/benchmarks/solvers.md`` has measurements.
     """
     n, d, M, K = shape.n_rows, shape.n_features, shape.n_problems, shape.n_outputs

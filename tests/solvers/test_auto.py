@@ -115,10 +115,10 @@ def test_room_for_matrices_is_16_mb_and_a_tenth_of_x(dtype: type):
         (shape(1000, 100), 0),
         (shape(1001, 100), 100),  # a tenth, which has too few rows for a start
         (shape(5000, 30), 500),
-        (shape(100_000, 30), 6200),  # 200 rows for each of 31 coefficients
-        (shape(1_000_000, 9, K=3), 6000),
+        (shape(1_000_000, 30), 15_500),  # 500 rows for each of 31 coefficients
+        (shape(1_000_000, 9, K=3), 15_000),
         (shape(1_000_000, 99, K=10), 100_000),
-        (shape(1_000_000, 9, M=5), 2000),
+        (shape(1_000_000, 9, M=5), 5000),
     ],
 )
 def test_a_start_on_a_tenth_of_the_rows_but_not_on_too_many(problem: Any, rows: int):

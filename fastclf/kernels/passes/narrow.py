@@ -37,6 +37,7 @@ from fastclf.kernels.runtime.arrays import fill
 from fastclf.kernels.runtime.jit import kernel, primitive, routine
 from fastclf.kernels.runtime.primitives import exp, log1p, maximum
 from fastclf.kernels.runtime.records import Data
+from fastclf.kernels.runtime.transposing import SIDE, transpose
 
 PAD = 8
 """What keeps rows of a tile out of each other's place in the cache."""
@@ -47,14 +48,28 @@ STEP = 4
 
 @routine
 def _load(X, order, center, start, rows, x):
-    # Rows beyond the last are zeros, which add nothing.
+    # Rows beyond the last are zeros, which add nothing. Eight rows fill a line of the cache.
     d = X.shape[1]
     for j in range(x.shape[0]):
         fill(x[j, rows:], 0.0)
-    for r in range(rows):
-        row = X[row_of(order, start + r)]
+    whole = d - d % SIDE
+    r = 0
+    while r + 2 * SIDE <= rows:
+        i = start + r
+        four = row_of(order, i), row_of(order, i + 1), row_of(order, i + 2), row_of(order, i + 3)
+        i += SIDE
+        more = row_of(order, i), row_of(order, i + 1), row_of(order, i + 2), row_of(order, i + 3)
+        for j in range(0, whole, SIDE):
+            transpose(X, four, j, center, x, r)
+            transpose(X, more, j, center, x, r + SIDE)
+        for j in range(whole, d):
+            for row in range(r, r + 2 * SIDE):
+                x[j, row] = X[row_of(order, start + row), j] - center[j]
+        r += 2 * SIDE
+    for last in range(r, rows):
+        row = X[row_of(order, start + last)]
         for j in range(d):
-            x[j, r] = row[j] - center[j]
+            x[j, last] = row[j] - center[j]
     fill(x[d, :rows], 1.0)
 
 

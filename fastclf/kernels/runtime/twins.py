@@ -43,6 +43,12 @@ def give_way():
     return 0
 
 
+def transpose(X, rows, j, center, x, r):
+    """Write four rows of X about a center as columns of a tile, four features of them."""
+    four = slice(j, j + 4)
+    x[four, r : r + 4] = (X[list(rows), four] - center[four]).T
+
+
 class _Vector(np.ndarray):
     """A number for each lane, with the methods of ``_Vector`` in ``lanes.py``."""
 
