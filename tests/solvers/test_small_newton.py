@@ -125,9 +125,11 @@ def test_threads_change_no_bit(kind: str):
 def test_a_solved_problem_is_polished(kind: str):
     objective = problem(kind)
     exact = fit(objective, tol=1e-13).theta
+    shared = objective.costs.shared_pass == 0
     rough = fit(objective, tol=1e-4)
     assert rough.status == "converged" and rough.n_iter < fit(objective, tol=1e-13).n_iter
-    np.testing.assert_allclose(rough.theta, exact, rtol=0, atol=1e-8 * np.abs(exact).max())
+    error = (1e-6 if shared else 1e-8) * np.abs(exact).max()  # a pass may cost too much there
+    np.testing.assert_allclose(rough.theta, exact, rtol=0, atol=error)
     left = objective.passes
     fit(objective, tol=1e-4, max_iter=rough.n_iter - 1)  # isn't solved
     assert objective.passes - left == rough.history["passes"][-2]
@@ -148,7 +150,8 @@ def test_the_optimum_does_not_depend_on_the_start(kind: str):
     objective = problem(kind)
     start = np.random.default_rng(0).normal(size=zero(objective).shape)
     near, far = fit(objective, tol=1e-4).theta, fit(objective, start, tol=1e-4).theta
-    np.testing.assert_allclose(far, near, rtol=0, atol=1e-8 * np.abs(near).max())
+    error = 1e-8 if objective.costs.shared_pass > 0 else 1e-6
+    np.testing.assert_allclose(far, near, rtol=0, atol=error * np.abs(near).max())
 
 
 @every_kind
@@ -158,7 +161,7 @@ def test_passes_and_iterations_are_counted(kind: str):
     assert len(result.history["objective"]) == result.n_iter >= 3
     assert (np.diff(result.history["passes"]) >= 1).all()
     assert result.history["passes"][-1] <= 2 * result.n_iter + 1
-    assert 0 <= objective.passes - result.history["passes"][-1] <= newton.MOST_POLISH
+    assert 0 <= objective.passes - result.history["passes"][-1] <= newton.POLISHED
     assert (np.diff(result.history["objective"]) <= 1e-15).all()
     assert result.history["gradient_norm"][-1] <= 1e-9
 

@@ -12,8 +12,8 @@ penalty in the directions that shift all classes alike; a multiple of their proj
 p, whose sum over the classes is 0, doesn't change by it.
 
 Where the tolerance is reached the coefficients may still be wrong in the third digit, because
-:math:`H^{-1} g` is large where H is small. So the point is polished there: full steps, whose passes
-need no Hessian, for that of the last point is near enough.
+:math:`H^{-1} g` is large where H is small. So the point is polished there, by full steps with the
+Hessian of this point. The last one isn't looked at; others take a pass each, without a Hessian.
 """
 
 from functools import cache
@@ -42,8 +42,8 @@ trials; the largest entry of the last step that polished the point.
 
 NUMBERS = _SIZE + 1
 
-MOST_POLISH = 3
-"""Passes to polish a point, at most."""
+UNPOLISHED, ONE_STEP, POLISHED = -1, 0, 3
+"""How many passes may polish the point of a problem that is solved; UNPOLISHED leaves it."""
 
 _SHARP = 1e-9
 """Error that a polished point may have, as a share of its largest coefficient."""
@@ -283,15 +283,15 @@ def run(kind):
 
 def _make_step(add_rows):
     @kernel
-    def step(data, model, limits, w, gradient, blocks, direction, numbers):
+    def step(data, model, limits, left, w, gradient, blocks, direction, numbers):
         """Take a step, and return how it ended; the first call only evaluates.
 
         ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
         (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they
         are. ``limits`` are the tuple that the solver's stopping rule gives. ``w``, ``gradient`` and
         the direction of the next step (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are
-        changed in place. The point of a problem that is solved is polished, unless the tolerance
-        is infinite.
+        changed in place. The point of a problem that is solved is polished in up to ``left``
+        passes.
         """
         center = model[2]
         search = np.empty(w.shape), np.empty(w.shape)
@@ -305,14 +305,13 @@ def _make_step(add_rows):
             add_rows(data, (search[1], center, True), 0, n, own)
             more = judge(model, w, gradient, blocks, direction, numbers, search, sums)
         end = conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums)
-        if end == CONVERGED and limits[0] < np.inf:
-            left = MOST_POLISH
+        if end == CONVERGED:
             while left > 0 and not is_sharp(w, direction, numbers):
                 own = values[0], gradients[0], sums[2][0, :0]
                 add_rows(data, (search[1], center, True), 0, n, own)
                 left -= 1
                 if not polish(model, w, gradient, blocks, direction, numbers, search, sums):
-                    left = -1
+                    left = UNPOLISHED
             if left >= 0:
                 copy(search[1].reshape(-1), w.reshape(-1))
         return end
@@ -322,7 +321,7 @@ def _make_step(add_rows):
 
 def _make_run(step):
     @kernel
-    def run(data, model, limits, w, gradient, blocks, direction, numbers, trace):
+    def run(data, model, limits, left, w, gradient, blocks, direction, numbers, trace):
         """Take up to as many steps as ``trace`` (m, 3) has rows; return how it ended, and how many.
 
         A row of ``trace`` gets the value, the largest entry of the gradient and the passes after a
@@ -330,7 +329,7 @@ def _make_run(step):
         """
         end, i = RUNNING, 0
         while end == RUNNING and i < len(trace):
-            end = step(data, model, limits, w, gradient, blocks, direction, numbers)
+            end = step(data, model, limits, left, w, gradient, blocks, direction, numbers)
             trace[i, 0], trace[i, 1], trace[i, 2] = numbers[VALUE], numbers[NORM], numbers[PASSES]
             i += 1
         return end, i

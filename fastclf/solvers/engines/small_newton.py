@@ -22,6 +22,9 @@ _STEPS = 8.0
 _TRACED = [newton.VALUE, newton.NORM, newton.PASSES]
 """The numbers of a row of a trace."""
 
+_CHEAP = 0.5
+"""Cost of a pass without a Hessian, as a share of one with it, at which it may polish a point."""
+
 Limits = tuple[float, ...]
 
 
@@ -75,7 +78,7 @@ class SmallNewtonState:
         """Take all steps of a problem in one call; see :class:`fastclf.solvers.loop.State`."""
         if _is_shared(objective):
             return []
-        arrays, limits = _arrays(objective), self.stopping.limits(self.scale)
+        arrays, how = _arrays(objective), self._how(objective)
         before, M = self.numbers[:, newton.PASSES].copy(), len(self.w)
         traces = np.empty((M, max_iter - self.iteration, 3))
         ends, steps = np.zeros(M, int), np.zeros(M, int)
@@ -84,7 +87,7 @@ class SmallNewtonState:
         def task(m: int) -> None:
             model = _model(objective, arrays, m)
             data, point = arrays.data_of(m), self._point(m)
-            ends[m], steps[m] = run(data, model, limits, *point, traces[m])
+            ends[m], steps[m] = run(data, model, *how, *point, traces[m])
 
         self._share(objective, task, _STEPS)
         self.counts += steps
@@ -125,6 +128,19 @@ class SmallNewtonState:
         arrays = self.w, self.slopes, self.blocks, self.direction, self.numbers
         return tuple(array[m] for array in arrays)
 
+    def _how(self, objective: Objective) -> tuple[Limits, int]:
+        # The limits by which kernels stop, and the passes in which they may polish a point: where
+        # these would take more than a tenth of the time, only the step that needs none is taken.
+        shape, costs = objective.shape, objective.costs
+        row = costs.pass_of_row(shape.n_features, shape.n_outputs)
+        is_cheap = shape.n_rows * row <= _CHEAP * whole_pass(shape, costs)
+        polish = newton.POLISHED
+        if len(self.w) > 1 or (_is_shared(objective) and not is_cheap):
+            polish = newton.ONE_STEP
+        if self.stopping.tol == np.inf:
+            polish = newton.UNPOLISHED
+        return self.stopping.limits(self.scale), polish
+
     def _end(self, ends: np.ndarray) -> None:
         # Mark problems by the kernels' codes of how their last step ended, (M,).
         self.iteration = int(self.counts.max())
@@ -143,21 +159,21 @@ class SmallNewtonState:
     def _advance(self, objective: Objective) -> np.ndarray:
         # Take a step of each problem that runs; return the kernels' codes of how it ended.
         arrays, before = _arrays(objective), self.numbers[:, newton.PASSES].sum()
-        ends, limits = np.zeros(len(self.w), int), self.stopping.limits(self.scale)
+        ends, how = np.zeros(len(self.w), int), self._how(objective)
         if _is_shared(objective):
-            ends[0] = self._shared_step(objective, arrays, limits)
+            ends[0] = self._shared_step(objective, arrays, *how)
         else:
             step = newton.step(arrays.kind)
 
             def task(m: int) -> None:
                 model = _model(objective, arrays, m)
-                ends[m] = step(arrays.data_of(m), model, limits, *self._point(m))
+                ends[m] = step(arrays.data_of(m), model, *how, *self._point(m))
 
             self._share(objective, task, 1.0)
         objective.passes += float(self.numbers[:, newton.PASSES].sum() - before)
         return ends
 
-    def _shared_step(self, objective: Objective, arrays: Arrays, limits: Limits) -> int:
+    def _shared_step(self, objective: Objective, arrays: Arrays, limits: Limits, left: int) -> int:
         # A step whose passes several threads share, between compiled calls.
         n, work = objective.n_rows, whole_pass(objective.shape, objective.costs)
         pieces = threads.chunks(n, work / n, _MOST_PIECES, narrow_kernels.TILE)
@@ -180,11 +196,10 @@ class SmallNewtonState:
             read(hessian=True)
             more = newton.judge(model, *place)
         end = int(newton.conclude(model, limits, *place))
-        if end == newton.CONVERGED and limits[0] < np.inf:
-            left = newton.MOST_POLISH
+        if end == newton.CONVERGED:
             while left > 0 and not newton.is_sharp(w, direction, numbers):
                 read(hessian=False)
-                left = left - 1 if newton.polish(model, *place) else -1
+                left = left - 1 if newton.polish(model, *place) else newton.UNPOLISHED
             if left >= 0:
                 w[:] = search[1]
         return end
