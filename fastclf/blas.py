@@ -18,11 +18,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_ENDING = 1e5
-"""Nanoseconds that it takes to end a BLAS thread on a quiet machine."""
+_ENDING = 1e6
+"""Nanoseconds of work that is worth the ending of a BLAS thread, which takes a tenth of that."""
 
-_WORTH = 10.0
-"""Work that is worth the ending of threads, as a multiple of the time that it takes."""
+_WORTH = 3.0
+"""The same where the last ending took longer, as a multiple of its time: threads that wait awake
+double the time of a fit.
+"""
 
 _FORGET = 0.9
 """Share of the last time that counts at the next fit, while no thread is ended."""
@@ -50,15 +52,16 @@ _price = 0.0  # nanoseconds that the last ending took; on a busy machine it take
 def single_threaded(work: float = 0.0) -> Iterator[None]:
     """Limit BLAS to one thread in the whole process, until the last concurrent user leaves.
 
-    ``work`` is what follows, in nanoseconds, and approximate. If it takes ten times as long as
-    ending them did, and nobody else can be using them, BLAS threads that wait awake are ended.
+    ``work`` is what follows, in nanoseconds, and approximate. If it is worth it, and nobody else
+    can be using them, BLAS threads that wait awake are ended.
     """
     global _users, _before
     with _lock:
         if _users == 0:
             _before = [library.num_threads for library in _libraries()]
             _limit([1] * len(_before))
-            _end_idle_threads(work, _ENDING * max(sum(_before) - len(_before), 1))
+            if work >= _ENDING * max(sum(_before) - len(_before), 1):
+                _end_idle_threads(work)
         _users += 1
     try:
         yield
@@ -94,11 +97,11 @@ def _release() -> None:
         clear(force=True)
 
 
-def _end_idle_threads(work: float, least: float) -> None:
+def _end_idle_threads(work: float) -> None:
     # A thread in the middle of a product would be waited for without end. But none can begin one
     # now: this thread holds Python's lock until it is done, and other threads of Python's wait.
     global _price
-    _price = max(_FORGET * _price, least)
+    _price *= _FORGET
     if work < _WORTH * _price or not _enders():
         return
     has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -106,7 +109,7 @@ def _end_idle_threads(work: float, least: float) -> None:
         started = time.perf_counter_ns()
         for end in _enders():
             end()
-        _price = max(float(time.perf_counter_ns() - started), least)
+        _price = float(time.perf_counter_ns() - started)
 
 
 @cache
