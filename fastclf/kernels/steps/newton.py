@@ -270,29 +270,15 @@ def polish(model, w, gradient, blocks, direction, numbers, search, sums):
 
 
 @cache
-def step(kind):
-    """Return the kernel of a whole step for a :class:`~fastclf.kernels.loss.kinds.Kind`."""
-    return _make_step(narrow.of_kind(kind))
-
-
-@cache
 def run(kind):
-    """Return the kernel that takes steps until the problem is solved."""
-    return _make_run(step(kind))
+    """Return the kernel that takes steps, for a :class:`~fastclf.kernels.loss.kinds.Kind`."""
+    return _make_run(_make_step(narrow.of_kind(kind)))
 
 
 def _make_step(add_rows):
-    @kernel
+    @routine
     def step(data, model, limits, left, w, gradient, blocks, direction, numbers):
-        """Take a step, and return how it ended; the first call only evaluates.
-
-        ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
-        (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they
-        are. ``limits`` are the tuple that the solver's stopping rule gives. ``w``, ``gradient`` and
-        the direction of the next step (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are
-        changed in place. The point of a problem that is solved is polished in up to ``left``
-        passes.
-        """
+        # A step, and how it ended; the first one only evaluates.
         center = model[2]
         search = np.empty(w.shape), np.empty(w.shape)
         values, gradients = np.empty((1, 1)), np.empty(gradient.shape).reshape(1, *gradient.shape)
@@ -324,8 +310,15 @@ def _make_run(step):
     def run(data, model, limits, left, w, gradient, blocks, direction, numbers, trace):
         """Take up to as many steps as ``trace`` (m, 3) has rows; return how it ended, and how many.
 
-        A row of ``trace`` gets the value, the largest entry of the gradient and the passes after a
-        step; the rest is as for a single step.
+        The first step of all only evaluates. A row of ``trace`` gets the value, the largest entry
+        of the gradient and the passes after a step.
+
+        ``data`` are the fields of :class:`~fastclf.kernels.runtime.records.Data`, and ``model`` is
+        (strength of the penalty, free, center, jitter): unless ``free`` the intercepts stay as they
+        are. ``limits`` are the tuple that the solver's stopping rule gives. ``w``, ``gradient`` and
+        the direction of the next step (K, side), ``blocks`` (pairs, side, side) and ``numbers`` are
+        changed in place. The point of a problem that is solved is polished in up to ``left``
+        passes.
         """
         end, i = RUNNING, 0
         while end == RUNNING and i < len(trace):

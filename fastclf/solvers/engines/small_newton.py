@@ -163,11 +163,11 @@ class SmallNewtonState:
         if _is_shared(objective):
             ends[0] = self._shared_step(objective, arrays, *how)
         else:
-            step = newton.step(arrays.kind)
+            run, traces = newton.run(arrays.kind), np.empty((len(self.w), 1, 3))
 
             def task(m: int) -> None:
                 model = _model(objective, arrays, m)
-                ends[m] = step(arrays.data_of(m), model, *how, *self._point(m))
+                ends[m], _ = run(arrays.data_of(m), model, *how, *self._point(m), traces[m])
 
             self._share(objective, task, 1.0)
         objective.passes += float(self.numbers[:, newton.PASSES].sum() - before)
