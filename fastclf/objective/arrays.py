@@ -55,10 +55,12 @@ class Arrays:
         return (weights @ features.X[some] / weights.sum()).astype(dtype)
 
     def hessian(self, blocks: np.ndarray) -> Hessian:
-        """Return blocks about the center as a Hessian.
+        """Return blocks about the center as a Hessian, in the dtype of the features.
 
-        Without intercepts, their rows and columns become those of the identity, in place.
+        So features in float32 that differ by rounding alone don't look different. Without
+        intercepts, their rows and columns become those of the identity, in place.
         """
+        blocks = blocks.astype(self.center.dtype, copy=False)
         if not self.fit_intercept:
             d = self.center.size
             intercepts = np.arange(d, blocks.shape[1], d + 1)

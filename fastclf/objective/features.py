@@ -246,7 +246,7 @@ class CSRFeatures:
             return center, second
         slopes = (weights / weights.sum())[:, None]
         blocks = matrices.sparse_blocks(self.canonical, slopes, center, n_threads)
-        return center, blocks[0, :-1, :-1]
+        return center, blocks[0, :-1, :-1].astype(self.dtype, copy=False)
 
     def _diagonal(
         self, weights: np.ndarray, n_threads: int | None

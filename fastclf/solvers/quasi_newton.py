@@ -182,15 +182,17 @@ class QuasiNewton(ExactSolver):
         # After a step that was cut, the next one begins with twice its length, at most 1.
         found = search(objective, *start, direction, slopes, running, state.first, hessian, dtype)
         state.first = np.minimum(1.0, 2 * found.steps)
+        eps = float(np.finfo(dtype).eps)
+        # A pair along a slope of noise would have the next steps follow the noise.
+        is_slope = -slopes > line_search.ROUNDED * eps * np.abs(state.values)
         state.norms = state.pairs.add(
-            running, (state.point, state.gradient), (found.theta, found.gradient)
+            running & is_slope, (state.point, state.gradient), (found.theta, found.gradient)
         )
         state.point = found.theta
         state.values = found.values
         state.gradient = found.gradient
         state.iteration += 1
         state.counts += running
-        eps = float(np.finfo(dtype).eps)
         held = state.lowest, state.smallest, state.stale, state.stuck
         line_search.retire(
             state.values, state.norms, eps, found.steps, line_search.PATIENCE, *held, running

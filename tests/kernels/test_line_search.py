@@ -58,6 +58,12 @@ def test_a_steep_end_is_followed_by_a_step_four_times_as_long():
     assert judge(0.05, -0.9) == [Round(True, 1.0, 1.0, False)]
 
 
+def test_a_slope_of_noise_is_not_followed_further():
+    noise = -line_search.ROUNDED * SINGLE
+    assert judge(1.0, noise, (1.0, noise), eps=SINGLE) == [Round(True, 1.0, 1.0, False)]
+    assert judge(1.0, 2 * noise, (1.0, 2 * noise), eps=SINGLE) == [Round(True, 1.0, 4.0, True)]
+
+
 @pytest.mark.parametrize("value", [2.0, np.inf, np.nan])
 def test_the_longest_good_step_is_kept(value: float):
     (found,) = judge(value, 1.0, t=4.0, taken=1.0)
@@ -99,18 +105,18 @@ def test_a_cut_stays_between_a_hundredth_and_six_tenths(size: float, slope: floa
 
 
 def test_rounding_is_no_increase():
-    start = (1.0, -1e-10)
+    start = (1.0, -1e-8)
     # A value above the first by as much as float32 may be wrong: the slopes decide.
     rise = 8 * SINGLE
-    (flat,) = judge(1 + rise, 1e-12, start, eps=SINGLE)
+    (flat,) = judge(1 + rise, 1e-10, start, eps=SINGLE)
     assert flat.take and not flat.pending
-    (too_far,) = judge(1 + rise, 2e-10, start, eps=SINGLE)
+    (too_far,) = judge(1 + rise, 2e-8, start, eps=SINGLE)
     assert not too_far.take
-    (still_steep,) = judge(1 + rise, -1e-10, start, eps=SINGLE)
+    (still_steep,) = judge(1 + rise, -1e-8, start, eps=SINGLE)
     assert still_steep.take and still_steep.t == 4
-    (worse,) = judge(1 + 32 * SINGLE, 1e-12, start, eps=SINGLE)
+    (worse,) = judge(1 + 32 * SINGLE, 1e-10, start, eps=SINGLE)
     assert not worse.take
-    (double,) = judge(1 + rise, 1e-12, start, eps=DOUBLE)
+    (double,) = judge(1 + rise, 1e-10, start, eps=DOUBLE)
     assert not double.take
 
 
@@ -293,8 +299,8 @@ def test_a_lower_value_or_a_smaller_gradient_is_better():
 
 
 def test_rounding_is_no_better_value():
-    assert retire(1 - 8 * SINGLE, 1.0) == Retired(1.0, 1.0, 1, False, True)
-    assert retire(1 - 32 * SINGLE, 1.0).stale == 0
+    assert retire(1 - SINGLE / 2, 1.0) == Retired(1.0, 1.0, 1, False, True)
+    assert retire(1 - 2 * SINGLE, 1.0).stale == 0
 
 
 def test_patience_has_an_end():

@@ -8,9 +8,10 @@ or, where values are too close for that to mean anything in the precision at han
 the test of Hager and Zhang (*A new conjugate gradient method with guaranteed descent*, SIAM J.
 Optim. 16, 2005), which compares slopes instead. A step that leaves more than the share
 :math:`c_2` of the slope is followed by one four times as long, and the longest of the good ones is
-kept. A step that was too long is cut at the minimum of the cubic through both ends (Nocedal and
-Wright, *Numerical Optimization*, 2nd ed., equation 3.59). The objective is convex, so every step
-taken leaves an update of the Hessian that is positive definite, whatever its slope.
+kept; but not where a slope is so small that it may be noise. A step that was too long is cut at the
+minimum of the cubic through both ends (Nocedal and Wright, *Numerical Optimization*, 2nd ed.,
+equation 3.59). The objective is convex, so every step taken leaves an update of the Hessian that is
+positive definite, whatever its slope.
 """
 
 import numpy as np
@@ -22,6 +23,9 @@ MOST_TRIALS = 25
 
 PATIENCE = 10
 """Steps without a smaller gradient or a lower value after which a problem is stuck."""
+
+ROUNDED = 0.01
+"""Decrease of the objective, as a share of its rounding, that noise of the gradient may promise."""
 
 _C1, _C2 = 1e-4, 0.9
 _SHORTEST, _LONGEST = 0.01, 0.6
@@ -50,7 +54,7 @@ def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, ta
         if decreases(values[m], start, eps, value, slope, t[m]):
             take[m] = True
             taken[m] = t[m]
-            if slope >= _C2 * start:
+            if slope >= _C2 * start or -start <= ROUNDED * eps * abs(values[m]):
                 pending[m] = False
             else:
                 t[m] *= 4.0
@@ -86,9 +90,9 @@ def share_of_step(t, value0, slope0, value1, slope1):
 def record(value, norm, eps, lowest, smallest, stale):
     """Return the lowest value, the smallest gradient and the steps since one of them was beaten.
 
-    Those before a step come in; a value must be lower by more than rounding.
+    Those before a step come in; a value must be lower by more than the spacing of floats.
     """
-    better = value < lowest - rounding(lowest, eps) or norm < smallest
+    better = value < lowest - eps * abs(lowest) or norm < smallest
     if better:
         return min(lowest, value), min(smallest, norm), 0.0
     return lowest, smallest, stale + 1.0
