@@ -55,7 +55,11 @@ class Newton(QuasiNewton):
     def init(self, objective: Objective, theta: np.ndarray) -> Any:
         """Return the first state."""
         if self._plan(objective).engine == engines.COMPILED_NEWTON:
-            return SmallNewtonState.at(objective, self._start(objective, theta), self._stopping)
+            start = self._start(objective, theta)
+            state = SmallNewtonState.at(objective, start, self._stopping)
+            if self.max_iter == 0:
+                state.look(objective)
+            return state
         return super().init(objective, theta)
 
     def approximate(

@@ -51,7 +51,9 @@ def problem(
 
 
 def state_at(objective: InMemoryObjective, theta: np.ndarray) -> SmallNewtonState:
-    return SmallNewtonState.at(objective, theta, Stopping(0.0, 0.0))
+    state = SmallNewtonState.at(objective, theta, Stopping(0.0, 0.0))
+    state.look(objective)
+    return state
 
 
 @pytest.fixture(params=[np.inf, 0.0], ids=["one call", "shared passes"], autouse=True)

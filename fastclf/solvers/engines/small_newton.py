@@ -57,7 +57,7 @@ class SmallNewtonState:
 
     @classmethod
     def at(cls, objective: Objective, theta: np.ndarray, stopping: Stopping) -> "SmallNewtonState":
-        """Return the state at theta (d + 1, M K), after the first pass."""
+        """Return the state at theta (d + 1, M K), before the first pass."""
         center, M = _arrays(objective).center, objective.n_problems
         w = narrow.padded(theta, center).reshape(M, objective.n_outputs, -1)
         side = w.shape[2]
@@ -65,22 +65,28 @@ class SmallNewtonState:
         place = center, w, np.empty(w.shape), blocks, np.empty(w.shape)
         marks = np.ones(M, bool), np.zeros(M, bool), np.zeros(M, int)
         numbers, scale = np.zeros((M, newton.NUMBERS)), objective.value_at_zero
-        state = cls(*place, numbers, *marks, stopping, scale)
-        state._end(state._advance(objective))
-        return state
+        return cls(*place, numbers, *marks, stopping, scale)
+
+    def look(self, objective: Objective) -> None:
+        """Compute the value, gradient and Hessian at the start, unless they are known."""
+        if not self._has_looked:
+            self._end(self._advance(objective))
 
     def step(self, objective: Objective) -> None:
         """Take a step of each problem that runs; stop if all are solved."""
-        self.counts += self.running
-        self._end(self._advance(objective))
+        self.look(objective)
+        if self.status == "running":
+            self.counts += self.running
+            self._end(self._advance(objective))
 
     def finish(self, objective: Objective, max_iter: int) -> list[list[float]]:
-        """Take all steps of a problem in one call; see :class:`fastclf.solvers.loop.State`."""
+        """Take all steps, a problem in one call; see :class:`fastclf.solvers.loop.State`."""
         if _is_shared(objective):
-            return []
+            return self._finish_shared(objective, max_iter)
         arrays, how = _arrays(objective), self._how(objective)
         before, M = self.numbers[:, newton.PASSES].copy(), len(self.w)
-        traces = np.empty((M, max_iter - self.iteration, 3))
+        looks = 0 if self._has_looked else 1  # the first step of all
+        traces = np.empty((M, max_iter - self.iteration + looks, 3))
         ends, steps = np.zeros(M, int), np.zeros(M, int)
         run = newton.run(arrays.kind)
 
@@ -90,17 +96,32 @@ class SmallNewtonState:
             ends[m], steps[m] = run(data, model, *how, *point, traces[m])
 
         self._share(objective, task, _STEPS)
-        self.counts += steps
+        self.counts += np.maximum(steps - looks, 0)
         self._end(ends)
+        objective.passes += float((self.numbers[:, newton.PASSES] - before).sum())
         for m, count in enumerate(steps.tolist()):
             done = traces[m, count - 1] if count else self.numbers[m, _TRACED]
             traces[m, count:] = done
-        traces = traces[:, : steps.max()]
+        traces = traces[:, looks : steps.max()]
         traces[:, :, 2] -= before[:, None]
-        objective.passes += float((self.numbers[:, newton.PASSES] - before).sum())
+        if M == 1:
+            return traces[0].tolist()
         value, norm, passes = traces.transpose(2, 0, 1)
         rows = value.mean(axis=0), norm.max(axis=0), passes.sum(axis=0)
         return np.stack(rows, axis=1).tolist()
+
+    def _finish_shared(self, objective: Objective, max_iter: int) -> list[list[float]]:
+        before, rows = self.numbers[0, newton.PASSES], []
+        self.look(objective)
+        while self.status == "running" and self.iteration < max_iter:
+            self.step(objective)
+            value, norm, passes = self.numbers[0, _TRACED].tolist()
+            rows.append([value, norm, passes - before])
+        return rows
+
+    @property
+    def _has_looked(self) -> bool:
+        return bool(self.numbers[0, newton.PASSES])
 
     def theta(self) -> np.ndarray:
         """Return the coefficients now."""
@@ -153,6 +174,9 @@ class SmallNewtonState:
     def _share(self, objective: Objective, task: Callable[[int], None], passes: float) -> None:
         # Call a task for each problem that runs; each takes so many passes.
         chosen = np.flatnonzero(self.running).tolist()
+        if len(chosen) == 1:
+            task(chosen[0])
+            return
         work = passes * whole_pass(objective.shape, objective.costs) * len(chosen)
         threads.run(lambda i: task(chosen[i]), len(chosen), objective.n_threads, work)
 
