@@ -10,9 +10,16 @@ from fastclf.objective.arrays import Arrays
 from fastclf.objective.moments import Hessian
 from fastclf.objective.selection import NO_ORDER, Selection
 from fastclf.plan import Costs
+from fastclf.recycling import Recycled
 
 _PARTIAL = 1 << 18
 """Largest number of entries in the sums of all chunks together."""
+
+_KEPT = 1 << 22
+"""Most entries of the sums whose memory is kept for the next pass."""
+
+_memory = Recycled()
+"""Of fresh memory, page faults take longer than a pass over a few hundred rows."""
 
 
 def narrow_pass(
@@ -43,7 +50,9 @@ def narrow_pass(
     pieces = threads.chunks(n, work, most, narrow.TILE)
     values = np.zeros((len(pieces), M))
     gradients = np.zeros((len(pieces), C, side))
-    blocks = np.zeros((len(pieces), count, side, side))
+    shape = len(pieces), count, side, side
+    blocks = np.empty(shape) if np.prod(shape) > _KEPT else _memory.empty(shape, np.float64)
+    blocks.fill(0.0)
     data = chosen.data(arrays.features.arrays, arrays.loss.parameters, order)
     sums, kernel = (values, gradients, blocks), narrow.shared(arrays.kind)
     share(kernel, data, (w, center, whole), pieces, sums, n_threads, n * work)
@@ -95,4 +104,7 @@ def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:
 
 
 def _total(parts: np.ndarray) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
+    # The sum of the parts, in place of the first.
+    for part in parts[1:]:
+        parts[0] += part
+    return parts[0]

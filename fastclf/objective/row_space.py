@@ -22,9 +22,14 @@ _ORTHONORMAL = 1e-12
 
 @dataclass(frozen=True)
 class RowSpace:
-    """An orthonormal basis (d, n) of the span of n rows, and their coordinates ``rows`` (n, n)."""
+    r"""An orthonormal basis of the span of n rows, and their coordinates ``rows`` (n, n) in it.
 
-    basis: np.ndarray
+    The basis is :math:`Q = B^\top L^{-\top}` for some rows B, ``spanning`` (n, d), and a lower
+    triangle L, ``factor`` (n, n). It isn't computed itself: its products with vectors are cheap.
+    """
+
+    spanning: np.ndarray
+    factor: np.ndarray
     rows: np.ndarray
 
     @classmethod
@@ -38,38 +43,45 @@ class RowSpace:
             factors = _cholesky_qr(X)
             if factors is None:
                 q, r = scipy.linalg.qr(X.T, mode="economic", check_finite=False)
-                factors = np.ascontiguousarray(q), np.ascontiguousarray(r.T)
+                factors = q.T, np.eye(n, dtype=X.dtype), np.ascontiguousarray(r.T)
         return cls(*factors)
 
     def coordinates(self, X: Any) -> np.ndarray:
         """Return coordinates (m, n) of the projection of other rows."""
-        return np.ascontiguousarray(X @ self.basis)
+        with single_threaded():
+            return np.ascontiguousarray(self._solve((X @ self.spanning.T).T).T)
 
     def reduce(self, theta: np.ndarray) -> np.ndarray:
         """Return theta (d + 1, C) in coordinates, (n + 1, C)."""
-        return np.vstack([self.basis.T @ theta[:-1], theta[-1:]])
+        with single_threaded():
+            return np.vstack([self._solve(self.spanning @ theta[:-1]), theta[-1:]])
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
         """Return theta (d + 1, C) from coordinates (n + 1, C)."""
-        return np.vstack([self.basis @ theta[:-1], theta[-1:]])
+        with single_threaded():
+            return np.vstack([self.spanning.T @ self._solve(theta[:-1], trans=1), theta[-1:]])
+
+    def _solve(self, right: np.ndarray, trans: int = 0) -> np.ndarray:
+        how: Any = {"trans": trans, "lower": True, "check_finite": False}
+        return scipy.linalg.solve_triangular(self.factor, right, **how)
 
 
-def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    # Q and R' by two Cholesky factorisations (Fukaya et al., CholeskyQR2, 2014), five times as fast
-    # as by Householder's reflections; None if rows are (almost) linearly dependent. If they are far
-    # from dependent, Q is orthonormal after one.
-    q, r = X, np.eye(len(X), dtype=X.dtype)
+def _cholesky_qr(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    # B, L and the coordinates of the rows, by one or two Cholesky factorisations (Fukaya et al.,
+    # CholeskyQR2, 2014), faster than Householder's reflections; None if rows are (almost) linearly
+    # dependent. If they are far from dependent, the basis is orthonormal after one.
+    rows, coordinates = X, np.eye(len(X), dtype=X.dtype)
     for _ in range(2):
         try:
-            factor = np.linalg.cholesky(q @ q.T)
+            factor = np.linalg.cholesky(rows @ rows.T)
         except np.linalg.LinAlgError:
             return None
         diagonal = factor.diagonal()
         ratio, eps = diagonal.min() / diagonal.max(), np.finfo(X.dtype).eps
         if not ratio > eps**0.4:
             return None
-        q = np.tril(np.linalg.inv(factor)) @ q  # faster than to solve with so many columns
-        r = r @ factor
+        found = rows, factor, coordinates @ factor
         if eps <= _ORTHONORMAL * ratio**2:
             break
-    return np.ascontiguousarray(q.T), r
+        rows, coordinates = np.tril(np.linalg.inv(factor)) @ rows, found[2]
+    return found

@@ -31,6 +31,9 @@ class Costs:
     hessian_along : float
         Largest cost of a Hessian, in passes, at which it is computed in the same pass as the
         gradient.
+    late_matrix : float
+        Cost of a matrix with its factors, in passes, from which on the variances of the features
+        take its place until it is known to pay.
     hessians_of_folds : float
         Largest cost of the Hessians of all folds, in passes, at which each fold has its own.
     calls : float
@@ -98,6 +101,7 @@ class Costs:
     float32_features: int = 100
     float32_work: int = 1 << 24
     hessian_along: float = 3.0
+    late_matrix: float = 15.0
     hessians_of_folds: float = 4.0
     calls: float = 50_000
     sparse_work: int = 250_000
@@ -134,6 +138,10 @@ class Costs:
     def pass_of_row(self, n_features: int, n_columns: int) -> float:
         """Return the nanoseconds of a row's value and gradient, in loops over rows."""
         return 4.0 + 0.3 * n_features + n_columns * (2.5 + 0.1 * n_features)
+
+    def factor(self, side: int) -> float:
+        """Return the nanoseconds of the factor of a matrix with so many rows, and of its use."""
+        return side**3 / 60
 
     def hessian_of_row(
         self, n_features: int, n_problems: int, n_outputs: int, whole: bool

@@ -43,6 +43,9 @@ _kept = lru_cache(maxsize=64)
 ENOUGH_ROWS = 5
 """Fewest rows of a sample for each coefficient."""
 
+_PLENTY = 5000
+"""Rows above which a sample for a matrix needs two, not five, for each coefficient."""
+
 ENOUGH_ROWS_L1 = 50
 """The same with an L1 penalty, which gives no curvature where a sample has none."""
 
@@ -65,6 +68,9 @@ class Plan:
         where the engine has passes of its own.
     cost : float
         Cost of the matrix from all rows, in passes.
+    price : float
+        Cost of the first matrix, with its factors, in passes, if the variances of the features take
+        its place until it is known to pay; else 0.
     sample : int
         Number of rows that are fitted first, to start from; 0 for none.
     float32_first : bool
@@ -82,6 +88,7 @@ class Plan:
     matrix: str = ""
     reads: str = ""
     cost: float = 0.0
+    price: float = 0.0
     sample: int = 0
     float32_first: bool = False
     memory: int = 0
@@ -105,6 +112,8 @@ class Plan:
         if self.engine == BATCHES:
             return f"{name} on batches of {self.batch_size} rows"
         parts = [f"{name} with {self.matrix}" if self.matrix else name]
+        if self.price:
+            parts.append("if its variances aren't enough")
         if self.engine:
             parts.append(self.engine)
         if self.reads:
@@ -177,9 +186,8 @@ def automatic(shape: Shape, costs: Costs) -> Plan:
 
 def _of_sparse(shape: Shape, costs: Costs, sample: int) -> Plan:
     d, M, K, entries = shape.n_features, shape.n_problems, shape.n_outputs, shape.entries
-    factorisation = d**3 / 60  # nanoseconds
     has_room = M * (d + 1) ** 2 * 8 <= costs.matrix_room
-    if K == 1 and has_room and factorisation <= max(entries, costs.tiny_pass):
+    if K == 1 and has_room and costs.factor(d) <= max(entries, costs.tiny_pass):
         return newton(shape, costs, sample)
     # With short columns a pair costs as much as a pass, so keep few.
     memory = int(np.clip(entries / (4 * d), 6, 10))
@@ -206,12 +214,16 @@ def newton(
         exact = shape.n_outputs == 1 or (few if whole is None else whole)
         matrix = HESSIAN if exact else CLASS_BLOCKS
     is_small = matrix == HESSIAN and _has_small_passes(shape, costs)
+    cost = hessian_cost(shape, costs, matrix == HESSIAN)
+    count = shape.n_problems if matrix == HESSIAN else shape.n_columns
+    side = shape.n_coefficients if matrix == HESSIAN else shape.n_features + 1
     return Plan(
         solver="newton",
         engine=COMPILED_NEWTON if is_small else LOCKSTEP,
         matrix=matrix,
         reads=pass_kind(shape, costs),
-        cost=hessian_cost(shape, costs, matrix == HESSIAN),
+        cost=cost,
+        price=0.0 if sample else _price(shape, costs, cost, count * costs.factor(side)),
         sample=sample,
         float32_first=not is_small and gains_by_float32(shape, costs),
         negligible=negligible,
@@ -230,13 +242,17 @@ def lbfgs(
     in_blocks = sample == 0 and blocks_pay(shape, costs)  # these start from no sample
     d = shape.n_features
     full = not shape.is_sparse and d <= max(min(costs.full_matrix, shape.n_rows), MANY_FEATURES)
+    cost = _passes_for(shape, 0.1 * d / shape.n_columns) if full else _RARELY
+    sample = _usable(sample, ENOUGH_ROWS, shape)
+    is_late = full and not in_blocks and not sample
     return Plan(
         solver="lbfgs",
         engine=LABEL_BLOCKS if in_blocks else LOCKSTEP,
         matrix=COVARIANCE if full else VARIANCES,
         reads="" if in_blocks else pass_kind(shape, costs),
-        cost=_passes_for(shape, 0.1 * d / shape.n_columns) if full else _RARELY,
-        sample=_usable(sample, ENOUGH_ROWS, shape),
+        cost=cost,
+        price=_price(shape, costs, cost, costs.factor(d)) if is_late else 0.0,
+        sample=sample,
         float32_first=gains_by_float32(shape, costs),
         memory=memory,
         negligible=negligible,
@@ -358,6 +374,23 @@ def _whole_hessian_pays_l1(shape: Shape, costs: Costs) -> bool:
 def _has_small_passes(shape: Shape, costs: Costs) -> bool:
     few = shape.n_problems == 1 and shape.n_coefficients <= costs.small_coefficients
     return few and whole_pass(shape, costs) <= costs.small_pass
+
+
+def rows_for_matrix(shape: Shape) -> int:
+    """Return the fewest rows that a matrix of full rank should be computed from."""
+    coefficients = shape.n_features + 1
+    return max(min(ENOUGH_ROWS * coefficients, _PLENTY), 2 * coefficients)
+
+
+def _price(shape: Shape, costs: Costs, cost: float, factors: float) -> float:
+    # The cost in passes of a matrix that costs so many from all rows, and of its factors, in
+    # nanoseconds; 0 if it is computed at once.
+    if shape.is_sparse or not shape.in_memory:
+        return 0.0
+    n = shape.n_rows
+    read = n * costs.pass_of_row(shape.n_features, shape.n_columns) + costs.calls
+    price = cost * min(rows_for_matrix(shape) / n, 1.0) + factors / read
+    return price if price >= costs.late_matrix else 0.0
 
 
 def _usable(sample: int, enough: int, shape: Shape) -> int:

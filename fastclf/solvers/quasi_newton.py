@@ -14,13 +14,10 @@ import numpy as np
 
 from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
-from fastclf.plan.engines import ENOUGH_ROWS
+from fastclf.plan.engines import rows_for_matrix
 from fastclf.solvers.exact import FAST, ExactSolver, ExactState, affordable_rows
 from fastclf.solvers.line_search import search
-from fastclf.solvers.preconditioner import Preconditioner, centred
-
-_PLENTY = 5000
-"""Rows above which a sample for a matrix needs two, not five, for each coefficient."""
+from fastclf.solvers.preconditioner import MomentsInverse, Preconditioner, centred
 
 _FIRST_REFRESH, _FIRST_REFRESH_TOGETHER = 6, 20
 """Most iterations before the preconditioner is computed anew for the first time: for one problem,
@@ -93,7 +90,8 @@ class QuasiNewtonState(ExactState):
     ``running`` (M,) marks the problems that aren't done. ``lowest`` and ``smallest`` (M,) are the
     lowest value and the smallest gradient norm so far, ``counts`` (M,) the steps of each problem.
     If ``single``, passes compute in float32. If ``ending``, this step is expected to be the last,
-    so no preconditioner is computed after it.
+    so no preconditioner is computed after it. If ``light``, the variances of the features still
+    take the place of a matrix; ``began`` is the decrease that was expected when that was decided.
     """
 
     gradient: np.ndarray
@@ -111,6 +109,8 @@ class QuasiNewtonState(ExactState):
     refreshed: int = 0
     expected: float = np.inf
     contraction: float = 1.0
+    light: bool = False
+    began: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ class QuasiNewton(ExactSolver):
         if self._starts_on_sample(objective, theta):
             n_rows = min(n_rows, self.sample)
         theta = self._start(objective, theta)
-        wants = theta.any() and n_rows == objective.n_rows and plan.is_exact
+        light = plan.price > 0
+        wants = theta.any() and n_rows == objective.n_rows and plan.is_exact and not light
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
         norms = _norms(gradient, M)
         largest = float(norms.max(initial=0.0))
@@ -148,12 +149,17 @@ class QuasiNewton(ExactSolver):
             smallest=norms.copy(),
             stale=np.zeros(M, int),
             first=np.ones(M),
-            preconditioner=self.approximate(objective, theta, n_rows),
+            preconditioner=(
+                _from_variances(objective, theta)
+                if light
+                else self.approximate(objective, theta, n_rows)
+            ),
             pairs=Pairs.empty(self.memory, theta.shape, M),
             wait=wait,
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
             single=plan.float32_first and self._stopping.allows_single(largest),
+            light=light,
         )
 
     def step(self, objective: Objective, state: Any) -> None:
@@ -172,6 +178,8 @@ class QuasiNewton(ExactSolver):
         expected = -0.5 * slopes
         state.contraction = float(expected.sum() / state.expected)
         state.expected = float(expected.sum())
+        if state.iteration == 0:
+            state.began = state.expected
         running = state.running
         if M > 1 and not running.all():
             direction[:, np.repeat(~running, objective.n_outputs)] = 0
@@ -206,27 +214,47 @@ class QuasiNewton(ExactSolver):
 
     def _affordable(self, objective: Objective, passes: float) -> int:
         # The rows whose matrix costs that many passes, but enough for a matrix of full rank.
-        coefficients = objective.n_features + 1
-        enough = max(min(ENOUGH_ROWS * coefficients, _PLENTY), 2 * coefficients)
+        enough = rows_for_matrix(objective.shape)
         return affordable_rows(objective.n_rows, self._plan(objective).cost, passes, enough)
 
     def _refresh(self, objective: Objective, state: QuasiNewtonState) -> None:
         # Spend as much on preconditioners as on passes: the first after few passes and from few
         # rows, each later one after twice as many passes and from twice as many rows.
-        age = state.iteration - state.refreshed
-        missing = state.preconditioner is None  # Ctrl-C came while it was computed
-        young = age < max(state.wait, 1)
-        enough = state.contraction < FAST if state.wait else state.ending
-        if not missing and (young or enough):
-            return
+        plan = self._plan(objective)
+        age: float = state.iteration - state.refreshed
+        if state.light:
+            if not self._pays(plan.price, state):
+                return
+            age, state.light = state.wait, False
+        else:
+            missing = state.preconditioner is None  # Ctrl-C came while it was computed
+            young = age < max(state.wait, 1)
+            enough = state.contraction < FAST if state.wait else state.ending
+            if not missing and (young or enough):
+                return
         n_rows = self._affordable(objective, age)
         state.preconditioner = None  # memory may not hold two of them
         state.preconditioner = self.approximate(objective, state.point, n_rows)
         state.refreshed = state.iteration
-        if n_rows == objective.n_rows and self._plan(objective).is_exact:
+        if n_rows == objective.n_rows and plan.is_exact:
             state.pairs.used = 0  # the new Hessian is better than they are
         else:
             state.wait *= 2
+
+    def _pays(self, price: float, state: QuasiNewtonState) -> bool:
+        # Whether a matrix costs less than the passes that are likely to be left. It is looked at
+        # after 6 steps, 12, 24 and so on: as fast as the promised decrease came down since the last
+        # time, it will go on.
+        age = state.iteration - state.refreshed
+        if age < max(state.refreshed, _FIRST_REFRESH):
+            return False
+        expected = max(state.expected, 1e-300)
+        rate = np.log(state.began / expected) / age
+        tol, negligible, *_ = self._stopping.limits(state.scale)
+        below = expected / negligible if negligible else np.inf
+        above = (state.gradient_norm / tol) ** 2 if tol else np.inf
+        state.refreshed, state.began = state.iteration, expected
+        return bool(np.log(max(below, above)) > rate * price) or state.iteration > price
 
     def _ends(self, objective: Objective, state: QuasiNewtonState, expected: np.ndarray) -> bool:
         # Whether all problems will be done after a step that reduces the expected decrease as much
@@ -262,6 +290,12 @@ class QuasiNewton(ExactSolver):
         state.stale, state.stuck = np.zeros(M, int), np.zeros(M, bool)
         state.running = np.ones(M, bool)
         state.status = "running"
+
+
+def _from_variances(objective: Objective, theta: np.ndarray) -> MomentsInverse:
+    curvature = objective.curvature(False, theta if theta.any() else None)
+    penalty = objective.penalty.columns(theta.shape[1])
+    return MomentsInverse(curvature, penalty, objective.n_outputs)
 
 
 def _norms(gradient: np.ndarray, M: int) -> np.ndarray:

@@ -53,11 +53,11 @@ def assert_spans(space: RowSpace, rows: np.ndarray) -> None:
     n, d = rows.shape
     tolerance = 40 * np.finfo(rows.dtype).eps
     sizes = np.linalg.norm(rows, axis=1, keepdims=True)
-    assert space.basis.shape == (d, n) and space.rows.shape == (n, n)
-    for array in (space.basis, space.rows):
-        assert array.dtype == rows.dtype and array.flags.c_contiguous
-    np.testing.assert_allclose(space.basis.T @ space.basis, np.eye(n), atol=tolerance)
-    assert (np.abs(space.rows @ space.basis.T - rows) <= tolerance * sizes).all()
+    basis = space.expand(np.eye(n + 1, n))[:-1]
+    assert basis.shape == (d, n) and space.rows.shape == (n, n)
+    assert space.rows.dtype == rows.dtype and space.rows.flags.c_contiguous
+    np.testing.assert_allclose(basis.T @ basis, np.eye(n), atol=tolerance)
+    assert (np.abs(space.rows @ basis.T - rows) <= tolerance * sizes).all()
     assert (np.abs(space.coordinates(rows) - space.rows) <= tolerance * sizes).all()
 
 

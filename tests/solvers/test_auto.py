@@ -87,6 +87,24 @@ def test_where_a_block_for_each_class_pays(name: str):
     assert sentence.startswith("Newton with a block of the Hessian for each class,")
 
 
+@pytest.mark.parametrize(
+    ("problem", "is_late"),
+    [
+        (shape(2000, 2000), True),
+        (shape(5000, 1000), True),
+        (shape(1000, 1000, K=5), True),
+        (shape(1000, 30), False),
+        (shape(5000, 1000, sparse=True), False),
+        (shape(60_000, 784), False),  # few of the rows are enough for a matrix
+    ],
+)
+@pytest.mark.parametrize("solver", [Newton(), LBFGS()], ids=repr)
+def test_where_a_matrix_must_wait_until_it_pays(problem: Shape, is_late: bool, solver: Any):
+    plan = solver.plan(problem)
+    assert (plan.price >= MEASURED.late_matrix) == is_late
+    assert ("if its variances aren't enough" in plan.sentence()) == is_late
+
+
 @pytest.mark.parametrize("name", COVARIANCE)
 def test_where_matrices_have_no_room(name: str):
     solver = choose(COVARIANCE[name])
@@ -200,7 +218,12 @@ FITS = {
         CLASSES[:500],
         "L-BFGS with the covariance of the features, steps in Python, passes by loops over rows",
     ),
-    "newton": (LogisticRegression(solver="newton"), WIDE, np.arange(20) % 2, LARGE),
+    "newton": (
+        LogisticRegression(solver="newton"),
+        WIDE,
+        np.arange(20) % 2,
+        LARGE.replace("the Hessian,", "the Hessian, if its variances aren't enough,"),
+    ),
     "scikit-learn's name": (
         LogisticRegression(solver="saga"),
         MANY[:500],

@@ -97,6 +97,7 @@ CASES = {
         problem("binary", n=2000, d=170),
     ),
     "newton from a sample": (Newton(sample=250, **TIGHT), problem("softmax", n=2000)),
+    "newton, at first from variances": (Newton(**TIGHT), problem("binary", n=700, d=600)),
     "lbfgs": (LBFGS(memory=3, **TIGHT), problem("softmax", d=70)),
     "lbfgs, labels": (LBFGS(**TIGHT), problem("labels", d=70)),
     "lbfgs, many columns": (LBFGS(**TIGHT), problem("labels", d=130)),

@@ -566,6 +566,31 @@ def test_newton_takes_the_matrices_that_it_says(kind: str, d: int, whole: Any, m
     assert asked and set(asked) == {matrix == "the Hessian"}
 
 
+@pytest.mark.parametrize(("correlated", "count"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize("solver", [Newton(), LBFGS()], ids=repr)
+def test_a_costly_matrix_is_computed_once_variances_are_not_enough(
+    correlated: bool, count: int, solver: Any
+):
+    rng = np.random.default_rng(0)
+    n, d = 1500, 1000
+    X = rng.normal(size=(n, d))
+    if correlated:
+        X = scale(X.cumsum(axis=1))
+    y = X @ rng.normal(size=d) / np.sqrt(d) + rng.normal(size=n) > 0
+    target = Target(np.ones((1, n)), soft=y[:, None].astype(float))
+    objective = InMemoryObjective(X, target, Sigmoid(), 1, L2(np.full(1, 1 / n)))
+    asked = []
+    hessian, curvature = objective.hessian, objective.curvature
+    objective.hessian = lambda *given: asked.append(True) or hessian(*given)
+    objective.curvature = lambda full, *given: asked.append(full) or curvature(full, *given)
+    solver = replace(solver, tol=1e-4, max_iter=300)
+    result = minimize(objective, np.zeros((d + 1, 1)), solver)
+    assert result.status == "converged"
+    assert min(sum(asked), 1) == count
+    best = minimize(objective, np.zeros((d + 1, 1)), replace(solver, tol=1e-9, max_iter=2000))
+    np.testing.assert_allclose(result.theta, best.theta, atol=1e-2 * np.abs(best.theta).max())
+
+
 def test_the_first_covariance_knows_features_of_few_rows():
     # A sample takes them to be constant, and steps along them are far too long.
     objective = large("softmax", n=6000, d=100)
