@@ -33,7 +33,7 @@ _COPY = 1 << 21
 _MOST_STEPS = 20
 """Most steps on a working set before all features are checked."""
 
-_INNER = 1e-2
+_INNER = 0.5
 """Share of its violation, or of the first expected decrease, at which a working set is solved."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastclf.kernels.linalg import coordinate_descent, line_search
-from fastclf.kernels.steps.proximal import CONVERGED, RUNNING, SHARE, STUCK, cut, enough
+from fastclf.kernels.steps.proximal import CONVERGED, RUNNING, STUCK, cut, enough
 from fastclf.objective import Objective
 from fastclf.plan import Plan, engines
 from fastclf.solvers.engines.column_descent import descend
@@ -20,6 +20,9 @@ from fastclf.solvers.quadratic_model import Proposal, QuadraticModel
 
 _HASTE = 0.5
 """A Hessian is computed anew after this share of its cost in passes."""
+
+_SHARE = 0.05
+"""A model is minimised until its violations are this share of those at the start."""
 
 _FLOOR_IN_SAMPLE = 1e-4
 """Least variance of a feature in a sample, as a share of its variance over all rows."""
@@ -121,7 +124,7 @@ class Descent:
             elif np.isfinite(self.expected):
                 self.damping = 0.25 * self.damping if self.damping > 0.01 else 0.0
             return descend(objective, self.theta, self.gradient, self.damping)
-        where = self.theta, self.gradient, self.l1, SHARE
+        where = self.theta, self.gradient, self.l1, _SHARE
         if model is not None:
             self.age += 1
             if self.wait > 0:
