@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
+from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.estimators.streams import is_stream
@@ -41,12 +42,13 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
             reset=reset,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
-            order="C",
             ensure_all_finite=False,
         )
     if X.dtype not in (np.float64, np.float32):  # sparse columns of a frame
         X = X.astype(np.float64)
-    if scipy.sparse.issparse(X):
+    if not scipy.sparse.issparse(X):
+        X = _by_rows(X)
+    else:
         try:
             X.check_format(full_check=True)  # kernels trust the indices
         except ValueError as error:
@@ -74,6 +76,21 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
         return False
     # If coefficients were set by hand, n_features_in_ is missing, and X is checked against coef_.
     return X.shape[1] == getattr(estimator, "n_features_in_", X.shape[1])
+
+
+def _by_rows(X: np.ndarray) -> np.ndarray:
+    # X itself, or a C-contiguous copy: frames and many files hold columns.
+    if X.flags.c_contiguous:
+        return X
+    out = np.empty(X.shape, X.dtype)
+    pieces = threads.chunks(len(X), X.shape[1])
+
+    def task(i: int) -> None:
+        rows = slice(*pieces[i])
+        out[rows] = X[rows]
+
+    threads.run(task, len(pieces), None, X.size)
+    return out
 
 
 def _refuse_dates(X: Any) -> None:
