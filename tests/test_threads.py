@@ -250,6 +250,59 @@ def test_many_callers_share_at_once(cpus):
         assert list(callers.map(call, range(20))) == [1225.0 * caller for caller in range(20)]
 
 
+def rounds_of(sizes, piece, told):
+    """What threads call to take pieces round by round; all rounds are at most ``told`` pieces."""
+
+    def work_on(turns, leads):
+        sharing.begin(turns, leads)
+        if not leads:
+            while (i := sharing.take_open(turns)) >= 0:
+                piece(i)
+                sharing.done(turns)
+            return
+        i = sharing.take(turns)
+        for number, size in enumerate(sizes):
+            sharing.open_round(turns, size)
+            while sharing.is_open(turns, i):
+                piece(i)
+                sharing.done(turns)
+                i = sharing.take(turns)
+            if not sharing.close_round(turns):
+                return
+            piece(-number - 1)  # between rounds
+        sharing.end_rounds(turns, told)
+
+    return work_on
+
+
+@pytest.mark.parametrize("sizes", [[1], [4, 4, 4], [3, 1, 7, 2], [50] * 4])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_a_round_begins_when_the_one_before_is_done(sizes, n_threads, cpus):
+    bounds = np.cumsum([0, *sizes]).tolist()
+    for told in (bounds[-1], bounds[-1] + 9):
+        done = []
+        threads.run_pieces(rounds_of(sizes, done.append, told), told, n_threads)
+        for number, (first, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            at = first + number
+            assert sorted(done[at : at + stop - first]) == list(range(first, stop))
+            assert done[at + stop - first] == -number - 1
+
+
+def test_an_exception_of_a_helper_in_a_round_is_raised():
+    caller = threading.get_ident()
+    both = threading.Barrier(2, timeout=30)
+
+    def piece(i):
+        if 2 <= i < 4:
+            both.wait()
+            if threading.get_ident() != caller:
+                raise Oops
+
+    with pytest.raises(Oops):
+        threads.run_pieces(rounds_of([2, 2, 2], piece, 6), 6, n_threads=2)
+    test_all_threads_take_pieces()
+
+
 def test_idle_threads_go_to_sleep_and_wake_up_again():
     for _ in range(3):
         test_all_threads_take_pieces()

@@ -23,7 +23,7 @@ from fastclf.objective.selection import NO_ORDER, Selection
 from fastclf.objective.sparse import SparsePass
 from fastclf.penalties import Penalty
 from fastclf.plan import Costs, Shape, current_costs
-from fastclf.plan.passes import dense_pass, has_narrow, loops_over_rows
+from fastclf.plan.passes import batch_pieces, dense_pass, has_narrow, loops_over_rows
 from fastclf.targets import Target
 
 _GRADIENT_SHARE = 0.08
@@ -298,7 +298,18 @@ class InMemoryObjective:
         moved = tuple(getattr(state, name) for name in minibatch.Moved._fields)
         data = self._everything.data(self.features.arrays, self.loss.parameters, order)
         kernel = minibatch.run_batches(self.arrays.kind, self.features.products)
-        state.step = kernel(data, tuple(batches), tuple(update), tuple(scaling), moved)
+        pieces, work = batch_pieces(self.shape, self.costs, rule.batch_size)
+        room = _room_for_batches(state.u, state.u0, self.n_problems, pieces)
+
+        def work_on(turns: np.ndarray, leads: bool) -> None:
+            shared = turns, leads, *room
+            step = kernel(data, tuple(batches), tuple(update), tuple(scaling), moved, shared)
+            if leads:
+                state.step = step
+
+        n_threads = min(threads.resolve_n_threads(self.n_threads), pieces)
+        count = last - first
+        threads.run_pieces(work_on, pieces * count, n_threads, work * count)
         rows = min(last * rule.batch_size, order.size) - first * rule.batch_size
         self.passes += rows / self.n_rows
 
@@ -398,6 +409,16 @@ class InMemoryObjective:
             pieces = threads.chunks(self.n_rows, work, most)
             self._cuts[n_coefficients] = pieces, self.n_rows * work
         return self._cuts[n_coefficients]
+
+
+def _room_for_batches(
+    u: np.ndarray, u0: np.ndarray, n_problems: int, pieces: int
+) -> tuple[np.ndarray, ...]:
+    # The arrays of :class:`minibatch.Shared`.
+    values = np.empty((pieces, n_problems))
+    gw, gb = (np.empty((pieces, *a.shape), a.dtype) for a in (u, u0))
+    bounds = np.zeros(2, np.intp)
+    return bounds, np.empty_like(u), np.empty_like(u0), np.zeros(n_problems), values, gw, gb
 
 
 def _ratio(strengths: np.ndarray) -> float:

@@ -80,6 +80,8 @@ class Costs:
         Largest memory of the Hessians of single labels, in bytes.
     matrix_room : int
         Largest memory of Hessian blocks beyond a tenth of that of X, in bytes.
+    batch_piece : float
+        Least nanoseconds of a piece of a batch, which threads share.
     tiny_pass : int
         Multiplications of a pass up to which a start on a sample costs more than it saves.
     sample_rows : int
@@ -127,6 +129,7 @@ class Costs:
     matrix_room_l1: int = 1 << 21
     own_hessians_room: int = 1 << 25
     matrix_room: int = 1 << 24
+    batch_piece: float = 1e5
     tiny_pass: int = 100_000
     sample_rows: int = 500
     slice_work: float = 3e8

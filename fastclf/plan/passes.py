@@ -14,6 +14,12 @@ CSR_COLUMNS = "CSR rows and columns"
 LABEL_GROUPS = "CSR rows, labels in groups"
 CHUNKS = "chunks of a stream"
 
+_FEWEST_ROWS = 64
+"""Fewest rows of a piece of a batch: kernels read so many at a time."""
+
+_MOST_PIECES = 16
+"""Most pieces of a batch, whose gradients are added up."""
+
 _FEWEST_LABELS = 8
 """Fewest labels of a group that shares a read of X."""
 
@@ -101,6 +107,15 @@ def _cost_of_own(shape: Shape, costs: Costs, whole: bool) -> float:
     if d >= MANY_FEATURES:  # in float32
         work *= 0.5
     return 1 + work / (costs.pass_of_row(d, M * K) + costs.calls / n)
+
+
+def batch_pieces(shape: Shape, costs: Costs, batch_size: int) -> tuple[int, float]:
+    """Return into how many pieces a batch is cut, for threads, and its nanoseconds, roughly."""
+    if shape.is_sparse:  # each piece would need a gradient of all features
+        return 1, 0.0
+    work = batch_size * costs.pass_of_row(shape.n_features, shape.n_columns)
+    most = min(-(-batch_size // _FEWEST_ROWS), _MOST_PIECES)
+    return max(1, min(int(work // costs.batch_piece), most)), work
 
 
 def work_of_fit(shape: Shape, costs: Costs) -> float:

@@ -20,6 +20,7 @@ from fastclf.errors import FastclfError, InputError
 from fastclf.losses import Distillation, Sigmoid, Softmax
 from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
+from fastclf.plan.passes import batch_pieces
 from fastclf.solvers import (
     LBFGS,
     SGD,
@@ -233,6 +234,21 @@ def large(
         target, loss, M = Target(np.ones((1, n)), soft=(z > 1).astype(float)), Sigmoid(), K
     penalty = L2.from_C(1.0, np.full(M, float(n)))
     return InMemoryObjective(storage(X), target, loss, K, penalty, **arguments)
+
+
+@pytest.mark.parametrize("fit", ["softmax", "sigmoid"])
+def test_pieces_of_a_batch_are_the_same_for_any_number_of_threads(fit: str, use_costs: Any):
+    solver = replace(RULES["averaged"], batch_size=300)
+    whole = minimize(large(fit), np.zeros((D + 1, K)), solver).theta
+    use_costs(batch_piece=1.0)
+    objective = large(fit)
+    assert batch_pieces(objective.shape, objective.costs, 300)[0] == 5
+    thetas = [
+        minimize(large(fit, n_threads=n), np.zeros((D + 1, K)), solver).theta for n in (1, 2, 8)
+    ]
+    assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
+    np.testing.assert_allclose(thetas[0], whole, rtol=1e-9, atol=1e-11)
+
 
 
 @every_exact

@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastclf.kernels.loss.softmax import TILE
 from fastclf.kernels.passes.value_and_grad import value_and_grad
 from fastclf.kernels.products.dense import row_of
-from fastclf.kernels.runtime.arrays import fill
+from fastclf.kernels.runtime import sharing
+from fastclf.kernels.runtime.arrays import add, fill
 from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.records import Data
 
@@ -111,6 +113,37 @@ class Moved(NamedTuple):
     average: Any
     average0: Any
     values: Any
+
+
+class Shared(NamedTuple):
+    """What the threads of a call share, one of which ``leads``.
+
+    A batch is cut into P pieces, each with sums of its own, whatever the number of threads.
+
+    Parameters
+    ----------
+    turns : array
+        The counters of :mod:`fastclf.kernels.runtime.sharing`.
+    leads : bool
+    bounds : array of shape (2,)
+        The first row of the batch, and the one after its last.
+    w, b : array
+        The raw coefficients and intercepts, like ``u`` and ``u0``.
+    scale : array of shape (M,)
+        The inverse weights of the batch.
+    values, gw, gb : array of shape (P, M), (P, *w.shape) and (P, C)
+        The sums of each piece.
+    """
+
+    turns: Any
+    leads: Any
+    bounds: Any
+    w: Any
+    b: Any
+    scale: Any
+    values: Any
+    gw: Any
+    gb: Any
 
 
 @routine
@@ -252,40 +285,78 @@ def run_batches(kind, storage):
 
 
 def _make(add_gradient):
+    @routine
+    def do(piece, data, size, shared):
+        # Fill the sums of a piece of the batch.
+        i = piece % len(shared.gw)
+        number = shared.b.dtype.type
+        values, gw, gb = shared.values[i], shared.gw[i], shared.gb[i]
+        fill(gw.reshape(-1), number(0))
+        fill(gb, number(0))
+        fill(values, 0.0)
+        rows = (size + len(shared.gw) - 1) // len(shared.gw)
+        rows = (rows + TILE - 1) // TILE * TILE
+        start = shared.bounds[0] + i * rows
+        stop = min(start + rows, shared.bounds[1])
+        if start < stop:
+            add_gradient(data, (shared.w, shared.b), start, stop, (values, gw, gb))
+        sharing.done(shared.turns)
+
+    @routine
+    def add_up(shared):
+        # Leave the sums of the batch in those of the first piece.
+        for i in range(1, len(shared.gw)):
+            add(shared.gw[i].reshape(-1), shared.gw[0].reshape(-1))
+            add(shared.gb[i], shared.gb[0])
+            add(shared.values[i], shared.values[0])
+
     @kernel
-    def run_batches(data, batches, update, scaling, moved):
+    def run_batches(data, batches, update, scaling, moved, shared):
         """Run batches of an epoch in place; return the steps taken in all.
 
         The arguments are the fields of :class:`~fastclf.kernels.runtime.records.Data`, whose scale
-        isn't read, :class:`Batches`, :class:`Update`, :class:`Scaling` and :class:`Moved`. A batch
-        without weight is skipped and is no step.
+        isn't read, :class:`Batches`, :class:`Update`, :class:`Scaling`, :class:`Moved` and
+        :class:`Shared`. A batch without weight is skipped and is no step. Threads that don't lead
+        take pieces of the batches, and return 0.
         """
         data, batches, update = Data(*data), Batches(*batches), Update(*update)
-        scaling, moved = Scaling(*scaling), Moved(*moved)
-        u, u0, number = moved.u, moved.u0, moved.u.dtype.type
-        n, M = data.order.size, moved.values.size
-        w, b = np.empty_like(u), np.empty_like(u0)
-        gw, gb = np.empty_like(u), np.empty_like(u0)
-        scale, mass, values = np.zeros(M), np.zeros(M), np.zeros(M)
-        flat_gradient, flat_average = gw.reshape(-1), moved.average.reshape(-1)
-        p0, p1, p2 = update.parameters
+        scaling, moved, shared = Scaling(*scaling), Moved(*moved), Shared(*shared)
+        turns = shared.turns
         of_batch = Data(
             data.X, data.order, data.codes, data.soft, data.teacher,
-            data.weights, scale, data.positive, data.parameters,
+            data.weights, shared.scale, data.positive, data.parameters,
         )  # fmt: skip
+        sharing.begin(turns, shared.leads)
+        if not shared.leads:
+            piece = sharing.take_open(turns)
+            while piece >= 0:
+                do(piece, of_batch, batches.size, shared)
+                piece = sharing.take_open(turns)
+            return 0
+        u, u0, number = moved.u, moved.u0, moved.u.dtype.type
+        n, M, P = data.order.size, moved.values.size, len(shared.gw)
+        w, b, gw, gb = shared.w, shared.b, shared.gw[0], shared.gb[0]
+        mass = np.zeros(M)
+        flat_gradient, flat_average = gw.reshape(-1), moved.average.reshape(-1)
+        p0, p1, p2 = update.parameters
         to_raw(u, u0, scaling, w, b)
         step = batches.steps_before
+        piece = sharing.take(turns)
         for batch in range(batches.first, batches.last):
             start = batch * batches.size
             stop = min(start + batches.size, n)
-            if _scales(data, data.order, start, stop, scale, mass) == 0:
+            if _scales(data, data.order, start, stop, shared.scale, mass) == 0:
                 continue
-            fill(flat_gradient, number(0))
-            fill(gb, number(0))
-            fill(values, 0.0)
-            add_gradient(of_batch, (w, b), start, stop, (values, gw, gb))
+            shared.bounds[0], shared.bounds[1] = start, stop
+            sharing.open_round(turns, P)
+            while sharing.is_open(turns, piece):
+                do(piece, of_batch, batches.size, shared)
+                piece = sharing.take(turns)
+            if not sharing.close_round(turns):
+                return step
+            add_up(shared)
             for m in range(M):
-                moved.values[m] += values[m] * mass[m]
+                moved.values[m] += shared.values[0, m] * mass[m]
             _to_standardised(gw, gb, w, update.penalty, scaling)
             if not update.fit_intercept:
                 fill(gb, number(0))
@@ -310,6 +381,7 @@ def _make(add_gradient):
                 _add_to_average(flat, share, flat_average)
                 _add_to_average(u0, share, moved.average0)
             to_raw(u, u0, scaling, w, b)
+        sharing.end_rounds(turns, P * (batches.last - batches.first))
         return step
 
     return run_batches

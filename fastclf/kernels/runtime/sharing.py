@@ -22,9 +22,10 @@ from fastclf.kernels.runtime.jit import inlined, kernel, twin
 CAN_WAIT = hasattr(os, "sched_yield")
 """Whether the system has ``sched_yield``; without it threads don't wait for calls in a loop."""
 
-_TAKEN, _DONE, _CAME, _WENT = range(0, 32, 8)
+_TAKEN, _DONE, _CAME, _WENT, _OPEN, _OVER = range(0, 48, 8)
 """Places in ``turns``, each in a cache line of its own: pieces that were taken, and that are done;
-helpers that came, and that are out of the way again.
+helpers that came, and that are out of the way again; pieces of the rounds so far, and whether there
+are no more rounds.
 """
 
 _BEFORE_HELPING = 30
@@ -36,7 +37,7 @@ _BEFORE_LEAVING = 200
 
 def new_turns() -> np.ndarray:
     """Return the counters of a call."""
-    return np.zeros(32, np.int64)
+    return np.zeros(48, np.int64)
 
 
 def _pointer(context, builder, kind, array, index):
@@ -144,6 +145,53 @@ def shared(work):
         finish(turns, leads, len(pieces))
 
     return share
+
+
+@inlined
+def open_round(turns, pieces):
+    """Let helpers take so many more pieces, once all of the rounds before are done."""
+    for _ in range(pieces):
+        _increase(turns, _OPEN)
+
+
+@inlined
+def is_open(turns, piece):
+    """Tell whether a piece belongs to a round that has begun."""
+    return piece < _load(turns, _OPEN)
+
+
+@inlined
+def close_round(turns):
+    """Wait until all pieces of this round are done; False if a helper failed."""
+    while _load(turns, _DONE) < _load(turns, _OPEN):
+        gone = _load(turns, _WENT) >= _load(turns, _CAME)
+        if gone and _load(turns, _DONE) < _load(turns, _OPEN):
+            return False
+        _pause()
+    return True
+
+
+@inlined
+def take_open(turns):
+    """Return the number of the next piece once its round has begun; -1 after the last round."""
+    while _load(turns, _TAKEN) >= _load(turns, _OPEN):
+        if _load(turns, _OVER) > 0:
+            return -1
+        _pause()
+    piece = take(turns)
+    while piece >= _load(turns, _OPEN):  # another thread was faster
+        if _load(turns, _OVER) > 0:
+            return -1
+        _pause()
+    return piece
+
+
+@inlined
+def end_rounds(turns, pieces):
+    """Send helpers away; of ``pieces`` that they were told of, not all need a round."""
+    while _load(turns, _DONE) < pieces:
+        _increase(turns, _DONE)
+    _increase(turns, _OVER)
 
 
 @inlined
