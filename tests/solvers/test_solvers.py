@@ -250,7 +250,6 @@ def test_pieces_of_a_batch_are_the_same_for_any_number_of_threads(fit: str, use_
     np.testing.assert_allclose(thetas[0], whole, rtol=1e-9, atol=1e-11)
 
 
-
 @every_exact
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
 def test_exact_solvers_give_the_same_bits_for_any_number_of_threads(exact: Any, kind: str):
