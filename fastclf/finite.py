@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
+from fastclf import threads
 from fastclf.errors import InputError
+
+
+_MANY = 1 << 20
+"""Entries from which on several threads add them up."""
 
 
 class Entry(NamedTuple):
@@ -65,7 +70,7 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     if values.dtype.kind != "f":
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(values.sum()):
+        if math.isfinite(_total(values)):
             return None
     bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
     count = int(np.count_nonzero(bad))
@@ -77,6 +82,21 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
         return Entry(row, int(X.indices[position]), float(X.data[position]), count)
     row, column = (int(i) for i in np.unravel_index(position, X.shape))
     return Entry(row, column, float(X[row, column]), count)
+
+
+def _total(values: np.ndarray) -> float:
+    # The sum of all entries, by several threads where there are many.
+    if values.size < _MANY or not (values.flags.c_contiguous or values.flags.f_contiguous):
+        return float(values.sum())
+    flat = values.reshape(-1, order="A")
+    pieces = threads.chunks(flat.size, 0.2)
+    sums = np.zeros(len(pieces))
+
+    def task(i: int) -> None:
+        sums[i] = flat[slice(*pieces[i])].sum()
+
+    threads.run(task, len(pieces), None, 0.2 * flat.size)
+    return float(sums.sum())
 
 
 def check_logits(X: Any, logits: np.ndarray, rows: np.ndarray, names: Sequence[str] | None) -> None:

@@ -44,7 +44,7 @@ class Labels:
 
     def weigh(self, sample_weight: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the weight of each row under class weights (K,)."""
-        own = sample_weight * weights[self.codes]
+        own = sample_weight if (weights == 1).all() else sample_weight * weights[self.codes]
         return own if self.ignored is None else own * ~self.ignored
 
 
@@ -136,7 +136,7 @@ def _distinct(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if high - low < 2 * labels.size:
             # Differences may overflow the dtype of small integers.
             wide = labels if labels.dtype.itemsize == 8 else labels.astype(np.int64)
-            offsets = (wide - wide.dtype.type(low)).astype(np.intp)
+            offsets = (wide - wide.dtype.type(low)).astype(np.intp, copy=False)
             present = np.bincount(offsets) > 0
             found = np.flatnonzero(present)
             if 2 * found.size > labels.size:

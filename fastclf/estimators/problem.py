@@ -13,8 +13,8 @@ from fastclf.functional import smooth_labels
 from fastclf.losses import Distillation, Loss, Sigmoid, Softmax
 from fastclf.targets import Target, weighted_sums
 
-_ROWS = 4096
-"""Rows for which ``1 - p`` is computed at a time."""
+_ENTRIES = 1 << 16
+"""Entries of ``1 - p`` that are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Problem:
         off = on.sum() - on
         if self.loss.is_sigmoid:  # total - on may not be exactly 0
             off = np.zeros_like(on)
-            for first in range(0, len(p), _ROWS):
-                rows = slice(first, first + _ROWS)
+            step = max(1, _ENTRIES // p.shape[1])
+            for first in range(0, len(p), step):
+                rows = slice(first, first + step)
                 off += weighted_sums(weights[:, rows], 1 - p[rows])
         return np.stack([self.loss.pos_weights(self.n_columns) * on, off])
 

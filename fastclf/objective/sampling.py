@@ -14,8 +14,8 @@ def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.nda
     All rows are cut into about ``n_rows`` stretches of equal length, and one row is drawn from each
     with a fixed seed. Of classes that would be rare, more rows are taken, with smaller factors.
     """
-    weighty = target.weights.any(axis=0)
-    candidates = None if weighty.all() else np.flatnonzero(weighty)
+    weighty = target.weights.min(initial=1.0) > 0 or target.weights.any(axis=0)
+    candidates = None if np.all(weighty) else np.flatnonzero(weighty)
     n = target.n_rows if candidates is None else candidates.size
     edges = np.linspace(0, n, n_rows + 1)
     offsets = np.random.default_rng(0).random(n_rows)
@@ -25,7 +25,8 @@ def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.nda
     strata = target.strata
     if strata is None:
         return rows, np.ones(rows.size)
-    strata = np.maximum(strata, 0)  # codes of classes that were left out are -1, with weight 0
+    if strata.min() < 0:  # those of classes that were left out are -1, with weight 0
+        strata = np.maximum(strata, 0)
     counts = np.bincount(strata)
     taken = np.bincount(strata[rows], minlength=counts.size)
     rare = np.flatnonzero(taken < np.minimum(_RARE, counts))
