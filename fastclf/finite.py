@@ -10,7 +10,6 @@ import scipy.sparse
 from fastclf import threads
 from fastclf.errors import InputError
 
-
 _MANY = 1 << 20
 """Entries from which on several threads add them up."""
 
