@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_ENDING = 1e6
-"""Nanoseconds of work that is worth the ending of a BLAS thread, which takes a tenth of that."""
+_ENDING = 8e6
+"""Nanoseconds of work that is worth the ending of a BLAS thread. To look for one takes 0.15 ms, after
+which our own threads may have gone to sleep: fits of 5 ms lost more by it than they gained.
+"""
 
 _WORTH = 3.0
 """The same where the last ending took longer, as a multiple of its time: threads that wait awake

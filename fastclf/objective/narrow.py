@@ -1,5 +1,6 @@
 """Passes over a dense X with few features, which can compute Hessians, too."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,8 +16,8 @@ from fastclf.recycling import Recycled
 _PARTIAL = 1 << 18
 """Largest number of entries in the sums of all chunks together."""
 
-_KEPT = 1 << 22
-"""Most entries of the sums whose memory is kept for the next pass."""
+_FEW, _MANY = 1 << 15, 1 << 22
+"""Entries of the sums of Hessians between which their memory is kept for the next pass."""
 
 _memory = Recycled()
 """Of fresh memory, page faults take longer than a pass over a few hundred rows."""
@@ -50,9 +51,7 @@ def narrow_pass(
     pieces = threads.chunks(n, work, most, narrow.TILE)
     values = np.zeros((len(pieces), M))
     gradients = np.zeros((len(pieces), C, side))
-    shape = len(pieces), count, side, side
-    blocks = np.empty(shape) if np.prod(shape) > _KEPT else _memory.empty(shape, np.float64)
-    blocks.fill(0.0)
+    blocks = _zeros(len(pieces), count, side, side)
     data = chosen.data(arrays.features.arrays, arrays.loss.parameters, order)
     sums, kernel = (values, gradients, blocks), narrow.shared(arrays.kind)
     share(kernel, data, (w, center, whole), pieces, sums, n_threads, n * work)
@@ -103,8 +102,18 @@ def padded(theta: np.ndarray, center: np.ndarray) -> np.ndarray:
     return w
 
 
+def _zeros(*shape: int) -> np.ndarray:
+    if not _FEW <= math.prod(shape) <= _MANY:
+        return np.zeros(shape)
+    found = _memory.empty(shape, np.float64)
+    found.fill(0.0)
+    return found
+
+
 def _total(parts: np.ndarray) -> np.ndarray:
-    # The sum of the parts, in place of the first.
+    # The sum of the parts; if they are large, in place of the first.
+    if parts.size < _FEW:
+        return parts[0] if len(parts) == 1 else parts.sum(axis=0)
     for part in parts[1:]:
         parts[0] += part
     return parts[0]
