@@ -19,8 +19,8 @@ from functools import cache
 from typing import Any
 
 _ENDING = 8e6
-"""Nanoseconds of work that is worth the ending of a BLAS thread. To look for one takes 0.15 ms, after
-which our own threads may have gone to sleep: fits of 5 ms lost more by it than they gained.
+"""Nanoseconds of work that is worth the ending of a BLAS thread. To look for one takes 0.15 ms, and
+our own threads may have gone to sleep then: fits of 5 ms lost more by it than they gained.
 """
 
 _WORTH = 3.0
