@@ -49,7 +49,7 @@ class LBFGS(QuasiNewton):
         if plan.engine != engines.LABEL_BLOCKS:
             return super().init(objective, theta)
         assert objective.arrays is not None
-        theta = np.array(theta, dtype=np.float64)
+        theta = np.array(theta, np.float64, order="C")
         full, start = plan.matrix == engines.COVARIANCE, theta if theta.any() else None
         curvature = objective.curvature(full, start)
         if self.max_iter != 0 and start is None and objective.arrays.fit_intercept:

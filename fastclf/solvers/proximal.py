@@ -92,7 +92,7 @@ class Proximal(ExactSolver):
 
     def init(self, objective: Objective, theta: np.ndarray) -> ProximalState:
         """Return the first state."""
-        theta = np.array(theta, dtype=np.float64)
+        theta = np.array(theta, np.float64, order="C")
         if self._starts_on_sample(objective, theta):
             theta = self._optimum_of_sample(objective, theta)
         M = objective.n_problems

@@ -125,7 +125,7 @@ class QuasiNewton(ExactSolver):
 
     def init(self, objective: Objective, theta: np.ndarray) -> QuasiNewtonState:
         """Return the first state."""
-        theta = np.array(theta, dtype=np.float64)
+        theta = np.array(theta, np.float64, order="C")
         M = objective.n_problems
         plan = self._plan(objective)
         wait = min(plan.cost, _FIRST_REFRESH if M == 1 else _FIRST_REFRESH_TOGETHER)

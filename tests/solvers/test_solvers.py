@@ -606,6 +606,13 @@ def test_a_costly_matrix_is_computed_once_variances_are_not_enough(
     np.testing.assert_allclose(result.theta, best.theta, atol=1e-2 * np.abs(best.theta).max())
 
 
+@pytest.mark.parametrize("solver", [Newton(), LBFGS(), Proximal()], ids=repr)
+def test_a_start_in_any_order_compiles_no_kernel_anew(solver: Any):
+    objective = large("softmax", d=40)
+    state = solver.init(objective, np.zeros((41, K), order="F"))
+    assert state.theta().flags.c_contiguous
+
+
 def test_the_first_covariance_knows_features_of_few_rows():
     # A sample takes them to be constant, and steps along them are far too long.
     objective = large("softmax", n=6000, d=100)

@@ -50,18 +50,25 @@ def judge(values, slopes, eps, trial_values, trial_slopes, t, taken, pending, ta
         take[m] = False
         if not pending[m]:
             continue
-        value, slope, start = trial_values[m], trial_slopes[m], slopes[m]
-        if decreases(values[m], start, eps, value, slope, t[m]):
-            take[m] = True
-            taken[m] = t[m]
-            if slope >= _C2 * start or -start <= ROUNDED * eps * abs(values[m]):
-                pending[m] = False
-            else:
-                t[m] *= 4.0
-        elif taken[m] > 0.0:
-            pending[m] = False
-        else:
-            t[m] *= share_of_step(t[m], values[m], start, value, slope)
+        trial = trial_values[m], trial_slopes[m]
+        take[m], pending[m], t[m], taken[m] = judged(
+            values[m], slopes[m], eps, *trial, t[m], taken[m]
+        )
+
+
+@inlined
+def judged(value0, slope0, eps, value1, slope1, t, taken):
+    """Judge a step t of one problem; return whether it is taken and whether another follows.
+
+    Then the length to try next, and the longest that was taken.
+    """
+    if decreases(value0, slope0, eps, value1, slope1, t):
+        if slope1 >= _C2 * slope0 or -slope0 <= ROUNDED * eps * abs(value0):
+            return True, False, t, t
+        return True, True, 4.0 * t, t
+    if taken > 0.0:
+        return False, False, t, taken
+    return False, True, t * share_of_step(t, value0, slope0, value1, slope1), taken
 
 
 @inlined

@@ -22,7 +22,7 @@ import numpy as np
 from fastclf.kernels.linalg.line_search import MOST_TRIALS, decreases, is_met, record, share_of_step
 from fastclf.kernels.linalg.pairs import two_loops
 from fastclf.kernels.passes.labels import value_and_grad
-from fastclf.kernels.runtime.arrays import fill
+from fastclf.kernels.runtime.arrays import copy, fill
 from fastclf.kernels.runtime.jit import kernel, routine
 from fastclf.kernels.runtime.lanes import (
     LANES,
@@ -165,7 +165,7 @@ def _to_basis(gradient, inverse_hessian):
     # for it with the transposed factors.
     middle, basis, factors, _, _, moved, coordinates = inverse_hessian
     d = middle.size
-    moved[d] = gradient[d]
+    copy(gradient[d], moved[d])
     _take_off((moved[:d], gradient[:d], middle), (moved[d],), ())
     if factors.shape[0] == 0:
         fill(coordinates.reshape(-1), coordinates.dtype.type(0))

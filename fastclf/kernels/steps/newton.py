@@ -52,6 +52,25 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 @routine
+def _copy(source, out):
+    # A matrix; plain loops in one place keep compilation quick.
+    for i in range(len(out)):
+        copy(source[i], out[i])
+
+
+@routine
+def _add(source, out):
+    for i in range(len(out)):
+        add(source[i], out[i])
+
+
+@routine
+def _clear(out):
+    for i in range(len(out)):
+        fill(out[i], 0.0)
+
+
+@routine
 def _norm(gradient, center):
     # The largest entry of the gradient, the center undone.
     d = center.size
@@ -125,23 +144,19 @@ def _try(numbers, origin, direction, trial, values, gradients, blocks):
     for k in range(trial.shape[0]):
         for j in range(trial.shape[1]):
             trial[k, j] = origin[k, j] + numbers[_LENGTH] * direction[k, j]
-    fill(values.reshape(-1), 0.0)
-    fill(gradients.reshape(-1), 0.0)
-    fill(blocks.reshape(-1), 0.0)
+    _clear(values)
+    for i in range(len(values)):
+        _clear(gradients[i])
+        for j in range(blocks.shape[1]):
+            _clear(blocks[i, j])
 
 
-@kernel
-def begin(w, direction, numbers, search, sums):
-    """Fill the first trial of a step: the point itself, before its first pass.
-
-    ``search`` is (origin, trial), each like ``w``, and ``sums`` (values (P, 1), gradients (P, K,
-    side), blocks (P, pairs, side, side)) gets the sums of a pass over P pieces of the rows. The
-    rest is as for the steps below.
-    """
+@routine
+def _begin(w, direction, numbers, search, sums):
     origin, trial = search
-    copy(w.reshape(-1), origin.reshape(-1))
+    _copy(w, origin)
     if numbers[PASSES] == 0.0:
-        fill(direction.reshape(-1), 0.0)
+        _clear(direction)
     numbers[_TAKEN] = numbers[_TRIES] = numbers[_SIZE] = 0.0
     numbers[_START], numbers[_LENGTH] = numbers[VALUE], numbers[FIRST]
     _try(numbers, origin, direction, trial, *sums)
@@ -154,7 +169,7 @@ def _total(strength, free, d, numbers, trial, values, gradients):
     g = gradients[0]
     for i in range(1, len(values)):
         values[0, 0] += values[i, 0]
-        add(gradients[i].reshape(-1), g.reshape(-1))
+        _add(gradients[i], g)
     square = 0.0
     for k in range(len(g)):
         for j in range(d):
@@ -165,9 +180,8 @@ def _total(strength, free, d, numbers, trial, values, gradients):
     values[0, 0] += 0.5 * strength * square
 
 
-@kernel
-def judge(model, w, gradient, blocks, direction, numbers, search, sums):
-    """Move to the trial if it is good; fill another one and return True if it takes that."""
+@routine
+def _judge(model, w, gradient, blocks, direction, numbers, search, sums):
     strength, free, center, _ = model
     origin, trial = search
     values, gradients, trial_blocks = sums
@@ -175,26 +189,27 @@ def judge(model, w, gradient, blocks, direction, numbers, search, sums):
     _total(strength, free, d, numbers, trial, values, gradients)
     numbers[_TRIES] += 1.0
     for i in range(1, len(values)):
-        add(trial_blocks[i].reshape(-1), trial_blocks[0].reshape(-1))
+        for j in range(len(blocks)):
+            _add(trial_blocks[i, j], trial_blocks[0, j])
     g = gradients[0]
-    slope = np.zeros(1)
+    slope = 0.0
     for k in range(len(g)):
         for j in range(d + 1):
-            slope[0] += direction[k, j] * g[k, j]
-    pending, take = np.ones(1, np.bool_), np.ones(1, np.bool_)
-    if numbers[PASSES] == 1.0:
-        pending[0] = False
-        numbers[_TAKEN] = 1.0
-    else:
-        start, slopes = numbers[_START : _START + 1], numbers[SLOPE : SLOPE + 1]
-        length, taken = numbers[_LENGTH : _LENGTH + 1], numbers[_TAKEN : _TAKEN + 1]
-        line_search.judge(start, slopes, _EPS, values[0], slope, length, taken, pending, take)
-    if take[0]:
+            slope += direction[k, j] * g[k, j]
+    take, pending, length, taken = True, False, numbers[_LENGTH], 1.0
+    if numbers[PASSES] > 1.0:
+        start = numbers[_START], numbers[SLOPE]
+        take, pending, length, taken = line_search.judged(
+            *start, _EPS, values[0, 0], slope, length, numbers[_TAKEN]
+        )
+    numbers[_LENGTH], numbers[_TAKEN] = length, taken
+    if take:
         numbers[VALUE] = values[0, 0]
-        copy(trial.reshape(-1), w.reshape(-1))
-        copy(g.reshape(-1), gradient.reshape(-1))
-        copy(trial_blocks[0].reshape(-1), blocks.reshape(-1))
-    if pending[0] and numbers[_TRIES] < line_search.MOST_TRIALS:
+        _copy(trial, w)
+        _copy(g, gradient)
+        for j in range(len(blocks)):
+            _copy(trial_blocks[0, j], blocks[j])
+    if pending and numbers[_TRIES] < line_search.MOST_TRIALS:
         _try(numbers, origin, direction, trial, *sums)
         return True
     return False
@@ -205,16 +220,15 @@ def _propose(model, w, gradient, blocks, direction, numbers, search, sums):
     # Fill the direction of the next step, and the trial of its full length.
     strength, free, center, jitter = model
     origin, trial = search
-    copy(w.reshape(-1), origin.reshape(-1))
+    _copy(w, origin)
     q = center.size + 1
     numbers[SLOPE] = _direct(gradient, blocks, strength, free, q, jitter, direction)
     numbers[_LENGTH] = 1.0
     _try(numbers, origin, direction, trial, *sums)
 
 
-@kernel
-def conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums):
-    """End a step, and return how; the next one is proposed, and the trial of its full length."""
+@routine
+def _conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums):
     numbers[NORM] = _norm(gradient, model[2])
     numbers[FIRST] = min(1.0, 2.0 * numbers[_TAKEN])
     if numbers[PASSES] == 1.0:
@@ -240,21 +254,16 @@ def _largest(a):
     return largest
 
 
-@kernel
-def is_sharp(w, direction, numbers):
-    """Tell whether the step that is proposed leaves an error as small as it has to be.
-
-    Steps get smaller by the same factor each, so that is the step times this factor.
-    """
+@routine
+def _is_sharp(w, direction, numbers):
     size, before = _largest(direction), numbers[_SIZE]
     numbers[_SIZE] = size
     share = min(size / before, 1.0) if before > 0.0 else 1.0
     return share * size <= _SHARP * _largest(w)
 
 
-@kernel
-def polish(model, w, gradient, blocks, direction, numbers, search, sums):
-    """Move to the trial if its gradient is smaller, and propose the next; tell whether it did."""
+@routine
+def _polish(model, w, gradient, blocks, direction, numbers, search, sums):
     strength, free, center, _ = model
     _, trial = search
     values, gradients, _ = sums
@@ -263,8 +272,8 @@ def polish(model, w, gradient, blocks, direction, numbers, search, sums):
     if not (norm <= numbers[NORM] and np.isfinite(values[0, 0])):
         return False
     numbers[VALUE], numbers[NORM] = values[0, 0], norm
-    copy(trial.reshape(-1), w.reshape(-1))
-    copy(gradients[0].reshape(-1), gradient.reshape(-1))
+    _copy(trial, w)
+    _copy(gradients[0], gradient)
     _propose(model, w, gradient, blocks, direction, numbers, search, sums)
     return True
 
@@ -284,22 +293,22 @@ def _make_step(add_rows):
         values, gradients = np.empty((1, 1)), np.empty(gradient.shape).reshape(1, *gradient.shape)
         sums = values, gradients, np.empty(blocks.shape).reshape(1, *blocks.shape)
         n = Data(*data).weights.shape[1]
-        begin(w, direction, numbers, search, sums)
+        _begin(w, direction, numbers, search, sums)
         more = True
         while more:
             own = values[0], gradients[0], sums[2][0]
             add_rows(data, (search[1], center, True), 0, n, own)
-            more = judge(model, w, gradient, blocks, direction, numbers, search, sums)
-        end = conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums)
+            more = _judge(model, w, gradient, blocks, direction, numbers, search, sums)
+        end = _conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums)
         if end == CONVERGED:
-            while left > 0 and not is_sharp(w, direction, numbers):
+            while left > 0 and not _is_sharp(w, direction, numbers):
                 own = values[0], gradients[0], sums[2][0, :0]
                 add_rows(data, (search[1], center, True), 0, n, own)
                 left -= 1
-                if not polish(model, w, gradient, blocks, direction, numbers, search, sums):
+                if not _polish(model, w, gradient, blocks, direction, numbers, search, sums):
                     left = UNPOLISHED
             if left >= 0:
-                copy(search[1].reshape(-1), w.reshape(-1))
+                _copy(search[1], w)
         return end
 
     return step
@@ -328,3 +337,45 @@ def _make_run(step):
         return end, i
 
     return run
+
+
+# Steps whose passes several threads share call these from Python. Apart from the routines they are
+# compiled for such steps only.
+
+
+@kernel
+def begin(w, direction, numbers, search, sums):
+    """Fill the first trial of a step: the point itself, before its first pass.
+
+    ``search`` is (origin, trial), each like ``w``, and ``sums`` (values (P, 1), gradients (P, K,
+    side), blocks (P, pairs, side, side)) gets the sums of a pass over P pieces of the rows. The
+    rest is as for the steps below.
+    """
+    _begin(w, direction, numbers, search, sums)
+
+
+@kernel
+def judge(model, w, gradient, blocks, direction, numbers, search, sums):
+    """Move to the trial if it is good; fill another one and return True if it takes that."""
+    return _judge(model, w, gradient, blocks, direction, numbers, search, sums)
+
+
+@kernel
+def conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums):
+    """End a step, and return how; the next one is proposed, and the trial of its full length."""
+    return _conclude(model, limits, w, gradient, blocks, direction, numbers, search, sums)
+
+
+@kernel
+def is_sharp(w, direction, numbers):
+    """Tell whether the step that is proposed leaves an error as small as it has to be.
+
+    Steps get smaller by the same factor each, so that is the step times this factor.
+    """
+    return _is_sharp(w, direction, numbers)
+
+
+@kernel
+def polish(model, w, gradient, blocks, direction, numbers, search, sums):
+    """Move to the trial if its gradient is smaller, and propose the next; tell whether it did."""
+    return _polish(model, w, gradient, blocks, direction, numbers, search, sums)
