@@ -55,12 +55,13 @@ class Arrays:
         return (weights @ features.X[some] / weights.sum()).astype(dtype)
 
     def hessian(self, blocks: np.ndarray) -> Hessian:
-        """Return blocks about the center as a Hessian, in the dtype of the features.
+        """Return blocks about the center as a Hessian, in float32 if the features are.
 
         So features in float32 that differ by rounding alone don't look different. Without
         intercepts, their rows and columns become those of the identity, in place.
         """
-        blocks = blocks.astype(self.center.dtype, copy=False)
+        if self.center.dtype == np.float32:
+            blocks = blocks.astype(np.float32, copy=False)
         if not self.fit_intercept:
             d = self.center.size
             intercepts = np.arange(d, blocks.shape[1], d + 1)

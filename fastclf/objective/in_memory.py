@@ -1,6 +1,7 @@
 """The objective over an X in memory."""
 
 import copy
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,9 @@ from fastclf.penalties import Penalty
 from fastclf.plan import Costs, Shape, current_costs
 from fastclf.plan.passes import batch_pieces, dense_pass, has_narrow, loops_over_rows
 from fastclf.targets import Target
+
+_LINE = 64
+"""Bytes of a cache line."""
 
 _GRADIENT_SHARE = 0.08
 """Largest memory of the gradients of all chunks together, as a share of that of X."""
@@ -416,9 +420,18 @@ def _room_for_batches(
 ) -> tuple[np.ndarray, ...]:
     # The arrays of :class:`minibatch.Shared`.
     values = np.empty((pieces, n_problems))
-    gw, gb = (np.empty((pieces, *a.shape), a.dtype) for a in (u, u0))
-    bounds = np.zeros(2, np.intp)
-    return bounds, np.empty_like(u), np.empty_like(u0), np.zeros(n_problems), values, gw, gb
+    gw, gb = (_aligned((pieces, *a.shape), a.dtype) for a in (u, u0))
+    w, b = (_aligned(a.shape, a.dtype) for a in (u, u0))
+    return np.zeros(2, np.intp), w, b, np.zeros(n_problems), values, gw, gb
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    # An array that begins with a cache line, as those of kernels do: vectors that lie across two
+    # lines make an epoch a sixth slower.
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    first = -memory.ctypes.data % _LINE
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def _ratio(strengths: np.ndarray) -> float:

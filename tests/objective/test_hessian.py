@@ -9,8 +9,11 @@ import pytest
 import scipy.sparse
 
 from fastclf import threads
+from fastclf.losses import Softmax
 from fastclf.objective import Hessian, InMemoryObjective, matrices
+from fastclf.penalties import L2
 from fastclf.plan.costs import MANY_FEATURES
+from fastclf.targets import Target
 from tests.objective.test_objective import SOFTMAX, K, every_kind, make, many
 
 both = pytest.mark.parametrize("whole", [True, False], ids=["whole", "blocks"])
@@ -208,3 +211,15 @@ def test_moments_of_some_rows_are_near_those_of_all(storage: Any, full: bool):
         np.testing.assert_allclose(some.logits, every.logits, rtol=0.1)
         same = objective.curvature(full, theta, 9001)
         assert np.array_equal(same.second, every.second)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("d", [6, MANY_FEATURES])
+def test_matrices_are_in_float32_if_the_features_are_or_are_many(storage: Any, d: int, dtype: type):
+    rng = np.random.default_rng(0)
+    X = storage(rng.normal(size=(50, d)).astype(dtype))
+    target = Target(np.ones((1, 50)), codes=np.arange(50) % 3)
+    objective = InMemoryObjective(X, target, Softmax(), 3, L2(np.full(1, 0.1)))
+    blocks = objective.hessian(np.zeros((d + 1, 3)), whole=False).blocks
+    is_wide = storage is np.asarray and d >= MANY_FEATURES
+    assert blocks.dtype == (np.float32 if is_wide else dtype)
