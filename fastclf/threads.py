@@ -177,6 +177,7 @@ def run_pieces(
         work_on(turns, True)
     finally:
         _withdraw(job)
+        _sharing().send_away(turns)
     if not _sharing().is_complete(turns, pieces):
         while (error := job.errors.get()) is None:
             pass

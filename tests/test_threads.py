@@ -288,18 +288,21 @@ def test_a_round_begins_when_the_one_before_is_done(sizes, n_threads, cpus):
             assert done[at + stop - first] == -number - 1
 
 
-def test_an_exception_of_a_helper_in_a_round_is_raised():
-    caller = threading.get_ident()
-    both = threading.Barrier(2, timeout=30)
+@pytest.mark.parametrize("n_threads", [2, 3])
+@pytest.mark.parametrize("is_helper", [True, False], ids=["helper", "caller"])
+def test_an_exception_in_a_round_is_raised(n_threads, is_helper):
+    # And no thread waits for the next round: all are there for the call after.
+    caller, first = threading.get_ident(), threading.Lock()
+    everyone = threading.Barrier(n_threads, timeout=30)
 
     def piece(i):
-        if 2 <= i < 4:
-            both.wait()
-            if threading.get_ident() != caller:
+        if n_threads <= i < 2 * n_threads:
+            everyone.wait()
+            if (threading.get_ident() != caller) == is_helper and first.acquire(blocking=False):
                 raise Oops
 
     with pytest.raises(Oops):
-        threads.run_pieces(rounds_of([2, 2, 2], piece, 6), 6, n_threads=2)
+        threads.run_pieces(rounds_of([n_threads] * 3, piece, 9), 9, n_threads=n_threads)
     test_all_threads_take_pieces()
 
 

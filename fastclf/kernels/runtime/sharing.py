@@ -162,10 +162,12 @@ def is_open(turns, piece):
 
 @inlined
 def close_round(turns):
-    """Wait until all pieces of this round are done; False if a helper failed."""
+    """Wait until all pieces of this round are done; False if a helper failed.
+
+    Until the rounds are over, no other helper leaves.
+    """
     while _load(turns, _DONE) < _load(turns, _OPEN):
-        gone = _load(turns, _WENT) >= _load(turns, _CAME)
-        if gone and _load(turns, _DONE) < _load(turns, _OPEN):
+        if _load(turns, _WENT) > 0:
             return False
         _pause()
     return True
@@ -188,10 +190,14 @@ def take_open(turns):
 
 @inlined
 def end_rounds(turns, pieces):
-    """Send helpers away; of ``pieces`` that they were told of, not all need a round."""
+    """Tell that all ``pieces`` of the call are done: not all of them need a round."""
     while _load(turns, _DONE) < pieces:
         _increase(turns, _DONE)
-    _increase(turns, _OVER)
+
+
+def send_away(turns: np.ndarray) -> None:
+    """Have helpers that wait for a round leave, however the caller's part ended."""
+    turns[_OVER] = 1
 
 
 @inlined
