@@ -46,7 +46,7 @@ class Entry(NamedTuple):
         return f"row {row}, {column}: {kind}"
 
 
-def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
+def first_not_finite(X: Any, allow_nan: bool = False, n_threads: int | None = None) -> Entry | None:
     """Return the first entry of a matrix that isn't finite, or None.
 
     Entries are examined only if their sum isn't finite, so that usually X is read once.
@@ -56,6 +56,8 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     X : ndarray or CSR matrix of shape (n, d)
     allow_nan : bool
         Whether NaN counts as finite.
+    n_threads : int, optional
+        By default as many as there are CPUs.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     if values.dtype.kind != "f":
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(_total(values)):
+        if math.isfinite(_total(values, n_threads)):
             return None
     bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
     count = int(np.count_nonzero(bad))
@@ -83,7 +85,7 @@ def first_not_finite(X: Any, allow_nan: bool = False) -> Entry | None:
     return Entry(row, column, float(X[row, column]), count)
 
 
-def _total(values: np.ndarray) -> float:
+def _total(values: np.ndarray, n_threads: int | None) -> float:
     # The sum of all entries, by several threads where there are many.
     if values.size < _MANY or not (values.flags.c_contiguous or values.flags.f_contiguous):
         return float(values.sum())
@@ -94,7 +96,7 @@ def _total(values: np.ndarray) -> float:
     def task(i: int) -> None:
         sums[i] = flat[slice(*pieces[i])].sum()
 
-    threads.run(task, len(pieces), None, 0.2 * flat.size)
+    threads.run(task, len(pieces), n_threads, 0.2 * flat.size)
     return float(sums.sum())
 
 

@@ -47,7 +47,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     if X.dtype not in (np.float64, np.float32):  # sparse columns of a frame
         X = X.astype(np.float64)
     if not scipy.sparse.issparse(X):
-        X = _by_rows(X)
+        X = _by_rows(X, getattr(estimator, "n_threads", None))
     else:
         try:
             X.check_format(full_check=True)  # kernels trust the indices
@@ -56,7 +56,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
         if not X.has_canonical_format:  # variances of features need one entry for each place
             X = X.copy()
             X.sum_duplicates()
-    _check_finite(X, type(estimator).__name__, getattr(estimator, "feature_names_in_", None))
+    _check_finite(estimator, X)
     return X
 
 
@@ -78,7 +78,7 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
     return X.shape[1] == getattr(estimator, "n_features_in_", X.shape[1])
 
 
-def _by_rows(X: np.ndarray) -> np.ndarray:
+def _by_rows(X: np.ndarray, n_threads: int | None) -> np.ndarray:
     # X itself, or a C-contiguous copy: frames and many files hold columns.
     if X.flags.c_contiguous:
         return X
@@ -89,7 +89,7 @@ def _by_rows(X: np.ndarray) -> np.ndarray:
         rows = slice(*pieces[i])
         out[rows] = X[rows]
 
-    threads.run(task, len(pieces), None, X.size)
+    threads.run(task, len(pieces), n_threads, X.size)
     return out
 
 
@@ -113,10 +113,11 @@ def _refuse_dates(X: Any) -> None:
         )
 
 
-def _check_finite(X: Any, name: str, feature_names: np.ndarray | None) -> None:
-    found = first_not_finite(X)
+def _check_finite(estimator: BaseEstimator, X: Any) -> None:
+    found = first_not_finite(X, n_threads=getattr(estimator, "n_threads", None))
     if found is None:
         return
+    name, feature_names = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
     where = f"row {found.row}, column {found.column}"
     if feature_names is not None:
         where += f" ({feature_names[found.column]!r})"
