@@ -217,13 +217,14 @@ def newton(
     cost = hessian_cost(shape, costs, matrix == HESSIAN)
     count = shape.n_problems if matrix == HESSIAN else shape.n_columns
     side = shape.n_coefficients if matrix == HESSIAN else shape.n_features + 1
+    factors = count * costs.factor(side)
     return Plan(
         solver="newton",
         engine=COMPILED_NEWTON if is_small else LOCKSTEP,
         matrix=matrix,
         reads=pass_kind(shape, costs),
         cost=cost,
-        price=0.0 if sample else _price(shape, costs, cost, count * costs.factor(side)),
+        price=0.0 if sample or is_small else _price(shape, costs, cost, factors),
         sample=sample,
         float32_first=not is_small and gains_by_float32(shape, costs),
         negligible=negligible,

@@ -10,7 +10,7 @@ from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
 from fastclf.solvers.engines.label_block import constant_optimum
 from fastclf.solvers.engines.label_blocks import LabelBlocksState
 from fastclf.solvers.preconditioner import MomentsInverse
-from fastclf.solvers.quasi_newton import QuasiNewton
+from fastclf.solvers.quasi_newton import QuasiNewton, from_moments
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,7 @@ class LBFGS(QuasiNewton):
     def approximate(self, objective: Objective, theta: np.ndarray, n_rows: int) -> MomentsInverse:
         """Return an approximate inverse Hessian at theta, from about so many rows."""
         full = self._plan(objective).matrix == engines.COVARIANCE
-        curvature = objective.curvature(full, theta if theta.any() else None, n_rows)
-        penalty = objective.penalty.columns(theta.shape[1])
-        return MomentsInverse(curvature, penalty, objective.n_outputs)
+        return from_moments(objective, theta, full, n_rows)
 
     def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
         """Return what the solver does with a problem of this shape."""

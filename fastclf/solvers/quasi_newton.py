@@ -150,7 +150,7 @@ class QuasiNewton(ExactSolver):
             stale=np.zeros(M, int),
             first=np.ones(M),
             preconditioner=(
-                _from_variances(objective, theta)
+                from_moments(objective, theta, full=False)
                 if light
                 else self.approximate(objective, theta, n_rows)
             ),
@@ -292,8 +292,14 @@ class QuasiNewton(ExactSolver):
         state.status = "running"
 
 
-def _from_variances(objective: Objective, theta: np.ndarray) -> MomentsInverse:
-    curvature = objective.curvature(False, theta if theta.any() else None)
+def from_moments(
+    objective: Objective, theta: np.ndarray, full: bool, n_rows: int | None = None
+) -> MomentsInverse:
+    """Return an approximate inverse Hessian at theta, from the features' second moments.
+
+    They are the covariance if ``full``, else the variances, of about ``n_rows`` rows.
+    """
+    curvature = objective.curvature(full, theta if theta.any() else None, n_rows)
     penalty = objective.penalty.columns(theta.shape[1])
     return MomentsInverse(curvature, penalty, objective.n_outputs)
 
