@@ -87,6 +87,8 @@ def busy_pool():
     late = threading.Timer(30, release.set)
     late.start()
     busy = [pool.submit(release.wait) for _ in range(threads._pool_size)]
+    while not all(task.running() for task in busy):  # one may still be awake after the test before
+        time.sleep(0.001)
     yield release
     release.set()
     late.cancel()
