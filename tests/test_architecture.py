@@ -11,7 +11,14 @@ import pytest
 
 import fastclf
 from fastclf.losses import Sigmoid
-from fastclf.objective import InMemoryObjective, Objective, StreamedObjective
+from fastclf.objective import (
+    Extent,
+    InMemoryObjective,
+    Objective,
+    PartitionedObjective,
+    StreamedObjective,
+    Totals,
+)
 from fastclf.penalties import L2
 from fastclf.targets import Target
 
@@ -283,9 +290,14 @@ def test_an_objective_owes_little_and_each_kind_has_it_all():
     class Chunks:
         n_rows, n_features, dtype = 4, 4, np.dtype(float)
 
-    what = Sigmoid(), 1, L2(np.ones(1)), np.ones(1), np.zeros(4)
+    class Nowhere:
+        def map(self, function, *given):
+            return self
+
+    what = Sigmoid(), 1, L2(np.ones(1)), Totals(np.ones(1), np.zeros(4))
     streamed = StreamedObjective(Chunks(), *what)
-    for objective in (memory, streamed):
+    partitioned = PartitionedObjective(Nowhere(), Extent(4, 4, np.dtype(float)), *what)
+    for objective in (memory, streamed, partitioned):
         assert of_protocol() <= set(dir(objective))
 
 

@@ -16,7 +16,7 @@ from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
 from fastclf.estimators.streams import StreamedRows
 from fastclf.kernels.runtime import obtained
-from fastclf.objective import InMemoryObjective, StreamedObjective
+from fastclf.objective import InMemoryObjective, StreamedObjective, Totals
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize, plan_of
 from fastclf.solvers.ending import NOT_FINITE
@@ -255,7 +255,7 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
     penalty = from_C(settings.C, settings.l1_ratio, total)
     what = problem.loss, problem.n_columns, penalty
     if isinstance(X, StreamedRows):
-        about = total, X.found.center, X.resident
+        about = Totals(total, X.found.center), X.resident
         return StreamedObjective(X, *what, *about, settings.fit_intercept, settings.n_threads)
     how = settings.free_intercept, settings.n_threads
     return InMemoryObjective(X, problem.target, *what, *how)

@@ -8,7 +8,7 @@ import pytest
 
 from fastclf.errors import InputError
 from fastclf.losses import Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, StreamedObjective
+from fastclf.objective import InMemoryObjective, StreamedObjective, Totals
 from fastclf.penalties import L2
 from fastclf.plan.passes import hessian_cost
 from fastclf.solvers import LBFGS, SGD, AdamW, Newton, minimize
@@ -65,7 +65,7 @@ def both(kind: str, d: int = D, **settings):
     center = X[::4].mean(axis=0)
     pieces = Pieces(X, target)
     streamed = StreamedObjective(
-        pieces, loss, columns, penalty, memory.total_weight, center, **settings
+        pieces, loss, columns, penalty, Totals(memory.total_weight, center), **settings
     )
     return streamed, memory, rng.normal(size=(d + 1, columns))
 
@@ -181,7 +181,7 @@ def test_resident_rows_stand_for_all():
     assert isinstance(pieces, Pieces)
     resident = pieces.X[some].copy(), pieces.target.rows(np.arange(N)[some])
     own = StreamedObjective(
-        pieces, Sigmoid(), 1, memory.penalty, memory.total_weight, theta[:-1, 0], resident
+        pieces, Sigmoid(), 1, memory.penalty, Totals(memory.total_weight, theta[:-1, 0]), resident
     )
     start = own.sample(100)
     assert isinstance(start, InMemoryObjective) and start.n_rows < N

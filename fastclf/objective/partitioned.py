@@ -1,0 +1,116 @@
+"""The objective over rows in partitions that stay where they are, as on the machines of a cluster."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastclf.blas import single_threaded
+from fastclf.losses import Loss
+from fastclf.objective.in_memory import InMemoryObjective, Totals
+from fastclf.objective.protocol import Rule
+from fastclf.objective.summed import Extent, PartMaking, Pick, Rows, SummedObjective, T
+from fastclf.penalties import Penalty
+from fastclf.plan import Costs
+from fastclf.targets import Target
+
+
+class Partitions(Protocol):
+    """A value for each partition, which stays where it is.
+
+    Functions that go there are functions of a module, or other values that can be pickled.
+    """
+
+    def map(self, function: Callable[..., Any], *given: Any) -> "Partitions":
+        """Return ``function(value, *given)`` for each value; it stays there, too."""
+
+    def sum(
+        self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], *given: Any
+    ) -> T:
+        """Return ``add`` of ``function(value, *given)`` for all values, without those of None.
+
+        Groups of values are added first, and then their sums, in an order that depends on the
+        number of partitions alone.
+        """
+
+
+class PartitionedObjective(SummedObjective):
+    """The objective over rows in partitions; see :class:`Objective` for the methods.
+
+    Each partition becomes an `InMemoryObjective` once. A pass sends theta there, and adds up what
+    comes back, so its bits depend on the partitions, and not on where they are.
+
+    Parameters
+    ----------
+    rows : Partitions
+        X and Target of each partition.
+    extent : Extent
+    loss, n_columns, penalty, totals, resident, fit_intercept, costs
+        As for :class:`SummedObjective`.
+    n_threads : int, optional
+        Threads for each partition. None: 1, for several partitions are computed at a time.
+    """
+
+    def __init__(
+        self,
+        rows: Partitions,
+        extent: Extent,
+        loss: Loss,
+        n_columns: int,
+        penalty: Penalty,
+        totals: Totals,
+        resident: Rows | None = None,
+        fit_intercept: bool = True,
+        n_threads: int | None = None,
+        costs: Costs | None = None,
+    ) -> None:
+        what = loss, n_columns, penalty, totals
+        super().__init__(extent, *what, resident, fit_intercept, n_threads, costs)
+        self._rows = rows
+        self._parts = rows.map(_made, replace(self._making, n_threads=n_threads or 1))
+
+    def part(
+        self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
+    ) -> "PartitionedObjective":
+        """Return some of the problems; see :meth:`Objective.part`. Columns are copied there."""
+        every = np.arange(self.n_features)
+        pick = Pick(every if features is None else features, chosen, self.loss.is_sigmoid)
+        extent = self.extent
+        if features is not None:
+            share = features.size / max(self.n_features, 1)
+            entries = None if extent.entries is None else int(share * extent.entries)
+            extent = replace(extent, n_features=features.size, entries=entries)
+        rows = self._rows.map(_picked, pick)
+        return PartitionedObjective(
+            rows, extent, **self._some_of(pick), n_threads=self.n_threads
+        )
+
+    def run_batches(self, rule: Rule, state: Any, first: int, last: int) -> None:
+        """Refuse: batches follow each other, and rows of all partitions belong into each."""
+        raise NotImplementedError
+
+    def _sum(
+        self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], *given: Any
+    ) -> T:
+        found = self._parts.sum(_of_part, add, function, *given)
+        self.passes += 1
+        return found
+
+
+def _made(rows: Rows, making: PartMaking) -> InMemoryObjective:
+    return making(*rows)
+
+
+def _picked(rows: tuple[Any, Target], pick: Pick) -> Rows:
+    return pick(*rows)
+
+
+def _of_part(part: InMemoryObjective, function: Callable[..., T | None], *given: Any) -> T | None:
+    # The bits of a pass may depend on those before it, so each has a copy of the part: a part that
+    # was lost and made again must give the same.
+    if not part.target.weights.any():
+        return None
+    with single_threaded():
+        return function(copy.copy(part), *given)
