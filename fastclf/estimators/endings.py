@@ -1,17 +1,5 @@
-"""Errors and warnings of fits that overflow, have no optimum, or stop before they reach it.
+"""Errors and warnings of fits that overflow, have no optimum, or stop before they reach it."""
 
-A fit without a penalty has no optimum where some theta separates the rows, ``y_i z_i > 0``: twice
-that theta has a lower loss in each row, and so on, and the loss falls towards 0, which no finite
-coefficients reach (Albert and Anderson, *On the existence of maximum likelihood estimates in
-logistic regression models*, 1984). A solver stops at a theta that separates the rows, so its logits
-show it.
-
-This test never warns without reason. It misses two cases, which only a linear programme finds: a
-margin so narrow that the solver stops before it separates the rows beside it, and rows of which
-only some can be separated (quasi-complete separation).
-"""
-
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility
+from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import StreamedRows
+from fastclf.estimators.separation import separated
 from fastclf.solvers import Result
 from fastclf.solvers.optimality import EXTREME
-from fastclf.targets import Target
 
 if TYPE_CHECKING:
     from fastclf.estimators.fitting import Settings
@@ -34,12 +22,6 @@ STALLED = "stalled"
 
 _SHOWN = 3
 """Most columns that a message names."""
-
-_ROWS = 4096
-"""Rows whose logits are computed at a time."""
-
-_ROUNDING = 1e-10
-"""Smallest share of a row's products that a margin must have, so that it is no rounding error."""
 
 
 def stopped_early(
@@ -74,13 +56,10 @@ def lacks_optimum(
     free = np.isinf(C)
     if not free.any():
         return []
-    apart = np.ones(1, bool)
-    blocks = X.in_order() if isinstance(X, StreamedRows) else [(X, problem.target)]
-    for rows, target in blocks:
-        apart = apart & separated(rows, replace(problem, target=target), theta)
-        if not apart.any():
-            break
-    apart = free & apart
+    if isinstance(X, RowsElsewhere):
+        apart = free & X.separated(problem, theta)
+    else:
+        apart = free & separated(X, problem, theta)
     if not apart.any():
         return []
     what = "a linear function tells the classes apart without error"
@@ -93,30 +72,6 @@ def lacks_optimum(
         "give a finite C"
     )
     return [ConvergenceWarning(text)]
-
-
-def separated(X: Any, problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """Return a mask of the columns (C,), or of a softmax (1,): whether theta tells all rows apart.
-
-    Rows whose target isn't a single class count as not told apart: their loss has a finite minimum.
-    Reading stops at the first block of rows after which no column is left.
-    """
-    right = np.ones(problem.n_columns if problem.loss.is_sigmoid else 1, bool)
-    smoothing, _, hard_weight = problem.loss.parameters
-    if smoothing > 0 or hard_weight < 1:
-        return ~right
-    margins = _sigmoid_margins if problem.loss.is_sigmoid else _softmax_margins
-    n = X.shape[0]
-    for start in range(0, n, _ROWS):
-        rows = np.arange(start, min(start + _ROWS, n))
-        weighted = problem.target.weights[:, rows].T > 0
-        products = X[start : rows[-1] + 1] @ theta[:-1]
-        margin = margins(problem.target.rows(rows), products + theta[-1])
-        enough = _ROUNDING * (np.abs(products) + np.abs(theta[-1])).max(axis=1, keepdims=True)
-        right &= ((margin > enough) | ~weighted).all(axis=0)
-        if not right.any():
-            break
-    return right
 
 
 def overflow(X: Any, names: Any = None) -> InputError:
@@ -157,18 +112,3 @@ def _described(X: Any, column: int, names: Any) -> str:
     row = int(np.abs(values).argmax())
     name = "" if names is None else f" ({names[column]!r})"
     return f"{values[row]:.3g} in row {row}, column {column}{name}"
-
-
-def _sigmoid_margins(target: Target, logits: np.ndarray) -> np.ndarray:
-    return np.where(target.soft == 1, logits, np.where(target.soft == 0, -logits, -np.inf))
-
-
-def _softmax_margins(target: Target, logits: np.ndarray) -> np.ndarray:
-    n = len(logits)
-    codes = target.codes if target.codes.size else target.soft.argmax(axis=1)
-    others = logits.copy()
-    others[np.arange(n), codes] = -np.inf
-    margin = logits[np.arange(n), codes] - others.max(axis=1)
-    if target.soft.size:
-        margin = np.where(target.soft[np.arange(n), codes] == 1, margin, -np.inf)
-    return margin[:, None]

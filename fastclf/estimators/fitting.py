@@ -11,12 +11,12 @@ import numpy as np
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility, prediction, validation
 from fastclf.estimators.callbacks import Tasks, tasks_of
+from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.endings import STALLED, lacks_optimum, overflow, stopped_early
 from fastclf.estimators.problem import Massless, Problem, split_off
 from fastclf.estimators.representation import InterceptColumn, Representation
-from fastclf.estimators.streams import StreamedRows
 from fastclf.kernels.runtime import obtained
-from fastclf.objective import InMemoryObjective, StreamedObjective, Totals
+from fastclf.objective import InMemoryObjective
 from fastclf.penalties import from_C
 from fastclf.solvers import Progress, Result, choose, minimize, plan_of
 from fastclf.solvers.ending import NOT_FINITE
@@ -139,7 +139,7 @@ def fit_problem(
     held_out: tuple[Any, Problem] | None = None,
     tasks: Tasks | None = None,
 ) -> Fitted:
-    """Fit a problem with validated features (n, d): an array, a CSR matrix or StreamedRows.
+    """Fit a problem with validated features (n, d): an array, a CSR matrix or RowsElsewhere.
 
     The fit begins at ``start`` (d + 1, C), in float64, or at zero. ``held_out`` has the features
     and the problem of rows to validate on. The ``classes_`` and ``feature_names_in_`` of the
@@ -149,9 +149,9 @@ def fit_problem(
     draws = settings.random_state is not None or hasattr(solver, "seed")
     seed = validation.seed_from(settings.random_state) if draws else 0
     if solver is not None and solver.early_stopping is not None and held_out is None:
-        if isinstance(X, StreamedRows):
+        if isinstance(X, RowsElsewhere):
             raise InputError(
-                "early stopping can't split rows off a stream; give X_val and y_val, or "
+                f"early stopping can't split rows off {X.noun}; give X_val and y_val, or "
                 "set early_stopping to None"
             )
         X, problem, held_out = split_off(X, problem, solver.validation_fraction, seed)
@@ -162,7 +162,7 @@ def fit_problem(
     result, path = Result(theta, "converged", 0, {}, None), "nothing to fit"
     if massless.present.any():
         in_memory = X
-        if isinstance(X, StreamedRows):
+        if isinstance(X, RowsElsewhere):
             X, in_memory = X.restricted(massless), None
         if held_out is not None:
             held_out = held_out[0], massless.restrict(held_out[1])
@@ -191,17 +191,9 @@ def _minimize(
 ) -> tuple[Result, str]:
     # The result, and a description of how it was found.
     dtype, has_l1 = X.dtype, settings.has_l1
-    in_memory = not isinstance(X, StreamedRows)
+    in_memory = not isinstance(X, RowsElsewhere)
     if not in_memory:
-        if has_l1:
-            raise InputError(
-                "an L1 penalty needs all rows in memory; set l1_ratio=0 to fit a stream"
-            )
-        if settings.intercept_column is not None:
-            raise InputError(
-                f"solver={settings.solver!r} penalises the intercept, for which it needs all rows "
-                "in memory; use solver='auto' to fit a stream"
-            )
+        X.check(settings.solver, has_l1, settings.intercept_column)
     solver = choice.named(settings.solver)
     may_reduce = solver is None and not has_l1 and in_memory
     shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)
@@ -253,12 +245,10 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
     if problem.loss.is_sigmoid:
         total = np.broadcast_to(total, (problem.n_columns,))
     penalty = from_C(settings.C, settings.l1_ratio, total)
-    what = problem.loss, problem.n_columns, penalty
-    if isinstance(X, StreamedRows):
-        about = Totals(total, X.found.center), X.resident
-        return StreamedObjective(X, *what, *about, settings.fit_intercept, settings.n_threads)
-    how = settings.free_intercept, settings.n_threads
-    return InMemoryObjective(X, problem.target, *what, *how)
+    if isinstance(X, RowsElsewhere):
+        return X.objective(problem, penalty, total, settings.fit_intercept, settings.n_threads)
+    what = problem.target, problem.loss, problem.n_columns, penalty
+    return InMemoryObjective(X, *what, settings.free_intercept, settings.n_threads)
 
 
 def shown_progress(verbose: int) -> AbstractContextManager[Observer | None]:

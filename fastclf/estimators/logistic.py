@@ -13,7 +13,10 @@ from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
-from fastclf.estimators.streams import DistributionTally, LabelTally, RowStream, StreamedRows
+from fastclf.estimators.streams import RowStream, StreamedRows
+from fastclf.estimators.tallies import ClassEncoding, DistributionTally, LabelTally
+
+ClassTally = DistributionTally | LabelTally
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -183,24 +186,26 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         return validation.class_weights(self.class_weight, encoded, weights)
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows of the stream, and a problem of one row for each class with the same weights.
-        soft = stream.several_targets
-        ignore = None if soft else self.ignore_index
-        tally = DistributionTally(stream.target_names) if soft else LabelTally(ignore)
+        # The rows of the stream, and a problem that stands for theirs.
+        tally = self._tally(stream.several_targets, stream.target_names)
         found = streams.survey(self, stream, tally)
+        problem, encode = self._counted(tally, stream.dtype)
+        return StreamedRows(stream, found, encode), problem
+
+    def _tally(self, several: bool, names: tuple[str, ...] | None) -> ClassTally:
+        return DistributionTally(names) if several else LabelTally(self.ignore_index)
+
+    def _counted(self, tally: ClassTally, dtype: np.dtype) -> tuple[Problem, ClassEncoding]:
+        # A problem of one row for each class with the weights of all its rows, and the encoding of
+        # some of them.
         sums, mass = tally.encoded()
         if not len(sums.classes):
             raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
-        of_class = self._of_classes(sums, mass)
-        classes, dtype, eps = sums.classes, stream.dtype, self.label_smoothing
-        find = encoding.encode if soft else streams.codes_among
-
-        def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            part = find(y, classes, ignore)
-            return problem_of_classes(part, weights, of_class, dtype, eps, is_part=True)
-
+        of_class, eps = self._of_classes(sums, mass), self.label_smoothing
         problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
-        return StreamedRows(stream, found, encoded_problem), problem
+        is_labels = isinstance(sums, Labels)
+        ignore = self.ignore_index if is_labels else None
+        return problem, ClassEncoding(sums.classes, of_class, dtype, eps, is_labels, ignore)
 
     @compatibility.OfMinibatchSolvers
     def partial_fit(

@@ -1,6 +1,6 @@
 """Multi-label classification: one sigmoid a label, all labels fitted over the same passes."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, labels, streams, validation
-from fastclf.estimators.encoding import indicators, plain
+from fastclf.estimators.encoding import plain
 from fastclf.estimators.fitting import Settings, fit_estimator
 from fastclf.estimators.labels import LabelPredictions
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
-from fastclf.estimators.streams import IndicatorTally, RowStream, StreamedRows
+from fastclf.estimators.streams import RowStream, StreamedRows
+from fastclf.estimators.tallies import IndicatorTally, LabelEncoding
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -198,24 +199,25 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         return self
 
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
-        # The rows of the stream, and a problem of two rows with the same weights.
-        if not stream.several_targets:
-            raise InputError(
-                "several labels need several target columns in a stream; for one use "
-                "LogisticRegression"
-            )
-        tally = IndicatorTally()
+        # The rows of the stream, and a problem that stands for theirs.
+        tally = self._tally(stream.several_targets, stream.target_names)
         found = streams.survey(self, stream, tally)
+        problem, encode = self._counted(tally)
+        return StreamedRows(stream, found, encode), problem
+
+    def _tally(self, several: bool, names: tuple[str, ...] | None) -> IndicatorTally:
+        if not several:
+            raise InputError(
+                "several labels need several target columns there; for one use LogisticRegression"
+            )
+        return IndicatorTally(names)
+
+    def _counted(self, tally: IndicatorTally) -> tuple[Problem, LabelEncoding]:
+        # A problem of two rows with the weights of all, and the encoding of some of them.
         values, mass = tally.encoded()
-        names = stream.target_names
-        self.classes_ = np.arange(values.shape[1]) if names is None else np.asarray(names)
-        problem, eps = self._problem(values, mass), self.label_smoothing
-
-        def encoded_problem(y: np.ndarray, weights: np.ndarray) -> Problem:
-            part = labels.problem_of_labels(indicators(y)[0], weights, eps, None, [])
-            return replace(part, loss=problem.loss)
-
-        return StreamedRows(stream, found, encoded_problem), problem
+        self.classes_ = tally.names
+        problem = self._problem(values, mass)
+        return problem, LabelEncoding(problem.loss, self.label_smoothing)
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:

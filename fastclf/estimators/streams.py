@@ -1,23 +1,25 @@
 """Streams of more rows than memory holds: their protocol, and how a fit counts their targets."""
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 
 from fastclf import threads
 from fastclf.errors import InputError
-from fastclf.estimators.encoding import Distributions, Labels, encode, indicators
+from fastclf.estimators.elsewhere import RowsElsewhere
+from fastclf.estimators.separation import separated
 from fastclf.finite import first_not_finite
+from fastclf.objective import StreamedObjective, Totals
 from fastclf.objective.shuffling import through_buffer
+from fastclf.penalties import Penalty
 from fastclf.targets import Target
 
 if TYPE_CHECKING:
     from fastclf.estimators.problem import Massless, Problem
+    from fastclf.estimators.tallies import Tally
 
 RESIDENT_BYTES = 1 << 24
 """Bytes of the rows that are kept in memory, on which fits begin."""
@@ -27,9 +29,6 @@ BUFFER_BYTES = 1 << 24
 
 _RARE = 30
 """Rows of each class that are kept in memory, if there are as many."""
-
-_CHECKED = 10_000
-"""Labels of the first piece for which it is checked that they are classes."""
 
 
 class Rows(NamedTuple):
@@ -82,13 +81,6 @@ def is_stream(X: Any) -> TypeGuard[RowStream]:
     return not isinstance(X, np.ndarray) and isinstance(X, RowStream)
 
 
-class Tally(Protocol):
-    """A count over all targets of a stream."""
-
-    def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        """Count some; return their classes as small integers, if each has one."""
-
-
 @dataclass(frozen=True, eq=False)
 class Survey:
     """What one pass over a stream finds, besides its tally.
@@ -107,7 +99,7 @@ class Survey:
         return self.kept.X.mean(axis=0, dtype=np.float64)
 
 
-def survey(estimator: Any, stream: RowStream, tally: Tally) -> Survey:
+def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
     """Read a stream once and count its targets, and set what an estimator knows of the features.
 
     An InputError names a row that can't be used.
@@ -194,11 +186,14 @@ def _check(
             )
 
 
-class StreamedRows:
+class StreamedRows(RowsElsewhere):
     """A stream with encoded targets, as an objective reads it.
 
     ``encode`` turns y and the weights (m,) of some rows into their problem.
     """
+
+    noun = "a stream"
+    takes_l1 = False
 
     def __init__(
         self,
@@ -230,6 +225,28 @@ class StreamedRows:
         """Rows that stand for all, with their targets."""
         return self.found.kept.X, self.problem(self.found.kept).target
 
+    def objective(
+        self,
+        problem: "Problem",
+        penalty: Penalty,
+        total_weight: np.ndarray,
+        fit_intercept: bool,
+        n_threads: int | None,
+    ) -> StreamedObjective:
+        """Return the objective over the stream."""
+        totals = Totals(total_weight, self.found.center)
+        what = problem.loss, problem.n_columns, penalty, totals, self.resident
+        return StreamedObjective(self, *what, fit_intercept, n_threads)
+
+    def separated(self, problem: "Problem", theta: np.ndarray) -> np.ndarray:
+        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        apart = np.ones(1, bool)
+        for rows, target in self.in_order():
+            apart = apart & separated(rows, replace(problem, target=target), theta)
+            if not apart.any():
+                break
+        return apart
+
     def in_order(self) -> Iterator[tuple[np.ndarray, Target]]:
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
         for rows in self._stream.rows_in_order():
@@ -242,97 +259,3 @@ class StreamedRows:
         chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
         size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
         yield from through_buffer(chunks, rng, size, multiple)
-
-
-class LabelTally:
-    """Classes and their weights, from pieces of labels (m,); the label ``ignore`` is no class."""
-
-    def __init__(self, ignore: object = None) -> None:
-        self._ignore = ignore
-        self._code_of: dict[object, int] = {}
-        self._labels: list[np.generic] = []
-        self._mass = np.zeros(0)
-        self._n = 0
-
-    def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Count some labels; return the number of each one's class, as they came."""
-        if y.dtype.kind == "f" and not np.isfinite(y).all():
-            row = self._n + int((~np.isfinite(y)).argmax()) + 1
-            raise InputError(f"row {row}: the target is missing or infinite; drop such rows")
-        if self._n == 0:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that there are many classes
-                check_classification_targets(y[:_CHECKED])
-        self._n += len(y)
-        found, places = np.unique(y, return_inverse=True)
-        for label, name in zip(found, found.tolist(), strict=True):
-            if name not in self._code_of:
-                self._code_of[name] = len(self._labels)
-                self._labels.append(label)
-        codes = np.array([self._code_of[name] for name in found.tolist()], np.intp)[places]
-        more: np.ndarray = np.bincount(codes, weights, minlength=len(self._labels))
-        self._mass = more + np.append(self._mass, np.zeros(len(more) - len(self._mass)))
-        return codes
-
-    def encoded(self) -> tuple[Labels, np.ndarray]:
-        """Return one row for each class, in order, and their weights (K,)."""
-        ignore = self._ignore
-        kept = [i for i, label in enumerate(self._labels) if ignore is None or label != ignore]
-        classes = np.array([self._labels[i] for i in kept])
-        order = np.argsort(classes)
-        return Labels(classes[order], np.arange(len(order))), self._mass[kept][order]
-
-
-class DistributionTally:
-    """The weight of each class, from pieces of distributions (m, K)."""
-
-    def __init__(self, names: tuple[str, ...] | None) -> None:
-        self.names = None if names is None else np.asarray(names)
-        self._mass: np.ndarray | float = 0.0
-
-    def add(self, y: np.ndarray, weights: np.ndarray) -> None:
-        """Count some rows."""
-        self._mass = self._mass + encode(y).mass(weights)
-
-    def encoded(self) -> tuple[Distributions, np.ndarray]:
-        """Return one row for each class, and their weights (K,)."""
-        mass = np.asarray(self._mass)
-        classes = np.arange(mass.size) if self.names is None else self.names
-        return Distributions(classes, np.eye(mass.size)), mass
-
-
-class IndicatorTally:
-    """The weight on both sides of each label, from pieces of indicators (m, L)."""
-
-    def __init__(self) -> None:
-        self._sides: np.ndarray | float = 0.0
-
-    def add(self, y: np.ndarray, weights: np.ndarray) -> None:
-        """Count some rows."""
-        values, _ = indicators(y)
-        known = ~np.isnan(values)
-        own = weights[:, None] * known
-        positive = np.where(known, values, 0)
-        on = np.einsum("il,il->l", own, positive)
-        off = np.einsum("il,il->l", own, 1 - positive)
-        self._sides = self._sides + np.stack([on, off])
-
-    def encoded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return a row with all labels on and one with all off (2, L), and their weights (2, L)."""
-        sides = np.asarray(self._sides)
-        return np.stack([np.ones(sides.shape[1]), np.zeros(sides.shape[1])]), sides
-
-
-def codes_among(y: np.ndarray, classes: np.ndarray, ignore: object = None) -> Labels:
-    """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    ignored = None if ignore is None else np.asarray(y == ignore)
-    unknown = classes[codes] != y
-    if ignored is not None:
-        unknown &= ~ignored
-    if unknown.any():
-        raise InputError(
-            f"the target {y[unknown][0]!r} wasn't there in the first pass over the data; start "
-            "again when nobody writes to them"
-        )
-    return Labels(classes, codes, ignored if ignored is not None and ignored.any() else None)

@@ -1,4 +1,4 @@
-"""The objective over rows in partitions that stay where they are, as on the machines of a cluster."""
+"""The objective over rows in partitions that stay where they are, as in a cluster."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -14,7 +14,6 @@ from fastclf.objective.protocol import Rule
 from fastclf.objective.summed import Extent, PartMaking, Pick, Rows, SummedObjective, T
 from fastclf.penalties import Penalty
 from fastclf.plan import Costs
-from fastclf.targets import Target
 
 
 class Partitions(Protocol):
@@ -24,16 +23,15 @@ class Partitions(Protocol):
     """
 
     def map(self, function: Callable[..., Any], *given: Any) -> "Partitions":
-        """Return ``function(value, *given)`` for each value; it stays there, too."""
+        """Return the partitions of ``function(value, *given)``, which stay there, too.
+
+        They are computed once, and no sooner than they are needed.
+        """
 
     def sum(
         self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], *given: Any
-    ) -> T:
-        """Return ``add`` of ``function(value, *given)`` for all values, without those of None.
-
-        Groups of values are added first, and then their sums, in an order that depends on the
-        number of partitions alone.
-        """
+    ) -> T | None:
+        """Return the :class:`PairwiseSum` of ``function(value, *given)`` for all values."""
 
 
 class PartitionedObjective(SummedObjective):
@@ -69,7 +67,7 @@ class PartitionedObjective(SummedObjective):
         what = loss, n_columns, penalty, totals
         super().__init__(extent, *what, resident, fit_intercept, n_threads, costs)
         self._rows = rows
-        self._parts = rows.map(_made, replace(self._making, n_threads=n_threads or 1))
+        self._parts = rows.map(Part, replace(self._making, n_threads=n_threads or 1))
 
     def part(
         self, features: np.ndarray | None, chosen: np.ndarray, n_threads: int | None
@@ -83,9 +81,7 @@ class PartitionedObjective(SummedObjective):
             entries = None if extent.entries is None else int(share * extent.entries)
             extent = replace(extent, n_features=features.size, entries=entries)
         rows = self._rows.map(_picked, pick)
-        return PartitionedObjective(
-            rows, extent, **self._some_of(pick), n_threads=self.n_threads
-        )
+        return PartitionedObjective(rows, extent, **self._some_of(pick), n_threads=self.n_threads)
 
     def run_batches(self, rule: Rule, state: Any, first: int, last: int) -> None:
         """Refuse: batches follow each other, and rows of all partitions belong into each."""
@@ -95,22 +91,40 @@ class PartitionedObjective(SummedObjective):
         self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], *given: Any
     ) -> T:
         found = self._parts.sum(_of_part, add, function, *given)
+        assert found is not None  # some part has weight
         self.passes += 1
         return found
 
 
-def _made(rows: Rows, making: PartMaking) -> InMemoryObjective:
-    return making(*rows)
+class Part:
+    """The rows of a partition, and the objective over them; only the rows are sent elsewhere."""
+
+    def __init__(self, rows: Rows, making: PartMaking) -> None:
+        self.rows = rows
+        self._making = making
+        has_weight = rows[1].weights.any()
+        self._objective = making(*rows) if has_weight else None
+
+    def __reduce__(self) -> tuple:
+        """Return how to make it elsewhere."""
+        return Part, (self.rows, self._making)
+
+    def objective(self) -> InMemoryObjective | None:
+        """Return a copy of the objective, which shares its arrays; None if no row has weight.
+
+        The bits of a pass may depend on those before it, so each has a copy of its own: a part that
+        was lost and made again gives the same.
+        """
+        return copy.copy(self._objective)
 
 
-def _picked(rows: tuple[Any, Target], pick: Pick) -> Rows:
-    return pick(*rows)
+def _picked(rows: Rows, pick: Pick) -> Rows:
+    return pick(rows)
 
 
-def _of_part(part: InMemoryObjective, function: Callable[..., T | None], *given: Any) -> T | None:
-    # The bits of a pass may depend on those before it, so each has a copy of the part: a part that
-    # was lost and made again must give the same.
-    if not part.target.weights.any():
+def _of_part(part: Part, function: Callable[..., T | None], *given: Any) -> T | None:
+    objective = part.objective()
+    if objective is None:
         return None
     with single_threaded():
-        return function(copy.copy(part), *given)
+        return function(objective, *given)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -73,10 +73,9 @@ class StreamedObjective(SummedObjective):
         self.chunks = chunks
         self._epoch: _Epoch | None = None
 
-    def with_penalty(self, penalty: Penalty) -> "StreamedObjective":
+    def with_penalty(self, penalty: Penalty) -> Self:
         """Return the same problems with another penalty; it counts passes of its own."""
         part = super().with_penalty(penalty)
-        assert isinstance(part, StreamedObjective)
         part._epoch = None
         return part
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -163,7 +163,8 @@ class SummedObjective:
         if active is not None and not active.any():
             return np.zeros(self.n_problems), np.zeros(theta.shape)
         along = hessian and comes_along(self.shape, self.costs)
-        values, gradient, total = self._sum(_evaluate, _sum_of_evaluations, theta, active, along, dtype)
+        how = active, along, dtype
+        values, gradient, total = self._sum(_evaluate, _sum_of_evaluations, theta, *how)
         if total is not None:
             self._latest = theta, total
         if not self.fit_intercept:
@@ -193,7 +194,7 @@ class SummedObjective:
         found = self._sum(_moments, _join_moments, full, theta)
         return replace(found.moments, logits=found.logits / found.weight)
 
-    def sample(self, n_rows: int) -> "InMemoryObjective | SummedObjective":
+    def sample(self, n_rows: int) -> InMemoryObjective | Self:
         """Return the same problems on a sample; on all rows if too few are in memory."""
         coefficients = (self.n_features + 1) * self.n_outputs
         resident = self._resident
@@ -201,7 +202,7 @@ class SummedObjective:
             return self
         return resident.sample(n_rows)
 
-    def with_penalty(self, penalty: Penalty) -> "SummedObjective":
+    def with_penalty(self, penalty: Penalty) -> Self:
         """Return the same problems with another penalty; it counts passes of its own."""
         part = copy.copy(self)
         part.penalty = penalty
@@ -222,7 +223,7 @@ class SummedObjective:
             "n_columns": self.n_outputs * pick.chosen.size,
             "penalty": self.penalty.problems(pick.chosen),
             "totals": Totals(self.total_weight[pick.chosen], totals.center[pick.features]),
-            "resident": None if resident is None else pick(*resident),
+            "resident": None if resident is None else pick(resident),
             "fit_intercept": self.fit_intercept,
             "costs": self.costs,
         }
@@ -277,8 +278,9 @@ class Pick:
     chosen: np.ndarray
     is_sigmoid: bool
 
-    def __call__(self, X: Any, target: Target) -> Rows:
+    def __call__(self, rows: Rows) -> Rows:
         """Return their part of some rows."""
+        X, target = rows
         own = target.columns(self.chosen) if self.is_sigmoid else target.problems(self.chosen)
         if isinstance(X, np.ndarray):
             return np.take(X, self.features, axis=1), own

@@ -21,7 +21,8 @@ from fastclf.data.prediction_rows import naming
 from fastclf.data.stream import RawRows, stream_categories
 from fastclf.data.targets import target_columns
 from fastclf.errors import DataError, located
-from fastclf.estimators.streams import IndicatorTally, LabelTally, Rows
+from fastclf.estimators.streams import Rows
+from fastclf.estimators.tallies import IndicatorTally, LabelTally
 from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.parts import Part, check_two_classes

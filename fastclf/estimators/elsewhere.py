@@ -1,0 +1,64 @@
+"""Rows that aren't in memory, as estimators see them: what they can be asked for."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from fastclf.errors import InputError
+from fastclf.objective import Objective
+from fastclf.penalties import Penalty
+
+if TYPE_CHECKING:
+    from fastclf.estimators.problem import Massless, Problem
+
+
+class RowsElsewhere:
+    """Base of rows with encoded targets that are in a stream or on other machines.
+
+    Attributes
+    ----------
+    noun : str
+        What they are, for messages.
+    takes_l1 : bool
+        Whether a problem with an L1 penalty can be fitted to them.
+    shape : tuple of int
+        n and d.
+    dtype : numpy.dtype
+        Of X.
+    """
+
+    noun: ClassVar[str]
+    takes_l1: ClassVar[bool]
+    shape: tuple[int, int]
+    dtype: np.dtype
+
+    def restricted(self, massless: "Massless") -> "RowsElsewhere":
+        """Return the rows with the targets of the columns that are present."""
+        raise NotImplementedError
+
+    def objective(
+        self,
+        problem: "Problem",
+        penalty: Penalty,
+        total_weight: np.ndarray,
+        fit_intercept: bool,
+        n_threads: int | None,
+    ) -> Objective:
+        """Return the objective over them; ``problem`` says the loss and the number of columns."""
+        raise NotImplementedError
+
+    def separated(self, problem: "Problem", theta: np.ndarray) -> np.ndarray:
+        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        raise NotImplementedError
+
+    def check(self, solver: Any, has_l1: bool, intercept_column: Any) -> None:
+        """Refuse settings that need all rows in memory."""
+        if has_l1 and not self.takes_l1:
+            raise InputError(
+                f"an L1 penalty needs all rows in memory; set l1_ratio=0 to fit {self.noun}"
+            )
+        if intercept_column is not None:
+            raise InputError(
+                f"solver={solver!r} penalises the intercept, for which it needs all rows in "
+                f"memory; use solver='auto' to fit {self.noun}"
+            )
