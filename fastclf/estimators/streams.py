@@ -13,6 +13,7 @@ from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.separation import separated
 from fastclf.finite import first_not_finite
 from fastclf.objective import StreamedObjective, Totals
+from fastclf.objective.sampling import RARE
 from fastclf.objective.shuffling import through_buffer
 from fastclf.penalties import Penalty
 from fastclf.targets import Target
@@ -26,9 +27,6 @@ RESIDENT_BYTES = 1 << 24
 
 BUFFER_BYTES = 1 << 24
 """Bytes of the buffer in which rows are shuffled."""
-
-_RARE = 30
-"""Rows of each class that are kept in memory, if there are as many."""
 
 
 class Rows(NamedTuple):
@@ -151,8 +149,8 @@ class _Keeper:
         counts = np.bincount(codes, minlength=len(self._counts))
         before = np.append(self._counts, np.zeros(len(counts) - len(self._counts), int))
         self._counts = before + counts
-        for k in np.flatnonzero((before < _RARE) & (counts > 0)):
-            self._first.append(_some(piece, np.flatnonzero(codes == k)[: _RARE - before[k]]))
+        for k in np.flatnonzero((before < RARE) & (counts > 0)):
+            self._first.append(_some(piece, np.flatnonzero(codes == k)[: RARE - before[k]]))
 
     def rows(self) -> Rows:
         """Return the rows that were kept."""

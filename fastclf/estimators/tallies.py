@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,7 +18,20 @@ _CHECKED = 10_000
 
 
 class Tally(Protocol):
-    """A count over all targets of a stream."""
+    """A count over all targets of a stream, or of partitions.
+
+    Attributes
+    ----------
+    n_outputs : int
+        The columns of a problem, K.
+    """
+
+    @property
+    def n_outputs(self) -> int:
+        """K."""
+
+    def merge(self, other: Any) -> None:
+        """Count what another tally of the same kind has counted."""
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Count some; return their classes as small integers, if each has one."""
@@ -64,6 +77,11 @@ class LabelTally:
         """The labels so far, as plain objects and as NumPy's."""
         return list(zip(self._code_of, self._labels, strict=True))
 
+    @property
+    def n_outputs(self) -> int:
+        """The columns of a problem, K."""
+        return len(self._labels) if len(self._labels) > 2 else 1
+
     def _code(self, name: object, label: np.generic) -> int:
         # The number of a label's class, in the order in which they came.
         if name not in self._code_of:
@@ -90,6 +108,11 @@ class DistributionTally:
     def add(self, y: np.ndarray, weights: np.ndarray) -> None:
         """Count some rows."""
         self._mass = self._mass + encode(y).mass(weights)
+
+    @property
+    def n_outputs(self) -> int:
+        """The columns of a problem, K."""
+        return np.size(self._mass) if np.size(self._mass) > 2 else 1
 
     def merge(self, other: "DistributionTally") -> None:
         """Count what another tally has counted."""
@@ -124,6 +147,11 @@ class IndicatorTally:
         on = np.einsum("il,il->l", own, positive)
         off = np.einsum("il,il->l", own, 1 - positive)
         self._sides = self._sides + np.stack([on, off])
+
+    @property
+    def n_outputs(self) -> int:
+        """The columns of a problem, 1."""
+        return 1
 
     def merge(self, other: "IndicatorTally") -> None:
         """Count what another tally has counted."""

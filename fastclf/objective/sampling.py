@@ -4,7 +4,7 @@ import numpy as np
 
 from fastclf.targets import Target
 
-_RARE = 30
+RARE = 30
 """Rows of each class that a sample has at least, or all of the class if it has fewer."""
 
 
@@ -29,12 +29,12 @@ def representative_rows(target: Target, n_rows: int) -> tuple[np.ndarray, np.nda
         strata = np.maximum(strata, 0)
     counts = np.bincount(strata)
     taken = np.bincount(strata[rows], minlength=counts.size)
-    rare = np.flatnonzero(taken < np.minimum(_RARE, counts))
+    rare = np.flatnonzero(taken < np.minimum(RARE, counts))
     if rare.size:
         of_rare = np.flatnonzero(np.isin(strata, rare))
         for k in rare:
             members = of_rare[strata[of_rare] == k]
-            rows = np.union1d(rows, members[:: -(-members.size // _RARE)])
+            rows = np.union1d(rows, members[:: -(-members.size // RARE)])
         taken = np.bincount(strata[rows], minlength=counts.size)
     weights = counts[strata[rows]] / taken[strata[rows]]
     return rows, weights * (rows.size / n)

@@ -1,0 +1,150 @@
+"""From Dask's arrays and data frames to blocks of rows on the workers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dask
+import numpy as np
+from dask.base import is_dask_collection
+from distributed import Client, default_client
+
+from fastclf.dask.futures import FuturePartitions
+from fastclf.errors import InputError
+from fastclf.estimators.partitions import Block, Reading
+
+# Blocks, chunks and partitions are the same here: Dask's arrays have chunks of rows, its data
+# frames have partitions.
+
+
+def client_for(client: Client | None) -> Client:
+    """Return the client that was given, or the current one."""
+    if client is None:
+        try:
+            client = default_client()
+        except ValueError:
+            raise InputError(
+                "there is no Dask client: make one, e.g. with "
+                "client = distributed.Client(n_workers=4), or pass the address of a cluster's "
+                "scheduler to it"
+            ) from None
+    if client.asynchronous:
+        raise InputError("fit waits for its results; give it a client that isn't asynchronous")
+    if client.status != "running":
+        raise InputError(f"the client is {client.status}; give an open one, or None")
+    return client
+
+
+def rows_of(
+    client: Client, X: Any, y: Any, sample_weight: Any, estimator: str
+) -> tuple[FuturePartitions, Reading]:
+    """Return the checked rows of all partitions, and how they were read."""
+    _check_is_dask(X, estimator)
+    if y is None:
+        raise InputError("requires y to be passed, but the target y is None")
+    X = one_block_of_columns(X)
+    reading = Reading(estimator, _dtype(X), names_of(X), _ndim(y) == 2 and _width(y) != 1)
+    parts = [_parts(X)]
+    for name, given in (("y", y), ("sample_weight", sample_weight)):
+        parts.append([None] * len(parts[0]) if given is None else _cut_alike(X, given, name))
+    read = dask.delayed(_read, pure=False)
+    shared = dask.delayed(reading, pure=False)
+    columns = enumerate(zip(*parts, strict=True))
+    blocks = [read(shared, number, *block) for number, block in columns]
+    return FuturePartitions(client, client.compute(blocks)), reading
+
+
+def names_of(X: Any) -> tuple[str, ...] | None:
+    """Return the names of a data frame's columns, if they are text."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return tuple(columns)
+
+
+def one_block_of_columns(X: Any) -> Any:
+    """Return an array whose blocks have all columns; a data frame as it is."""
+    if not hasattr(X, "chunks"):
+        return X
+    if X.ndim != 2:
+        raise InputError(f"X must have two dimensions, got {X.ndim}")
+    return X.rechunk({1: -1}) if len(X.chunks[1]) > 1 else X
+
+
+def _read(reading: Reading, number: int, X: Any, y: Any, weights: Any) -> Any:
+    return reading(Block(number, X, y, weights))
+
+
+def _parts(given: Any) -> list[Any]:
+    # A Delayed for each partition.
+    parts = given.to_delayed()
+    return list(parts.reshape(-1)) if isinstance(parts, np.ndarray) else list(parts)
+
+
+def _cut_alike(X: Any, given: Any, name: str) -> list[Any]:
+    # The partitions of y or of the weights, in step with those of X.
+    n, lengths = _n_parts(X), _lengths(X)
+    if not is_dask_collection(given):
+        if lengths is None:
+            raise InputError(
+                f"{name} isn't a Dask collection, and the lengths of X's partitions aren't known, "
+                f"so {name} can't be cut like X; make {name} of the collection that X was made of, "
+                "or call X.compute_chunk_sizes() first, if X is an array"
+            )
+        whole = np.asarray(given)
+        _check_length(sum(lengths), len(whole), name)
+        edges = np.cumsum([0, *lengths])
+        return [whole[i:j] for i, j in zip(edges[:-1], edges[1:], strict=True)]
+    own = _lengths(given)
+    if lengths is not None and own is not None and own != lengths:
+        _check_length(sum(lengths), sum(own), name)
+        given = given.rechunk({0: tuple(lengths)})
+    if given.ndim == 2 and hasattr(given, "chunks") and len(given.chunks[1]) > 1:
+        given = given.rechunk({1: -1})
+    if _n_parts(given) != n:
+        raise InputError(
+            f"X has {n} partitions and {name} has {_n_parts(given)}, and the lengths of "
+            f"{'X' if lengths is None else name}'s partitions aren't known, so they can't be cut "
+            "alike; make both of one collection, or call compute_chunk_sizes() of the arrays first"
+        )
+    return _parts(given)
+
+
+def _check_length(n: int, own: int, name: str) -> None:
+    if own != n:
+        raise InputError(f"X has {n} rows and {name} has {own}; they must have as many")
+
+
+def _lengths(given: Any) -> list[int] | None:
+    # The lengths of the partitions, if they are known.
+    chunks = getattr(given, "chunks", None)
+    if chunks is None or np.isnan(chunks[0]).any():
+        return None
+    return [int(length) for length in chunks[0]]
+
+
+def _n_parts(given: Any) -> int:
+    chunks = getattr(given, "chunks", None)
+    return int(given.npartitions) if chunks is None else len(chunks[0])
+
+
+def _ndim(y: Any) -> int:
+    return int(y.ndim) if hasattr(y, "ndim") else np.asarray(y).ndim
+
+
+def _width(y: Any) -> int:
+    return len(y.columns) if hasattr(y, "columns") else int(np.shape(y)[1])
+
+
+def _dtype(X: Any) -> np.dtype:
+    # That of the rows: float32 if all numbers are, otherwise float64.
+    dtypes: Sequence[Any] = list(X.dtypes) if hasattr(X, "dtypes") else [X.dtype]
+    single = all(dtype == np.float32 for dtype in dtypes)
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def _check_is_dask(X: Any, estimator: str) -> None:
+    if not is_dask_collection(X) or not (hasattr(X, "chunks") or hasattr(X, "npartitions")):
+        raise InputError(
+            f"fastclf.dask.{estimator} is fitted to Dask arrays and data frames, and X is "
+            f"{type(X).__name__}; use fastclf.{estimator}, or dask.array.from_array"
+        )

@@ -1,0 +1,357 @@
+"""Estimators that are fitted to rows on the machines of a Dask cluster."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import dask
+import numpy as np
+from dask.base import is_dask_collection
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from fastclf.dask.collections import client_for, names_of, one_block_of_columns, rows_of
+from fastclf.dask.futures import FuturePartitions
+from fastclf.errors import InputError
+from fastclf.estimators import choice, logistic, multilabel
+from fastclf.estimators.fitting import Settings, fit_estimator
+from fastclf.estimators.logistic import settings_of
+from fastclf.estimators.partitions import PartitionedRows, Reading, Rows, survey
+from fastclf.estimators.problem import Problem
+
+
+class OnCluster:
+    """Mixin of the estimators here: rows come as Dask collections, and predictions are lazy."""
+
+    client: Any
+    solver: Any
+    classes_: np.ndarray
+    _local: type
+
+    def to_local(self) -> Any:
+        """Return the fitted estimator of :mod:`fastclf` with the same parameters and attributes.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator isn't fitted.
+        """
+        check_is_fitted(self)
+        names = [field.name for field in fields(self._local)]
+        local = self._local(**{name: getattr(self, name) for name in names})
+        for name, value in vars(self).items():
+            if name not in names and name not in ("client", "client_"):
+                setattr(local, name, value)
+        return local
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the logits of each row: a Dask array for a Dask collection, else an array.
+
+        Parameters
+        ----------
+        X : Dask array or data frame, or array-like or sparse matrix, of shape (n, d)
+
+        Returns
+        -------
+        array of shape (n,) for two classes, (n, K) or (n, L) otherwise
+        """
+        return self._of_rows("decision_function", X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return probabilities: a Dask array for a Dask collection, else an array.
+
+        Parameters
+        ----------
+        X : Dask array or data frame, or array-like or sparse matrix, of shape (n, d)
+
+        Returns
+        -------
+        array of shape (n, K) or (n, L)
+        """
+        return self._of_rows("predict_proba", X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return logarithms of probabilities: a Dask array for a Dask collection, else an array.
+
+        Parameters
+        ----------
+        X : Dask array or data frame, or array-like or sparse matrix, of shape (n, d)
+
+        Returns
+        -------
+        array of shape (n, K) or (n, L)
+        """
+        return self._of_rows("predict_log_proba", X)
+
+    def predict(self, X: Any) -> Any:
+        """Return the class of each row, or the indicators of its labels; lazily for a collection.
+
+        Parameters
+        ----------
+        X : Dask array or data frame, or array-like or sparse matrix, of shape (n, d)
+
+        Returns
+        -------
+        array of shape (n,) or (n, L)
+        """
+        return self._of_rows("predict", X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, or the share of rows whose labels are all right.
+
+        Parameters
+        ----------
+        X : Dask array or data frame, or array-like or sparse matrix, of shape (n, d)
+        y : as X, of shape (n,), (n, K) or (n, L)
+        sample_weight : as X, of shape (n,), optional
+        """
+        local = self.to_local().set_params(n_threads=1)
+        if not is_dask_collection(X):
+            return local.score(X, y, sample_weight)
+        client = client_for(self.client)
+        rows, _ = rows_of(client, X, y, sample_weight, type(self).__name__)
+        found = rows.sum(_scored, _added, local)
+        if found is None:
+            raise InputError("X has no rows to score by")
+        return float(found[0] / found[1])
+
+    @property
+    def partial_fit(self) -> Any:
+        """No method, for it needs minibatches."""
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute 'partial_fit': exact solvers read "
+            f"all rows in each pass; fastclf.{type(self).__name__} has it for minibatch solvers"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the client, which belongs to this process."""
+        state = dict(super().__getstate__())  # type: ignore[misc]
+        state.pop("client_", None)
+        state["client"] = None
+        return state
+
+    def __sklearn_clone__(self) -> Any:
+        """Return an unfitted estimator with the same parameters and the same client."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        client = own.pop("client")
+        return type(self)(**clone_each(own), client=client)
+
+    def _begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[FuturePartitions, Reading]:
+        # The rows of all partitions; sets client_.
+        name = type(self).__name__
+        if choice.is_minibatch(self.solver):
+            raise InputError(
+                f"solver={self.solver!r} trains on minibatches, and each of its steps waits for "
+                "the one before, so more machines make it no faster; use solver='auto', which "
+                f"reaches the optimum, or fastclf.{name} with a fastclf.data.Stream of the rows"
+            )
+        self.client_ = client_for(self.client)
+        return rows_of(self.client_, X, y, sample_weight, name)
+
+    def _of_rows(self, method: str, X: Any) -> Any:
+        if not is_dask_collection(X):
+            return getattr(super(), method)(X)
+        local = self.to_local().set_params(n_threads=1)
+        X = one_block_of_columns(X)
+        meta = _predicted(_example(local), local, method)
+        shared = dask.delayed(local, pure=True)
+        if not hasattr(X, "chunks"):
+            return X.map_partitions(_predicted, shared, method, meta=meta)
+        chunks = (X.chunks[0], *((length,) for length in meta.shape[1:]))
+        how: dict[str, Any] = {"meta": meta[:0], "dtype": meta.dtype, "chunks": chunks}
+        if meta.ndim == 1:
+            how["drop_axis"] = 1
+        return X.map_blocks(_predicted, shared, method, **how)
+
+
+def clone_each(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return clones of parameters."""
+    return {name: clone(value, safe=False) for name, value in parameters.items()}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LogisticRegression(OnCluster, logistic.LogisticRegression):
+    """Logistic regression on the rows of a Dask array or data frame.
+
+    The client runs the solver. In each pass the workers get the coefficients, compute the sums over
+    their partitions, and send these back; rows stay where they are, but for a small sample. The
+    optimum is that of :class:`fastclf.LogisticRegression`. Its bits depend on how the rows are cut
+    into partitions, and neither on the number of workers nor on which of them has which.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty; infinity for none.
+    client : distributed.Client, optional
+        By default the current one.
+    n_threads : int, optional
+        Threads that a task uses on a worker; by default 1, for a worker runs as many tasks as it
+        has threads. On the client: threads for the sample.
+    solver : str or object of :mod:`fastclf.solvers`
+        An exact one. Minibatch solvers are refused.
+    l1_ratio, fit_intercept, class_weight, label_smoothing, tol, max_iter, warm_start, \
+random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
+        As for :class:`fastclf.LogisticRegression`.
+
+    Attributes
+    ----------
+    client_ : distributed.Client
+        The client of the last fit. It isn't pickled.
+    classes_, coef_, intercept_, n_iter_, history_, n_features_in_, feature_names_in_
+        As for :class:`fastclf.LogisticRegression`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from fastclf.dask import LogisticRegression
+    >>> X, y = (da.from_array(a, chunks=100) for a in load_breast_cancer(return_X_y=True))
+    >>> with Client(processes=False, dashboard_address=None) as client:
+    ...     clf = LogisticRegression(client=client).fit(X, y)
+    ...     print(clf.predict_proba(X), round(clf.score(X, y), 3))
+    """
+
+    _local = logistic.LogisticRegression
+
+    client: Any = None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegression":  # type: ignore[override]
+        """Fit to labels or distributions, and return the estimator.
+
+        Parameters
+        ----------
+        X : Dask array or data frame of shape (n, d)
+            Blocks of an array may be dense or CSR. Lengths of partitions needn't be known.
+        y : Dask array, series or data frame of shape (n,) or (n, K)
+            Labels or distributions, in partitions like those of X; an array whose lengths are known
+            is cut like X. It may be in memory if the lengths of X are known.
+        sample_weight : as y, of shape (n,), optional
+
+        Raises
+        ------
+        ValueError
+            If some partition can't be used, which the message names; X and y can't be cut alike;
+            there is no open client; or for the reasons of :class:`fastclf.LogisticRegression`.
+        """
+        settings = settings_of(self)
+        rows, reading = self._begin(X, y, sample_weight)
+        tally = self._tally(reading.several_targets, names_of(y))
+        found = survey(self, rows, reading, tally)
+        problem, encode = self._counted(tally, reading.dtype)
+        _fit(self, PartitionedRows(rows, found, encode), problem, settings)
+        self._weight_seen = float(problem.target.total_weight[0])
+        return self
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultiLabelLogisticRegression(OnCluster, multilabel.MultiLabelLogisticRegression):
+    """Independent logistic regressions for L labels, on the rows of a Dask array or data frame.
+
+    See :class:`fastclf.dask.LogisticRegression` for how it is fitted.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty; infinity for none.
+    client, n_threads, solver
+        As for :class:`fastclf.dask.LogisticRegression`.
+    pos_weight, threshold, label_smoothing, top_k, l1_ratio, fit_intercept, tol, max_iter, \
+warm_start, random_state, verbose
+        As for :class:`fastclf.MultiLabelLogisticRegression`.
+
+    Attributes
+    ----------
+    client_ : distributed.Client
+        The client of the last fit. It isn't pickled.
+    classes_, coef_, intercept_, threshold_, n_iter_, history_, n_features_in_, feature_names_in_
+        As for :class:`fastclf.MultiLabelLogisticRegression`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from fastclf.dask import MultiLabelLogisticRegression
+    >>> X, Y = make_multilabel_classification(n_labels=3, random_state=0)
+    >>> X, Y = da.from_array(X, chunks=30), da.from_array(Y, chunks=30)
+    >>> with Client(processes=False, dashboard_address=None) as client:
+    ...     MultiLabelLogisticRegression(client=client).fit(X, Y).coef_.shape
+    (5, 20)
+    """
+
+    _local = multilabel.MultiLabelLogisticRegression
+
+    client: Any = None
+
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> "MultiLabelLogisticRegression":
+        """Fit to indicators, and return the estimator.
+
+        Parameters
+        ----------
+        X : Dask array or data frame of shape (n, d)
+        y : Dask array or data frame of shape (n, L)
+            Indicators or probabilities; NaN where nothing is known.
+        sample_weight : as y, of shape (n,) or (n, L), optional
+
+        Raises
+        ------
+        ValueError
+            If some partition can't be used, which the message names; X and y can't be cut alike;
+            there is no open client; or for the reasons of
+            :class:`fastclf.MultiLabelLogisticRegression`.
+        """
+        settings = Settings.of_single_fit(self, self.C, self.l1_ratio)
+        rows, reading = self._begin(X, y, sample_weight)
+        tally = self._tally(reading.several_targets, names_of(y))
+        found = survey(self, rows, reading, tally)
+        problem, encode = self._counted(tally)
+        self.threshold_ = self._given_threshold(problem.n_columns)
+        self._check_top_k(problem.n_columns)
+        _fit(self, PartitionedRows(rows, found, encode), problem, settings)
+        return self
+
+
+def _fit(estimator: Any, rows: PartitionedRows, problem: Problem, settings: Settings) -> None:
+    fit_estimator(estimator, rows, problem, settings, None, None, None)
+
+
+def _example(local: Any) -> Any:
+    # A row that a fitted estimator takes.
+    X = np.zeros((1, local.n_features_in_))
+    names = getattr(local, "feature_names_in_", None)
+    if names is None:
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=names)
+
+
+def _predicted(X: Any, local: Any, method: str) -> np.ndarray:
+    # What an estimator predicts for a block of rows, which may have none.
+    n = X.shape[0]
+    if n:
+        return np.asarray(getattr(local, method)(X.tocsr() if hasattr(X, "tocsr") else X))
+    return np.asarray(getattr(local, method)(_example(local)))[:0]
+
+
+def _scored(rows: Rows, local: Any) -> tuple[float, float] | None:
+    some = np.isfinite(rows.y).any(axis=1) if rows.y.ndim == 2 else _count(rows.y, local)
+    weights = rows.own_weights[some]
+    weight = float(weights.sum())
+    if not weight:
+        return None
+    return weight * local.score(rows.X[some], rows.y[some], weights), weight
+
+
+def _count(y: np.ndarray, local: Any) -> np.ndarray:
+    # Which rows count in a score: those whose label is a class.
+    ignore = getattr(local, "ignore_index", None)
+    return np.ones(len(y), bool) if ignore is None else np.asarray(y != ignore)
+
+
+def _added(found: Iterator[tuple[float, float]]) -> tuple[float, float]:
+    scores, weights = zip(*found, strict=True)
+    return sum(scores), sum(weights)

@@ -1,0 +1,392 @@
+"""Rows in partitions that stay where they are: how they are checked, counted and encoded there.
+
+A partition comes as a `Block`, as somebody has made it. It becomes `Rows` once: checked, and in the
+arrays that kernels read. Then a `Found` of each comes back, with its sizes and counts, and some of
+its rows, on which fits begin.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator
+
+from fastclf.errors import InputError
+from fastclf.estimators import encoding, validation
+from fastclf.estimators.elsewhere import RowsElsewhere
+from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.separation import separated
+from fastclf.estimators.tallies import LabelTally, Tally
+from fastclf.objective import Extent, PartitionedObjective, Partitions, Totals
+from fastclf.objective.sampling import RARE
+from fastclf.penalties import Penalty
+from fastclf.plan import current_costs
+from fastclf.targets import Target
+
+SAMPLE_BYTES = 1 << 26
+"""Most bytes of the rows that come back as a sample."""
+
+_FEWEST = 4096
+"""Rows of a sample, if there is room for them, even if there are few coefficients."""
+
+Encode = Callable[[np.ndarray, np.ndarray], Problem]
+
+
+class Block(NamedTuple):
+    """A partition as it was given: its number, X (m, d), y, and weights or None.
+
+    ``problem`` says what is wrong with it, if it can't even be put together.
+    """
+
+    number: int
+    X: Any
+    y: Any
+    weights: Any = None
+    problem: str | None = None
+
+
+class Rows(NamedTuple):
+    """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None."""
+
+    number: int
+    X: Any
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    @property
+    def own_weights(self) -> np.ndarray:
+        """The weights in float64, ones for None."""
+        return np.ones(self.X.shape[0]) if self.weights is None else self.weights
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is wrong with the rows of a partition."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the rows of all partitions have in common.
+
+    Parameters
+    ----------
+    estimator : str
+        Its name, for messages.
+    dtype : numpy.dtype
+        Of X.
+    names : sequence of str, optional
+        The names of the features.
+    several_targets : bool
+        Whether y is 2-D.
+    """
+
+    estimator: str
+    dtype: np.dtype
+    names: tuple[str, ...] | None
+    several_targets: bool
+
+    def __call__(self, block: Block) -> Rows | Failure:
+        """Return the checked rows of a partition, or what is wrong with them."""
+        if block.problem is not None:
+            return Failure(block.number, block.problem)
+        try:
+            return self._rows(*block[:4])
+        except ValueError as error:  # the user's rows; other errors are ours
+            return Failure(block.number, str(error))
+
+    def _rows(self, number: int, X: Any, y: Any, weights: Any) -> Rows:
+        n = _length(X)
+        for name, given in (("y", y), ("sample_weight", weights)):
+            if given is not None and _length(given) != n:
+                raise InputError(
+                    f"X has {n} rows there and {name} has {_length(given)}; cut both alike, e.g. "
+                    f"{name} = {name}.rechunk(X.chunks[0]), or make both from one data frame"
+                )
+        X = self._features(X, n)
+        y = encoding.indicators(y)[0] if scipy.sparse.issparse(y) else encoding.plain(y)
+        if y.ndim == 2 and not self.several_targets:
+            y = y[:, 0]
+        if weights is not None:
+            weights = np.asarray(weights, np.float64)
+            wrong = ~(np.isfinite(weights) & (weights >= 0))
+            if wrong.any():
+                raise InputError(
+                    f"sample_weight must not be negative, missing or infinite, but in row "
+                    f"{np.argwhere(wrong)[0][0]} it is {weights[wrong][0]}"
+                )
+        return Rows(number, X, y, weights)
+
+    def _features(self, X: Any, n: int) -> Any:
+        names = getattr(X, "columns", None)
+        if self.names is not None and names is not None and tuple(names) != self.names:
+            raise InputError(
+                f"X has the columns {_listed(names)} there, and as a whole {_listed(self.names)}; "
+                "give each partition the same columns in the same order"
+            )
+        if hasattr(X, "tocsr"):
+            X = X.tocsr()
+        if n == 0:
+            return np.zeros((0, X.shape[1]), self.dtype)
+        holder = type(self.estimator, (BaseEstimator,), {"n_threads": 1})()
+        return validation.validate_features(holder, X, reset=True).astype(self.dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of a partition: its number, its sizes, and its counts of targets.
+
+    ``entries`` are those stored, if X is sparse. ``counts`` are the rows of each label, if rows
+    have labels.
+    """
+
+    number: int
+    shape: tuple[int, int]
+    entries: int | None
+    nbytes: int
+    tally: Any
+    counts: dict[Any, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of all partitions, and a sample whose weights make up for all other rows."""
+
+    extent: Extent
+    X: Any
+    y: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def center(self) -> np.ndarray:
+        """The mean of the sample (d,)."""
+        return np.asarray(self.X.mean(axis=0, dtype=np.float64)).reshape(-1)
+
+
+def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> Survey:
+    """Count the targets of all rows, and set what an estimator knows of the features.
+
+    An InputError names the first partition that can't be used.
+    """
+    found: list[Found | Failure] = rows.sum(_find, _chained, tally) or []
+    for each in found:
+        if isinstance(each, Failure):
+            raise InputError(f"partition {each.number}: {each.text}")
+    parts = [each for each in found if isinstance(each, Found)]
+    some = [each for each in parts if each.shape[0]]
+    if not some:
+        raise InputError("X has no rows: all partitions are empty")
+    for each in some:
+        _check_alike(some[0], each)
+        tally.merge(each.tally)
+    n, d = sum(each.shape[0] for each in some), some[0].shape[1]
+    estimator.n_features_in_ = d
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    if reading.names is not None:
+        estimator.feature_names_in_ = np.asarray(reading.names, dtype=object)
+    entries = None if some[0].entries is None else sum(each.entries or 0 for each in some)
+    extent = Extent(n, d, reading.dtype, entries)
+    coefficients = (d + 1) * tally.n_outputs
+    room = SAMPLE_BYTES * n // max(sum(each.nbytes for each in some), 1)
+    wanted = max(_FEWEST, current_costs().sample_rows * coefficients)
+    plan = _Drawing.of(some, -(-n // max(min(n, wanted, room), 1)), tally)
+    drawn = rows.sum(_draw, _chained, plan)
+    assert drawn  # the first row is in it
+    X, y, weights = plan.joined(drawn)
+    return Survey(extent, X, y, weights)
+
+
+class PartitionedRows(RowsElsewhere):
+    """Rows in partitions with encoded targets; ``encode`` turns y and weights into a problem."""
+
+    noun = "partitions"
+    takes_l1 = True
+
+    def __init__(self, rows: Partitions, found: Survey, encode: Encode) -> None:
+        self.found = found
+        self.shape = found.extent.n_rows, found.extent.n_features
+        self.dtype = np.dtype(found.extent.dtype)
+        self._rows = rows
+        self._encode = encode
+
+    def restricted(self, massless: Massless) -> "PartitionedRows":
+        """Return the rows with the targets of the columns that are present."""
+        return self.encoded(_Restricted(self._encode, massless))
+
+    def encoded(self, encode: Encode) -> "PartitionedRows":
+        """Return the rows with other targets."""
+        return PartitionedRows(self._rows, self.found, encode)
+
+    def objective(
+        self,
+        problem: Problem,
+        penalty: Penalty,
+        total_weight: np.ndarray,
+        fit_intercept: bool,
+        n_threads: int | None,
+    ) -> PartitionedObjective:
+        """Return the objective over all partitions."""
+        sample = self.found.X, self._encode(self.found.y, self.found.weights).target
+        return PartitionedObjective(
+            self._rows.map(_encoded, self._encode),
+            self.found.extent,
+            problem.loss,
+            problem.n_columns,
+            penalty,
+            Totals(total_weight, self.found.center),
+            sample,
+            fit_intercept,
+            n_threads,
+        )
+
+    def separated(self, problem: Problem, theta: np.ndarray) -> np.ndarray:
+        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        apart = self._rows.sum(_separated, _all, self._encode, problem, theta)
+        assert apart is not None  # there are rows
+        return apart
+
+
+@dataclass(frozen=True)
+class _Restricted:
+    """An encoding that leaves out columns."""
+
+    encode: Encode
+    massless: Massless
+
+    def __call__(self, y: np.ndarray, weights: np.ndarray) -> Problem:
+        return self.massless.restrict(self.encode(y, weights))
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """Which rows come back: every s-th of all, and the first few of each label.
+
+    ``starts`` are the numbers of each partition's first row among all, ``first`` how many rows of
+    each label come from it, and ``labels`` (K,) all labels in order, with their ``counts``.
+    """
+
+    step: int
+    starts: dict[int, int]
+    first: dict[int, dict[Any, int]]
+    labels: np.ndarray | None
+    counts: np.ndarray | None
+
+    @classmethod
+    def of(cls, found: Sequence[Found], step: int, tally: Tally) -> "_Drawing":
+        lengths = np.cumsum([0, *(each.shape[0] for each in found)]).tolist()
+        starts = {each.number: start for each, start in zip(found, lengths, strict=False)}
+        first: dict[int, dict[Any, int]] = {}
+        if not isinstance(tally, LabelTally):
+            return cls(step, starts, first, None, None)
+        seen: dict[Any, int] = {}
+        for each in found:
+            first[each.number] = {}
+            for label, count in each.counts.items():
+                before = seen.get(label, 0)
+                if before < RARE:
+                    first[each.number][label] = min(count, RARE - before)
+                seen[label] = before + count
+        labels = np.sort(np.array([label for _, label in tally.labels]))
+        return cls(step, starts, first, labels, np.array([seen[k] for k in labels.tolist()]))
+
+    def rows(self, number: int, y: np.ndarray) -> np.ndarray:
+        """Return which rows of a partition come back, in rising order."""
+        regular = np.arange(-self.starts[number] % self.step, len(y), self.step)
+        rare = [
+            np.flatnonzero(y == label)[:count]
+            for label, count in self.first.get(number, {}).items()
+        ]
+        return np.unique(np.concatenate([regular, *rare]))
+
+    def joined(self, drawn: Sequence[Rows]) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return X, y and weights of the rows that came back."""
+        sparse = scipy.sparse.issparse(drawn[0].X)
+        parts = [each.X for each in drawn]
+        X = scipy.sparse.vstack(parts, format="csr") if sparse else np.concatenate(parts)
+        y = np.concatenate([each.y for each in drawn])
+        weights = np.concatenate([each.own_weights for each in drawn])
+        if self.labels is not None and self.counts is not None:
+            codes = np.searchsorted(self.labels, y)
+            taken = np.bincount(codes, minlength=len(self.counts))
+            weights = weights * (self.counts / np.maximum(taken, 1))[codes]
+        return X, y, weights
+
+
+def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
+    if isinstance(rows, Failure):
+        return [rows]
+    tally = copy.deepcopy(tally)  # the one given is of all partitions
+    counts: dict[Any, int] = {}
+    try:
+        codes = tally.add(rows.y, rows.own_weights) if len(rows.y) else None
+    except ValueError as error:
+        return [Failure(rows.number, str(error))]
+    if codes is not None:
+        assert isinstance(tally, LabelTally)
+        names = [name for name, _ in tally.labels]
+        counts = dict(zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True))
+    X = rows.X
+    sparse = scipy.sparse.issparse(X)
+    nbytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if sparse else X.nbytes
+    entries = X.nnz if sparse else None
+    return [Found(rows.number, X.shape, entries, nbytes, tally, counts)]
+
+
+def _draw(rows: Rows, plan: _Drawing) -> list[Rows] | None:
+    if not len(rows.y):
+        return None
+    some = plan.rows(rows.number, rows.y)
+    weights = None if rows.weights is None else rows.weights[some]
+    return [Rows(rows.number, rows.X[some], rows.y[some], weights)]
+
+
+def _encoded(rows: Rows, encode: Encode) -> tuple[Any, Target]:
+    return rows.X, encode(rows.y, rows.own_weights).target
+
+
+def _separated(
+    rows: Rows, encode: Encode, problem: Problem, theta: np.ndarray
+) -> np.ndarray | None:
+    if not len(rows.y):
+        return None
+    target = encode(rows.y, rows.own_weights).target
+    return separated(rows.X, replace(problem, target=target), theta)
+
+
+def _chained(found: Iterator[list[Any]]) -> list[Any]:
+    return [each for some in found for each in some]
+
+
+def _all(found: Iterator[np.ndarray]) -> np.ndarray:
+    return np.logical_and.reduce(list(found))
+
+
+def _check_alike(first: Found, other: Found) -> None:
+    if first.shape[1] != other.shape[1]:
+        raise InputError(
+            f"partition {other.number}: X has {other.shape[1]} features there, and "
+            f"{first.shape[1]} in partition {first.number}; give all partitions the same"
+        )
+    if (first.entries is None) != (other.entries is None):
+        kinds = ["dense" if each.entries is None else "sparse" for each in (first, other)]
+        raise InputError(
+            f"partition {other.number}: X is {kinds[1]} there, and {kinds[0]} in partition "
+            f"{first.number}; make all partitions alike, e.g. with "
+            "X.map_blocks(scipy.sparse.csr_array)"
+        )
+
+
+def _length(rows: Any) -> int:
+    shape = getattr(rows, "shape", None)
+    return len(rows) if shape is None else int(shape[0])
+
+
+def _listed(names: Any) -> str:
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
