@@ -54,6 +54,7 @@ FLOORS = {
     "fastclf.preprocessing": 5,
     "fastclf.linear_model": 5,
     "fastclf.estimators": 6,
+    "fastclf.dask": 7,
     "fastclf.data": 7,
     "fastclf.config": 7,
     "fastclf.report": 7,

@@ -15,7 +15,11 @@ Examples
 from fastclf.errors import FastclfError
 
 try:
-    from fastclf.dask.estimators import LogisticRegression, MultiLabelLogisticRegression
+    from fastclf.dask.estimators import (
+        LogisticRegression,
+        LogisticRegressionCV,
+        MultiLabelLogisticRegression,
+    )
 except ModuleNotFoundError as missing:
     if (missing.name or "").split(".")[0] not in ("dask", "distributed"):
         raise
@@ -24,4 +28,4 @@ except ModuleNotFoundError as missing:
         "run: pip install 'fastclf[dask]'"
     ) from None
 
-__all__ = ["LogisticRegression", "MultiLabelLogisticRegression"]
+__all__ = ["LogisticRegression", "LogisticRegressionCV", "MultiLabelLogisticRegression"]

@@ -1,7 +1,7 @@
 """Estimators that are fitted to rows on the machines of a Dask cluster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import dask
@@ -13,11 +13,21 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.dask.collections import client_for, names_of, one_block_of_columns, rows_of
 from fastclf.dask.futures import FuturePartitions
 from fastclf.errors import InputError
-from fastclf.estimators import choice, logistic, multilabel
+from fastclf.estimators import (
+    choice,
+    compatibility,
+    cross_validated,
+    logistic,
+    multilabel,
+    search,
+)
 from fastclf.estimators.fitting import Settings, fit_estimator
-from fastclf.estimators.logistic import settings_of
+from fastclf.estimators.logistic import counted_classes, settings_of
+from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
 from fastclf.estimators.partitions import PartitionedRows, Reading, Rows, survey
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.search import LIKELIHOOD
+from fastclf.estimators.tallies import DistributionTally, LabelTally
 
 
 class OnCluster:
@@ -125,16 +135,17 @@ class OnCluster:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the client, which belongs to this process."""
-        state = dict(super().__getstate__())  # type: ignore[misc]
+        state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         state.pop("client_", None)
         state["client"] = None
         return state
 
     def __sklearn_clone__(self) -> Any:
         """Return an unfitted estimator with the same parameters and the same client."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        client = own.pop("client")
-        return type(self)(**clone_each(own), client=client)
+        parameters = self.get_params(deep=False)  # type: ignore[attr-defined]
+        client = parameters.pop("client")
+        own = {name: clone(value, safe=False) for name, value in parameters.items()}
+        return type(self)(**own).set_params(client=client)  # type: ignore[attr-defined]
 
     def _begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[FuturePartitions, Reading]:
         # The rows of all partitions; sets client_.
@@ -162,11 +173,6 @@ class OnCluster:
         if meta.ndim == 1:
             how["drop_axis"] = 1
         return X.map_blocks(_predicted, shared, method, **how)
-
-
-def clone_each(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return clones of parameters."""
-    return {name: clone(value, safe=False) for name, value in parameters.items()}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -238,7 +244,7 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
         rows, reading = self._begin(X, y, sample_weight)
         tally = self._tally(reading.several_targets, names_of(y))
         found = survey(self, rows, reading, tally)
-        problem, encode = self._counted(tally, reading.dtype)
+        problem, encode = counted_classes(self, tally, reading.dtype)
         _fit(self, PartitionedRows(rows, found, encode), problem, settings)
         self._weight_seen = float(problem.target.total_weight[0])
         return self
@@ -314,6 +320,102 @@ warm_start, random_state, verbose
         return self
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
+class LogisticRegressionCV(  # type: ignore[misc]
+    OnCluster, cross_validated.LogisticRegressionCV
+):
+    """Logistic regression that chooses C by cross-validation, on the rows of a Dask collection.
+
+    Folds are weights of the rows, and stay with them; each pass serves all folds. The folds are
+    those of :class:`fastclf.LogisticRegressionCV` on the same rows in the same order; the labels of
+    all rows come to the client for it, as one integer each.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (c,)
+        Values of C to try; a number stands for as many from 1e-4 to 1e4, on a logarithmic scale.
+    scoring : {"accuracy", "neg_log_loss"} or None
+        None is the accuracy for labels, and the likelihood for distributions. Others would need all
+        rows in one place.
+    client, n_threads, solver
+        As for :class:`fastclf.dask.LogisticRegression`.
+    l1_ratios, fit_intercept, cv, class_weight, label_smoothing, tol, max_iter, refit, \
+random_state, verbose, use_legacy_attributes, penalty, dual, intercept_scaling, ignore_index, n_jobs
+        As for :class:`fastclf.LogisticRegressionCV`.
+
+    Attributes
+    ----------
+    client_ : distributed.Client
+        The client of the last fit. It isn't pickled.
+    classes_, coef_, intercept_, C_, l1_ratio_, Cs_, l1_ratios_, scores_, coefs_paths_, n_iter_, \
+history_, n_features_in_, feature_names_in_
+        As for :class:`fastclf.LogisticRegressionCV`.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import scale
+    >>> from fastclf.dask import LogisticRegressionCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> X, y = da.from_array(scale(X), chunks=60), da.from_array(y, chunks=60)
+    >>> settings = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}
+    >>> with Client(processes=False, dashboard_address=None) as client:
+    ...     clf = LogisticRegressionCV(Cs=5, cv=3, client=client, **settings).fit(X, y)
+    >>> clf.C_, clf.scores_.shape
+    (1.0, (3, 1, 5))
+    """
+
+    _local = cross_validated.LogisticRegressionCV
+
+    client: Any = None
+
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> "LogisticRegressionCV":
+        """Fit to labels or distributions, and return the estimator.
+
+        Parameters
+        ----------
+        X : Dask array or data frame of shape (n, d)
+        y : Dask array, series or data frame of shape (n,) or (n, K)
+        sample_weight : as y, of shape (n,), optional
+            For fits and scores alike.
+
+        Raises
+        ------
+        ValueError
+            For the reasons of :class:`fastclf.dask.LogisticRegression`, or if `scoring` needs all
+            rows in one place.
+        """
+        if not (self._scoring in ("accuracy", LIKELIHOOD) or self._scoring is None):
+            raise InputError(
+                f"scoring={self._scoring!r} needs all held out rows in one place; use 'accuracy', "
+                "'neg_log_loss' or None, or fastclf.LogisticRegressionCV"
+            )
+        grid, settings, legacy = self._checked()
+        rows, reading = self._begin(X, y, sample_weight)
+        soft = reading.several_targets
+        tally = DistributionTally(names_of(y)) if soft else LabelTally(self.ignore_index)
+        found = survey(self, rows, reading, tally)
+        problem, encode = counted_classes(self, tally, reading.dtype)
+        if not soft:
+            compatibility.announce("scoring", self.scoring, stacklevel=2)
+        ones = np.ones(len(self.classes_))
+        truth = replace(encode, of_class=ones, label_smoothing=0.0)
+        codes, counts = codes_of(rows, truth)
+        strata, ignored = np.where(counts, codes, -1), None if counts.all() else ~counts
+        folds = search.split(self.cv, np.empty((len(codes), 1)), strata, {}, ignored)
+        X = PartitionedRows(rows, found, encode)
+        study = StudyOfPartitions(X, problem, grid, settings, folds, truth)
+        by_likelihood = self._scoring == LIKELIHOOD or (soft and self._scoring is None)
+        weighted = sample_weight is not None
+        self._search(study, lambda paths: study.scores(paths, by_likelihood, weighted))
+        self._finish(legacy)
+        return self
+
+
 def _fit(estimator: Any, rows: PartitionedRows, problem: Problem, settings: Settings) -> None:
     fit_estimator(estimator, rows, problem, settings, None, None, None)
 
@@ -343,7 +445,7 @@ def _scored(rows: Rows, local: Any) -> tuple[float, float] | None:
     weight = float(weights.sum())
     if not weight:
         return None
-    return weight * local.score(rows.X[some], rows.y[some], weights), weight
+    return weight * local.score(rows.X[some], rows.y[some], sample_weight=weights), weight
 
 
 def _count(y: np.ndarray, local: Any) -> np.ndarray:

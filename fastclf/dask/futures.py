@@ -52,6 +52,11 @@ class FuturePartitions:
         mapped._futures = None
         return mapped
 
+    def zip(self, function: Callable[..., Any], each: Sequence[Any]) -> "FuturePartitions":
+        """Return the partitions of ``function(value, own)``, with one of ``each`` for each."""
+        futures = self._client.map(function, self._there(), list(each), pure=False)
+        return FuturePartitions(self._client, futures)
+
     def sum(
         self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], *given: Any
     ) -> T | None:
@@ -79,7 +84,13 @@ class FuturePartitions:
             self._groups = self._places(futures)
         workers, groups = zip(*self._groups, strict=True)
         some = [[futures[i] for i in group] for group in groups]
-        what = {"n": n, "function": function, "add": add, "given": given, "pure": False}
+        what: dict[str, Any] = {
+            "n": n,
+            "function": function,
+            "add": add,
+            "given": given,
+            "pure": False,
+        }
         sums = self._client.map(_sum_of_some, some, groups, workers, **what)
         while len(sums) > _MERGED:
             some = [sums[i : i + _MERGED] for i in range(0, len(sums), _MERGED)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from fastclf.estimators import compatibility, encoding, held_out, search, validation
 from fastclf.estimators.encoding import Distributions, Labels
-from fastclf.estimators.paths import Study
+from fastclf.estimators.fitting import Settings
+from fastclf.estimators.logistic import set_classes
+from fastclf.estimators.paths import Grid, StudyInMemory
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import problem_of_classes
 
@@ -151,35 +154,26 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
             distribution, or a parameter can't be used.
         """
         routed = self._routed("fit", sample_weight, params)
-        compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=2)
-        compatibility.announce(_LEGACY, self.use_legacy_attributes, stacklevel=2)
-        legacy = compatibility.stands_for(_LEGACY, self.use_legacy_attributes)
-        validation.boolean(legacy, _LEGACY)
-        validation.positive_number(self.intercept_scaling, "intercept_scaling")
-        grid, settings = self._settings(compatibility.shares(self.penalty, self.l1_ratios))
+        grid, settings, legacy = self._checked()
         X = validation.validate_features(self, X, reset=True)
         X = compatibility.in_its_precision(X, self.solver)
         validation.check_rows(X, y)
         encoded = encoding.encode(y, ignore=self.ignore_index)
         weights = validation.validate_sample_weight(sample_weight, X)
-        validation.check_two_classes(encoded.classes, type(self).__name__)
-        compatibility.check_classes(self.solver, len(encoded.classes))
         if isinstance(encoded, Labels):
             compatibility.announce("scoring", self.scoring, stacklevel=2)
-        self.classes_ = encoded.classes
-        of_class = validation.class_weights(self.class_weight, encoded, weights)
+        of_class = set_classes(self, encoded, weights)
         problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         ignored, labels = encoded.ignored, encoded.classes[encoded.codes]
         # Stratification spreads ignored rows evenly, too.
         strata = labels if ignored is None else np.where(ignored, -1, encoded.codes)
         folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
-        study = Study(X, problem, problem.target.weights[0], folds, grid, settings)
+        weights_in_fit = problem.target.weights[0]
+        study = StudyInMemory(X, problem, grid, settings, weights_in_fit, folds)
         own = None if sample_weight is None else weights
-        self._search(study, own, routed.scorer.score, self._judge(encoded, labels))
-        if self._has_no_l1_ratios:
-            self.l1_ratios_ = np.array([None])
-        if legacy:
-            self._set_legacy()
+        how = study, own, routed.scorer.score, self._judge(encoded, labels)
+        self._search(study, partial(self._scores, *how))
+        self._finish(legacy)
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:
@@ -211,6 +205,22 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
                 parameters = _check_method_params(X, parameters, indices=rows)
                 X, y = encoding.of_rows(rows, X, y)
         return self._get_scorer()(self, X, y, **parameters)
+
+    def _checked(self) -> tuple[Grid, Settings, bool]:
+        # The grid, the settings, and whether attributes have their old shapes. Warnings point to
+        # the caller of ``fit``.
+        compatibility.check_penalties(self.penalty, self.l1_ratios, stacklevel=3)
+        compatibility.announce(_LEGACY, self.use_legacy_attributes, stacklevel=3)
+        legacy = compatibility.stands_for(_LEGACY, self.use_legacy_attributes)
+        validation.boolean(legacy, _LEGACY)
+        validation.positive_number(self.intercept_scaling, "intercept_scaling")
+        return *self._settings(compatibility.shares(self.penalty, self.l1_ratios)), legacy
+
+    def _finish(self, legacy: bool) -> None:
+        if self._has_no_l1_ratios:
+            self.l1_ratios_ = np.array([None])
+        if legacy:
+            self._set_legacy()
 
     @property
     def _scoring(self) -> Any:

@@ -162,7 +162,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
             validation.check_rows(X, y)
             encoded = encoding.encode(y, ignore=self.ignore_index)
             weights = validation.validate_sample_weight(sample_weight, X)
-            of_class = self._of_classes(encoded, weights)
+            of_class = set_classes(self, encoded, weights)
             problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
         held_out = None
         if validation.check_both(X_val, y_val):
@@ -178,34 +178,15 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
-    def _of_classes(self, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
-        # Sets classes_, and returns the weight of each class.
-        validation.check_two_classes(encoded.classes, type(self).__name__)
-        compatibility.check_classes(self.solver, len(encoded.classes))
-        self.classes_ = encoded.classes
-        return validation.class_weights(self.class_weight, encoded, weights)
-
     def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
         # The rows of the stream, and a problem that stands for theirs.
         tally = self._tally(stream.several_targets, stream.target_names)
         found = streams.survey(self, stream, tally)
-        problem, encode = self._counted(tally, stream.dtype)
+        problem, encode = counted_classes(self, tally, stream.dtype)
         return StreamedRows(stream, found, encode), problem
 
     def _tally(self, several: bool, names: tuple[str, ...] | None) -> ClassTally:
         return DistributionTally(names) if several else LabelTally(self.ignore_index)
-
-    def _counted(self, tally: ClassTally, dtype: np.dtype) -> tuple[Problem, ClassEncoding]:
-        # A problem of one row for each class with the weights of all its rows, and the encoding of
-        # some of them.
-        sums, mass = tally.encoded()
-        if not len(sums.classes):
-            raise InputError(f"all of y is ignore_index={self.ignore_index!r}: nothing is left")
-        of_class, eps = self._of_classes(sums, mass), self.label_smoothing
-        problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
-        is_labels = isinstance(sums, Labels)
-        ignore = self.ignore_index if is_labels else None
-        return problem, ClassEncoding(sums.classes, of_class, dtype, eps, is_labels, ignore)
 
     @compatibility.OfMinibatchSolvers
     def partial_fit(
@@ -305,3 +286,30 @@ def settings_of(estimator: LogisticRegression) -> Settings:
     validation.positive_number(estimator.intercept_scaling, "intercept_scaling")
     compatibility.check_n_jobs(estimator.n_jobs, stacklevel=3)
     return Settings.of_single_fit(estimator, *compatibility.strength_and_share(*penalty))
+
+
+def set_classes(estimator: Any, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:
+    """Set the ``classes_`` of an estimator for labels, and return the weight of each (K,)."""
+    validation.check_two_classes(encoded.classes, type(estimator).__name__)
+    compatibility.check_classes(estimator.solver, len(encoded.classes))
+    estimator.classes_ = encoded.classes
+    return validation.class_weights(estimator.class_weight, encoded, weights)
+
+
+def counted_classes(
+    estimator: Any, tally: ClassTally, dtype: np.dtype
+) -> tuple[Problem, ClassEncoding]:
+    """Return what stands for rows that were counted, and the encoding of some of them.
+
+    The first is a problem of one row for each class with the weights of all its rows. The
+    ``classes_`` of the estimator are set.
+    """
+    ignore = estimator.ignore_index
+    sums, mass = tally.encoded()
+    if not len(sums.classes):
+        raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left")
+    of_class, eps = set_classes(estimator, sums, mass), estimator.label_smoothing
+    problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
+    is_labels = isinstance(sums, Labels)
+    ignore = ignore if is_labels else None
+    return problem, ClassEncoding(sums.classes, of_class, dtype, eps, is_labels, ignore)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastclf.errors import InputError
 from fastclf.estimators import held_out, labels, search
 from fastclf.estimators.labels import LabelPredictions
-from fastclf.estimators.paths import Study
+from fastclf.estimators.paths import StudyInMemory
 from fastclf.estimators.prediction import LinearPredictor, theta_of
 from fastclf.estimators.validation import validate_features, validate_sample_weight
 
@@ -124,9 +125,10 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         folds = search.split(self.cv, X, truth, routed.splitter.split)
         self._check_held_out(known, weights, folds)
         some = None if known.all() else known
-        study = Study(X, problem, weights, folds, grid, settings, some)
+        study = StudyInMemory(X, problem, grid, settings, weights, folds, some)
         own, judge = None if sample_weight is None else weights, self._judge(values, L == 1)
-        self._search(study, own, routed.scorer.score, judge, self.per_label)
+        score = partial(self._scores, study, own, routed.scorer.score, judge)
+        self._search(study, score, self.per_label)
         return self
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **params: Any) -> float:

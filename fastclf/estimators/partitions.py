@@ -155,9 +155,13 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What is known of all partitions, and a sample whose weights make up for all other rows."""
+    """What is known of all partitions, and a sample whose weights make up for all other rows.
+
+    ``lengths`` are the numbers of rows of all partitions.
+    """
 
     extent: Extent
+    lengths: list[int]
     X: Any
     y: np.ndarray
     weights: np.ndarray
@@ -173,7 +177,7 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
 
     An InputError names the first partition that can't be used.
     """
-    found: list[Found | Failure] = rows.sum(_find, _chained, tally) or []
+    found: list[Found | Failure] = rows.sum(_find, chained, tally) or []
     for each in found:
         if isinstance(each, Failure):
             raise InputError(f"partition {each.number}: {each.text}")
@@ -196,32 +200,36 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
     room = SAMPLE_BYTES * n // max(sum(each.nbytes for each in some), 1)
     wanted = max(_FEWEST, current_costs().sample_rows * coefficients)
     plan = _Drawing.of(some, -(-n // max(min(n, wanted, room), 1)), tally)
-    drawn = rows.sum(_draw, _chained, plan)
+    drawn = rows.sum(_draw, chained, plan)
     assert drawn  # the first row is in it
     X, y, weights = plan.joined(drawn)
-    return Survey(extent, X, y, weights)
+    return Survey(extent, [each.shape[0] for each in parts], X, y, weights)
 
 
 class PartitionedRows(RowsElsewhere):
-    """Rows in partitions with encoded targets; ``encode`` turns y and weights into a problem."""
+    """Rows in partitions with encoded targets.
+
+    Parameters
+    ----------
+    rows : Partitions
+    found : Survey
+    encode : callable
+        Returns the problem of y and weights.
+    """
 
     noun = "partitions"
     takes_l1 = True
 
     def __init__(self, rows: Partitions, found: Survey, encode: Encode) -> None:
+        self.rows = rows
         self.found = found
+        self.encode = encode
         self.shape = found.extent.n_rows, found.extent.n_features
         self.dtype = np.dtype(found.extent.dtype)
-        self._rows = rows
-        self._encode = encode
 
     def restricted(self, massless: Massless) -> "PartitionedRows":
         """Return the rows with the targets of the columns that are present."""
-        return self.encoded(_Restricted(self._encode, massless))
-
-    def encoded(self, encode: Encode) -> "PartitionedRows":
-        """Return the rows with other targets."""
-        return PartitionedRows(self._rows, self.found, encode)
+        return PartitionedRows(self.rows, self.found, Restricted(self.encode, massless))
 
     def objective(
         self,
@@ -232,34 +240,35 @@ class PartitionedRows(RowsElsewhere):
         n_threads: int | None,
     ) -> PartitionedObjective:
         """Return the objective over all partitions."""
-        sample = self.found.X, self._encode(self.found.y, self.found.weights).target
+        found = self.found
         return PartitionedObjective(
-            self._rows.map(_encoded, self._encode),
-            self.found.extent,
+            self.rows.map(_encoded, self.encode),
+            found.extent,
             problem.loss,
             problem.n_columns,
             penalty,
-            Totals(total_weight, self.found.center),
-            sample,
+            Totals(total_weight, found.center),
+            (found.X, self.encode(found.y, found.weights).target),
             fit_intercept,
             n_threads,
         )
 
     def separated(self, problem: Problem, theta: np.ndarray) -> np.ndarray:
         """Return a mask of the columns whose rows theta tells apart, all of them."""
-        apart = self._rows.sum(_separated, _all, self._encode, problem, theta)
+        apart = self.rows.sum(_separated, _all, self.encode, problem, theta)
         assert apart is not None  # there are rows
         return apart
 
 
 @dataclass(frozen=True)
-class _Restricted:
+class Restricted:
     """An encoding that leaves out columns."""
 
     encode: Encode
     massless: Massless
 
     def __call__(self, y: np.ndarray, weights: np.ndarray) -> Problem:
+        """Return the problem of some rows."""
         return self.massless.restrict(self.encode(y, weights))
 
 
@@ -359,7 +368,8 @@ def _separated(
     return separated(rows.X, replace(problem, target=target), theta)
 
 
-def _chained(found: Iterator[list[Any]]) -> list[Any]:
+def chained(found: Iterator[list[Any]]) -> list[Any]:
+    """Return lists as one, in order."""
     return [each for some in found for each in some]
 
 

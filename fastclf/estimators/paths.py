@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from fastclf.blas import single_threaded
 from fastclf.errors import InputError
 from fastclf.estimators import choice
+from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.fitting import Settings, objective_of, shown_progress
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.representation import Representation
@@ -32,27 +34,121 @@ class Grid:
     l1_ratios: np.ndarray
 
 
-class Study(NamedTuple):
-    """What is fitted: a problem on rows X (n, d), in all folds, with each penalty of a grid.
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What is fitted: a problem, in all folds, with each penalty of a grid.
 
-    Rows weigh ``weights`` (n,). A fold is the rows to train on and those to hold out. ``known``
-    (n, L) marks the labels that are known; None if all are.
+    ``problem`` is that of all rows, or one that stands for them.
     """
 
     X: Any
     problem: Problem
-    weights: np.ndarray
-    folds: Sequence[tuple[np.ndarray, np.ndarray]]
     grid: Grid
     settings: Settings
+
+    @property
+    def n_folds(self) -> int:
+        """F."""
+        raise NotImplementedError
+
+    def masses(self) -> np.ndarray:
+        """Return the weight on and off each column's class in each fold (F, 2, C)."""
+        raise NotImplementedError
+
+    def objectives(self, chosen: "Choice", X: Any, settings: Settings) -> tuple[Any, Any]:
+        """Return the objective of some folds, and the one of all rows with their mean weights."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class StudyInMemory(Study):
+    """A study of rows X (n, d) in memory, which weigh ``weights`` (n,).
+
+    A fold is the rows to train on and those to hold out. ``known`` (n, L) marks the labels that are
+    known; None if all are.
+    """
+
+    weights: np.ndarray
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
     known: np.ndarray | None = None
 
-    def weighted(self, weights: np.ndarray) -> Problem:
-        """Return the problem with other weights of rows (n,)."""
-        of_problem = weights[None]
-        if self.known is not None:
-            of_problem = np.ascontiguousarray(self.known.T * weights)
-        return replace(self.problem, target=replace(self.problem.target, weights=of_problem))
+    @property
+    def n_folds(self) -> int:
+        """F."""
+        return len(self.folds)
+
+    @cached_property
+    def of_folds(self) -> np.ndarray:
+        """The weights (F, n) of the training rows of each fold."""
+        of_folds = training_counts(self.folds, self.weights.size) * self.weights
+        check_trained(of_folds.sum(axis=1))
+        return of_folds
+
+    def masses(self) -> np.ndarray:
+        """Return the weight on and off each column's class in each fold (F, 2, C)."""
+        return masses_of(self.problem, self.of_folds, self.known)
+
+    def objectives(self, chosen: "Choice", X: Any, settings: Settings) -> tuple[Any, Any]:
+        """Return the objective of some folds, and the one of all rows with their mean weights."""
+        both = chosen.problems(self.problem, self.of_folds[chosen.members], self.known)
+        folds, near = (objective_of(X, each, settings) for each in both)
+        return folds, near
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Folds that are fitted together: their numbers, and the columns that any of them has.
+
+    ``present`` is a mask (C,), ``lacking`` (F, C) marks those that each of the folds can't fit.
+    """
+
+    members: list[int]
+    present: np.ndarray
+    lacking: np.ndarray
+
+    @classmethod
+    def of(cls, members: list[int], massless: Sequence[Massless]) -> "Choice":
+        """Return the choice of some folds of all."""
+        lacking = ~np.array([massless[f].present for f in members])
+        return cls(members, np.asarray(~lacking.all(axis=0)), lacking)
+
+    def problems(
+        self, problem: Problem, weights: np.ndarray, known: np.ndarray | None
+    ) -> tuple[Problem, Problem]:
+        """Return the problem of the folds, one after another, and the one with mean weights.
+
+        ``weights`` (F, n) are those of the training rows of these folds.
+        """
+        near = weighted(problem, weights.mean(axis=0), known)
+        near = Massless(np.empty((2, 0)), self.present).restrict(near)
+        F, target, loss = len(weights), near.target, near.loss
+        if not isinstance(loss, Sigmoid):
+            return Problem(replace(target, weights=weights), loss, F * near.n_columns), near
+        of_columns = np.repeat(weights, near.n_columns, axis=0)
+        if known is not None:
+            of_columns *= np.tile(known[:, self.present].T, (F, 1))
+        # Columns that a fold can't fit are left out of its results. Here they get the mean weights,
+        # with which they have an optimum.
+        middle = np.broadcast_to(target.weights, (near.n_columns, weights.shape[1]))
+        missing = self.lacking[:, self.present]
+        of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
+        target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
+        if loss.pos_weight is not None:
+            loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
+        return Problem(target, loss, F * near.n_columns), near
+
+
+def weighted(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> Problem:
+    """Return a problem with other weights of rows (n,)."""
+    of_problem = weights[None]
+    if known is not None:
+        of_problem = np.ascontiguousarray(known.T * weights)
+    return replace(problem, target=replace(problem.target, weights=of_problem))
+
+
+def masses_of(problem: Problem, weights: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """Return the weight on and off each column's class (F, 2, C) under weights of rows (F, n)."""
+    return np.stack([weighted(problem, row, known).mass for row in weights])
 
 
 @dataclass(frozen=True)
@@ -72,43 +168,42 @@ class Paths:
     passes: float
 
 
-def training_weights(
-    weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
-    """Return the weights (F, n) of the training rows of each fold, from those of all rows (n,).
-
-    A row that a fold has twice weighs twice as much.
-    """
-    counts = np.zeros((len(folds), weights.size))
+def training_counts(folds: Sequence[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
+    """Return how often each fold has each of n rows to train on, (F, n)."""
+    counts = np.zeros((len(folds), n))
     for row, (train, _) in zip(counts, folds, strict=True):
-        row += np.bincount(train, minlength=weights.size)
-    of_folds = counts * weights
-    empty = np.flatnonzero(~(of_folds.sum(axis=1) > 0))
+        row += np.bincount(train, minlength=n)
+    return counts
+
+
+def check_trained(weights: np.ndarray) -> None:
+    """Refuse folds whose training rows have no weight; ``weights`` (F,) are their sums."""
+    empty = np.flatnonzero(~(weights > 0))
     if empty.size:
         raise InputError(
             f"fold {empty[0]} has no training rows of positive weight: choose another cv"
         )
-    return of_folds
 
 
 def fit_paths(study: Study) -> Paths:
     """Fit all folds with all penalties. Raises FloatingPointError if numbers aren't finite."""
     X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
-    weights = training_weights(study.weights, study.folds)
-    shape = len(weights), grid.l1_ratios.size, grid.Cs.size
+    shape = study.n_folds, grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)
     n_iter = np.zeros(shape, np.int32)
     unfinished, stalled = np.zeros(shape, bool), np.zeros(shape, bool)
-    massless = [Massless.find(study.weighted(row), settings.free_intercept) for row in weights]
-    solver = choice.named(settings.solver)
-    may_reduce = solver is None and not grid.l1_ratios.any()
+    massless = [Massless.of(mass, problem.loss, settings.free_intercept) for mass in study.masses()]
+    has_l1 = bool(grid.l1_ratios.any())
+    in_memory = not isinstance(X, RowsElsewhere)
+    if not in_memory:
+        X.check(settings.solver, has_l1, settings.intercept_column)
+    may_reduce = in_memory and choice.named(settings.solver) is None and not has_l1
     shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)
     settings = settings._replace(tol=shown.tolerance(settings.tol))
-    study = study._replace(X=shown.X, settings=settings)
     Cs, places = np.unique(grid.Cs, return_inverse=True)
     passes = 0.0
     for members in _groups(problem, massless):
-        group = _Group.of(study, [massless[f] for f in members], weights[members])
+        group = _Group.of(study, Choice.of(members, massless), shown.X, settings)
         with single_threaded(group.work * Cs.size * grid.l1_ratios.size):
             for r, l1_ratio in enumerate(grid.l1_ratios):
                 for c, result in enumerate(group.follow(Cs, l1_ratio)):
@@ -150,7 +245,7 @@ class _Group:
 
     The problems of the ``objective`` are those of one fold after another's. The ``reference`` has
     the problem of all rows, with the mean of the folds' weights. ``present`` (C,) are the columns
-    that any of the folds has.
+    that any of the folds has, and ``problem`` has these.
     """
 
     objective: Any
@@ -160,31 +255,12 @@ class _Group:
     settings: Settings
 
     @classmethod
-    def of(cls, study: Study, massless: list[Massless], weights: np.ndarray) -> "_Group":
-        """Return some of the folds (F), with the weights (F, n) of their training rows."""
-        lacking, known = ~np.array([fold.present for fold in massless]), study.known
-        present = np.asarray(~lacking.all(axis=0))
-        near = study.weighted(weights.mean(axis=0))
-        near = Massless(near.mass, present).restrict(near)
-        F, target, loss = len(weights), near.target, near.loss
-        if isinstance(loss, Sigmoid):
-            of_columns = np.repeat(weights, near.n_columns, axis=0)
-            if known is not None:
-                of_columns *= np.tile(known[:, present].T, (F, 1))
-            # Columns that a fold can't fit are left out of its results. Here they get the mean
-            # weights, with which they have an optimum.
-            middle = np.broadcast_to(target.weights, (near.n_columns, weights.shape[1]))
-            missing = lacking[:, present]
-            of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
-            target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
-            if loss.pos_weight is not None:
-                loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
-        else:
-            target = replace(target, weights=weights)
-        folds = Problem(target, loss, F * near.n_columns)
-        any_penalty = study.settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
-        objective, reference = (objective_of(study.X, each, any_penalty) for each in (folds, near))
-        return cls(objective, reference, near, present, study.settings)
+    def of(cls, study: Study, chosen: Choice, X: Any, settings: Settings) -> "_Group":
+        """Return some of the folds, on the features X that solvers work on."""
+        any_penalty = settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
+        objective, reference = study.objectives(chosen, X, any_penalty)
+        near = Massless(np.empty((2, 0)), chosen.present).restrict(study.problem)
+        return cls(objective, reference, near, chosen.present, settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:
         """Solve for rising Cs, one result for each."""

@@ -139,8 +139,12 @@ class Massless:
         With label smoothing, or without an intercept, every column has an optimum, except labels
         of which no row is known.
         """
-        mass = problem.mass
-        smoothing, _, hard_weight = problem.loss.parameters
+        return cls.of(problem.mass, problem.loss, fit_intercept)
+
+    @classmethod
+    def of(cls, mass: np.ndarray, loss: Loss, fit_intercept: bool) -> "Massless":
+        """Find such columns by the weight on both sides (2, C)."""
+        smoothing, _, hard_weight = loss.parameters
         if not fit_intercept or smoothing * hard_weight > 0:
             return cls(mass, np.asarray(mass.any(axis=0)))
         # If one class of a softmax has all the weight, every other class has none.

@@ -21,10 +21,11 @@ from sklearn.utils.validation import _check_method_params
 
 from fastclf.errors import InputError
 from fastclf.estimators import choice, compatibility
+from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.endings import advice, overflow
 from fastclf.estimators.fitting import Settings, fit_problem
 from fastclf.estimators.held_out import Scores, score_models
-from fastclf.estimators.paths import Grid, Paths, Study, fit_paths
+from fastclf.estimators.paths import Grid, Paths, Study, StudyInMemory, fit_paths
 from fastclf.estimators.prediction import set_coefficients
 from fastclf.estimators.problem import Massless, nothing_learned
 from fastclf.estimators.validation import boolean, fraction, strength_number
@@ -106,23 +107,23 @@ class PenaltySearch(choice.SolverParameters):
     def _search(
         self,
         study: Study,
-        weights: np.ndarray | None,
-        params: dict[str, Any],
-        judge: Callable[..., Scores],
+        score: Callable[[Paths], np.ndarray],
         per_label: bool = False,
     ) -> None:
-        # Fit all folds, score them as `_scores` does, and set the attributes of the best penalties,
-        # with ``per_label`` those of each label. Warnings point to the caller of ``fit``.
+        # Fit all folds, score them by a function of the paths that returns (F, r, c, 1), or with
+        # ``per_label`` (F, r, c, L), and set the attributes of the best penalties, or those of each
+        # label. Warnings point to the caller of ``fit``.
         X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
         names = getattr(self, "feature_names_in_", None)
+        in_memory = None if isinstance(X, RowsElsewhere) else X
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # `fit_paths` checks it
                 paths = fit_paths(study)
         except FloatingPointError:
-            raise overflow(X, names) from None
+            raise overflow(in_memory, names) from None
         for warning in _warnings(paths, study, self.classes_, names):
             warnings.warn(warning, stacklevel=3)
-        scores = self._scores(study, paths, weights, params, judge)
+        scores = score(paths)
         scores = scores if per_label else scores.mean(axis=-1, keepdims=True)
         self.scores_ = scores if per_label else scores[..., 0]
         F, L = len(scores), paths.coefs.shape[3]
@@ -154,11 +155,11 @@ class PenaltySearch(choice.SolverParameters):
 
     def _scores(
         self,
-        study: Study,
-        paths: Paths,
+        study: StudyInMemory,
         weights: np.ndarray | None,
         params: dict[str, Any],
         judge: Callable[..., Scores],
+        paths: Paths,
     ) -> np.ndarray:
         # The scores of all models of all folds, (F, r, c, 1) or (F, r, c, L). ``judge`` returns the
         # Scores of the rows that a fold holds out. It takes their numbers, features and weights,
@@ -231,6 +232,7 @@ def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> li
         lacked = classes if lacking.size < len(classes) else classes[lacking]
         found.append(nothing_learned("in some folds there is", lacked))
     settings, X, name = study.settings, study.X, study.settings.estimator
+    in_memory = None if isinstance(X, RowsElsewhere) else X
 
     def at(mask: np.ndarray) -> str:
         return ", ".join(f"{C:g}" for C in study.grid.Cs[mask.any(axis=(0, 1))])
@@ -239,7 +241,7 @@ def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> li
     if paths.stalled.any():
         texts.append(
             f"{name} stopped far from the optimum, where {X.dtype} arithmetic allows no further "
-            f"progress, at C = {at(paths.stalled)}. {advice(X, names)}"
+            f"progress, at C = {at(paths.stalled)}. {advice(in_memory, names)}"
         )
     if paths.unfinished.any():
         texts.append(

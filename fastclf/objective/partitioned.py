@@ -1,7 +1,7 @@
 """The objective over rows in partitions that stay where they are, as in a cluster."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -26,6 +26,12 @@ class Partitions(Protocol):
         """Return the partitions of ``function(value, *given)``, which stay there, too.
 
         They are computed once, and no sooner than they are needed.
+        """
+
+    def zip(self, function: Callable[..., Any], each: Sequence[Any]) -> "Partitions":
+        """Return the partitions of ``function(value, own)``, with one of ``each`` for each value.
+
+        They stay there, too.
         """
 
     def sum(

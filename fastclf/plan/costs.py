@@ -72,10 +72,14 @@ class Costs:
         Features up to which second moments are a matrix; above, only the diagonal is computed.
     few_features_l1 : int
         Features up to which an L1 problem is solved without working sets.
+    few_features_elsewhere_l1 : int
+        The same where X isn't in memory, and each working set is copied there first.
     working_set, working_set_sparse : int
         Smallest size of a working set of features, for dense and for sparse data.
     matrix_room_l1 : int
         Entries of a matrix of an L1 problem that is allowed whatever the size of X.
+    matrix_room_elsewhere : int
+        The same where X isn't in memory, and a matrix is the only model there is.
     own_hessians_room : int
         Largest memory of the Hessians of single labels, in bytes.
     matrix_room : int
@@ -124,9 +128,11 @@ class Costs:
     whole_hessian_l1: int = 300
     full_matrix: int = 4096
     few_features_l1: int = 64
+    few_features_elsewhere_l1: int = 512
     working_set: int = 100
     working_set_sparse: int = 300
     matrix_room_l1: int = 1 << 21
+    matrix_room_elsewhere: int = 1 << 25
     own_hessians_room: int = 1 << 25
     matrix_room: int = 1 << 24
     batch_piece: float = 1e5

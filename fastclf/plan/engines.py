@@ -265,10 +265,12 @@ def proximal(shape: Shape, costs: Costs, sample: int = 0, negligible: float = NE
     """Return the plan of the proximal Newton method."""
     whole = _whole_hessian_pays_l1(shape, costs)
     by_column = goes_by_column(shape, costs)
-    matrix = HESSIAN if whole else HESSIAN_BY_COLUMNS if shape.is_sparse else CLASS_BLOCKS
-    if not (by_column or has_matrix_l1(shape, costs)):
+    has_columns = shape.is_sparse and shape.in_memory
+    matrix = HESSIAN if whole else HESSIAN_BY_COLUMNS if has_columns else CLASS_BLOCKS
+    if shape.in_memory and not (by_column or has_matrix_l1(shape, costs)):
         matrix = HESSIAN_BY_COLUMNS
-    takes_all = by_column or (not shape.is_sparse and shape.n_features <= costs.few_features_l1)
+    few = costs.few_features_l1 if shape.in_memory else costs.few_features_elsewhere_l1
+    takes_all = by_column or (not has_columns and shape.n_features <= few)
     engine = WORKING_SETS
     if by_column:
         engine = BY_COLUMN
@@ -360,8 +362,14 @@ def goes_by_column(shape: Shape, costs: Costs) -> bool:
 
 
 def has_matrix_l1(shape: Shape, costs: Costs) -> bool:
-    """Tell whether an L1 problem has room for a matrix; if not, columns of X are its model."""
+    """Tell whether an L1 problem has room for a matrix; if not, columns of X are its model.
+
+    Where X isn't in memory there are no columns, so all problems on a working set need a matrix.
+    """
     q, K = shape.n_features + 1, shape.n_outputs
+    if not shape.in_memory:
+        whole = _whole_hessian_pays_l1(shape, costs)
+        return K * q**2 * (K if whole else 1) <= costs.matrix_room_elsewhere
     if shape.is_sparse:
         has_room = (K * q) ** 2 <= costs.matrix_room_l1
         return has_room and _whole_hessian_pays_l1(shape, costs)

@@ -12,7 +12,7 @@ COPIES = "float32 copies of rows"
 CSR_ROWS = "CSR rows"
 CSR_COLUMNS = "CSR rows and columns"
 LABEL_GROUPS = "CSR rows, labels in groups"
-CHUNKS = "chunks of a stream"
+PARTS = "parts of the rows"
 
 _FEWEST_ROWS = 64
 """Fewest rows of a piece of a batch: kernels read so many at a time."""
@@ -64,7 +64,7 @@ def sparse_pass(shape: Shape, costs: Costs, n_columns: int) -> str:
 def pass_kind(shape: Shape, costs: Costs) -> str:
     """Return the kind of pass that computes all columns in the dtype of X."""
     if not shape.in_memory:
-        return CHUNKS
+        return PARTS
     if shape.is_sparse:
         return sparse_pass(shape, costs, shape.n_columns)
     return dense_pass(shape, costs, shape.n_columns, shape.dtype)

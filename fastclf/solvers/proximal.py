@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastclf import threads
+from fastclf.errors import InputError
 from fastclf.kernels.linalg import coordinate_descent
 from fastclf.objective import Objective
 from fastclf.plan import MEASURED, Costs, Plan, Shape, engines
@@ -83,7 +84,7 @@ class Proximal(ExactSolver):
     6
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian", "part", "arrays")
+    needs: ClassVar[tuple[str, ...]] = ("value_and_grad", "curvature", "hessian", "part")
     handles_l1: ClassVar[bool] = True
 
     def plan(self, shape: Shape, costs: Costs = MEASURED) -> Plan:
@@ -207,11 +208,24 @@ class Proximal(ExactSolver):
         room = max(first, growth * int(used.sum()))
         size = min(max(int((promises > 0).sum()), 1), room, promises.size)
         features = np.sort(np.argpartition(-promises, size - 1)[:size])
-        assert objective.arrays is not None
-        entries, most = objective.arrays.features.entries_of(features), objective.shape.entries
-        if objective.shape.is_sparse:
+        shape = objective.shape
+        if objective.arrays is None:
+            self._check_room(objective, size)
+            return features if size < shape.n_features else None
+        entries, most = objective.arrays.features.entries_of(features), shape.entries
+        if shape.is_sparse:
             return features if entries < 0.7 * most else None
         return features if entries <= max(_COPY, 0.1 * most) else None
+
+    def _check_room(self, objective: Objective, size: int) -> None:
+        # Where X isn't in memory, a problem on a working set is solved with its matrix.
+        shape = objective.shape._replace(n_features=size, n_problems=1)
+        if not engines.has_matrix_l1(shape, objective.costs):
+            raise InputError(
+                f"with this penalty at least {size} coefficients of {objective.n_outputs} classes "
+                "aren't 0, for which an L1 fit needs all rows in memory; lower C, or set "
+                "l1_ratio=0"
+            )
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
         # Whether problem m, solved on a working set, is optimal on all features.

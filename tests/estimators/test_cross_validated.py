@@ -29,7 +29,7 @@ from fastclf import (
     MultiLabelLogisticRegressionCV,
 )
 from fastclf.errors import FastclfError
-from fastclf.estimators.paths import training_weights
+from fastclf.estimators.paths import training_counts
 
 RNG = np.random.default_rng(0)
 CANCER_X, CANCER = load_breast_cancer(return_X_y=True)
@@ -308,10 +308,9 @@ def test_held_out_rows_need_weight():
         LogisticRegressionCV(CS, cv=3).fit(IRIS_X, IRIS, weights)
 
 
-def test_training_weights():
+def test_a_row_that_a_fold_has_twice_counts_twice():
     folds = [(np.array([0, 0, 2]), np.array([1])), (np.array([1, 2]), np.array([0]))]
-    weights = training_weights(np.array([1.0, 2.0, 3.0]), folds)
-    assert weights.tolist() == [[2, 0, 3], [0, 2, 3]]
+    assert training_counts(folds, 3).tolist() == [[2, 0, 1], [0, 1, 1]]
 
 
 def test_rows_of_no_weight_are_no_rows():
