@@ -8,7 +8,7 @@ import dask
 import numpy as np
 from dask.base import is_dask_collection
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from fastclf.dask.collections import client_for, names_of, one_block_of_columns, rows_of
 from fastclf.dask.futures import FuturePartitions
@@ -25,7 +25,6 @@ from fastclf.estimators.fitting import Settings, fit_estimator
 from fastclf.estimators.logistic import counted_classes, settings_of
 from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
 from fastclf.estimators.partitions import PartitionedRows, Reading, Rows, survey
-from fastclf.estimators.problem import Problem
 from fastclf.estimators.search import LIKELIHOOD
 from fastclf.estimators.tallies import DistributionTally, LabelTally
 
@@ -118,8 +117,10 @@ class OnCluster:
         local = self.to_local().set_params(n_threads=1)
         if not is_dask_collection(X):
             return local.score(X, y, sample_weight)
-        client = client_for(self.client)
-        rows, _ = rows_of(client, X, y, sample_weight, type(self).__name__)
+        if hasattr(X, "_meta_nonempty"):
+            _check_feature_names(local, X._meta_nonempty, reset=False)
+        local.__dict__.pop("feature_names_in_", None)  # rows come as arrays
+        rows, _ = rows_of(client_for(self.client), X, y, sample_weight, type(self).__name__)
         found = rows.sum(_scored, _added, local)
         if found is None:
             raise InputError("X has no rows to score by")
@@ -245,7 +246,8 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
         tally = self._tally(reading.several_targets, names_of(y))
         found = survey(self, rows, reading, tally)
         problem, encode = counted_classes(self, tally, reading.dtype)
-        _fit(self, PartitionedRows(rows, found, encode), problem, settings)
+        X = PartitionedRows(rows, found, encode)
+        fit_estimator(self, X, problem, settings, None, y, sample_weight)
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
@@ -316,7 +318,8 @@ warm_start, random_state, verbose
         problem, encode = self._counted(tally)
         self.threshold_ = self._given_threshold(problem.n_columns)
         self._check_top_k(problem.n_columns)
-        _fit(self, PartitionedRows(rows, found, encode), problem, settings)
+        X = PartitionedRows(rows, found, encode)
+        fit_estimator(self, X, problem, settings, None, y, sample_weight)
         return self
 
 
@@ -414,10 +417,6 @@ history_, n_features_in_, feature_names_in_
         self._search(study, lambda paths: study.scores(paths, by_likelihood, weighted))
         self._finish(legacy)
         return self
-
-
-def _fit(estimator: Any, rows: PartitionedRows, problem: Problem, settings: Settings) -> None:
-    fit_estimator(estimator, rows, problem, settings, None, None, None)
 
 
 def _example(local: Any) -> Any:

@@ -112,7 +112,8 @@ class FuturePartitions:
     def _places(self, futures: list[Future]) -> list[tuple[str, list[int]]]:
         # Which partitions share a task: those of a worker, in as many groups as pay there. A group
         # that loses its worker is computed by another.
-        wait(futures)
+        with self._client.as_current():  # not whichever is the default
+            wait(futures)
         holders = self._client.who_has(futures)
         threads = self._client.nthreads()
         of_worker: dict[str, list[int]] = {}
