@@ -39,6 +39,9 @@ PACKAGES = (
     "skglm",
     "celer",
     "liblinear-official",
+    "dask",
+    "distributed",
+    "dask-ml",
 )
 
 

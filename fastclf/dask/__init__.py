@@ -6,7 +6,7 @@ Examples
 >>> from distributed import Client
 >>> from fastclf.dask import LogisticRegression
 >>> X = da.random.default_rng(0).normal(size=(1000, 3), chunks=(250, 3))
->>> with Client(processes=False, dashboard_address=None) as client:
+>>> with Client(processes=False, dashboard_address=":0") as client:
 ...     clf = LogisticRegression().fit(X, X[:, 0] > 0)
 >>> clf.to_local().coef_.shape
 (1, 3)

@@ -214,9 +214,11 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
     >>> from sklearn.datasets import load_breast_cancer
     >>> from fastclf.dask import LogisticRegression
     >>> X, y = (da.from_array(a, chunks=100) for a in load_breast_cancer(return_X_y=True))
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     clf = LogisticRegression(client=client).fit(X, y)
-    ...     print(clf.predict_proba(X), round(clf.score(X, y), 3))
+    ...     p = clf.predict_proba(X)  # nothing is computed yet
+    ...     print(p.shape, p.chunks[0], round(clf.score(X, y), 3))
+    (569, 2) (100, 100, 100, 100, 100, 69) 0.958
     """
 
     _local = logistic.LogisticRegression
@@ -283,7 +285,7 @@ warm_start, random_state, verbose
     >>> from fastclf.dask import MultiLabelLogisticRegression
     >>> X, Y = make_multilabel_classification(n_labels=3, random_state=0)
     >>> X, Y = da.from_array(X, chunks=30), da.from_array(Y, chunks=30)
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     MultiLabelLogisticRegression(client=client).fit(X, Y).coef_.shape
     (5, 20)
     """
@@ -364,7 +366,7 @@ history_, n_features_in_, feature_names_in_
     >>> X, y = load_wine(return_X_y=True)
     >>> X, y = da.from_array(scale(X), chunks=60), da.from_array(y, chunks=60)
     >>> settings = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     clf = LogisticRegressionCV(Cs=5, cv=3, client=client, **settings).fit(X, y)
     >>> clf.C_, clf.scores_.shape
     (1.0, (3, 1, 5))
