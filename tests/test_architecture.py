@@ -129,12 +129,14 @@ def names_used(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("module", FILES)
-def test_only_kernels_name_numba_and_only_cli_names_click(module: str):
+def test_libraries_that_a_single_room_names(module: str):
     used = names_used(FILES[module])
     if room(module) != "fastclf.kernels":
         assert not used & {"numba", "llvmlite"}
     if room(module) not in ("fastclf.cli", "fastclf.__main__"):
         assert "click" not in used
+    if room(module) != "fastclf.dask":
+        assert not used & {"dask", "distributed"}
 
 
 @pytest.mark.parametrize("module", FILES)
