@@ -101,11 +101,6 @@ class Recipe(Table):
         for key in ("early_stopping", "distill", "calibrate"):
             if getattr(self, key) is not None:
                 raise mistake(key, f"[{key}] needs all rows in memory; set data.stream to false")
-        if self.model.l1_ratio > 0:
-            raise mistake(
-                "model.l1_ratio",
-                "model.l1_ratio: an L1 penalty needs all rows in memory; set data.stream to false",
-            )
         return self
 
     @model_validator(mode="after")

@@ -19,8 +19,6 @@ class RowsElsewhere:
     ----------
     noun : str
         What they are, for messages.
-    takes_l1 : bool
-        Whether a problem with an L1 penalty can be fitted to them.
     shape : tuple of int
         n and d.
     dtype : numpy.dtype
@@ -28,7 +26,6 @@ class RowsElsewhere:
     """
 
     noun: ClassVar[str]
-    takes_l1: ClassVar[bool]
     shape: tuple[int, int]
     dtype: np.dtype
 
@@ -51,12 +48,8 @@ class RowsElsewhere:
         """Return a mask of the columns whose rows theta tells apart, all of them."""
         raise NotImplementedError
 
-    def check(self, solver: Any, has_l1: bool, intercept_column: Any) -> None:
+    def check(self, solver: Any, intercept_column: Any) -> None:
         """Refuse settings that need all rows in memory."""
-        if has_l1 and not self.takes_l1:
-            raise InputError(
-                f"an L1 penalty needs all rows in memory; set l1_ratio=0 to fit {self.noun}"
-            )
         if intercept_column is not None:
             raise InputError(
                 f"solver={solver!r} penalises the intercept, for which it needs all rows in "

@@ -193,7 +193,7 @@ def _minimize(
     dtype, has_l1 = X.dtype, settings.has_l1
     in_memory = not isinstance(X, RowsElsewhere)
     if not in_memory:
-        X.check(settings.solver, has_l1, settings.intercept_column)
+        X.check(settings.solver, settings.intercept_column)
     solver = choice.named(settings.solver)
     may_reduce = solver is None and not has_l1 and in_memory
     shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)

@@ -218,7 +218,6 @@ class PartitionedRows(RowsElsewhere):
     """
 
     noun = "partitions"
-    takes_l1 = True
 
     def __init__(self, rows: Partitions, found: Survey, encode: Encode) -> None:
         self.rows = rows

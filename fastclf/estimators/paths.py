@@ -196,7 +196,7 @@ def fit_paths(study: Study) -> Paths:
     has_l1 = bool(grid.l1_ratios.any())
     in_memory = not isinstance(X, RowsElsewhere)
     if not in_memory:
-        X.check(settings.solver, has_l1, settings.intercept_column)
+        X.check(settings.solver, settings.intercept_column)
     may_reduce = in_memory and choice.named(settings.solver) is None and not has_l1
     shown = Representation.of(X, settings.intercept_column, may_reduce, problem.is_one)
     settings = settings._replace(tol=shown.tolerance(settings.tol))

@@ -191,7 +191,6 @@ class StreamedRows(RowsElsewhere):
     """
 
     noun = "a stream"
-    takes_l1 = False
 
     def __init__(
         self,

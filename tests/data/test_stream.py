@@ -263,11 +263,20 @@ def test_early_stopping_needs_its_own_rows(tmp_path: Path):
     assert "validation_loss" in clf.fit(source, X_val=X, y_val=y).history_
 
 
+@pytest.mark.parametrize("few_features", [64, 2])
+def test_l1_penalties(tmp_path: Path, use_costs, few_features: int):
+    X, y = data()
+    make = lambda: LogisticRegression(l1_ratio=0.7, C=0.05, tol=1e-9, max_iter=1000)  # noqa: E731
+    wanted = make().fit(X, y)
+    use_costs(few_features_elsewhere_l1=few_features, working_set=3)  # or working sets
+    found = make().fit(stream(tmp_path, "npy", X, y))
+    np.testing.assert_allclose(found.coef_, wanted.coef_, atol=1e-6)
+    assert np.array_equal(found.coef_ == 0, wanted.coef_ == 0) and (found.coef_ == 0).any()
+
+
 def test_what_streams_are_not_for(tmp_path: Path):
     X, y = data()
     source = stream(tmp_path, "npy", X, y)
-    with pytest.raises(InputError, match="L1 penalty needs all rows in memory"):
-        LogisticRegression(l1_ratio=0.5).fit(source)
     with pytest.raises(InputError, match="comes with its targets"):
         LogisticRegression().fit(source, y)
     with pytest.raises(InputError, match="several target columns"):

@@ -273,7 +273,6 @@ def test_what_needs_all_rows_is_refused(tmp_path: Path):
             {"early_stopping": {"patience": 2}, "solver": {"name": "adam"}},
             "early_stopping",
         ),
-        ({"model": {"l1_ratio": 0.5}}, "L1 penalty needs all rows"),
     ],
 )
 def test_keys_that_do_not_go_with_a_stream(tmp_path: Path, keys: dict, message: str):
