@@ -397,7 +397,9 @@ class InMemoryObjective:
         return np.broadcast_to(self._weight_of(target), (self.n_problems,))
 
     def _weight_of(self, target: Target) -> np.ndarray:
-        return target.total_weight if self._totals is None else self._totals.total_weight
+        if self._totals is None:
+            return target.total_weight
+        return self._totals.total_weight * (target.n_rows / self.n_rows)  # less for a sample
 
     def _shares_of(self, target: Target) -> np.ndarray:
         # Weights that sum to 1, in each problem.

@@ -1,6 +1,7 @@
 """The objective over rows in parts, whose values, gradients and Hessians are added up."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
@@ -182,7 +183,7 @@ class SummedObjective:
         some = self._rows_for(n_rows)
         if some is not None:
             return some.hessian(theta, whole, n_rows)
-        return self._sum(_hessian, _sum_of_hessians, theta, whole)
+        return self._sum(_hessian, _sum_of_hessians, theta, whole, self._share(n_rows))
 
     def curvature(
         self, full: bool, theta: np.ndarray | None = None, n_rows: int | None = None
@@ -191,7 +192,7 @@ class SummedObjective:
         some = self._rows_for(n_rows)
         if some is not None:
             return some.curvature(full, theta, n_rows)
-        found = self._sum(_moments, _join_moments, full, theta)
+        found = self._sum(_moments, _join_moments, full, theta, self._share(n_rows))
         return replace(found.moments, logits=found.logits / found.weight)
 
     def sample(self, n_rows: int) -> InMemoryObjective | Self:
@@ -234,6 +235,9 @@ class SummedObjective:
             return None
         penalty = self.penalty.scaled(self.total_weight / resident[1].total_weight)
         return replace(self._making, penalty=penalty, totals=None)(*resident)
+
+    def _share(self, n_rows: int | None) -> float:
+        return 1.0 if n_rows is None else min(n_rows / self.n_rows, 1.0)
 
     def _rows_for(self, n_rows: int | None) -> InMemoryObjective | None:
         # The resident rows, if there are at least ``n_rows`` of them.
@@ -314,8 +318,12 @@ def _sum_of_evaluations(found: Iterator[Evaluation]) -> Evaluation:
     return values, gradient, total
 
 
-def _hessian(part: InMemoryObjective, theta: np.ndarray, whole: bool) -> Hessian:
-    return part.hessian(theta, whole)
+def _hessian(part: InMemoryObjective, theta: np.ndarray, whole: bool, share: float) -> Hessian:
+    return part.hessian(theta, whole, _some_of(part, share))
+
+
+def _some_of(part: InMemoryObjective, share: float) -> int:
+    return math.ceil(share * part.n_rows)
 
 
 def _sum_of_hessians(found: Iterator[Hessian]) -> Hessian:
@@ -342,11 +350,13 @@ class _Moments:
         return float(self.logits.mean())
 
 
-def _moments(part: InMemoryObjective, full: bool, theta: np.ndarray | None) -> _Moments | None:
+def _moments(
+    part: InMemoryObjective, full: bool, theta: np.ndarray | None, share: float
+) -> _Moments | None:
     weight = float(part.target.weights.mean(axis=0, dtype=np.float64).sum())
     if weight == 0:
         return None
-    found = part.curvature(full, theta)
+    found = part.curvature(full, theta, _some_of(part, share))
     return _Moments(found, weight, weight * found.logits)
 
 

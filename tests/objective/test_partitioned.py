@@ -81,6 +81,26 @@ def test_the_hessian_of_a_pass_is_kept_for_its_theta():
     np.testing.assert_array_equal(kept.blocks, there.hessian(theta.copy(), whole=True).blocks)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_some_rows_of_each_partition_stand_for_all(sparse: bool):
+    rng = np.random.default_rng(0)
+    X: Any = rng.normal(size=(4000, D))
+    X = scipy.sparse.csr_array(np.where(rng.random(X.shape) < 0.3, X, 0)) if sparse else X
+    target = Target(np.ones((1, 4000)), soft=rng.integers(0, 2, (4000, 1)) * 1.0)
+    parts = LocalPartitions([(X[rows], target.rows(rows)) for rows in cut(4000, 5)])
+    totals = Totals(np.full(1, 4000.0), np.zeros(D))
+    extent = Extent(4000, D, X.dtype, X.nnz if sparse else None)
+    there = PartitionedObjective(parts, extent, Sigmoid(), 1, L2(np.zeros(1)), totals)
+    theta = np.zeros((D + 1, 1))
+    whole, some = (there.hessian(theta, True, n).blocks[0] for n in (None, 1000))
+    assert some[-1, -1] == pytest.approx(0.25)  # of any rows: the curvature at 0
+    np.testing.assert_allclose(some, whole, atol=0.03)
+    assert not np.array_equal(some, whole)
+    np.testing.assert_allclose(
+        there.curvature(True, None, 1000).second, there.curvature(True).second, atol=0.1
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_some_features_and_problems(kind: str):
     there, memory, theta = both(kind)
