@@ -31,6 +31,9 @@ from fastclf.solvers.exact import ExactSolver, ExactState
 _COPY = 1 << 21
 """Entries that the columns of a working set may have in any case; a tenth of X more is allowed."""
 
+_SHARE_ELSEWHERE = 0.2
+"""Largest share of the features in a working set whose columns are copied elsewhere."""
+
 _MOST_STEPS = 20
 """Most steps on a working set before all features are checked."""
 
@@ -210,22 +213,11 @@ class Proximal(ExactSolver):
         features = np.sort(np.argpartition(-promises, size - 1)[:size])
         shape = objective.shape
         if objective.arrays is None:
-            self._check_room(objective, size)
-            return features if size < shape.n_features else None
+            return features if _is_worth_copying(objective, size) else None
         entries, most = objective.arrays.features.entries_of(features), shape.entries
         if shape.is_sparse:
             return features if entries < 0.7 * most else None
         return features if entries <= max(_COPY, 0.1 * most) else None
-
-    def _check_room(self, objective: Objective, size: int) -> None:
-        # Where X isn't in memory, a problem on a working set is solved with its matrix.
-        shape = objective.shape._replace(n_features=size, n_problems=1)
-        if not engines.has_matrix_l1(shape, objective.costs):
-            raise InputError(
-                f"with this penalty at least {size} coefficients of {objective.n_outputs} classes "
-                "aren't 0, for which an L1 fit needs all rows in memory; lower C, or set "
-                "l1_ratio=0"
-            )
 
     def _is_optimal(self, objective: Objective, state: ProximalState, m: int) -> bool:
         # Whether problem m, solved on a working set, is optimal on all features.
@@ -237,6 +229,20 @@ class Proximal(ExactSolver):
 
     def _finish(self, state: ProximalState) -> None:
         state.status = "converged" if (state.norms <= self._stopping.tol).all() else "precision"
+
+
+def _is_worth_copying(objective: Objective, size: int) -> bool:
+    # Whether a problem is solved on that many features, where X isn't in memory: with a matrix, for
+    # there are no columns.
+    shape, costs = objective.shape._replace(n_problems=1), objective.costs
+    if engines.has_matrix_l1(shape, costs):
+        return size <= _SHARE_ELSEWHERE * shape.n_features
+    if engines.has_matrix_l1(shape._replace(n_features=size), costs):
+        return True
+    raise InputError(
+        f"with this penalty some {size} coefficients of {objective.n_outputs} classes aren't 0, for "
+        "which an L1 fit needs all rows in memory; lower C, or set l1_ratio=0"
+    )
 
 
 def _promises(objective: Objective, state: ProximalState, m: int) -> tuple[np.ndarray, np.ndarray]:

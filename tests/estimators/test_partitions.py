@@ -107,13 +107,15 @@ def test_wide_problems_with_an_l1_penalty(use_costs):
     found = fit(make(), wide, y)
     agree(found, whole)
     assert "working set" in str(found.history_["path"])
+    use_costs(matrix_room_elsewhere=600)  # all features have no room, a working set has
+    agree(fit(make(), wide, y), whole)
     sparse = scipy.sparse.csr_array(np.where(RNG.random(wide.shape) < 0.5, wide, 0))
     agree(fit(make(), sparse, y), make().fit(sparse, y))
 
 
 def test_an_l1_problem_that_has_no_room_is_refused(use_costs):
     use_costs(few_features_elsewhere_l1=2, matrix_room_elsewhere=4, working_set=3)
-    with pytest.raises(InputError, match="aren't 0, for which an L1 fit needs all rows in memory"):
+    with pytest.raises(InputError, match="aren't 0, for which an L1 fit needs all rows"):
         fit(LogisticRegression(l1_ratio=1.0), X, LABELS)
 
 
