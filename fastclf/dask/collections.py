@@ -6,7 +6,7 @@ from typing import Any
 import dask
 import numpy as np
 from dask.base import is_dask_collection
-from distributed import Client, default_client
+from distributed import Client, default_client, futures_of
 
 from fastclf.dask.futures import FuturePartitions
 from fastclf.errors import InputError
@@ -42,7 +42,9 @@ def rows_of(
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
     X = one_block_of_columns(X)
-    reading = Reading(estimator, _dtype(X), names_of(X), _ndim(y) == 2 and _width(y) != 1)
+    several = _ndim(y) == 2 and _width(y) != 1
+    is_kept = len(futures_of(X)) >= _n_parts(X)  # it was persisted
+    reading = Reading(estimator, _dtype(X), names_of(X), several, is_kept)
     parts = [_parts(X)]
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         parts.append([None] * len(parts[0]) if given is None else _cut_alike(X, given, name))

@@ -12,6 +12,7 @@ from dask.sizeof import sizeof
 from distributed import CancelledError, Client, Future, KilledWorker, get_worker, wait
 
 from fastclf.errors import FastclfError
+from fastclf.estimators.partitions import Rows
 from fastclf.objective.pairwise import Node, PairwiseSum
 from fastclf.objective.partitioned import Part
 from fastclf.targets import Target
@@ -156,10 +157,18 @@ def _merged(some: Sequence[Nodes], n: int, add: Callable[[Iterator[Any]], Any]) 
     return any(has_moved for has_moved, _ in some), list(result.nodes.items())
 
 
+# Workers write to disk what they take for too much. So an X that is shared counts once.
+
+
+@sizeof.register(Rows)
+def _size_of_rows(rows: Rows) -> int:
+    X = 0 if rows.shares_X else sizeof(rows.X)
+    return X + sizeof(rows.y) + (0 if rows.weights is None else sizeof(rows.weights))
+
+
 @sizeof.register(Part)
 def _size_of_part(part: Part) -> int:
-    X, target = part.rows
-    return sizeof(X) + sizeof(target)
+    return sizeof(part.rows[1])  # X is that of Rows
 
 
 @sizeof.register(Target)

@@ -49,12 +49,16 @@ class Block(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None."""
+    """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None.
+
+    If ``shares_X``, somebody else holds the same X, and it takes no memory here.
+    """
 
     number: int
     X: Any
     y: np.ndarray
     weights: np.ndarray | None
+    shares_X: bool = False
 
     @property
     def own_weights(self) -> np.ndarray:
@@ -84,12 +88,15 @@ class Reading:
         The names of the features.
     several_targets : bool
         Whether y is 2-D.
+    X_is_kept : bool
+        Whether the blocks of X stay where they are.
     """
 
     estimator: str
     dtype: np.dtype
     names: tuple[str, ...] | None
     several_targets: bool
+    X_is_kept: bool = False
 
     def __call__(self, block: Block) -> Rows | Failure:
         """Return the checked rows of a partition, or what is wrong with them."""
@@ -102,13 +109,13 @@ class Reading:
 
     def _rows(self, number: int, X: Any, y: Any, weights: Any) -> Rows:
         n = _length(X)
-        for name, given in (("y", y), ("sample_weight", weights)):
-            if given is not None and _length(given) != n:
+        for name, other in (("y", y), ("sample_weight", weights)):
+            if other is not None and _length(other) != n:
                 raise InputError(
-                    f"X has {n} rows there and {name} has {_length(given)}; cut both alike, e.g. "
+                    f"X has {n} rows there and {name} has {_length(other)}; cut both alike, e.g. "
                     f"{name} = {name}.rechunk(X.chunks[0]), or make both from one data frame"
                 )
-        X = self._features(X, n)
+        given, X = X, self._features(X, n)
         y = encoding.indicators(y)[0] if scipy.sparse.issparse(y) else encoding.plain(y)
         if y.ndim == 2 and not self.several_targets:
             y = y[:, 0]
@@ -120,7 +127,7 @@ class Reading:
                     f"sample_weight must not be negative, missing or infinite, but in row "
                     f"{np.argwhere(wrong)[0][0]} it is {weights[wrong][0]}"
                 )
-        return Rows(number, X, y, weights)
+        return Rows(number, X, y, weights, self.X_is_kept and _have_same_memory(given, X))
 
     def _features(self, X: Any, n: int) -> Any:
         names = getattr(X, "columns", None)
@@ -389,6 +396,11 @@ def _check_alike(first: Found, other: Found) -> None:
             f"{first.number}; make all partitions alike, e.g. with "
             "X.map_blocks(scipy.sparse.csr_array)"
         )
+
+
+def _have_same_memory(X: Any, other: Any) -> bool:
+    one, two = (each.data if scipy.sparse.issparse(each) else each for each in (X, other))
+    return isinstance(one, np.ndarray) and np.may_share_memory(one, two)
 
 
 def _length(rows: Any) -> int:

@@ -1,9 +1,11 @@
 """Estimators on a cluster of processes: the reports that such libraries get most."""
 
+import gc
 import os
 import pickle
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +30,7 @@ from fastclf.dask import (  # noqa: E402
     LogisticRegressionCV,
     MultiLabelLogisticRegression,
 )
+from fastclf.dask.collections import rows_of  # noqa: E402
 from fastclf.dask.futures import FuturePartitions  # noqa: E402
 from fastclf.objective.summed import PartMaking  # noqa: E402
 
@@ -353,6 +356,32 @@ def test_workers_hold_little_more_than_x(client):
     LogisticRegression().fit(rows, y)
     after = sum(client.run(most_memory).values())
     assert after - before < 1.3 * size
+
+
+def test_nothing_of_a_fit_stays_on_the_workers(client):
+    rows, y = cut(X).persist(), cut(LABELS).persist()
+    distributed.wait([rows, y])
+    before = set(client.who_has())
+    clf = LogisticRegression().fit(rows, y)
+    for _ in range(100):
+        gc.collect()
+        if set(client.who_has()) <= before:
+            break
+        time.sleep(0.05)
+    assert set(client.who_has()) <= before and clf.coef_.any()
+
+
+@pytest.mark.parametrize("persist", [True, False])
+def test_an_x_that_is_shared_is_counted_once(client, persist: bool):
+    rows = da.random.default_rng(0).normal(size=(20_000, 50), chunks=(5_000, 50))
+    rows = rows.persist() if persist else rows
+    y = (rows[:, 0] > 0).persist()
+    distributed.wait([rows, y])
+    parts, _ = rows_of(client, rows, y, None, "LogisticRegression")
+    distributed.wait(parts._there())
+    sizes = client.nbytes(summary=False)
+    own = sum(sizes[future.key] for future in parts._there())
+    assert own < 0.1 * rows.nbytes if persist else own > rows.nbytes
 
 
 def test_tasks_use_one_thread_each(other, monkeypatch):
