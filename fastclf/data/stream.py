@@ -192,6 +192,11 @@ class Stream:
         """The number of parts."""
         return self._parts.count
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is CSV or TSV, whose parts are files."""
+        return self._tables is not None and self._tables.schema is None
+
     def place(self, number: int) -> "Place":
         """Return where a part is: its file, what messages call it, and the rows before it."""
         return self._parts.place(number)
@@ -260,7 +265,8 @@ class Stream:
 
     def _together(self, parts: np.ndarray) -> Iterator[tuple[list[int], "Place | None"]]:
         # Parts that are read one after another, and numbered so: a text file is alone.
-        if self._tables is not None and self._tables.schema is None:
+        if self.is_text:
+            assert self._tables is not None
             yield from (([part], self._tables.place(part)) for part in parts.tolist())
         else:
             yield parts.tolist(), None

@@ -13,7 +13,7 @@ from fastclf import threads
 from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
-from fastclf.data.tables import text_files
+from fastclf.data.tables import first_file, text_files
 from fastclf.data.text import TextFile
 from fastclf.data.text_layout import LayoutHints
 from fastclf.errors import DataError
@@ -323,12 +323,10 @@ class TextParts:
 
     def __init__(self, path: Path, hints: LayoutHints, beside: Collection[str] = ()) -> None:
         self.path = path
+        self._hints = hints
+        self._first = TextFile(first_file(path, "csv"), hints)
         self.files = text_files(path)
         self.count = len(self.files)
-        if not self.files:
-            raise DataError(f"{path}: holds no files; write CSV files into it")
-        self._hints = hints
-        self._first = TextFile(self.files[0], hints)
         self._checked: set[int] = set()
         self.names = self._first.names
         self.numbers: Sequence[str] = ()

@@ -82,6 +82,22 @@ def text_files(path: Path) -> list[Path]:
     return sorted(_visible_files(path)) if path.is_dir() else [path]
 
 
+def first_file(path: Path, format: Format | None = None) -> Path:
+    """Return the first file of a folder of text files, which has the layout of all; or the path.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if not path.is_dir() or format_of(path, format) not in ("csv", "tsv"):
+        return path
+    files = text_files(path)
+    if not files:
+        raise DataError(f"{path}: holds no files; write CSV files into it")
+    return files[0]
+
+
 def _visible_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         names = path.relative_to(folder).parts

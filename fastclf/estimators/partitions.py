@@ -49,12 +49,16 @@ class Block(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None."""
+    """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None.
+
+    ``place`` is what messages call it; by default "partition" and its number.
+    """
 
     number: int
     X: Any
     y: np.ndarray
     weights: np.ndarray | None
+    place: str | None = None
 
     @property
     def own_weights(self) -> np.ndarray:
@@ -64,10 +68,17 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """What is wrong with the rows of a partition."""
+    """What is wrong with the rows of a partition; ``place`` is what messages call it, if given."""
 
     number: int
     text: str
+    place: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The place and what is wrong there."""
+        place = f"partition {self.number}" if self.place is None else self.place
+        return self.text if self.text.startswith(place) else f"{place}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
     found: list[Found | Failure] = rows.sum(_find, chained, tally) or []
     for each in found:
         if isinstance(each, Failure):
-            raise InputError(f"partition {each.number}: {each.text}")
+            raise InputError(each.message)
     parts = [each for each in found if isinstance(each, Found)]
     some = [each for each in parts if each.shape[0]]
     if not some:
@@ -335,7 +346,7 @@ def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
     try:
         codes = tally.add(rows.y, rows.own_weights) if len(rows.y) else None
     except ValueError as error:
-        return [Failure(rows.number, str(error))]
+        return [Failure(rows.number, str(error), rows.place)]
     if codes is not None:
         assert isinstance(tally, LabelTally)
         names = [name for name, _ in tally.labels]
