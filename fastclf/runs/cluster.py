@@ -3,8 +3,8 @@
 dask and distributed are imported only when a cluster is used.
 """
 
+import asyncio
 import copy
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,15 +42,21 @@ def connected(address: str) -> "Iterator[Client]":
     from distributed.comm import CommClosedError
 
     given = f"--scheduler {address}"
+    why = None
     try:
-        _knock(address)
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        why = " ".join(str(getattr(error, "strerror", None) or error).split())
+        kind = asyncio.run(_kind_of(address))
+        if kind != "scheduler":
+            why = f"a {kind} answers"
+    except OSError:
+        why = f"nothing answers within {PATIENCE:g} s"
+    except ValueError as error:
+        why = str(error)
+    if why is not None:
         raise InputError(
             f"{given}: no scheduler can be reached there ({why}); start one with: dask scheduler, "
             "and give the address that it prints, such as tcp://10.0.0.1:8786"
-        ) from None
+        )
+    client = Client(address, timeout=PATIENCE, set_as_default=False)
     with client:
         _check_workers(client, given)
         try:
@@ -137,15 +143,16 @@ def _check_dask() -> None:
     import fastclf.dask  # noqa: F401, which says what to install
 
 
-def _knock(address: str) -> None:
-    # A client that can't be made leaves threads behind, so see first whether anybody listens.
-    from distributed.comm.addressing import get_address_host_port, parse_address
-    from distributed.comm.registry import get_backend
+async def _kind_of(address: str) -> str:
+    # What listens at an address. A client waits for ever if it is no part of a cluster.
+    from distributed.core import rpc
 
-    scheme, _ = parse_address(address)
-    get_backend(scheme)
-    if scheme in ("tcp", "tls"):
-        socket.create_connection(get_address_host_port(address), PATIENCE).close()
+    there = rpc(address, timeout=PATIENCE)
+    try:
+        found = await asyncio.wait_for(there.identity(), PATIENCE)
+    finally:
+        await there.close_rpc()
+    return str(found["type"]).lower()
 
 
 def _check_workers(client: "Client", given: str) -> None:

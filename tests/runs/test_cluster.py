@@ -1,6 +1,7 @@
 """Runs on a Dask cluster, of two workers in processes of their own."""
 
 import json
+import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,20 +272,29 @@ def test_recipes_that_need_all_rows_in_one_place(tmp_path: Path, keys: dict, sai
     assert not (tmp_path / "run").exists()
 
 
-def test_a_scheduler_that_cannot_be_reached(tmp_path: Path):
+def test_a_scheduler_that_cannot_be_reached(
+    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "r.toml").write_text('[data]\npath = "rows"\ntest_path = "rows"\ntarget = "y"\n')
-    for address in (
-        "tcp://127.0.0.1:9",
-        "127.0.0.1:9",
-        "nonsense",
-        "http://127.0.0.1:9",
-        "tcp://x:y",
-    ):
-        done = invoke(tmp_path / "r.toml", address, "--out", str(tmp_path / "run"))
-        assert done.exit_code == 2
-        said = f"fastclf: error: --scheduler {address}: no scheduler can be reached there"
-        assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
-        assert "dask scheduler" in done.stderr
+    worker = min(client.scheduler_info()["workers"])
+    with socket.create_server(("127.0.0.1", 0)) as other:  # which never answers
+        silent = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        for address, why in (
+            (worker, "a worker answers"),
+            ("nonsense", "missing port number"),
+            ("http://127.0.0.1:9", "unknown address scheme"),
+            ("tcp://127.0.0.1:9", "nothing answers within 0.3 s"),
+            (silent, "nothing answers within 0.3 s"),
+        ):
+            if why.startswith("nothing"):
+                monkeypatch.setattr(cluster, "PATIENCE", 0.3)
+            done = invoke(tmp_path / "r.toml", address, "--out", str(tmp_path / "run"))
+            assert done.exit_code == 2
+            said = (
+                f"fastclf: error: --scheduler {address}: no scheduler can be reached there ({why}"
+            )
+            assert done.stderr.startswith(said) and done.stderr.count("\n") == 1, done.stderr
+            assert "start one with: dask scheduler" in done.stderr
 
 
 def test_a_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch):
