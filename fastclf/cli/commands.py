@@ -1,6 +1,7 @@
 """The commands of the command line. Each imports its modules itself, so that ``--help`` is fast."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,18 @@ def check(
     metavar="RUN",
     help="Resume a stopped run in its own directory.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Train on a Dask cluster, whose workers read the training rows.",
+)
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
     config: Path | None,
     assignments: tuple[str, ...],
     out: Path | None,
     stopped: Path | None,
+    scheduler: str | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -181,6 +188,7 @@ def train(
     Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
     Ctrl-C stops at once.
     """
+    from fastclf.runs.cluster import connected, for_cluster
     from fastclf.runs.directory import interruption_message, is_complete, to_json
     from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
@@ -189,12 +197,16 @@ def train(
     from fastclf.runs.terminal import Terminal
 
     recipe, path = choose(config, assignments, out, stopped)
+    if scheduler is not None:
+        recipe = for_cluster(recipe)
     was_complete = stopped is not None and is_complete(stopped)
     console = None if quiet else Terminal(stderr=True)
     try:
-        result = (train_recipe if stopped is None else resume)(recipe, path, console)
+        cluster = nullcontext() if scheduler is None else connected(scheduler)
+        with printing_warnings(), cluster as client:
+            result = (train_recipe if stopped is None else resume)(recipe, path, console, client)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(interruption_message(path)) from None
+        raise KeyboardInterrupt(interruption_message(path, scheduler)) from None
     if was_complete:
         echo(f"{stopped}: the run is already complete", err=True)
     print_warnings(result.summary["warnings"])

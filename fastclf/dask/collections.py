@@ -1,6 +1,6 @@
-"""From Dask's arrays and data frames to blocks of rows on the workers."""
+"""From Dask's arrays and data frames, or a stream of files, to blocks of rows on the workers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dask
@@ -10,7 +10,8 @@ from distributed import Client, default_client, futures_of
 
 from fastclf.dask.futures import FuturePartitions
 from fastclf.errors import InputError
-from fastclf.estimators.partitions import Block, Reading
+from fastclf.estimators.partitions import Block, Failure, Reading, Rows
+from fastclf.estimators.streams import RowStream, StreamInParts
 
 # Blocks, chunks and partitions are the same here: Dask's arrays have chunks of rows, its data
 # frames have partitions.
@@ -55,6 +56,32 @@ def rows_of(
     return FuturePartitions(client, client.compute(blocks)), reading
 
 
+def rows_of_stream(
+    client: Client, stream: RowStream, estimator: str
+) -> tuple[FuturePartitions, Reading]:
+    """Return the rows of all parts of a stream, each read by a worker, and what they are like."""
+    if not isinstance(stream, StreamInParts):
+        raise InputError(
+            f"workers read a stream in parts, but {type(stream).__name__} has no n_parts, part and "
+            "part_name, as fastclf.data.Stream has"
+        )
+    if not stream.n_parts:
+        raise InputError("the stream has no rows")
+    several, dtype = stream.several_targets, np.dtype(stream.dtype)
+    reading = Reading(estimator, dtype, stream.feature_names, several)
+    return of_each_part(client, stream, _read_part), reading
+
+
+def of_each_part(
+    client: Client, stream: StreamInParts, function: Callable[..., Any], *given: Any
+) -> FuturePartitions:
+    """Return the partitions of ``function(stream, number, *given)``, one for each part."""
+    call = dask.delayed(function, pure=False)
+    shared = [dask.delayed(value, pure=False) for value in (stream, *given)]
+    calls = [call(shared[0], number, *shared[1:]) for number in range(stream.n_parts)]
+    return FuturePartitions(client, client.compute(calls))
+
+
 def names_of(X: Any) -> tuple[str, ...] | None:
     """Return the names of a data frame's columns, if they are text."""
     columns = getattr(X, "columns", None)
@@ -74,6 +101,16 @@ def one_block_of_columns(X: Any) -> Any:
 
 def _read(reading: Reading, number: int, X: Any, y: Any, weights: Any) -> Any:
     return reading(Block(number, X, y, weights))
+
+
+def _read_part(stream: StreamInParts, number: int) -> Rows | Failure:
+    place = stream.part_name(number)
+    try:
+        X, y, weights = stream.part(number)
+    except ValueError as error:  # the user's rows; other errors are ours
+        return Failure(number, str(error), place)
+    weights = None if weights is None else weights.astype(np.float64, copy=False)
+    return Rows(number, X, y, weights, place)
 
 
 def _parts(given: Any) -> list[Any]:

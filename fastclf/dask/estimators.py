@@ -10,7 +10,13 @@ from dask.base import is_dask_collection
 from sklearn.base import clone
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from fastclf.dask.collections import client_for, names_of, one_block_of_columns, rows_of
+from fastclf.dask.collections import (
+    client_for,
+    names_of,
+    one_block_of_columns,
+    rows_of,
+    rows_of_stream,
+)
 from fastclf.dask.futures import FuturePartitions
 from fastclf.errors import InputError
 from fastclf.estimators import (
@@ -20,12 +26,14 @@ from fastclf.estimators import (
     logistic,
     multilabel,
     search,
+    validation,
 )
 from fastclf.estimators.fitting import Settings, fit_estimator
 from fastclf.estimators.logistic import counted_classes, settings_of
 from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
 from fastclf.estimators.partitions import PartitionedRows, Reading, Rows, survey
 from fastclf.estimators.search import LIKELIHOOD
+from fastclf.estimators.streams import is_stream
 from fastclf.estimators.tallies import DistributionTally, LabelTally
 
 
@@ -148,8 +156,10 @@ class OnCluster:
         own = {name: clone(value, safe=False) for name, value in parameters.items()}
         return type(self)(**own).set_params(client=client)  # type: ignore[attr-defined]
 
-    def _begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[FuturePartitions, Reading]:
-        # The rows of all partitions; sets client_.
+    def _begin(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[FuturePartitions, Reading, tuple[str, ...] | None]:
+        # The rows of all partitions, and the names of several targets; sets client_.
         name = type(self).__name__
         if choice.is_minibatch(self.solver):
             raise InputError(
@@ -158,7 +168,10 @@ class OnCluster:
                 f"reaches the optimum, or fastclf.{name} with a fastclf.data.Stream of the rows"
             )
         self.client_ = client_for(self.client)
-        return rows_of(self.client_, X, y, sample_weight, name)
+        if not is_dask_collection(X) and is_stream(X):
+            validation.check_alone(y, sample_weight)
+            return *rows_of_stream(self.client_, X, name), X.target_names
+        return *rows_of(self.client_, X, y, sample_weight, name), names_of(y)
 
     def _of_rows(self, method: str, X: Any) -> Any:
         if not is_dask_collection(X):
@@ -225,13 +238,17 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
 
     client: Any = None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegression":  # type: ignore[override]
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> "LogisticRegression":
         """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
-        X : Dask array or data frame of shape (n, d)
-            Blocks of an array may be dense or CSR. Lengths of partitions needn't be known.
+        X : Dask array or data frame of shape (n, d), or a stream
+            Blocks of an array may be dense or CSR. Lengths of partitions needn't be known. A
+            stream, such as `fastclf.data.Stream`, has y and weights with it; the workers read its
+            files, a part at a time, and keep the rows.
         y : Dask array, series or data frame of shape (n,) or (n, K)
             Labels or distributions, in partitions like those of X; an array whose lengths are known
             is cut like X. It may be in memory if the lengths of X are known.
@@ -244,8 +261,8 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
             there is no open client; or for the reasons of :class:`fastclf.LogisticRegression`.
         """
         settings = settings_of(self)
-        rows, reading = self._begin(X, y, sample_weight)
-        tally = self._tally(reading.several_targets, names_of(y))
+        rows, reading, names = self._begin(X, y, sample_weight)
+        tally = self._tally(reading.several_targets, names)
         found = survey(self, rows, reading, tally)
         problem, encode = counted_classes(self, tally, reading.dtype)
         X = PartitionedRows(rows, found, encode)
@@ -295,13 +312,14 @@ warm_start, random_state, verbose
     client: Any = None
 
     def fit(  # type: ignore[override]
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> "MultiLabelLogisticRegression":
         """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
-        X : Dask array or data frame of shape (n, d)
+        X : Dask array or data frame of shape (n, d), or a stream
+            As for :class:`fastclf.dask.LogisticRegression`.
         y : Dask array or data frame of shape (n, L)
             Indicators or probabilities; NaN where nothing is known.
         sample_weight : as y, of shape (n,) or (n, L), optional
@@ -314,8 +332,8 @@ warm_start, random_state, verbose
             :class:`fastclf.MultiLabelLogisticRegression`.
         """
         settings = Settings.of_single_fit(self, self.C, self.l1_ratio)
-        rows, reading = self._begin(X, y, sample_weight)
-        tally = self._tally(reading.several_targets, names_of(y))
+        rows, reading, names = self._begin(X, y, sample_weight)
+        tally = self._tally(reading.several_targets, names)
         found = survey(self, rows, reading, tally)
         problem, encode = self._counted(tally)
         self.threshold_ = self._given_threshold(problem.n_columns)
@@ -377,7 +395,7 @@ history_, n_features_in_, feature_names_in_
     client: Any = None
 
     def fit(  # type: ignore[override]
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> "LogisticRegressionCV":
         """Fit to labels or distributions, and return the estimator.
 
@@ -400,9 +418,14 @@ history_, n_features_in_, feature_names_in_
                 "'neg_log_loss' or None, or fastclf.LogisticRegressionCV"
             )
         grid, settings, legacy = self._checked()
-        rows, reading = self._begin(X, y, sample_weight)
+        if not is_dask_collection(X) and is_stream(X):
+            raise InputError(
+                "LogisticRegressionCV takes no stream here; fit LogisticRegression to it with each "
+                "C, or give Dask arrays or data frames"
+            )
+        rows, reading, names = self._begin(X, y, sample_weight)
         soft = reading.several_targets
-        tally = DistributionTally(names_of(y)) if soft else LabelTally(self.ignore_index)
+        tally = DistributionTally(names) if soft else LabelTally(self.ignore_index)
         found = survey(self, rows, reading, tally)
         problem, encode = counted_classes(self, tally, reading.dtype)
         if not soft:

@@ -1,4 +1,7 @@
-"""Fitting an encoder in one pass over a stream; the result is that of `fastclf.data.columns`."""
+"""Fitting an encoder in one pass over a stream; the result is that of `fastclf.data.columns`.
+
+Tallies of parts of the rows can be merged: the result is that of all rows, up to rounding.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -52,19 +55,24 @@ class NumberTally:
         self._mean, self._square = np.zeros((2, len(names)))
         self._lowest, self._highest = np.full((2, len(names)), [[np.inf], [-np.inf]])
 
-    def add(self, X: np.ndarray) -> None:
-        """Add rows (m, k); a missing value is NaN."""
+    def add(self, X: np.ndarray, before: int | None = None) -> None:
+        """Add rows (m, k); a missing value is NaN.
+
+        ``before`` is the number of the file's rows before them, for messages; by default that of
+        the rows so far.
+        """
+        before = self._n if before is None else before
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(X.sum())
         counts = np.full(len(self.names), len(X))  # values of each column that aren't missing
         if not finite:
-            self._check_finite(X)
+            self._check_finite(X, before)
             missing = np.isnan(X)
             self.n_missing += missing.sum(axis=0)
             if self._impute == "none" and missing.any():
                 row, column = (int(i) for i in np.unravel_index(missing.argmax(), X.shape))
                 raise DataError(
-                    f'row {self._n + row + 1}, column "{self.names[column]}": a missing value; '
+                    f'row {before + row + 1}, column "{self.names[column]}": a missing value; '
                     "fill it in, or set data.impute to mean or zero"
                 )
             counts -= missing.sum(axis=0)
@@ -79,15 +87,27 @@ class NumberTally:
                 self._add_moments(X, counts)
 
     def _add_moments(self, X: np.ndarray, counts: np.ndarray) -> None:
-        # Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
         total = np.nansum(X, axis=0, dtype=np.float64)
         mean = total / np.maximum(counts, 1)
         deviations = X - mean
+        self._merge_moments(counts, mean, np.nansum(deviations * deviations, axis=0))
+
+    def _merge_moments(self, counts: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+        # Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
         before, self._counts = self._counts, self._counts + counts
         share = counts / np.maximum(self._counts, 1)
         shift = mean - self._mean
-        self._square += np.nansum(deviations * deviations, axis=0) + shift**2 * share * before
-        self._mean += share * shift
+        self._square = self._square + (square + shift**2 * share * before)
+        self._mean = self._mean + share * shift
+
+    def merge(self, other: "NumberTally") -> None:
+        """Add the rows of another tally, which has the same columns and settings."""
+        self._n += other._n
+        self.n_missing = self.n_missing + other.n_missing
+        self._lowest = np.fmin(self._lowest, other._lowest)
+        self._highest = np.fmax(self._highest, other._highest)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._merge_moments(other._counts, other._mean, other._square)
 
     def columns(self) -> dict[str, NumericColumn]:
         """Return the fitted columns, by name."""
@@ -119,12 +139,12 @@ class NumberTally:
         scaling = Affine(self._mean, _nonzero(np.sqrt(np.where(variance <= rounding, 0, variance))))
         return plain if self._scale == "auto" and comparable(scaling) else scaling
 
-    def _check_finite(self, X: np.ndarray) -> None:
+    def _check_finite(self, X: np.ndarray, before: int) -> None:
         infinite = np.isinf(X)
         if infinite.any():
             row, column = (int(i) for i in np.unravel_index(infinite.argmax(), X.shape))
             raise DataError(
-                f'row {self._n + row + 1}, column "{self.names[column]}": an infinite number; '
+                f'row {before + row + 1}, column "{self.names[column]}": an infinite number; '
                 "correct it"
             )
 
@@ -137,32 +157,44 @@ class CategoryTally:
         self._counts: Counter[str] = Counter()
         self._n_missing = 0
         self._numbers = True
-        self._text: tuple[int, str] | None = None  # row and value of the first text
+        self._text: tuple[str, str] | None = None  # place and value of the first text
 
-    def add(self, table: Table) -> None:
-        """Add the rows of a table."""
+    def add(self, table: Table, file: str | None = None) -> None:
+        """Add the rows of a table; ``file`` is where they are from, for messages."""
         raw = _no_lists(self.name, table)
         self._numbers = self._numbers and isinstance(raw, Numbers)
         column = as_categories(raw)
         if self._text is None:
-            self._find_text(column, table.rows)
+            self._find_text(column, table.rows, file)
         counts = np.bincount(column.codes[~column.missing], minlength=len(column.names)).tolist()
         self._counts.update(
             {name: count for name, count in zip(column.names, counts, strict=True) if count}
         )
         self._n_missing += int(column.missing.sum())
+        self._check_number()
+
+    def merge(self, other: "CategoryTally") -> None:
+        """Add the rows of another tally of the same column, which come after those so far."""
+        self._numbers = self._numbers and other._numbers
+        self._text = self._text or other._text
+        self._counts.update(other._counts)
+        self._n_missing += other._n_missing
+        self._check_number()
+
+    def _check_number(self) -> None:
         if len(self._counts) > MOST_NAMES:
             raise DataError(
                 f'column "{self.name}" has more than {MOST_NAMES} different values; leave it out '
                 "with data.drop"
             )
 
-    def _find_text(self, column: Categories, rows: np.ndarray) -> None:
+    def _find_text(self, column: Categories, rows: np.ndarray, file: str | None) -> None:
         new = [name not in self._counts and not is_number(name) for name in column.names]
         found = np.array([*new, False])[column.codes]  # code -1, a missing value, is the last
         if found.any():
             row = int(found.argmax())
-            self._text = int(rows[row]), column.names[column.codes[row]]
+            place = f"row {rows[row]}" if file is None else f"{file}: row {rows[row]}"
+            self._text = place, column.names[column.codes[row]]
 
     def check(self) -> None:
         """Refuse a column that has many different numbers and text in a few rows.
@@ -173,9 +205,9 @@ class CategoryTally:
             If the column is such; the message names the first row with text.
         """
         if self._text is not None and is_nearly_numeric(self._counts):
-            row, text = self._text
+            place, text = self._text
             raise DataError(
-                f'row {row}, column "{self.name}": '
+                f'{place}, column "{self.name}": '
                 + why_no_number(text, ", and nearly all other values are numbers")
             )
 
@@ -253,17 +285,28 @@ class EncoderTally:
             CategoryTally(name) for name in columns if name in {*categorical} - {*dates}
         ]
 
-    def add(self, table: Table) -> None:
-        """Add the rows of a table."""
+    def add(self, table: Table, file: str | None = None) -> None:
+        """Add the rows of a table; ``file`` is where they are from, for messages."""
         parts = [_numbers(name, table) for name in self._numeric]
         for name in self._timed:
             dates = as_dates(name, _no_lists(name, table), table.rows)
             self._timed[name] |= bool((dates[:, HOUR] > 0).any())
             parts += list(dates.T)
         if parts:
-            self.numbers.add(np.stack(parts, axis=1))
+            before = int(table.rows[0]) - 1 if len(table.rows) else None
+            self.numbers.add(np.stack(parts, axis=1), before)
         for tally in self.categories:
-            tally.add(table)
+            tally.add(table, file)
+
+    def merge(self, other: "EncoderTally") -> None:
+        """Add the rows of another tally, which has the same columns and settings.
+
+        They come after those so far.
+        """
+        self._timed = {name: timed or other._timed[name] for name, timed in self._timed.items()}
+        self.numbers.merge(other.numbers)
+        for own, added in zip(self.categories, other.categories, strict=True):
+            own.merge(added)
 
     def encoder(self) -> Encoder:
         """Return the fitted encoder.

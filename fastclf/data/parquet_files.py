@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import dataset as arrow_dataset
@@ -56,6 +57,11 @@ class ParquetFiles:
         self.schema = self._unified()
         self.names = tuple(self.schema.names)
         self.is_uniform = all(schema.equals(self._own[0]) for schema in self._own)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is needed elsewhere to convert tables, however many files there are."""
+        names = "files", "schema", "names", "is_uniform"
+        return {name: getattr(self, name) for name in names}
 
     def check(self, columns: Collection[str]) -> None:
         """Check that all files have some columns, and that their types can be combined.

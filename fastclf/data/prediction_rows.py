@@ -188,9 +188,9 @@ def _array_errors() -> Iterator[None]:
 
 
 @contextmanager
-def naming(source: Path | BinaryIO) -> Iterator[None]:
+def naming(source: Path | str | BinaryIO) -> Iterator[None]:
     """Put the name of the file before messages of errors in the block that don't begin with it."""
-    name = str(source) if isinstance(source, Path) else "standard input"
+    name = str(source) if isinstance(source, Path | str) else "standard input"
     try:
         yield
     except (DataError, InputError) as problem:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastclf import threads
+from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import SUFFIXES, Format, format_of
 from fastclf.errors import DataError
-from fastclf.estimators.streams import Rows
+from fastclf.estimators.streams import Rows, check_rows
 from fastclf.preprocessing import Encoder
 from fastclf.table import Table, check_columns, first_duplicate
 
 if TYPE_CHECKING:
-    from fastclf.data.stream_files import ArrayParts, TableParts
+    from fastclf.data.stream_files import ArrayParts, Place, TableParts
 
 _CHUNK = 1 << 23
 """Size of X in a chunk, in bytes. Three or four chunks are in memory at a time."""
@@ -42,14 +44,17 @@ class Stream:
     """Rows of a file of any size, which are read again in each pass, in chunks.
 
     Without an ``encoder``, features are numeric columns without missing values. Minibatch solvers
-    read the chunks of Parquet, Arrow and NPY files in random order. CSV is read from beginning to
-    end, and its rows are shuffled within a buffer.
+    read the chunks of Parquet, Arrow and NPY files in random order. A CSV file is read from
+    beginning to end, and its rows are shuffled within a buffer.
+
+    A stream can be pickled, for machines that have the same files at the same paths, and be read
+    there in parts: row groups of Parquet, record batches of Arrow, files of CSV.
 
     Parameters
     ----------
     path : path-like
-        A Parquet file or a folder of them, an Arrow IPC file, CSV or TSV; or a matrix in an NPY
-        file, which is mapped into memory.
+        A Parquet, CSV or TSV file, or a folder of one of these kinds; an Arrow IPC file; or a
+        matrix in an NPY file, which is mapped into memory.
     target : str or sequence of str, optional
         The column with the labels; or several columns with indicators or distributions. Required
         for all formats but NPY.
@@ -81,6 +86,8 @@ class Stream:
         The names of the features; None for NPY.
     target_names : tuple of str, or None
         The names of the target columns, if there are several.
+    n_parts : int
+        The number of parts.
 
     Raises
     ------
@@ -148,7 +155,9 @@ class Stream:
                 raise DataError(f"{self.path}: target_path goes with NPY files; name a target")
             layout = header, delimiter, decimal
             self._open_table(kind, target, columns, drop, layout, dtype, chunk_rows)
-        self._stamps = self._stamped()
+        self._stamps: dict[Path, tuple[int, int | None] | None] = {
+            path: _stamp(path) for path in self._parts.files
+        }
 
     def encoded(self, encoder: Encoder) -> "Stream":
         """Return a stream of the same rows with another encoder.
@@ -163,6 +172,7 @@ class Stream:
         Stream
         """
         part = copy.copy(self)
+        part._stamps = self._stamps
         part._encoder, part.feature_names = encoder, encoder.feature_names
         part._wanted = part._wanted._replace(most=part._chunk_length(encoder.column_names))
         return part
@@ -171,6 +181,61 @@ class Stream:
         assert self.feature_names is not None  # it is a table
         row = self.dtype.itemsize * max(len(columns), len(self.feature_names))
         return self._chunk_rows or max(1, min(_CHUNK // row, 1 << 18))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another machine, on which the files may have other times."""
+        stamps = {path: stamp and (stamp[0], None) for path, stamp in self._stamps.items()}
+        return {**vars(self), "_stamps": stamps}
+
+    @property
+    def n_parts(self) -> int:
+        """The number of parts."""
+        return self._parts.count
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is CSV or TSV, whose parts are files."""
+        return self._tables is not None and self._tables.schema is None
+
+    def place(self, number: int) -> "Place":
+        """Return where a part is: its file, what messages call it, and the rows before it."""
+        return self._parts.place(number)
+
+    def part_name(self, number: int) -> str:
+        """Return what messages call a part: its file, and for Arrow the record batch, too."""
+        return self.place(number).name
+
+    def part(self, number: int) -> Rows:
+        """Return all rows of a part, checked to be finite.
+
+        Raises
+        ------
+        DataError
+            If its file is missing, damaged or was changed, or a value can't be used. The message
+            names the file, and the row in it.
+        """
+        pieces = list(self.rows_of_part(number))
+        if not pieces:
+            d = self._n_features
+            y = np.empty((0, len(self.target_names or ())) if self.several_targets else 0)
+            return Rows(np.empty((0, d), self.dtype), y)
+        X, y = (np.concatenate([piece[i] for piece in pieces]) for i in (0, 1))
+        given = [rows.weights for rows in pieces if rows.weights is not None]
+        rows = Rows(X, y, np.concatenate(given) if given else None)
+        place = self.place(number)
+        with naming(place.name):
+            check_rows(rows.X, rows.weights, place.before, self.feature_names)
+        return rows
+
+    def rows_of_part(self, number: int) -> Iterator[Rows]:
+        """Yield the rows of a part in chunks; errors are as for :meth:`part`."""
+        with naming(self.part_name(number)):
+            yield from self._read_together([number], self.place(number))
+
+    def tables_of_part(self, number: int) -> Iterator[RawRows]:
+        """Yield the rows of a part before encoding; errors are as for :meth:`part`."""
+        with naming(self.part_name(number)):
+            yield from self._raw_together([number], self.place(number))
 
     def tables_in_order(self) -> Iterator[RawRows]:
         """Yield all rows before encoding, in the order of the file.
@@ -181,7 +246,8 @@ class Stream:
             If a file is damaged, or was changed.
         """
         assert self._tables is not None  # a matrix has no columns
-        return self._raw(np.arange(self._tables.count))
+        for parts, place in self._together(np.arange(self._tables.count)):
+            yield from self._raw_together(parts, place)
 
     def rows_in_order(self) -> Iterator[Rows]:
         """Yield all rows, in the order of the file; each pass has the same chunks.
@@ -197,56 +263,71 @@ class Stream:
         """Yield all rows, with the parts of the file in random order."""
         return self._read(rng.permutation(self._parts.count))
 
+    def _together(self, parts: np.ndarray) -> Iterator[tuple[list[int], "Place | None"]]:
+        # Parts that are read one after another, and numbered so: a text file is alone.
+        if self.is_text:
+            assert self._tables is not None
+            yield from (([part], self._tables.place(part)) for part in parts.tolist())
+        else:
+            yield parts.tolist(), None
+
     def _read(self, parts: np.ndarray) -> Iterator[Rows]:
+        for some, place in self._together(parts):
+            yield from self._read_together(some, place)
+
+    def _read_together(self, parts: list[int], place: "Place | None") -> Iterator[Rows]:
         encoder = self._encoder
         if self._arrays is not None:
             for part in self._checked(parts):
                 X, y = self._arrays.read(part, self.dtype)
                 yield Rows(X, y if self.several_targets else y.ravel())
         elif encoder is not None and encoder.categorical:
-            for table, y, weights in self._raw(parts):
+            for table, y, weights in self._raw_together(parts, place):
                 yield Rows(encoder.apply(table), y, weights)
         else:
             assert self._tables is not None  # a stream has either arrays or tables
-            first = 0
+            first, name = (0, str(self.path)) if place is None else (place.before, place.name)
             for X, piece in self._tables.matrices(self._checked(parts), self._wanted):
                 if piece.n_rows:
                     if encoder is not None:
                         encoder.apply_in_place(X)
-                    yield Rows(X, *self._targets_of(piece, first))
+                    yield Rows(X, *self._targets_of(piece, first, name))
                     first += piece.n_rows
 
-    def _raw(self, parts: np.ndarray) -> Iterator[RawRows]:
+    def _raw_together(self, parts: list[int], place: "Place | None") -> Iterator[RawRows]:
         assert self._tables is not None  # a matrix has no columns
-        first = 0
+        first, name = (0, str(self.path)) if place is None else (place.before, place.name)
         for part in self._checked(parts):
             pieces = self._tables.read(part, self._wanted.names, self._wanted.most)
             for piece in threads.prefetch(pieces):
                 if piece.n_rows:
                     table = piece.table(first + 1).select(self._wanted.features)
-                    yield RawRows(table, *self._targets_of(piece, first))
+                    yield RawRows(table, *self._targets_of(piece, first, name))
                     first += piece.n_rows
 
-    def _checked(self, parts: np.ndarray) -> Iterator[int]:
-        for part in parts.tolist():
-            self._check_unchanged()
+    def _checked(self, parts: list[int]) -> Iterator[int]:
+        for part in parts:
+            files = self._parts.place(part).files
+            self._check_unchanged(files)
             yield part
-        self._check_unchanged()
+            self._check_unchanged(files)
 
-    def _targets_of(self, piece: Any, first: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _targets_of(
+        self, piece: Any, first: int, file: str
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the targets and weights of a piece, whose first row has the index ``first``."""
         targets = [piece.column(name) for name in self._targets]
         for name, values in zip(self._targets, targets, strict=True):
             is_text = values.dtype.kind == "U"
             if is_text and self.several_targets:
                 raise DataError(
-                    f'{self.path}: column "{name}" holds text; several targets must be numbers'
+                    f'{file}: column "{name}" holds text; several targets must be numbers'
                 )
             missing = values == "" if is_text else np.isnan(values)
             if missing.any() and not self.several_targets:  # of several labels some may be unknown
                 row = first + int(missing.argmax()) + 1
-                raise DataError(f'{self.path}: row {row}, column "{name}": the target is missing')
-        y = np.stack(targets, axis=1) if self.several_targets else _labels(self.path, targets[0])
+                raise DataError(f'{file}: row {row}, column "{name}": the target is missing')
+        y = np.stack(targets, axis=1) if self.several_targets else _labels(file, targets[0])
         weights = None if self._weight is None else piece.column(self._weight)
         return y, weights
 
@@ -297,7 +378,8 @@ class Stream:
         elif kind in DELIMITERS:
             header, delimiter, decimal = layout
             hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
-            parts = files.TextParts(self.path, hints)
+            beside = (*self._targets, *(() if self._weight is None else (self._weight,)))
+            parts = files.TextParts(self.path, hints, beside)
         else:
             streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
             raise DataError(
@@ -351,12 +433,22 @@ class Stream:
         assert parts is not None
         return parts
 
-    def _stamped(self) -> list[tuple[int, int] | None]:
-        return [_stamp(path) for path in self._parts.files]
+    @property
+    def _n_features(self) -> int:
+        if self._arrays is not None:
+            return self._arrays.n_features
+        assert self.feature_names is not None  # it is a table
+        return len(self.feature_names)
 
-    def _check_unchanged(self) -> None:
-        for path, before in zip(self._parts.files, self._stamps, strict=True):
-            if _stamp(path) != before:
+    def _check_unchanged(self, files: Sequence[Path]) -> None:
+        for path in files:
+            before, now = self._stamps[path], _stamp(path)
+            if now is None:
+                raise DataError(
+                    f"{path}: no such file on {platform.node()}; every machine that reads the "
+                    "stream needs the files at the same path"
+                )
+            if before is None or now[0] != before[0] or before[1] not in (None, now[1]):
                 raise DataError(
                     f"{path}: has changed since it was opened; start again once it is complete"
                 )
@@ -388,12 +480,12 @@ def _check_columns(path: Path, key: str, listed: Sequence[str], names: Sequence[
         raise DataError(f"{path}: {key}: {problem}") from None
 
 
-def _labels(path: Path, values: np.ndarray) -> np.ndarray:
+def _labels(file: str, values: np.ndarray) -> np.ndarray:
     # Labels that are whole numbers become integers, even if the file stores floats.
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
         if (np.abs(values) >= 2**53).any():
             raise DataError(
-                f"{path}: labels from 2^53 on are rounded as they are read; save them as integers "
+                f"{file}: labels from 2^53 on are rounded as they are read; save them as integers "
                 "in Parquet or Arrow files, or as text"
             )
         return values.astype(np.int64)

@@ -1,6 +1,7 @@
 """Files of a stream, divided into parts that can be read repeatedly and in any order."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -12,11 +13,12 @@ from fastclf import threads
 from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
+from fastclf.data.tables import first_file, text_files
 from fastclf.data.text import TextFile
 from fastclf.data.text_layout import LayoutHints
 from fastclf.errors import DataError
 from fastclf.recycling import Recycled
-from fastclf.table import Categories, Lists, Numbers, Table
+from fastclf.table import Categories, Lists, Numbers, Table, listed
 
 _BUFFER_BYTES = 1 << 16  # bytes that are read at a time of each column of a Parquet file
 _DECODED_ROWS = 1 << 15  # rows that are decoded together: fewer take longer, more take memory
@@ -51,6 +53,24 @@ class Wanted(NamedTuple):
         return [*self.features, *self.others]
 
 
+class Place(NamedTuple):
+    """Where a part is.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files that hold it.
+    name : str
+        What messages call it.
+    before : int
+        The rows of ``name`` that come before it.
+    """
+
+    files: Sequence[Path]
+    name: str
+    before: int
+
+
 class Piece(Protocol):
     """Some rows of a part."""
 
@@ -73,6 +93,10 @@ class TableParts(Protocol):
 
     files: list[Path]
     count: int
+    schema: pa.Schema | None
+
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most ``most`` rows."""
@@ -150,16 +174,43 @@ class ParquetParts:
         self._parquet = ParquetFiles(path, folders_are_columns=False)
         self.schema, self.files = self._parquet.schema, self._parquet.files
         self.check = self._parquet.check
-        self._groups = []
-        for file in self.files:
-            with arrow_errors(file):
-                metadata = parquet.read_metadata(file)
-            self._groups += [(file, metadata, i) for i in range(metadata.num_row_groups)]
+        self._metadata: dict[int, parquet.FileMetaData] = {}
+        self._groups: list[tuple[int, int, int]] = []  # file, row group and rows before it
+        for i in range(len(self.files)):
+            metadata = self._metadata[i] = self._read_metadata(i)
+            before = 0
+            for group in range(metadata.num_row_groups):
+                self._groups.append((i, group, before))
+                before += metadata.row_group(group).num_rows
         self.count = len(self._groups)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the metadata of all files, which are read again elsewhere."""
+        return {**vars(self), "_metadata": {}, "check": None}
+
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
+        i, _, before = self._groups[part]
+        return Place([self.files[i]], str(self.files[i]), before)
+
+    def _metadata_of(self, file: int) -> parquet.FileMetaData:
+        found = self._metadata.get(file)
+        if found is None:  # it was pickled; now it keeps that of one file at a time
+            found = self._read_metadata(file)
+            self._metadata = {file: found}
+        return found
+
+    def _read_metadata(self, file: int) -> parquet.FileMetaData:
+        with arrow_errors(self.files[file]):
+            return parquet.read_metadata(self.files[file])
+
+    def _of_part(self, part: int) -> tuple[Path, parquet.FileMetaData, int]:
+        i, group, _ = self._groups[part]
+        return self.files[i], self._metadata_of(i), group
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most ``most`` rows."""
-        path, metadata, group = self._groups[part]
+        path, metadata, group = self._of_part(part)
         with arrow_errors(path):
             file = parquet.ParquetFile(
                 path, metadata=metadata, pre_buffer=False, buffer_size=_BUFFER_BYTES
@@ -190,7 +241,7 @@ class ParquetParts:
         row = wanted.dtype.itemsize * len(wanted.features)
         memory = Recycled()
         for part in parts:
-            _, metadata, group = self._groups[part]
+            _, metadata, group = self._of_part(part)
             if metadata.row_group(group).num_rows * row <= _BY_COLUMNS:
                 chunks = self._by_columns(part, wanted, memory)
                 last = [chunks.pop() for _ in range(len(chunks) // 2)]
@@ -203,7 +254,7 @@ class ParquetParts:
     def _by_columns(
         self, part: int, wanted: Wanted, memory: Recycled
     ) -> list[tuple[np.ndarray, Piece]]:
-        path, metadata, group = self._groups[part]
+        path, metadata, group = self._of_part(part)
         n = metadata.row_group(group).num_rows
         if n <= 0:
             return []
@@ -245,6 +296,11 @@ class IpcParts:
         self._file = IpcFile(path)
         self.schema, self.count = self._file.schema, self._file.count
 
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
+        of = f": record batch {part + 1}" if self.count > 1 else ""
+        return Place(self.files, f"{self.path}{of}", 0)
+
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
         """Yield the rows of a part in pieces of at most ``most`` rows."""
         for batch in self._file.read(part, columns):
@@ -257,30 +313,63 @@ class IpcParts:
 
 
 class TextParts:
-    """A CSV or TSV file, which has one part."""
+    """A CSV or TSV file, or a folder of such; each file is a part.
 
-    count = 1
+    The first file decides the layout of all, and which of the columns ``beside`` the features are
+    numbers.
+    """
+
     schema = None
 
-    def __init__(self, path: Path, hints: LayoutHints) -> None:
+    def __init__(self, path: Path, hints: LayoutHints, beside: Collection[str] = ()) -> None:
         self.path = path
-        self.files = [path]
-        self._file = TextFile(path, hints)
-        self._is_checked = False
-        self.names = self._file.names
+        self._hints = hints
+        self._first = TextFile(first_file(path, "csv"), hints)
+        self.files = text_files(path)
+        self.count = len(self.files)
+        self._checked: set[int] = set()
+        self.names = self._first.names
         self.numbers: Sequence[str] = ()
         self.text: Collection[str] = ()
+        self._kinds: dict[str, bool] = {}  # which of the others are numbers
+        if self.count > 1:
+            layout = self._first.layout
+            self._hints = hints._replace(delimiter=layout.delimiter, decimal=layout.decimal)
+            known = [name for name in beside if name in self.names]
+            for table in islice(self._first.batches(known), 1):
+                self._kinds = {name: isinstance(table.columns[name], Numbers) for name in known}
+            for part in range(1, self.count):
+                self._open(part)
+
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
+        return Place([self.files[part]], str(self.files[part]), 0)
 
     def read(self, part: int, columns: Sequence[str], most: int) -> Iterator[Piece]:
-        """Yield the rows in pieces of at most ``most`` rows."""
-        numbers = [name for name in columns if name in self.numbers]
-        text = [name for name in columns if name in self.text]
-        tables = self._file.batches(
-            columns, numbers=numbers, text=text, codes=not self._is_checked, batch_rows=most
+        """Yield the rows of a part in pieces of at most ``most`` rows."""
+        kinds = {**self._kinds, **dict.fromkeys(self.numbers, True)}
+        kinds |= dict.fromkeys(self.text, False)
+        numbers = [name for name in columns if kinds.get(name) is True]
+        text = [name for name in columns if kinds.get(name) is False]
+        codes = part not in self._checked
+        tables = self._open(part).batches(
+            columns, numbers=numbers, text=text, codes=codes, batch_rows=most
         )
         for table in tables:
             yield TextPiece(table)
-        self._is_checked = True  # the first complete pass has checked leading zeros
+        self._checked.add(part)  # the first complete pass has checked leading zeros
+
+    def _open(self, part: int) -> TextFile:
+        if part == 0:
+            return self._first
+        file = TextFile(self.files[part], self._hints)
+        if file.names != self.names:
+            raise DataError(
+                f"{self.files[part]}: its columns are {listed(file.names)}, but those of "
+                f"{self.files[0].name} are {listed(self.names)}; give all files of the folder the "
+                "same header"
+            )
+        return file
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the rows of parts, one part after another: X (m, d), and the other columns."""
@@ -294,8 +383,8 @@ class ArrayParts:
         self.path = path
         self.files = [path, target_path]
         self._rows = rows
-        self._arrays = [_mapped(file) for file in self.files]
-        X, y = self._arrays
+        self._arrays: list[np.ndarray] | None = None
+        X, y = self._open()
         if X.ndim != 2 or X.dtype.kind not in "biuf":
             raise DataError(f"{path}: must hold a matrix of numbers, got {X.shape} of {X.dtype}")
         if len(X) != len(y) or y.ndim > 2:
@@ -307,8 +396,21 @@ class ArrayParts:
     def read(self, part: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a part."""
         rows = slice(part * self._rows, (part + 1) * self._rows)
-        X, y = self._arrays
+        X, y = self._open()
         return np.array(X[rows], dtype=dtype, order="C"), np.array(y[rows])
+
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
+        return Place(self.files, str(self.path), part * self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the arrays, which are mapped again elsewhere."""
+        return {**vars(self), "_arrays": None}
+
+    def _open(self) -> list[np.ndarray]:
+        if self._arrays is None:
+            self._arrays = [_mapped(file) for file in self.files]
+        return self._arrays
 
 
 def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) -> pa.Table:

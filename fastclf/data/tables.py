@@ -55,7 +55,7 @@ def format_of(path: Path, given: Format | None = None) -> Format:
     if given is not None:
         return given
     if path.is_dir():
-        return "parquet"
+        return _format_of_folder(path)
     suffix = path.suffix.lower()
     compressed = suffix in COMPRESSIONS
     if compressed:
@@ -71,6 +71,54 @@ def format_of(path: Path, given: Format | None = None) -> Format:
             f"{', '.join(SUFFIXES)}"
         )
     return SUFFIXES[suffix]
+
+
+def text_files(path: Path) -> list[Path]:
+    """Return the files of a folder in order, or a file alone.
+
+    Those whose names begin with a dot or an underscore are left out, as in folders of Parquet
+    files.
+    """
+    return sorted(_visible_files(path)) if path.is_dir() else [path]
+
+
+def first_file(path: Path, format: Format | None = None) -> Path:
+    """Return the first file of a folder of text files, which has the layout of all; or the path.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if not path.is_dir() or format_of(path, format) not in ("csv", "tsv"):
+        return path
+    files = text_files(path)
+    if not files:
+        raise DataError(f"{path}: holds no files; write CSV files into it")
+    return files[0]
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        names = path.relative_to(folder).parts
+        if not any(name.startswith((".", "_")) for name in names) and path.is_file():
+            yield path
+
+
+def _format_of_folder(folder: Path) -> Format:
+    """Return "csv" or "tsv" if all files are such, and otherwise "parquet"."""
+    kinds = set()
+    for path in _visible_files(folder):
+        compressed = path.suffix.lower() in COMPRESSIONS
+        kind = SUFFIXES.get((Path(path.stem) if compressed else path).suffix.lower())
+        if kind not in ("csv", "tsv"):
+            return "parquet"
+        kinds.add(kind)
+    if len(kinds) > 1:
+        raise DataError(
+            f"{folder}: holds both CSV and TSV files; write all with one delimiter and one suffix"
+        )
+    return kinds.pop() if kinds else "parquet"
 
 
 def open_table(
@@ -124,6 +172,11 @@ def open_table(
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
+    if isinstance(source, Path) and source.is_dir():
+        raise DataError(
+            f"{source}: a folder of text files is read as a stream only, which data.stream = true "
+            "makes of it; otherwise name one file, or a folder of Parquet files"
+        )
     return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
 
 

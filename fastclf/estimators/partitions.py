@@ -51,13 +51,15 @@ class Block(NamedTuple):
 class Rows(NamedTuple):
     """The rows of a partition, checked. ``weights`` are (m,), (m, L) or None.
 
-    If ``shares_X``, somebody else holds the same X, and it takes no memory here.
+    ``place`` is what messages call it; by default "partition" and its number. If ``shares_X``,
+    somebody else holds the same X, and it takes no memory here.
     """
 
     number: int
     X: Any
     y: np.ndarray
     weights: np.ndarray | None
+    place: str | None = None
     shares_X: bool = False
 
     @property
@@ -68,10 +70,17 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """What is wrong with the rows of a partition."""
+    """What is wrong with the rows of a partition; ``place`` is what messages call it, if given."""
 
     number: int
     text: str
+    place: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The place and what is wrong there."""
+        place = f"partition {self.number}" if self.place is None else self.place
+        return self.text if self.text.startswith(place) else f"{place}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class Reading:
                     f"sample_weight must not be negative, missing or infinite, but in row "
                     f"{np.argwhere(wrong)[0][0]} it is {weights[wrong][0]}"
                 )
-        return Rows(number, X, y, weights, self.X_is_kept and _have_same_memory(given, X))
+        return Rows(number, X, y, weights, shares_X=self.X_is_kept and _have_same_memory(given, X))
 
     def _features(self, X: Any, n: int) -> Any:
         names = getattr(X, "columns", None)
@@ -187,7 +196,7 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
     found: list[Found | Failure] = rows.sum(_find, chained, tally) or []
     for each in found:
         if isinstance(each, Failure):
-            raise InputError(f"partition {each.number}: {each.text}")
+            raise InputError(each.message)
     parts = [each for each in found if isinstance(each, Found)]
     some = [each for each in parts if each.shape[0]]
     if not some:
@@ -341,7 +350,7 @@ def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
     try:
         codes = tally.add(rows.y, rows.own_weights) if len(rows.y) else None
     except ValueError as error:
-        return [Failure(rows.number, str(error))]
+        return [Failure(rows.number, str(error), rows.place)]
     if codes is not None:
         assert isinstance(tally, LabelTally)
         names = [name for name, _ in tally.labels]

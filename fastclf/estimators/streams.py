@@ -73,6 +73,26 @@ class RowStream(Protocol):
         """Yield all rows, in as random an order as they can be read."""
 
 
+@runtime_checkable
+class StreamInParts(RowStream, Protocol):
+    """A stream that can be pickled, and read elsewhere part by part.
+
+    Attributes
+    ----------
+    n_parts : int
+    """
+
+    @property
+    def n_parts(self) -> int:
+        """The number of parts."""
+
+    def part(self, number: int) -> Rows:
+        """Return the rows of a part, checked: a ValueError names the file and row of a bad one."""
+
+    def part_name(self, number: int) -> str:
+        """Return what messages call a part, such as its file."""
+
+
 def is_stream(X: Any) -> TypeGuard[RowStream]:
     """Tell whether X is a :class:`RowStream`."""
     # isinstance with a protocol takes as long as fitting a tiny problem.
@@ -105,7 +125,7 @@ def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
     keeper = _Keeper()
     n = d = 0
     for X, y, weights in threads.prefetch(stream.rows_in_order()):
-        _check(X, weights, n, stream.feature_names)
+        check_rows(X, weights, n, stream.feature_names)
         own = np.ones(len(X)) if weights is None else weights.astype(np.float64)
         keeper.add(Rows(X, y, own), tally.add(y, own))
         n, d = n + len(X), X.shape[1]
@@ -166,9 +186,13 @@ def _some(piece: tuple, rows: np.ndarray) -> tuple:
     return tuple(array[rows] for array in piece)
 
 
-def _check(
+def check_rows(
     X: np.ndarray, weights: np.ndarray | None, before: int, names: tuple[str, ...] | None
 ) -> None:
+    """Refuse features that aren't finite, and weights that can't be used.
+
+    Messages number the rows from ``before`` + 1 on.
+    """
     found = first_not_finite(X)
     if found is not None:
         raise InputError(

@@ -1,7 +1,7 @@
 """Build the estimator, the solver and the teachers that a recipe describes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -20,6 +20,9 @@ from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.runs.streamed import StreamedData
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Estimator = LogisticRegression | MultiLabelLogisticRegression
 
@@ -45,7 +48,10 @@ def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
 
 
 def build_estimator(
-    recipe: Recipe, labels: np.ndarray, names: Sequence[str] | None = None
+    recipe: Recipe,
+    labels: np.ndarray,
+    names: Sequence[str] | None = None,
+    client: "Client | None" = None,
 ) -> Estimator:
     """Return the unfitted estimator of a recipe whose kind of model is known.
 
@@ -58,20 +64,29 @@ def build_estimator(
         multi-label data.
     names : sequence of str, optional
         The names of the classes or labels in the recipe; by default ``labels`` as text.
+    client : distributed.Client, optional
+        For an estimator of :mod:`fastclf.dask`, whose rows are on the workers.
     """
+    single, several = LogisticRegression, MultiLabelLogisticRegression
+    if client is not None:
+        from fastclf import dask
+
+        single, several = dask.LogisticRegression, dask.MultiLabelLogisticRegression
     options = {**recipe.model.model_dump(exclude={"kind"}), **_solver_options(recipe)}
+    if client is not None:
+        options["client"] = client
     if not isinstance(recipe.model, SingleLabelModel):
         for key in ("threshold", "pos_weight"):
             if isinstance(options.get(key), dict):
                 by_name = dict(zip(names or (), range(len(names or ())), strict=True))
                 options[key] = _by_label(key, options[key], by_name, "label")
-        return MultiLabelLogisticRegression(**options)
+        return several(**options)
     if isinstance(recipe.model.class_weight, dict):
         by_name = dict(zip(names or map(str, labels.tolist()), labels.tolist(), strict=True))
         options["class_weight"] = _by_label(
             "class_weight", recipe.model.class_weight, by_name, "class"
         )
-    return LogisticRegression(**options)
+    return single(**options)
 
 
 def build_teachers(recipe: Recipe) -> list[ClassifierMixin]:

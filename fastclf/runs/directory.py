@@ -350,11 +350,12 @@ def resume_command(path: Path) -> str:
     return f"fastclf train --resume {shlex.quote(str(path))}"
 
 
-def interruption_message(path: Path) -> str:
+def interruption_message(path: Path, scheduler: str | None = None) -> str:
     """Return a message about where an interrupted run is saved, and how to resume it."""
     if not (path / CONFIG).exists():
         return "nothing was saved"
-    return f"saved in {path}; resume with: {resume_command(path)}"
+    more = "" if scheduler is None else f" --scheduler {scheduler}"
+    return f"saved in {path}; resume with: {resume_command(path)}{more}"
 
 
 def _refuse_if_used(path: Path) -> None:

@@ -26,7 +26,7 @@ class Origin:
     recipe : dict
         The values of the recipe by dotted key.
     data : dict
-        Shape, classes and fingerprint of the data.
+        Shape, classes and fingerprint of the data; on a cluster the number of parts, too.
     versions : dict
         The versions of fastclf and its libraries.
     """
@@ -44,6 +44,8 @@ class Origin:
             "classes": list(dataset.class_names),
             "sha256": dataset.fingerprint(),
         }
+        if isinstance(dataset, StreamedData) and dataset.n_parts is not None:
+            data["parts"] = dataset.n_parts
         if recipe.distill is not None and recipe.distill.teacher_run is not None:
             data["teacher_sha256"] = _digest(Path(recipe.distill.teacher_run))
         return cls(_keys(recipe), data)
@@ -121,7 +123,7 @@ class Origin:
         """
         changes = [
             f"{name} were {_short(self.data.get(name))} and are {_short(now.data.get(name))}"
-            if name in ("rows", "columns", "classes")
+            if name in ("rows", "columns", "classes", "parts")
             else f"{name} was {_short(self.data.get(name))} and is {_short(now.data.get(name))}"
             for name in dict.fromkeys([*self.data, *now.data])
             if self.data.get(name) != now.data.get(name)
@@ -131,6 +133,22 @@ class Origin:
                 f"{path}: the data have changed since the run began: {', '.join(changes)}; "
                 "restore them, or start a new run with --config and another --out"
             )
+
+    def check_place(self, path: Path, on_cluster: bool) -> None:
+        """Check that a run that began on a cluster goes on there, and one that didn't doesn't.
+
+        Raises
+        ------
+        RunError
+            If that isn't so: the sums of either differ in their last bits.
+        """
+        began = "parts" in self.data
+        if began and not on_cluster:
+            raise RunError(
+                f"{path}: the run began on a cluster; resume it with --scheduler ADDRESS"
+            )
+        if on_cluster and not began:
+            raise RunError(f"{path}: the run began without --scheduler; resume it without, too")
 
     def other_versions(self, now: "Origin") -> list[str]:
         """Return a sentence for each version that has changed since the start of the run."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -43,6 +43,9 @@ from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.summary import REPORTED
 from fastclf.toml import to_toml
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
@@ -65,7 +68,12 @@ class RunResult:
     evaluations: dict[str, Evaluation]
 
 
-def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResult:
+def train(
+    recipe: Recipe,
+    out: Path,
+    console: Console | None = None,
+    client: "Client | None" = None,
+) -> RunResult:
     """Train the model of a recipe, and save everything in the run directory ``out``.
 
     Parameters
@@ -75,17 +83,25 @@ def train(recipe: Recipe, out: Path, console: Console | None = None) -> RunResul
         The run directory; it must not exist yet, or be empty.
     console : rich.console.Console, optional
         Where progress is shown; by default nowhere.
+    client : distributed.Client, optional
+        For a fit on the workers of a cluster, which read the training rows.
 
     Raises
     ------
     FastclfError
         If the directory, the data or the recipe can't be used.
     """
+    recipe = _recipe_for(recipe, client)
     with new_run(out) as directory:
-        return _run(recipe, directory, console)
+        return _run(recipe, directory, console, client=client)
 
 
-def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunResult:
+def resume(
+    recipe: Recipe,
+    path: Path,
+    console: Console | None = None,
+    client: "Client | None" = None,
+) -> RunResult:
     """Resume a stopped run from its last checkpoint.
 
     The result is bit for bit that of an uninterrupted run. A complete run is left unchanged.
@@ -98,6 +114,8 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         The run directory.
     console : rich.console.Console, optional
         Where progress is shown; by default nowhere.
+    client : distributed.Client, optional
+        For a run that began on a cluster.
 
     Raises
     ------
@@ -105,6 +123,7 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         If the directory isn't that of a run, or the recipe or the data have changed since the run
         began.
     """
+    recipe = _recipe_for(recipe, client)
     if is_complete(path):
         begun = _known_origin(path)
         if begun is not None:
@@ -118,7 +137,16 @@ def resume(recipe: Recipe, path: Path, console: Console | None = None) -> RunRes
         if begun is not None:
             recipe = begun.completed(recipe)
             begun.check_recipe(path, recipe)
-        return _run(recipe, directory, console, begun)
+            begun.check_place(path, client is not None)
+        return _run(recipe, directory, console, begun, client)
+
+
+def _recipe_for(recipe: Recipe, client: "Client | None") -> Recipe:
+    if client is None:
+        return recipe
+    from fastclf.runs.cluster import for_cluster
+
+    return for_cluster(recipe)
 
 
 def _known_origin(path: Path) -> Origin | None:
@@ -194,6 +222,7 @@ def _run(
     directory: RunDirectory,
     console: Console | None,
     begun: Origin | None = None,
+    client: "Client | None" = None,
 ) -> RunResult:
     """Do a run in its directory; ``begun`` is the origin of a run to resume."""
     with monitored_run(directory, recipe.checkpoint, console) as monitor:
@@ -202,7 +231,7 @@ def _run(
         files = InputFiles.of(recipe.data, recipe.distill)
         data: Dataset | StreamedData
         if recipe.data.stream:
-            data = open_stream(recipe.data)
+            data = open_stream(recipe.data, client)
         else:
             data = read_dataset(recipe.data, recipe.distill)
             monitor.print_lines(left_out_lines(data.all_left_out))
@@ -212,7 +241,7 @@ def _run(
             warnings.warn(line, stacklevel=1)
         origin = _write_or_check_origin(recipe, data, directory, begun)
         if isinstance(data, StreamedData):
-            outcome = _fit_stream(recipe, data, directory, files, monitor)
+            outcome = _fit_stream(recipe, data, directory, files, monitor, client)
         else:
             outcome = _fit_in_memory(recipe, data, directory, files, monitor)
         summary = {
@@ -293,9 +322,10 @@ def _fit_stream(
     directory: RunDirectory,
     files: InputFiles,
     monitor: RunMonitor,
+    client: "Client | None",
 ) -> _Outcome:
     """Fit to a stream of rows; write the model and its evaluation to the run directory."""
-    estimator = build_estimator(recipe, data.labels, data.class_names)
+    estimator = build_estimator(recipe, data.labels, data.class_names, client)
     with monitor.fit(data.n_rows), naming(data.stream.path):
         fitted = estimator.fit(data.stream)
     files.check()

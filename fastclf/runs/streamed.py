@@ -19,8 +19,9 @@ from fastclf.data.files import feature_columns, labels_to_test
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
 from fastclf.data.stream import RawRows, stream_categories
+from fastclf.data.tables import first_file
 from fastclf.data.targets import target_columns
-from fastclf.errors import DataError, located
+from fastclf.errors import DataError, FastclfError, located
 from fastclf.estimators.streams import Rows
 from fastclf.estimators.tallies import IndicatorTally, LabelTally
 from fastclf.linear_model import LinearModel, Task
@@ -29,6 +30,8 @@ from fastclf.runs.parts import Part, check_two_classes
 from fastclf.table import Categories, Numbers, Table
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from fastclf.data.text_layout import Layout
 
 
@@ -57,6 +60,8 @@ class StreamedData:
         The SHA-256 of the training rows, in hexadecimal.
     layout : Layout, optional
         The delimiter and the decimal mark of a text file.
+    n_parts : int, optional
+        On a cluster: the number of parts, on which its results depend.
     """
 
     name: str
@@ -69,6 +74,7 @@ class StreamedData:
     encoder: Encoder
     sha256: str
     layout: "Layout | None"
+    n_parts: int | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -84,8 +90,72 @@ class StreamedData:
         return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
 
 
-def open_stream(table: DataTable) -> StreamedData:
+@dataclass(eq=False)
+class Counts:
+    """What a pass over a stream counts, or over some of its parts.
+
+    Attributes
+    ----------
+    targets : LabelTally or IndicatorTally
+    columns : EncoderTally
+    as_tables : bool
+        Whether rows are read as tables; otherwise all columns are numbers, and come as matrices.
+    n_rows : int
+    digests : bytes
+        The SHA-256 of the rows of each `add`.
+    """
+
+    targets: LabelTally | IndicatorTally
+    columns: EncoderTally
+    as_tables: bool
+    n_rows: int = 0
+    digests: bytes = b""
+
+    def add_part(self, stream: Stream, number: int) -> None:
+        """Count the rows of a part; a DataError names its file and the row."""
+        place = stream.place(number)
+        read = stream.tables_of_part if self.as_tables else stream.rows_of_part
+        with naming(place.name):
+            self.add(read(number), place.name, place.before)
+
+    def add(
+        self, pieces: Iterator[Rows | RawRows], file: str | None = None, before: int | None = None
+    ) -> None:
+        """Count rows; for messages, they are from a file that has some rows before them."""
+        digest = hashlib.sha256()
+        for features, y, weights in threads.prefetch(pieces):
+            self.n_rows += len(y)
+            try:
+                self.targets.add(y, np.ones(len(y)) if weights is None else weights)
+            except FastclfError:
+                raise
+            except ValueError as error:  # scikit-learn's, of targets that are no classes
+                raise DataError(str(error)) from None
+            if isinstance(features, Table):
+                self.columns.add(features, file)
+            else:
+                self.columns.numbers.add(features, before)
+                before = None if before is None else before + len(y)
+            _update_digest(digest, features, y, weights)
+        self.digests += digest.digest()
+
+    def merge(self, other: "Counts") -> None:
+        """Count what other counts have, whose rows come after these."""
+        self.targets.merge(other.targets)  # type: ignore[arg-type]
+        self.columns.merge(other.columns)
+        self.n_rows += other.n_rows
+        self.digests += other.digests
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of all rows, in hexadecimal; that of several is of theirs."""
+        one = len(self.digests) == hashlib.sha256().digest_size
+        return self.digests.hex() if one else hashlib.sha256(self.digests).hexdigest()
+
+
+def open_stream(table: DataTable, client: "Client | None" = None) -> StreamedData:
     """Read the rows that a recipe's ``[data]`` names once, and fit the encoder to them.
+
+    The workers of the ``client`` read them, if there is one.
 
     Raises
     ------
@@ -95,7 +165,7 @@ def open_stream(table: DataTable) -> StreamedData:
     assert table.path is not None and table.test_path is not None  # checked with the recipe
     path = Path(table.path)
     file = open_table(
-        path,
+        first_file(path, table.format),
         format=table.format,
         header=table.header,
         delimiter=table.delimiter,
@@ -122,9 +192,8 @@ def open_stream(table: DataTable) -> StreamedData:
         delimiter=table.delimiter,
         decimal=table.decimal,
     )
-    tally = IndicatorTally() if stream.several_targets else LabelTally()
     dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
-    found = EncoderTally(
+    columns_found = EncoderTally(
         columns,
         categorical - dates,
         scale=table.scale,
@@ -133,31 +202,23 @@ def open_stream(table: DataTable) -> StreamedData:
         dtype=table.dtype,
         dates=dates,
     )
-    digest = hashlib.sha256()
-    n = 0
+    tally = IndicatorTally() if stream.several_targets else LabelTally()
     with naming(path):
-        for features, y, weights in threads.prefetch(_raw_rows(stream, categorical)):
-            n += len(y)
-            tally.add(y, np.ones(len(y)) if weights is None else weights)
-            if isinstance(features, Table):
-                found.add(features)
-            else:
-                found.numbers.add(features)
-            _update_digest(digest, features, y, weights)
-        if n == 0:
+        found = _counted(stream, Counts(tally, columns_found, bool(categorical)), client)
+        if found.n_rows == 0:
             raise DataError("has no rows")
-        for column in found.categories:
+        for column in found.columns.categories:
             if column.name not in table.categorical:
                 column.check()
-        encoder = found.encoder()
+        encoder = found.columns.encoder()
     warn_of_dates(encoder)
     names: tuple[str, ...]
     task: Task = "multilabel"
-    if isinstance(tally, IndicatorTally):
+    if isinstance(found.targets, IndicatorTally):
         names = tuple(targets)
         labels = np.arange(len(names))
     else:
-        labels = tally.encoded()[0].classes
+        labels = found.targets.encoded()[0].classes
         names = tuple(map(str, labels.tolist()))
         check_two_classes(table.path, names)
         task = "binary" if len(names) == 2 else "multiclass"
@@ -168,11 +229,26 @@ def open_stream(table: DataTable) -> StreamedData:
         task,
         labels,
         names,
-        n,
+        found.n_rows,
         encoder,
-        digest.hexdigest(),
+        found.sha256(),
         file.layout,
+        None if client is None else stream.n_parts,
     )
+
+
+def _counted(stream: Stream, counts: Counts, client: "Client | None") -> Counts:
+    """Return the counts of all rows, given empty ones, which may change."""
+    if client is not None:
+        from fastclf.runs.cluster import counted_there
+
+        return counted_there(client, stream, counts)
+    if stream.is_text:  # each file alone, so that messages name it
+        for number in range(stream.n_parts):
+            counts.add_part(stream, number)
+    else:
+        counts.add(stream.tables_in_order() if counts.as_tables else stream.rows_in_order())
+    return counts
 
 
 def _raw_encoder(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
@@ -189,10 +265,6 @@ def _dates(stream: Stream, table: DataTable) -> set[str]:
     with naming(stream.path):
         first = next(stream.tables_in_order(), None)
     return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
-
-
-def _raw_rows(stream: Stream, categorical: set[str]) -> Iterator[Rows | RawRows]:
-    return stream.tables_in_order() if categorical else stream.rows_in_order()
 
 
 def _update_digest(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:

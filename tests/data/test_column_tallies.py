@@ -80,3 +80,86 @@ def test_numbers_too_large_to_be_scaled_are_refused(scale: str):
     tally.add(np.array([[1.0, 1.5e308], [2.0, -1.5e308], [3.0, 1.0]]))
     with pytest.raises(DataError, match='column "b": it has too large a number to be scaled'):
         tally.columns()
+
+
+def parts_of(rows: Table, edges: list[int], **settings) -> list[EncoderTally]:
+    tallies = []
+    for start, stop in zip([0, *edges], [*edges, N], strict=True):
+        tallies.append(EncoderTally(rows.names, {"city"}, **settings))
+        if start < stop:
+            tallies[-1].add(rows.take(np.arange(start, stop)))
+    return tallies
+
+
+def assert_same_encoders(found, wanted) -> None:
+    assert found.feature_names == wanted.feature_names
+    for own, other in zip(found.columns, wanted.columns, strict=True):
+        if isinstance(other, NumericColumn):
+            assert [own.fill or 0, own.shift, own.scale] == pytest.approx(
+                [other.fill or 0, other.shift, other.scale], rel=1e-10, abs=1e-14
+            )
+        else:
+            assert own == other
+
+
+@pytest.mark.parametrize("edges", [[0], [1, 2], [100, 100, 299], [150, 300]], ids=str)
+@pytest.mark.parametrize("scale", ["auto", "standard", "minmax", "none"])
+@pytest.mark.parametrize("impute", ["mean", "zero"])
+def test_merged_parts_give_the_encoder_of_all_rows(edges: list[int], scale: str, impute: str):
+    rows = table(holes=True)
+    settings = {"scale": scale, "impute": impute, "min_frequency": 40}
+    first, *others = parts_of(rows, edges, **settings)
+    for other in others:
+        first.merge(other)
+    assert_same_encoders(first.encoder(), tallied(rows, N, **settings).encoder())
+
+
+def test_merging_leaves_the_other_tally_as_it_is():
+    rows = table(holes=True)
+    first, second = parts_of(rows, [100], scale="standard")
+    before = second.encoder()
+    first.merge(second)
+    first.add(rows)
+    assert second.encoder() == before
+
+
+def test_merged_numbers_as_categories_are_in_order_of_size():
+    tallies = [EncoderTally(("floor",), {"floor"}) for _ in range(2)]
+    for tally, values in zip(tallies, ([10.0, 2.0], [np.nan, 1.0]), strict=True):
+        tally.add(Table({"floor": Numbers(np.array(values))}))
+    tallies[0].merge(tallies[1])
+    assert tallies[0].encoder().feature_names[:3] == ("floor=1", "floor=2", "floor=10")
+
+
+def test_hours_of_a_part_alone_count():
+    settings = {"dates": ("day",), "scale": "none"}
+    days = ("2024-02-29", "2024-03-01T12:30:00")
+    tallies = [EncoderTally(("day",), **settings) for _ in range(2)]
+    for tally, day in zip(tallies, days, strict=True):
+        tally.add(Table({"day": Categories(np.zeros(1, np.int32), (day,))}))
+    without = tallies[0].encoder().feature_names
+    tallies[0].merge(tallies[1])
+    assert {*tallies[0].encoder().feature_names} - {*without} == {"day.hour"}
+
+
+def test_text_among_numbers_is_named_by_its_file():
+    names = tuple(str(i) for i in range(200))
+    tallies = [EncoderTally(("a",), {"a"}) for _ in range(3)]
+    for i, tally in enumerate(tallies):
+        text = (*names, "oops") if i else names
+        codes = np.arange(len(text), dtype=np.int32)
+        tally.add(Table({"a": Categories(codes, text)}), f"{i}.csv")
+    for other in tallies[1:]:
+        tallies[0].merge(other)
+    with pytest.raises(DataError, match='^1.csv: row 201, column "a": "oops" is not a number'):
+        tallies[0].categories[0].check()
+
+
+def test_too_many_categories_of_all_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fastclf.data.column_tallies.MOST_NAMES", 3)
+    tallies = [EncoderTally(("a",), {"a"}) for _ in range(2)]
+    for tally, letters in zip(tallies, ("abc", "cd"), strict=True):
+        codes = np.arange(len(letters), dtype=np.int32)
+        tally.add(Table({"a": Categories(codes, tuple(letters))}))
+    with pytest.raises(DataError, match='"a" has more than 3 different values'):
+        tallies[0].merge(tallies[1])
