@@ -24,7 +24,7 @@ class DataTable(FileOptions):
         A data set that scikit-learn includes or fetches (covtype, 20newsgroups_vectorized, rcv1,
         kddcup99), or one of OpenML, such as openml:credit-g or openml:31.
     path : str, optional
-        A data file, or a folder of Parquet files.
+        A data file, or a folder of Parquet files; with ``stream`` also one of CSV or TSV files.
     data_home : str, optional
         With ``name``: the folder of fetched data; by default that of scikit-learn.
     download : bool
