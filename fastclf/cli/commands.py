@@ -188,7 +188,6 @@ def train(
     Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
     Ctrl-C stops at once.
     """
-    from fastclf.runs.cluster import connected, for_cluster
     from fastclf.runs.directory import interruption_message, is_complete, to_json
     from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
@@ -197,12 +196,15 @@ def train(
     from fastclf.runs.terminal import Terminal
 
     recipe, path = choose(config, assignments, out, stopped)
+    cluster: Any = nullcontext()
     if scheduler is not None:
-        recipe = for_cluster(recipe)
+        from fastclf.dask.cluster import connected
+        from fastclf.runs.cluster import for_cluster
+
+        recipe, cluster = for_cluster(recipe), connected(scheduler)
     was_complete = stopped is not None and is_complete(stopped)
     console = None if quiet else Terminal(stderr=True)
     try:
-        cluster = nullcontext() if scheduler is None else connected(scheduler)
         with printing_warnings(), cluster as client:
             result = (train_recipe if stopped is None else resume)(recipe, path, console, client)
     except KeyboardInterrupt:
