@@ -1,7 +1,9 @@
 """Runs on a Dask cluster, of two workers in processes of their own."""
 
+import importlib
 import json
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +25,8 @@ from fastclf.dask import (  # noqa: E402
     LogisticRegression,
     LogisticRegressionCV,
     MultiLabelLogisticRegression,
+    cluster,  # noqa: E402
 )
-from fastclf.dask import cluster  # noqa: E402
 from fastclf.data import Stream  # noqa: E402
 from fastclf.errors import ConfigError, DataError, FastclfError, InputError, RunError  # noqa: E402
 from fastclf.linear_model import LinearModel  # noqa: E402
@@ -319,12 +321,10 @@ def test_workers_with_another_version(scheduler: str, monkeypatch: pytest.Monkey
         pass
 
 
-def test_dask_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import sys
-
+def test_dask_that_is_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     for name in [name for name in sys.modules if name.startswith("fastclf.dask")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(fastclf, "dask")
     with pytest.raises(FastclfError, match=r"pip install 'fastclf\[dask\]'"):
-        import fastclf.dask.cluster  # noqa: F401
+        importlib.import_module("fastclf.dask.cluster")
