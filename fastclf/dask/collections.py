@@ -5,6 +5,7 @@ from typing import Any
 
 import dask
 import numpy as np
+import scipy.sparse
 from dask.base import is_dask_collection
 from distributed import Client, default_client, futures_of
 
@@ -25,9 +26,14 @@ def client_for(client: Client | None) -> Client:
         except ValueError:
             raise InputError(
                 "there is no Dask client: make one, e.g. with "
-                "client = distributed.Client(n_workers=4), or pass the address of a cluster's "
-                "scheduler to it"
+                "client = distributed.Client(n_workers=4), or with the address of a scheduler, "
+                'such as distributed.Client("tcp://10.0.0.1:8786")'
             ) from None
+    if not isinstance(client, Client):
+        raise InputError(
+            f"client must be a distributed.Client or None, got {client!r}; for a scheduler's "
+            "address give distributed.Client(ADDRESS)"
+        )
     if client.asynchronous:
         raise InputError("fit waits for its results; give it a client that isn't asynchronous")
     if client.status != "running":
@@ -36,16 +42,35 @@ def client_for(client: Client | None) -> Client:
 
 
 def rows_of(
-    client: Client, X: Any, y: Any, sample_weight: Any, estimator: str
+    client: Client,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    estimator: str,
+    label_weights: bool = False,
 ) -> tuple[FuturePartitions, Reading]:
-    """Return the checked rows of all partitions, and how they were read."""
+    """Return the checked rows of all partitions, and how they were read.
+
+    With ``label_weights`` the weights may be (n, L).
+    """
     _check_is_dask(X, estimator)
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
     X = one_block_of_columns(X)
+    for name, given in (("y", y), ("sample_weight", sample_weight)):
+        _check_has_rows(given, name)
     several = _ndim(y) == 2 and _width(y) != 1
-    is_kept = len(futures_of(X)) >= _n_parts(X)  # it was persisted
-    reading = Reading(estimator, _dtype(X), names_of(X), several, is_kept)
+    width = _width(X)
+    reading = Reading(
+        estimator,
+        dtype_of(X),
+        names_of(X),
+        several,
+        target_names=names_of(y) if several else None,
+        n_features=None if np.isnan(width) else width,
+        label_weights=label_weights,
+        X_is_kept=len(futures_of(X)) >= _n_parts(X),  # it was persisted
+    )
     parts = [_parts(X)]
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         parts.append([None] * len(parts[0]) if given is None else _cut_alike(X, given, name))
@@ -84,7 +109,7 @@ def of_each_part(
 
 def names_of(X: Any) -> tuple[str, ...] | None:
     """Return the names of a data frame's columns, if they are text."""
-    columns = getattr(X, "columns", None)
+    columns = getattr(X, "columns", None) if getattr(X, "ndim", 2) == 2 else None
     if columns is None or not all(isinstance(name, str) for name in columns):
         return None
     return tuple(columns)
@@ -92,10 +117,10 @@ def names_of(X: Any) -> tuple[str, ...] | None:
 
 def one_block_of_columns(X: Any) -> Any:
     """Return an array whose blocks have all columns; a data frame as it is."""
-    if not hasattr(X, "chunks"):
-        return X
     if X.ndim != 2:
         raise InputError(f"X must have two dimensions, got {X.ndim}")
+    if not hasattr(X, "chunks"):
+        return X
     return X.rechunk({1: -1}) if len(X.chunks[1]) > 1 else X
 
 
@@ -127,10 +152,11 @@ def _cut_alike(X: Any, given: Any, name: str) -> list[Any]:
             raise InputError(
                 f"{name} isn't a Dask collection, and the lengths of X's partitions aren't known, "
                 f"so {name} can't be cut like X; make {name} of the collection that X was made of, "
-                "or call X.compute_chunk_sizes() first, if X is an array"
+                "or make X an array of known lengths: X.compute_chunk_sizes(), or of a data frame "
+                "X.to_dask_array(lengths=True)"
             )
-        whole = np.asarray(given)
-        _check_length(sum(lengths), len(whole), name)
+        whole = given.tocsr() if scipy.sparse.issparse(given) else np.asarray(given)
+        _check_length(sum(lengths), whole.shape[0], name)
         edges = np.cumsum([0, *lengths])
         return [whole[i:j] for i, j in zip(edges[:-1], edges[1:], strict=True)]
     own = _lengths(given)
@@ -170,20 +196,40 @@ def _ndim(y: Any) -> int:
     return int(y.ndim) if hasattr(y, "ndim") else np.asarray(y).ndim
 
 
-def _width(y: Any) -> int:
-    return len(y.columns) if hasattr(y, "columns") else int(np.shape(y)[1])
+def _width(y: Any) -> Any:
+    # The number of columns; NaN if it isn't known.
+    return len(y.columns) if hasattr(y, "columns") else np.shape(y)[1]
 
 
-def _dtype(X: Any) -> np.dtype:
-    # That of the rows: float32 if all numbers are, otherwise float64.
+def dtype_of(X: Any) -> np.dtype:
+    """Return the dtype of the rows of X: float32 if all numbers are, otherwise float64."""
     dtypes: Sequence[Any] = list(X.dtypes) if hasattr(X, "dtypes") else [X.dtype]
     single = all(dtype == np.float32 for dtype in dtypes)
     return np.dtype(np.float32 if single else np.float64)
 
 
+def is_array_or_frame(X: Any) -> bool:
+    """Tell whether X is a Dask array, or a data frame or series."""
+    # A Delayed has any attribute, but its class hasn't.
+    kind = type(X)
+    return is_dask_collection(X) and (hasattr(kind, "chunks") or hasattr(kind, "npartitions"))
+
+
 def _check_is_dask(X: Any, estimator: str) -> None:
-    if not is_dask_collection(X) or not (hasattr(X, "chunks") or hasattr(X, "npartitions")):
+    if not is_array_or_frame(X):
         raise InputError(
             f"fastclf.dask.{estimator} is fitted to Dask arrays and data frames, and X is "
-            f"{type(X).__name__}; use fastclf.{estimator}, or dask.array.from_array"
+            f"{type(X).__name__}; use fastclf.{estimator}, or dask.array.from_array or from_delayed"
         )
+
+
+def _check_has_rows(given: Any, name: str) -> None:
+    in_memory = not is_dask_collection(given)
+    if given is None or (np.ndim(given) > 0 if in_memory else is_array_or_frame(given)):
+        return
+    if scipy.sparse.issparse(given):
+        return
+    raise InputError(
+        f"{name} must have an entry for each row of X: a Dask array, series or data frame, or an "
+        f"array in memory; got {type(given).__name__}"
+    )

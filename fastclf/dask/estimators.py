@@ -1,5 +1,6 @@
 """Estimators that are fitted to rows on the machines of a Dask cluster."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import dask
 import numpy as np
 from dask.base import is_dask_collection
-from sklearn.base import clone
+from sklearn.base import _clone_parametrized
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from fastclf.dask.collections import (
     client_for,
+    dtype_of,
+    is_array_or_frame,
     names_of,
     one_block_of_columns,
     rows_of,
@@ -28,10 +31,19 @@ from fastclf.estimators import (
     search,
     validation,
 )
+from fastclf.estimators.encoding import check_names
 from fastclf.estimators.fitting import Settings, fit_estimator
 from fastclf.estimators.logistic import counted_classes, settings_of
 from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
-from fastclf.estimators.partitions import PartitionedRows, Reading, Rows, survey
+from fastclf.estimators.partitions import (
+    Failure,
+    PartitionedRows,
+    Reading,
+    Rows,
+    chained,
+    check_all,
+    survey,
+)
 from fastclf.estimators.search import LIKELIHOOD
 from fastclf.estimators.streams import is_stream
 from fastclf.estimators.tallies import DistributionTally, LabelTally
@@ -44,6 +56,7 @@ class OnCluster:
     solver: Any
     classes_: np.ndarray
     _local: type
+    _label_weights = False
 
     def to_local(self) -> Any:
         """Return the fitted estimator of :mod:`fastclf` with the same parameters and attributes.
@@ -124,14 +137,16 @@ class OnCluster:
         """
         local = self.to_local().set_params(n_threads=1)
         if not is_dask_collection(X):
-            return local.score(X, y, sample_weight)
-        if hasattr(X, "_meta_nonempty"):
-            _check_feature_names(local, X._meta_nonempty, reset=False)
+            return local.score(X, y, sample_weight=sample_weight)
+        _check_columns(local, X)
+        check_names(names_of(y), np.asarray(local.classes_))
         local.__dict__.pop("feature_names_in_", None)  # rows come as arrays
         rows, _ = rows_of(client_for(self.client), X, y, sample_weight, type(self).__name__)
+        failures: list[Failure] = rows.sum(_failed, chained) or []
+        check_all(failures)
         found = rows.sum(_scored, _added, local)
         if found is None:
-            raise InputError("X has no rows to score by")
+            raise InputError("there is nothing to score by: no row counts that has a weight")
         return float(found[0] / found[1])
 
     @property
@@ -149,12 +164,18 @@ class OnCluster:
         state["client"] = None
         return state
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a copy with the same client."""
+        copied = copy.copy(self)
+        for name, value in vars(self).items():
+            shared = name in ("client", "client_")
+            setattr(copied, name, value if shared else copy.deepcopy(value, memo))
+        return copied
+
     def __sklearn_clone__(self) -> Any:
         """Return an unfitted estimator with the same parameters and the same client."""
-        parameters = self.get_params(deep=False)  # type: ignore[attr-defined]
-        client = parameters.pop("client")
-        own = {name: clone(value, safe=False) for name, value in parameters.items()}
-        return type(self)(**own).set_params(client=client)  # type: ignore[attr-defined]
+        own = copy.copy(self)  # without the client, which can't be cloned
+        return _clone_parametrized(own).set_params(client=self.client)
 
     def _begin(
         self, X: Any, y: Any, sample_weight: Any
@@ -171,14 +192,16 @@ class OnCluster:
         if not is_dask_collection(X) and is_stream(X):
             validation.check_alone(y, sample_weight)
             return *rows_of_stream(self.client_, X, name), X.target_names
-        return *rows_of(self.client_, X, y, sample_weight, name), names_of(y)
+        how = self.client_, X, y, sample_weight, name, self._label_weights
+        return *rows_of(*how), names_of(y)
 
     def _of_rows(self, method: str, X: Any) -> Any:
-        if not is_dask_collection(X):
+        if not is_array_or_frame(X):
             return getattr(super(), method)(X)
         local = self.to_local().set_params(n_threads=1)
         X = one_block_of_columns(X)
-        meta = _predicted(_example(local), local, method)
+        _check_columns(local, X)
+        meta = _predicted(_example(local, dtype_of(X)), local, method)
         shared = dask.delayed(local, pure=True)
         if not hasattr(X, "chunks"):
             return X.map_partitions(_predicted, shared, method, meta=meta)
@@ -308,6 +331,7 @@ warm_start, random_state, verbose
     """
 
     _local = multilabel.MultiLabelLogisticRegression
+    _label_weights = True
 
     client: Any = None
 
@@ -444,9 +468,15 @@ history_, n_features_in_, feature_names_in_
         return self
 
 
-def _example(local: Any) -> Any:
+def _check_columns(local: Any, X: Any) -> None:
+    # The names of a frame's columns against those of the fit.
+    if hasattr(X, "_meta_nonempty"):
+        _check_feature_names(local, X._meta_nonempty, reset=False)
+
+
+def _example(local: Any, dtype: np.dtype) -> Any:
     # A row that a fitted estimator takes.
-    X = np.zeros((1, local.n_features_in_))
+    X = np.zeros((1, local.n_features_in_), dtype)
     names = getattr(local, "feature_names_in_", None)
     if names is None:
         return X
@@ -460,7 +490,11 @@ def _predicted(X: Any, local: Any, method: str) -> np.ndarray:
     n = X.shape[0]
     if n:
         return np.asarray(getattr(local, method)(X.tocsr() if hasattr(X, "tocsr") else X))
-    return np.asarray(getattr(local, method)(_example(local)))[:0]
+    return np.asarray(getattr(local, method)(_example(local, dtype_of(X))))[:0]
+
+
+def _failed(rows: Rows | Failure) -> list[Failure] | None:
+    return [rows] if isinstance(rows, Failure) else None
 
 
 def _scored(rows: Rows, local: Any) -> tuple[float, float] | None:

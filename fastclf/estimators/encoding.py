@@ -98,10 +98,7 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
     values = plain(y)
     if values.ndim == 2 and values.shape[1] > 1:
         if ignore is not None:
-            raise InputError(
-                f"ignore_index={ignore!r} goes with labels, and y holds distributions; leave out "
-                "such rows, or give them a sample_weight of 0"
-            )
+            raise ignored_distributions(ignore)
         return Distributions(_class_names(names, values.shape[1], classes), _rows(values))
     labels = values if values.ndim == 1 else column_or_1d(values, warn=True)
     found, codes = _distinct(labels)
@@ -157,6 +154,14 @@ def most_probable(y: Any, classes: np.ndarray) -> Any:
         raise InputError(f"y has {values.shape[1]} columns, but there are {len(classes)} classes")
     check_names(column_names(y), classes)
     return classes[values.argmax(axis=1)]
+
+
+def ignored_distributions(ignore: Any) -> InputError:
+    """Return the error of an ``ignore_index`` beside distributions."""
+    return InputError(
+        f"ignore_index={ignore!r} goes with labels, and y holds distributions; leave out such "
+        "rows, or give them a sample_weight of 0"
+    )
 
 
 def shape_of(y: Any) -> tuple[int, ...]:

@@ -305,11 +305,12 @@ def counted_classes(
     ``classes_`` of the estimator are set.
     """
     ignore = estimator.ignore_index
+    if ignore is not None and isinstance(tally, DistributionTally):
+        raise encoding.ignored_distributions(ignore)
     sums, mass = tally.encoded()
     if not len(sums.classes):
         raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left")
     of_class, eps = set_classes(estimator, sums, mass), estimator.label_smoothing
     problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
     is_labels = isinstance(sums, Labels)
-    ignore = ignore if is_labels else None
     return problem, ClassEncoding(sums.classes, of_class, dtype, eps, is_labels, ignore)

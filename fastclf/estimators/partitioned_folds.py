@@ -59,11 +59,10 @@ class StudyOfPartitions(Study):
     @cached_property
     def _rows(self) -> Partitions:
         n, F = self.X.shape[0], self.n_folds
-        train = training_counts(self.folds, n)
-        train = train.astype(np.uint8) if train.max() < 256 else train
-        test = np.zeros((F, n), np.uint8)
-        for row, (_, held) in zip(test, self.folds, strict=True):
-            row[held] = 1
+        train, test = np.zeros((F, n), np.uint16), np.zeros((F, n), bool)
+        for f, fold in enumerate(self.folds):
+            train[f] = training_counts([fold], n)[0]
+            test[f, fold[1]] = True
         edges = np.cumsum([0, *self.X.found.lengths])
         cuts = [slice(*edge) for edge in zip(edges[:-1], edges[1:], strict=True)]
         each = [(train[:, rows].copy(), test[:, rows].copy()) for rows in cuts]

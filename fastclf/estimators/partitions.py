@@ -36,16 +36,12 @@ Encode = Callable[[np.ndarray, np.ndarray], Problem]
 
 
 class Block(NamedTuple):
-    """A partition as it was given: its number, X (m, d), y, and weights or None.
-
-    ``problem`` says what is wrong with it, if it can't even be put together.
-    """
+    """A partition as it was given: its number, X (m, d), y, and weights or None."""
 
     number: int
     X: Any
     y: Any
     weights: Any = None
-    problem: str | None = None
 
 
 class Rows(NamedTuple):
@@ -97,6 +93,12 @@ class Reading:
         The names of the features.
     several_targets : bool
         Whether y is 2-D.
+    target_names : tuple of str, optional
+        The names of the columns of such a y.
+    n_features : int, optional
+        The number of features, if it is known.
+    label_weights : bool
+        Whether each of several labels may have weights of its own.
     X_is_kept : bool
         Whether the blocks of X stay where they are.
     """
@@ -105,15 +107,16 @@ class Reading:
     dtype: np.dtype
     names: tuple[str, ...] | None
     several_targets: bool
+    target_names: tuple[str, ...] | None = None
+    n_features: int | None = None
+    label_weights: bool = False
     X_is_kept: bool = False
 
     def __call__(self, block: Block) -> Rows | Failure:
         """Return the checked rows of a partition, or what is wrong with them."""
-        if block.problem is not None:
-            return Failure(block.number, block.problem)
         try:
-            return self._rows(*block[:4])
-        except ValueError as error:  # the user's rows; other errors are ours
+            return self._rows(*block)
+        except (TypeError, ValueError) as error:  # of the user's rows
             return Failure(block.number, str(error))
 
     def _rows(self, number: int, X: Any, y: Any, weights: Any) -> Rows:
@@ -125,28 +128,44 @@ class Reading:
                     f"{name} = {name}.rechunk(X.chunks[0]), or make both from one data frame"
                 )
         given, X = X, self._features(X, n)
-        y = encoding.indicators(y)[0] if scipy.sparse.issparse(y) else encoding.plain(y)
-        if y.ndim == 2 and not self.several_targets:
-            y = y[:, 0]
+        y = self._targets(y)
         if weights is not None:
-            weights = np.asarray(weights, np.float64)
-            wrong = ~(np.isfinite(weights) & (weights >= 0))
-            if wrong.any():
-                raise InputError(
-                    f"sample_weight must not be negative, missing or infinite, but in row "
-                    f"{np.argwhere(wrong)[0][0]} it is {weights[wrong][0]}"
-                )
+            weights = self._weights(weights, y)
         return Rows(number, X, y, weights, shares_X=self.X_is_kept and _have_same_memory(given, X))
 
-    def _features(self, X: Any, n: int) -> Any:
-        names = getattr(X, "columns", None)
-        if self.names is not None and names is not None and tuple(names) != self.names:
+    def _targets(self, y: Any) -> np.ndarray:
+        _check_names("y", getattr(y, "columns", None), self.target_names)
+        y = encoding.indicators(y)[0] if scipy.sparse.issparse(y) else encoding.plain(y)
+        width = y.shape[1] if y.ndim == 2 else 1
+        if y.ndim > 2 or (y.ndim == 2) < self.several_targets or (width > 1) > self.several_targets:
+            wanted = "(m, K) or (m, L)" if self.several_targets else "(m,)"
+            raise InputError(f"y has shape {y.shape} there, and must have {wanted} by its meta")
+        return y if self.several_targets else y.reshape(-1)
+
+    def _weights(self, weights: Any, y: np.ndarray) -> np.ndarray:
+        weights = np.asarray(weights, np.float64)
+        if weights.ndim != 1 and not (self.label_weights and weights.shape == y.shape):
+            more = f" or {y.shape}, one for each label" if self.label_weights else ""
             raise InputError(
-                f"X has the columns {_listed(names)} there, and as a whole {_listed(self.names)}; "
-                "give each partition the same columns in the same order"
+                f"sample_weight has shape {weights.shape} there; it must be ({len(y)},), one for "
+                f"each row{more}"
             )
+        wrong = ~(np.isfinite(weights) & (weights >= 0))
+        if wrong.any():
+            raise InputError(
+                f"sample_weight must not be negative, missing or infinite, but in row "
+                f"{np.argwhere(wrong)[0][0]} it is {weights[wrong][0]}"
+            )
+        return weights
+
+    def _features(self, X: Any, n: int) -> Any:
+        _check_names("X", getattr(X, "columns", None), self.names)
         if hasattr(X, "tocsr"):
             X = X.tocsr()
+        if np.ndim(X) == 2 and self.n_features not in (None, X.shape[1]):
+            raise InputError(
+                f"X has {X.shape[1]} features there, and {self.n_features} by its shape as a whole"
+            )
         if n == 0:
             return np.zeros((0, X.shape[1]), self.dtype)
         holder = type(self.estimator, (BaseEstimator,), {"n_threads": 1})()
@@ -157,14 +176,15 @@ class Reading:
 class Found:
     """What is known of a partition: its number, its sizes, and its counts of targets.
 
-    ``entries`` are those stored, if X is sparse. ``counts`` are the rows of each label, if rows
-    have labels.
+    ``entries`` are those stored, if X is sparse, and ``width`` the columns of y. ``counts`` are the
+    rows of each label, if rows have labels.
     """
 
     number: int
     shape: tuple[int, int]
     entries: int | None
     nbytes: int
+    width: int
     tally: Any
     counts: dict[Any, int]
 
@@ -194,16 +214,17 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
     An InputError names the first partition that can't be used.
     """
     found: list[Found | Failure] = rows.sum(_find, chained, tally) or []
-    for each in found:
-        if isinstance(each, Failure):
-            raise InputError(each.message)
+    check_all(found)
     parts = [each for each in found if isinstance(each, Found)]
     some = [each for each in parts if each.shape[0]]
     if not some:
         raise InputError("X has no rows: all partitions are empty")
     for each in some:
         _check_alike(some[0], each)
-        tally.merge(each.tally)
+        try:
+            tally.merge(each.tally)
+        except InputError as error:
+            raise InputError(f"partition {each.number}: {error}") from None
     n, d = sum(each.shape[0] for each in some), some[0].shape[1]
     estimator.n_features_in_ = d
     if hasattr(estimator, "feature_names_in_"):
@@ -220,6 +241,13 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
     assert drawn  # the first row is in it
     X, y, weights = plan.joined(drawn)
     return Survey(extent, [each.shape[0] for each in parts], X, y, weights)
+
+
+def check_all(found: Sequence[Any]) -> None:
+    """Raise the first error of what was found in the partitions, in their order."""
+    for each in found:
+        if isinstance(each, Failure):
+            raise InputError(each.message)
 
 
 class PartitionedRows(RowsElsewhere):
@@ -349,7 +377,7 @@ def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
     counts: dict[Any, int] = {}
     try:
         codes = tally.add(rows.y, rows.own_weights) if len(rows.y) else None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         return [Failure(rows.number, str(error), rows.place)]
     if codes is not None:
         assert isinstance(tally, LabelTally)
@@ -359,7 +387,8 @@ def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
     sparse = scipy.sparse.issparse(X)
     nbytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if sparse else X.nbytes
     entries = X.nnz if sparse else None
-    return [Found(rows.number, X.shape, entries, nbytes, tally, counts)]
+    width = rows.y.shape[1] if rows.y.ndim == 2 else 1
+    return [Found(rows.number, X.shape, entries, nbytes, width, tally, counts)]
 
 
 def _draw(rows: Rows, plan: _Drawing) -> list[Rows] | None:
@@ -398,6 +427,11 @@ def _check_alike(first: Found, other: Found) -> None:
             f"partition {other.number}: X has {other.shape[1]} features there, and "
             f"{first.shape[1]} in partition {first.number}; give all partitions the same"
         )
+    if first.width != other.width:
+        raise InputError(
+            f"partition {other.number}: y has {other.width} columns there, and {first.width} in "
+            f"partition {first.number}; give all partitions the same"
+        )
     if (first.entries is None) != (other.entries is None):
         kinds = ["dense" if each.entries is None else "sparse" for each in (first, other)]
         raise InputError(
@@ -415,6 +449,14 @@ def _have_same_memory(X: Any, other: Any) -> bool:
 def _length(rows: Any) -> int:
     shape = getattr(rows, "shape", None)
     return len(rows) if shape is None else int(shape[0])
+
+
+def _check_names(what: str, names: Any, wanted: tuple[str, ...] | None) -> None:
+    if wanted is not None and names is not None and tuple(names) != wanted:
+        raise InputError(
+            f"{what} has the columns {_listed(names)} there, and as a whole {_listed(wanted)}; "
+            "give each partition the same columns in the same order"
+        )
 
 
 def _listed(names: Any) -> str:

@@ -45,6 +45,7 @@ class LabelTally:
         self._code_of: dict[object, int] = {}
         self._labels: list[np.generic] = []
         self._mass: np.ndarray = np.zeros(0)
+        self._dtype: np.dtype | None = None
         self._n = 0
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -57,6 +58,7 @@ class LabelTally:
                 warnings.simplefilter("ignore")  # that there are many classes
                 check_classification_targets(y[:_CHECKED])
         self._n += len(y)
+        self._widen(y.dtype)
         found, places = np.unique(y, return_inverse=True)
         pairs = zip(found.tolist(), found, strict=True)
         codes = np.array([self._code(*pair) for pair in pairs], np.intp)[places]
@@ -66,6 +68,14 @@ class LabelTally:
 
     def merge(self, other: "LabelTally") -> None:
         """Count what another tally has counted."""
+        mine, others = ([name for name, _ in tally.labels] for tally in (self, other))
+        if mine and others and isinstance(mine[0], str) != isinstance(others[0], str):
+            raise InputError(
+                f"y holds {others[0]!r} there, and {mine[0]!r} before; make all labels text, or "
+                "all numbers"
+            )
+        if other._dtype is not None:
+            self._widen(other._dtype)
         self._n += other._n
         codes = [self._code(name, label) for name, label in other.labels]
         mass: np.ndarray = np.bincount(codes, other._mass, minlength=len(self._labels))
@@ -89,11 +99,17 @@ class LabelTally:
             self._labels.append(label)
         return self._code_of[name]
 
+    def _widen(self, dtype: np.dtype) -> None:
+        # The dtype of all labels so far: objects stay objects, and numbers get a common type.
+        before = dtype if self._dtype is None else self._dtype
+        either = object in (before, dtype)
+        self._dtype = np.dtype(object) if either else np.result_type(before, dtype)
+
     def encoded(self) -> tuple[Labels, np.ndarray]:
         """Return one row for each class, in order, and their weights (K,)."""
         ignore = self._ignore
         kept = [i for i, label in enumerate(self._labels) if ignore is None or label != ignore]
-        classes = np.array([self._labels[i] for i in kept])
+        classes = np.array([self._labels[i] for i in kept], self._dtype)
         order = np.argsort(classes)
         return Labels(classes[order], np.arange(len(order))), self._mass[kept][order]
 

@@ -1,5 +1,6 @@
 """Estimators on a cluster of processes: the reports that such libraries get most."""
 
+import copy
 import gc
 import os
 import pickle
@@ -161,18 +162,19 @@ def test_data_frames_and_the_names_of_their_columns(client):
     parts = dd.from_pandas(frame, npartitions=4)
     names = list("abcdef")
     clf = LogisticRegression(**TIGHT).fit(parts[names], parts["tree"])
-    wanted = fastclf.LogisticRegression(**TIGHT).fit(frame[names], LABELS)
+    wanted = fastclf.LogisticRegression(**TIGHT).fit(frame[names], frame["tree"])
     agree(clf, wanted)
+    assert clf.classes_.dtype == wanted.classes_.dtype
     assert clf.feature_names_in_.tolist() == names
     found = clf.predict(parts[names])
-    assert isinstance(found, da.Array) and found.dtype == LABELS.dtype
+    assert isinstance(found, da.Array) and found.dtype == wanted.classes_.dtype
     assert np.array_equal(found.compute(), wanted.predict(frame[names]))
     assert clf.predict_proba(parts[names]).shape[1] == 3
     assert clf.score(parts[names], parts["tree"]) == wanted.score(frame[names], LABELS)
     with pytest.raises(ValueError, match="feature names should match"):
         clf.score(parts[names[::-1]], parts["tree"])
     with pytest.raises(ValueError, match="feature names should match"):
-        clf.predict(parts[names[::-1]]).compute()
+        clf.predict(parts[names[::-1]])
 
 
 def delayed_frames(*frames: pd.DataFrame) -> Any:
@@ -186,6 +188,79 @@ def test_columns_that_differ_between_partitions(client):
     y = delayed_frames(pd.Series(LABELS[:400]), pd.Series(LABELS[400:]))
     with pytest.raises(InputError, match="partition 1: X has the columns a, b, c, d, f, e there"):
         LogisticRegression().fit(parts, y)
+
+
+def test_the_columns_of_targets_have_names_too(client):
+    frame = pd.DataFrame(RNG.dirichlet(np.ones(3), N), columns=["red", "green", "blue"])
+    rows = dd.from_pandas(pd.DataFrame(X, columns=list("abcdef")), npartitions=2)
+    y = dd.from_pandas(frame, npartitions=2)
+    clf = LogisticRegression().fit(rows, y)
+    assert clf.classes_.tolist() == ["red", "green", "blue"]
+    with pytest.raises(InputError, match="the columns of y are .'blue', 'green', 'red'., but were"):
+        clf.score(rows, y[["blue", "green", "red"]])
+    parts = delayed_frames(frame[:450], frame[["blue", "green", "red"]][450:])
+    with pytest.raises(InputError, match="partition 1: y has the columns blue, green, red there"):
+        LogisticRegression().fit(rows, parts)
+
+
+def declared(y: Any, like: np.ndarray) -> Any:
+    """An array whose blocks aren't what its meta says."""
+    return y.map_blocks(
+        lambda block: np.hstack([block, block]), chunks=y.chunks, dtype=like.dtype, meta=like[:0]
+    )
+
+
+@pytest.mark.parametrize(
+    "y, weights, message",
+    [
+        (lambda: declared(cut(Y[:, :1]), Y[:, :1]), None, r"partition 0: y has shape \(100, 2\)"),
+        (lambda: cut(LABELS), 2.0, "sample_weight must have an entry for each row.*got float"),
+        (lambda: "oak", None, "y must have an entry for each row of X.*got str"),
+        (lambda: dask.delayed(LABELS), None, "y must have an entry for each row.*got Delayed"),
+        (lambda: cut(LABELS), np.ones((N, 2)), r"partition 0: sample_weight has shape \(100, 2\)"),
+        (
+            lambda: np.where(np.arange(N) < 450, LABELS.astype(object), 1),
+            None,
+            "partition 4: y holds text|partition 5: y holds 1 there, and '[a-z]+' before",
+        ),
+    ],
+)
+def test_targets_and_weights_that_cannot_be(client, y: Any, weights: Any, message: str):
+    with pytest.raises(InputError, match=message):
+        LogisticRegression().fit(cut(X), y(), weights)
+
+
+def test_rows_that_cannot_be(client):
+    with pytest.raises(InputError, match="X is Delayed.*; use fastclf.LogisticRegression"):
+        LogisticRegression().fit(dask.delayed(X), cut(LABELS))
+    with pytest.raises(InputError, match="X must have two dimensions, got 1"):
+        LogisticRegression().fit(cut(X[:, 0]), cut(LABELS))
+    with pytest.raises(InputError, match="client must be a distributed.Client or None, got 'tcp:"):
+        LogisticRegression(client="tcp://127.0.0.1:1").fit(cut(X), cut(LABELS))
+    with pytest.raises(InputError, match="ignore_index=0 goes with labels"):
+        LogisticRegression(ignore_index=0).fit(cut(X), cut(RNG.dirichlet(np.ones(3), N)))
+    clf = LogisticRegression().fit(cut(X), cut(LABELS))
+    bad = X.copy()
+    bad[130, 2] = np.nan
+    with pytest.raises(InputError, match="partition 1: Input X contains NaN"):
+        clf.score(cut(bad), cut(LABELS))
+
+
+def test_classes_have_the_common_type_of_all_partitions(client):
+    y = da.concatenate([cut(LABELS == "oak")[:500], cut((LABELS == "oak").astype(int))[500:]])
+    assert LogisticRegression().fit(cut(X), y).classes_.dtype == int
+
+
+def test_float32_predictions_are_declared_so(client):
+    rows = cut(X.astype(np.float32))
+    clf = LogisticRegression().fit(rows, cut(LABELS))
+    p = clf.predict_proba(da.concatenate([rows, rows[:0]]))
+    assert p.dtype == np.float32 == p.compute().dtype
+
+
+def test_sparse_indicators_in_memory(client):
+    found = MultiLabelLogisticRegression(**TIGHT).fit(cut(X), scipy.sparse.csr_array(Y))
+    agree(found, fastclf.MultiLabelLogisticRegression(**TIGHT).fit(X, Y))
 
 
 def test_empty_partitions_and_more_workers_than_rows(client):
@@ -313,6 +388,7 @@ def test_pickling_and_clones(client):
     again = pickle.loads(pickle.dumps(clf))
     assert again.client is None and not hasattr(again, "client_")
     assert same_bits(again, clf) and np.array_equal(again.predict(X), clf.predict(X))
+    assert copy.deepcopy(clf).client is client and same_bits(copy.deepcopy(clf), clf)
     copied = clone(clf)
     assert copied.client is client and not hasattr(copied, "coef_")
     assert clone(LogisticRegression(C=3.0)).get_params()["C"] == 3.0

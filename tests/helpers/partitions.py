@@ -58,7 +58,13 @@ def fit(estimator: Any, X: Any, y: Any, weights: Any = None, parts: Any = None) 
     is_single = isinstance(estimator, LogisticRegression)
     penalty = estimator.C, estimator.l1_ratio
     settings = settings_of(estimator) if is_single else Settings.of_single_fit(estimator, *penalty)
-    reading = Reading(type(estimator).__name__, np.dtype(X.dtype), None, np.ndim(y) == 2)
+    reading = Reading(
+        type(estimator).__name__,
+        np.dtype(X.dtype),
+        None,
+        np.ndim(y) == 2,
+        label_weights=not is_single,
+    )
     rows = blocks(X, y, weights, parts).map(reading)
     tally = estimator._tally(reading.several_targets, None)
     found = survey(estimator, rows, reading, tally)
