@@ -175,6 +175,7 @@ PRIVATE_NAMES_OF_LIBRARIES = {
 OF_THE_SAME_CLASS = {
     ("fastclf.estimators.streams", "part._massless"),
     ("fastclf.estimators.prediction", "estimator._task"),
+    ("fastclf.estimators.tallies", "other._dtype"),
     ("fastclf.estimators.tallies", "other._mass"),
     ("fastclf.estimators.tallies", "other._n"),
     ("fastclf.estimators.tallies", "other._sides"),
