@@ -173,7 +173,6 @@ PRIVATE_NAMES_OF_LIBRARIES = {
     "_kwargs",
 }
 OF_THE_SAME_CLASS = {
-    ("fastclf.estimators.streams", "part._massless"),
     ("fastclf.estimators.prediction", "estimator._task"),
     ("fastclf.estimators.tallies", "other._dtype"),
     ("fastclf.estimators.tallies", "other._mass"),

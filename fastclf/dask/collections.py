@@ -1,6 +1,6 @@
 """From Dask's arrays and data frames, or a stream of files, to blocks of rows on the workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dask
@@ -74,11 +74,8 @@ def rows_of(
     parts = [_parts(X)]
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         parts.append([None] * len(parts[0]) if given is None else _cut_alike(X, given, name))
-    read = dask.delayed(_read, pure=False)
-    shared = dask.delayed(reading, pure=False)
-    columns = enumerate(zip(*parts, strict=True))
-    blocks = [read(shared, number, *block) for number, block in columns]
-    return FuturePartitions(client, client.compute(blocks)), reading
+    blocks = ((number, *block) for number, block in enumerate(zip(*parts, strict=True)))
+    return _begun(client, _read, [reading], blocks), reading
 
 
 def rows_of_stream(
@@ -100,11 +97,18 @@ def rows_of_stream(
 def of_each_part(
     client: Client, stream: StreamInParts, function: Callable[..., Any], *given: Any
 ) -> FuturePartitions:
-    """Return the partitions of ``function(stream, number, *given)``, one for each part."""
+    """Return the partitions of ``function(stream, *given, number)``, one for each part."""
+    numbers = ((number,) for number in range(stream.n_parts))
+    return _begun(client, function, [stream, *given], numbers)
+
+
+def _begun(
+    client: Client, function: Callable[..., Any], shared: Sequence[Any], each: Iterable[tuple]
+) -> FuturePartitions:
+    # The partitions of ``function(*shared, *own)``, for each tuple; what is shared is sent once.
     call = dask.delayed(function, pure=False)
-    shared = [dask.delayed(value, pure=False) for value in (stream, *given)]
-    calls = [call(shared[0], number, *shared[1:]) for number in range(stream.n_parts)]
-    return FuturePartitions(client, client.compute(calls))
+    common = [dask.delayed(value, pure=False) for value in shared]
+    return FuturePartitions(client, client.compute([call(*common, *own) for own in each]))
 
 
 def names_of(X: Any) -> tuple[str, ...] | None:

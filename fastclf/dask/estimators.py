@@ -8,23 +8,13 @@ from dask.base import is_dask_collection
 
 from fastclf.dask.on_cluster import OnCluster
 from fastclf.errors import InputError
-from fastclf.estimators import (
-    compatibility,
-    cross_validated,
-    logistic,
-    multilabel,
-    search,
-)
-from fastclf.estimators.fitting import Settings, fit_estimator
-from fastclf.estimators.logistic import counted_classes, settings_of
+from fastclf.estimators import compatibility, cross_validated, logistic, multilabel, search
+from fastclf.estimators.fitting import fit_estimator
 from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
-from fastclf.estimators.partitions import (
-    PartitionedRows,
-    survey,
-)
+from fastclf.estimators.partitions import PartitionedRows, survey
 from fastclf.estimators.search import LIKELIHOOD
 from fastclf.estimators.streams import is_stream
-from fastclf.estimators.tallies import DistributionTally, LabelTally
+from fastclf.estimators.tallies import class_tally
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -98,11 +88,11 @@ random_state, verbose, penalty, dual, intercept_scaling, n_jobs, ignore_index
             If some partition can't be used, which the message names; X and y can't be cut alike;
             there is no open client; or for the reasons of :class:`fastclf.LogisticRegression`.
         """
-        settings = settings_of(self)
+        settings = logistic.settings_of(self)
         rows, reading, names = self._begin(X, y, sample_weight)
         tally = self._tally(reading.several_targets, names)
         found = survey(self, rows, reading, tally)
-        problem, encode = counted_classes(self, tally, reading.dtype)
+        problem, encode = logistic.counted_classes(self, tally, reading.dtype)
         X = PartitionedRows(rows, found, encode)
         fit_estimator(self, X, problem, settings, None, y, sample_weight)
         self._weight_seen = float(problem.target.total_weight[0])
@@ -170,7 +160,7 @@ warm_start, random_state, verbose
             there is no open client; or for the reasons of
             :class:`fastclf.MultiLabelLogisticRegression`.
         """
-        settings = Settings.of_single_fit(self, self.C, self.l1_ratio)
+        settings = multilabel.settings_of(self)
         rows, reading, names = self._begin(X, y, sample_weight)
         tally = self._tally(reading.several_targets, names)
         found = survey(self, rows, reading, tally)
@@ -264,9 +254,9 @@ history_, n_features_in_, feature_names_in_
             )
         rows, reading, names = self._begin(X, y, sample_weight)
         soft = reading.several_targets
-        tally = DistributionTally(names) if soft else LabelTally(self.ignore_index)
+        tally = class_tally(not soft, names, self.ignore_index)
         found = survey(self, rows, reading, tally)
-        problem, encode = counted_classes(self, tally, reading.dtype)
+        problem, encode = logistic.counted_classes(self, tally, reading.dtype)
         if not soft:
             compatibility.announce("scoring", self.scoring, stacklevel=2)
         ones = np.ones(len(self.classes_))

@@ -25,6 +25,9 @@ _MERGED = 16
 
 T = TypeVar("T")
 
+Steps = Sequence[tuple[Callable[..., Any], tuple]]
+"""Functions, each with what it is given beside a value."""
+
 Nodes = tuple[bool, list[tuple[Node, Any]]]
 
 
@@ -34,24 +37,29 @@ class FuturePartitions:
     Parameters
     ----------
     client : distributed.Client
-    futures : sequence of Future
+    futures : list of Future, or None
+        None: they follow from those of the ``source`` by some ``steps``.
     """
 
-    def __init__(self, client: Client, futures: Sequence[Future]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        futures: list[Future] | None,
+        source: "FuturePartitions | None" = None,
+        steps: Steps = (),
+    ) -> None:
         self._client = client
-        self._futures: list[Future] | None = list(futures)
-        self._source = self
-        self._steps: list[tuple[Callable[..., Any], tuple]] = []
+        self._futures = futures  # None until they are needed: those of the source, after some steps
+        self._source = source or self
+        self._steps = steps
         self._groups: list[tuple[str, list[int]]] | None = None
 
     def map(self, function: Callable[..., Any], *given: Any) -> "FuturePartitions":
         """Return the partitions of ``function(value, *given)``."""
-        mapped = FuturePartitions(self._client, [])
-        waits = self._futures is None  # then the steps before are taken again
-        mapped._source = self._source if waits else self
-        mapped._steps = [*(self._steps if waits else []), (function, given)]
-        mapped._futures = None
-        return mapped
+        step = function, given
+        if self._futures is None:  # then the steps before are taken again
+            return FuturePartitions(self._client, None, self._source, (*self._steps, step))
+        return FuturePartitions(self._client, None, self, (step,))
 
     def zip(self, function: Callable[..., Any], each: Sequence[Any]) -> "FuturePartitions":
         """Return the partitions of ``function(value, own)``, with one of ``each`` for each."""
@@ -128,7 +136,7 @@ class FuturePartitions:
         return sorted(groups, key=lambda group: group[1])
 
 
-def _stepped(value: Any, steps: Sequence[tuple[Callable[..., Any], tuple]]) -> Any:
+def _stepped(value: Any, steps: Steps) -> Any:
     for function, given in steps:
         value = function(value, *given)
     return value

@@ -1,7 +1,6 @@
 """What estimators on a cluster share: where rows are, predictions, scores, pickling."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -22,18 +21,9 @@ from fastclf.dask.collections import (
 )
 from fastclf.dask.futures import FuturePartitions
 from fastclf.errors import InputError
-from fastclf.estimators import (
-    choice,
-    validation,
-)
+from fastclf.estimators import choice, validation
 from fastclf.estimators.encoding import check_names
-from fastclf.estimators.partitions import (
-    Failure,
-    Reading,
-    Rows,
-    chained,
-    check_all,
-)
+from fastclf.estimators.partitions import Failure, Reading, Rows, chained, check_all
 from fastclf.estimators.streams import is_stream
 
 
@@ -130,12 +120,12 @@ class OnCluster:
         check_names(names_of(y), np.asarray(local.classes_))
         local.__dict__.pop("feature_names_in_", None)  # rows come as arrays
         rows, _ = rows_of(client_for(self.client), X, y, sample_weight, type(self).__name__)
-        failures: list[Failure] = rows.sum(_failed, chained) or []
-        check_all(failures)
-        found = rows.sum(_scored, _added, local)
-        if found is None:
+        found: list[Any] = rows.sum(_scored, chained, local) or []
+        check_all(found)
+        if not found:
             raise InputError("there is nothing to score by: no row counts that has a weight")
-        return float(found[0] / found[1])
+        scores, weights = zip(*found, strict=True)
+        return float(np.average(scores, weights=weights))
 
     @property
     def partial_fit(self) -> Any:
@@ -225,25 +215,19 @@ def _predicted(X: Any, local: Any, method: str) -> np.ndarray:
     return np.asarray(getattr(local, method)(_example(local, dtype_of(X))))[:0]
 
 
-def _failed(rows: Rows | Failure) -> list[Failure] | None:
-    return [rows] if isinstance(rows, Failure) else None
-
-
-def _scored(rows: Rows, local: Any) -> tuple[float, float] | None:
+def _scored(rows: Rows | Failure, local: Any) -> list[Any] | None:
+    # The score and the weight of a partition, in a list.
+    if isinstance(rows, Failure):
+        return [rows]
     some = np.isfinite(rows.y).any(axis=1) if rows.y.ndim == 2 else _count(rows.y, local)
     weights = rows.own_weights[some]
-    weight = float(weights.sum())
-    if not weight:
+    if not weights.any():
         return None
-    return weight * local.score(rows.X[some], rows.y[some], sample_weight=weights), weight
+    score = local.score(rows.X[some], rows.y[some], sample_weight=weights)
+    return [(score, float(weights.sum()))]
 
 
 def _count(y: np.ndarray, local: Any) -> np.ndarray:
     # Which rows count in a score: those whose label is a class.
     ignore = getattr(local, "ignore_index", None)
     return np.ones(len(y), bool) if ignore is None else np.asarray(y != ignore)
-
-
-def _added(found: Iterator[tuple[float, float]]) -> tuple[float, float]:
-    scores, weights = zip(*found, strict=True)
-    return sum(scores), sum(weights)

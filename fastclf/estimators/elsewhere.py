@@ -1,5 +1,7 @@
 """Rows that aren't in memory, as estimators see them: what they can be asked for."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,6 +12,10 @@ from fastclf.penalties import Penalty
 
 if TYPE_CHECKING:
     from fastclf.estimators.problem import Massless, Problem
+
+
+Encode = Callable[[np.ndarray, np.ndarray], "Problem"]
+"""Returns the problem of some rows, from their y and their weights in float64."""
 
 
 class RowsElsewhere:
@@ -55,3 +61,24 @@ class RowsElsewhere:
                 f"solver={solver!r} penalises the intercept, for which it needs all rows in "
                 f"memory; use solver='auto' to fit {self.noun}"
             )
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """An encoding that leaves out columns."""
+
+    encode: Encode
+    massless: "Massless"
+
+    def __call__(self, y: np.ndarray, weights: np.ndarray) -> "Problem":
+        """Return the problem of some rows."""
+        return self.massless.restrict(self.encode(y, weights))
+
+
+def know_features(estimator: Any, n_features: int, names: Sequence[str] | None) -> None:
+    """Set what an estimator knows of the features that it is fitted to."""
+    estimator.n_features_in_ = n_features
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    if names is not None:
+        estimator.feature_names_in_ = np.asarray(names, dtype=object)

@@ -14,9 +14,12 @@ from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
 from fastclf.estimators.streams import RowStream, StreamedRows
-from fastclf.estimators.tallies import ClassEncoding, DistributionTally, LabelTally
-
-ClassTally = DistributionTally | LabelTally
+from fastclf.estimators.tallies import (
+    ClassEncoding,
+    ClassTally,
+    DistributionTally,
+    class_tally,
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -186,7 +189,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         return StreamedRows(stream, found, encode), problem
 
     def _tally(self, several: bool, names: tuple[str, ...] | None) -> ClassTally:
-        return DistributionTally(names) if several else LabelTally(self.ignore_index)
+        return class_tally(not several, names, self.ignore_index)
 
     @compatibility.OfMinibatchSolvers
     def partial_fit(

@@ -111,8 +111,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             If X isn't finite, an indicator is outside [0, 1], y has another length, or a parameter
             can't be used.
         """
-        l1_ratio = 0.0 if self.l1_ratio is None else self.l1_ratio
-        settings = Settings.of_single_fit(self, self.C, l1_ratio)
+        settings = settings_of(self)
         if streams.is_stream(X):
             validation.check_alone(y, sample_weight)
             X, problem = self._survey(X)
@@ -226,3 +225,9 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             raise InputError(f"top_k={self.top_k!r} needs several labels, and y has one")
         if not 1 <= validation.natural_number(self.top_k, "top_k") <= L:
             raise InputError(f"top_k must be from 1 to {L}, the number of labels; got {self.top_k}")
+
+
+def settings_of(estimator: MultiLabelLogisticRegression) -> Settings:
+    """Check the parameters of a MultiLabelLogisticRegression; return how it fits problems."""
+    l1_ratio = 0.0 if estimator.l1_ratio is None else estimator.l1_ratio
+    return Settings.of_single_fit(estimator, estimator.C, l1_ratio)

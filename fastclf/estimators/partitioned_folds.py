@@ -9,13 +9,7 @@ import numpy as np
 
 from fastclf.estimators import held_out
 from fastclf.estimators.fitting import Settings
-from fastclf.estimators.partitions import (
-    Encode,
-    PartitionedRows,
-    Restricted,
-    Rows,
-    chained,
-)
+from fastclf.estimators.partitions import Encode, PartitionedRows, Rows, chained
 from fastclf.estimators.paths import (
     Choice,
     Paths,
@@ -24,7 +18,7 @@ from fastclf.estimators.paths import (
     masses_of,
     training_counts,
 )
-from fastclf.estimators.problem import Massless
+from fastclf.estimators.problem import of_columns
 from fastclf.estimators.tallies import ClassEncoding
 from fastclf.objective import PartitionedObjective, Partitions, Totals
 from fastclf.penalties import from_C
@@ -82,8 +76,8 @@ class StudyOfPartitions(Study):
         every, middle = (_FoldEncoding(self.X.encode, chosen, i) for i in range(2))
         totals = [self._rows.sum(_total, _added, encode) for encode in (every, middle)]
         found = self.X.found
-        sample = Restricted(self.X.encode, Massless(np.empty((2, 0)), chosen.present))
-        resident = found.X, sample(found.y, found.weights).target
+        sample = of_columns(self.X.encode(found.y, found.weights), chosen.present)
+        resident = found.X, sample.target
         parts = []
         for problem, encode, total, some in (
             (folds, every, totals[0], None),

@@ -6,7 +6,7 @@ its rows, on which fits begin.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from fastclf.errors import InputError
 from fastclf.estimators import encoding, validation
-from fastclf.estimators.elsewhere import RowsElsewhere
+from fastclf.estimators.elsewhere import Encode, Restricted, RowsElsewhere, know_features
 from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.separation import separated
 from fastclf.estimators.tallies import LabelTally, Tally
@@ -31,8 +31,6 @@ SAMPLE_BYTES = 1 << 26
 
 _FEWEST = 4096
 """Rows of a sample, if there is room for them, even if there are few coefficients."""
-
-Encode = Callable[[np.ndarray, np.ndarray], Problem]
 
 
 class Block(NamedTuple):
@@ -226,11 +224,7 @@ def survey(estimator: Any, rows: Partitions, reading: Reading, tally: Tally) -> 
         except InputError as error:
             raise InputError(f"partition {each.number}: {error}") from None
     n, d = sum(each.shape[0] for each in some), some[0].shape[1]
-    estimator.n_features_in_ = d
-    if hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
-    if reading.names is not None:
-        estimator.feature_names_in_ = np.asarray(reading.names, dtype=object)
+    know_features(estimator, d, reading.names)
     entries = None if some[0].entries is None else sum(each.entries or 0 for each in some)
     extent = Extent(n, d, reading.dtype, entries)
     coefficients = (d + 1) * tally.n_outputs
@@ -301,18 +295,6 @@ class PartitionedRows(RowsElsewhere):
         apart = self.rows.sum(_separated, _all, self.encode, problem, theta)
         assert apart is not None  # there are rows
         return apart
-
-
-@dataclass(frozen=True)
-class Restricted:
-    """An encoding that leaves out columns."""
-
-    encode: Encode
-    massless: Massless
-
-    def __call__(self, y: np.ndarray, weights: np.ndarray) -> Problem:
-        """Return the problem of some rows."""
-        return self.massless.restrict(self.encode(y, weights))
 
 
 @dataclass(frozen=True)

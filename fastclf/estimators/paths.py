@@ -12,7 +12,7 @@ from fastclf.errors import InputError
 from fastclf.estimators import choice
 from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.fitting import Settings, objective_of, shown_progress
-from fastclf.estimators.problem import Massless, Problem
+from fastclf.estimators.problem import Massless, Problem, of_columns
 from fastclf.estimators.representation import Representation
 from fastclf.losses import Sigmoid
 from fastclf.penalties import from_C
@@ -120,19 +120,19 @@ class Choice:
         ``weights`` (F, n) are those of the training rows of these folds.
         """
         near = weighted(problem, weights.mean(axis=0), known)
-        near = Massless(np.empty((2, 0)), self.present).restrict(near)
+        near = of_columns(near, self.present)
         F, target, loss = len(weights), near.target, near.loss
         if not isinstance(loss, Sigmoid):
             return Problem(replace(target, weights=weights), loss, F * near.n_columns), near
-        of_columns = np.repeat(weights, near.n_columns, axis=0)
+        of_each = np.repeat(weights, near.n_columns, axis=0)
         if known is not None:
-            of_columns *= np.tile(known[:, self.present].T, (F, 1))
+            of_each *= np.tile(known[:, self.present].T, (F, 1))
         # Columns that a fold can't fit are left out of its results. Here they get the mean weights,
         # with which they have an optimum.
         middle = np.broadcast_to(target.weights, (near.n_columns, weights.shape[1]))
         missing = self.lacking[:, self.present]
-        of_columns[missing.ravel()] = middle[np.nonzero(missing)[1]]
-        target = replace(target, weights=of_columns, soft=np.tile(target.soft, (1, F)))
+        of_each[missing.ravel()] = middle[np.nonzero(missing)[1]]
+        target = replace(target, weights=of_each, soft=np.tile(target.soft, (1, F)))
         if loss.pos_weight is not None:
             loss = replace(loss, pos_weight=np.tile(loss.pos_weight, F))
         return Problem(target, loss, F * near.n_columns), near
@@ -259,7 +259,7 @@ class _Group:
         """Return some of the folds, on the features X that solvers work on."""
         any_penalty = settings._replace(C=1.0, l1_ratio=0.0)  # `follow` sets others
         objective, reference = study.objectives(chosen, X, any_penalty)
-        near = Massless(np.empty((2, 0)), chosen.present).restrict(study.problem)
+        near = of_columns(study.problem, chosen.present)
         return cls(objective, reference, near, chosen.present, settings)
 
     def follow(self, Cs: np.ndarray, l1_ratio: float) -> Iterator[Result]:

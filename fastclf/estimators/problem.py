@@ -162,16 +162,7 @@ class Massless:
 
     def restrict(self, problem: Problem) -> Problem:
         """Return the problem of the columns that are present."""
-        if self.present.all():
-            return problem
-        target, loss, present = problem.target, problem.loss, self.present
-        kept = target.columns(present)
-        if isinstance(loss, Sigmoid):
-            loss = replace(loss, pos_weight=loss.pos_weights(present.size)[present])
-        elif target.codes.size:
-            position = np.where(present, np.cumsum(present) - 1, -1)  # kernels leave out -1
-            kept = replace(kept, codes=position[target.codes])
-        return Problem(kept, loss, int(present.sum()))
+        return of_columns(problem, self.present)
 
     def expand(self, theta: np.ndarray) -> np.ndarray:
         """Return theta over all columns, from that of the present ones."""
@@ -182,6 +173,20 @@ class Massless:
         on, off = self.mass[:, ~self.present]
         full[-1, ~self.present] = np.log((on + 0.5) / (off + 0.5))
         return full
+
+
+def of_columns(problem: Problem, present: np.ndarray) -> Problem:
+    """Return the problem of the columns in a mask (C,); rows of others have no class."""
+    if present.all():
+        return problem
+    target, loss = problem.target, problem.loss
+    kept = target.columns(present)
+    if isinstance(loss, Sigmoid):
+        loss = replace(loss, pos_weight=loss.pos_weights(present.size)[present])
+    elif target.codes.size:
+        position = np.where(present, np.cumsum(present) - 1, -1)  # kernels leave out -1
+        kept = replace(kept, codes=position[target.codes])
+    return Problem(kept, loss, int(present.sum()))
 
 
 def nothing_learned(where: str, names: np.ndarray) -> Warning:

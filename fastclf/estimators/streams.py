@@ -1,7 +1,6 @@
 """Streams of more rows than memory holds: their protocol, and how a fit counts their targets."""
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.errors import InputError
-from fastclf.estimators.elsewhere import RowsElsewhere
+from fastclf.estimators.elsewhere import Encode, Restricted, RowsElsewhere, know_features
 from fastclf.estimators.separation import separated
 from fastclf.finite import first_not_finite
 from fastclf.objective import StreamedObjective, Totals
@@ -45,6 +44,13 @@ class Rows(NamedTuple):
     X: np.ndarray
     y: np.ndarray
     weights: np.ndarray | None = None
+
+    @property
+    def own_weights(self) -> np.ndarray:
+        """The weights in float64, ones for None."""
+        if self.weights is None:
+            return np.ones(len(self.X))
+        return self.weights.astype(np.float64, copy=False)
 
 
 @runtime_checkable
@@ -124,18 +130,15 @@ def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
     """
     keeper = _Keeper()
     n = d = 0
-    for X, y, weights in threads.prefetch(stream.rows_in_order()):
+    for rows in threads.prefetch(stream.rows_in_order()):
+        X, y, weights = rows
         check_rows(X, weights, n, stream.feature_names)
-        own = np.ones(len(X)) if weights is None else weights.astype(np.float64)
+        own = rows.own_weights
         keeper.add(Rows(X, y, own), tally.add(y, own))
         n, d = n + len(X), X.shape[1]
     if n == 0:
         raise InputError("the stream has no rows")
-    estimator.n_features_in_ = d
-    if hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
-    if stream.feature_names is not None:
-        estimator.feature_names_in_ = np.asarray(stream.feature_names, dtype=object)
+    know_features(estimator, d, stream.feature_names)
     return Survey(n, d, keeper.rows())
 
 
@@ -220,26 +223,21 @@ class StreamedRows(RowsElsewhere):
         self,
         stream: RowStream,
         found: Survey,
-        encode: Callable[[np.ndarray, np.ndarray], "Problem"],
+        encode: Encode,
     ) -> None:
         self.found = found
         self.n_rows, self.n_features = self.shape = (found.n_rows, found.n_features)
         self.dtype = np.dtype(stream.dtype)
         self._stream = stream
         self._encode = encode
-        self._massless: Massless | None = None
 
     def restricted(self, massless: "Massless") -> "StreamedRows":
         """Return the rows with the targets of the columns that are present."""
-        part = copy.copy(self)
-        part._massless = massless
-        return part
+        return StreamedRows(self._stream, self.found, Restricted(self._encode, massless))
 
     def problem(self, rows: Rows) -> "Problem":
         """Return the problem of some rows."""
-        weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights
-        problem = self._encode(rows.y, weights.astype(np.float64, copy=False))
-        return problem if self._massless is None else self._massless.restrict(problem)
+        return self._encode(rows.y, rows.own_weights)
 
     @property
     def resident(self) -> tuple[np.ndarray, Target]:

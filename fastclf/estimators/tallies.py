@@ -141,6 +141,14 @@ class DistributionTally:
         return Distributions(classes, np.eye(mass.size)), mass
 
 
+ClassTally = LabelTally | DistributionTally
+
+
+def class_tally(are_labels: bool, names: tuple[str, ...] | None, ignore: object) -> ClassTally:
+    """Return an empty tally of labels, or of distributions over classes that may have names."""
+    return LabelTally(ignore) if are_labels else DistributionTally(names)
+
+
 class IndicatorTally:
     """The weight on both sides of each label, from pieces of indicators (m, L)."""
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from fastclf import threads
 from fastclf.errors import InputError
+from fastclf.estimators.elsewhere import know_features
 from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.estimators.streams import is_stream
 from fastclf.finite import first_not_finite
@@ -68,9 +69,7 @@ def _is_valid(estimator: Any, X: Any, reset: bool) -> bool:
     if not (X.size and X.flags.c_contiguous):
         return False
     if reset:
-        estimator.n_features_in_ = X.shape[1]
-        if hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
+        know_features(estimator, X.shape[1], None)
         return True
     if hasattr(estimator, "feature_names_in_"):
         return False

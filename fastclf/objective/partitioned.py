@@ -11,7 +11,8 @@ from fastclf.blas import single_threaded
 from fastclf.losses import Loss
 from fastclf.objective.in_memory import InMemoryObjective, Totals
 from fastclf.objective.protocol import Rule
-from fastclf.objective.summed import Extent, PartMaking, Pick, Rows, SummedObjective, T
+from fastclf.objective.shuffling import Chunk
+from fastclf.objective.summed import Extent, PartMaking, Pick, SummedObjective, T
 from fastclf.penalties import Penalty
 from fastclf.plan import Costs
 
@@ -65,7 +66,7 @@ class PartitionedObjective(SummedObjective):
         n_columns: int,
         penalty: Penalty,
         totals: Totals,
-        resident: Rows | None = None,
+        resident: Chunk | None = None,
         fit_intercept: bool = True,
         n_threads: int | None = None,
         costs: Costs | None = None,
@@ -105,7 +106,7 @@ class PartitionedObjective(SummedObjective):
 class Part:
     """The rows of a partition, and the objective over them; only the rows are sent elsewhere."""
 
-    def __init__(self, rows: Rows, making: PartMaking) -> None:
+    def __init__(self, rows: Chunk, making: PartMaking) -> None:
         self.rows = rows
         self._making = making
         has_weight = rows[1].weights.any()
@@ -124,7 +125,7 @@ class Part:
         return copy.copy(self._objective)
 
 
-def _picked(rows: Rows, pick: Pick) -> Rows:
+def _picked(rows: Chunk, pick: Pick) -> Chunk:
     return pick(rows)
 
 

@@ -1,13 +1,15 @@
 """A shuffle buffer: it changes the order of rows within a limited memory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from fastclf.recycling import Recycled
 from fastclf.targets import Target
 
-Chunk = tuple[np.ndarray, Target]
+Chunk = tuple[Any, Target]
+"""X (m, d) and its targets; dense, except in partitions, which aren't shuffled."""
 
 
 def through_buffer(

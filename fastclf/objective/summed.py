@@ -12,6 +12,7 @@ from fastclf.losses import Loss
 from fastclf.objective.in_memory import InMemoryObjective, Totals
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.protocol import LastPass
+from fastclf.objective.shuffling import Chunk
 from fastclf.penalties import L2, Penalty
 from fastclf.plan import Costs, Shape, current_costs
 from fastclf.plan.passes import comes_along
@@ -19,9 +20,6 @@ from fastclf.targets import Target
 
 _ENOUGH = 5
 """Resident rows for each coefficient from which on they are used as a sample of all rows."""
-
-Rows = tuple[Any, Target]
-"""X (m, d), dense or CSR, and its targets."""
 
 T = TypeVar("T")
 
@@ -81,7 +79,7 @@ class SummedObjective:
         n_columns: int,
         penalty: Penalty,
         totals: Totals,
-        resident: Rows | None = None,
+        resident: Chunk | None = None,
         fit_intercept: bool = True,
         n_threads: int | None = None,
         costs: Costs | None = None,
@@ -229,7 +227,7 @@ class SummedObjective:
             "costs": self.costs,
         }
 
-    def _over_resident(self, resident: Rows | None) -> InMemoryObjective | None:
+    def _over_resident(self, resident: Chunk | None) -> InMemoryObjective | None:
         # If the resident rows have no weight for some problem, they aren't used.
         if resident is None or not resident[1].weights.any(axis=1).all():
             return None
@@ -282,7 +280,7 @@ class Pick:
     chosen: np.ndarray
     is_sigmoid: bool
 
-    def __call__(self, rows: Rows) -> Rows:
+    def __call__(self, rows: Chunk) -> Chunk:
         """Return their part of some rows."""
         X, target = rows
         own = target.columns(self.chosen) if self.is_sigmoid else target.problems(self.chosen)
@@ -319,10 +317,10 @@ def _sum_of_evaluations(found: Iterator[Evaluation]) -> Evaluation:
 
 
 def _hessian(part: InMemoryObjective, theta: np.ndarray, whole: bool, share: float) -> Hessian:
-    return part.hessian(theta, whole, _some_of(part, share))
+    return part.hessian(theta, whole, _rows_of(part, share))
 
 
-def _some_of(part: InMemoryObjective, share: float) -> int:
+def _rows_of(part: InMemoryObjective, share: float) -> int:
     return math.ceil(share * part.n_rows)
 
 
@@ -356,7 +354,7 @@ def _moments(
     weight = float(part.target.weights.mean(axis=0, dtype=np.float64).sum())
     if weight == 0:
         return None
-    found = part.curvature(full, theta, _some_of(part, share))
+    found = part.curvature(full, theta, _rows_of(part, share))
     return _Moments(found, weight, weight * found.logits)
 
 

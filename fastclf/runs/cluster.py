@@ -65,7 +65,7 @@ def counted_there(client: "Client", stream: Stream, empty: Counts) -> Counts:
     return found
 
 
-def _count_part(stream: Stream, number: int, empty: Counts) -> Counts | Failure:
+def _count_part(stream: Stream, empty: Counts, number: int) -> Counts | Failure:
     counts = copy.deepcopy(empty)  # the worker has one for all of its parts
     try:
         counts.add_part(stream, number)

@@ -68,6 +68,7 @@ def test_the_optimum_is_that_in_memory(kind: str, rows: str):
         {"pos_weight": "balanced"},
         {"label_smoothing": 0.1, "C": 0.1},
         {"l1_ratio": 1.0, "C": 0.1},
+        {"l1_ratio": None},
     ],
 )
 @pytest.mark.parametrize("weights", [None, WEIGHTS, np.stack([WEIGHTS, 1 / WEIGHTS, WEIGHTS], 1)])

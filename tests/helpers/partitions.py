@@ -51,13 +51,13 @@ def blocks(X: Any, y: Any, weights: Any, parts: Sequence[np.ndarray]) -> LocalPa
 
 def fit(estimator: Any, X: Any, y: Any, weights: Any = None, parts: Any = None) -> Any:
     """Fit an estimator of fastclf to rows in partitions, as fastclf.dask does."""
-    from fastclf.estimators.fitting import Settings, fit_estimator
+    from fastclf.estimators import multilabel
+    from fastclf.estimators.fitting import fit_estimator
     from fastclf.estimators.logistic import LogisticRegression, counted_classes, settings_of
 
     parts = cut(X.shape[0], 5) if parts is None else parts
     is_single = isinstance(estimator, LogisticRegression)
-    penalty = estimator.C, estimator.l1_ratio
-    settings = settings_of(estimator) if is_single else Settings.of_single_fit(estimator, *penalty)
+    settings = (settings_of if is_single else multilabel.settings_of)(estimator)
     reading = Reading(
         type(estimator).__name__,
         np.dtype(X.dtype),
