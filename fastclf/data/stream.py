@@ -286,7 +286,7 @@ class Stream:
                 yield Rows(encoder.apply(table), y, weights)
         else:
             assert self._tables is not None  # a stream has either arrays or tables
-            first, name = self._start(place)
+            first, name = (0, str(self.path)) if place is None else (place.before, place.name)
             for X, piece in self._tables.matrices(self._checked(parts), self._wanted):
                 if piece.n_rows:
                     if encoder is not None:
@@ -296,7 +296,7 @@ class Stream:
 
     def _raw_together(self, parts: list[int], place: "Place | None") -> Iterator[RawRows]:
         assert self._tables is not None  # a matrix has no columns
-        first, name = self._start(place)
+        first, name = (0, str(self.path)) if place is None else (place.before, place.name)
         for part in self._checked(parts):
             pieces = self._tables.read(part, self._wanted.names, self._wanted.most)
             for piece in threads.prefetch(pieces):
@@ -304,10 +304,6 @@ class Stream:
                     table = piece.table(first + 1).select(self._wanted.features)
                     yield RawRows(table, *self._targets_of(piece, first, name))
                     first += piece.n_rows
-
-    def _start(self, place: "Place | None") -> tuple[int, str]:
-        # The rows before a place, and what messages call it; all parts together are the path.
-        return (0, str(self.path)) if place is None else (place.before, place.name)
 
     def _checked(self, parts: list[int]) -> Iterator[int]:
         for part in parts:
