@@ -13,6 +13,7 @@ from fastclf import threads
 from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.parquet_files import ParquetFiles
+from fastclf.data.stream_source import Place
 from fastclf.data.tables import first_file, text_files
 from fastclf.data.text import TextFile
 from fastclf.data.text_layout import LayoutHints
@@ -51,24 +52,6 @@ class Wanted(NamedTuple):
     def names(self) -> list[str]:
         """The names of all columns to read."""
         return [*self.features, *self.others]
-
-
-class Place(NamedTuple):
-    """Where a part is.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        The files that hold it.
-    name : str
-        What messages call it.
-    before : int
-        The rows of ``name`` that come before it.
-    """
-
-    files: Sequence[Path]
-    name: str
-    before: int
 
 
 class Piece(Protocol):
@@ -376,43 +359,6 @@ class TextParts:
         return matrices_of(self, parts, wanted)
 
 
-class ArrayParts:
-    """Rows of an NPY file, with targets from another file, in parts of ``rows`` rows."""
-
-    def __init__(self, path: Path, target_path: Path, rows: int) -> None:
-        self.path = path
-        self.files = [path, target_path]
-        self._rows = rows
-        self._arrays: list[np.ndarray] | None = None
-        X, y = self._open()
-        if X.ndim != 2 or X.dtype.kind not in "biuf":
-            raise DataError(f"{path}: must hold a matrix of numbers, got {X.shape} of {X.dtype}")
-        if len(X) != len(y) or y.ndim > 2:
-            raise DataError(f"{target_path}: shape {y.shape} doesn't go with {len(X)} rows of X")
-        self.dtype, self.n_features = X.dtype, X.shape[1]
-        self.several_targets = y.ndim == 2 and y.shape[1] != 1
-        self.count = -(-len(X) // rows)
-
-    def read(self, part: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of a part."""
-        rows = slice(part * self._rows, (part + 1) * self._rows)
-        X, y = self._open()
-        return np.array(X[rows], dtype=dtype, order="C"), np.array(y[rows])
-
-    def place(self, part: int) -> Place:
-        """Return where a part is."""
-        return Place(self.files, str(self.path), part * self._rows)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the arrays, which are mapped again elsewhere."""
-        return {**vars(self), "_arrays": None}
-
-    def _open(self) -> list[np.ndarray]:
-        if self._arrays is None:
-            self._arrays = [_mapped(file) for file in self.files]
-        return self._arrays
-
-
 def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) -> pa.Table:
     found = file.read_row_group(group, columns).combine_chunks()
     if columns and found.num_rows != n:
@@ -420,14 +366,6 @@ def _group(file: parquet.ParquetFile, group: int, columns: list[str], n: int) ->
             f"a row group has {found.num_rows} rows, but its metadata says {n}; it is damaged"
         )
     return found
-
-
-def _mapped(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
-        raise DataError(f"{path}: can't be read: {reason}") from None
 
 
 def _matrix(columns: list[np.ndarray], dtype: np.dtype) -> np.ndarray:

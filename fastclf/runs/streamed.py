@@ -18,7 +18,8 @@ from fastclf.data.compressed import stem
 from fastclf.data.files import feature_columns, labels_to_test
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
-from fastclf.data.stream import RawRows, stream_categories
+from fastclf.data.stream import stream_categories
+from fastclf.data.stream_source import RawRows
 from fastclf.data.tables import first_file
 from fastclf.data.targets import target_columns
 from fastclf.errors import DataError, FastclfError, located

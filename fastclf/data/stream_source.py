@@ -1,0 +1,120 @@
+"""What a stream reads its rows from: the protocol of sources, and what they yield."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from fastclf.estimators.streams import Rows
+from fastclf.preprocessing import Encoder
+from fastclf.table import Table
+
+CHUNK_BYTES = 1 << 23
+"""Size of X in a chunk, in bytes. Three or four chunks are in memory at a time."""
+
+MOST_ROWS = 1 << 18
+"""Largest number of rows in a chunk of narrow rows."""
+
+
+class RawRows(NamedTuple):
+    """Rows of a stream before encoding.
+
+    Parameters
+    ----------
+    table : Table
+        The columns that become features.
+    y : ndarray of shape (m,) or (m, L)
+    weights : ndarray of shape (m,), optional
+    """
+
+    table: Table
+    y: np.ndarray
+    weights: np.ndarray | None
+
+
+class Place(NamedTuple):
+    """Where a part is.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files that hold it.
+    name : str
+        What messages call it.
+    before : int
+        The rows of ``name`` that come before it.
+    """
+
+    files: Sequence[Path]
+    name: str
+    before: int
+
+
+class Span(NamedTuple):
+    """Parts that are read one after another, and whose rows messages number on.
+
+    Parameters
+    ----------
+    parts : sequence of int
+    name : str
+        What messages call them.
+    before : int
+        The rows of ``name`` that come before them.
+    """
+
+    parts: Sequence[int]
+    name: str
+    before: int
+
+
+class Source(Protocol):
+    """Rows in parts that can be read repeatedly, and in any order."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that hold it."""
+
+    @property
+    def count(self) -> int:
+        """The number of parts."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether parts are text files, each with rows numbered from 1 on."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of X."""
+
+    @property
+    def n_features(self) -> int:
+        """The number of columns of X."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the columns of X, if they have some."""
+
+    @property
+    def several_targets(self) -> bool:
+        """Whether y is 2-D."""
+
+    @property
+    def target_names(self) -> tuple[str, ...] | None:
+        """The names of the columns of a 2-D y, if they have some."""
+
+    def place(self, part: int) -> Place:
+        """Return where a part is."""
+
+    def rows(self, parts: Iterable[int], span: Span) -> Iterator[Rows]:
+        """Yield the rows of the parts of a span in chunks."""
+
+    def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
+        """Yield the rows of the parts of a span in chunks, before encoding."""
+
+    def encoded(self, encoder: Encoder) -> "Source":
+        """Return the same rows with another encoder."""
