@@ -296,7 +296,7 @@ def test_an_objective_owes_little_and_each_kind_has_it_all():
     memory = InMemoryObjective(X, y, Sigmoid(), 1, L2(np.ones(1)))
 
     class Chunks:
-        n_rows, n_features, dtype = 4, 4, np.dtype(float)
+        extent = Extent(4, 4, np.dtype(float))
 
     class Nowhere:
         def map(self, function, *given):

@@ -175,9 +175,7 @@ class Stream:
             d = self._source.n_features
             y = np.empty((0, len(self.target_names or ())) if self.several_targets else 0)
             return Rows(np.empty((0, d), self.dtype), y)
-        X, y = (np.concatenate([piece[i] for piece in pieces]) for i in (0, 1))
-        given = [rows.weights for rows in pieces if rows.weights is not None]
-        rows = Rows(X, y, np.concatenate(given) if given else None)
+        rows = Rows.joined(pieces)
         place = self.place(number)
         with naming(place.name):
             check_rows(rows.X, rows.weights, place.before, self.feature_names)

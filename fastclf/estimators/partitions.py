@@ -21,6 +21,7 @@ from fastclf.estimators.problem import Massless, Problem
 from fastclf.estimators.separation import separated
 from fastclf.estimators.tallies import LabelTally, Tally
 from fastclf.objective import Extent, PartitionedObjective, Partitions, Totals
+from fastclf.objective.features import nbytes, stacked
 from fastclf.objective.sampling import RARE
 from fastclf.penalties import Penalty
 from fastclf.plan import current_costs
@@ -340,9 +341,7 @@ class _Drawing:
 
     def joined(self, drawn: Sequence[Rows]) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return X, y and weights of the rows that came back."""
-        sparse = scipy.sparse.issparse(drawn[0].X)
-        parts = [each.X for each in drawn]
-        X = scipy.sparse.vstack(parts, format="csr") if sparse else np.concatenate(parts)
+        X = stacked([each.X for each in drawn])
         y = np.concatenate([each.y for each in drawn])
         weights = np.concatenate([each.own_weights for each in drawn])
         if self.labels is not None and self.counts is not None:
@@ -366,11 +365,9 @@ def _find(rows: Rows | Failure, tally: Tally) -> list[Found | Failure]:
         names = [name for name, _ in tally.labels]
         counts = dict(zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True))
     X = rows.X
-    sparse = scipy.sparse.issparse(X)
-    nbytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if sparse else X.nbytes
-    entries = X.nnz if sparse else None
+    entries = X.nnz if scipy.sparse.issparse(X) else None
     width = rows.y.shape[1] if rows.y.ndim == 2 else 1
-    return [Found(rows.number, X.shape, entries, nbytes, width, tally, counts)]
+    return [Found(rows.number, X.shape, entries, nbytes(X), width, tally, counts)]
 
 
 def _draw(rows: Rows, plan: _Drawing) -> list[Rows] | None:

@@ -1,21 +1,22 @@
 """Streams of more rows than memory holds: their protocol, and how a fit counts their targets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
+import scipy.sparse
 
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.estimators.elsewhere import Encode, Restricted, RowsElsewhere, know_features
 from fastclf.estimators.separation import separated
 from fastclf.finite import first_not_finite
-from fastclf.objective import StreamedObjective, Totals
+from fastclf.objective import Extent, StreamedObjective, Totals
+from fastclf.objective.features import nbytes, stacked
 from fastclf.objective.sampling import RARE
-from fastclf.objective.shuffling import through_buffer
+from fastclf.objective.shuffling import Chunk, through_buffer
 from fastclf.penalties import Penalty
-from fastclf.targets import Target
 
 if TYPE_CHECKING:
     from fastclf.estimators.problem import Massless, Problem
@@ -33,15 +34,15 @@ class Rows(NamedTuple):
 
     Parameters
     ----------
-    X : ndarray of shape (m, d)
-        C-contiguous, float32 or float64.
+    X : ndarray or CSR matrix of shape (m, d)
+        C-contiguous or canonical, float32 or float64; either kind in all rows.
     y : ndarray of shape (m,), (m, L) or (m, K)
         Labels, indicators or distributions.
     weights : ndarray of shape (m,), optional
         How much each row counts; None for all alike.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray
     weights: np.ndarray | None = None
 
@@ -49,8 +50,18 @@ class Rows(NamedTuple):
     def own_weights(self) -> np.ndarray:
         """The weights in float64, ones for None."""
         if self.weights is None:
-            return np.ones(len(self.X))
+            return np.ones(self.X.shape[0])
         return self.weights.astype(np.float64, copy=False)
+
+    @classmethod
+    def joined(cls, pieces: Sequence["Rows"]) -> "Rows":
+        """Return all rows of some pieces, of which there must be one; either all have weights."""
+        given = [rows.weights for rows in pieces if rows.weights is not None]
+        return cls(
+            stacked([rows.X for rows in pieces]),
+            np.concatenate([rows.y for rows in pieces]),
+            np.concatenate(given) if given else None,
+        )
 
 
 @runtime_checkable
@@ -113,14 +124,13 @@ class Survey:
     class.
     """
 
-    n_rows: int
-    n_features: int
+    extent: Extent
     kept: Rows
 
     @property
     def center(self) -> np.ndarray:
         """The mean of the rows that were kept (d,), or one near it."""
-        return self.kept.X.mean(axis=0, dtype=np.float64)
+        return np.asarray(self.kept.X.mean(axis=0, dtype=np.float64)).reshape(-1)
 
 
 def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
@@ -129,17 +139,43 @@ def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
     An InputError names a row that can't be used.
     """
     keeper = _Keeper()
-    n = d = 0
+    extent: Extent | None = None
     for rows in threads.prefetch(stream.rows_in_order()):
         X, y, weights = rows
+        if extent is None:
+            sparse = scipy.sparse.issparse(X)
+            extent = Extent(0, X.shape[1], np.dtype(stream.dtype), 0 if sparse else None)
+        n = extent.n_rows
+        _check_alike(X, extent)
         check_rows(X, weights, n, stream.feature_names)
         own = rows.own_weights
         keeper.add(Rows(X, y, own), tally.add(y, own))
-        n, d = n + len(X), X.shape[1]
-    if n == 0:
+        entries = None if extent.entries is None else extent.entries + X.nnz
+        extent = replace(extent, n_rows=n + X.shape[0], entries=entries)
+    if extent is None or extent.n_rows == 0:
         raise InputError("the stream has no rows")
-    know_features(estimator, d, stream.feature_names)
-    return Survey(n, d, keeper.rows())
+    know_features(estimator, extent.n_features, stream.feature_names)
+    return Survey(extent, keeper.rows())
+
+
+def _check_alike(X: Any, extent: Extent) -> None:
+    # Whether rows are like those before them.
+    after = f"after row {extent.n_rows} of the stream"
+    if X.shape[1] != extent.n_features:
+        raise InputError(
+            f"{after} X has {X.shape[1]} features, and {extent.n_features} before; give all rows "
+            "the same"
+        )
+    kinds = [
+        "sparse" if sparse else "dense"
+        for sparse in (scipy.sparse.issparse(X), extent.entries is not None)
+    ]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"{after} X is {kinds[0]}, and {kinds[1]} before; make all rows alike")
+    if kinds[0] == "sparse" and not (X.format == "csr" and X.has_canonical_format):
+        raise InputError(
+            f"{after} X isn't a canonical CSR matrix; call X.tocsr() and X.sum_duplicates()"
+        )
 
 
 class _Keeper:
@@ -148,22 +184,23 @@ class _Keeper:
     def __init__(self) -> None:
         self._seen = 0
         self._step = 1
-        self._most = 0
+        self._bytes = 0  # of X in all rows
         self._parts: list[tuple] = []  # places in the stream, X, y, weights and codes of rows
         self._first: list[tuple] = []
         self._counts = np.zeros(0, int)
 
     def add(self, rows: Rows, codes: np.ndarray | None) -> None:
         """Look at some rows with weights, and their classes as small integers, if they have one."""
-        n = len(rows.X)
-        self._most = max(RESIDENT_BYTES // rows.X[0].nbytes, 2) if n else self._most
+        n = rows.X.shape[0]
+        self._bytes += nbytes(rows.X)
         piece = np.arange(self._seen, self._seen + n), *rows, np.zeros(n, int)
         if codes is not None:
             piece = *piece[:-1], codes
             self._add_rare(piece)
         self._parts.append(_some(piece, piece[0] % self._step == 0))
         self._seen += n
-        while sum(len(part[0]) for part in self._parts) > self._most:
+        most = max(RESIDENT_BYTES * self._seen // max(self._bytes, 1), 2)
+        while sum(len(part[0]) for part in self._parts) > most:
             self._step *= 2
             self._parts = [_some(part, part[0] % self._step == 0) for part in self._parts]
 
@@ -178,8 +215,9 @@ class _Keeper:
     def rows(self) -> Rows:
         """Return the rows that were kept."""
         first = [_some(part, part[0] % self._step != 0) for part in self._first]
-        columns = zip(*self._parts, *first, strict=True)
-        _, X, y, weights, codes = (np.concatenate(column) for column in columns)
+        _, matrices, *columns = zip(*self._parts, *first, strict=True)
+        X = stacked(matrices)
+        y, weights, codes = (np.concatenate(column) for column in columns)
         if self._counts.size:
             weights = weights * (self._counts[codes] / np.bincount(codes)[codes])
         return Rows(X, y, weights)
@@ -190,7 +228,7 @@ def _some(piece: tuple, rows: np.ndarray) -> tuple:
 
 
 def check_rows(
-    X: np.ndarray, weights: np.ndarray | None, before: int, names: tuple[str, ...] | None
+    X: Any, weights: np.ndarray | None, before: int, names: tuple[str, ...] | None
 ) -> None:
     """Refuse features that aren't finite, and weights that can't be used.
 
@@ -226,8 +264,9 @@ class StreamedRows(RowsElsewhere):
         encode: Encode,
     ) -> None:
         self.found = found
-        self.n_rows, self.n_features = self.shape = (found.n_rows, found.n_features)
-        self.dtype = np.dtype(stream.dtype)
+        self.extent = found.extent
+        self.shape = found.extent.n_rows, found.extent.n_features
+        self.dtype = found.extent.dtype
         self._stream = stream
         self._encode = encode
 
@@ -240,7 +279,7 @@ class StreamedRows(RowsElsewhere):
         return self._encode(rows.y, rows.own_weights)
 
     @property
-    def resident(self) -> tuple[np.ndarray, Target]:
+    def resident(self) -> Chunk:
         """Rows that stand for all, with their targets."""
         return self.found.kept.X, self.problem(self.found.kept).target
 
@@ -266,15 +305,15 @@ class StreamedRows(RowsElsewhere):
                 break
         return apart
 
-    def in_order(self) -> Iterator[tuple[np.ndarray, Target]]:
+    def in_order(self) -> Iterator[Chunk]:
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
         for rows in self._stream.rows_in_order():
             yield rows.X, self.problem(rows).target
 
-    def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[tuple[np.ndarray, Target]]:
+    def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[Chunk]:
         """Yield all rows in an order that the seed and the epoch decide."""
         rng = np.random.default_rng([seed, epoch])
         pieces = self._stream.rows_shuffled(rng)
         chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
-        size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
+        size = int(BUFFER_BYTES / self.extent.row_bytes)
         yield from through_buffer(chunks, rng, size, multiple)

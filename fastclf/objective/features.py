@@ -1,6 +1,6 @@
 """Dense and CSR features: how X is stored, read and summed up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -193,6 +193,22 @@ def _blocks_in(
             rows = room[: len(rows)]
             copy(X[block].reshape(-1), rows.reshape(-1))
         yield block, rows
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """Return matrices (m, d) below each other: an array, or a CSR matrix if they are such."""
+    if len(parts) == 1:
+        return parts[0]
+    if scipy.sparse.issparse(parts[0]):
+        return scipy.sparse.vstack(parts, format="csr")
+    return np.concatenate(parts)
+
+
+def nbytes(X: Any) -> int:
+    """Return how many bytes the arrays of a dense or CSR matrix take."""
+    if scipy.sparse.issparse(X):
+        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+    return int(X.nbytes)
 
 
 class CSRFeatures:

@@ -84,9 +84,7 @@ class PartitionedObjective(SummedObjective):
         pick = Pick(every if features is None else features, chosen, self.loss.is_sigmoid)
         extent = self.extent
         if features is not None:
-            share = features.size / max(self.n_features, 1)
-            entries = None if extent.entries is None else int(share * extent.entries)
-            extent = replace(extent, n_features=features.size, entries=entries)
+            extent = extent.narrowed(features.size)
         rows = self._rows.map(_picked, pick)
         return PartitionedObjective(rows, extent, **self._some_of(pick), n_threads=self.n_threads)
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
+from fastclf.objective.features import stacked
 from fastclf.recycling import Recycled
 from fastclf.targets import Target
 
 Chunk = tuple[Any, Target]
-"""X (m, d) and its targets; dense, except in partitions, which aren't shuffled."""
+"""X (m, d), dense or CSR, and its targets."""
 
 
 def through_buffer(
@@ -42,9 +44,11 @@ def through_buffer(
         yield _gathered(waiting, order, memory), target.rows(order)
 
 
-def _gathered(chunks: list[Chunk], rows: np.ndarray, memory: Recycled) -> np.ndarray:
-    """Return rows of chunks that follow each other, without joining these first."""
+def _gathered(chunks: list[Chunk], rows: np.ndarray, memory: Recycled) -> Any:
+    """Return rows of chunks that follow each other; dense ones aren't joined first."""
     first = chunks[0][0]
+    if scipy.sparse.issparse(first):
+        return stacked([X for X, _ in chunks])[rows]
     X = memory.empty((rows.size, first.shape[1]), first.dtype)
     start = 0
     for part, _ in chunks:

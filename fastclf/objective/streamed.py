@@ -22,15 +22,11 @@ class Chunks(Protocol):
 
     Attributes
     ----------
-    n_rows, n_features : int
-        n and d.
-    dtype : numpy.dtype
-        Of X.
+    extent : Extent
+        The sizes of all rows.
     """
 
-    n_rows: int
-    n_features: int
-    dtype: np.dtype
+    extent: Extent
 
     def in_order(self) -> Iterator[Chunk]:
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
@@ -67,9 +63,8 @@ class StreamedObjective(SummedObjective):
         n_threads: int | None = None,
         costs: Costs | None = None,
     ) -> None:
-        extent = Extent(chunks.n_rows, chunks.n_features, chunks.dtype)
         what = loss, n_columns, penalty, totals
-        super().__init__(extent, *what, resident, fit_intercept, n_threads, costs)
+        super().__init__(chunks.extent, *what, resident, fit_intercept, n_threads, costs)
         self.chunks = chunks
         self._epoch: _Epoch | None = None
 
@@ -135,7 +130,7 @@ class _PickedChunks:
     def __init__(self, chunks: Chunks, n_features: int, pick: Callable[[Chunk], Chunk]) -> None:
         self._chunks = chunks
         self._pick = pick
-        self.n_rows, self.n_features, self.dtype = chunks.n_rows, n_features, chunks.dtype
+        self.extent = chunks.extent.narrowed(n_features)
 
     def in_order(self) -> Iterator[Chunk]:
         return map(self._pick, self._chunks.in_order())

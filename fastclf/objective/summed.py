@@ -21,6 +21,9 @@ from fastclf.targets import Target
 _ENOUGH = 5
 """Resident rows for each coefficient from which on they are used as a sample of all rows."""
 
+_INDEX = 4
+"""Bytes of the index of a stored entry."""
+
 T = TypeVar("T")
 
 
@@ -42,6 +45,20 @@ class Extent:
     n_features: int
     dtype: np.dtype
     entries: int | None = None
+
+    @property
+    def row_bytes(self) -> float:
+        """Bytes of a row of X, in the mean."""
+        size = self.dtype.itemsize
+        if self.entries is None:
+            return float(size * self.n_features)
+        return (size + _INDEX) * self.entries / max(self.n_rows, 1) + _INDEX
+
+    def narrowed(self, n_features: int) -> "Extent":
+        """Return the sizes of the same rows with some of their features."""
+        share = n_features / max(self.n_features, 1)
+        entries = None if self.entries is None else int(share * self.entries)
+        return replace(self, n_features=n_features, entries=entries)
 
 
 class SummedObjective:

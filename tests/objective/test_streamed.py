@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from fastclf.errors import InputError
 from fastclf.losses import Sigmoid, Softmax
-from fastclf.objective import InMemoryObjective, StreamedObjective, Totals
+from fastclf.objective import Extent, InMemoryObjective, StreamedObjective, Totals
 from fastclf.penalties import L2
 from fastclf.plan.passes import hessian_cost
 from fastclf.solvers import LBFGS, SGD, AdamW, Newton, minimize
@@ -22,16 +23,15 @@ class Pieces:
 
     def __init__(self, X: np.ndarray, target: Target, rows: int = 64) -> None:
         self.X, self.target, self.rows = X, target, rows
-        self.n_rows, self.n_features = X.shape
-        self.dtype = X.dtype
+        self.extent = Extent(*X.shape, X.dtype, X.nnz if scipy.sparse.issparse(X) else None)
         self.read = 0
 
     def in_order(self) -> Iterator[tuple[np.ndarray, Target]]:
         self.read += 1
-        yield from self.cut(np.arange(len(self.X)), self.rows)
+        yield from self.cut(np.arange(self.X.shape[0]), self.rows)
 
     def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[tuple]:
-        order = np.random.default_rng([seed, epoch]).permutation(len(self.X))
+        order = np.random.default_rng([seed, epoch]).permutation(self.X.shape[0])
         yield from self.cut(order, 4 * multiple)
 
     def cut(self, order: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, Target]]:
@@ -40,10 +40,13 @@ class Pieces:
             yield self.X[some], self.target.rows(some)
 
 
-def both(kind: str, d: int = D, **settings):
+def both(kind: str, d: int = D, sparse: bool = False, **settings):
     """The same problem over pieces and over all rows."""
     rng = np.random.default_rng(5)
     X = rng.normal(size=(N, d)) + 1
+    if sparse:
+        X[rng.random(X.shape) < 0.6] = 0
+        X = scipy.sparse.csr_array(X)
     weights = rng.uniform(0.2, 3, (1, N))
     target, loss, columns, M = {
         "binary": (Target(weights, soft=rng.integers(0, 2, (N, 1)) * 1.0), Sigmoid(), 1, 1),
@@ -62,7 +65,7 @@ def both(kind: str, d: int = D, **settings):
         target = replace(target, weights=known * weights)
     penalty = L2(np.linspace(0.01, 0.03, M))
     memory = InMemoryObjective(X, target, loss, columns, penalty, **settings)
-    center = X[::4].mean(axis=0)
+    center = np.asarray(X[::4].mean(axis=0)).reshape(-1)
     pieces = Pieces(X, target)
     streamed = StreamedObjective(
         pieces, loss, columns, penalty, Totals(memory.total_weight, center), **settings
@@ -73,10 +76,12 @@ def both(kind: str, d: int = D, **settings):
 KINDS = ("binary", "hard", "soft", "labels")
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("d", [D, 40])
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_and_gradients(kind: str, d: int):
-    streamed, memory, theta = both(kind, d)
+def test_values_and_gradients(kind: str, d: int, sparse: bool):
+    streamed, memory, theta = both(kind, d, sparse)
+    assert streamed.shape.is_sparse == sparse and streamed.shape.entries == memory.shape.entries
     for found, wanted in zip(
         streamed.value_and_grad(theta), memory.value_and_grad(theta), strict=True
     ):
@@ -99,9 +104,12 @@ def test_finished_problems_are_left_out(kind: str):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("d", [D, 300])
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_hessians_about_the_same_center(kind: str, d: int, whole: bool, fit_intercept: bool):
-    streamed, memory, theta = both(kind, d, fit_intercept=fit_intercept)
+def test_hessians_about_the_same_center(
+    kind: str, sparse: bool, d: int, whole: bool, fit_intercept: bool
+):
+    streamed, memory, theta = both(kind, d, sparse, fit_intercept=fit_intercept)
     theta = theta / d
     found, wanted = (
         about_zero(objective.hessian(theta, whole), fit_intercept)
@@ -229,3 +237,17 @@ def test_rows_that_are_gone_are_an_error():
     pieces.X, pieces.target = pieces.X[:200], pieces.target.rows(np.arange(200))
     with pytest.raises(InputError, match="had 301 rows, and now have 200"):
         streamed.value_and_grad(theta)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_some_features_and_problems(kind: str, sparse: bool):
+    streamed, memory, theta = both(kind, 40, sparse)
+    chosen = np.array([0, 2]) if kind == "labels" else np.zeros(1, int)
+    features = np.array([3, 5, 30])
+    found, wanted = (o.part(features, chosen, 1) for o in (streamed, memory))
+    some = theta[np.append(features, -1)]
+    some = some[:, chosen] if kind == "labels" else some
+    for a, b in zip(found.value_and_grad(some), wanted.value_and_grad(some), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    assert found.shape.is_sparse == sparse and found.n_features == 3
