@@ -7,25 +7,21 @@ classes 0 to K - 1, or of the columns of ``y``. Arrays of Python objects are ref
 loading them could execute code.
 """
 
-import warnings
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.datasets import load_svmlight_file
 
 from fastclf.data.array_targets import array_targets
 from fastclf.data.compressed import open_decompressed, stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
+from fastclf.data.reading import reading
 from fastclf.data.svmlight_labels import whole_labels
-from fastclf.data.svmlight_lines import bad_line
+from fastclf.data.svmlight_rows import is_multilabel, parsed
 from fastclf.data.tables import Format
 from fastclf.data.targets import Targets, check_rows, read_targets, row_weights
 from fastclf.errors import DataError, located
@@ -38,7 +34,6 @@ from fastclf.table import (
     listed,
 )
 
-_MAX_FEATURES = 20_000_000  # a larger index in svmlight is taken for a mistake
 _CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
@@ -99,7 +94,7 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
     if format == "npy":
         return _npy(path)
     names = feature_names or ()
-    X, _ = _svmlight(path, multilabel=_is_multilabel(path))
+    X, _ = _svmlight(path, multilabel=is_multilabel(path))
     first = int(names[0]) if names and names[0] in ("0", "1") else _first_index(X)
     d = len(names) or X.shape[1] - first
     X.resize((X.shape[0], max(d + first, X.shape[1])))
@@ -149,7 +144,7 @@ def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple
     DataError
         If the file can't be read, or has no such array.
     """
-    with _reading(path):
+    with reading(path):
         loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return loaded, None
@@ -224,7 +219,7 @@ def _load_svmlight(
 ) -> Dataset:
     if options.target is not None and beside is None:
         raise DataError("target: the targets of svmlight stand at the beginning of each line")
-    multilabel = options.target_kind == "label_lists" or _is_multilabel(path)
+    multilabel = options.target_kind == "label_lists" or is_multilabel(path)
     X, target = _svmlight(path, multilabel)
     if like is None:
         first = _first_index(X)
@@ -319,7 +314,7 @@ def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with _reading(path), open(path, "rb") as file:
+    with reading(path), open(path, "rb") as file:
         arrays = np.load(file, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise DataError("holds a single array; rename it to .npy")
@@ -328,7 +323,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _npy(path: Path) -> np.ndarray:
-    with _reading(path):
+    with reading(path):
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(X, np.ndarray):
         raise DataError("holds several arrays; rename it to .npz")
@@ -382,49 +377,15 @@ def _feature_names(arrays: Mapping[str, np.ndarray], X: Any) -> tuple[str, ...]:
     return _names(arrays, "feature_names", d) or tuple(f"x{i}" for i in range(d))
 
 
-def _is_multilabel(path: Path) -> bool:
-    """Tell whether one of the first 1000 lines has several labels."""
-    with _reading(path), open_decompressed(path) as file:
-        for _, line in zip(range(1000), file, strict=False):
-            labels = line.split(b"#")[0].split()[:1]
-            if labels and b"," in labels[0]:
-                return True
-    return False
-
-
 def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
     """Return the features, with the file's indices as columns, and the targets."""
-    with _reading(path), warnings.catch_warnings(), open_decompressed(path) as file:
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        try:
-            X, y = load_svmlight_file(file, multilabel=multilabel, zero_based=True)
-        except DataError:
-            raise
-        except (ValueError, OverflowError) as problem:
-            raise DataError(bad_line(path, multilabel) or str(problem)) from None
+    with reading(path), open_decompressed(path) as file:
+        X, y = parsed(file, path, multilabel)
     if X.shape[0] == 0:
         raise DataError("has no rows")
-    if X.shape[1] > _MAX_FEATURES:
-        raise DataError(f"has a feature {X.shape[1] - 1}; more than {_MAX_FEATURES} aren't read")
     return X, y
 
 
 def _first_index(X: Any) -> int:
     """Return the smallest index that the file counts from: 1 if no row has a feature 0, else 0."""
     return int(X.nnz > 0 and X.indices.min() > 0)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn exceptions of NumPy, zipfile and the system into a `DataError` that names the file."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
-        if "allow_pickle" in reason or "Python objects" in reason:
-            reason = "it holds Python objects; save arrays of numbers or of text"
-        raise DataError(f"{path}: can't be read: {reason}") from None
-    except (NotImplementedError, RuntimeError, TypeError, MemoryError) as problem:
-        raise DataError(f"{path}: can't be read: {' '.join(str(problem).split())}") from None

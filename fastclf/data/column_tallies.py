@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from fastclf.data.columns import check_part_names, date_column
+from fastclf.data.columns import check_part_names, date_column, encoder_of
 from fastclf.data.scaling import comparable, too_large
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
 from fastclf.dates import HOUR, PARTS
@@ -27,10 +27,6 @@ from fastclf.table import Categories, Lists, Numbers, Table, as_categories
 
 MOST_NAMES = 1 << 20
 """Largest number of distinct values in a column of categories."""
-
-MOST_FEATURES = 5000
-"""Largest number of features if some are categories: chunks of a stream are dense matrices."""
-
 
 _EPS = np.finfo(np.float64).eps
 
@@ -309,13 +305,7 @@ class EncoderTally:
             own.merge(added)
 
     def encoder(self) -> Encoder:
-        """Return the fitted encoder.
-
-        Raises
-        ------
-        DataError
-            If there would be more than `MOST_FEATURES` features.
-        """
+        """Return the fitted encoder."""
         columns: dict[str, ColumnEncoding] = {}
         if self.numbers.names:
             numeric = self.numbers.columns()
@@ -325,15 +315,7 @@ class EncoderTally:
                 columns[name] = date_column(name, parts, numeric)
         for tally in self.categories:
             columns[tally.name] = tally.column(self._impute, self._min_frequency)
-        encoder = Encoder(tuple(columns[name] for name in self.columns), self._dtype)
-        if self.categories and encoder.n_features > MOST_FEATURES:
-            widest = max(encoder.columns, key=lambda column: len(column.feature_names))
-            raise DataError(
-                f"the columns become {encoder.n_features} features, {len(widest.feature_names)} of "
-                f'them from "{widest.name}", and a stream can have {MOST_FEATURES}; set '
-                "data.min_frequency, or leave columns out with data.drop"
-            )
-        return encoder
+        return encoder_of(tuple(columns[name] for name in self.columns), self._dtype)
 
 
 def _nonzero(scale: np.ndarray) -> np.ndarray:

@@ -98,6 +98,11 @@ def fit_encoder(
         else numeric.get(name) or encoded[name]
         for name in table.names
     )
+    return encoder_of(columns, dtype)
+
+
+def encoder_of(columns: tuple[ColumnEncoding, ...], dtype: str) -> Encoder:
+    """Return the encoder of fitted columns; its features are a CSR matrix if most are 0."""
     d = sum(len(column.feature_names) for column in columns)
     return Encoder(columns, dtype, d >= SPARSE_FROM and len(columns) < SPARSE_BELOW * d)
 

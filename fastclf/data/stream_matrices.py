@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastclf.data.reading import reading
 from fastclf.data.stream_source import CHUNK_BYTES, Place, RawRows, Source, Span
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
@@ -83,8 +84,5 @@ def precision_of(dtype: np.dtype) -> str:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    try:
+    with reading(path):
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
-        raise DataError(f"{path}: can't be read: {reason}") from None

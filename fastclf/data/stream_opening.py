@@ -8,7 +8,8 @@ import numpy as np
 
 from fastclf.data.stream_matrices import MatrixSource
 from fastclf.data.stream_source import Source
-from fastclf.data.tables import SUFFIXES, Format, format_of
+from fastclf.data.stream_svmlight import SvmlightSource
+from fastclf.data.tables import Format, format_of
 from fastclf.errors import DataError
 from fastclf.preprocessing import Encoder
 from fastclf.table import check_columns, first_duplicate
@@ -27,6 +28,7 @@ class Choice(NamedTuple):
     encoder: Encoder | None = None
     dtype: str | None = None
     chunk_rows: int | None = None
+    n_features: int | None = None
 
     def check(self) -> None:
         """Refuse a dtype or a number of rows that can't be used."""
@@ -34,11 +36,13 @@ class Choice(NamedTuple):
             raise DataError(f'dtype must be "float32" or "float64", got {self.dtype!r}')
         if self.chunk_rows is not None and self.chunk_rows < 1:
             raise DataError(f"chunk_rows must be at least 1, got {self.chunk_rows}")
+        if self.n_features is not None and self.n_features < 1:
+            raise DataError(f"n_features must be at least 1, got {self.n_features}")
 
     def refuse_names(self, name: str) -> None:
         """Refuse arguments that name columns, for a matrix called ``name``."""
-        for key in ("target", "columns", "weight", "encoder"):
-            if getattr(self, key) is not None:
+        for key in ("target", "columns", "drop", "weight", "encoder"):
+            if getattr(self, key) not in (None, ()):
                 raise DataError(f"{name}: the columns of a matrix have no names; leave out {key}")
 
     @property
@@ -77,13 +81,24 @@ def open_source(
     """
     choice.check()
     kind = format_of(path, format)
+    if choice.n_features is not None and kind != "svmlight":
+        raise DataError(f"{path}: n_features goes with svmlight; leave it out")
+    if target_path is not None and kind != "npy":
+        raise DataError(f"{path}: target_path goes with NPY files; leave it out")
     if kind == "npy":
         choice.refuse_names(str(path))
         if target_path is None:
             raise DataError(f"{path}: set target_path to the file with the targets")
         return MatrixSource(path, Path(target_path), choice.dtype, choice.chunk_rows)
-    if target_path is not None:
-        raise DataError(f"{path}: target_path goes with NPY files; name a target")
+    if kind == "svmlight":
+        choice.refuse_names(str(path))
+        return SvmlightSource(path, choice.n_features, choice.dtype, choice.chunk_rows)
+    if kind == "npz":
+        raise DataError(
+            f"{path}: an NPZ file can't be read in pieces; save a dense X and y as NPY files with "
+            "numpy.save and give target_path, or a sparse X as svmlight with "
+            "sklearn.datasets.dump_svmlight_file; or load it and fit to its arrays"
+        )
     return _open_table(path, kind, layout, choice)
 
 
@@ -99,13 +114,10 @@ def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Sou
         parts = files.ParquetParts(path)
     elif kind == "arrow":
         parts = files.IpcParts(path)
-    elif kind in DELIMITERS:
+    else:
         header, delimiter, decimal = layout
         hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
         parts = files.TextParts(path, hints, choice.beside)
-    else:
-        streamed = sorted({*SUFFIXES.values()} - {"npz", "svmlight"})
-        raise DataError(f"{path}: {kind} can't be streamed; the formats are {', '.join(streamed)}")
     source = table_source(str(path), parts, choice)
     if kind == "parquet":
         parts.check((*source.wanted.features, *choice.beside))

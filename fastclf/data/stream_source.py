@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.preprocessing import Encoder
 from fastclf.table import Table
@@ -66,6 +67,18 @@ class Span(NamedTuple):
     parts: Sequence[int]
     name: str
     before: int
+
+
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Return labels as integers if they are whole numbers, even if floats are stored."""
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        if (np.abs(values) >= 2**53).any():
+            raise DataError(
+                f"{name}: labels from 2^53 on are rounded as they are read; save them as integers "
+                "in Parquet or Arrow files, or as text"
+            )
+        return values.astype(np.int64)
+    return values
 
 
 class Source(Protocol):

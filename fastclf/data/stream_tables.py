@@ -8,10 +8,12 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.data.stream_files import TableParts, Wanted
-from fastclf.data.stream_source import CHUNK_BYTES, MOST_ROWS, Place, RawRows, Span
+from fastclf.data.stream_source import CHUNK_BYTES, MOST_ROWS, Place, RawRows, Span, whole_numbers
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.preprocessing import Encoder
+
+_INDEX_BYTES = 8  # of an entry's index while a sparse encoder makes features
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class TableSource:
     def rows(self, parts: Iterable[int], span: Span) -> Iterator[Rows]:
         """Yield the rows of the parts of a span in chunks."""
         encoder = self.encoder
-        if encoder is not None and encoder.categorical:
+        if encoder is not None and (encoder.categorical or encoder.sparse):
             for table, y, weights in self.tables(parts, span):
                 yield Rows(encoder.apply(table), y, weights)
             return
@@ -133,7 +135,7 @@ class TableSource:
             if missing.any() and not self.several_targets:  # of several labels some may be unknown
                 row = first + int(missing.argmax()) + 1
                 raise DataError(f'{name}: row {row}, column "{column}": the target is missing')
-        y = np.stack(targets, axis=1) if self.several_targets else whole_labels(name, targets[0])
+        y = np.stack(targets, axis=1) if self.several_targets else whole_numbers(name, targets[0])
         weights = None if self.weight is None else piece.column(self.weight)
         return y, weights
 
@@ -142,17 +144,9 @@ def chunk_length(
     columns: Sequence[str], encoder: Encoder | None, dtype: np.dtype, chunk_rows: int | None
 ) -> int:
     """Return the largest number of rows in a chunk: ``chunk_rows``, or as many as take 8 MB."""
-    width = len(columns) if encoder is None else max(len(columns), encoder.n_features)
-    return chunk_rows or max(1, min(CHUNK_BYTES // (dtype.itemsize * width), MOST_ROWS))
-
-
-def whole_labels(name: str, values: np.ndarray) -> np.ndarray:
-    """Return labels as integers if they are whole numbers, even if floats are stored."""
-    if values.dtype.kind == "f" and (values == np.rint(values)).all():
-        if (np.abs(values) >= 2**53).any():
-            raise DataError(
-                f"{name}: labels from 2^53 on are rounded as they are read; save them as integers "
-                "in Parquet or Arrow files, or as text"
-            )
-        return values.astype(np.int64)
-    return values
+    row = dtype.itemsize * len(columns)
+    if encoder is not None and encoder.sparse:
+        row += _INDEX_BYTES * len(columns)
+    elif encoder is not None:
+        row = dtype.itemsize * max(len(columns), encoder.n_features)
+    return chunk_rows or max(1, min(CHUNK_BYTES // row, MOST_ROWS))

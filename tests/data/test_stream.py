@@ -318,7 +318,8 @@ def test_values_that_cannot_be_used(tmp_path: Path, column: str, value, message:
         ({"target_path": "y.npy"}, "goes with NPY"),
         ({"dtype": "int8"}, "dtype must be"),
         ({"chunk_rows": 0}, "chunk_rows must be"),
-        ({"format": "svmlight"}, "svmlight can't be streamed"),
+        ({"format": "svmlight"}, "columns of a matrix have no names; leave out target"),
+        ({"format": "npz"}, "an NPZ file can't be read in pieces"),
         ({"columns": ["text"]}, 'column "text" holds string'),
     ],
 )

@@ -195,16 +195,22 @@ def test_columns_in_the_names_of_folders(tmp_path: Path):
     assert train(recipe({**data, "drop": ["day"]}), tmp_path / "run").summary["n_train"] == 1000
 
 
-def test_categories_that_are_too_many(tmp_path: Path):
-    data = {**tables(tmp_path), "stream": True}
-    table = parquet.read_table(data["path"])
-    names = pa.array([f"user{i}" for i in range(table.num_rows)])
-    many = pa.concat_tables([table.append_column("user", names)] * 6)
-    users = pa.array([f"user{i}" for i in range(many.num_rows)])
-    many = many.set_column(many.column_names.index("user"), "user", users)
-    parquet.write_table(many, data["path"])
-    with pytest.raises(DataError, match=r'6000 of them from "user", and a stream can have 5000'):
-        train(recipe(data), tmp_path / "run")
+def test_wide_categories_are_sparse_as_in_memory(tmp_path: Path):
+    data = tables(tmp_path)
+    rng = np.random.default_rng(5)
+    for key in ("path", "test_path"):
+        table = parquet.read_table(data[key])
+        users = pa.array([f"user{i}" for i in rng.integers(0, 800, table.num_rows)])
+        parquet.write_table(table.append_column("user", users), data[key], row_group_size=100)
+    exact = {"solver": {"tol": 1e-9}}
+    wanted = train(recipe(data, **exact), tmp_path / "whole")
+    found = train(recipe({**data, "stream": True}, **exact), tmp_path / "streamed")
+    for run in (wanted, found):
+        assert run.model.encoder is not None and run.model.encoder.sparse
+    assert found.model.feature_names == wanted.model.feature_names
+    np.testing.assert_allclose(found.model.theta, wanted.model.theta, atol=1e-4)
+    for name, value in wanted.summary["metrics"]["test"].items():
+        assert found.summary["metrics"]["test"][name] == pytest.approx(value, abs=1e-4)
 
 
 @pytest.mark.parametrize("solver", [{"name": "adam", "epochs": 6}, {"name": "lbfgs"}])

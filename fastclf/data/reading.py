@@ -1,0 +1,25 @@
+"""Exceptions of readers as a `DataError` that names the file."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastclf.errors import DataError
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn exceptions of NumPy, zipfile and the system into a `DataError` that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
+        reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
+        if "allow_pickle" in reason or "Python objects" in reason:
+            reason = "it holds Python objects; save arrays of numbers or of text"
+        raise DataError(f"{path}: can't be read: {reason}") from None
+    except (NotImplementedError, RuntimeError, TypeError, MemoryError) as problem:
+        raise DataError(f"{path}: can't be read: {' '.join(str(problem).split())}") from None
