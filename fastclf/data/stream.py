@@ -3,14 +3,14 @@
 import copy
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastclf.data.prediction_rows import naming
-from fastclf.data.stream_opening import Choice, Layout, open_source
+from fastclf.data.stream_opening import Choice, Layout, open_batches, open_source
 from fastclf.data.stream_source import Place, RawRows, Source, Span
 from fastclf.data.tables import Format, format_of
 from fastclf.errors import DataError
@@ -117,9 +117,70 @@ class Stream:
         self.path = Path(path)
         choice = Choice(target, columns, drop, weight, encoder, dtype, chunk_rows, n_features)
         layout = Layout(header, delimiter, decimal)
-        self._use(open_source(self.path, format, target_path, layout, choice))
+        self._open(open_source(self.path, format, target_path, layout, choice))
+
+    @classmethod
+    def from_batches(
+        cls,
+        batches: Callable[[], Iterable[Any]],
+        target: str | Sequence[str] | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        weight: str | None = None,
+        encoder: Encoder | None = None,
+        dtype: str | None = None,
+        chunk_rows: int | None = None,
+    ) -> "Stream":
+        """Return a stream of batches of any origin.
+
+        Minibatch solvers shuffle the rows within a buffer, in the order in which they come.
+
+        Parameters
+        ----------
+        batches : callable
+            Is called for each pass, and once on opening, and returns an iterable of batches: the
+            same rows in the same order in each pass, in batches of any size. A batch is a tuple
+            (X, y) or (X, y, weights) of arrays, CSR matrices or tensors; or a table of columns:
+            Arrow data, a frame of pandas or polars, or anything with ``__arrow_c_stream__``.
+        target, columns, drop, weight, encoder
+            Which columns of tables are what, as for the class. Tuples have no names, so leave these
+            out there.
+        dtype, chunk_rows
+            As for the class.
+
+        Returns
+        -------
+        Stream
+
+        Raises
+        ------
+        DataError
+            If the first batch can't be used, or an argument can't; and in a pass, if another batch
+            can't, or differs from the first in its columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastclf import LogisticRegression
+        >>> from fastclf.data import Stream
+        >>> def batches():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.normal(size=(64, 3))
+        ...         yield X, X[:, 0] > 0
+        >>> LogisticRegression().fit(Stream.from_batches(batches)).coef_.shape
+        (1, 3)
+        """
+        choice = Choice(target, columns, drop, weight, encoder, dtype, chunk_rows)
+        stream = cls.__new__(cls)
+        stream._open(open_batches(batches, choice))
+        return stream
+
+    def _open(self, source: Source) -> None:
+        self._use(source)
         self._stamps: dict[Path, tuple[int, int | None] | None] = {
-            path: _stamp(path) for path in self._source.files
+            path: _stamp(path) for path in source.files
         }
 
     def _use(self, source: Source) -> None:

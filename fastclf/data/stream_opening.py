@@ -1,11 +1,12 @@
 """From the arguments of a stream to its source: which file it is, and which columns are what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fastclf.data.stream_batches import NAME, ArrayBatches, Batches
 from fastclf.data.stream_matrices import MatrixSource
 from fastclf.data.stream_source import Source
 from fastclf.data.stream_svmlight import SvmlightSource
@@ -100,6 +101,28 @@ def open_source(
             "sklearn.datasets.dump_svmlight_file; or load it and fit to its arrays"
         )
     return _open_table(path, kind, layout, choice)
+
+
+def open_batches(make: Callable[[], Iterable[Any]], choice: Choice) -> Source:
+    """Return the source of batches that a function gives anew for each pass.
+
+    Raises
+    ------
+    DataError
+        If it isn't a function, the first batch can't be used, or an argument can't.
+    """
+    choice.check()
+    batches = Batches(make)
+    first = batches.first()
+    if isinstance(first, tuple | list):
+        choice.refuse_names(NAME)
+        return ArrayBatches(batches, first, choice.dtype, choice.chunk_rows)
+    check_pyarrow(NAME)
+    from fastclf.data.stream_frames import FrameParts
+
+    if choice.target is None:
+        raise DataError(f"{NAME}: set target to the target column, or to several")
+    return table_source(NAME, FrameParts(batches, first), choice)
 
 
 def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Source:

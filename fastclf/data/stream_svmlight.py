@@ -65,7 +65,7 @@ class SvmlightSource:
                 size = self._chunk_length(n)
                 for start in range(0, n, size):
                     some = slice(start, start + size)
-                    yield Rows(X if size >= n else X[some], self._targets(y[some], before + start))
+                    yield Rows(X if size >= n else X[some], self._targets(y[some]))
                 before += n
 
     def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
@@ -136,7 +136,7 @@ class SvmlightSource:
             size = min(size, max(1, CHUNK_BYTES // (8 * self._labels.size)))
         return size
 
-    def _targets(self, y: Any, before: int) -> np.ndarray:
+    def _targets(self, y: Any) -> np.ndarray:
         if self._labels is None:
             return whole_numbers(self.name, y)
         lengths = [len(row) for row in y]

@@ -53,6 +53,11 @@ class Rows(NamedTuple):
             return np.ones(self.X.shape[0])
         return self.weights.astype(np.float64, copy=False)
 
+    def some(self, rows: slice) -> "Rows":
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.X[rows], self.y[rows], weights)
+
     @classmethod
     def joined(cls, pieces: Sequence["Rows"]) -> "Rows":
         """Return all rows of some pieces, of which there must be one; either all have weights."""

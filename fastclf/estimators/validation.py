@@ -50,14 +50,20 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     if not scipy.sparse.issparse(X):
         X = _by_rows(X, getattr(estimator, "n_threads", None))
     else:
-        try:
-            X.check_format(full_check=True)  # kernels trust the indices
-        except ValueError as error:
-            raise InputError(f"X is a malformed CSR matrix: {error}") from None
-        if not X.has_canonical_format:  # variances of features need one entry for each place
-            X = X.copy()
-            X.sum_duplicates()
+        X = canonical_csr(X)
     _check_finite(estimator, X)
+    return X
+
+
+def canonical_csr(X: Any) -> Any:
+    """Return a CSR matrix whose indices are valid, rising in each row, and without duplicates."""
+    try:
+        X.check_format(full_check=True)  # kernels trust the indices
+    except ValueError as error:
+        raise InputError(f"X is a malformed CSR matrix: {error}") from None
+    if not X.has_canonical_format:  # variances of features need one entry for each place
+        X = X.copy()
+        X.sum_duplicates()
     return X
 
 
