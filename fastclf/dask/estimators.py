@@ -1,20 +1,18 @@
 """Estimators that are fitted to rows on the machines of a Dask cluster."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from dask.base import is_dask_collection
 
 from fastclf.dask.on_cluster import OnCluster
 from fastclf.errors import InputError
 from fastclf.estimators import compatibility, cross_validated, logistic, multilabel, search
 from fastclf.estimators.fitting import fit_estimator
-from fastclf.estimators.partitioned_folds import StudyOfPartitions, codes_of
+from fastclf.estimators.folds_elsewhere import StudyOfPartitions, codes_of
 from fastclf.estimators.partitions import PartitionedRows, survey
-from fastclf.estimators.search import LIKELIHOOD
 from fastclf.estimators.streams import is_stream
-from fastclf.estimators.tallies import class_tally
+from fastclf.estimators.tallies import class_tally, counted_labels
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -164,7 +162,7 @@ warm_start, random_state, verbose
         rows, reading, names = self._begin(X, y, sample_weight)
         tally = self._tally(reading.several_targets, names)
         found = survey(self, rows, reading, tally)
-        problem, encode = self._counted(tally)
+        problem, encode = counted_labels(self, tally)
         self.threshold_ = self._given_threshold(problem.n_columns)
         self._check_top_k(problem.n_columns)
         X = PartitionedRows(rows, found, encode)
@@ -241,16 +239,13 @@ history_, n_features_in_, feature_names_in_
             For the reasons of :class:`fastclf.dask.LogisticRegression`, or if `scoring` needs all
             rows in one place.
         """
-        if not (self._scoring in ("accuracy", LIKELIHOOD) or self._scoring is None):
-            raise InputError(
-                f"scoring={self._scoring!r} needs all held out rows in one place; use 'accuracy', "
-                "'neg_log_loss' or None, or fastclf.LogisticRegressionCV"
-            )
+        others = "fastclf.LogisticRegressionCV with arrays"
+        search.check_scoring(self._scoring, cross_validated.ELSEWHERE, others)
         grid, settings, legacy = self._checked()
         if not is_dask_collection(X) and is_stream(X):
             raise InputError(
-                "LogisticRegressionCV takes no stream here; fit LogisticRegression to it with each "
-                "C, or give Dask arrays or data frames"
+                "LogisticRegressionCV takes no stream here; give Dask arrays or data frames, or "
+                "fit fastclf.LogisticRegressionCV, which reads the stream on one machine"
             )
         rows, reading, names = self._begin(X, y, sample_weight)
         soft = reading.several_targets
@@ -259,15 +254,10 @@ history_, n_features_in_, feature_names_in_
         problem, encode = logistic.counted_classes(self, tally, reading.dtype)
         if not soft:
             compatibility.announce("scoring", self.scoring, stacklevel=2)
-        ones = np.ones(len(self.classes_))
-        truth = replace(encode, of_class=ones, label_smoothing=0.0)
-        codes, counts = codes_of(rows, truth)
-        strata, ignored = np.where(counts, codes, -1), None if counts.all() else ~counts
-        folds = search.split(self.cv, np.empty((len(codes), 1)), strata, {}, ignored)
+        judge = self._judge_elsewhere(encode, sample_weight is not None)
+        folds = self._folds_elsewhere(*codes_of(rows, judge.truth), {})
         X = PartitionedRows(rows, found, encode)
-        study = StudyOfPartitions(X, problem, grid, settings, folds, truth)
-        by_likelihood = self._scoring == LIKELIHOOD or (soft and self._scoring is None)
-        weighted = sample_weight is not None
-        self._search(study, lambda paths: study.scores(paths, by_likelihood, weighted))
+        study = StudyOfPartitions(X, problem, grid, settings, folds, judge)
+        self._search(study, study.scores)
         self._finish(legacy)
         return self

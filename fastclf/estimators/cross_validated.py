@@ -1,20 +1,27 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from fastclf.estimators import compatibility, encoding, held_out, search, validation
+from fastclf.estimators import compatibility, encoding, held_out, search, streams, validation
 from fastclf.estimators.encoding import Distributions, Labels
 from fastclf.estimators.fitting import Settings
-from fastclf.estimators.logistic import set_classes
+from fastclf.estimators.folds_elsewhere import ClassScores, StudyOfStream, codes_of_stream
+from fastclf.estimators.logistic import counted_classes, set_classes
+from fastclf.estimators.membership import Membership
 from fastclf.estimators.paths import Grid, StudyInMemory
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import problem_of_classes
+from fastclf.estimators.streams import RowStream, StreamedRows
+from fastclf.estimators.tallies import ClassEncoding, class_tally
+
+ELSEWHERE = ("accuracy", search.LIKELIHOOD)
+"""Scorers of rows that aren't in memory, besides None."""
 
 _LEGACY = "use_legacy_attributes"
 
@@ -132,13 +139,16 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
     ignore_index: Any = None
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> "LogisticRegressionCV":
         """Fit to labels or distributions, and return the estimator.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d), or a stream
+            A stream, such as `fastclf.data.Stream`, has y and weights with it. The splitter then
+            sees the numbers of the classes in place of y, and zeros in place of X; `scoring` is
+            "accuracy", "neg_log_loss" or None.
         y : array-like of shape (n,) or (n, K)
             Labels, or a distribution over classes in each row, as for
             :class:`fastclf.LogisticRegression`.
@@ -155,6 +165,15 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         """
         routed = self._routed("fit", sample_weight, params)
         grid, settings, legacy = self._checked()
+        if streams.is_stream(X):
+            validation.check_alone(y, sample_weight)
+            search.check_scoring(self._scoring, ELSEWHERE, "arrays in memory")
+            if not X.several_targets:
+                compatibility.announce("scoring", self.scoring, stacklevel=2)
+            of_stream = self._study_of_stream(X, grid, settings, routed.splitter.split)
+            self._search(of_stream, of_stream.scores)
+            self._finish(legacy)
+            return self
         X = validation.validate_features(self, X, reset=True)
         X = compatibility.in_its_precision(X, self.solver)
         validation.check_rows(X, y)
@@ -167,7 +186,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         ignored, labels = encoded.ignored, encoded.classes[encoded.codes]
         # Stratification spreads ignored rows evenly, too.
         strata = labels if ignored is None else np.where(ignored, -1, encoded.codes)
-        folds = search.split(self.cv, X, strata, routed.splitter.split, ignored)
+        folds = [*search.split(self.cv, X, strata, routed.splitter.split, ignored)]
         weights_in_fit = problem.target.weights[0]
         study = StudyInMemory(X, problem, grid, settings, weights_in_fit, folds)
         own = None if sample_weight is None else weights
@@ -215,6 +234,31 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         validation.boolean(legacy, _LEGACY)
         validation.positive_number(self.intercept_scaling, "intercept_scaling")
         return *self._settings(compatibility.shares(self.penalty, self.l1_ratios)), legacy
+
+    def _study_of_stream(
+        self, stream: RowStream, grid: Grid, settings: Settings, params: dict[str, Any]
+    ) -> StudyOfStream:
+        tally = class_tally(not stream.several_targets, stream.target_names, self.ignore_index)
+        found = streams.survey(self, stream, tally)
+        problem, encode = counted_classes(self, tally, np.dtype(stream.dtype))
+        rows = StreamedRows(stream, found, encode)
+        judge = self._judge_elsewhere(encode, found.weighted)
+        folds = self._folds_elsewhere(*codes_of_stream(rows, judge.truth), params)
+        return StudyOfStream(rows, problem, grid, settings, folds, judge)
+
+    def _folds_elsewhere(
+        self, codes: np.ndarray, counts: np.ndarray, params: dict[str, Any]
+    ) -> Membership:
+        # The folds of rows of which only the classes (n,) are in memory, and which of them count.
+        if counts.all():
+            return search.folds_of(codes.size, self.cv, codes, params)
+        codes[~counts] = -1
+        return search.folds_of(codes.size, self.cv, codes, params, ~counts)
+
+    def _judge_elsewhere(self, encode: ClassEncoding, weighted: bool) -> ClassScores:
+        truth = replace(encode, of_class=np.ones(len(self.classes_)), label_smoothing=0.0)
+        of_distributions = self._scoring is None and not encode.are_labels
+        return ClassScores(truth, self._scoring == search.LIKELIHOOD or of_distributions, weighted)
 
     def _finish(self, legacy: bool) -> None:
         if self._has_no_l1_ratios:

@@ -23,11 +23,15 @@ coefficients (models, C, d + 1).
 
 
 def score_models(
-    coefs: np.ndarray, X: Any, scores: Scores, n_threads: int | None = None
+    coefs: np.ndarray,
+    X: Any,
+    scores: Scores,
+    n_threads: int | None = None,
+    room: int = _ROOM,
 ) -> np.ndarray:
-    """Return the scores of models (models, C, d + 1) on rows X (m, d)."""
+    """Return the scores of models (models, C, d + 1) on rows X (m, d), by ``room`` logits or so."""
     count, columns, side = coefs.shape
-    size = max(1, _ROOM // max(1, X.shape[0] * columns))
+    size = max(1, room // max(1, X.shape[0] * columns))
     parts = []
     for first in range(0, count, size):
         some = coefs[first : first + size]
@@ -70,17 +74,27 @@ def label_log_likelihood(y: np.ndarray, weights: np.ndarray | None) -> Scores:
     Those that are NaN don't count; each label must have one that does.
     """
     known = ~np.isnan(y)
-
-    def scores(logits: np.ndarray, coefs: np.ndarray) -> np.ndarray:
-        logits = logits.astype(np.float64)
-        on, off = functional.log_sigmoid(logits), functional.log_sigmoid(-logits)
-        each = _expected(y[:, None, :], on) + _expected(1 - y[:, None, :], off)
-        if known.all():
-            return np.average(each, axis=0, weights=weights)
+    if not known.all():
+        sums = label_likelihoods(y, np.ones(len(y)) if weights is None else weights)
         own = known if weights is None else known * weights[:, None]
-        return np.einsum("ik,imk->mk", own, each) / own.sum(axis=0)
+        return lambda logits, coefs: sums(logits, coefs) / own.sum(axis=0)
+    return lambda logits, coefs: np.average(_of_labels(y, logits), axis=0, weights=weights)
 
-    return scores
+
+def label_likelihoods(y: np.ndarray, weights: np.ndarray) -> Scores:
+    """Return the scores (models, L) that are sums over rows of weight times log-likelihood.
+
+    That is minus the binary cross-entropy to labels (m, L), of which NaN doesn't count.
+    """
+    own = ~np.isnan(y) * weights[:, None]
+    return lambda logits, coefs: np.einsum("ik,imk->mk", own, _of_labels(y, logits))
+
+
+def _of_labels(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    # The log-likelihood (m, models, L) of labels (m, L); 0 for NaN.
+    logits = logits.astype(np.float64)
+    on, off = functional.log_sigmoid(logits), functional.log_sigmoid(-logits)
+    return _expected(y[:, None, :], on) + _expected(1 - y[:, None, :], off)
 
 
 def _expected(p: np.ndarray, log_q: Any) -> np.ndarray:

@@ -15,7 +15,7 @@ from fastclf.estimators.labels import LabelPredictions
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
 from fastclf.estimators.streams import RowStream, StreamedRows
-from fastclf.estimators.tallies import IndicatorTally, LabelEncoding
+from fastclf.estimators.tallies import IndicatorTally, counted_labels, label_tally
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -201,22 +201,11 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         # The rows of the stream, and a problem that stands for theirs.
         tally = self._tally(stream.several_targets, stream.target_names)
         found = streams.survey(self, stream, tally)
-        problem, encode = self._counted(tally)
+        problem, encode = counted_labels(self, tally)
         return StreamedRows(stream, found, encode), problem
 
     def _tally(self, several: bool, names: tuple[str, ...] | None) -> IndicatorTally:
-        if not several:
-            raise InputError(
-                "several labels need several target columns there; for one use LogisticRegression"
-            )
-        return IndicatorTally(names)
-
-    def _counted(self, tally: IndicatorTally) -> tuple[Problem, LabelEncoding]:
-        # A problem of two rows with the weights of all, and the encoding of some of them.
-        values, mass = tally.encoded()
-        self.classes_ = tally.names
-        problem = self._problem(values, mass)
-        return problem, LabelEncoding(problem.loss, self.label_smoothing)
+        return label_tally(several, names)
 
     def _check_top_k(self, L: int) -> None:
         if self.top_k is None:

@@ -9,11 +9,15 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import held_out, labels, search
+from fastclf.estimators import held_out, labels, search, streams
+from fastclf.estimators.fitting import Settings
+from fastclf.estimators.folds_elsewhere import LabelScores, StudyOfStream
 from fastclf.estimators.labels import LabelPredictions
-from fastclf.estimators.paths import StudyInMemory
+from fastclf.estimators.paths import Grid, StudyInMemory
 from fastclf.estimators.prediction import LinearPredictor, theta_of
-from fastclf.estimators.validation import validate_features, validate_sample_weight
+from fastclf.estimators.streams import RowStream, StreamedRows
+from fastclf.estimators.tallies import counted_labels, label_tally
+from fastclf.estimators.validation import check_alone, validate_features, validate_sample_weight
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -87,13 +91,15 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
     verbose: int = 0
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> "MultiLabelLogisticRegressionCV":
         """Fit to indicators, and return the estimator.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d), or a stream
+            A stream, such as `fastclf.data.Stream`, has y and weights with it. The splitter then
+            sees no y, and zeros in place of X; `scoring` is "neg_log_loss" or None.
         y : array-like or sparse matrix of shape (n, L)
             Indicators or probabilities in [0, 1]; a 1-D y of two classes is one label. NaN is a
             label of which nothing is known, which counts neither in fits nor in scores; `scoring`
@@ -111,6 +117,12 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         """
         routed = self._routed("fit", sample_weight, params)
         grid, settings = self._settings(self.l1_ratios)
+        if streams.is_stream(X):
+            check_alone(y, sample_weight)
+            search.check_scoring(self.scoring, (search.LIKELIHOOD,), "arrays in memory")
+            of_stream = self._study_of_stream(X, grid, settings, routed.splitter.split)
+            self._search(of_stream, of_stream.scores, self.per_label)
+            return self
         X = validate_features(self, X, reset=True)
         values, self.classes_ = labels.encode_labels(X, y)
         L = values.shape[1]
@@ -122,7 +134,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
             self._check_scoring()
         on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if L == 1 else on
-        folds = search.split(self.cv, X, truth, routed.splitter.split)
+        folds = [*search.split(self.cv, X, truth, routed.splitter.split)]
         self._check_held_out(known, weights, folds)
         some = None if known.all() else known
         study = StudyInMemory(X, problem, grid, settings, weights, folds, some)
@@ -162,6 +174,17 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
         on = (values > 0.5).astype(np.intp)
         truth = self.classes_[on[:, 0]] if self._one_label else on
         return self._get_scorer()(self, X, truth, **parameters)
+
+    def _study_of_stream(
+        self, stream: RowStream, grid: Grid, settings: Settings, params: dict[str, Any]
+    ) -> StudyOfStream:
+        tally = label_tally(stream.several_targets, stream.target_names)
+        found = streams.survey(self, stream, tally)
+        problem, encode = counted_labels(self, tally)
+        self.threshold_ = self._given_threshold(problem.n_columns)
+        folds = search.folds_of(found.extent.n_rows, self.cv, None, params)
+        rows = StreamedRows(stream, found, encode)
+        return StudyOfStream(rows, problem, grid, settings, folds, LabelScores(self.classes_))
 
     def _check_scoring(self) -> None:
         if not self._takes_likelihood and not self.per_label:

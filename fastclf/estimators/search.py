@@ -1,7 +1,7 @@
 """What estimators share that choose a penalty by cross-validation: grid, folds, scores, choice."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from fastclf.estimators.elsewhere import RowsElsewhere
 from fastclf.estimators.endings import advice, overflow
 from fastclf.estimators.fitting import Settings, fit_problem
 from fastclf.estimators.held_out import Scores, score_models
+from fastclf.estimators.membership import Membership
 from fastclf.estimators.paths import Grid, Paths, Study, StudyInMemory, fit_paths
 from fastclf.estimators.prediction import set_coefficients
 from fastclf.estimators.problem import Massless, nothing_learned
@@ -199,10 +200,10 @@ def _l1_ratios(l1_ratios: Any) -> np.ndarray:
 
 
 def split(
-    cv: Any, X: Any, y: np.ndarray, params: dict[str, Any], ignored: np.ndarray | None = None
-) -> Folds:
-    """Return the rows to train on and to hold out, of each fold, without those of a mask (n,)."""
-    folds = []
+    cv: Any, X: Any, y: Any, params: dict[str, Any], ignored: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the rows to train on and to hold out, of each fold, without those of a mask (n,)."""
+    f = -1
     for f, parts in enumerate(check_cv(cv, y, classifier=True).split(X, y, **params)):
         train, test = (np.asarray(part) for part in parts)
         rows = [np.flatnonzero(p) if p.dtype == bool else p.astype(np.intp) for p in (train, test)]
@@ -211,10 +212,27 @@ def split(
         train, test = rows if ignored is None else (part[~ignored[part]] for part in rows)
         if test.size == 0:
             raise InputError(f"fold {f} holds out ignored rows alone: choose another cv")
-        folds.append((train, test))
-    if not folds:
+        yield train, test
+    if f < 0:
         raise InputError("cv has no folds; give an integer >= 2, a splitter or a list of splits")
-    return folds
+
+
+def folds_of(n: int, cv: Any, y: Any, params: dict[str, Any], ignored: Any = None) -> Membership:
+    """Return the folds of n rows that aren't in memory, one of them in memory at a time.
+
+    Splitters get a y (n,), or None, and an X of zeros.
+    """
+    X = np.broadcast_to(np.zeros(1), (n, 1))
+    return Membership.of(split(cv, X, y, params, ignored), n)
+
+
+def check_scoring(scoring: Any, allowed: Sequence[str], other: str) -> None:
+    """Refuse a scorer that needs all held out rows in memory; ``other`` is where it works."""
+    if scoring is not None and scoring not in allowed:
+        raise InputError(
+            f"scoring={scoring!r} needs all held out rows in one place; use "
+            f"{', '.join(map(repr, allowed))} or None, or {other}"
+        )
 
 
 def _best(scores: np.ndarray) -> tuple[int, int]:

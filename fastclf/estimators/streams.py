@@ -126,11 +126,12 @@ class Survey:
     """What one pass over a stream finds, besides its tally.
 
     ``kept`` are rows from all over the stream, whose weights make up for the other rows of their
-    class.
+    class. ``weighted`` tells whether the rows came with weights.
     """
 
     extent: Extent
     kept: Rows
+    weighted: bool
 
     @property
     def center(self) -> np.ndarray:
@@ -145,6 +146,7 @@ def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
     """
     keeper = _Keeper()
     extent: Extent | None = None
+    weighted = False
     for rows in threads.prefetch(stream.rows_in_order()):
         X, y, weights = rows
         if extent is None:
@@ -154,13 +156,14 @@ def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
         _check_alike(X, extent)
         check_rows(X, weights, n, stream.feature_names)
         own = rows.own_weights
+        weighted = weighted or weights is not None
         keeper.add(Rows(X, y, own), tally.add(y, own))
         entries = None if extent.entries is None else extent.entries + X.nnz
         extent = replace(extent, n_rows=n + X.shape[0], entries=entries)
     if extent is None or extent.n_rows == 0:
         raise InputError("the stream has no rows")
     know_features(estimator, extent.n_features, stream.feature_names)
-    return Survey(extent, keeper.rows())
+    return Survey(extent, keeper.rows(), weighted)
 
 
 def _check_alike(X: Any, extent: Extent) -> None:
@@ -272,16 +275,16 @@ class StreamedRows(RowsElsewhere):
         self.extent = found.extent
         self.shape = found.extent.n_rows, found.extent.n_features
         self.dtype = found.extent.dtype
-        self._stream = stream
-        self._encode = encode
+        self.stream = stream
+        self.encode = encode
 
     def restricted(self, massless: "Massless") -> "StreamedRows":
         """Return the rows with the targets of the columns that are present."""
-        return StreamedRows(self._stream, self.found, Restricted(self._encode, massless))
+        return StreamedRows(self.stream, self.found, Restricted(self.encode, massless))
 
     def problem(self, rows: Rows) -> "Problem":
         """Return the problem of some rows."""
-        return self._encode(rows.y, rows.own_weights)
+        return self.encode(rows.y, rows.own_weights)
 
     @property
     def resident(self) -> Chunk:
@@ -312,13 +315,13 @@ class StreamedRows(RowsElsewhere):
 
     def in_order(self) -> Iterator[Chunk]:
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
-        for rows in self._stream.rows_in_order():
+        for rows in self.stream.rows_in_order():
             yield rows.X, self.problem(rows).target
 
     def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[Chunk]:
         """Yield all rows in an order that the seed and the epoch decide."""
         rng = np.random.default_rng([seed, epoch])
-        pieces = self._stream.rows_shuffled(rng)
+        pieces = self.stream.rows_shuffled(rng)
         chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
         size = int(BUFFER_BYTES / self.extent.row_bytes)
         yield from through_buffer(chunks, rng, size, multiple)

@@ -187,6 +187,15 @@ class IndicatorTally:
         return np.stack([np.ones(sides.shape[1]), np.zeros(sides.shape[1])]), sides
 
 
+def label_tally(several: bool, names: tuple[str, ...] | None) -> IndicatorTally:
+    """Return an empty tally of several labels, which may have names."""
+    if not several:
+        raise InputError(
+            "several labels need several target columns there; for one use LogisticRegression"
+        )
+    return IndicatorTally(names)
+
+
 def codes_among(y: np.ndarray, classes: np.ndarray, ignore: object = None) -> Labels:
     """Encode labels (m,) that were tallied, so that they are among the sorted classes (K,)."""
     codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
@@ -223,6 +232,9 @@ class ClassEncoding:
             part, weights, self.of_class, self.dtype, self.label_smoothing, is_part=True
         )
 
+    def known(self, y: np.ndarray) -> None:
+        """Return None: all targets are known."""
+
 
 @dataclass(frozen=True)
 class LabelEncoding:
@@ -236,3 +248,20 @@ class LabelEncoding:
         values = indicators(y)[0]
         part = labels.problem_of_labels(values, weights, self.label_smoothing, None, [])
         return replace(part, loss=self.loss)
+
+    def known(self, y: np.ndarray) -> np.ndarray | None:
+        """Return which labels are known (m, L), or None if all are."""
+        known = ~np.isnan(indicators(y)[0])
+        return None if known.all() else known
+
+
+def counted_labels(estimator: Any, tally: IndicatorTally) -> tuple[Problem, LabelEncoding]:
+    """Return a problem of two rows with the weights of all, and the encoding of some of them.
+
+    The ``classes_`` of the estimator are set.
+    """
+    values, mass = tally.encoded()
+    estimator.classes_, eps = tally.names, estimator.label_smoothing
+    names = tally.names.tolist()
+    problem = labels.problem_of_labels(values, mass, eps, estimator.pos_weight, names)
+    return problem, LabelEncoding(problem.loss, eps)

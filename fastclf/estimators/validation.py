@@ -32,8 +32,8 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     """
     if is_stream(X):
         raise InputError(
-            f"{type(estimator).__name__} takes a stream in the fit of LogisticRegression and "
-            "MultiLabelLogisticRegression only; give an array here"
+            f"{type(estimator).__name__} takes no stream here, as the fit of LogisticRegression, "
+            "MultiLabelLogisticRegression and their CV classes does; give an array"
         )
     if not _is_valid(estimator, X, reset):
         _refuse_dates(X)

@@ -69,7 +69,7 @@ class StreamedObjective(SummedObjective):
         self._epoch: _Epoch | None = None
 
     def with_penalty(self, penalty: Penalty) -> Self:
-        """Return the same problems with another penalty; it counts passes of its own."""
+        """Return the same problems with another penalty; its passes count here, too."""
         part = super().with_penalty(penalty)
         part._epoch = None
         return part
@@ -117,11 +117,15 @@ class StreamedObjective(SummedObjective):
                 yield self._making(X, target)
             del X, target  # so that its memory is free when the next chunk but one is read
         if rows != self.n_rows:
-            raise InputError(
-                f"the data had {self.n_rows} rows, and now have {rows}; start again when nobody "
-                "writes to them"
-            )
+            raise rows_changed(self.n_rows, rows)
         self.passes += 1
+
+
+def rows_changed(before: int, now: int) -> InputError:
+    """Return the error for a pass with another number of rows than the first."""
+    return InputError(
+        f"the data had {before} rows, and now have {now}; start again when nobody writes to them"
+    )
 
 
 class _PickedChunks:

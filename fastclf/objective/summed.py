@@ -111,7 +111,8 @@ class SummedObjective:
         self.n_problems = n_columns if loss.is_sigmoid else penalty.strength.size
         self.n_outputs = n_columns // self.n_problems
         self.total_weight = np.broadcast_to(totals.total_weight, (self.n_problems,)).astype(float)
-        self.passes = 0.0
+        self._passes = 0.0
+        self._parent: SummedObjective | None = None
         center = totals.center if fit_intercept else np.zeros_like(totals.center)
         self.costs = costs or current_costs()
         self._making = PartMaking(
@@ -137,6 +138,17 @@ class SummedObjective:
         function returns None are left out; there are others.
         """
         raise NotImplementedError
+
+    @property
+    def passes(self) -> float:
+        """How many times X has been read so far; also with another penalty."""
+        return self._passes
+
+    @passes.setter
+    def passes(self, passes: float) -> None:
+        more, self._passes = passes - self._passes, passes
+        if self._parent is not None:
+            self._parent.passes += more
 
     @property
     def value_at_zero(self) -> float:
@@ -219,10 +231,11 @@ class SummedObjective:
         return resident.sample(n_rows)
 
     def with_penalty(self, penalty: Penalty) -> Self:
-        """Return the same problems with another penalty; it counts passes of its own."""
+        """Return the same problems with another penalty; its passes count here, too."""
         part = copy.copy(self)
         part.penalty = penalty
-        part.passes = 0.0
+        part._passes = 0.0
+        part._parent = self
         part._latest = None
         if self._resident is not None:
             scale = self.total_weight / self._resident.total_weight

@@ -281,9 +281,9 @@ def test_what_streams_are_not_for(tmp_path: Path):
         LogisticRegression().fit(source, y)
     with pytest.raises(InputError, match="several target columns"):
         MultiLabelLogisticRegression().fit(source)
-    with pytest.raises(InputError, match="takes a stream in the fit of"):
+    with pytest.raises(InputError, match="comes with its targets"):
         LogisticRegressionCV(**SETTLED).fit(source, y)
-    with pytest.raises(InputError, match="takes a stream in the fit of"):
+    with pytest.raises(InputError, match="takes no stream here, as the fit of"):
         LogisticRegression().fit(X, y).predict(source)
 
 

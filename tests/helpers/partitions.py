@@ -54,6 +54,7 @@ def fit(estimator: Any, X: Any, y: Any, weights: Any = None, parts: Any = None) 
     from fastclf.estimators import multilabel
     from fastclf.estimators.fitting import fit_estimator
     from fastclf.estimators.logistic import LogisticRegression, counted_classes, settings_of
+    from fastclf.estimators.tallies import counted_labels
 
     parts = cut(X.shape[0], 5) if parts is None else parts
     is_single = isinstance(estimator, LogisticRegression)
@@ -69,7 +70,9 @@ def fit(estimator: Any, X: Any, y: Any, weights: Any = None, parts: Any = None) 
     tally = estimator._tally(reading.several_targets, None)
     found = survey(estimator, rows, reading, tally)
     counted = (
-        counted_classes(estimator, tally, reading.dtype) if is_single else estimator._counted(tally)
+        counted_classes(estimator, tally, reading.dtype)
+        if is_single
+        else counted_labels(estimator, tally)
     )
     problem, encode = counted
     if not is_single:
