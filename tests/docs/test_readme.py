@@ -62,6 +62,7 @@ def names_in_tables(tmp_path_factory):
     P = teacher.fit(X, y).predict_proba(X)
     names = {"X": X, "y": y, "P": P, "Y": np.stack([y, 1 - y], axis=1), "Z": np.log(P)}
     names |= {name: getattr(fastclf, name) for name in fastclf.__all__ if name[0].isupper()}
+    names |= {"loader": [(X, y)]}
     return folder, names | {"teacher": teacher, "fastclf": fastclf, "MLPClassifier": MLPClassifier}
 
 
