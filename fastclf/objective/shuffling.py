@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastclf.objective.features import stacked
 from fastclf.recycling import Recycled
 from fastclf.targets import Target
 
 Chunk = tuple[Any, Target]
 """X (m, d), dense or CSR, and its targets."""
+
+_INDEX = np.dtype(np.int32)
 
 
 def through_buffer(
@@ -45,17 +46,38 @@ def through_buffer(
 
 
 def _gathered(chunks: list[Chunk], rows: np.ndarray, memory: Recycled) -> Any:
-    """Return rows of chunks that follow each other; dense ones aren't joined first."""
+    """Return rows of chunks that follow each other, without joining these first."""
     first = chunks[0][0]
     if scipy.sparse.issparse(first):
-        return stacked([X for X, _ in chunks])[rows]
+        return _gathered_csr(chunks, rows, memory)
     X = memory.empty((rows.size, first.shape[1]), first.dtype)
-    start = 0
-    for part, _ in chunks:
-        places = np.flatnonzero((rows >= start) & (rows < start + len(part)))
-        X[places] = part[rows[places] - start]
-        start += len(part)
+    for places, some in _taken(chunks, rows):
+        X[places] = some
     return X
+
+
+def _gathered_csr(chunks: list[Chunk], rows: np.ndarray, memory: Recycled) -> Any:
+    first = chunks[0][0]
+    lengths = np.concatenate([np.diff(X.indptr) for X, _ in chunks])[rows]
+    indptr = np.append(0, np.cumsum(lengths))
+    split = int(indptr[-1]) * first.dtype.itemsize
+    block = memory.empty((split + int(indptr[-1]) * _INDEX.itemsize,), np.uint8)
+    data, indices = block[:split].view(first.dtype), block[split:].view(_INDEX)
+    for places, some in _taken(chunks, rows):
+        shifts = np.repeat(indptr[places] - some.indptr[:-1], np.diff(some.indptr))
+        shifts += np.arange(some.nnz)
+        data[shifts], indices[shifts] = some.data, some.indices
+    shape = rows.size, first.shape[1]
+    return scipy.sparse.csr_array((data, indices, indptr.astype(_INDEX)), shape=shape)
+
+
+def _taken(chunks: list[Chunk], rows: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
+    # The places among ``rows`` of those that a chunk has, and these rows of X, for each chunk.
+    start = 0
+    for X, target in chunks:
+        places = np.flatnonzero((rows >= start) & (rows < start + target.n_rows))
+        yield places, X[rows[places] - start]
+        start += target.n_rows
 
 
 def _joined(targets: list[Target]) -> Target:
