@@ -84,7 +84,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
             tags.classifier_tags.multi_class = own.classifier_tags.multi_class
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "TemperatureScaler":
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "TemperatureScaler":
         """Fit the temperature, and return the estimator.
 
         Parameters
@@ -102,6 +102,11 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         ValueError
             If y holds a class that the logits have no column for, or logits aren't finite.
         """
+        validation.refuse_stream(
+            X,
+            "TemperatureScaler finds one number, for which some thousand rows are enough",
+            "give arrays of rows that the classifier wasn't fitted to",
+        )
         if y is None:
             raise InputError("requires y to be passed, but the target y is None")
         if self.cv is not None and (self.estimator is None or _is_fitted(self.estimator)):

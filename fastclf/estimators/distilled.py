@@ -100,6 +100,12 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
             If y is missing where it is needed, the teacher knows other classes, or a parameter
             can't be used.
         """
+        validation.refuse_stream(
+            X,
+            "DistilledClassifier asks its teacher about all rows, which must be in memory",
+            "write the teacher's probabilities into columns of the data, and fit "
+            "LogisticRegression to a stream of which these are the targets",
+        )
         temperature = validation.positive_number(self.temperature, "temperature")
         hard_weight = validation.fraction(self.hard_weight, "hard_weight")
         student = LogisticRegression() if self.student is None else clone(self.student)

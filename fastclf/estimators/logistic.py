@@ -193,7 +193,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
 
     @compatibility.OfMinibatchSolvers
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> "LogisticRegression":
         """Train one epoch on some rows; call it for one part of the data after another.
 
@@ -215,6 +215,12 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         ValueError
             If y holds a label that isn't among the classes, or X isn't finite.
         """
+        validation.refuse_stream(
+            X,
+            "partial_fit takes some rows at a time",
+            "fit the stream, or call partial_fit with rows.X and rows.y for rows in "
+            "stream.rows_in_order()",
+        )
         settings = settings_of(self)
         if choice.named(self.solver).early_stopping is not None:
             raise InputError(

@@ -30,11 +30,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set; otherwise X
     must match them.
     """
-    if is_stream(X):
-        raise InputError(
-            f"{type(estimator).__name__} takes no stream here, as the fit of LogisticRegression, "
-            "MultiLabelLogisticRegression and their CV classes does; give an array"
-        )
+    refuse_stream(X, f"{type(estimator).__name__} takes a stream in fit alone")
     if not _is_valid(estimator, X, reset):
         _refuse_dates(X)
         X = validate_data(
@@ -53,6 +49,14 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
         X = canonical_csr(X)
     _check_finite(estimator, X)
     return X
+
+
+def refuse_stream(X: Any, reason: str, remedy: str | None = None) -> None:
+    """Refuse a stream in place of an array; by default the remedy is to give its chunks."""
+    if is_stream(X):
+        chunks = "here give its chunks one after another, e.g. [method(rows.X) for rows in "
+        chunks += "stream.rows_in_order()]"
+        raise InputError(f"{reason}; {remedy or chunks}")
 
 
 def canonical_csr(X: Any) -> Any:

@@ -283,7 +283,7 @@ def test_what_streams_are_not_for(tmp_path: Path):
         MultiLabelLogisticRegression().fit(source)
     with pytest.raises(InputError, match="comes with its targets"):
         LogisticRegressionCV(**SETTLED).fit(source, y)
-    with pytest.raises(InputError, match="takes no stream here, as the fit of"):
+    with pytest.raises(InputError, match="takes a stream in fit alone; here give its chunks"):
         LogisticRegression().fit(X, y).predict(source)
 
 
