@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fastclf.data.arrow import is_number
+from fastclf.data.arrow import is_number, is_text
 from fastclf.data.stream_batches import NAME, Batches, grouped
 from fastclf.data.stream_files import ArrowPiece, Piece, Wanted, matrices_of
 from fastclf.data.stream_source import Place
@@ -39,9 +39,7 @@ class FrameParts:
             lambda table, some: table.slice(some.start, some.stop - some.start),
         )
         for tables in groups:
-            whole = pa.concat_tables(tables, promote_options="permissive")
-            (batch,) = whole.unify_dictionaries().combine_chunks().to_batches()
-            yield ArrowPiece(batch, self.text)
+            yield ArrowPiece(_joined(tables), self.text)
 
     def matrices(self, parts: Iterable[int], wanted: Wanted) -> Iterator[tuple[np.ndarray, Piece]]:
         """Yield the rows of parts, one part after another: X (m, d), and the other columns."""
@@ -62,7 +60,7 @@ class FrameParts:
                 if _is_other_kind(field.type, kind):
                     raise DataError(
                         f'{where}: column "{field.name}" holds {field.type}, and {kind} in the '
-                        "first batch; make numbers or text of all its values"
+                        "first batch; give it one type in all batches"
                     )
             yield table
             before += table.num_rows
@@ -89,8 +87,42 @@ def as_arrow(batch: Any, before: int) -> pa.Table:
         ) from None
 
 
+def _joined(tables: list[pa.Table]) -> pa.RecordBatch:
+    """Return tables of the same columns as one record batch; types may differ a little."""
+    try:
+        whole = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        # Categories in one batch and text in another.
+        whole = pa.concat_tables(
+            [table.cast(_without_dictionaries(table.schema)) for table in tables],
+            promote_options="permissive",
+        )
+    (batch,) = whole.unify_dictionaries().combine_chunks().to_batches()
+    return batch
+
+
+def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
+    return pa.schema(
+        [
+            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+            for field in schema
+        ]
+    )
+
+
 def _is_other_kind(kind: pa.DataType, first: pa.DataType) -> bool:
-    # Whether one is a number and the other isn't; columns of missing values go with both.
+    # Whether columns can't be joined; those of missing values go with all.
     if pa.types.is_null(kind) or pa.types.is_null(first):
         return False
-    return is_number(kind) != is_number(first)
+    return _named(kind) != _named(first)
+
+
+def _named(kind: pa.DataType) -> str:
+    # What types that can be joined have in common.
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_number(kind):
+        return "numbers"
+    if is_text(kind):
+        return "text"
+    return "times" if pa.types.is_timestamp(kind) else str(kind)

@@ -105,6 +105,17 @@ def test_an_encoder_of_frames():
     np.testing.assert_allclose(clf.coef_, other.coef_, atol=1e-6)
 
 
+def test_categories_in_one_batch_and_text_in_another():
+    frame = pd.DataFrame({"city": ["Bonn", "Oslo", "Rome"] * 20, "y": ["no", "yes"] * 30})
+    encoder = Encoder((CategoricalColumn("city", ("Bonn", "Oslo", "Rome")),))
+    batches = [frame[:20], frame[20:40].astype("category"), frame[40:].astype({"y": "category"})]
+    found = joined(Stream.from_batches(lambda: batches, "y", encoder=encoder))
+    assert (found[0] == np.tile(np.eye(3), (20, 1))).all() and (found[1] == frame["y"]).all()
+    dates = frame.assign(city=pd.Timestamp("2024-01-01"))
+    with pytest.raises(DataError, match='after row 20: column "city" holds timestamp.*string'):
+        rejected(frame[:20], dates, target="y", encoder=encoder)
+
+
 def test_csr_and_distributions_and_labels():
     X, y = data()
     X[X < 1] = 0
