@@ -42,6 +42,7 @@ FLOORS = {
     "fastclf.threads": 2,
     "fastclf.blas": 2,
     "fastclf.finite": 3,
+    "fastclf.row_hash": 3,
     "fastclf.targets": 3,
     "fastclf.losses": 3,
     "fastclf.penalties": 3,

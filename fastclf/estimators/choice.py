@@ -6,6 +6,8 @@ from typing import Any
 
 from fastclf.errors import InputError
 from fastclf.estimators.callbacks import CallbackSupportMixin
+from fastclf.estimators.sampled import HeldOut
+from fastclf.estimators.validation import seed_from
 from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.solvers.minibatch import Minibatch
 
@@ -25,6 +27,11 @@ SOLVERS: dict[str, type | None] = {
 }
 """Names of solvers; None if the problem decides. Scikit-learn's names are there, too, and reach the
 same optimum.
+"""
+
+_VALIDATION = 1
+"""Goes into the seed of the rows that early stopping holds out, so that other parts are independent
+of them.
 """
 
 _PARTS = ("needs", "max_iter", "early_stopping", "init", "step")
@@ -97,6 +104,14 @@ def check_l1(solver: Any) -> None:
             f"solver {type(solver).__name__} can't fit an L1 penalty: with l1_ratio > 0 use "
             "'auto', 'proximal', 'saga' or 'liblinear'; or set l1_ratio=0"
         )
+
+
+def held_out(solver: Any, random_state: Any, X_val: Any) -> HeldOut | None:
+    """Return which rows of a stream early stopping validates on; None if it needs none of them."""
+    chosen = named(solver)
+    if X_val is not None or chosen is None or chosen.early_stopping is None:
+        return None
+    return HeldOut(chosen.validation_fraction, (seed_from(random_state), _VALIDATION))
 
 
 def warn_of_no_use(solver: Any, stacklevel: int) -> None:

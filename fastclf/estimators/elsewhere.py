@@ -54,6 +54,10 @@ class RowsElsewhere:
         """Return a mask of the columns whose rows theta tells apart, all of them."""
         raise NotImplementedError
 
+    def split_off(self) -> "tuple[Any, Problem] | None":
+        """Return X (m, d) and the problem of rows to validate on, if some were held out."""
+        return None
+
     def check(self, solver: Any, intercept_column: Any) -> None:
         """Refuse settings that need all rows in memory."""
         if intercept_column is not None:

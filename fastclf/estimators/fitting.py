@@ -149,12 +149,13 @@ def fit_problem(
     draws = settings.random_state is not None or hasattr(solver, "seed")
     seed = validation.seed_from(settings.random_state) if draws else 0
     if solver is not None and solver.early_stopping is not None and held_out is None:
-        if isinstance(X, RowsElsewhere):
+        if not isinstance(X, RowsElsewhere):
+            X, problem, held_out = split_off(X, problem, solver.validation_fraction, seed)
+        elif (held_out := X.split_off()) is None:
             raise InputError(
                 f"early stopping can't split rows off {X.noun}; give X_val and y_val, or "
                 "set early_stopping to None"
             )
-        X, problem, held_out = split_off(X, problem, solver.validation_fraction, seed)
     massless = Massless.find(problem, settings.free_intercept)
     theta = np.zeros((X.shape[1] + 1, problem.n_columns)) if start is None else start
     theta, problem = theta[:, massless.present], massless.restrict(problem)

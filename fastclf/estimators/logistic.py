@@ -13,6 +13,7 @@ from fastclf.estimators.fitting import Settings, fit_estimator, objective_of
 from fastclf.estimators.incremental import Incremental
 from fastclf.estimators.prediction import AccuracyScore, LinearPredictor
 from fastclf.estimators.problem import Problem, problem_of_classes
+from fastclf.estimators.sampled import HeldOut
 from fastclf.estimators.streams import RowStream, StreamedRows
 from fastclf.estimators.tallies import (
     ClassEncoding,
@@ -158,7 +159,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         settings = settings_of(self)
         if streams.is_stream(X):
             validation.check_alone(y, sample_weight)
-            X, problem = self._survey(X)
+            X, problem = self._survey(X, choice.held_out(self.solver, self.random_state, X_val))
         else:
             X = validation.validate_features(self, X, reset=True)
             X = compatibility.in_its_precision(X, self.solver)
@@ -181,10 +182,12 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         self._weight_seen = float(problem.target.total_weight[0])
         return self
 
-    def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
+    def _survey(
+        self, stream: RowStream, held_out: HeldOut | None = None
+    ) -> tuple[StreamedRows, Problem]:
         # The rows of the stream, and a problem that stands for theirs.
         tally = self._tally(stream.several_targets, stream.target_names)
-        found = streams.survey(self, stream, tally)
+        found = streams.survey(self, stream, tally, held_out)
         problem, encode = counted_classes(self, tally, stream.dtype)
         return StreamedRows(stream, found, encode), problem
 

@@ -14,6 +14,7 @@ from fastclf.estimators.fitting import Settings, fit_estimator
 from fastclf.estimators.labels import LabelPredictions
 from fastclf.estimators.prediction import LinearPredictor
 from fastclf.estimators.problem import Problem
+from fastclf.estimators.sampled import HeldOut
 from fastclf.estimators.streams import RowStream, StreamedRows
 from fastclf.estimators.tallies import IndicatorTally, counted_labels, label_tally
 
@@ -114,7 +115,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         settings = settings_of(self)
         if streams.is_stream(X):
             validation.check_alone(y, sample_weight)
-            X, problem = self._survey(X)
+            X, problem = self._survey(X, choice.held_out(self.solver, self.random_state, X_val))
             one_label = False
         else:
             X = validation.validate_features(self, X, reset=True)
@@ -197,10 +198,12 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         self.threshold_ = labels.best_thresholds(p, values, self.threshold_, weights)
         return self
 
-    def _survey(self, stream: RowStream) -> tuple[StreamedRows, Problem]:
+    def _survey(
+        self, stream: RowStream, held_out: HeldOut | None = None
+    ) -> tuple[StreamedRows, Problem]:
         # The rows of the stream, and a problem that stands for theirs.
         tally = self._tally(stream.several_targets, stream.target_names)
-        found = streams.survey(self, stream, tally)
+        found = streams.survey(self, stream, tally, held_out)
         problem, encode = counted_labels(self, tally)
         return StreamedRows(stream, found, encode), problem
 

@@ -10,6 +10,7 @@ import scipy.sparse
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.estimators.elsewhere import Encode, Restricted, RowsElsewhere, know_features
+from fastclf.estimators.sampled import HELD_BYTES, HeldOut, Sample
 from fastclf.estimators.separation import separated
 from fastclf.finite import first_not_finite
 from fastclf.objective import Extent, StreamedObjective, Totals
@@ -125,13 +126,17 @@ def is_stream(X: Any) -> TypeGuard[RowStream]:
 class Survey:
     """What one pass over a stream finds, besides its tally.
 
-    ``kept`` are rows from all over the stream, whose weights make up for the other rows of their
-    class. ``weighted`` tells whether the rows came with weights.
+    ``n_rows`` and all that a tally counts are of the rows to train on. ``kept`` are such rows from
+    all over the stream, whose weights make up for the other rows of their class. Rows that are
+    ``held_out`` are in ``validation``, or some of them if they are many. ``weighted``
+    tells whether the rows came with weights.
     """
 
     extent: Extent
     kept: Rows
     weighted: bool
+    held_out: HeldOut | None = None
+    validation: Rows | None = None
 
     @property
     def center(self) -> np.ndarray:
@@ -139,36 +144,70 @@ class Survey:
         return np.asarray(self.kept.X.mean(axis=0, dtype=np.float64)).reshape(-1)
 
 
-def survey(estimator: Any, stream: RowStream, tally: "Tally") -> Survey:
+def survey(
+    estimator: Any, stream: RowStream, tally: "Tally", held_out: HeldOut | None = None
+) -> Survey:
     """Read a stream once and count its targets, and set what an estimator knows of the features.
 
-    An InputError names a row that can't be used.
+    Rows that are held out only add their classes to the tally, with weight 0. An InputError names a
+    row that can't be used.
     """
     keeper = _Keeper()
-    extent: Extent | None = None
+    share = 0.0 if held_out is None else held_out.share
+    sample = Sample(0.0, share, HELD_BYTES, some_rows, _bytes_of_features)
+    extent: Extent | None = None  # of the rows to train on
+    before = 0
     weighted = False
     for rows in threads.prefetch(stream.rows_in_order()):
         X, y, weights = rows
         if extent is None:
             sparse = scipy.sparse.issparse(X)
             extent = Extent(0, X.shape[1], np.dtype(stream.dtype), 0 if sparse else None)
-        n = extent.n_rows
-        _check_alike(X, extent)
-        check_rows(X, weights, n, stream.feature_names)
-        own = rows.own_weights
+        _check_alike(X, extent, before)
+        check_rows(X, weights, before, stream.feature_names)
+        before += X.shape[0]
         weighted = weighted or weights is not None
-        keeper.add(Rows(X, y, own), tally.add(y, own))
-        entries = None if extent.entries is None else extent.entries + X.nnz
-        extent = replace(extent, n_rows=n + X.shape[0], entries=entries)
-    if extent is None or extent.n_rows == 0:
+        rows = Rows(X, y, rows.own_weights)
+        if held_out is None:
+            codes = tally.add(y, rows.own_weights)
+        else:
+            u = held_out.numbers(X)
+            codes = tally.add(y, np.where(u < share, 0.0, rows.own_weights))
+            sample.add(u, rows)
+            train = np.flatnonzero(u >= share)
+            rows, codes = some_rows(rows, train), None if codes is None else codes[train]
+        keeper.add(rows, codes)
+        entries = None if extent.entries is None else extent.entries + rows.X.nnz
+        extent = replace(extent, n_rows=extent.n_rows + rows.X.shape[0], entries=entries)
+    if extent is None or before == 0:
         raise InputError("the stream has no rows")
     know_features(estimator, extent.n_features, stream.feature_names)
-    return Survey(extent, keeper.rows(), weighted)
+    if held_out is None:
+        return Survey(extent, keeper.rows(), weighted)
+    if not extent.n_rows or not sample.n_rows:
+        raise InputError(
+            f"early stopping can't split validation rows off {before} rows with "
+            f"validation_fraction={share}; use more rows, another fraction, or X_val and y_val"
+        )
+    matrices, *columns = zip(*sample.pieces(), strict=True)
+    validation = Rows(stacked(matrices), *map(np.concatenate, columns))
+    return Survey(extent, keeper.rows(), weighted, held_out, validation)
 
 
-def _check_alike(X: Any, extent: Extent) -> None:
+def some_rows(rows: Rows, index: np.ndarray) -> Rows:
+    """Return some rows, given by their indices (m,)."""
+    weights = None if rows.weights is None else rows.weights[index]
+    return Rows(rows.X[index], rows.y[index], weights)
+
+
+def _bytes_of_features(rows: Rows) -> int:
+    X = rows.X
+    return int(X.data.nbytes + X.indices.nbytes) if scipy.sparse.issparse(X) else int(X.nbytes)
+
+
+def _check_alike(X: Any, extent: Extent, before: int) -> None:
     # Whether rows are like those before them.
-    after = f"after row {extent.n_rows} of the stream"
+    after = f"after row {before} of the stream"
     if X.shape[1] != extent.n_features:
         raise InputError(
             f"{after} X has {X.shape[1]} features, and {extent.n_features} before; give all rows "
@@ -286,6 +325,11 @@ class StreamedRows(RowsElsewhere):
         """Return the problem of some rows."""
         return self.encode(rows.y, rows.own_weights)
 
+    def split_off(self) -> tuple[np.ndarray, "Problem"] | None:
+        """Return the rows that were held out to validate on, and their problem."""
+        rows = self.found.validation
+        return None if rows is None else (rows.X, self.problem(rows))
+
     @property
     def resident(self) -> Chunk:
         """Rows that stand for all, with their targets."""
@@ -315,13 +359,19 @@ class StreamedRows(RowsElsewhere):
 
     def in_order(self) -> Iterator[Chunk]:
         """Yield X (m, d) and the targets of all rows, always in the same chunks."""
-        for rows in self.stream.rows_in_order():
-            yield rows.X, self.problem(rows).target
+        yield from self._to_train_on(self.stream.rows_in_order())
 
     def shuffled(self, seed: int, epoch: int, multiple: int) -> Iterator[Chunk]:
         """Yield all rows in an order that the seed and the epoch decide."""
         rng = np.random.default_rng([seed, epoch])
-        pieces = self.stream.rows_shuffled(rng)
-        chunks = ((rows.X, self.problem(rows).target) for rows in pieces)
+        chunks = self._to_train_on(self.stream.rows_shuffled(rng))
         size = int(BUFFER_BYTES / self.extent.row_bytes)
         yield from through_buffer(chunks, rng, size, multiple)
+
+    def _to_train_on(self, pieces: Iterator[Rows]) -> Iterator[Chunk]:
+        held_out = self.found.held_out
+        for rows in pieces:
+            if held_out is not None:
+                rows = some_rows(rows, np.flatnonzero(held_out.numbers(rows.X) >= held_out.share))
+            if rows.X.shape[0]:
+                yield rows.X, self.problem(rows).target

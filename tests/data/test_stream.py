@@ -254,15 +254,6 @@ def test_columns_that_an_encoder_makes_features_of(tmp_path: Path, kind: str):
         Stream(path, "y", encoder=Encoder.of_numbers(["x9"]))
 
 
-def test_early_stopping_needs_its_own_rows(tmp_path: Path):
-    X, y = data()
-    source = stream(tmp_path, "npy", X, y)
-    clf = LogisticRegression(solver=Adam(early_stopping=3), random_state=0)
-    with pytest.raises(InputError, match="can't split rows off a stream"):
-        clf.fit(source)
-    assert "validation_loss" in clf.fit(source, X_val=X, y_val=y).history_
-
-
 @pytest.mark.parametrize("few_features", [64, 2])
 def test_l1_penalties(tmp_path: Path, use_costs, few_features: int):
     X, y = data()
