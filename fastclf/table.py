@@ -179,6 +179,32 @@ class Table:
         return Table({name: self.columns[name] for name in names}, self.rows)
 
 
+def concatenated(tables: Sequence[Table]) -> Table:
+    """Return the rows of one table or more with the same columns, which keep their numbers.
+
+    A column that holds categories in one of them holds categories in all.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns = {name: _joined([table.columns[name] for table in tables]) for name in first.names}
+    return Table(columns, np.concatenate([table.rows for table in tables]))
+
+
+def _joined(columns: Sequence[Column]) -> Column:
+    numbers = [column.values for column in columns if isinstance(column, Numbers)]
+    if len(numbers) == len(columns):
+        return Numbers(np.concatenate(numbers))
+    parts = [as_categories(column) for column in columns if not isinstance(column, Lists)]
+    names = sorted({name for part in parts for name in part.names})
+    position = {name: code for code, name in enumerate(names)}
+    codes = [
+        np.array([*(position[name] for name in part.names), -1], np.int32)[part.codes]
+        for part in parts
+    ]
+    return Categories(np.concatenate(codes), tuple(names))
+
+
 def check_columns(wanted: Iterable[str], names: Sequence[str]) -> None:
     """Check that columns exist, where ``names`` are the existing ones.
 

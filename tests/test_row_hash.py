@@ -64,7 +64,7 @@ def test_a_sample_depends_on_all_rows_and_not_on_their_order():
     def sample(*pieces: np.ndarray) -> Sample:
         found = Sample(0.2, 0.7, 100 * 8, lambda rows, index: rows[index], lambda rows: rows.nbytes)
         for rows in pieces:
-            found.add(u[rows], X[rows])
+            found.add(u[rows], X[rows].__getitem__)
         return found
 
     whole = sample(np.arange(5000))

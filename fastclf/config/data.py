@@ -52,8 +52,9 @@ class DataTable(FileOptions):
     dtype : {"float32", "float64"}
         The precision in which the model is fitted.
     stream : bool
-        With ``path`` and ``test_path``: read the training rows from the file again in each pass,
-        for data that don't fit into memory.
+        With ``path``: read the training rows from the file again in each pass, for data that don't
+        fit into memory. Without ``test_path`` rows are split by a hash of their values, which
+        ``stratify`` has no influence on: equal rows are in the same part.
     """
 
     card: FilePath | None = None
@@ -76,37 +77,22 @@ class DataTable(FileOptions):
     def _can_be_streamed(self) -> "DataTable":
         if not self.stream:
             return self
-        if self.path is None or self.test_path is None:
+        if self.path is None:
             raise mistake(
                 "data.stream",
-                "data.stream: streamed rows can't be split; set data.path to a file of training "
-                "rows, and data.test_path to a file of test rows",
+                "data.stream reads the rows of a file in chunks; set data.path to the file",
             )
-        in_memory_only = (
-            "classes",
-            "ignore_index",
-            "target_path",
-            "label_separator",
-            "missing_target",
-        )
-        for key in in_memory_only:
-            if getattr(self, key) != DataTable.model_fields[key].default:
-                raise mistake(
-                    f"data.{key}",
-                    f"data.{key} needs all rows in memory; leave it out, or set data.stream to "
-                    "false",
-                )
-        if self.impute not in ("mean", "zero", "none"):
+        if self.target_path is not None:
             raise mistake(
-                "data.impute",
-                f'data.impute = "{self.impute}" needs all rows in memory; with data.stream it is '
-                '"mean", "zero" or "none"',
+                "data.target_path",
+                "data.target_path: a stream reads targets with their rows; put them into a column "
+                "of data.path, or set data.stream to false",
             )
-        if self.target_kind not in ("auto", "labels", "indicators"):
+        if self.split_by is not None:
             raise mistake(
-                "data.target_kind",
-                f'data.target_kind = "{self.target_kind}" needs all rows in memory; with '
-                'data.stream it is "labels" or "indicators"',
+                "data.split_by",
+                "data.split_by: rows of a stream are split by a hash of their values; split them "
+                "into files and set data.test_path, or set data.stream to false",
             )
         return self
 

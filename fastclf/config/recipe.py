@@ -98,9 +98,8 @@ class Recipe(Table):
     def _rows_fit_into_memory(self) -> "Recipe":
         if not self.data.stream:
             return self
-        for key in ("early_stopping", "distill", "calibrate"):
-            if getattr(self, key) is not None:
-                raise mistake(key, f"[{key}] needs all rows in memory; set data.stream to false")
+        if self.distill is not None:
+            raise mistake("distill", "[distill] needs all rows in memory; set data.stream to false")
         return self
 
     @model_validator(mode="after")

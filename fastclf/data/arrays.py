@@ -176,7 +176,9 @@ def _load_npz(path: Path, options: FileOptions, beside: Targets | None) -> Datas
                 f"weight: {options.weight} must have shape ({X.shape[0]},), a number for each row; "
                 f"got {given.shape} of {given.dtype}"
             )
-        weights = row_weights(Numbers(given.astype(np.float64)), options.weight, 1)
+        weights = row_weights(
+            Numbers(given.astype(np.float64)), options.weight, np.arange(1, len(given) + 1)
+        )
     if beside is not None:
         return _dataset(path.stem, X, beside, _feature_names(arrays, X), groups, weights)
     if isinstance(target, tuple):

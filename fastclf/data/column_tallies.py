@@ -3,6 +3,7 @@
 Tallies of parts of the rows can be merged: the result is that of all rows, up to rounding.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -11,6 +12,7 @@ import numpy as np
 from fastclf.data.columns import check_part_names, date_column, encoder_of
 from fastclf.data.scaling import comparable, too_large
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
+from fastclf.data.value_counts import FILLS
 from fastclf.dates import HOUR, PARTS
 from fastclf.errors import DataError
 from fastclf.linear_model import Affine
@@ -38,11 +40,17 @@ class NumberTally:
     ----------
     names : sequence of str
     scale : {"auto", "standard", "minmax", "none"}
-    impute : {"mean", "zero", "none"}
+    impute : {"mean", "median", "most_frequent", "zero", "none"}
+
+    Attributes
+    ----------
+    fills : Medians or Modes, optional
+        What missing values are replaced by, if it takes counting. Another pass may be needed.
     """
 
     def __init__(self, names: Sequence[str], scale: str, impute: str) -> None:
         self.names = names
+        self.fills = FILLS[impute](len(names)) if impute in FILLS else None
         self.n_missing = np.zeros(len(names), np.int64)
         self._scale, self._impute = scale, impute
         self._n = 0
@@ -51,30 +59,33 @@ class NumberTally:
         self._mean, self._square = np.zeros((2, len(names)))
         self._lowest, self._highest = np.full((2, len(names)), [[np.inf], [-np.inf]])
 
-    def add(self, X: np.ndarray, before: int | None = None) -> None:
+    def add(self, X: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add rows (m, k); a missing value is NaN.
 
-        ``before`` is the number of the file's rows before them, for messages; by default that of
-        the rows so far.
+        ``rows`` (m,) has their numbers in the file, for messages; by default they are counted.
         """
-        before = self._n if before is None else before
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(X.sum())
         counts = np.full(len(self.names), len(X))  # values of each column that aren't missing
         if not finite:
-            self._check_finite(X, before)
+            rows = np.arange(self._n + 1, self._n + len(X) + 1) if rows is None else rows
+            self._check_finite(X, rows)
             missing = np.isnan(X)
             self.n_missing += missing.sum(axis=0)
             if self._impute == "none" and missing.any():
                 row, column = (int(i) for i in np.unravel_index(missing.argmax(), X.shape))
                 raise DataError(
-                    f'row {before + row + 1}, column "{self.names[column]}": a missing value; '
+                    f'row {rows[row]}, column "{self.names[column]}": a missing value; '
                     "fill it in, or set data.impute to mean or zero"
                 )
             counts -= missing.sum(axis=0)
             if self._impute == "zero":
                 X, counts = np.where(missing, 0, X), np.full(len(self.names), len(X))
         self._n += len(X)
+        if not len(X):
+            return
+        if self.fills is not None:
+            self.fills.add(X)
         if self._scale == "minmax":
             self._lowest = np.fmin(self._lowest, np.fmin.reduce(X))
             self._highest = np.fmax(self._highest, np.fmax.reduce(X))
@@ -100,6 +111,8 @@ class NumberTally:
         """Add the rows of another tally, which has the same columns and settings."""
         self._n += other._n
         self.n_missing = self.n_missing + other.n_missing
+        if self.fills is not None:
+            self.fills.merge(other.fills)  # type: ignore[arg-type]
         self._lowest = np.fmin(self._lowest, other._lowest)
         self._highest = np.fmax(self._highest, other._highest)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -111,9 +124,13 @@ class NumberTally:
         fill: list[float | None] = [None if self._impute == "none" else 0.0] * k
         if self._impute == "mean":
             fill = self._mean.tolist()
+        filled = copy.copy(self)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaling = self._scaling()
-            found = [self._mean, self._square, scaling.shift, scaling.scale]
+            if self.fills is not None:
+                fill = list(self.fills.values())
+                filled._merge_moments(self.n_missing, np.array(fill, float), np.zeros(k))
+            scaling = filled._scaling()
+            found = [filled._mean, filled._square, scaling.shift, scaling.scale]
         finite = np.isfinite(found).all(axis=0)
         if not finite.all():
             raise DataError(too_large(f'"{self.names[int(finite.argmin())]}"'))
@@ -135,13 +152,12 @@ class NumberTally:
         scaling = Affine(self._mean, _nonzero(np.sqrt(np.where(variance <= rounding, 0, variance))))
         return plain if self._scale == "auto" and comparable(scaling) else scaling
 
-    def _check_finite(self, X: np.ndarray, before: int) -> None:
+    def _check_finite(self, X: np.ndarray, rows: np.ndarray) -> None:
         infinite = np.isinf(X)
         if infinite.any():
             row, column = (int(i) for i in np.unravel_index(infinite.argmax(), X.shape))
             raise DataError(
-                f'row {before + row + 1}, column "{self.names[column]}": an infinite number; '
-                "correct it"
+                f'row {rows[row]}, column "{self.names[column]}": an infinite number; correct it'
             )
 
 
@@ -212,7 +228,10 @@ class CategoryTally:
         counts = self._counts
         names = sorted(counts, key=float) if self._numbers else sorted(counts)
         fill = None if impute == "none" else MISSING
-        if fill is not None and self._n_missing:
+        if impute == "most_frequent" and names:
+            fill = max(names, key=lambda name: counts[name])  # of several the first
+            counts = counts + Counter({fill: self._n_missing})
+        elif fill is not None and self._n_missing:
             counts = counts + Counter({MISSING: self._n_missing})
             names = [*(name for name in names if name != MISSING), MISSING]
         least = min_frequency
@@ -233,9 +252,9 @@ class EncoderTally:
         The columns that are categories.
     scale : {"auto", "standard", "minmax", "none"}
         How numeric columns are scaled.
-    impute : {"mean", "zero", "none"}
-        How missing numbers are replaced. Missing categories form a category of their own. "none"
-        makes both an error.
+    impute : {"mean", "median", "most_frequent", "zero", "none"}
+        How missing numbers are replaced. Missing categories form a category of their own, or with
+        "most_frequent" belong to the most frequent one. "none" makes both an error.
     min_frequency : int or float
         Categories with fewer rows, or a smaller share of the rows, are grouped into one feature.
     dtype : {"float32", "float64"}
@@ -283,16 +302,25 @@ class EncoderTally:
 
     def add(self, table: Table, file: str | None = None) -> None:
         """Add the rows of a table; ``file`` is where they are from, for messages."""
+        if self.numbers.names:
+            self.numbers.add(self._matrix(table), table.rows)
+        for tally in self.categories:
+            tally.add(table, file)
+
+    def add_fills(self, features: np.ndarray | Table) -> None:
+        """Add rows, a table or a matrix of numbers, in another pass for what fills them in."""
+        assert self.numbers.fills is not None  # there is another pass
+        X = self._matrix(features) if isinstance(features, Table) else features
+        self.numbers.fills.add(X)
+
+    def _matrix(self, table: Table) -> np.ndarray:
+        """Return the numbers of a table (m, k), and the parts of its dates."""
         parts = [_numbers(name, table) for name in self._numeric]
         for name in self._timed:
             dates = as_dates(name, _no_lists(name, table), table.rows)
             self._timed[name] |= bool((dates[:, HOUR] > 0).any())
             parts += list(dates.T)
-        if parts:
-            before = int(table.rows[0]) - 1 if len(table.rows) else None
-            self.numbers.add(np.stack(parts, axis=1), before)
-        for tally in self.categories:
-            tally.add(table, file)
+        return np.stack(parts, axis=1)
 
     def merge(self, other: "EncoderTally") -> None:
         """Add the rows of another tally, which has the same columns and settings.

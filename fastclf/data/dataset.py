@@ -134,11 +134,8 @@ class Dataset:
             )
         others = [name for name in self.class_names if name != str(label)]
         if len(others) == len(self.class_names):
-            raise DataError(
-                f'{self.name} has no label "{label}"{nearest(str(label), others)}; its labels are '
-                f"{listed(self.class_names)}"
-            )
-        return self._of_classes(others, f'with the label "{label}" (data.ignore_index)')
+            raise DataError(unknown_label(self.name, str(label), self.class_names, "label"))
+        return self._of_classes(others, left_out_reason([str(label)], str(label)))
 
     def keep_classes(self, classes: Sequence[str | int]) -> "Dataset":
         """Return the rows of some classes.
@@ -154,14 +151,11 @@ class Dataset:
         names = [str(name) for name in classes]
         for name in names:
             if name not in self.class_names:
-                raise DataError(
-                    f'{self.name} has no class "{name}"{nearest(name, list(self.class_names))}; '
-                    f"its classes are {listed(self.class_names)}"
-                )
+                raise DataError(unknown_label(self.name, name, self.class_names, "class"))
         if len(set(names)) < 2:
             raise DataError(f"data.classes has only one class, {names[0]}; name two or more")
         others = [name for name in self.class_names if name not in names]
-        return self._of_classes(names, f"of other classes, {listed(others)} (data.classes)")
+        return self._of_classes(names, left_out_reason(others))
 
     def _of_classes(self, names: Sequence[str], reason: str) -> "Dataset":
         """Return the rows of some classes, and add the others to ``left_out`` with a reason."""
@@ -177,6 +171,22 @@ class Dataset:
             test=test,
             left_out={**self.left_out, **({reason: n_others} if n_others else {})},
         )
+
+
+def unknown_label(source: str, label: str, known: Sequence[str], noun: str) -> str:
+    """Return the error that data have no such label; it is called a "label" or a "class"."""
+    nouns = {"label": "labels", "class": "classes"}
+    return (
+        f'{source} has no {noun} "{label}"{nearest(label, list(known))}; its {nouns[noun]} are '
+        f"{listed(known)}"
+    )
+
+
+def left_out_reason(labels: Sequence[str], ignored: str | None = None) -> str:
+    """Return why rows with some labels are left out: one is ignored, or others are chosen."""
+    if ignored is not None:
+        return f'with the label "{ignored}" (data.ignore_index)'
+    return f"of other classes, {listed(labels)} (data.classes)"
 
 
 def _parts(dataset: Dataset) -> Iterator[bytes]:

@@ -5,17 +5,24 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastclf.data.options import FileOptions
 from fastclf.data.prediction_rows import naming
+from fastclf.data.row_parts import RowPart
+from fastclf.data.stream_matrices import no_columns
 from fastclf.data.stream_opening import Choice, Layout, open_batches, open_source
 from fastclf.data.stream_source import Place, RawRows, Source, Span
+from fastclf.data.stream_targets import ClassChoice
 from fastclf.data.tables import Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows, check_rows
 from fastclf.preprocessing import Encoder
+
+if TYPE_CHECKING:
+    from fastclf.data.stream_tables import TableSource
 
 
 class Stream:
@@ -200,10 +207,36 @@ class Stream:
         -------
         Stream
         """
-        part = copy.copy(self)
-        part._stamps = self._stamps
-        part._use(self._source.encoded(encoder))
-        return part
+        return self._with(self._source.encoded(encoder))
+
+    def with_targets(self, options: FileOptions) -> "Stream":
+        """Return a stream of the same rows, with their targets read by the options of a recipe.
+
+        Of several target columns the options say the kind. For lists of labels the target column
+        is read here, to find all labels.
+        """
+        return self._with(self._columns().with_targets(options))
+
+    def choosing(self, chosen: ClassChoice) -> "Stream":
+        """Return a stream of the rows of the chosen classes, if targets are read by options."""
+        return self._with(self._columns().choosing(chosen))
+
+    def restricted(self, part: RowPart) -> "Stream":
+        """Return a stream of the rows of a part."""
+        return self._with(self._columns().restricted(part))
+
+    def _columns(self) -> "TableSource":
+        from fastclf.data.stream_tables import TableSource
+
+        if not isinstance(self._source, TableSource):
+            raise no_columns(self._source.name)
+        return self._source
+
+    def _with(self, source: Source) -> "Stream":
+        stream = copy.copy(self)
+        stream._stamps = self._stamps
+        stream._use(source)
+        return stream
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for another machine, on which the files may have other times."""

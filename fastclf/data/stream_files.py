@@ -67,8 +67,8 @@ class Piece(Protocol):
     def column(self, name: str) -> np.ndarray:
         """Return a column (m,) of numbers or text; a missing value is NaN or ""."""
 
-    def table(self, first_row: int) -> Table:
-        """Return all columns as a table; its first row has the number ``first_row``."""
+    def table(self, names: Sequence[str], first_row: int) -> Table:
+        """Return columns as a table; its first row has the number ``first_row``."""
 
 
 class TableParts(Protocol):
@@ -118,10 +118,11 @@ class ArrowPiece:
             return numbers_of(values)
         return _text(to_table(pa.table({name: values})), name)
 
-    def table(self, first_row: int) -> Table:
-        """Return all columns as a table; its first row has the number ``first_row``."""
-        text = [name for name in self._text if rounds(self._batch.column(name))]
-        return to_table(pa.Table.from_batches([self._batch]), first_row, text=text)
+    def table(self, names: Sequence[str], first_row: int) -> Table:
+        """Return columns as a table; its first row has the number ``first_row``."""
+        columns = {name: self._batch.column(name) for name in names}
+        text = [name for name in names if name in self._text and rounds(columns[name])]
+        return to_table(pa.table(columns), first_row, text=text)
 
 
 class TextPiece:
@@ -143,9 +144,9 @@ class TextPiece:
         assert not isinstance(column, Lists)  # text has none
         return column.values
 
-    def table(self, first_row: int) -> Table:
-        """Return all columns as a table; its first row has the number ``first_row``."""
-        return self._table
+    def table(self, names: Sequence[str], first_row: int) -> Table:
+        """Return columns as a table; the rows have the numbers that they have in the file."""
+        return self._table.select(names)
 
 
 class ParquetParts:

@@ -25,13 +25,16 @@ class RawRows(NamedTuple):
     ----------
     table : Table
         The columns that become features.
-    y : ndarray of shape (m,) or (m, L)
+    y : ndarray of shape (m,), (m, L) or (m, K)
     weights : ndarray of shape (m,), optional
+    left_out : int
+        The rows without a target that were left out among these.
     """
 
     table: Table
     y: np.ndarray
     weights: np.ndarray | None
+    left_out: int = 0
 
 
 class Place(NamedTuple):

@@ -1,5 +1,6 @@
 """Streams of named columns: features, targets and weights from the parts of a table."""
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,11 +8,18 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
+from fastclf.data.options import FileOptions
+from fastclf.data.prediction_rows import naming
+from fastclf.data.row_parts import RowPart, compacted
 from fastclf.data.stream_files import TableParts, Wanted
 from fastclf.data.stream_source import CHUNK_BYTES, MOST_ROWS, Place, RawRows, Span, whole_numbers
+from fastclf.data.stream_targets import ClassChoice, TargetReader, opened_targets
+from fastclf.data.targets import checked_weights
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
+from fastclf.finite import first_not_finite
 from fastclf.preprocessing import Encoder
+from fastclf.table import Table
 
 _INDEX_BYTES = 8  # of an entry's index while a sparse encoder makes features
 
@@ -35,6 +43,11 @@ class TableSource:
         Turns columns into features.
     chunk_rows : int, optional
         Largest number of rows in a chunk.
+    reader : TargetReader, optional
+        Reads the targets as a recipe says. By default one target column holds labels, and several
+        hold numbers.
+    part : RowPart, optional
+        Which rows to yield; by default all.
     """
 
     name: str
@@ -44,6 +57,8 @@ class TableSource:
     weight: str | None
     encoder: Encoder | None
     chunk_rows: int | None
+    reader: TargetReader | None = None
+    part: RowPart | None = None
 
     @property
     def files(self) -> Sequence[Any]:
@@ -78,11 +93,13 @@ class TableSource:
     @property
     def several_targets(self) -> bool:
         """Whether y is 2-D."""
-        return len(self.targets) > 1
+        return len(self.targets) > 1 if self.reader is None else self.reader.several
 
     @property
     def target_names(self) -> tuple[str, ...] | None:
-        """The names of the target columns, if there are several."""
+        """The names of the labels of a row, or of several target columns."""
+        if self.reader is not None:
+            return self.reader.label_names
         return self.targets if self.several_targets else None
 
     def place(self, part: int) -> Place:
@@ -94,19 +111,55 @@ class TableSource:
         most = chunk_length(encoder.column_names, encoder, self.dtype, self.chunk_rows)
         return replace(self, encoder=encoder, wanted=self.wanted._replace(most=most))
 
+    def with_targets(self, options: FileOptions) -> "TableSource":
+        """Return the same rows with their targets read by the options of a recipe."""
+        parts: Any = copy.copy(self.parts)
+        if options.label_separator is not None:  # a list such as "1,2" must not become a number
+            parts.text = {*parts.text, *self.targets}
+
+        def chunks() -> Iterator[Table]:
+            for part in range(parts.count):
+                first = parts.place(part).before
+                for piece in parts.read(part, self.targets, MOST_ROWS):
+                    yield piece.table(self.targets, first + 1)
+                    first += piece.n_rows
+
+        reader = opened_targets(self.targets, options, chunks())
+        return replace(self, parts=parts, reader=reader)
+
+    def choosing(self, chosen: ClassChoice) -> "TableSource":
+        """Return the rows of the chosen classes; targets are read by options."""
+        assert self.reader is not None  # its options name the classes
+        return replace(self, reader=replace(self.reader, chosen=chosen))
+
+    def restricted(self, part: RowPart) -> "TableSource":
+        """Return the rows of a part."""
+        return replace(self, part=part)
+
     def rows(self, parts: Iterable[int], span: Span) -> Iterator[Rows]:
         """Yield the rows of the parts of a span in chunks."""
         encoder = self.encoder
         if encoder is not None and (encoder.categorical or encoder.sparse):
-            for table, y, weights in self.tables(parts, span):
-                yield Rows(encoder.apply(table), y, weights)
+            for table, y, weights, _ in self.tables(parts, span):
+                X = encoder.apply(table)
+                if self.part is not None:
+                    self._check(X, table.rows, span.name)
+                if len(y):
+                    yield Rows(X, y, weights)
             return
         first = span.before
         for X, piece in self.parts.matrices(parts, self.wanted):
             if piece.n_rows:
+                y, weights, kept = self._targets_of(piece, first, span.name)
+                rows = self._chosen(X, kept)
+                if rows is not None:
+                    X, y, weights = compacted(X, rows), y[_places(rows, kept)], _at(weights, rows)
                 if encoder is not None:
                     encoder.apply_in_place(X)
-                yield Rows(X, *self._targets_of(piece, first, span.name))
+                if rows is not None:
+                    self._check(X, first + 1 + rows, span.name)
+                if len(y):
+                    yield Rows(X, y, weights)
                 first += piece.n_rows
 
     def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
@@ -116,14 +169,47 @@ class TableSource:
             pieces = self.parts.read(part, self.wanted.names, self.wanted.most)
             for piece in threads.prefetch(pieces):
                 if piece.n_rows:
-                    table = piece.table(first + 1).select(self.wanted.features)
-                    yield RawRows(table, *self._targets_of(piece, first, span.name))
+                    table = piece.table(self.wanted.features, first + 1)
+                    y, weights, kept = self._targets_of(piece, first, span.name)
+                    rows = self._chosen(table, kept)
+                    if rows is not None:
+                        table, y = table.take(rows), y[_places(rows, kept)]
+                        weights = _at(weights, rows)
+                    left_out = 0 if kept is None else piece.n_rows - len(kept)
+                    yield RawRows(table, y, weights, left_out)
                     first += piece.n_rows
+
+    def _chosen(self, features: np.ndarray | Table, kept: np.ndarray | None) -> np.ndarray | None:
+        """Return the indices of the rows to yield, among those that are kept; None for all."""
+        if self.part is None:
+            return kept
+        categorical = () if self.encoder is None else self.encoder.categorical
+        inside = self.part.rows(features, categorical)
+        return inside if kept is None else np.intersect1d(inside, kept, assume_unique=True)
+
+    def _check(self, X: np.ndarray, numbers: np.ndarray, name: str) -> None:
+        """Refuse encoded rows that aren't finite, with their numbers in the file."""
+        found = first_not_finite(X)
+        if found is not None:
+            where = found.described(int(numbers[found.row]), self.feature_names)
+            raise DataError(f"{name}: {where}; fill it in or drop the row")
 
     def _targets_of(
         self, piece: Any, first: int, name: str
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the targets and weights of a piece, whose first row has the index ``first``."""
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Return the targets of a piece, whose first row has the index ``first``, and its weights.
+
+        If some rows are left out, last come the indices of the others, whose targets these are; the
+        weights (m,) are those of all.
+        """
+        if self.reader is not None:
+            with naming(name):
+                found = self.reader.read(piece.table(self.targets, first + 1))
+                weights = self._weights_of(piece, first)
+            if found.weights is not None:
+                weights = np.zeros(piece.n_rows)
+                weights[slice(None) if found.kept is None else found.kept] = found.weights
+            return found.y, weights, found.kept
         targets = [piece.column(column) for column in self.targets]
         for column, values in zip(self.targets, targets, strict=True):
             is_text = values.dtype.kind == "U"
@@ -136,8 +222,22 @@ class TableSource:
                 row = first + int(missing.argmax()) + 1
                 raise DataError(f'{name}: row {row}, column "{column}": the target is missing')
         y = np.stack(targets, axis=1) if self.several_targets else whole_numbers(name, targets[0])
-        weights = None if self.weight is None else piece.column(self.weight)
-        return y, weights
+        return y, None if self.weight is None else piece.column(self.weight), None
+
+    def _weights_of(self, piece: Any, first: int) -> np.ndarray | None:
+        if self.weight is None:
+            return None
+        table = piece.table([self.weight], first + 1)
+        return checked_weights(table.columns[self.weight], self.weight, table.rows)
+
+
+def _places(rows: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
+    """Return where some rows are among the kept ones."""
+    return rows if kept is None else np.searchsorted(kept, rows)
+
+
+def _at(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else weights[rows]
 
 
 def chunk_length(

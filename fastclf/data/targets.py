@@ -26,6 +26,9 @@ from fastclf.table import (
 
 USUAL_NAMES = ("target", "label", "class", "y")
 
+WITHOUT_TARGET = 'without a target (data.missing_target = "drop")'
+"""Why rows without a target are left out."""
+
 _FLAGS = {"true", "false", "0", "1"}
 
 
@@ -58,7 +61,7 @@ class Targets:
         """How many rows were left out, by reason."""
         if self.kept is None:
             return {}
-        return {'without a target (data.missing_target = "drop")': int((~self.kept).sum())}
+        return {WITHOUT_TARGET: int((~self.kept).sum())}
 
     @property
     def n_rows_of_file(self) -> int:
@@ -106,21 +109,29 @@ def check_rows(found: Targets, n_rows: int) -> None:
         raise DataError("has no rows")
 
 
-def row_weights(column: Column, name: str, first_row: int | np.ndarray) -> np.ndarray:
-    """Return the weights in a column.
+def row_weights(column: Column, name: str, rows: np.ndarray) -> np.ndarray:
+    """Return the weights in a column, which aren't all 0; otherwise as `checked_weights`."""
+    weights = checked_weights(column, name, rows)
+    if not weights.any():
+        raise DataError(f'weight: all values of column "{name}" are 0')
+    return weights
+
+
+def checked_weights(column: Column, name: str, rows: np.ndarray) -> np.ndarray:
+    """Return the weights of some rows.
 
     Parameters
     ----------
     column : Column
     name : str
         The column's name, for messages.
-    first_row : int or ndarray of int of shape (n,)
-        The number of the first row in the file, or those of all rows.
+    rows : ndarray of int of shape (n,)
+        The number of each row in the file.
 
     Raises
     ------
     DataError
-        If a weight is missing, negative or infinite, or all are 0.
+        If a weight is missing, negative or infinite.
     """
     if not isinstance(column, Numbers):
         raise DataError(f'weight: column "{name}" holds text; name a column of numbers')
@@ -128,18 +139,19 @@ def row_weights(column: Column, name: str, first_row: int | np.ndarray) -> np.nd
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         at = int(wrong.argmax())
-        row = first_row + at if isinstance(first_row, int) else first_row[at]
         value = "missing" if np.isnan(weights[at]) else f"{weights[at]:g}"
         raise DataError(
-            f'row {row}, column "{name}": the weight is {value}; weights must be finite and >= 0'
+            f'row {rows[at]}, column "{name}": the weight is {value}; weights must be finite '
+            "and >= 0"
         )
-    if not weights.any():
-        raise DataError(f'weight: all values of column "{name}" are 0')
     return weights
 
 
 def read_targets(
-    table: Table, options: FileOptions, labels: Sequence[str] | None = None
+    table: Table,
+    options: FileOptions,
+    labels: Sequence[str] | None = None,
+    is_part: bool = False,
 ) -> Targets:
     """Return the targets that columns hold.
 
@@ -152,15 +164,15 @@ def read_targets(
         ``missing_target`` are used.
     labels : sequence of str, optional
         For lists: all possible labels, in order; by default those in the column.
+    is_part : bool
+        Whether these are some of the rows, of which none need have a target.
 
     Raises
     ------
     DataError
         If a value is missing or can't be a target; the message names the row.
     """
-    kind: str = options.target_kind
-    if kind == "auto":
-        kind = _kind(table, options)
+    kind = target_kind(table, options)
     single = kind in ("labels", "label_lists")
     if single and len(table.columns) > 1:
         raise DataError(
@@ -195,7 +207,7 @@ def read_targets(
             )
         kept = ~missing
         table = table.take(kept)
-    if not table.n_rows:
+    if not table.n_rows and not is_part:
         raise DataError(f"no row has a target ({', '.join(table.names)})")
     if kind == "labels":
         y, names = _labels(table)
@@ -207,7 +219,10 @@ def read_targets(
     return Targets(P, table.names, is_soft=True, kept=kept, weights=weights)
 
 
-def _kind(table: Table, options: FileOptions) -> str:
+def target_kind(table: Table, options: FileOptions) -> str:
+    """Return what target columns hold: ``options.target_kind``, or what it stands for."""
+    if options.target_kind != "auto":
+        return options.target_kind
     columns = list(table.columns.values())
     if len(columns) > 1:
         if options.missing_target == "keep":
@@ -338,7 +353,7 @@ def _without_votes(table: Table) -> np.ndarray:
 
 def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | None) -> Targets:
     (name, column), *_ = table.columns.items()
-    lists = column if isinstance(column, Lists) else _split(name, column, options)
+    lists = _lists(table, options)
     known = tuple(sorted(lists.names) if labels is None else labels)
     position = {label: i for i, label in enumerate(known)}
     for label in lists.names:
@@ -353,6 +368,16 @@ def _label_lists(table: Table, options: FileOptions, labels: Sequence[str] | Non
     moved = np.array([position[label] for label in lists.names], dtype=np.int64)
     y[rows, moved[lists.codes]] = 1
     return Targets(y, known)
+
+
+def list_names(table: Table, options: FileOptions) -> tuple[str, ...]:
+    """Return the labels in a column of lists of labels."""
+    return _lists(table, options).names
+
+
+def _lists(table: Table, options: FileOptions) -> Lists:
+    (name, column), *_ = table.columns.items()
+    return column if isinstance(column, Lists) else _split(name, column, options)
 
 
 def _split(name: str, column: Numbers | Categories, options: FileOptions) -> Lists:

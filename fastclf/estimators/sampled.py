@@ -1,6 +1,7 @@
 """Rows that are kept in memory for their numbers: those of a part, or a sample of it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,10 +70,10 @@ class Sample:
         self._most, self._take, self._size = most, take, size
         self.kept: list[tuple[np.ndarray, Any]] = []
 
-    def add(self, u: np.ndarray, piece: Any) -> None:
-        """Look at the rows of a piece, whose numbers are u (m,)."""
+    def add(self, u: np.ndarray, rows_at: Callable[[np.ndarray], Any]) -> None:
+        """Look at rows whose numbers are u (m,); a piece of some is made from their indices."""
         self.n_rows += int(((u >= self._low) & (u < self._high)).sum())
-        self._keep(u, piece)
+        self._keep(u, rows_at)
         self._shrink()
 
     def merge(self, other: "Sample") -> None:
@@ -81,7 +82,7 @@ class Sample:
         self.bound = min(self.bound, other.bound)
         pieces, self.kept = [*self.kept, *other.kept], []
         for u, piece in pieces:
-            self._keep(u, piece)
+            self._keep(u, partial(self._take, piece))
         self._shrink()
 
     def pieces(self) -> Sequence[Any]:
@@ -93,14 +94,14 @@ class Sample:
         """The number of rows that were kept."""
         return sum(len(u) for u, _ in self.kept)
 
-    def _keep(self, u: np.ndarray, piece: Any) -> None:
+    def _keep(self, u: np.ndarray, rows_at: Callable[[np.ndarray], Any]) -> None:
         rows = np.flatnonzero((u >= self._low) & (u < self.bound))
         if rows.size:
-            self.kept.append((u[rows], self._take(piece, rows)))
+            self.kept.append((u[rows], rows_at(rows)))
 
     def _shrink(self) -> None:
         while sum(self._size(piece) for _, piece in self.kept) > self._most:
             self.bound = self._low + (self.bound - self._low) / 2
             pieces, self.kept = self.kept, []
             for u, piece in pieces:
-                self._keep(u, piece)
+                self._keep(u, partial(self._take, piece))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
@@ -173,7 +174,7 @@ def survey(
         else:
             u = held_out.numbers(X)
             codes = tally.add(y, np.where(u < share, 0.0, rows.own_weights))
-            sample.add(u, rows)
+            sample.add(u, partial(some_rows, rows))
             train = np.flatnonzero(u >= share)
             rows, codes = some_rows(rows, train), None if codes is None else codes[train]
         keeper.add(rows, codes)

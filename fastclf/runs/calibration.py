@@ -10,7 +10,7 @@ from fastclf.estimators.labels import best_thresholds
 from fastclf.estimators.teachers import two_columns
 from fastclf.estimators.temperature import best_temperature, labels_temperature, or_one
 from fastclf.linear_model import LinearModel
-from fastclf.runs.evaluation import evaluate
+from fastclf.runs.evaluation import evaluate, logits_of
 from fastclf.runs.parts import Part
 
 FIGURES = ("log_loss", "cross_entropy", "brier", "ece", "micro_f1", "macro_f1")
@@ -38,7 +38,7 @@ def calibrate(
         JSON values: "n_rows", "temperature", "thresholds" by label, and the metrics "before" and
         "after" calibration on these rows.
     """
-    logits = model.decision_function(part.X)
+    logits = logits_of(model, part.X)
     facts: dict[str, Any] = {"n_rows": len(part)}
     before = evaluate(model, part).metrics
     if table.temperature:
@@ -46,7 +46,7 @@ def calibrate(
         facts["temperature"] = model.temperature
     if table.thresholds == "f1":
         assert model.threshold is not None  # recipes allow this for multi-label models only
-        p = model.probabilities(model.decision_function(part.X))
+        p = model.probabilities(logits_of(model, part.X))
         tuned = best_thresholds(p, part.y.astype(np.float64), model.threshold, part.weights)
         model = replace(model, threshold=tuned)
         names = map(str, model.classes.tolist())

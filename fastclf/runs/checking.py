@@ -14,17 +14,18 @@ from fastclf.config import MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
 from fastclf.data.facts import column_facts, constant_columns
-from fastclf.errors import ConfigError
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
 from fastclf.runs.data_warnings import data_warnings
 from fastclf.runs.distillation import check_labels, recorded_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
+from fastclf.runs.streamed import open_stream
 from fastclf.solvers import plan_of
-from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
+from fastclf.table import Categories, Lists, Numbers, Table, concatenated, listed, shortened
 from fastclf.threads import resolve_n_threads
 
+FIRST_ROWS = 20_000  # rows of a stream that are read to train on
 EXACT_PASSES = 20  # typical number of passes over X of an exact fit
 EPOCH_PASSES = 2  # time of a minibatch epoch, in passes
 NANOSECONDS = (0.5, 0.1)  # time of a pass per value of X, and per value of X and output
@@ -61,6 +62,8 @@ class Preview:
         Estimate of the memory that the data take.
     seconds : float
         Estimate of the time of the fit, without compilation.
+    first_rows : bool
+        Whether all this is of the first rows of a stream that may have more.
     warnings : tuple of str
         What looks like a mistake in the data.
     """
@@ -82,6 +85,7 @@ class Preview:
     plan: str
     megabytes: float
     seconds: float
+    first_rows: bool
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -97,14 +101,14 @@ def check_recipe(recipe: Recipe) -> Preview:
     FastclfError
         If the data or the recipe can't be used.
     """
+    only_first = False
     if recipe.data.stream:
-        raise ConfigError(
-            "data.stream: check reads all rows into memory, but a stream needn't fit; check "
-            "the recipe with data.stream = false and a data.path with a small part of the rows"
-        )
-    dataset = read_dataset(recipe.data, recipe.distill)
-    recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
-    parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
+        dataset, parts, only_first = _first_rows(recipe)
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
+    else:
+        dataset = read_dataset(recipe.data, recipe.distill)
+        recipe = recipe.with_kind(resolve_kind(recipe.model.kind, dataset))
+        parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     build_estimator(recipe, dataset.labels, dataset.class_names)
     if recipe.distill is not None:
         check_labels(parts)
@@ -155,8 +159,41 @@ def check_recipe(recipe: Recipe) -> Preview:
         plan=plan.sentence(span),
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
         seconds=passes * values * per_value * 1e-9 / resolve_n_threads(None),
+        first_rows=only_first,
         warnings=tuple(_warnings(recipe, dataset, X, parts)),
     )
+
+
+def _first_rows(recipe: Recipe) -> tuple[Dataset, Parts, bool]:
+    """Return the first rows of a stream, as if they were all, and whether there may be more."""
+    if recipe.data.impute == "median":  # other passes would read all rows
+        table = recipe.data.model_copy(update={"impute": "mean"})
+        recipe = recipe.model_copy(update={"data": table})
+    data = open_stream(recipe, most_rows=FIRST_ROWS)
+    held = [] if data.held_out is None else [data.held_out]
+    own = [data.train, *held, *([data.test] if recipe.data.test_path is None else [])]
+    own = [part for part in own if len(part)]
+    names = data.class_names if data.task == "multilabel" or data.is_soft else None
+    parts = Parts(
+        str(data.stream.path),
+        data.train,
+        data.test,
+        data.encoder,
+        data.feature_names,
+        names,
+        data.held_out,
+    )
+    dataset = Dataset(
+        data.name,
+        concatenated([part.X for part in own]),
+        np.concatenate([part.y for part in own]),
+        data.encoder.column_names,
+        data.class_names,
+        is_soft=data.is_soft,
+        layout=data.layout,
+        left_out=data.all_left_out,
+    )
+    return dataset, parts, data.n_rows >= FIRST_ROWS
 
 
 def print_preview(plan: Preview, console: Console, verbose: bool = False) -> None:
@@ -169,9 +206,10 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     others = plan.n_rows - plan.n_train - plan.n_test
     held_out = f"{others:,} to calibrate on, " if others else ""
+    of_first = ", of the first rows, which alone were read" if plan.first_rows else ""
     rows = {
         "model": f"{plan.kind} ({plan.task})",
-        "rows": f"{plan.n_train:,} to train on, {held_out}{plan.n_test:,} to test on",
+        "rows": f"{plan.n_train:,} to train on, {held_out}{plan.n_test:,} to test on{of_first}",
         "columns": f"{plan.n_columns:,}",
         "missing": _listed_up_to(limit, missing) or "no values",
         "features": f"{plan.n_features:,}, {plan.storage}",

@@ -5,15 +5,16 @@
 
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from fastclf.config import MinibatchSolver, Recipe
 from fastclf.data import Stream
+from fastclf.data.column_tallies import EncoderTally
 from fastclf.errors import ConfigError, DataError
 from fastclf.estimators.partitions import Failure
-from fastclf.runs.streamed import Counts
+from fastclf.runs.counts import Counts
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -74,7 +75,41 @@ def _count_part(stream: Stream, empty: Counts, number: int) -> Counts | Failure:
     return counts
 
 
-def _itself(counts: Counts | Failure) -> Counts | Failure:
+def fills_there(client: "Client", stream: Stream, columns: EncoderTally, as_tables: bool) -> Any:
+    """Return what fills missing values in, after another pass over all rows by the workers."""
+    from fastclf.dask.collections import of_each_part
+
+    found = of_each_part(client, stream, _fill_part, columns, as_tables).sum(_itself, _filled)
+    if isinstance(found, Failure):
+        raise DataError(found.message)
+    assert found is not None  # there are parts
+    return found
+
+
+def _fill_part(stream: Stream, columns: EncoderTally, as_tables: bool, number: int) -> Any:
+    own = copy.deepcopy(columns)  # the worker has one for all of its parts
+    try:
+        if as_tables:
+            for raw in stream.tables_of_part(number):
+                own.add_fills(raw.table)
+        else:
+            for rows in stream.rows_of_part(number):
+                own.add_fills(rows.X)
+    except ValueError as error:
+        return Failure(number, str(error), stream.part_name(number))
+    return own.numbers.fills
+
+
+def _filled(both: Iterator[Any]) -> Any:
+    left, right = both
+    if isinstance(left, Failure) or isinstance(right, Failure):
+        return left if isinstance(left, Failure) else right
+    whole = copy.deepcopy(left)
+    whole.merge(right)
+    return whole
+
+
+def _itself(counts: Any) -> Any:
     return counts
 
 

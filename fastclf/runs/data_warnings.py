@@ -17,7 +17,7 @@ from fastclf.table import Table
 def data_warnings(data: Dataset | StreamedData, categorical: Collection[str]) -> list[str]:
     """Return warnings about features and labels.
 
-    For a stream the features of the test rows are examined.
+    For a stream the training rows that are in memory are examined.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def data_warnings(data: Dataset | StreamedData, categorical: Collection[str]) ->
         The columns that the recipe declares as categorical.
     """
     if isinstance(data, StreamedData):
-        features, y = data.test.X, data.labels
+        features, y = data.train.X, data.labels
     else:
         features, y = data.features, data.y
     if not isinstance(features, Table):

@@ -18,6 +18,7 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import Part
 from fastclf.runs.threshold_curves import threshold_curves
 from fastclf.runs.unmatched import Unmatched
+from fastclf.table import Table
 
 Metrics = dict[str, float]
 
@@ -37,6 +38,10 @@ BINS = 15
 
 _MOST_RANKED = 20_000_000
 """Largest number of probabilities for which ROC AUC is computed: ranking more outlasts a fit."""
+
+
+_ENCODED_BYTES = 1 << 26
+"""Most bytes of encoded features that an evaluation has in memory."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,22 @@ def evaluate(model: LinearModel, part: Part) -> Evaluation:
     unmatched = Unmatched(model.encoder)
     unmatched.examine(part.X)
     unmatched.warn()
-    logits = model.decision_function(part.X)
+    logits = logits_of(model, part.X)
     codes = model.decide(logits)
     predicted = codes if model.task == "multilabel" else model.classes[codes]
     return evaluate_predictions(part.y, predicted, model.probabilities(logits), model.classes)
+
+
+def logits_of(model: LinearModel, X: Any) -> np.ndarray:
+    """Return a model's logits for raw rows; wide ones are encoded some at a time."""
+    encoder = model.encoder
+    if not isinstance(X, Table) or encoder is None or encoder.sparse:
+        return model.decision_function(X)
+    step = max(1, _ENCODED_BYTES // (8 * encoder.n_features))
+    if len(X) <= step:
+        return model.decision_function(X)
+    some = (X.take(slice(start, start + step)) for start in range(0, len(X), step))
+    return np.concatenate([model.decision_function(rows) for rows in some])
 
 
 def evaluate_predictions(

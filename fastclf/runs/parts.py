@@ -234,8 +234,8 @@ def split_and_prepare(
             key="calibrate.validation_fraction",
         )
         train, held_out = train.take(train_rows), train.take(held_out_rows)
-        _check_classes(train, held_out)
-    _check_classes(train, test)
+        _check_split(train, held_out)
+    _check_split(train, test)
     preparation: Affine | Encoder | None
     feature_names = dataset.feature_names
     source = table.path or dataset.name
@@ -292,15 +292,24 @@ def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
         raise DataError(f'{where} in single precision; correct it, or set data.dtype to "float64"')
 
 
-def _check_classes(train: Dataset, test: Dataset) -> None:
-    """Check that each class in the test rows also occurs in the training rows."""
-    if train.y.ndim == 2:
-        return
-    known = set(np.unique(train.y).tolist())
-    unseen = [str(label) for label in np.unique(test.y).tolist() if label not in known]
-    if unseen:
+def check_classes(source: str, known: Sequence[str], y: np.ndarray) -> None:
+    """Check that each label (m,) of held-out rows also occurs in the training rows.
+
+    Raises
+    ------
+    DataError
+        If one isn't among the ``known`` names.
+    """
+    names = set(known)
+    unseen = [str(label) for label in np.unique(y).tolist() if str(label) not in names]
+    if y.ndim == 1 and unseen:
         raise DataError(
-            f"{train.name}: all rows of {listed(unseen)} are held out, "
+            f"{source}: all rows of {listed(unseen)} are held out, "
             "so the class can't be learned; split otherwise, or leave the class out with "
             "data.classes"
         )
+
+
+def _check_split(train: Dataset, other: Dataset) -> None:
+    if train.y.ndim == 1:
+        check_classes(train.name, [str(label) for label in np.unique(train.y).tolist()], other.y)

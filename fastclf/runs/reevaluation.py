@@ -19,7 +19,9 @@ from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, RunError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.directory import (
+    CHECKPOINT,
     EVALUATION,
+    ORIGIN,
     FinishedRun,
     read_teacher_probabilities,
     to_json,
@@ -27,7 +29,9 @@ from fastclf.runs.directory import (
 )
 from fastclf.runs.distillation import with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
+from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Part, left_out_lines, read_dataset, split_and_prepare
+from fastclf.runs.streamed import open_stream
 from fastclf.table import Table, check_columns, listed, matched_names
 
 
@@ -90,21 +94,13 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
 
 def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
     if run.recipe.data.stream:
-        raise RunError(
-            f"{run.path}: the run was trained on a stream, whose rows aren't held in memory; name "
-            "other data with --data, such as the file of its data.test_path"
-        )
+        streamed = open_stream(run.recipe, by_parts=_began_on_cluster(run))
+        _check_unchanged(run, streamed.fingerprint(), streamed.n_rows)
+        held = {"train": streamed.train, "test": streamed.test}
+        return {name: evaluate(run.model, part) for name, part in held.items() if len(part)}
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
-    fingerprint = dataset.fingerprint()
-    if fingerprint != run.fact("data_sha256"):
-        held_out = (run.summary.get("calibration") or {}).get("n_rows", 0)
-        then = f"{run.fact('n_train') + held_out + run.fact('n_test')} rows"
-        rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
-        raise RunError(
-            f"{run.path}: the data have changed since the run: then {then} with sha256 "
-            f"{run.fact('data_sha256')[:12]}..., now {rows} with {fingerprint[:12]}...; restore "
-            "the old data, or name the new data with --data"
-        )
+    rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
+    _check_unchanged(run, dataset.fingerprint(), rows)
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
     named = {"train": parts.train, "test": parts.test}
     found = {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
@@ -112,6 +108,25 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
     if teacher_p is not None:
         found["test"] = with_teacher_metrics(found["test"], run.model, parts.test, teacher_p)
     return found
+
+
+def _check_unchanged(run: FinishedRun, fingerprint: str, rows: int) -> None:
+    """Check that a run's data have the fingerprint that they had."""
+    if fingerprint == run.fact("data_sha256"):
+        return
+    then = run.fact("n_train")
+    if not run.recipe.data.stream:
+        then += (run.summary.get("calibration") or {}).get("n_rows", 0) + run.fact("n_test")
+    raise RunError(
+        f"{run.path}: the data have changed since the run: then {then} rows with sha256 "
+        f"{run.fact('data_sha256')[:12]}..., now {rows} with {fingerprint[:12]}...; restore "
+        "the old data, or name the new data with --data"
+    )
+
+
+def _began_on_cluster(run: FinishedRun) -> bool:
+    origin = Origin.read(run.path / CHECKPOINT / ORIGIN)
+    return origin is not None and "parts" in origin.data
 
 
 def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:

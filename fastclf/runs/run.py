@@ -231,10 +231,10 @@ def _run(
         files = InputFiles.of(recipe.data, recipe.distill)
         data: Dataset | StreamedData
         if recipe.data.stream:
-            data = open_stream(recipe.data, client)
+            data = open_stream(recipe, client)
         else:
             data = read_dataset(recipe.data, recipe.distill)
-            monitor.print_lines(left_out_lines(data.all_left_out))
+        monitor.print_lines(left_out_lines(data.all_left_out))
         layout = data.layout.unusual() if data.layout is not None else None
         recipe = recipe.with_kind(resolve_kind(recipe.model.kind, data), layout)
         for line in data_warnings(data, recipe.data.categorical):
@@ -266,7 +266,7 @@ def _run(
         }
         if outcome.calibration is not None:
             summary["calibration"] = outcome.calibration
-        if isinstance(data, Dataset) and data.all_left_out:
+        if data.all_left_out:
             summary["left_out"] = data.all_left_out
         _write_report_and_summary(recipe, directory, summary, outcome.model)
     return RunResult(directory.path, outcome.model, summary, outcome.evaluations)
@@ -330,10 +330,18 @@ def _fit_stream(
         fitted = estimator.fit(data.stream)
     files.check()
     model = data.for_raw_rows(fitted.linear_model())
+    plain_model, calibration = model, None
+    if recipe.calibrate is not None:
+        assert data.held_out is not None  # split off by `open_stream`
+        model, calibration = calibrate(model, recipe.calibrate, data.held_out)
     directory.write_model(model)
-    found = {"test": evaluate(model, data.test)}
+    rows = {"train": data.train, "test": data.test}
+    found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+    metrics = _write_evaluations(found, directory)
+    if calibration is not None and len(data.test):
+        metrics["uncalibrated"] = evaluate(plain_model, data.test).metrics
     sizes = data.n_rows, len(data.test), len(data.feature_names)
-    return _Outcome(fitted, model, *sizes, found, _write_evaluations(found, directory))
+    return _Outcome(fitted, model, *sizes, found, metrics, calibration)
 
 
 def _write_evaluations(found: dict[str, Evaluation], directory: RunDirectory) -> dict[str, Any]:

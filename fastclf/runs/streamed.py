@@ -1,34 +1,35 @@
 """Rows of a run that don't fit into memory: read once to fit the encoder, then in each pass."""
 
-import hashlib
-import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastclf import threads
-from fastclf.config import DataTable
-from fastclf.data import FileOptions, Stream, load_file, open_table
+from fastclf.config import DataTable, Recipe
+from fastclf.data import Dataset, FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.columns import date_columns, warn_of_dates
 from fastclf.data.compressed import stem
+from fastclf.data.dataset import left_out_reason, unknown_label
 from fastclf.data.files import feature_columns, labels_to_test
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
 from fastclf.data.stream import stream_categories
-from fastclf.data.stream_source import RawRows
+from fastclf.data.stream_targets import ClassChoice
 from fastclf.data.tables import first_file
-from fastclf.data.targets import target_columns
-from fastclf.errors import DataError, FastclfError, located
-from fastclf.estimators.streams import Rows
-from fastclf.estimators.tallies import IndicatorTally, LabelTally
+from fastclf.data.targets import WITHOUT_TARGET, target_columns
+from fastclf.errors import DataError, located
+from fastclf.estimators.sampled import Sample
+from fastclf.estimators.tallies import DistributionTally, IndicatorTally, LabelTally
 from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
-from fastclf.runs.parts import Part, check_two_classes
-from fastclf.table import Categories, Numbers, Table
+from fastclf.runs.counts import Counts, HeldRows, Shares
+from fastclf.runs.parts import Part, check_classes, check_two_classes
+from fastclf.table import Numbers, Table, listed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -63,6 +64,14 @@ class StreamedData:
         The delimiter and the decimal mark of a text file.
     n_parts : int, optional
         On a cluster: the number of parts, on which its results depend.
+    train : Part
+        Raw training rows in memory: all if they are few, otherwise a random part.
+    held_out : Part, optional
+        Raw rows to calibrate the model on, which aren't trained on.
+    is_soft : bool
+        Whether targets are distributions.
+    all_left_out : dict of str to int
+        How many rows were left out, by reason.
     """
 
     name: str
@@ -75,7 +84,11 @@ class StreamedData:
     encoder: Encoder
     sha256: str
     layout: "Layout | None"
-    n_parts: int | None = None
+    n_parts: int | None
+    train: Part
+    held_out: Part | None
+    is_soft: bool
+    all_left_out: dict[str, int]
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -88,82 +101,37 @@ class StreamedData:
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
         """Return a model that takes raw tables from one that takes encoded features."""
-        return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
+        classes = np.array(self.class_names) if self.is_soft else model.classes
+        names = self.encoder.feature_names
+        return replace(model, classes=classes, encoder=self.encoder, feature_names=names)
 
 
-@dataclass(eq=False)
-class Counts:
-    """What a pass over a stream counts, or over some of its parts.
+def open_stream(
+    recipe: Recipe,
+    client: "Client | None" = None,
+    *,
+    by_parts: bool = False,
+    most_rows: int | None = None,
+) -> StreamedData:
+    """Read the rows that a recipe's ``[data]`` names once; fit the encoder to those to train on.
 
-    Attributes
+    Parameters
     ----------
-    targets : LabelTally or IndicatorTally
-    columns : EncoderTally
-    as_tables : bool
-        Whether rows are read as tables; otherwise all columns are numbers, and come as matrices.
-    n_rows : int
-    digests : bytes
-        The SHA-256 of the rows of each `add`.
-    """
-
-    targets: LabelTally | IndicatorTally
-    columns: EncoderTally
-    as_tables: bool
-    n_rows: int = 0
-    digests: bytes = b""
-
-    def add_part(self, stream: Stream, number: int) -> None:
-        """Count the rows of a part; a DataError names its file and the row."""
-        place = stream.place(number)
-        read = stream.tables_of_part if self.as_tables else stream.rows_of_part
-        with naming(place.name):
-            self.add(read(number), place.name, place.before)
-
-    def add(
-        self, pieces: Iterator[Rows | RawRows], file: str | None = None, before: int | None = None
-    ) -> None:
-        """Count rows; for messages, they are from a file that has some rows before them."""
-        digest = hashlib.sha256()
-        for features, y, weights in threads.prefetch(pieces):
-            self.n_rows += len(y)
-            try:
-                self.targets.add(y, np.ones(len(y)) if weights is None else weights)
-            except FastclfError:
-                raise
-            except ValueError as error:  # scikit-learn's, of targets that are no classes
-                raise DataError(str(error)) from None
-            if isinstance(features, Table):
-                self.columns.add(features, file)
-            else:
-                self.columns.numbers.add(features, before)
-                before = None if before is None else before + len(y)
-            _update_digest(digest, features, y, weights)
-        self.digests += digest.digest()
-
-    def merge(self, other: "Counts") -> None:
-        """Count what other counts have, whose rows come after these."""
-        self.targets.merge(other.targets)  # type: ignore[arg-type]
-        self.columns.merge(other.columns)
-        self.n_rows += other.n_rows
-        self.digests += other.digests
-
-    def sha256(self) -> str:
-        """Return the SHA-256 of all rows, in hexadecimal; that of several is of theirs."""
-        one = len(self.digests) == hashlib.sha256().digest_size
-        return self.digests.hex() if one else hashlib.sha256(self.digests).hexdigest()
-
-
-def open_stream(table: DataTable, client: "Client | None" = None) -> StreamedData:
-    """Read the rows that a recipe's ``[data]`` names once, and fit the encoder to them.
-
-    The workers of the ``client`` read them, if there is one.
+    recipe : Recipe
+    client : distributed.Client, optional
+        Whose workers read the rows.
+    by_parts : bool
+        Whether the rows of each part have a digest of their own, as on a cluster.
+    most_rows : int, optional
+        For a look at the first rows: after so many no more are read.
 
     Raises
     ------
     DataError
         If a file can't be read, or a value can't be used.
     """
-    assert table.path is not None and table.test_path is not None  # checked with the recipe
+    table = recipe.data
+    assert table.path is not None  # checked with the recipe
     path = Path(table.path)
     file = open_table(
         first_file(path, table.format),
@@ -173,19 +141,13 @@ def open_stream(table: DataTable, client: "Client | None" = None) -> StreamedDat
         decimal=table.decimal,
     )
     targets = target_columns(file.names, table)
-    several = table.target_kind == "indicators"
-    if len(targets) > 1 and not several:
-        raise DataError(
-            f"{path}: several target columns of a stream are indicators of labels; set "
-            'data.target_kind = "indicators", or name one column'
-        )
     with naming(path):
         columns = feature_columns(file.names, targets, table)
         categorical = stream_categories(path, table.format, file, columns) | {*table.categorical}
         categorical &= set(columns)
     stream = Stream(
         path,
-        list(targets) if several else targets[0],
+        list(targets) if len(targets) > 1 else targets[0],
         weight=table.weight,
         encoder=_raw_encoder(columns, categorical, table.dtype),
         format=table.format,
@@ -193,6 +155,8 @@ def open_stream(table: DataTable, client: "Client | None" = None) -> StreamedDat
         delimiter=table.delimiter,
         decimal=table.decimal,
     )
+    with naming(path):
+        stream = stream.with_targets(table)
     dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
     columns_found = EncoderTally(
         columns,
@@ -203,50 +167,183 @@ def open_stream(table: DataTable, client: "Client | None" = None) -> StreamedDat
         dtype=table.dtype,
         dates=dates,
     )
-    tally = IndicatorTally() if stream.several_targets else LabelTally()
+    chosen, shares = _chosen(table), _shares(recipe)
+    empty = Counts(
+        _tally(stream),
+        columns_found,
+        bool(categorical) or table.missing_target != "error",
+        shares,
+        tuple(categorical),
+        chosen,
+        most_rows,
+    )
+    several = stream.several_targets
+    if several and not chosen.is_all:
+        key = "classes" if chosen.only is not None else "ignore_index"
+        raise DataError(f"data.{key} needs one label per row, but {path} has several; leave it out")
     with naming(path):
-        found = _counted(stream, Counts(tally, columns_found, bool(categorical)), client)
-        if found.n_rows == 0:
-            raise DataError("has no rows")
+        found = _counted(stream, empty, client, by_parts)
+        _check_counts(found, table, path)
         for column in found.columns.categories:
             if column.name not in table.categorical:
                 column.check()
+    train = stream if chosen.is_all else stream.choosing(chosen)
+    if shares.parts["train"].low > 0:
+        train = train.restricted(shares.parts["train"])
+    with naming(path):
+        _find_fills(train, found, client)
         encoder = found.columns.encoder()
     warn_of_dates(encoder)
-    names: tuple[str, ...]
-    task: Task = "multilabel"
-    if isinstance(found.targets, IndicatorTally):
-        names = tuple(targets)
-        labels = np.arange(len(names))
-    else:
-        labels = found.targets.encoded()[0].classes
-        names = tuple(map(str, labels.tolist()))
+    labels, names = _classes(found, stream, targets)
+    if not several:
         check_two_classes(table.path, names)
-        task = "binary" if len(names) == 2 else "multiclass"
+    is_soft = several and stream.target_names is None
+    task: Task = "multilabel" if several and not is_soft else "binary"
+    if task == "binary" and len(names) > 2:
+        task = "multiclass"
+    without_target: dict[str, int] = {}
+    held = {name: _part(sample, is_soft, columns) for name, sample in found.samples.items()}
+    if table.test_path is not None:
+        test, without_target = _test_rows(table, encoder, names, found)
+    else:
+        test = held["test"]
+        _check_part(found.samples["test"], "data.test_size", "to test on", table.test_size)
+    if recipe.calibrate is not None:
+        fraction = recipe.calibrate.validation_fraction
+        key = "calibrate.validation_fraction"
+        _check_part(found.samples["held_out"], key, "to calibrate on", fraction)
+    for part in (test, held["held_out"]):
+        check_classes(str(path), names, part.y)
     return StreamedData(
         stem(path),
-        stream.encoded(encoder),
-        _test_rows(table, encoder, names),
+        train.encoded(encoder),
+        test,
         task,
         labels,
         names,
         found.n_rows,
         encoder,
-        found.sha256(),
+        found.sha256() if table.test_path is None else found.sha256_with(test),
         file.layout,
         None if client is None else stream.n_parts,
+        held["train"],
+        held["held_out"] if recipe.calibrate is not None else None,
+        is_soft,
+        {**_left_out(found, chosen), **without_target},
     )
 
 
-def _counted(stream: Stream, counts: Counts, client: "Client | None") -> Counts:
+def _chosen(table: DataTable) -> ClassChoice:
+    only = None if table.classes is None else tuple(map(str, table.classes))
+    return ClassChoice(only, None if table.ignore_index is None else str(table.ignore_index))
+
+
+def _shares(recipe: Recipe) -> Shares:
+    held_out = 0.0 if recipe.calibrate is None else recipe.calibrate.validation_fraction
+    test = recipe.data.test_size if recipe.data.test_path is None else 0.0
+    return Shares((recipe.seed, 0), test, held_out)
+
+
+def _tally(stream: Stream) -> LabelTally | IndicatorTally | DistributionTally:
+    if not stream.several_targets:
+        return LabelTally()
+    return DistributionTally(None) if stream.target_names is None else IndicatorTally()
+
+
+def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
+    """Check that there are rows to train on, and the classes that the recipe names."""
+    rows = sum(sample.n_rows for sample in found.samples.values())
+    if not rows and found.without_target:
+        raise DataError("no row has a target")
+    if not rows and not found.left_out:
+        raise DataError("has no rows")
+    known = sorted(found.left_out)
+    if isinstance(found.targets, LabelTally):
+        known = sorted({*known, *(str(name) for name, _ in found.targets.labels)})
+    for name in map(str, table.classes or ()):
+        if name not in known:
+            with located("data.classes"):
+                raise DataError(unknown_label(path.name, name, known, "class"))
+    if table.ignore_index is not None and str(table.ignore_index) not in known:
+        with located("data.ignore_index"):
+            raise DataError(unknown_label(path.name, str(table.ignore_index), known, "label"))
+    if not found.n_rows:
+        raise DataError("no row is left to train on; lower data.test_size, or give more rows")
+
+
+def _find_fills(stream: Stream, found: Counts, client: "Client | None") -> None:
+    """Read the rows to train on again for the medians of columns, as often as it takes."""
+    columns = found.columns
+    while columns.numbers.fills is not None and (more := columns.numbers.fills.refined()):
+        columns.numbers.fills = more
+        if client is not None:
+            from fastclf.runs.cluster import fills_there
+
+            columns.numbers.fills = fills_there(client, stream, columns, found.as_tables)
+            continue
+        pieces: Iterator[Table | np.ndarray]
+        if found.as_tables:
+            pieces = (rows.table for rows in stream.tables_in_order())
+        else:
+            pieces = (rows.X for rows in stream.rows_in_order())
+        for features in threads.prefetch(pieces):
+            columns.add_fills(features)
+
+
+def _classes(
+    found: Counts, stream: Stream, targets: Sequence[str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the classes as values of the target, and the names of classes or labels."""
+    if isinstance(found.targets, LabelTally):
+        labels = found.targets.encoded()[0].classes
+        return labels, tuple(map(str, labels.tolist()))
+    names = tuple(targets) if stream.target_names is None else stream.target_names
+    return np.arange(len(names)), names
+
+
+def _left_out(found: Counts, chosen: ClassChoice) -> dict[str, int]:
+    """Return how many rows were left out, by reason."""
+    counts = {}
+    if found.without_target:
+        counts[WITHOUT_TARGET] = found.without_target
+    if found.left_out:
+        counts[left_out_reason(sorted(found.left_out), chosen.ignored)] = found.left_out.total()
+    return counts
+
+
+def _part(sample: Sample, is_soft: bool, columns: Sequence[str]) -> Part:
+    pieces = sample.pieces()
+    if not pieces:
+        return Part(Table({name: Numbers(np.empty(0)) for name in columns}), np.empty(0), is_soft)
+    table, y, weights = HeldRows.joined(pieces)
+    return Part(table, y, is_soft, None, weights, table.rows)
+
+
+def _check_part(sample: Sample, key: str, use: str, share: float) -> None:
+    """Check that a part has rows, and warn if it has more than are kept."""
+    if share and not sample.n_rows:
+        raise DataError(
+            f"no row {use} came about by {key} = {share}; use more rows or a larger share"
+        )
+    if sample.n_kept < sample.n_rows:
+        warnings.warn(
+            f"of {sample.n_rows:,} rows {use} {sample.n_kept:,} are used, chosen at random by "
+            "their values, so that they fit into memory",
+            stacklevel=3,
+        )
+
+
+def _counted(stream: Stream, counts: Counts, client: "Client | None", by_parts: bool) -> Counts:
     """Return the counts of all rows, given empty ones, which may change."""
     if client is not None:
         from fastclf.runs.cluster import counted_there
 
         return counted_there(client, stream, counts)
-    if stream.is_text:  # each file alone, so that messages name it
+    if stream.is_text or by_parts:  # each file alone, so that messages name it
         for number in range(stream.n_parts):
             counts.add_part(stream, number)
+            if counts.is_complete:
+                break
     else:
         counts.add(stream.tables_in_order() if counts.as_tables else stream.rows_in_order())
     return counts
@@ -268,30 +365,42 @@ def _dates(stream: Stream, table: DataTable) -> set[str]:
     return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
 
 
-def _update_digest(digest: Any, features: Any, y: np.ndarray, weights: np.ndarray | None) -> None:
-    arrays = [y] if weights is None else [y, weights]
-    if isinstance(features, Table):
-        for name, column in features.columns.items():
-            if isinstance(column, Categories):
-                digest.update(json.dumps([name, column.names]).encode())
-                arrays.append(column.codes)
-            else:
-                assert isinstance(column, Numbers)  # lists raise an error before this
-                arrays.append(column.values)
-    else:
-        arrays.append(features)
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+def _test_rows(
+    table: DataTable,
+    encoder: Encoder,
+    names: Sequence[str],
+    counted: Counts,
+) -> tuple[Part, dict[str, int]]:
+    """Return the rows of the recipe's file to test on, and how many have no target, by reason.
 
-
-def _test_rows(table: DataTable, encoder: Encoder, names: Sequence[str]) -> Part:
+    Rows of classes that aren't chosen add to those counted before.
+    """
     options = table.model_dump(include=set(FileOptions.model_fields))
     options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
     options |= {"categorical": encoder.categorical}
     path = Path(str(table.test_path))
-    known = KnownNames(encoder.known, names)
+    known_labels = [*names, *counted.left_out]
+    known = KnownNames(encoder.known, tuple(known_labels))
     found = load_file(path, FileOptions.model_validate(options), known=known)
     with located(path):
-        y = labels_to_test(found.y, names) if found.y.ndim == 1 else found.y
-    return Part(found.features, y, found.is_soft)
+        if found.y.ndim == 1:
+            y = labels_to_test(found.y, known_labels)
+            chosen = counted.chosen.mask(y)
+            counted.left_out.update(y[~chosen].tolist())
+            part = Part(found.take(chosen).features, y[chosen])
+        else:
+            part = Part(found.features, _labels_in_order(found, names), found.is_soft)
+    return part, {f"to test on {why}": count for why, count in found.left_out.items()}
+
+
+def _labels_in_order(found: Dataset, names: Sequence[str]) -> np.ndarray:
+    """Return the indicators of a file with columns for all labels of the training rows."""
+    unknown = [name for name in found.class_names if name not in names]
+    if unknown:
+        raise DataError(
+            f"the labels of the test rows are {listed(found.class_names)}, and those of the "
+            f"training rows {listed(tuple(names))}"
+        )
+    y = np.zeros((found.n_rows, len(names)), found.y.dtype)
+    y[:, [list(names).index(name) for name in found.class_names]] = found.y
+    return y

@@ -35,7 +35,7 @@ def tallied(rows: Table, length: int, **settings) -> EncoderTally:
 
 @pytest.mark.parametrize("length", [1, 7, N])
 @pytest.mark.parametrize("scale", ["auto", "standard", "minmax", "none"])
-@pytest.mark.parametrize("impute", ["mean", "zero", "none"])
+@pytest.mark.parametrize("impute", ["mean", "median", "most_frequent", "zero", "none"])
 @pytest.mark.parametrize("min_frequency", [1, 40, 0.2])
 def test_the_encoder_is_that_of_all_rows(length: int, scale: str, impute: str, min_frequency):
     rows = table(holes=impute != "none")
@@ -104,7 +104,7 @@ def assert_same_encoders(found, wanted) -> None:
 
 @pytest.mark.parametrize("edges", [[0], [1, 2], [100, 100, 299], [150, 300]], ids=str)
 @pytest.mark.parametrize("scale", ["auto", "standard", "minmax", "none"])
-@pytest.mark.parametrize("impute", ["mean", "zero"])
+@pytest.mark.parametrize("impute", ["mean", "median", "most_frequent", "zero"])
 def test_merged_parts_give_the_encoder_of_all_rows(edges: list[int], scale: str, impute: str):
     rows = table(holes=True)
     settings = {"scale": scale, "impute": impute, "min_frequency": 40}

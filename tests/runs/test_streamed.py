@@ -8,9 +8,8 @@ import pytest
 from pyarrow import csv, parquet
 
 from fastclf.config import Recipe
-from fastclf.errors import ConfigError, DataError, RunError
+from fastclf.errors import DataError, RunError
 from fastclf.linear_model import LinearModel
-from fastclf.runs.checking import check_recipe
 from fastclf.runs.directory import open_run
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import resume, train
@@ -253,35 +252,3 @@ def test_changed_data_are_refused(tmp_path: Path):
     parquet.write_table(table.slice(1), path)
     with pytest.raises(RunError, match="rows were 1000 and are 999"):
         resume(recipe(data), run.path)
-
-
-def test_what_needs_all_rows_is_refused(tmp_path: Path):
-    data = {**tables(tmp_path), "stream": True}
-    run = train(recipe(data), tmp_path / "run")
-    with pytest.raises(RunError, match="aren't held in memory"):
-        evaluate_run(open_run(run.path), None)
-    judged = evaluate_run(open_run(run.path), Path(data["test_path"]))
-    (figures,) = judged.parts.values()
-    assert figures.metrics == run.evaluations["test"].metrics
-    with pytest.raises(ConfigError, match="check reads all rows"):
-        check_recipe(recipe(data))
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"data": {"test_path": None}}, "can't be split"),
-        ({"data": {"classes": ["no", "yes"]}}, "data.classes needs all rows"),
-        ({"data": {"impute": "median"}}, 'data.impute = "median" needs all rows'),
-        ({"data": {"target_kind": "counts"}}, "target_kind"),
-        ({"calibrate": {}}, "calibrate"),
-        (
-            {"early_stopping": {"patience": 2}, "solver": {"name": "adam"}},
-            "early_stopping",
-        ),
-    ],
-)
-def test_keys_that_do_not_go_with_a_stream(tmp_path: Path, keys: dict, message: str):
-    own = {**keys, "data": {**tables(tmp_path), "stream": True, **keys.get("data", {})}}
-    with pytest.raises(ValueError, match=message):
-        Recipe.model_validate({"name": "test", **own})
