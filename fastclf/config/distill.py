@@ -55,8 +55,8 @@ class DistillTable(Table):
         Number of folds: the student learns from the outputs of teachers that were fitted to the
         other folds. By default it learns from the outputs for the teacher's own training rows.
     teacher_file : str, optional
-        An NPZ file with one array, which has a row for each row of the data and a column for each
-        class in sorted order.
+        An NPY file, or an NPZ file with one array, which has a row for each row of the data and a
+        column for each class in sorted order. With ``data.stream`` it is an NPY file.
     teacher_columns : tuple of str, optional
         Columns of the data, one for each class in sorted order; they aren't features.
     teacher_run : str, optional

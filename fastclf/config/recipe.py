@@ -98,8 +98,20 @@ class Recipe(Table):
     def _rows_fit_into_memory(self) -> "Recipe":
         if not self.data.stream:
             return self
-        if self.distill is not None:
-            raise mistake("distill", "[distill] needs all rows in memory; set data.stream to false")
+        if self.distill is not None and self.distill.teacher is not None:
+            raise mistake(
+                "distill.teacher",
+                "distill.teacher is fitted to rows in memory; train it in a run of its own on some "
+                "of the rows, and name its outputs in teacher_columns or teacher_file, or set "
+                "data.stream to false",
+            )
+        file = None if self.distill is None else self.distill.teacher_file
+        if file is not None and Path(file).suffix.lower() != ".npy":
+            raise mistake(
+                "distill.teacher_file",
+                "distill.teacher_file: with data.stream it is an NPY file, of which rows are read "
+                "as they are needed; save the array with numpy.save",
+            )
         return self
 
     @model_validator(mode="after")

@@ -102,7 +102,7 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
 
 
 def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
-    """Read a teacher's logits or probabilities (n, K) from an NPZ file with one array.
+    """Read a teacher's logits or probabilities (n, K) from an NPY file, or NPZ with one array.
 
     The array has a row for each row of the data's file, including rows without a target.
 
@@ -111,14 +111,7 @@ def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
     DataError
         If the file can't be read, or the array isn't a matrix with that many rows.
     """
-    arrays = _arrays(path)
-    if len(arrays) != 1:
-        raise DataError(f"{path}: needs one array, and has {listed(list(arrays)) or 'none'}")
-    (name, outputs), *_ = arrays.items()
-    if outputs.ndim == 1:
-        outputs = outputs[:, None]
-    with located(path):
-        outputs = _checked(outputs, name).astype(np.float64)
+    outputs = teacher_array(path).astype(np.float64)
     rows = dataset.rows - 1
     if len(outputs) <= rows.max() or (len(rows) == rows.max() + 1 and len(outputs) != len(rows)):
         raise DataError(f"{path}: has {len(outputs)} rows, and the data have {rows.max() + 1}")
@@ -128,6 +121,29 @@ def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
         where = found.described(dataset.rows[found.row])
         raise DataError(f"{path}: {where} in the teacher's outputs; correct it")
     return outputs
+
+
+def teacher_array(path: Path) -> np.ndarray:
+    """Return the array of numbers (N, K) in an NPY file, mapped into memory, or in an NPZ file.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or has another array.
+    """
+    if path.suffix.lower() == ".npy":
+        name = "the array"
+        with reading(path):
+            outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        arrays = _arrays(path)
+        if len(arrays) != 1:
+            raise DataError(f"{path}: needs one array, and has {listed(list(arrays)) or 'none'}")
+        (name, outputs), *_ = arrays.items()
+    if outputs.ndim == 1:
+        outputs = outputs[:, None]
+    with located(path):
+        return _checked(outputs, name)
 
 
 def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple[str, ...] | None]:

@@ -156,7 +156,7 @@ def _load_table(
         found.class_names,
         is_soft=found.is_soft,
         groups=_groups(table, options.split_by),
-        teacher_outputs=_teacher_outputs(table, teacher_columns) if teacher_columns else None,
+        teacher_outputs=teacher_outputs(table, teacher_columns) if teacher_columns else None,
         weights=weights,
         left_out=found.left_out,
         layout=file.layout,
@@ -187,7 +187,7 @@ def feature_columns(
     return kept
 
 
-def _teacher_outputs(table: Table, names: Sequence[str]) -> np.ndarray:
+def teacher_outputs(table: Table, names: Sequence[str]) -> np.ndarray:
     """Return the columns with a teacher's outputs, finite numbers (n, K)."""
     columns = []
     for name in names:

@@ -209,13 +209,18 @@ class Stream:
         """
         return self._with(self._source.encoded(encoder))
 
-    def with_targets(self, options: FileOptions) -> "Stream":
+    def with_targets(self, options: FileOptions, beside: Sequence[str] = ()) -> "Stream":
         """Return a stream of the same rows, with their targets read by the options of a recipe.
 
         Of several target columns the options say the kind. For lists of labels the target column
-        is read here, to find all labels.
+        is read here, to find all labels. Some columns may come ``beside`` the features of rows
+        before encoding.
         """
-        return self._with(self._columns().with_targets(options))
+        return self._with(self._columns().with_targets(options, tuple(beside)))
+
+    def part_sizes(self) -> list[int]:
+        """Return the number of rows in each part, also of those that are left out."""
+        return self._columns().part_sizes()
 
     def choosing(self, chosen: ClassChoice) -> "Stream":
         """Return a stream of the rows of the chosen classes, if targets are read by options."""

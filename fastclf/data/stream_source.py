@@ -29,12 +29,15 @@ class RawRows(NamedTuple):
     weights : ndarray of shape (m,), optional
     left_out : int
         The rows without a target that were left out among these.
+    beside : Table, optional
+        Columns that are no features, such as the outputs of a teacher.
     """
 
     table: Table
     y: np.ndarray
     weights: np.ndarray | None
     left_out: int = 0
+    beside: Table | None = None
 
 
 class Place(NamedTuple):

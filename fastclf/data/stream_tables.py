@@ -48,6 +48,8 @@ class TableSource:
         hold numbers.
     part : RowPart, optional
         Which rows to yield; by default all.
+    beside : tuple of str
+        Columns that come beside the features, with the rows before encoding.
     """
 
     name: str
@@ -59,6 +61,7 @@ class TableSource:
     chunk_rows: int | None
     reader: TargetReader | None = None
     part: RowPart | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def files(self) -> Sequence[Any]:
@@ -111,7 +114,7 @@ class TableSource:
         most = chunk_length(encoder.column_names, encoder, self.dtype, self.chunk_rows)
         return replace(self, encoder=encoder, wanted=self.wanted._replace(most=most))
 
-    def with_targets(self, options: FileOptions) -> "TableSource":
+    def with_targets(self, options: FileOptions, beside: tuple[str, ...]) -> "TableSource":
         """Return the same rows with their targets read by the options of a recipe."""
         parts: Any = copy.copy(self.parts)
         if options.label_separator is not None:  # a list such as "1,2" must not become a number
@@ -125,7 +128,16 @@ class TableSource:
                     first += piece.n_rows
 
         reader = opened_targets(self.targets, options, chunks())
-        return replace(self, parts=parts, reader=reader)
+        wanted = self.wanted._replace(others=(*self.wanted.others, *beside))
+        return replace(self, parts=parts, reader=reader, wanted=wanted, beside=beside)
+
+    def part_sizes(self) -> list[int]:
+        """Return the number of rows in each part, also of those that aren't yielded."""
+        column = self.targets[:1]
+        return [
+            sum(piece.n_rows for piece in self.parts.read(part, column, MOST_ROWS))
+            for part in range(self.count)
+        ]
 
     def choosing(self, chosen: ClassChoice) -> "TableSource":
         """Return the rows of the chosen classes; targets are read by options."""
@@ -140,7 +152,7 @@ class TableSource:
         """Yield the rows of the parts of a span in chunks."""
         encoder = self.encoder
         if encoder is not None and (encoder.categorical or encoder.sparse):
-            for table, y, weights, _ in self.tables(parts, span):
+            for table, y, weights, *_ in self.tables(parts, span):
                 X = encoder.apply(table)
                 if self.part is not None:
                     self._check(X, table.rows, span.name)
@@ -170,13 +182,15 @@ class TableSource:
             for piece in threads.prefetch(pieces):
                 if piece.n_rows:
                     table = piece.table(self.wanted.features, first + 1)
+                    beside = piece.table(self.beside, first + 1) if self.beside else None
                     y, weights, kept = self._targets_of(piece, first, span.name)
                     rows = self._chosen(table, kept)
                     if rows is not None:
                         table, y = table.take(rows), y[_places(rows, kept)]
                         weights = _at(weights, rows)
+                        beside = None if beside is None else beside.take(rows)
                     left_out = 0 if kept is None else piece.n_rows - len(kept)
-                    yield RawRows(table, y, weights, left_out)
+                    yield RawRows(table, y, weights, left_out, beside)
                     first += piece.n_rows
 
     def _chosen(self, features: np.ndarray | Table, kept: np.ndarray | None) -> np.ndarray | None:

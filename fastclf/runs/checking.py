@@ -111,10 +111,10 @@ def check_recipe(recipe: Recipe) -> Preview:
         parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
     build_estimator(recipe, dataset.labels, dataset.class_names)
     if recipe.distill is not None:
-        check_labels(parts)
+        check_labels(parts.train)
     if recipe.distill is not None and recipe.distill.teacher is not None:
         build_teachers(recipe)
-    elif recipe.distill is not None:
+    elif recipe.distill is not None and not recipe.data.stream:
         recorded_teachers(recipe.distill, parts, dataset.labels, dataset.class_names)
     X = parts.for_fit()
     K = len(dataset.class_names)

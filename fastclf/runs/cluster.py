@@ -34,6 +34,11 @@ def for_cluster(recipe: Recipe) -> Recipe:
             'another, which more machines make no faster; set solver.name to "auto", "newton" or '
             '"lbfgs", or leave out --scheduler'
         )
+    if recipe.distill is not None:
+        raise ConfigError(
+            "--scheduler: [distill] needs the rows where the solver runs; leave out --scheduler, "
+            "and set data.stream to true if the rows don't fit into memory"
+        )
     values = recipe.model_dump()
     values["data"]["stream"] = True
     try:

@@ -153,6 +153,8 @@ class Counts:
         for piece in threads.prefetch(pieces):
             features, y, weights = piece[:3]
             _update_digest(digest, features, y, weights)
+            if isinstance(piece, RawRows) and piece.beside is not None:
+                _update_digest(digest, piece.beside, y, None)
             numbers = np.arange(before + 1, before + len(y) + 1)
             before += len(y)
             if isinstance(features, Table):

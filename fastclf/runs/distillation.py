@@ -98,7 +98,7 @@ def fit_student(
     """
     table = recipe.distill
     assert table is not None
-    check_labels(parts)
+    check_labels(parts.train)
     if table.teacher is None:
         of_train, of_test = recorded_teachers(table, parts, labels, names)
         distilled = _distilled(table, FrozenEstimator(of_train), student)
@@ -137,24 +137,24 @@ def recorded_teachers(
         If the teacher's outputs can't be used.
     """
     if table.teacher_run is not None:
-        model = _load_run(Path(table.teacher_run))
+        model = load_teacher(Path(table.teacher_run))
 
         def from_run(part: Part) -> RecordedTeacher:
-            return RecordedTeacher(_run_probabilities(model, part, names), labels)
+            return RecordedTeacher(run_probabilities(model, part, names), labels)
 
         return from_run(parts.train), from_run(parts.test)
 
     def from_data(part: Part) -> RecordedTeacher:
         outputs = part.teacher_outputs
         assert outputs is not None  # columns or a file were read with the data
-        p = _probabilities(outputs, table.teacher_kind, names, part.rows)
+        p = probabilities_of(outputs, table.teacher_kind, names, part.rows)
         return RecordedTeacher(p, labels)
 
     has_test = parts.test.teacher_outputs is not None
     return from_data(parts.train), from_data(parts.test) if has_test else None
 
 
-def check_labels(parts: Parts) -> None:
+def check_labels(train: Part) -> None:
     """Check that the targets are labels.
 
     Raises
@@ -162,7 +162,7 @@ def check_labels(parts: Parts) -> None:
     ConfigError
         If they are distributions.
     """
-    if parts.train.is_soft:
+    if train.is_soft:
         raise ConfigError(
             "[distill] needs labels, and the target is a distribution, to which the model is "
             "fitted directly; leave out [distill]"
@@ -192,11 +192,12 @@ def _with_test_predictions(
     return DistilledStudent(distilled.student_, p, of_test.predict(X))
 
 
-def _load_run(path: Path) -> LinearModel:
+def load_teacher(path: Path) -> LinearModel:
+    """Return the model of a run directory, or of a model file."""
     return LinearModel.load(path / MODEL if path.is_dir() else path)
 
 
-def _run_probabilities(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray:
+def run_probabilities(model: LinearModel, part: Part, names: Sequence[str]) -> np.ndarray:
     """Return the probabilities of a run's model, with columns in the order of ``names``."""
     known = [str(label) for label in model.classes.tolist()]
     ours = matched_names(known, names) or {}
@@ -210,7 +211,7 @@ def _run_probabilities(model: LinearModel, part: Part, names: Sequence[str]) -> 
     return model.predict_proba(part.X)[:, [column[name] for name in names]]
 
 
-def _probabilities(outputs: np.ndarray, kind: str, names: Sequence[str], rows: Any) -> np.ndarray:
+def probabilities_of(outputs: np.ndarray, kind: str, names: Sequence[str], rows: Any) -> np.ndarray:
     """Convert a teacher's logits or probabilities to probabilities (n, K).
 
     ``rows`` (n,) has the number of each row in its file, for messages.
@@ -236,6 +237,17 @@ def _probabilities(outputs: np.ndarray, kind: str, names: Sequence[str], rows: A
             f"{sums[at]:.6g}; set distill.teacher_kind to logits if the outputs are logits"
         )
     return np.maximum(outputs, 0) / sums[:, None]
+
+
+def output_kind(outputs: np.ndarray, kind: str, names: Sequence[str]) -> str:
+    """Return what a teacher's outputs are: ``kind``, or for "auto" what some rows (m, K) show."""
+    if kind != "auto":
+        return kind
+    try:
+        probabilities_of(outputs, "probabilities", names, np.arange(len(outputs)))
+    except DataError:
+        return "logits"
+    return "probabilities"
 
 
 def with_teacher_metrics(

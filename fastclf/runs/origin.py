@@ -48,6 +48,8 @@ class Origin:
             data["parts"] = dataset.n_parts
         if recipe.distill is not None and recipe.distill.teacher_run is not None:
             data["teacher_sha256"] = _digest(Path(recipe.distill.teacher_run))
+        elif recipe.data.stream and recipe.distill and recipe.distill.teacher_file:
+            data["teacher_sha256"] = _digest(Path(recipe.distill.teacher_file))
         return cls(_keys(recipe), data)
 
     @classmethod
@@ -180,6 +182,7 @@ def _cut(text: str) -> str:
 
 def _digest(run: Path) -> str | None:
     try:
-        return hashlib.sha256((run / MODEL if run.is_dir() else run).read_bytes()).hexdigest()
+        with (run / MODEL if run.is_dir() else run).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None  # reading the model raises the error

@@ -125,7 +125,7 @@ class Parts:
         with located(self.source), np.errstate(over="ignore"):
             features = self.preparation.apply(X)
             if isinstance(X, Table):
-                _check_precision(features, X.rows, self.feature_names)
+                check_precision(features, X.rows, self.feature_names)
         return features
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
@@ -280,11 +280,11 @@ def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
         features = dataset.features.astype(dtype, copy=False)
     if features is not dataset.features:
         with located(dataset.name):
-            _check_precision(features, dataset.rows, dataset.feature_names)
+            check_precision(features, dataset.rows, dataset.feature_names)
     return replace(dataset, features=features, test=test)
 
 
-def _check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
+def check_precision(X: Any, rows: np.ndarray, names: Sequence[str]) -> None:
     """Check that no number overflowed when it was converted to float32."""
     found = first_not_finite(X) if X.dtype == np.float32 else None
     if found is not None:

@@ -97,16 +97,19 @@ def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
         streamed = open_stream(run.recipe, by_parts=_began_on_cluster(run))
         _check_unchanged(run, streamed.fingerprint(), streamed.n_rows)
         held = {"train": streamed.train, "test": streamed.test}
-        return {name: evaluate(run.model, part) for name, part in held.items() if len(part)}
+        return _evaluated(run, held)
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
     _check_unchanged(run, dataset.fingerprint(), rows)
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
-    named = {"train": parts.train, "test": parts.test}
-    found = {name: evaluate(run.model, part) for name, part in named.items() if len(part)}
+    return _evaluated(run, {"train": parts.train, "test": parts.test})
+
+
+def _evaluated(run: FinishedRun, parts: dict[str, Part]) -> dict[str, Evaluation]:
+    found = {name: evaluate(run.model, part) for name, part in parts.items() if len(part)}
     teacher_p = read_teacher_probabilities(run)
     if teacher_p is not None:
-        found["test"] = with_teacher_metrics(found["test"], run.model, parts.test, teacher_p)
+        found["test"] = with_teacher_metrics(found["test"], run.model, parts["test"], teacher_p)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from sklearn.base import clone
 
 from fastclf.config import Recipe, load_recipe
 from fastclf.data import Dataset
@@ -40,6 +41,7 @@ from fastclf.runs.origin import Origin
 from fastclf.runs.parts import left_out_lines, read_dataset, split_and_prepare
 from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
+from fastclf.runs.streamed_distillation import fit_streamed_student
 from fastclf.runs.summary import REPORTED
 from fastclf.toml import to_toml
 
@@ -326,8 +328,14 @@ def _fit_stream(
 ) -> _Outcome:
     """Fit to a stream of rows; write the model and its evaluation to the run directory."""
     estimator = build_estimator(recipe, data.labels, data.class_names, client)
+    distilled = None
     with monitor.fit(data.n_rows), naming(data.stream.path):
-        fitted = estimator.fit(data.stream)
+        if recipe.distill is None:
+            fitted = estimator.fit(data.stream)
+        else:
+            assert isinstance(estimator, LogisticRegression)  # recipes allow no other student
+            distilled = fit_streamed_student(recipe, data, clone(estimator))
+            fitted = distilled.student
     files.check()
     model = data.for_raw_rows(fitted.linear_model())
     plain_model, calibration = model, None
@@ -337,9 +345,15 @@ def _fit_stream(
     directory.write_model(model)
     rows = {"train": data.train, "test": data.test}
     found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+    if distilled is not None and distilled.teacher_p is not None:
+        found["test"] = with_teacher_metrics(found["test"], model, data.test, distilled.teacher_p)
+        directory.write_teacher_probabilities(distilled.teacher_p)
     metrics = _write_evaluations(found, directory)
     if calibration is not None and len(data.test):
         metrics["uncalibrated"] = evaluate(plain_model, data.test).metrics
+    if distilled is not None and distilled.teacher_p is not None:
+        plain = data.for_raw_rows(estimator.fit(data.stream).linear_model())
+        metrics |= compare(distilled, metrics["test"], plain, data.test)
     sizes = data.n_rows, len(data.test), len(data.feature_names)
     return _Outcome(fitted, model, *sizes, found, metrics, calibration)
 

@@ -18,6 +18,7 @@ from fastclf.data.dataset import left_out_reason, unknown_label
 from fastclf.data.files import feature_columns, labels_to_test
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
+from fastclf.data.row_parts import RowPart
 from fastclf.data.stream import stream_categories
 from fastclf.data.stream_targets import ClassChoice
 from fastclf.data.tables import first_file
@@ -29,7 +30,7 @@ from fastclf.linear_model import LinearModel, Task
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.counts import Counts, HeldRows, Shares
 from fastclf.runs.parts import Part, check_classes, check_two_classes
-from fastclf.table import Numbers, Table, listed
+from fastclf.table import Numbers, Table, check_columns, listed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -72,6 +73,8 @@ class StreamedData:
         Whether targets are distributions.
     all_left_out : dict of str to int
         How many rows were left out, by reason.
+    test_stream : Stream, optional
+        The rows of ``test``, if they are of the file to train on.
     """
 
     name: str
@@ -89,6 +92,7 @@ class StreamedData:
     held_out: Part | None
     is_soft: bool
     all_left_out: dict[str, int]
+    test_stream: Stream | None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -141,8 +145,11 @@ def open_stream(
         decimal=table.decimal,
     )
     targets = target_columns(file.names, table)
+    taught = (recipe.distill and recipe.distill.teacher_columns) or ()
     with naming(path):
-        columns = feature_columns(file.names, targets, table)
+        with located("teacher_columns"):
+            check_columns(taught, file.names)
+        columns = feature_columns(file.names, [*targets, *taught], table)
         categorical = stream_categories(path, table.format, file, columns) | {*table.categorical}
         categorical &= set(columns)
     stream = Stream(
@@ -156,7 +163,7 @@ def open_stream(
         decimal=table.decimal,
     )
     with naming(path):
-        stream = stream.with_targets(table)
+        stream = stream.with_targets(table, taught)
     dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
     columns_found = EncoderTally(
         columns,
@@ -171,7 +178,7 @@ def open_stream(
     empty = Counts(
         _tally(stream),
         columns_found,
-        bool(categorical) or table.missing_target != "error",
+        bool(categorical or taught) or table.missing_target != "error",
         shares,
         tuple(categorical),
         chosen,
@@ -188,6 +195,10 @@ def open_stream(
             if column.name not in table.categorical:
                 column.check()
     train = stream if chosen.is_all else stream.choosing(chosen)
+    test_stream = None
+    if shares.test > 0:
+        kept = RowPart(shares.seed, 0.0, found.samples["test"].bound)
+        test_stream = train.restricted(kept)
     if shares.parts["train"].low > 0:
         train = train.restricted(shares.parts["train"])
     with naming(path):
@@ -204,7 +215,7 @@ def open_stream(
     without_target: dict[str, int] = {}
     held = {name: _part(sample, is_soft, columns) for name, sample in found.samples.items()}
     if table.test_path is not None:
-        test, without_target = _test_rows(table, encoder, names, found)
+        test, without_target = _test_rows(table, encoder, names, taught, found)
     else:
         test = held["test"]
         _check_part(found.samples["test"], "data.test_size", "to test on", table.test_size)
@@ -230,6 +241,7 @@ def open_stream(
         held["held_out"] if recipe.calibrate is not None else None,
         is_soft,
         {**_left_out(found, chosen), **without_target},
+        test_stream,
     )
 
 
@@ -369,6 +381,7 @@ def _test_rows(
     table: DataTable,
     encoder: Encoder,
     names: Sequence[str],
+    teacher_columns: Sequence[str],
     counted: Counts,
 ) -> tuple[Part, dict[str, int]]:
     """Return the rows of the recipe's file to test on, and how many have no target, by reason.
@@ -381,13 +394,19 @@ def _test_rows(
     path = Path(str(table.test_path))
     known_labels = [*names, *counted.left_out]
     known = KnownNames(encoder.known, tuple(known_labels))
-    found = load_file(path, FileOptions.model_validate(options), known=known)
+    found = load_file(path, FileOptions.model_validate(options), teacher_columns, known)
     with located(path):
         if found.y.ndim == 1:
             y = labels_to_test(found.y, known_labels)
             chosen = counted.chosen.mask(y)
             counted.left_out.update(y[~chosen].tolist())
-            part = Part(found.take(chosen).features, y[chosen])
+            rows = found.take(chosen)
+            part = Part(
+                rows.features,
+                y[chosen],
+                teacher_outputs=rows.teacher_outputs,
+                rows=rows.rows,
+            )
         else:
             part = Part(found.features, _labels_in_order(found, names), found.is_soft)
     return part, {f"to test on {why}": count for why, count in found.left_out.items()}
