@@ -70,7 +70,7 @@ class _TaughtTally:
 
     def __init__(self, K: int) -> None:
         self.mass = np.zeros(K)
-        self._sums = np.zeros((K, K))
+        self.sums = np.zeros((K, K))
 
     def add(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Count some rows; return the indices of their classes."""
@@ -78,13 +78,13 @@ class _TaughtTally:
         of_row = np.zeros((len(y), len(self.mass)))
         of_row[np.arange(len(y)), codes] = weights
         self.mass += of_row.sum(axis=0)
-        self._sums += of_row.T @ y[:, :-1]
+        self.sums += of_row.T @ y[:, :-1]
         return codes
 
     def merge(self, other: "_TaughtTally") -> None:
         """Count what another tally has counted."""
         self.mass += other.mass
-        self._sums += other._sums
+        self.sums += other.sums
 
     @property
     def n_outputs(self) -> int:
@@ -96,9 +96,7 @@ class _TaughtTally:
         """The mean probabilities of the rows of each class (K, K), in rows of sum 1."""
         empty = self.mass == 0
         uniform = np.full(len(self.mass), 1 / len(self.mass))
-        return np.where(
-            empty[:, None], uniform, self._sums / np.where(empty, 1, self.mass)[:, None]
-        )
+        return np.where(empty[:, None], uniform, self.sums / np.where(empty, 1, self.mass)[:, None])
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ from fastclf.data import Stream  # noqa: E402
 from fastclf.errors import ConfigError, DataError, FastclfError, InputError, RunError  # noqa: E402
 from fastclf.linear_model import LinearModel  # noqa: E402
 from fastclf.runs.cluster import for_cluster  # noqa: E402
-from fastclf.runs.directory import RunDirectory  # noqa: E402
+from fastclf.runs.directory import RunDirectory, open_run  # noqa: E402
+from fastclf.runs.reevaluation import evaluate_run  # noqa: E402
 from fastclf.runs.run import RunResult, resume, train  # noqa: E402
 
 N, N_TEST = 900, 300
@@ -122,6 +123,24 @@ def test_the_model_is_that_of_a_local_stream(tmp_path: Path, client: Any, suffix
         again = train(recipe(data, **TIGHT), tmp_path / "two", client=client)
         assert (found.model.theta == again.model.theta).all()
         assert found.summary["data_sha256"] == again.summary["data_sha256"]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_rows_are_split_as_in_a_local_stream(tmp_path: Path, client: Any, suffix: str):
+    table = pa.table(columns())
+    labels = [*["never"] * 100, *table["y"].to_pylist()[100:]]
+    table = table.set_column(table.column_names.index("y"), "y", pa.array(labels))
+    data = {**files(tmp_path, suffix, table), "impute": "median", "ignore_index": "never"}
+    del data["test_path"]
+    more = {**TIGHT, "calibrate": {}}
+    wanted = train(recipe({**data, "stream": True}, **more), tmp_path / "local")
+    found = train(recipe(data, **more), tmp_path / "one", client=client)
+    agree(found, wanted)
+    assert found.summary["calibration"]["n_rows"] == wanted.summary["calibration"]["n_rows"]
+    assert found.summary["left_out"] == wanted.summary["left_out"]
+    again = evaluate_run(open_run(found.path), None)
+    for part in ("train", "test"):
+        assert again.parts[part].metrics == found.evaluations[part].metrics
 
 
 def test_a_command_trains_several_labels_in_numbers_alone(tmp_path: Path, scheduler: str):
@@ -261,9 +280,8 @@ def test_streams_that_have_no_parts(client: Any):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"data": {"test_path": None}}, "streamed rows can't be split; .* data.test_path to a fi"),
-        ({"data": {"impute": "median"}}, r'data.impute = "median" needs all rows'),
-        ({"calibrate": {}}, r"\[calibrate\] needs all rows in memory; leave out --scheduler"),
+        ({"data": {"test_path": None, "split_by": "day"}}, "split by a hash .* out --scheduler"),
+        ({"distill": {"teacher_run": "run"}}, r"\[distill\] needs the rows where the solver runs"),
         ({"solver": {"name": "adam"}}, '"adam" trains on minibatches, .* solver.name to "auto"'),
     ],
     ids=str,
