@@ -17,7 +17,6 @@ from fastclf.data.prediction_rows import naming
 from fastclf.data.row_parts import RowPart, hashed_rows
 from fastclf.data.stream_source import RawRows
 from fastclf.data.stream_targets import ClassChoice
-from fastclf.errors import DataError, FastclfError
 from fastclf.estimators.sampled import Sample
 from fastclf.estimators.streams import Rows
 from fastclf.estimators.tallies import DistributionTally, IndicatorTally, LabelTally
@@ -206,12 +205,7 @@ class Counts:
         if not len(rows):
             return
         own = np.ones(len(rows)) if weights is None else weights[rows]
-        try:
-            self.targets.add(y[rows], own)
-        except FastclfError:
-            raise
-        except ValueError as error:  # scikit-learn's, of targets that are no classes
-            raise DataError(str(error)) from None
+        self.targets.add(y[rows], own)
         every = len(rows) == len(y)
         if isinstance(features, Table):
             self.columns.add(features if every else features.take(rows), file)

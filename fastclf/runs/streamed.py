@@ -12,7 +12,7 @@ from fastclf import threads
 from fastclf.config import DataTable, Recipe
 from fastclf.data import Dataset, FileOptions, Stream, load_file, open_table
 from fastclf.data.column_tallies import EncoderTally
-from fastclf.data.columns import date_columns, warn_of_dates
+from fastclf.data.columns import date_columns
 from fastclf.data.compressed import stem
 from fastclf.data.dataset import left_out_reason, unknown_label
 from fastclf.data.files import feature_columns, labels_to_test
@@ -204,7 +204,6 @@ def open_stream(
     with naming(path):
         _find_fills(train, found, client)
         encoder = found.columns.encoder()
-    warn_of_dates(encoder)
     labels, names = _classes(found, stream, targets)
     if not several:
         check_two_classes(table.path, names)
