@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-_ENTRIES = 1 << 20
-"""Values that are counted apart, over all columns: 32 MB with those that wait to be counted."""
+_ENTRIES = 1 << 19
+"""Values that are counted apart, over all columns: 16 MB with those that wait to be counted."""
 
 _FEWEST, _MOST = 256, 1 << 16
 """Least and largest number of values that are counted apart in a column."""

@@ -1,6 +1,6 @@
 """Rows that are kept in memory for their numbers: those of a part, or a sample of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -85,13 +85,14 @@ class Sample:
             self._keep(u, partial(self._take, piece))
         self._shrink()
 
-    def pieces(self) -> Sequence[Any]:
-        """Return the pieces of the rows that were kept, in order."""
-        return [piece for _, piece in self.kept]
+    def taken(self) -> list[Any]:
+        """Return the pieces of the rows that were kept, in order, and keep them no longer."""
+        kept, self.kept = self.kept, []
+        return [piece for _, piece in kept]
 
     @property
     def n_kept(self) -> int:
-        """The number of rows that were kept."""
+        """The number of rows that are kept."""
         return sum(len(u) for u, _ in self.kept)
 
     def _keep(self, u: np.ndarray, rows_at: Callable[[np.ndarray], Any]) -> None:

@@ -190,7 +190,7 @@ def survey(
             f"early stopping can't split validation rows off {before} rows with "
             f"validation_fraction={share}; use more rows, another fraction, or X_val and y_val"
         )
-    matrices, *columns = zip(*sample.pieces(), strict=True)
+    matrices, *columns = zip(*sample.taken(), strict=True)
     validation = Rows(stacked(matrices), *map(np.concatenate, columns))
     return Survey(extent, keeper.rows(), weighted, held_out, validation)
 

@@ -40,7 +40,7 @@ _MOST_RANKED = 20_000_000
 """Largest number of probabilities for which ROC AUC is computed: ranking more outlasts a fit."""
 
 
-_ENCODED_BYTES = 1 << 26
+_ENCODED_BYTES = 1 << 24
 """Most bytes of encoded features that an evaluation has in memory."""
 
 

@@ -211,17 +211,15 @@ def open_stream(
     task: Task = "multilabel" if several and not is_soft else "binary"
     if task == "binary" and len(names) > 2:
         task = "multiclass"
+    samples = found.samples
+    _check_part(samples["test"], "data.test_size", "to test on", shares.test)
+    key = "calibrate.validation_fraction"
+    _check_part(samples["held_out"], key, "to calibrate on", shares.held_out)
+    held = {name: _part(sample, is_soft, columns) for name, sample in samples.items()}
+    test = held["test"]
     without_target: dict[str, int] = {}
-    held = {name: _part(sample, is_soft, columns) for name, sample in found.samples.items()}
     if table.test_path is not None:
         test, without_target = _test_rows(table, encoder, names, taught, found)
-    else:
-        test = held["test"]
-        _check_part(found.samples["test"], "data.test_size", "to test on", table.test_size)
-    if recipe.calibrate is not None:
-        fraction = recipe.calibrate.validation_fraction
-        key = "calibrate.validation_fraction"
-        _check_part(found.samples["held_out"], key, "to calibrate on", fraction)
     for part in (test, held["held_out"]):
         check_classes(str(path), names, part.y)
     return StreamedData(
@@ -323,7 +321,7 @@ def _left_out(found: Counts, chosen: ClassChoice) -> dict[str, int]:
 
 
 def _part(sample: Sample, is_soft: bool, columns: Sequence[str]) -> Part:
-    pieces = sample.pieces()
+    pieces = sample.taken()
     if not pieces:
         return Part(Table({name: Numbers(np.empty(0)) for name in columns}), np.empty(0), is_soft)
     table, y, weights = HeldRows.joined(pieces)
