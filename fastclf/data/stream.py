@@ -218,6 +218,11 @@ class Stream:
         """
         return self._with(self._columns().with_targets(options, tuple(beside)))
 
+    @property
+    def is_soft(self) -> bool:
+        """Whether targets that are read by options are distributions."""
+        return self._columns().is_soft
+
     def part_sizes(self) -> list[int]:
         """Return the number of rows in each part, also of those that are left out."""
         return self._columns().part_sizes()

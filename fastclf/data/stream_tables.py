@@ -102,7 +102,7 @@ class TableSource:
     def target_names(self) -> tuple[str, ...] | None:
         """The names of the labels of a row, or of several target columns."""
         if self.reader is not None:
-            return self.reader.label_names
+            return self.reader.y_names
         return self.targets if self.several_targets else None
 
     def place(self, part: int) -> Place:
@@ -130,6 +130,11 @@ class TableSource:
         reader = opened_targets(self.targets, options, chunks())
         wanted = self.wanted._replace(others=(*self.wanted.others, *beside))
         return replace(self, parts=parts, reader=reader, wanted=wanted, beside=beside)
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether targets that are read by options are distributions."""
+        return self.reader is not None and self.reader.is_soft
 
     def part_sizes(self) -> list[int]:
         """Return the number of rows in each part, also of those that aren't yielded."""

@@ -61,9 +61,9 @@ class TargetReader:
         return self.options.target_kind in ("distribution", "counts", "logits")
 
     @property
-    def label_names(self) -> tuple[str, ...] | None:
-        """The names of the labels, if a row has several; those of classes are no labels."""
-        if not self.several or self.is_soft:
+    def y_names(self) -> tuple[str, ...] | None:
+        """The names of the columns of a 2-D y: labels, or the classes of distributions."""
+        if not self.several:
             return None
         return self.names if self.labels is None else self.labels
 

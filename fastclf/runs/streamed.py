@@ -52,7 +52,7 @@ class StreamedData:
         The raw test rows, in memory.
     task : {"binary", "multiclass", "multilabel"}
     labels : ndarray of shape (K,)
-        The classes; for multi-label data the indices of the labels.
+        The classes or labels, as values of the target or as the names of its columns.
     class_names : tuple of str
         The names of the classes or labels.
     n_rows : int
@@ -105,9 +105,7 @@ class StreamedData:
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
         """Return a model that takes raw tables from one that takes encoded features."""
-        classes = np.array(self.class_names) if self.is_soft else model.classes
-        names = self.encoder.feature_names
-        return replace(model, classes=classes, encoder=self.encoder, feature_names=names)
+        return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
 
 
 def open_stream(
@@ -204,10 +202,10 @@ def open_stream(
     with naming(path):
         _find_fills(train, found, client)
         encoder = found.columns.encoder()
-    labels, names = _classes(found, stream, targets)
+    labels, names = _classes(found, stream)
     if not several:
         check_two_classes(table.path, names)
-    is_soft = several and stream.target_names is None
+    is_soft = stream.is_soft
     task: Task = "multilabel" if several and not is_soft else "binary"
     if task == "binary" and len(names) > 2:
         task = "multiclass"
@@ -256,7 +254,7 @@ def _shares(recipe: Recipe) -> Shares:
 def _tally(stream: Stream) -> LabelTally | IndicatorTally | DistributionTally:
     if not stream.several_targets:
         return LabelTally()
-    return DistributionTally(None) if stream.target_names is None else IndicatorTally()
+    return DistributionTally(None) if stream.is_soft else IndicatorTally()
 
 
 def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
@@ -299,15 +297,13 @@ def _find_fills(stream: Stream, found: Counts, client: "Client | None") -> None:
             columns.add_fills(features)
 
 
-def _classes(
-    found: Counts, stream: Stream, targets: Sequence[str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _classes(found: Counts, stream: Stream) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the classes as values of the target, and the names of classes or labels."""
     if isinstance(found.targets, LabelTally):
         labels = found.targets.encoded()[0].classes
         return labels, tuple(map(str, labels.tolist()))
-    names = tuple(targets) if stream.target_names is None else stream.target_names
-    return np.arange(len(names)), names
+    names = stream.target_names or ()
+    return np.array(names), names
 
 
 def _left_out(found: Counts, chosen: ClassChoice) -> dict[str, int]:

@@ -143,6 +143,19 @@ def test_rows_are_split_as_in_a_local_stream(tmp_path: Path, client: Any, suffix
         assert again.parts[part].metrics == found.evaluations[part].metrics
 
 
+def test_parts_without_a_row_to_train_on(tmp_path: Path, client: Any):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(40, 2))
+    p = 1 / (1 + np.exp(-X[:, 0]))
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "no": 1 - p, "yes": p})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=2)
+    data = {"path": str(tmp_path / "rows.parquet"), "test_size": 0.6}
+    data |= {"target": ["no", "yes"], "target_kind": "distribution"}
+    more = {**TIGHT, "model": {"kind": "logistic", "class_weight": {"yes": 2.0}}}
+    wanted = train(recipe({**data, "stream": True}, **more), tmp_path / "local")
+    agree(train(recipe(data, **more), tmp_path / "one", client=client), wanted)
+
+
 def test_a_command_trains_several_labels_in_numbers_alone(tmp_path: Path, scheduler: str):
     rng = np.random.default_rng(6)
     X = rng.normal(size=(N + N_TEST, 2))
