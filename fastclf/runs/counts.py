@@ -122,7 +122,7 @@ class Counts:
     as_tables: bool
     shares: Shares
     categorical: tuple[str, ...] = ()
-    chosen: ClassChoice = ClassChoice()  # noqa: RUF009
+    chosen: ClassChoice = ClassChoice()
     most_rows: int | None = None
     n_rows: int = 0
     digests: bytes = b""

@@ -10,27 +10,24 @@ import numpy as np
 
 from fastclf import threads
 from fastclf.config import DataTable, Recipe
-from fastclf.data import Dataset, FileOptions, Stream, load_file, open_table
-from fastclf.data.column_tallies import EncoderTally
-from fastclf.data.columns import date_columns
+from fastclf.data import Dataset, FileOptions, Stream, load_file
 from fastclf.data.compressed import stem
 from fastclf.data.dataset import left_out_reason, unknown_label
-from fastclf.data.files import feature_columns, labels_to_test
+from fastclf.data.files import labels_to_test
+from fastclf.data.labels import matched_labels
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
 from fastclf.data.row_parts import RowPart
-from fastclf.data.stream import stream_categories
-from fastclf.data.stream_targets import ClassChoice
-from fastclf.data.tables import first_file
-from fastclf.data.targets import WITHOUT_TARGET, target_columns
+from fastclf.data.targets import WITHOUT_TARGET
 from fastclf.errors import DataError, located
 from fastclf.estimators.sampled import Sample
-from fastclf.estimators.tallies import DistributionTally, IndicatorTally, LabelTally
+from fastclf.estimators.tallies import LabelTally
 from fastclf.linear_model import LinearModel, Task
-from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
-from fastclf.runs.counts import Counts, HeldRows, Shares
+from fastclf.preprocessing import Encoder
+from fastclf.runs.counts import Counts, HeldRows
 from fastclf.runs.parts import Part, check_classes, check_two_classes
-from fastclf.table import Numbers, Table, check_columns, listed
+from fastclf.runs.streamed_opening import opened_stream
+from fastclf.table import Numbers, Table, listed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -133,128 +130,62 @@ def open_stream(
         If a file can't be read, or a value can't be used.
     """
     table = recipe.data
-    assert table.path is not None  # checked with the recipe
-    path = Path(table.path)
-    file = open_table(
-        first_file(path, table.format),
-        format=table.format,
-        header=table.header,
-        delimiter=table.delimiter,
-        decimal=table.decimal,
-    )
-    targets = target_columns(file.names, table)
-    taught = (recipe.distill and recipe.distill.teacher_columns) or ()
+    opened = opened_stream(recipe, most_rows)
+    path, stream = opened.stream.path, opened.stream
     with naming(path):
-        with located("teacher_columns"):
-            check_columns(taught, file.names)
-        columns = feature_columns(file.names, [*targets, *taught], table)
-        categorical = stream_categories(path, table.format, file, columns) | {*table.categorical}
-        categorical &= set(columns)
-    stream = Stream(
-        path,
-        list(targets) if len(targets) > 1 else targets[0],
-        weight=table.weight,
-        encoder=_raw_encoder(columns, categorical, table.dtype),
-        format=table.format,
-        header=table.header,
-        delimiter=table.delimiter,
-        decimal=table.decimal,
-    )
-    with naming(path):
-        stream = stream.with_targets(table, taught)
-    dates = _dates(stream, table) if table.dates == "parts" and categorical else set()
-    columns_found = EncoderTally(
-        columns,
-        categorical - dates,
-        scale=table.scale,
-        impute=table.impute,
-        min_frequency=table.min_frequency,
-        dtype=table.dtype,
-        dates=dates,
-    )
-    chosen, shares = _chosen(table), _shares(recipe)
-    empty = Counts(
-        _tally(stream),
-        columns_found,
-        bool(categorical or taught) or table.missing_target != "error",
-        shares,
-        tuple(categorical),
-        chosen,
-        most_rows,
-    )
-    several = stream.several_targets
-    if several and not chosen.is_all:
-        key = "classes" if chosen.only is not None else "ignore_index"
-        raise DataError(f"data.{key} needs one label per row, but {path} has several; leave it out")
-    with naming(path):
-        found = _counted(stream, empty, client, by_parts)
+        found = _counted(stream, opened.empty, client, by_parts)
         _check_counts(found, table, path)
         for column in found.columns.categories:
             if column.name not in table.categorical:
                 column.check()
-    train = stream if chosen.is_all else stream.choosing(chosen)
-    test_stream = None
+    shares, samples = found.shares, found.samples
+    chosen = stream if found.chosen.is_all else stream.choosing(found.chosen)
+    train, test_stream = chosen, None
     if shares.test > 0:
-        kept = RowPart(shares.seed, 0.0, found.samples["test"].bound)
-        test_stream = train.restricted(kept)
+        test_stream = chosen.restricted(RowPart(shares.seed, 0.0, samples["test"].bound))
     if shares.parts["train"].low > 0:
-        train = train.restricted(shares.parts["train"])
+        train = chosen.restricted(shares.parts["train"])
     with naming(path):
         _find_fills(train, found, client)
         encoder = found.columns.encoder()
     labels, names = _classes(found, stream)
-    if not several:
-        check_two_classes(table.path, names)
-    is_soft = stream.is_soft
-    task: Task = "multilabel" if several and not is_soft else "binary"
-    if task == "binary" and len(names) > 2:
-        task = "multiclass"
-    samples = found.samples
+    if not stream.several_targets:
+        _check_two_classes(found, path, names)
     _check_part(samples["test"], "data.test_size", "to test on", shares.test)
     key = "calibrate.validation_fraction"
     _check_part(samples["held_out"], key, "to calibrate on", shares.held_out)
-    held = {name: _part(sample, is_soft, columns) for name, sample in samples.items()}
+    held = {name: _part(sample, stream.is_soft, encoder) for name, sample in samples.items()}
     test = held["test"]
     without_target: dict[str, int] = {}
     if table.test_path is not None:
-        test, without_target = _test_rows(table, encoder, names, taught, found)
+        test, without_target = _test_rows(table, encoder, names, opened.taught, found)
     for part in (test, held["held_out"]):
-        check_classes(str(path), names, part.y)
+        if not found.is_complete:  # else other rows may have the class
+            check_classes(str(path), names, part.y)
     return StreamedData(
-        stem(path),
-        train.encoded(encoder),
-        test,
-        task,
-        labels,
-        names,
-        found.n_rows,
-        encoder,
-        found.sha256() if table.test_path is None else found.sha256_with(test),
-        file.layout,
-        None if client is None else stream.n_parts,
-        held["train"],
-        held["held_out"] if recipe.calibrate is not None else None,
-        is_soft,
-        {**_left_out(found, chosen), **without_target},
-        test_stream,
+        name=stem(path),
+        stream=train.encoded(encoder),
+        test=test,
+        task=_task(stream, names),
+        labels=labels,
+        class_names=names,
+        n_rows=found.n_rows,
+        encoder=encoder,
+        sha256=found.sha256() if table.test_path is None else found.sha256_with(test),
+        layout=opened.layout,
+        n_parts=None if client is None else stream.n_parts,
+        train=held["train"],
+        held_out=None if recipe.calibrate is None else held["held_out"],
+        is_soft=stream.is_soft,
+        all_left_out={**_left_out(found), **without_target},
+        test_stream=test_stream,
     )
 
 
-def _chosen(table: DataTable) -> ClassChoice:
-    only = None if table.classes is None else tuple(map(str, table.classes))
-    return ClassChoice(only, None if table.ignore_index is None else str(table.ignore_index))
-
-
-def _shares(recipe: Recipe) -> Shares:
-    held_out = 0.0 if recipe.calibrate is None else recipe.calibrate.validation_fraction
-    test = recipe.data.test_size if recipe.data.test_path is None else 0.0
-    return Shares((recipe.seed, 0), test, held_out)
-
-
-def _tally(stream: Stream) -> LabelTally | IndicatorTally | DistributionTally:
-    if not stream.several_targets:
-        return LabelTally()
-    return DistributionTally(None) if stream.is_soft else IndicatorTally()
+def _task(stream: Stream, names: Sequence[str]) -> Task:
+    if stream.several_targets and not stream.is_soft:
+        return "multilabel"
+    return "binary" if len(names) == 2 else "multiclass"
 
 
 def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
@@ -264,6 +195,8 @@ def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
         raise DataError("no row has a target")
     if not rows and not found.left_out:
         raise DataError("has no rows")
+    if found.is_complete:  # other rows may have the classes
+        return
     known = sorted(found.left_out)
     if isinstance(found.targets, LabelTally):
         known = sorted({*known, *(str(name) for name, _ in found.targets.labels)})
@@ -276,6 +209,15 @@ def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
             raise DataError(unknown_label(path.name, str(table.ignore_index), known, "label"))
     if not found.n_rows:
         raise DataError("no row is left to train on; lower data.test_size, or give more rows")
+
+
+def _check_two_classes(found: Counts, path: Path, names: Sequence[str]) -> None:
+    if len(names) == 1 and found.is_complete:
+        raise DataError(
+            f"{path}: the first {found.n_rows:,} rows, which alone were read, belong to one class, "
+            f"{names[0]}; shuffle the rows of the file, which minibatch solvers need, too"
+        )
+    check_two_classes(str(path), names)
 
 
 def _find_fills(stream: Stream, found: Counts, client: "Client | None") -> None:
@@ -306,20 +248,23 @@ def _classes(found: Counts, stream: Stream) -> tuple[np.ndarray, tuple[str, ...]
     return np.array(names), names
 
 
-def _left_out(found: Counts, chosen: ClassChoice) -> dict[str, int]:
+def _left_out(found: Counts) -> dict[str, int]:
     """Return how many rows were left out, by reason."""
     counts = {}
     if found.without_target:
         counts[WITHOUT_TARGET] = found.without_target
     if found.left_out:
-        counts[left_out_reason(sorted(found.left_out), chosen.ignored)] = found.left_out.total()
+        counts[left_out_reason(sorted(found.left_out), found.chosen.ignored)] = (
+            found.left_out.total()
+        )
     return counts
 
 
-def _part(sample: Sample, is_soft: bool, columns: Sequence[str]) -> Part:
+def _part(sample: Sample, is_soft: bool, encoder: Encoder) -> Part:
     pieces = sample.taken()
     if not pieces:
-        return Part(Table({name: Numbers(np.empty(0)) for name in columns}), np.empty(0), is_soft)
+        columns = {name: Numbers(np.empty(0)) for name in encoder.column_names}
+        return Part(Table(columns), np.empty(0), is_soft)
     table, y, weights = HeldRows.joined(pieces)
     return Part(table, y, is_soft, None, weights, table.rows)
 
@@ -354,22 +299,6 @@ def _counted(stream: Stream, counts: Counts, client: "Client | None", by_parts: 
     return counts
 
 
-def _raw_encoder(columns: Sequence[str], categorical: set[str], dtype: str) -> Encoder:
-    """Return an encoder that passes numbers unchanged and knows no categories yet."""
-    kinds = [
-        CategoricalColumn(name, ()) if name in categorical else NumericColumn(name)
-        for name in columns
-    ]
-    return Encoder(tuple(kinds), dtype)
-
-
-def _dates(stream: Stream, table: DataTable) -> set[str]:
-    """Return the columns that contain dates in the first rows."""
-    with naming(stream.path):
-        first = next(stream.tables_in_order(), None)
-    return set() if first is None else {*date_columns(first.table)} - {*table.categorical}
-
-
 def _test_rows(
     table: DataTable,
     encoder: Encoder,
@@ -390,7 +319,12 @@ def _test_rows(
     found = load_file(path, FileOptions.model_validate(options), teacher_columns, known)
     with located(path):
         if found.y.ndim == 1:
-            y = labels_to_test(found.y, known_labels)
+            if counted.is_complete:  # other rows to train on may have other labels
+                y = matched_labels(found.y, known_labels).y
+                known_rows = np.isin(y, known_labels)
+                found, y = found.take(known_rows), y[known_rows]
+            else:
+                y = labels_to_test(found.y, known_labels)
             chosen = counted.chosen.mask(y)
             counted.left_out.update(y[~chosen].tolist())
             rows = found.take(chosen)

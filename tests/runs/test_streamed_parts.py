@@ -262,6 +262,22 @@ def test_check_reads_the_first_rows(tmp_path: Path, impute: str, monkeypatch: py
     assert check_recipe(recipe(data)).n_test == 50
 
 
+def test_check_does_not_judge_classes_by_the_first_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    labels = people()["y"].to_pylist()
+    labels[1200:] = ["maybe"] * 400
+    table = people().set_column(4, "y", pa.array(labels))
+    data = {**streamed(tmp_path), "path": write(table, tmp_path / "sorted.parquet")}
+    monkeypatch.setattr(checking, "FIRST_ROWS", 300)
+    test_path = write(table.slice(1100, 200), tmp_path / "test.parquet")
+    plan = check_recipe(recipe({**data, "test_path": test_path, "ignore_index": "maybe"}))
+    assert set(plan.classes) == {"no", "yes"} and plan.n_test == 100
+    data["path"] = write(table.sort_by("y"), tmp_path / "sorted.parquet")
+    with pytest.raises(DataError, match="the first 3.. rows, which alone were read, belong to one"):
+        check_recipe(recipe(data))
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
