@@ -146,6 +146,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
             convex, may have no minimum, and two solvers needn't agree.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Without them it holds out some rows of X; of a stream, by a hash of their features.
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
 

@@ -103,6 +103,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
             Weights of rows, or of each label in each row.
         X_val, y_val : array-like, optional
             Rows to validate on and never to train on; for ``early_stopping`` of a minibatch solver.
+            Without them it holds out some rows of X; of a stream, by a hash of their features.
             Other solvers only write their loss to ``history_["validation_loss"]``, and a warning
             says so.
 

@@ -129,8 +129,8 @@ class Survey:
 
     ``n_rows`` and all that a tally counts are of the rows to train on. ``kept`` are such rows from
     all over the stream, whose weights make up for the other rows of their class. Rows that are
-    ``held_out`` are in ``validation``, or some of them if they are many. ``weighted``
-    tells whether the rows came with weights.
+    ``held_out`` are in ``validation``, or some of them if they are many. ``weighted`` tells whether
+    the rows came with weights.
     """
 
     extent: Extent
