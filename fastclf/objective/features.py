@@ -54,6 +54,10 @@ class DenseFeatures:
         """Return a block of the rows."""
         return self.X[self.order[block] if self.order.size else block]
 
+    def piece(self, block: slice) -> "DenseFeatures":
+        """Return the features of a block of the rows."""
+        return DenseFeatures(self.block(block))
+
     def pass_over(self, kind: Kind, way: str) -> Callable | None:
         """Return the function that reads rows once, for values and gradient of a kind of loss.
 
@@ -226,6 +230,10 @@ class CSRFeatures:
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""
         return CSRFeatures(self.X[index])
+
+    def piece(self, block: slice) -> "CSRFeatures":
+        """Return the features of a block of the rows."""
+        return CSRFeatures(self.X[block])
 
     def columns(self, index: np.ndarray) -> Any:
         """Return a copy of some columns of X."""

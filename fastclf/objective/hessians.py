@@ -1,4 +1,4 @@
-"""Hessians of the mean loss over an X in memory."""
+"""Hessians of the mean loss over an X in memory, and means of its curvatures in the logits."""
 
 import numpy as np
 
@@ -6,9 +6,38 @@ from fastclf.kernels.passes import narrow
 from fastclf.losses import Softmax
 from fastclf.objective import matrices
 from fastclf.objective.arrays import Arrays
-from fastclf.objective.features import CSRFeatures, DenseFeatures
+from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
 from fastclf.objective.moments import Hessian
 from fastclf.targets import Target
+
+_LOGITS = 1 << 20
+"""Logits that are held at a time: those of all rows and many classes may be larger than X."""
+
+
+def mean_curvatures(
+    arrays: Arrays,
+    features: DenseFeatures | CSRFeatures,
+    target: Target,
+    weights: np.ndarray,
+    theta: np.ndarray,
+    n_threads: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss's curvature in each logit (M K,), averaged over rows, and in each row (n,).
+
+    ``target`` and ``weights`` (n,) are those of the rows.
+    """
+    n, columns = target.n_rows, theta.shape[1]
+    sums, of_rows = np.zeros(columns), np.empty(n)
+    step = max(1, _LOGITS // columns)
+    for rows in matrices.blocks_of((0, n), step):
+        some, own = features, target
+        if step < n:
+            some, own = features.piece(rows), target.rows(np.arange(rows.start, rows.stop))
+        logits = logits_of(some, theta, n_threads)
+        slopes = arrays.loss.curvature(logits, own, arrays.n_outputs)
+        sums += weights[rows] @ slopes
+        of_rows[rows] = slopes.mean(axis=1)
+    return sums / weights.sum(), of_rows
 
 
 def hessian_of(

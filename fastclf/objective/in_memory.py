@@ -15,7 +15,7 @@ from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.losses import Loss
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
-from fastclf.objective.hessians import hessian_of
+from fastclf.objective.hessians import hessian_of, mean_curvatures
 from fastclf.objective.moments import Curvature, Hessian
 from fastclf.objective.narrow import narrow_pass, share
 from fastclf.objective.protocol import LastPass, Rule
@@ -226,10 +226,10 @@ class InMemoryObjective:
         weights = target.weights.mean(axis=0, dtype=np.float64)
         logits = np.full(columns, self.loss.largest_curvature(self.n_outputs))
         if theta is not None:
-            at_theta = self._logits(features, theta)
-            slopes = self.loss.curvature(at_theta, target, self.n_outputs)
-            logits = weights @ slopes / weights.sum()
-            weights = weights * slopes.mean(axis=1)
+            how = features, target, weights, theta, self.n_threads
+            logits, of_rows = mean_curvatures(self.arrays, *how)
+            self.passes += target.n_rows / self.n_rows
+            weights = weights * of_rows
         center, second = features.moments(weights, full, self.n_threads)
         if full and theta is None and rows is not None and not self.shape.is_sparse:
             # In a sample, features that few rows have look constant.

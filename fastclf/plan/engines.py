@@ -49,6 +49,9 @@ _PLENTY = 5000
 ENOUGH_ROWS_L1 = 50
 """The same with an L1 penalty, which gives no curvature where a sample has none."""
 
+_FEW_PAIRS = 10, 20
+"""Fewest and most pairs of limited-memory BFGS for the classes of a softmax."""
+
 _RARELY = 6.0
 """Cost of variances, in passes: more than the two they take, so that they are seldom renewed."""
 
@@ -178,7 +181,7 @@ def automatic(shape: Shape, costs: Costs) -> Plan:
     if K > 1 and coefficients > costs.whole_hessian:
         if M * coefficients * (d + 1) * size <= room:
             return newton(shape, costs, sample, whole=False)
-        return lbfgs(shape, costs, sample)
+        return lbfgs(shape, costs, sample, memory=_pairs(shape))
     if M * coefficients**2 * size <= room:
         return newton(shape, costs, sample)
     return lbfgs(shape, costs, sample)
@@ -389,6 +392,13 @@ def rows_for_matrix(shape: Shape) -> int:
     """Return the fewest rows that a matrix of full rank should be computed from."""
     coefficients = shape.n_features + 1
     return max(min(ENOUGH_ROWS * coefficients, _PLENTY), 2 * coefficients)
+
+
+def _pairs(shape: Shape) -> int:
+    # The pairs that take a fifth of the memory of X, within limits; fewer cost some more passes.
+    pair = 8 * shape.n_coefficients * shape.n_problems
+    X = shape.n_rows * shape.n_features * shape.dtype.itemsize
+    return int(np.clip(0.2 * X / pair, *_FEW_PAIRS))
 
 
 def _price(shape: Shape, costs: Costs, cost: float, factors: float) -> float:

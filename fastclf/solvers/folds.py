@@ -83,12 +83,17 @@ def follow(
             solver = Folds(*settings, base=solver)
     size = objective.n_features + 1, objective.n_problems * objective.n_outputs
     past: list[np.ndarray] = []
+    state, before = None, objective.penalty
     for own, middle in penalties:
         start = _next(past, objective.n_outputs) if past else np.zeros(size)
         if isinstance(solver, Folds):
             solver = replace(solver, reference=reference.with_penalty(middle))
-        result = minimize(objective.with_penalty(own), start, solver, observer=observer)
+        here = objective.with_penalty(own)
+        if isinstance(solver, QuasiNewton):
+            state = solver.proceed(here, start, state, before)
+        result = minimize(here, start, solver, state=state, observer=observer)
         past = [*past[-2:], result.theta]
+        state, before = result.state, own
         yield result
 
 

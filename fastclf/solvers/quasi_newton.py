@@ -14,6 +14,7 @@ import numpy as np
 
 from fastclf.kernels.linalg import line_search, pairs
 from fastclf.objective import Objective
+from fastclf.penalties import Penalty
 from fastclf.plan.engines import rows_for_matrix
 from fastclf.solvers.exact import FAST, ExactSolver, ExactState, affordable_rows
 from fastclf.solvers.line_search import search
@@ -63,6 +64,15 @@ class Pairs:
         pair = self.steps[i], self.changes[i], self.rhos[i]
         pairs.advance(running, *old, *new, np.finfo(np.float64).eps, *pair, norms)
         return norms
+
+    def penalise(self, change: np.ndarray) -> None:
+        """Add the gradient of another L2 penalty, by the ``change`` (M K,) of its strengths."""
+        for i in range(self.used):
+            step, rhos = self.steps[i], self.rhos[i]
+            self.changes[i, :-1] += change * step[:-1]
+            products = np.empty(rhos.size)
+            pairs.dots(step, self.changes[i], products)
+            np.divide(1, products, out=rhos, where=(rhos > 0) & (products > 0))
 
     def apply(
         self, preconditioner: Preconditioner, gradient: np.ndarray, n_threads: int | None
@@ -136,6 +146,45 @@ class QuasiNewton(ExactSolver):
         light = plan.price > 0
         wants = theta.any() and n_rows == objective.n_rows and plan.is_exact and not light
         values, gradient = objective.value_and_grad(theta, None, wait == 0 or bool(wants))
+        preconditioner = (
+            from_moments(objective, theta, full=False)
+            if light
+            else self.approximate(objective, theta, n_rows)
+        )
+        past = Pairs.empty(self.memory, theta.shape, M)
+        return self._first(objective, theta, (values, gradient), preconditioner, past, wait, light)
+
+    def proceed(
+        self, objective: Objective, theta: np.ndarray, state: Any, before: Penalty
+    ) -> QuasiNewtonState | None:
+        """Return the first state at theta with the pairs and the preconditioner of another state.
+
+        That is the last one of the same problems under the L2 penalty ``before``. None if its pairs
+        are worth nothing here, for the method computes exact Hessians.
+        """
+        plan = self._plan(objective)
+        if not isinstance(state, QuasiNewtonState) or plan.is_exact or state.light:
+            return None
+        columns = theta.shape[1]
+        state.pairs.penalise(objective.penalty.columns(columns) - before.columns(columns))
+        theta = centred(theta, objective.n_outputs)
+        at = objective.value_and_grad(theta)
+        wait = min(state.wait, _FIRST_REFRESH)
+        return self._first(objective, theta, at, state.preconditioner, state.pairs, wait)
+
+    def _first(
+        self,
+        objective: Objective,
+        theta: np.ndarray,
+        at: tuple[np.ndarray, np.ndarray],
+        preconditioner: Preconditioner | None,
+        past: Pairs,
+        wait: float,
+        light: bool = False,
+    ) -> QuasiNewtonState:
+        # The first state, at theta with its values and gradient.
+        values, gradient = at
+        M = objective.n_problems
         norms = _norms(gradient, M)
         largest = float(norms.max(initial=0.0))
         return QuasiNewtonState(
@@ -149,16 +198,12 @@ class QuasiNewton(ExactSolver):
             smallest=norms.copy(),
             stale=np.zeros(M, int),
             first=np.ones(M),
-            preconditioner=(
-                from_moments(objective, theta, full=False)
-                if light
-                else self.approximate(objective, theta, n_rows)
-            ),
-            pairs=Pairs.empty(self.memory, theta.shape, M),
+            preconditioner=preconditioner,
+            pairs=past,
             wait=wait,
             scale=objective.value_at_zero,
             counts=np.zeros(M, int),
-            single=plan.float32_first and self._stopping.allows_single(largest),
+            single=self._plan(objective).float32_first and self._stopping.allows_single(largest),
             light=light,
         )
 

@@ -7,6 +7,7 @@ import numpy as np
 import oracles
 import pytest
 import scipy.sparse
+import scipy.special
 
 from fastclf import threads
 from fastclf.losses import Softmax
@@ -195,6 +196,22 @@ def test_moments_at_theta_weigh_rows_by_their_slopes(kind: str, problems: int, s
     if not sparse:
         full = objective.curvature(True, case.theta)
         np.testing.assert_allclose(full.second, second, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csr_array])
+def test_moments_at_theta_of_more_logits_than_are_held(storage: Any):
+    n, d, classes = 6000, 3, 190
+    rng = np.random.default_rng(8)
+    X, theta = rng.normal(size=(n, d)), rng.normal(size=(d + 1, classes))
+    target = Target(rng.uniform(1, 2, size=(1, n)), codes=rng.integers(classes, size=n))
+    ridge = L2(np.full(1, 0.1))
+    objective = InMemoryObjective(storage(X), target, Softmax(), classes, ridge)
+    p = scipy.special.softmax(X @ theta[:-1] + theta[-1], axis=1)
+    weights = target.weights[0]
+    found = objective.curvature(False, theta)
+    np.testing.assert_allclose(found.logits, weights @ (p * (1 - p)) / weights.sum(), rtol=1e-11)
+    of_rows = weights * (p * (1 - p)).sum(axis=1)
+    np.testing.assert_allclose(found.center, np.average(X, axis=0, weights=of_rows), atol=1e-12)
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -318,3 +318,9 @@ def test_the_default_is_no_worse_where_it_starts_on_a_sample(n: int, K: int):
 def test_the_default_of_the_package_is_auto():
     for estimator in (fastclf.LogisticRegression, fastclf.MultiLabelLogisticRegression):
         assert estimator().solver == "auto"
+
+
+def test_many_classes_keep_as_many_pairs_as_a_fifth_of_X_has_room_for():
+    assert choose(shape(60_000, 784, K=20)).memory == 20
+    assert choose(shape(100_000, 768, K=700, dtype=np.float32)).memory == 14
+    assert choose(shape(100_000, 768, K=1000, dtype=np.float32)).memory == 10
