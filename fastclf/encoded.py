@@ -7,7 +7,15 @@ import numpy as np
 
 from fastclf.dates import PARTS, date_parts, is_date, moment
 from fastclf.errors import DataError
-from fastclf.table import Categories, Numbers, as_categories, matched_names, number_of, quoted
+from fastclf.table import (
+    Categories,
+    Numbers,
+    as_categories,
+    kept_for_names,
+    matched_names,
+    number_of,
+    quoted,
+)
 
 MISSING = "(missing)"  # name of the category of missing values
 OTHER = "(other)"  # name of the group of rare and unknown categories
@@ -29,6 +37,8 @@ class NumericColumn:
     fill: float | None = None
     shift: float = 0.0
     scale: float = 1.0
+
+    width = 1
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -57,6 +67,11 @@ class CategoricalColumn:
     fill: str | None = MISSING
 
     @property
+    def width(self) -> int:
+        """The number of its features."""
+        return len(self.categories) + self.other
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of its features."""
         kept = tuple(f"{self.name}={category}" for category in self.categories)
@@ -67,12 +82,7 @@ class CategoricalColumn:
 
         Names are matched by `matched`.
         """
-        position = {category: i for i, category in enumerate(self.categories)}
-        unknown = len(self.categories) if self.other else -1
-        matched = self.matched(names) or {}
-        return np.array(
-            [position.get(matched.get(name, name), unknown) for name in names], dtype=np.int64
-        )
+        return _positions(self, tuple(names))
 
     def matched(self, names: Sequence[str]) -> dict[str, str] | None:
         """Match names with the categories; equal dates match even if they are written differently.
@@ -88,6 +98,15 @@ class CategoricalColumn:
         return matches if matches or not names else None
 
 
+@kept_for_names
+def _positions(column: CategoricalColumn, names: tuple[str, ...]) -> np.ndarray:
+    position = {category: i for i, category in enumerate(column.categories)}
+    unknown = len(column.categories) if column.other else -1
+    matched = column.matched(names) or {}
+    found = [position.get(matched.get(name, name), unknown) for name in names]
+    return np.array(found, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class DateColumn:
     """The encoding of a column of dates as a number for each of some parts, such as the year.
@@ -101,6 +120,11 @@ class DateColumn:
 
     name: str
     parts: tuple[NumericColumn, ...]
+
+    @property
+    def width(self) -> int:
+        """The number of its features."""
+        return len(self.parts)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

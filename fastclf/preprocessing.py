@@ -206,8 +206,8 @@ class Encoder:
         """Return the first feature of each part, in the order of `_parts`."""
         widths: list[int] = []
         for column in self.columns:
-            width = len(column.feature_names)
-            widths += [1] * width if isinstance(column, DateColumn) else [width]
+            is_date = isinstance(column, DateColumn)
+            widths += [1] * column.width if is_date else [column.width]
         return np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()[:-1]
 
     def to_data(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -4,8 +4,10 @@ A fitted `fastclf.preprocessing.Encoder` turns a table into the features of a li
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from fastclf.errors import DataError, nearest
 
 SHOWN_NAMES = 20  # largest number of names in a message
 SHOWN_LETTERS = 60  # largest number of characters of a value in a message
+
+_KEPT, _FEW = 128, 1 << 13  # results that `kept_for_names` keeps, and most names of each
 
 _EXACT = 2**53  # float64 holds every integer up to this
 _WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
@@ -283,6 +287,19 @@ def matched_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str] 
     else:
         matches = {name: name for name in found if name in exact}
     return matches if matches or not found else None
+
+
+def kept_for_names(function: Callable[[Any, tuple[str, ...]], Any]) -> Callable[..., Any]:
+    """Return a function of something and names that keeps its last results, unless names are many.
+
+    One piece of a file after another often has the same names. Nobody may change the results.
+    """
+    kept = lru_cache(_KEPT)(function)
+
+    def with_kept(what: Any, names: tuple[str, ...]) -> Any:
+        return (kept if len(names) <= _FEW else function)(what, names)
+
+    return with_kept
 
 
 def number_of(text: str) -> float:

@@ -15,7 +15,16 @@ import pyarrow as pa
 from pyarrow import compute
 
 from fastclf.errors import DataError
-from fastclf.table import Categories, Column, Lists, Numbers, Table, as_categories, exact_numbers
+from fastclf.table import (
+    Categories,
+    Column,
+    Lists,
+    Numbers,
+    Table,
+    as_categories,
+    exact_numbers,
+    kept_for_names,
+)
 
 _RELEASE_AFTER = 1 << 26  # bytes of converted columns after which Arrow's free memory is released
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -99,11 +108,18 @@ def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ())
 
     A name that is empty after stripping, or is one of ``nulls``, is a missing value.
     """
-    stripped = np.array([name.strip() for name in names] + [""], dtype=object)
-    distinct = sorted(set(stripped.tolist()) - {"", *nulls})
+    moved, distinct = _sorted(frozenset(nulls), tuple(names))
+    return Categories(moved[codes], distinct)  # code -1, a missing value, is the last
+
+
+@kept_for_names
+def _sorted(nulls: frozenset[str], names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    # The code of each name among the sorted ones, and these.
+    stripped = [*(name.strip() for name in names), ""]
+    distinct = tuple(sorted({*stripped} - {"", *nulls}))
     position = {name: code for code, name in enumerate(distinct)}
-    moved = np.array([position.get(name, -1) for name in stripped.tolist()], dtype=np.int32)
-    return Categories(moved[codes], tuple(distinct))  # code -1, a missing value, is the last
+    moved = np.array([position.get(name, -1) for name in stripped], dtype=np.int32)
+    return moved, distinct
 
 
 def is_number(kind: pa.DataType) -> bool:
