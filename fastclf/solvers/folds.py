@@ -83,17 +83,18 @@ def follow(
             solver = Folds(*settings, base=solver)
     size = objective.n_features + 1, objective.n_problems * objective.n_outputs
     past: list[np.ndarray] = []
-    state, before = None, objective.penalty
+    last, before = None, objective.penalty
     for own, middle in penalties:
         start = _next(past, objective.n_outputs) if past else np.zeros(size)
         if isinstance(solver, Folds):
             solver = replace(solver, reference=reference.with_penalty(middle))
         here = objective.with_penalty(own)
+        state = None
         if isinstance(solver, QuasiNewton):
-            state = solver.proceed(here, start, state, before)
+            state = solver.proceed(here, start, last, before)
         result = minimize(here, start, solver, state=state, observer=observer)
         past = [*past[-2:], result.theta]
-        state, before = result.state, own
+        last, before = result.state, own
         yield result
 
 
