@@ -64,9 +64,7 @@ def load_arrays(
     DataError
         If the file can't be read, or a value can't be used.
     """
-    for key in ("drop", "columns", "categorical", "header", "delimiter", "decimal"):
-        if getattr(options, key) != FileOptions.model_fields[key].default:
-            raise DataError(f"{key} goes with files of named columns, not with {format}")
+    check_no_columns(options, format)
     if options.split_by is not None and format != "npz":
         raise DataError(f"split_by goes with files of named columns and NPZ, not with {format}")
     if options.weight is not None and format != "npz":
@@ -76,6 +74,19 @@ def load_arrays(
     if format == "npy":
         return _load_npy(path, options, beside)
     return _load_svmlight(path, options, like, beside)
+
+
+def check_no_columns(options: FileOptions, format: Format) -> None:
+    """Refuse the options of named columns.
+
+    Raises
+    ------
+    DataError
+        If one is set.
+    """
+    for key in ("drop", "columns", "categorical", "header", "delimiter", "decimal"):
+        if getattr(options, key) != FileOptions.model_fields[key].default:
+            raise DataError(f"{key} goes with files of named columns, not with {format}")
 
 
 def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:

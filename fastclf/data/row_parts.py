@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,26 +40,26 @@ class RowPart:
     low: float
     high: float
 
-    def rows(self, features: np.ndarray | Table, categorical: Collection[str] = ()) -> np.ndarray:
+    def rows(self, features: Any, categorical: Collection[str] = ()) -> np.ndarray:
         """Return the indices (m,) of the rows that are in the part; see `hashed_rows`."""
         u = hashed_rows(features, self.seed, categorical)
         return np.flatnonzero((u >= self.low) & (u < self.high))
 
 
 def hashed_rows(
-    features: np.ndarray | Table, seed: tuple[int, ...], categorical: Collection[str] = ()
+    features: Any, seed: tuple[int, ...], categorical: Collection[str] = ()
 ) -> np.ndarray:
     """Return the number of each row (n,), in [0, 1).
 
     Parameters
     ----------
-    features : ndarray of shape (n, d) or Table
+    features : ndarray or CSR matrix of shape (n, d), or Table
         A table of numbers has the numbers of the matrix that it would make.
     seed : tuple of int
     categorical : collection of str
         The columns of a table that are categories, whatever they hold.
     """
-    if isinstance(features, np.ndarray):
+    if not isinstance(features, Table):
         return row_hash.of_matrix(features, seed)
     columns = (_bits(name, features, name in categorical) for name in features.names)
     return row_hash.of_columns(columns, len(features.names), seed)

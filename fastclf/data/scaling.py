@@ -80,5 +80,56 @@ def comparable(standard: Affine) -> bool:
 def _sparse_scaling(X: Any, method: str) -> Affine | None:
     if method == "auto":
         return None
-    scaler = MaxAbsScaler() if method == "minmax" else StandardScaler(with_mean=False)
-    return Affine(shift=np.zeros(X.shape[1]), scale=scaler.fit(X).scale_)
+    return Affine(shift=np.zeros(X.shape[1]), scale=_sparse_scaler(method).fit(X).scale_)
+
+
+def _sparse_scaler(method: str) -> MaxAbsScaler | StandardScaler:
+    return MaxAbsScaler() if method == "minmax" else StandardScaler(with_mean=False)
+
+
+class SparseTally:
+    """Fits the scaling of CSR rows that are added one piece after another.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The names of the features.
+    method : {"auto", "standard", "minmax", "none"}
+        See the module's docstring.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse
+    >>> from fastclf.data.scaling import SparseTally
+    >>> tally = SparseTally(("1", "2"), "minmax")
+    >>> for row in ([[0.0, -2.0]], [[4.0, 1.0]]):
+    ...     tally.add(scipy.sparse.csr_array(np.array(row)))
+    >>> tally.scaling().scale.tolist()
+    [4.0, 2.0]
+    """
+
+    def __init__(self, columns: Sequence[str], method: str) -> None:
+        self.columns = tuple(columns)
+        self._scaler = None if method in ("auto", "none") else _sparse_scaler(method)
+
+    def add(self, X: Any) -> None:
+        """Add rows (m, d)."""
+        if self._scaler is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._scaler.partial_fit(X)
+
+    def scaling(self) -> Affine | None:
+        """Return the scaling of all rows, or None if they need none.
+
+        Raises
+        ------
+        DataError
+            If values of a column are so large that its scale overflows.
+        """
+        if self._scaler is None:
+            return None
+        finite = np.isfinite(self._scaler.scale_)
+        if not finite.all():
+            raise DataError(too_large(f'"{self.columns[int(finite.argmin())]}"'))
+        return Affine(np.zeros(finite.size), self._scaler.scale_)

@@ -15,10 +15,12 @@ from fastclf.data.row_parts import RowPart
 from fastclf.data.stream_matrices import no_columns
 from fastclf.data.stream_opening import Choice, Layout, open_batches, open_source
 from fastclf.data.stream_source import Place, RawRows, Source, Span
+from fastclf.data.stream_svmlight import SvmlightSource
 from fastclf.data.stream_targets import ClassChoice
 from fastclf.data.tables import Format, format_of
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows, check_rows
+from fastclf.linear_model import Affine
 from fastclf.preprocessing import Encoder
 
 if TYPE_CHECKING:
@@ -221,7 +223,7 @@ class Stream:
     @property
     def is_soft(self) -> bool:
         """Whether targets that are read by options are distributions."""
-        return self._columns().is_soft
+        return not isinstance(self._source, SvmlightSource) and self._columns().is_soft
 
     def part_sizes(self) -> list[int]:
         """Return the number of rows in each part, also of those that are left out."""
@@ -233,7 +235,14 @@ class Stream:
 
     def restricted(self, part: RowPart) -> "Stream":
         """Return a stream of the rows of a part."""
+        if isinstance(self._source, SvmlightSource):
+            return self._with(self._source.restricted(part))
         return self._with(self._columns().restricted(part))
+
+    def scaled(self, scaling: Affine) -> "Stream":
+        """Return a stream of the same rows of svmlight with scaled features."""
+        assert isinstance(self._source, SvmlightSource)
+        return self._with(self._source.scaled(scaling))
 
     def _columns(self) -> "TableSource":
         from fastclf.data.stream_tables import TableSource

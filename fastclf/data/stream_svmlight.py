@@ -1,5 +1,6 @@
 """Streams of svmlight files: lines are parsed anew in each pass, into CSR matrices."""
 
+import copy
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,11 +11,13 @@ import scipy.sparse
 
 from fastclf.data.compressed import open_decompressed
 from fastclf.data.reading import reading
+from fastclf.data.row_parts import RowPart
 from fastclf.data.stream_matrices import no_columns
 from fastclf.data.stream_source import CHUNK_BYTES, Place, RawRows, Source, Span, whole_numbers
 from fastclf.data.svmlight_rows import is_multilabel, parsed
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
+from fastclf.linear_model import Affine
 from fastclf.preprocessing import Encoder
 
 _TEXT_BYTES = 1 << 22  # of the lines that are parsed together; the matrix takes up to twice as much
@@ -39,6 +42,8 @@ class SvmlightSource:
         self._path = path
         self._rows = chunk_rows
         self._labels: np.ndarray | None = None
+        self._part: RowPart | None = None
+        self._scaling: Affine | None = None
         self._first, d = self._look_through(n_features)
         if d < 1:
             raise DataError(f"{path}: has no features")
@@ -60,13 +65,19 @@ class SvmlightSource:
         for _ in parts:
             before = 0
             for X, y in self._parsed(self.several_targets):
-                n = X.shape[0]
+                read = X.shape[0]
                 X = self._numbered(X, before)
+                if self._part is not None:
+                    kept = self._part.rows(X)
+                    X, y = X[kept], [y[i] for i in kept] if self.several_targets else y[kept]
+                if self._scaling is not None:
+                    X = self._scaling.apply(X)
+                n = X.shape[0]
                 size = self._chunk_length(n)
                 for start in range(0, n, size):
                     some = slice(start, start + size)
                     yield Rows(X if size >= n else X[some], self._targets(y[some]))
-                before += n
+                before += read
 
     def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
         """Refuse: the features are a matrix."""
@@ -75,6 +86,18 @@ class SvmlightSource:
     def encoded(self, encoder: Encoder) -> Source:
         """Refuse: the features are a matrix."""
         raise no_columns(self.name)
+
+    def restricted(self, part: RowPart) -> "SvmlightSource":
+        """Return the rows of a part."""
+        source = copy.copy(self)
+        source._part = part
+        return source
+
+    def scaled(self, scaling: Affine) -> "SvmlightSource":
+        """Return the same rows with scaled features."""
+        source = copy.copy(self)
+        source._scaling = scaling
+        return source
 
     def _look_through(self, n_features: int | None) -> tuple[int, int]:
         """Return the first index of features, 1 or 0, and their number; set the labels."""

@@ -17,12 +17,13 @@ from fastclf.data.facts import column_facts, constant_columns
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
+from fastclf.runs.counts import joined_features
 from fastclf.runs.data_warnings import data_warnings
 from fastclf.runs.distillation import check_labels, recorded_teachers
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.streamed import open_stream
 from fastclf.solvers import plan_of
-from fastclf.table import Categories, Lists, Numbers, Table, concatenated, listed, shortened
+from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
 from fastclf.threads import resolve_n_threads
 
 FIRST_ROWS = 20_000  # rows of a stream that are read to train on
@@ -178,16 +179,18 @@ def _first_rows(recipe: Recipe) -> tuple[Dataset, Parts, bool]:
         str(data.stream.path),
         data.train,
         data.test,
-        data.encoder,
+        data.preparation,
         data.feature_names,
         names,
         data.held_out,
     )
     dataset = Dataset(
         data.name,
-        concatenated([part.X for part in own]),
+        joined_features([part.X for part in own]),
         np.concatenate([part.y for part in own]),
-        data.encoder.column_names,
+        data.preparation.column_names
+        if isinstance(data.preparation, Encoder)
+        else data.feature_names,
         data.class_names,
         is_soft=data.is_soft,
         layout=data.layout,

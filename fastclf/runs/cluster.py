@@ -15,6 +15,7 @@ from fastclf.data.column_tallies import EncoderTally
 from fastclf.errors import ConfigError, DataError
 from fastclf.estimators.partitions import Failure
 from fastclf.runs.counts import Counts
+from fastclf.runs.streamed_svmlight import is_svmlight
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -38,6 +39,11 @@ def for_cluster(recipe: Recipe) -> Recipe:
         raise ConfigError(
             "--scheduler: [distill] needs the rows where the solver runs; leave out --scheduler, "
             "and set data.stream to true if the rows don't fit into memory"
+        )
+    if is_svmlight(recipe.data):
+        raise ConfigError(
+            f"--scheduler: {recipe.data.path} is svmlight, which one machine reads; save the rows "
+            "as Parquet, or leave out --scheduler"
         )
     values = recipe.model_dump()
     values["data"]["stream"] = True

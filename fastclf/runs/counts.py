@@ -9,17 +9,20 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 
 from fastclf import threads
 from fastclf.data import Stream
 from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.prediction_rows import naming
 from fastclf.data.row_parts import RowPart, hashed_rows
+from fastclf.data.scaling import SparseTally
 from fastclf.data.stream_source import RawRows
 from fastclf.data.stream_targets import ClassChoice
 from fastclf.estimators.sampled import Sample
-from fastclf.estimators.streams import Rows
+from fastclf.estimators.streams import Rows, check_rows
 from fastclf.estimators.tallies import DistributionTally, IndicatorTally, LabelTally
+from fastclf.objective.features import stacked
 from fastclf.runs.parts import Part
 from fastclf.table import Categories, Numbers, Table, concatenated
 
@@ -32,32 +35,46 @@ class HeldRows(NamedTuple):
 
     Parameters
     ----------
-    table : Table
+    X : Table, or CSR matrix of shape (m, d)
     y : ndarray of shape (m,), (m, L) or (m, K)
     weights : ndarray of shape (m,), optional
     """
 
-    table: Table
+    X: Any
     y: np.ndarray
     weights: np.ndarray | None
 
     def take(self, rows: np.ndarray) -> "HeldRows":
         """Return some rows, given by their indices."""
         weights = None if self.weights is None else self.weights[rows]
-        return HeldRows(self.table.take(rows), self.y[rows], weights)
+        return HeldRows(_some(self.X, rows), self.y[rows], weights)
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the columns: 8 for each number, and 4 for each category."""
-        columns = self.table.columns.values()
+        """The bytes of the columns: 8 for each number, and 4 for each category.
+
+        Those of a CSR matrix are of its entries.
+        """
+        if not isinstance(self.X, Table):
+            return int(self.X.data.nbytes + self.X.indices.nbytes)
+        columns = self.X.columns.values()
         return len(self.y) * sum(8 if isinstance(column, Numbers) else 4 for column in columns)
 
     @classmethod
     def joined(cls, pieces: Sequence["HeldRows"]) -> "HeldRows":
         """Return the rows of one piece or more."""
-        tables, y, weights = zip(*pieces, strict=True)
+        features, y, weights = zip(*pieces, strict=True)
         given = None if weights[0] is None else np.concatenate(weights)
-        return cls(concatenated(tables), np.concatenate(y), given)
+        return cls(joined_features(features), np.concatenate(y), given)
+
+
+def joined_features(pieces: Sequence[Any]) -> Any:
+    """Return the features of one piece or more: tables, or CSR matrices."""
+    return concatenated(pieces) if isinstance(pieces[0], Table) else stacked(pieces)
+
+
+def _some(features: Any, rows: np.ndarray) -> Any:
+    return features.take(rows) if isinstance(features, Table) else features[rows]
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ class Counts:
     Attributes
     ----------
     targets : LabelTally, IndicatorTally or DistributionTally
-    columns : EncoderTally
+    columns : EncoderTally, or SparseTally for CSR rows
     as_tables : bool
         Whether rows are read as tables; otherwise all columns are numbers, and come as matrices.
     shares : Shares
@@ -118,7 +135,7 @@ class Counts:
     """
 
     targets: LabelTally | IndicatorTally | DistributionTally
-    columns: EncoderTally
+    columns: EncoderTally | SparseTally
     as_tables: bool
     shares: Shares
     categorical: tuple[str, ...] = ()
@@ -151,6 +168,8 @@ class Counts:
         digest = hashlib.sha256()
         for piece in threads.prefetch(pieces):
             features, y, weights = piece[:3]
+            if scipy.sparse.issparse(features):
+                check_rows(features, None, before, self.columns.columns)
             _update_digest(digest, features, y, weights)
             if isinstance(piece, RawRows) and piece.beside is not None:
                 _update_digest(digest, piece.beside, y, None)
@@ -185,12 +204,11 @@ class Counts:
         some: np.ndarray,
     ) -> HeldRows:
         rows = kept[some]
-        if isinstance(features, Table):
-            table = features.take(rows)
-        else:
-            columns = zip(self.columns.columns, features[rows].T, strict=True)
-            table = Table({name: Numbers(x) for name, x in columns}, numbers[rows])
-        return HeldRows(table, y[rows], None if weights is None else weights[rows])
+        found = _some(features, rows)
+        if isinstance(found, np.ndarray):
+            columns = zip(self.columns.columns, found.T, strict=True)
+            found = Table({name: Numbers(x) for name, x in columns}, numbers[rows])
+        return HeldRows(found, y[rows], None if weights is None else weights[rows])
 
     def _count(
         self,
@@ -206,12 +224,21 @@ class Counts:
             return
         own = np.ones(len(rows)) if weights is None else weights[rows]
         self.targets.add(y[rows], own)
-        every = len(rows) == len(y)
-        if isinstance(features, Table):
-            self.columns.add(features if every else features.take(rows), file)
+        if len(rows) < len(y):
+            features, numbers = _some(features, rows), numbers[rows]
+        if isinstance(self.columns, SparseTally):
+            self.columns.add(features)
+        elif isinstance(features, Table):
+            self.columns.add(features, file)
         else:
-            X, places = (features, numbers) if every else (features[rows], numbers[rows])
-            self.columns.numbers.add(X, places)
+            self.columns.numbers.add(features, numbers)
+
+    def no_rows(self) -> Table | scipy.sparse.csr_array:
+        """Return the raw features of no row."""
+        names = self.columns.columns
+        if isinstance(self.columns, SparseTally):
+            return scipy.sparse.csr_array((0, len(names)))
+        return Table({name: Numbers(np.empty(0)) for name in names})
 
     @property
     def is_complete(self) -> bool:
@@ -221,6 +248,8 @@ class Counts:
     def merge(self, other: "Counts") -> None:
         """Count what other counts have, whose rows come after these."""
         self.targets.merge(other.targets)  # type: ignore[arg-type]
+        assert isinstance(self.columns, EncoderTally)  # svmlight has one part
+        assert isinstance(other.columns, EncoderTally)
         self.columns.merge(other.columns)
         self.n_rows += other.n_rows
         self.digests += other.digests
@@ -254,6 +283,8 @@ def _update_digest(digest: Any, features: Any, y: np.ndarray, weights: np.ndarra
                 arrays.append(column.codes)
             elif isinstance(column, Numbers):  # lists raise an error where they are counted
                 arrays.append(column.values)
+    elif scipy.sparse.issparse(features):
+        arrays += [features.data, features.indices, features.indptr]
     else:
         arrays.append(features)
     for array in arrays:

@@ -211,7 +211,7 @@ def split_and_prepare(
         If there are too few rows to split, or a column can't be prepared.
     """
     if not isinstance(dataset.features, Table):
-        dataset = _in_dtype(dataset, table.dtype)
+        dataset = in_dtype(dataset, table.dtype)
     if dataset.test is not None:
         train, test = dataset, dataset.test
     else:
@@ -274,8 +274,15 @@ def _part(rows: Dataset) -> Part:
     return Part(rows.features, rows.y, rows.is_soft, rows.teacher_outputs, rows.weights, rows.rows)
 
 
-def _in_dtype(dataset: Dataset, dtype: str) -> Dataset:
-    test = None if dataset.test is None else _in_dtype(dataset.test, dtype)
+def in_dtype(dataset: Dataset, dtype: str) -> Dataset:
+    """Return a data set whose matrix has another dtype.
+
+    Raises
+    ------
+    DataError
+        If a number overflows.
+    """
+    test = None if dataset.test is None else in_dtype(dataset.test, dtype)
     with np.errstate(over="ignore"):
         features = dataset.features.astype(dtype, copy=False)
     if features is not dataset.features:

@@ -327,7 +327,7 @@ def _fit_stream(
     client: "Client | None",
 ) -> _Outcome:
     """Fit to a stream of rows; write the model and its evaluation to the run directory."""
-    warn_of_dates(data.encoder)
+    warn_of_dates(data.preparation)
     estimator = build_estimator(recipe, data.labels, data.class_names, client)
     distilled = None
     with monitor.fit(data.n_rows), naming(data.stream.path):

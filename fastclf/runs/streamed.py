@@ -11,6 +11,7 @@ import numpy as np
 from fastclf import threads
 from fastclf.config import DataTable, Recipe
 from fastclf.data import Dataset, FileOptions, Stream, load_file
+from fastclf.data.column_tallies import EncoderTally
 from fastclf.data.compressed import stem
 from fastclf.data.dataset import left_out_reason, unknown_label
 from fastclf.data.files import labels_to_test
@@ -18,16 +19,18 @@ from fastclf.data.labels import matched_labels
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import naming
 from fastclf.data.row_parts import RowPart
+from fastclf.data.scaling import SparseTally
 from fastclf.data.targets import WITHOUT_TARGET
 from fastclf.errors import DataError, located
 from fastclf.estimators.sampled import Sample
 from fastclf.estimators.tallies import LabelTally
-from fastclf.linear_model import LinearModel, Task
+from fastclf.linear_model import Affine, LinearModel, Task
 from fastclf.preprocessing import Encoder
 from fastclf.runs.counts import Counts, HeldRows
 from fastclf.runs.parts import Part, check_classes, check_two_classes
-from fastclf.runs.streamed_opening import opened_stream
-from fastclf.table import Numbers, Table, listed
+from fastclf.runs.streamed_opening import OpenedStream, opened_stream
+from fastclf.runs.streamed_svmlight import is_svmlight, opened_svmlight, rows_to_test
+from fastclf.table import Table, listed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,7 +47,7 @@ class StreamedData:
     name : str
         The name of the file, without folder and suffix.
     stream : Stream
-        The encoded training rows.
+        The training rows, encoded or scaled.
     test : Part
         The raw test rows, in memory.
     task : {"binary", "multiclass", "multilabel"}
@@ -54,8 +57,8 @@ class StreamedData:
         The names of the classes or labels.
     n_rows : int
         The number of training rows.
-    encoder : Encoder
-        The encoder, fitted to the training rows.
+    preparation : Encoder, Affine or None
+        The encoding or scaling of the features, fitted to the training rows; None for neither.
     sha256 : str
         The SHA-256 of the training rows, in hexadecimal.
     layout : Layout, optional
@@ -81,7 +84,7 @@ class StreamedData:
     labels: np.ndarray
     class_names: tuple[str, ...]
     n_rows: int
-    encoder: Encoder
+    preparation: Encoder | Affine | None
     sha256: str
     layout: "Layout | None"
     n_parts: int | None
@@ -93,16 +96,20 @@ class StreamedData:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return self.encoder.feature_names
+        """The names of the prepared features."""
+        assert self.stream.feature_names is not None  # only NPY has none
+        return self.stream.feature_names
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all rows, in hexadecimal."""
         return self.sha256
 
     def for_raw_rows(self, model: LinearModel) -> LinearModel:
-        """Return a model that takes raw tables from one that takes encoded features."""
-        return replace(model, encoder=self.encoder, feature_names=self.encoder.feature_names)
+        """Return a model that takes raw rows from one that takes prepared features."""
+        model = replace(model, feature_names=self.feature_names)
+        if isinstance(self.preparation, Encoder):
+            return replace(model, encoder=self.preparation)
+        return replace(model, preprocessing=self.preparation)
 
 
 def open_stream(
@@ -112,7 +119,7 @@ def open_stream(
     by_parts: bool = False,
     most_rows: int | None = None,
 ) -> StreamedData:
-    """Read the rows that a recipe's ``[data]`` names once; fit the encoder to those to train on.
+    """Read the rows that a recipe's ``[data]`` names once; prepare those to train on.
 
     Parameters
     ----------
@@ -130,14 +137,12 @@ def open_stream(
         If a file can't be read, or a value can't be used.
     """
     table = recipe.data
-    opened = opened_stream(recipe, most_rows)
+    opened = (opened_svmlight if is_svmlight(table) else opened_stream)(recipe, most_rows)
     path, stream = opened.stream.path, opened.stream
     with naming(path):
         found = _counted(stream, opened.empty, client, by_parts)
         _check_counts(found, table, path)
-        for column in found.columns.categories:
-            if column.name not in table.categorical:
-                column.check()
+        _check_categories(found, table)
     shares, samples = found.shares, found.samples
     chosen = stream if found.chosen.is_all else stream.choosing(found.chosen)
     train, test_stream = chosen, None
@@ -146,31 +151,30 @@ def open_stream(
     if shares.parts["train"].low > 0:
         train = chosen.restricted(shares.parts["train"])
     with naming(path):
-        _find_fills(train, found, client)
-        encoder = found.columns.encoder()
+        train, preparation = _prepared(train, found, client)
     labels, names = _classes(found, stream)
     if not stream.several_targets:
         _check_two_classes(found, path, names)
     _check_part(samples["test"], "data.test_size", "to test on", shares.test)
     key = "calibrate.validation_fraction"
     _check_part(samples["held_out"], key, "to calibrate on", shares.held_out)
-    held = {name: _part(sample, stream.is_soft, encoder) for name, sample in samples.items()}
+    held = {name: _part(sample, found, stream.is_soft) for name, sample in samples.items()}
     test = held["test"]
     without_target: dict[str, int] = {}
     if table.test_path is not None:
-        test, without_target = _test_rows(table, encoder, names, opened.taught, found)
+        test, without_target = _test_rows(table, opened, preparation, names, found)
     for part in (test, held["held_out"]):
         if not found.is_complete:  # else other rows may have the class
             check_classes(str(path), names, part.y)
     return StreamedData(
         name=stem(path),
-        stream=train.encoded(encoder),
+        stream=train,
         test=test,
         task=_task(stream, names),
         labels=labels,
         class_names=names,
         n_rows=found.n_rows,
-        encoder=encoder,
+        preparation=preparation,
         sha256=found.sha256() if table.test_path is None else found.sha256_with(test),
         layout=opened.layout,
         n_parts=None if client is None else stream.n_parts,
@@ -211,6 +215,14 @@ def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
         raise DataError("no row is left to train on; lower data.test_size, or give more rows")
 
 
+def _check_categories(found: Counts, table: DataTable) -> None:
+    if isinstance(found.columns, SparseTally):
+        return
+    for column in found.columns.categories:
+        if column.name not in table.categorical:
+            column.check()
+
+
 def _check_two_classes(found: Counts, path: Path, names: Sequence[str]) -> None:
     if len(names) == 1 and found.is_complete:
         raise DataError(
@@ -220,9 +232,22 @@ def _check_two_classes(found: Counts, path: Path, names: Sequence[str]) -> None:
     check_two_classes(str(path), names)
 
 
-def _find_fills(stream: Stream, found: Counts, client: "Client | None") -> None:
+def _prepared(
+    train: Stream, found: Counts, client: "Client | None"
+) -> tuple[Stream, Encoder | Affine | None]:
+    """Return the prepared rows to train on, and the preparation, which is fitted to them."""
+    if isinstance(found.columns, SparseTally):
+        scaling = found.columns.scaling()
+        return (train if scaling is None else train.scaled(scaling)), scaling
+    _find_fills(train, found, found.columns, client)
+    encoder = found.columns.encoder()
+    return train.encoded(encoder), encoder
+
+
+def _find_fills(
+    stream: Stream, found: Counts, columns: EncoderTally, client: "Client | None"
+) -> None:
     """Read the rows to train on again for the medians of columns, as often as it takes."""
-    columns = found.columns
     while columns.numbers.fills is not None and (more := columns.numbers.fills.refined()):
         columns.numbers.fills = more
         if client is not None:
@@ -260,13 +285,12 @@ def _left_out(found: Counts) -> dict[str, int]:
     return counts
 
 
-def _part(sample: Sample, is_soft: bool, encoder: Encoder) -> Part:
+def _part(sample: Sample, found: Counts, is_soft: bool) -> Part:
     pieces = sample.taken()
     if not pieces:
-        columns = {name: Numbers(np.empty(0)) for name in encoder.column_names}
-        return Part(Table(columns), np.empty(0), is_soft)
-    table, y, weights = HeldRows.joined(pieces)
-    return Part(table, y, is_soft, None, weights, table.rows)
+        return Part(found.no_rows(), np.empty(0), is_soft)
+    X, y, weights = HeldRows.joined(pieces)
+    return Part(X, y, is_soft, None, weights, X.rows if isinstance(X, Table) else None)
 
 
 def _check_part(sample: Sample, key: str, use: str, share: float) -> None:
@@ -301,22 +325,25 @@ def _counted(stream: Stream, counts: Counts, client: "Client | None", by_parts: 
 
 def _test_rows(
     table: DataTable,
-    encoder: Encoder,
+    opened: OpenedStream,
+    preparation: Encoder | Affine | None,
     names: Sequence[str],
-    teacher_columns: Sequence[str],
     counted: Counts,
 ) -> tuple[Part, dict[str, int]]:
     """Return the rows of the recipe's file to test on, and how many have no target, by reason.
 
     Rows of classes that aren't chosen add to those counted before.
     """
-    options = table.model_dump(include=set(FileOptions.model_fields))
-    options |= {"test_path": None, "weight": None, "drop": (), "columns": encoder.column_names}
-    options |= {"categorical": encoder.categorical}
     path = Path(str(table.test_path))
     known_labels = [*names, *counted.left_out]
-    known = KnownNames(encoder.known, tuple(known_labels))
-    found = load_file(path, FileOptions.model_validate(options), teacher_columns, known)
+    if isinstance(preparation, Encoder):
+        options = table.model_dump(include=set(FileOptions.model_fields))
+        options |= {"test_path": None, "weight": None, "drop": ()}
+        options |= {"columns": preparation.column_names, "categorical": preparation.categorical}
+        known = KnownNames(preparation.known, tuple(known_labels))
+        found = load_file(path, FileOptions.model_validate(options), opened.taught, known)
+    else:
+        found = rows_to_test(table, opened.stream, names)
     with located(path):
         if found.y.ndim == 1:
             if counted.is_complete:  # other rows to train on may have other labels

@@ -19,6 +19,7 @@ from fastclf.estimators.distilled_streams import fit_taught, taught
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.streams import Rows
 from fastclf.losses import Distillation
+from fastclf.preprocessing import Encoder
 from fastclf.runs.distillation import (
     DistilledStudent,
     RecordedTeacher,
@@ -153,7 +154,8 @@ class _TaughtStream:
         return self._read(rng.permutation(self._data.stream.n_parts).tolist())
 
     def _read(self, parts: Iterable[int]) -> Iterator[Rows]:
-        encoder, labels = self._data.encoder, self._data.labels
+        encoder, labels = self._data.preparation, self._data.labels
+        assert isinstance(encoder, Encoder)  # rows have columns
         for number in parts:
             with naming(self._data.stream.part_name(number)):
                 for raw in self._data.stream.tables_of_part(number):

@@ -88,8 +88,8 @@ def opened_stream(recipe: Recipe, most_rows: int | None = None) -> OpenedStream:
         key = "classes" if chosen.only is not None else "ignore_index"
         raise DataError(f"data.{key} needs one label per row, but {path} has several; leave it out")
     as_tables = bool(categorical or taught) or table.missing_target != "error"
-    split = _shares(recipe), tuple(categorical), chosen
-    empty = Counts(_tally(stream), tally, as_tables, *split, most_rows)
+    split = shares_of(recipe), tuple(categorical), chosen
+    empty = Counts(target_tally(stream), tally, as_tables, *split, most_rows)
     return OpenedStream(stream, empty, taught, file.layout)
 
 
@@ -98,13 +98,15 @@ def _chosen(table: DataTable) -> ClassChoice:
     return ClassChoice(only, None if table.ignore_index is None else str(table.ignore_index))
 
 
-def _shares(recipe: Recipe) -> Shares:
+def shares_of(recipe: Recipe) -> Shares:
+    """Return how the rows of a recipe are split."""
     held_out = 0.0 if recipe.calibrate is None else recipe.calibrate.validation_fraction
     test = recipe.data.test_size if recipe.data.test_path is None else 0.0
     return Shares((recipe.seed, 0), test, held_out)
 
 
-def _tally(stream: Stream) -> LabelTally | IndicatorTally | DistributionTally:
+def target_tally(stream: Stream) -> LabelTally | IndicatorTally | DistributionTally:
+    """Return what counts the targets of a stream."""
     if not stream.several_targets:
         return LabelTally()
     return DistributionTally(None) if stream.is_soft else IndicatorTally()
