@@ -5,13 +5,16 @@ import gc
 import importlib.metadata
 import json
 import math
+import multiprocessing
 import os
 import platform
 import re
 import shlex
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import geometric_mean, median
@@ -217,6 +220,37 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+@contextmanager
+def peak() -> Iterator[list[float]]:
+    """Yield a list whose one entry is the largest increase of anonymous memory so far, in bytes."""
+    before, most, done = anonymous(), [0.0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], anonymous() - before)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()
+
+
+def anonymous() -> float:
+    """Return the anonymous memory of this process, in bytes."""
+    text = Path("/proc/self/status").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("RssAnon"))
+    return 1024.0 * int(line.split()[1])
+
+
+def alone(call: Callable, *arguments: object) -> Any:
+    """Return the result of a call in a new process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(call, arguments)
 
 
 def write(

@@ -9,9 +9,6 @@ along the j-th principal direction, which is that of no feature. The classes' me
 directions, twenty to a cluster, so far apart that a tenth to a third of new rows is mistaken.
 """
 
-import multiprocessing
-import resource
-import sys
 import time
 import warnings
 from argparse import Namespace
@@ -20,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _benchmark import parser, write
+from _benchmark import alone, clock, parser, peak, write
 from sklearn.model_selection import PredefinedSplit
 
 from fastclf import LogisticRegression, LogisticRegressionCV
@@ -204,31 +201,30 @@ def _sweep(options: Namespace) -> dict[str, Any]:
         use_legacy_attributes=False,
         max_iter=1000,
     )
-    before, began = peak(), time.perf_counter()
-    model.fit(X, y)
+    with peak() as most:
+        seconds, _ = clock(lambda: model.fit(X, y))
     return {
         "what": "fastclf, 10 C on a validation part, and the best on all rows",
-        "s": time.perf_counter() - began,
+        "s": seconds,
         "C": model.C_,
         "validation accuracy": float(model.scores_.max()),
         "passes": float(model.history_["path_passes"] + model.history_["passes"][-1]),
-        "MB beyond X": peak() - before,
+        "MB beyond X": most[0] / 1e6,
     }
 
 
 def _one(options: Namespace, C: float) -> dict[str, Any]:
     data = Embeddings(options)
     LogisticRegression(max_iter=2).fit(data.X[:4000], data.y[:4000] % 200)  # compile
-    before, began = peak(), time.perf_counter()
-    model = LogisticRegression(C=C, max_iter=1000).fit(data.X, data.y)
-    seconds, after = time.perf_counter() - began, peak()
+    with peak() as most:
+        seconds, model = clock(lambda: LogisticRegression(C=C, max_iter=1000).fit(data.X, data.y))
     return {
         "what": "fastclf, one fit",
         "s": seconds,
         "C": C,
         "validation accuracy": model.score(data.X_val, data.y_val),
         "passes": float(model.history_["passes"][-1]),
-        "MB beyond X": after - before,
+        "MB beyond X": most[0] / 1e6,
     }
 
 
@@ -265,30 +261,19 @@ def _adamw(options: Namespace) -> dict[str, Any]:
     }
 
 
-def peak() -> float:
-    """Return the largest memory of this process so far, in MB."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 1e6 if sys.platform == "darwin" else size * 1024 / 1e6
-
-
-def alone(call: Callable, *arguments: object) -> Any:
-    """Return the result of a call in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(call, arguments)
-
-
 PARTS: dict[str, tuple[Callable[[Namespace], list[dict[str, Any]]], str]] = {
     "fits": (
         fits,
         "Seconds until the objective is so far above the optimum, relatively; `-` if it wasn't "
         "within the time. The optimum is the lowest objective of all. scikit-learn is given 3.2 "
-        "times, and torch 5.2 times the seconds of fastclf to 1e-3.",
+        "times, and torch 5.2 times the seconds of fastclf to 1e-3. C is {C:g}.",
     ),
     "sweep": (
         sweep,
         "`LogisticRegressionCV(cv=PredefinedSplit(part))` fits 10 C to the training rows, scores "
         "them by their accuracy on a tenth as many validation rows, and fits the best to both. MB "
-        "is the peak memory of the process above that before the fit, with kernels compiled.",
+        "is the largest anonymous memory of the process above that before the fit, with kernels "
+        "compiled; X of the sweep has {MB:.0f} MB.",
     ),
     "adamw": (
         adamw,
@@ -313,7 +298,8 @@ def main() -> None:
         measure, note = PARTS[name]
         rows = measure(chosen)
         title = f"Linear probe, {size}: {name}"
-        about = f"{note} C of the fits is {chosen.C:g}." if name == "fits" else note
+        size_of_X = 4 * chosen.rows * chosen.features / 1e6
+        about = note.format(MB=1.1 * size_of_X, C=chosen.C)
         write(f"probe_{name}", title, about, rows, Path(chosen.out))
 
 

@@ -5,20 +5,17 @@ file and about svmlight. The memory is the anonymous memory of the process durin
 after its imports.
 """
 
-import multiprocessing
 import os
 import tempfile
-import threading
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from _benchmark import alternate, parser, write
+from _benchmark import alone, alternate, parser, peak, write
 from pyarrow import dataset, parquet
 
 from fastclf import LogisticRegression
@@ -151,36 +148,6 @@ def fit(path: str, settings: dict) -> dict[str, float]:
         seconds = time.perf_counter() - started
     passes = float(fitted.history_["passes"][-1]) + 1  # and the pass that counts the classes
     return {"s": seconds, "passes": passes, "MB": most[0] / 1e6}
-
-
-@contextmanager
-def peak() -> Iterator[list[float]]:
-    """Yield a list whose one entry is the largest increase of anonymous memory so far, in bytes."""
-    before, most, done = anonymous(), [0.0], threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.01):
-            most[0] = max(most[0], anonymous() - before)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield most
-    finally:
-        done.set()
-        watcher.join()
-
-
-def anonymous() -> float:
-    text = Path("/proc/self/status").read_text()
-    line = next(line for line in text.splitlines() if line.startswith("RssAnon"))
-    return 1024.0 * int(line.split()[1])
-
-
-def alone(call: Callable, *arguments: object):
-    """Return the result of a call in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(call, arguments)
 
 
 def dense(chosen: Namespace, folder: str) -> None:
