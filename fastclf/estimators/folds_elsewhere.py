@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +143,8 @@ class StudyElsewhere(Study):
             if i == 1:
                 X_kept, y, weights = self.kept
                 kept = X_kept, of_columns(self.encode(y, weights), chosen.present).target
-            parts.append(self.objective(encode, *what, kept, settings))
+            how = settings.free_intercept, settings.n_threads
+            parts.append(self.objective_of(encode)(*what, kept, *how))
         return parts[0], parts[1]
 
     def scores(self, paths: Paths) -> np.ndarray:
@@ -178,17 +179,8 @@ class StudyElsewhere(Study):
         """Return ``add`` of ``function(part, *given)`` for all `FoldRows`, in a fixed order."""
         raise NotImplementedError
 
-    def objective(
-        self,
-        encode: "FoldEncoding",
-        loss: Any,
-        n_columns: int,
-        penalty: Any,
-        totals: Totals,
-        kept: Chunk | None,
-        settings: Settings,
-    ) -> Any:
-        """Return an objective over all rows as ``encode`` makes them."""
+    def objective_of(self, encode: "FoldEncoding") -> Callable[..., Any]:
+        """Return what makes an objective of all rows, as ``encode`` makes them, and of a loss."""
         raise NotImplementedError
 
 
@@ -221,20 +213,9 @@ class StudyOfPartitions(StudyElsewhere):
         assert found is not None  # there are rows
         return found
 
-    def objective(
-        self,
-        encode: "FoldEncoding",
-        loss: Any,
-        n_columns: int,
-        penalty: Any,
-        totals: Totals,
-        kept: Chunk | None,
-        settings: Settings,
-    ) -> PartitionedObjective:
-        """Return an objective over all partitions as ``encode`` makes them."""
-        what = self.found.extent, loss, n_columns, penalty, totals, kept
-        how = settings.free_intercept, settings.n_threads
-        return PartitionedObjective(self._rows.map(encode), *what, *how)
+    def objective_of(self, encode: "FoldEncoding") -> Callable[..., PartitionedObjective]:
+        """Return what makes an objective of all partitions and of a loss."""
+        return partial(PartitionedObjective, self._rows.map(encode), self.found.extent)
 
 
 class StudyOfStream(StudyElsewhere):
@@ -273,20 +254,9 @@ class StudyOfStream(StudyElsewhere):
         found = (function(part, *given) for part in threads.prefetch(self.parts()))
         return add(one for one in found if one is not None)
 
-    def objective(
-        self,
-        encode: "FoldEncoding",
-        loss: Any,
-        n_columns: int,
-        penalty: Any,
-        totals: Totals,
-        kept: Chunk | None,
-        settings: Settings,
-    ) -> StreamedObjective:
-        """Return an objective over the stream as ``encode`` makes its rows."""
-        what = loss, n_columns, penalty, totals, kept
-        how = settings.free_intercept, settings.n_threads
-        return StreamedObjective(_FoldChunks(self, encode), *what, *how)
+    def objective_of(self, encode: "FoldEncoding") -> Callable[..., StreamedObjective]:
+        """Return what makes an objective of the stream and of a loss."""
+        return partial(StreamedObjective, _FoldChunks(self, encode))
 
 
 class _FoldChunks:

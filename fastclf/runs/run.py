@@ -1,9 +1,10 @@
 """One training run, from recipe to run directory."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.input_files import InputFiles
 from fastclf.runs.monitoring import RunMonitor, monitored_run
 from fastclf.runs.origin import Origin
-from fastclf.runs.parts import left_out_lines, read_dataset, split_and_prepare
+from fastclf.runs.parts import Parts, left_out_lines, read_dataset, split_and_prepare
 from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.streamed_distillation import fit_streamed_student
@@ -297,25 +298,9 @@ def _fit_in_memory(
                 recipe, parts, X, estimator, dataset.labels, dataset.class_names
             )
             fitted = distilled.student
-    model = parts.for_raw_rows(fitted.linear_model())
-    plain_model, calibration = model, None
-    if recipe.calibrate is not None:
-        assert parts.held_out is not None  # split off above
-        model, calibration = calibrate(model, recipe.calibrate, parts.held_out)
-    directory.write_model(model)
-    rows = {"train": parts.train, "test": parts.test}
-    found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
-    if distilled is not None and distilled.teacher_p is not None:
-        found["test"] = with_teacher_metrics(found["test"], model, parts.test, distilled.teacher_p)
-        directory.write_teacher_probabilities(distilled.teacher_p)
-    metrics = _write_evaluations(found, directory)
-    if calibration is not None and len(parts.test):
-        metrics["uncalibrated"] = evaluate(plain_model, parts.test).metrics
-    if distilled is not None and distilled.teacher_p is not None:
-        plain = parts.for_raw_rows(estimator.fit(X, y, parts.train.weights).linear_model())
-        metrics |= compare(distilled, metrics["test"], plain, parts.test)
     sizes = len(parts.train), len(parts.test), X.shape[1]
-    return _Outcome(fitted, model, *sizes, found, metrics, calibration)
+    refit = partial(estimator.fit, X, y, parts.train.weights)
+    return _evaluated(recipe, parts, directory, fitted, sizes, distilled, refit)
 
 
 def _fit_stream(
@@ -338,24 +323,42 @@ def _fit_stream(
             distilled = fit_streamed_student(recipe, data, clone(estimator))
             fitted = distilled.student
     files.check()
+    sizes = data.n_rows, len(data.test), len(data.feature_names)
+    refit = partial(estimator.fit, data.stream)
+    return _evaluated(recipe, data, directory, fitted, sizes, distilled, refit)
+
+
+def _evaluated(
+    recipe: Recipe,
+    data: Parts | StreamedData,
+    directory: RunDirectory,
+    fitted: Estimator,
+    sizes: tuple[int, int, int],
+    distilled: Any,
+    refit: Callable[[], Estimator],
+) -> _Outcome:
+    """Calibrate a model and evaluate it; write both to the run directory.
+
+    ``refit`` fits the estimator without a teacher, to compare with.
+    """
     model = data.for_raw_rows(fitted.linear_model())
     plain_model, calibration = model, None
     if recipe.calibrate is not None:
-        assert data.held_out is not None  # split off by `open_stream`
+        assert data.held_out is not None  # split off before the fit
         model, calibration = calibrate(model, recipe.calibrate, data.held_out)
     directory.write_model(model)
     rows = {"train": data.train, "test": data.test}
     found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
-    if distilled is not None and distilled.teacher_p is not None:
-        found["test"] = with_teacher_metrics(found["test"], model, data.test, distilled.teacher_p)
-        directory.write_teacher_probabilities(distilled.teacher_p)
+    taught = None if distilled is None else distilled.teacher_p
+    if taught is not None:
+        found["test"] = with_teacher_metrics(found["test"], model, data.test, taught)
+        directory.write_teacher_probabilities(taught)
     metrics = _write_evaluations(found, directory)
     if calibration is not None and len(data.test):
         metrics["uncalibrated"] = evaluate(plain_model, data.test).metrics
-    if distilled is not None and distilled.teacher_p is not None:
-        plain = data.for_raw_rows(estimator.fit(data.stream).linear_model())
+    if taught is not None:
+        plain = data.for_raw_rows(refit().linear_model())
         metrics |= compare(distilled, metrics["test"], plain, data.test)
-    sizes = data.n_rows, len(data.test), len(data.feature_names)
     return _Outcome(fitted, model, *sizes, found, metrics, calibration)
 
 
