@@ -18,6 +18,8 @@ from pyarrow import csv, parquet
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("dask")
 
+from stopping import stopped_after  # noqa: E402
+
 import fastclf  # noqa: E402
 from fastclf.cli import main  # noqa: E402
 from fastclf.config import Recipe  # noqa: E402
@@ -31,7 +33,7 @@ from fastclf.data import Stream  # noqa: E402
 from fastclf.errors import ConfigError, DataError, FastclfError, InputError, RunError  # noqa: E402
 from fastclf.linear_model import LinearModel  # noqa: E402
 from fastclf.runs.cluster import for_cluster  # noqa: E402
-from fastclf.runs.directory import RunDirectory, open_run  # noqa: E402
+from fastclf.runs.directory import open_run  # noqa: E402
 from fastclf.runs.reevaluation import evaluate_run  # noqa: E402
 from fastclf.runs.run import RunResult, resume, train  # noqa: E402
 
@@ -181,24 +183,12 @@ def invoke(config: Path, scheduler: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, given)
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_same_bits(
-    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(tmp_path: Path, client: Any):
     more = {"solver": {"name": "lbfgs"}, "checkpoint": {"every_epochs": 1}}
     own = recipe({**files(tmp_path, "parquet"), "drop": ["day"]}, **more)
     wanted = train(own, tmp_path / "whole", client=client)
-    write, written = RunDirectory.write_metrics, []
-
-    def stopping(self: RunDirectory, line: dict) -> None:
-        write(self, line)
-        written.append(line)
-        if len(written) == 3:
-            raise RuntimeError("stopped")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "write_metrics", stopping)
-        with pytest.raises(RuntimeError, match="stopped"):
-            train(own, tmp_path / "run", client=client)
+    with stopped_after(3):
+        train(own, tmp_path / "run", client=client)
     streamed = for_cluster(own)
     with pytest.raises(RunError, match="began on a cluster; resume it with --scheduler ADDRESS"):
         resume(streamed, tmp_path / "run")

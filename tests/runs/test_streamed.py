@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
+from stopping import stopped_after
 
 from fastclf.config import Recipe
 from fastclf.errors import DataError, RunError
@@ -213,27 +214,13 @@ def test_wide_categories_are_sparse_as_in_memory(tmp_path: Path):
 
 
 @pytest.mark.parametrize("solver", [{"name": "adam", "epochs": 6}, {"name": "lbfgs"}])
-def test_a_run_that_was_stopped_goes_on_with_the_same_bits(
-    tmp_path: Path, solver: dict, monkeypatch: pytest.MonkeyPatch
-):
-    from fastclf.runs.directory import RunDirectory
-
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(tmp_path: Path, solver: dict):
     own = recipe(
         {**tables(tmp_path), "stream": True}, solver=solver, checkpoint={"every_epochs": 1}
     )
     wanted = train(own, tmp_path / "whole")
-    written, write = [], RunDirectory.write_metrics
-
-    def stopping(self: RunDirectory, line: dict) -> None:
-        write(self, line)
-        written.append(line)
-        if len(written) == 3:
-            raise RuntimeError("stopped")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "write_metrics", stopping)
-        with pytest.raises(RuntimeError, match="stopped"):
-            train(own, tmp_path / "run")
+    with stopped_after(3):
+        train(own, tmp_path / "run")
     found = resume(own, tmp_path / "run")
     assert (found.model.theta == wanted.model.theta).all()
 

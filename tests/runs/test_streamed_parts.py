@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
+from stopping import stopped_after
 
 from fastclf.config import Recipe
 from fastclf.data.row_parts import RowPart
@@ -16,7 +17,7 @@ from fastclf.errors import DataError, RunError
 from fastclf.linear_model import LinearModel
 from fastclf.runs import checking, counts
 from fastclf.runs.checking import check_recipe
-from fastclf.runs.directory import RunDirectory, open_run
+from fastclf.runs.directory import open_run
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import resume, train
 
@@ -153,26 +154,14 @@ def test_early_stopping_of_a_recipe(tmp_path: Path):
 
 
 @pytest.mark.parametrize("solver", [{"name": "adam", "epochs": 6}, {"name": "lbfgs"}])
-def test_a_run_that_was_stopped_goes_on_with_the_same_bits(
-    tmp_path: Path, solver: dict, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(tmp_path: Path, solver: dict):
     keys: dict = {"solver": solver, "checkpoint": {"every_epochs": 1}, "calibrate": {}}
     if solver["name"] == "adam":
         keys["early_stopping"] = {"patience": 6}
     own = recipe(streamed(tmp_path), **keys)
     wanted = train(own, tmp_path / "whole")
-    written, write_metrics = [], RunDirectory.write_metrics
-
-    def stopping(self: RunDirectory, line: dict) -> None:
-        write_metrics(self, line)
-        written.append(line)
-        if len(written) == 3:
-            raise RuntimeError("stopped")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "write_metrics", stopping)
-        with pytest.raises(RuntimeError, match="stopped"):
-            train(own, tmp_path / "run")
+    with stopped_after(3):
+        train(own, tmp_path / "run")
     found = resume(own, tmp_path / "run")
     assert (theta(found) == theta(wanted)).all()
     assert found.summary["metrics"] == wanted.summary["metrics"]
