@@ -100,7 +100,7 @@ class Target:
             teacher=for_kernels(self.teacher, dtype),
         )
 
-    def rows(self, index: np.ndarray) -> "Target":
+    def rows(self, index: np.ndarray | slice) -> "Target":
         """Return the targets of some rows (m,)."""
         return Target(
             weights=self.weights[:, index],

@@ -12,9 +12,8 @@ import numpy as np
 from fastclf.data.options import FileOptions
 from fastclf.data.prediction_rows import naming
 from fastclf.data.row_parts import RowPart
-from fastclf.data.stream_matrices import no_columns
 from fastclf.data.stream_opening import Choice, Layout, open_batches, open_source
-from fastclf.data.stream_source import Place, RawRows, Source, Span
+from fastclf.data.stream_source import Place, RawRows, Source, Span, no_columns
 from fastclf.data.stream_svmlight import SvmlightSource
 from fastclf.data.stream_targets import ClassChoice
 from fastclf.data.tables import Format, format_of
@@ -235,9 +234,7 @@ class Stream:
 
     def restricted(self, part: RowPart) -> "Stream":
         """Return a stream of the rows of a part."""
-        if isinstance(self._source, SvmlightSource):
-            return self._with(self._source.restricted(part))
-        return self._with(self._columns().restricted(part))
+        return self._with(self._source.restricted(part))
 
     def scaled(self, scaling: Affine) -> "Stream":
         """Return a stream of the same rows of svmlight with scaled features."""

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastclf.data.stream_matrices import no_columns, precision_of
-from fastclf.data.stream_source import CHUNK_BYTES, MOST_ROWS, Place, RawRows, Source, Span
+from fastclf.data.stream_matrices import precision_of
+from fastclf.data.stream_source import CHUNK_BYTES, MOST_ROWS, Place, Span, WithoutColumns
 from fastclf.errors import DataError, InputError
 from fastclf.estimators.encoding import indicators, plain
 from fastclf.estimators.streams import Rows
 from fastclf.estimators.validation import canonical_csr
 from fastclf.objective.features import nbytes
-from fastclf.preprocessing import Encoder
 
 NAME = "the batches"
 """What messages call batches."""
@@ -117,7 +116,7 @@ def grouped(
         yield waiting
 
 
-class ArrayBatches:
+class ArrayBatches(WithoutColumns):
     """Rows of batches that are tuples (X, y) or (X, y, weights) of arrays; one part.
 
     The first batch decides the number of features, whether X is sparse and y 2-D, and whether there
@@ -154,14 +153,6 @@ class ArrayBatches:
                 self._read(), lambda rows: rows.X.shape[0], self._most, lambda r, some: r.some(some)
             )
             yield from map(Rows.joined, groups)
-
-    def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
-        """Refuse: arrays have no named columns."""
-        raise no_columns(self.name)
-
-    def encoded(self, encoder: Encoder) -> Source:
-        """Refuse: arrays have no named columns."""
-        raise no_columns(self.name)
 
     def _most(self, rows: Rows) -> int:
         if self._chunk_rows is not None:

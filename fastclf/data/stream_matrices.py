@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastclf.data.reading import reading
-from fastclf.data.stream_source import CHUNK_BYTES, Place, RawRows, Source, Span
+from fastclf.data.stream_source import CHUNK_BYTES, Place, Span, WithoutColumns
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
-from fastclf.preprocessing import Encoder
 
 
-class MatrixSource:
+class MatrixSource(WithoutColumns):
     """Rows of an NPY file, with targets from another file; each chunk is a part."""
 
     is_text = False
@@ -53,14 +52,6 @@ class MatrixSource:
                 targets if self.several_targets else targets.ravel(),
             )
 
-    def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
-        """Refuse: the columns of a matrix have no names."""
-        raise no_columns(self.name)
-
-    def encoded(self, encoder: Encoder) -> Source:
-        """Refuse: the columns of a matrix have no names."""
-        raise no_columns(self.name)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the arrays, which are mapped again elsewhere."""
         return {**vars(self), "_arrays": None}
@@ -69,11 +60,6 @@ class MatrixSource:
         if self._arrays is None:
             self._arrays = [_mapped(file) for file in self.files]
         return self._arrays
-
-
-def no_columns(name: str) -> DataError:
-    """Return the error for rows that are asked for as a table and are a matrix."""
-    return DataError(f"{name}: the columns of a matrix have no names, so there is no table of them")
 
 
 def precision_of(dtype: np.dtype) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fastclf.data.row_parts import RowPart
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.preprocessing import Encoder
@@ -137,3 +138,29 @@ class Source(Protocol):
 
     def encoded(self, encoder: Encoder) -> "Source":
         """Return the same rows with another encoder."""
+
+    def restricted(self, part: RowPart) -> "Source":
+        """Return the rows of a part."""
+
+
+class WithoutColumns:
+    """Base of sources whose features are a matrix: what needs named columns is refused."""
+
+    name: str
+
+    def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
+        """Refuse."""
+        raise no_columns(self.name)
+
+    def encoded(self, encoder: Encoder) -> Source:
+        """Refuse."""
+        raise no_columns(self.name)
+
+    def restricted(self, part: RowPart) -> Source:
+        """Refuse."""
+        raise no_columns(self.name)
+
+
+def no_columns(name: str) -> DataError:
+    """Return the error for rows that are asked for as a table and are a matrix."""
+    return DataError(f"{name}: the columns of a matrix have no names, so there is no table of them")

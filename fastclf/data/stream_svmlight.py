@@ -12,18 +12,16 @@ import scipy.sparse
 from fastclf.data.compressed import open_decompressed
 from fastclf.data.reading import reading
 from fastclf.data.row_parts import RowPart
-from fastclf.data.stream_matrices import no_columns
-from fastclf.data.stream_source import CHUNK_BYTES, Place, RawRows, Source, Span, whole_numbers
+from fastclf.data.stream_source import CHUNK_BYTES, Place, Span, WithoutColumns, whole_numbers
 from fastclf.data.svmlight_rows import is_multilabel, parsed
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
 from fastclf.linear_model import Affine
-from fastclf.preprocessing import Encoder
 
 _TEXT_BYTES = 1 << 22  # of the lines that are parsed together; the matrix takes up to twice as much
 
 
-class SvmlightSource:
+class SvmlightSource(WithoutColumns):
     """Rows of an svmlight file, in its own order; one part.
 
     On opening the file is read once, to count features and to see which labels there are, unless
@@ -78,14 +76,6 @@ class SvmlightSource:
                     some = slice(start, start + size)
                     yield Rows(X if size >= n else X[some], self._targets(y[some]))
                 before += read
-
-    def tables(self, parts: Iterable[int], span: Span) -> Iterator[RawRows]:
-        """Refuse: the features are a matrix."""
-        raise no_columns(self.name)
-
-    def encoded(self, encoder: Encoder) -> Source:
-        """Refuse: the features are a matrix."""
-        raise no_columns(self.name)
 
     def restricted(self, part: RowPart) -> "SvmlightSource":
         """Return the rows of a part."""

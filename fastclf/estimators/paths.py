@@ -59,6 +59,10 @@ class Study:
         """Return the objective of some folds, and the one of all rows with their mean weights."""
         raise NotImplementedError
 
+    def trained(self) -> "Study":
+        """Return the study without rows that no fold trains on, where that needs no copy of X."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class StudyInMemory(Study):
@@ -93,6 +97,26 @@ class StudyInMemory(Study):
         both = chosen.problems(self.problem, self.of_folds[chosen.members], self.known)
         folds, near = (objective_of(X, each, settings) for each in both)
         return folds, near
+
+    def trained(self) -> "StudyInMemory":
+        """Return the study without rows at the ends of a dense X that no fold trains on.
+
+        A validation part that follows the training rows is such rows.
+        """
+        n = self.weights.size
+        first = min((train.min(initial=n) for train, _ in self.folds), default=n)
+        last = 1 + max((train.max(initial=-1) for train, _ in self.folds), default=-1)
+        if first >= last or last - first == n or not isinstance(self.X, np.ndarray):
+            return self
+        some = slice(first, last)
+        return replace(
+            self,
+            X=self.X[some],
+            problem=self.problem.rows(some),
+            weights=self.weights[some],
+            folds=[(train - first, test) for train, test in self.folds],
+            known=None if self.known is None else self.known[some],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +211,7 @@ def check_trained(weights: np.ndarray) -> None:
 
 def fit_paths(study: Study) -> Paths:
     """Fit all folds with all penalties. Raises FloatingPointError if numbers aren't finite."""
+    study = study.trained()
     X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
     shape = study.n_folds, grid.l1_ratios.size, grid.Cs.size
     coefs = np.zeros((*shape, problem.n_columns, X.shape[1] + 1), X.dtype)

@@ -71,7 +71,7 @@ class Problem:
             shift[:-1] = 0
         return theta - shift
 
-    def rows(self, index: np.ndarray) -> "Problem":
+    def rows(self, index: np.ndarray | slice) -> "Problem":
         """Return the problem of some rows."""
         return replace(self, target=self.target.rows(index))
 

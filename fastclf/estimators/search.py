@@ -174,11 +174,18 @@ class PenaltySearch(choice.SolverParameters):
                 raise InputError(
                     f"fold {f} holds out no rows of positive weight: choose another cv"
                 )
-            rows, own_params = study.X[test], _check_method_params(study.X, params, indices=test)
+            rows = study.X[_run(test)]  # without a copy, if possible
+            own_params = _check_method_params(study.X, params, indices=test)
             judged = judge(test, rows, own, own_params)
             models = paths.coefs[f].reshape(-1, *paths.coefs.shape[3:])
             scores.append(score_models(models, rows, judged, self.n_threads))
         return np.stack(scores).reshape(*paths.n_iter.shape, -1)
+
+
+def _run(rows: np.ndarray) -> np.ndarray | slice:
+    # Numbers of rows (m,) as a slice, if they follow one another.
+    follow = rows.size > 0 and rows[-1] - rows[0] == rows.size - 1 and (np.diff(rows) == 1).all()
+    return slice(rows[0], rows[-1] + 1) if follow else rows
 
 
 def _Cs(Cs: Any) -> np.ndarray:

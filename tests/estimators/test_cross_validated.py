@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
+    PredefinedSplit,
     ShuffleSplit,
     StratifiedKFold,
     cross_val_score,
@@ -603,3 +604,36 @@ def test_held_out_rows_say_nothing_to_a_fold():
         alone = [LogisticRegression(C).fit(X[train], y[train]) for C in clf.Cs_]
         scores = [one.score(X[test], y[test]) for one in alone]
         np.testing.assert_allclose(clf.scores_[f, 0], scores, atol=0.05)
+
+
+@pytest.mark.parametrize("part", [[0, 50], [440, 569], [100, 180], [5, 6]])
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+def test_a_validation_part_anywhere(part: list[int], kind: Any):
+    held_out = np.zeros(len(CANCER), bool)
+    held_out[slice(*part)] = True
+    cv = PredefinedSplit(np.where(held_out, 0, -1))
+    X = kind(CANCER_X)
+    clf = LogisticRegressionCV(Cs=CS, cv=cv, refit=False, **TIGHT)
+    clf.fit(X, CANCER, sample_weight=WEIGHTS)
+    folds = [(np.flatnonzero(~held_out), np.flatnonzero(held_out))]
+    assert_paths_are_fits(clf, LogisticRegression(**TIGHT), X, CANCER, folds, WEIGHTS)
+    single = LogisticRegression(**TIGHT).set_params(C=clf.C_)
+    single.fit(X[~held_out], CANCER[~held_out], sample_weight=WEIGHTS[~held_out])
+    right = single.predict(X[held_out]) == CANCER[held_out]
+    np.testing.assert_allclose(clf.scores_.max(), np.average(right, weights=WEIGHTS[held_out]))
+
+
+def test_a_validation_part_of_partly_known_labels():
+    Y = LABELS.astype(float)
+    Y[RNG.random(Y.shape) < 0.1] = np.nan
+    held_out = np.arange(len(Y)) >= 400
+    params: dict[str, Any] = {"Cs": CS, "refit": False, **TIGHT}
+    order = RNG.permutation(len(Y))
+    apart, mixed = (
+        MultiLabelLogisticRegressionCV(cv=PredefinedSplit(-1 + held_out[rows]), **params).fit(
+            CANCER_X[rows], Y[rows]
+        )
+        for rows in (np.arange(len(Y)), order)
+    )
+    np.testing.assert_allclose(apart.coefs_paths_, mixed.coefs_paths_, atol=2e-5)
+    np.testing.assert_allclose(apart.scores_, mixed.scores_, rtol=1e-6)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from settled import LogisticRegressionCV
+from sklearn.model_selection import PredefinedSplit
 
 from fastclf import LogisticRegression, MultiLabelLogisticRegression
 
@@ -73,3 +75,11 @@ def test_other_layouts_are_copied_once(change: Callable[[np.ndarray], np.ndarray
     X = change(X)
     taken = fit(LogisticRegression(), X, y)
     assert X.nbytes < taken < X.nbytes + budget(X, 1) < 2 * X.nbytes
+
+
+def test_a_validation_part_is_not_copied():
+    X, y = data(125_000, 100, 2)
+    part = np.repeat([-1, 0], [75_000, 50_000])
+    LogisticRegressionCV(Cs=[0.01, 1], cv=2).fit(X[:1000], y[:1000])  # compiles
+    clf = LogisticRegressionCV(Cs=[0.01, 1], cv=PredefinedSplit(part))
+    assert peak(lambda: clf.fit(X, y)) < budget(X, 1) < X[75_000:].nbytes
