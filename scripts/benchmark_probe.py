@@ -27,6 +27,9 @@ APART = 6.0
 """Root mean square distance of a class's mean from the middle, in standard deviations."""
 
 PER_CLUSTER = 20
+BLOCK = 1024
+"""Rows made at a time. Larger arrays, once freed, would have malloc keep more of what fits free."""
+
 Trace = list[tuple[float, float]]
 """Seconds since the start, and the objective then."""
 
@@ -50,10 +53,10 @@ class Embeddings:
         def rows(n: int) -> tuple[np.ndarray, np.ndarray]:
             y = rng.integers(K, size=n)
             X = np.empty((n, d), np.float32)
-            for start in range(0, n, 8192):
-                some = y[start : start + 8192]
+            for start in range(0, n, BLOCK):
+                some = y[start : start + BLOCK]
                 noise = rng.standard_normal((len(some), d), dtype=np.float32)
-                X[start : start + 8192] = (noise * scale + means[some]) @ rotation
+                X[start : start + BLOCK] = (noise * scale + means[some]) @ rotation
             return X, y
 
         self.X, self.y = rows(options.rows)

@@ -117,7 +117,7 @@ class DenseFeatures:
         n, d = self.shape
         pieces = threads.chunks(n, 0.02 * d * d, max(4, n // (32 * d)))
         sums = np.zeros((len(pieces), d))
-        products = np.zeros((len(pieces), d, d))
+        products = [np.zeros((d, d)) for _ in pieces]
         step = matrices.rows_of_a_block(d)
 
         dtype = np.dtype(np.float32) if d >= MANY_FEATURES else self.dtype
@@ -138,7 +138,11 @@ class DenseFeatures:
             threads.run(add_sums, len(pieces), n_threads)
             center = (sums.sum(axis=0) / total).astype(self.dtype)
             threads.run(add_products, len(pieces), n_threads)
-        return center.astype(np.float64), products.sum(axis=0) / total
+        second = products.pop(0)
+        for product in products:
+            second += product
+        second /= total
+        return center.astype(np.float64), second
 
 
 def columns_and_ones(X: Any) -> tuple:

@@ -82,34 +82,55 @@ def follow(
         elif not engines.folds_have_own_hessians(plan, objective.shape, objective.costs):
             solver = Folds(*settings, base=solver)
     size = objective.n_features + 1, objective.n_problems * objective.n_outputs
-    past: list[np.ndarray] = []
-    last, before = None, objective.penalty
+    ahead, last, before = _Ahead(objective.n_outputs), None, objective.penalty
     for own, middle in penalties:
-        start = _next(past, objective.n_outputs) if past else np.zeros(size)
         if isinstance(solver, Folds):
             solver = replace(solver, reference=reference.with_penalty(middle))
-        here = objective.with_penalty(own)
+        here, start = objective.with_penalty(own), ahead.start(size)
         state = None
         if isinstance(solver, QuasiNewton):
             state = solver.proceed(here, start, last, before)
-        result = minimize(here, start, solver, state=state, observer=observer)
-        past = [*past[-2:], result.theta]
-        last, before = result.state, own
-        yield result
+        last = None  # neither it nor a start takes memory during a fit
+        found = minimize(here, start, solver, state=state, observer=observer)
+        last, before = found.state, own
+        ahead.add(found.theta)
+        yield replace(found, state=None)
+        del found, start, state
 
 
-def _next(past: list[np.ndarray], K: int) -> np.ndarray:
-    # Extrapolate each problem along its last step, shortened if that step was shorter than the one
-    # before. The very first step came from zero, so no shortening is computed from it.
-    theta = past[-1]
-    if len(past) < 2:
-        return theta
-    step = theta - past[-2]
-    if len(past) < 3:
-        return theta + step
-    length, before = _norms(step, K), _norms(past[-2] - past[-3], K)
-    share = np.divide(length, before, out=np.ones_like(length), where=before > length)
-    return theta + np.repeat(share, K) * step
+class _Ahead:
+    """Where the next fit of a path starts.
+
+    Each problem is extrapolated along its last step, shortened if that step was shorter than the
+    one before. The very first step came from zero, so no shortening is computed from it.
+    """
+
+    def __init__(self, n_outputs: int) -> None:
+        self._n_outputs = n_outputs
+        self._last: np.ndarray | None = None
+        self._step: np.ndarray | None = None
+        self._length: np.ndarray | None = None
+
+    def start(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the start (d + 1, M K) of the next fit."""
+        if self._last is None:
+            return np.zeros(size)
+        start = self._last if self._step is None else self._last + self._step
+        self._step = None
+        return start
+
+    def add(self, theta: np.ndarray) -> None:
+        """Take the solution of a fit."""
+        if self._last is not None:
+            step = theta - self._last
+            length = _norms(step, self._n_outputs)
+            if self._length is not None:
+                share = np.divide(
+                    length, self._length, out=np.ones_like(length), where=self._length > length
+                )
+                step *= np.repeat(share, self._n_outputs)
+            self._step, self._length = step, length
+        self._last = theta
 
 
 def _norms(a: np.ndarray, K: int) -> np.ndarray:
