@@ -169,8 +169,7 @@ class QuasiNewton(ExactSolver):
         state.pairs.penalise(objective.penalty.columns(columns) - before.columns(columns))
         theta = centred(theta, objective.n_outputs)
         at = objective.value_and_grad(theta)
-        wait = min(state.wait, _FIRST_REFRESH)
-        return self._first(objective, theta, at, state.preconditioner, state.pairs, wait)
+        return self._first(objective, theta, at, state.preconditioner, state.pairs, state.wait)
 
     def _first(
         self,
