@@ -5,7 +5,7 @@ The descriptions are taken from the Attributes sections of the tables' docstring
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from fastclf.toml import Table, tables_in
 
@@ -62,8 +62,11 @@ def json_schema(table: type[Table]) -> dict[str, Any]:
 
 
 def _inner(table: type[Table]) -> Iterator[type[Table]]:
-    for info in table.model_fields.values():
-        for kind in tables_in(info.annotation):
+    annotations = [info.annotation for info in table.model_fields.values()]
+    if table.model_config.get("extra") == "allow":
+        annotations += get_args(table.__annotations__["__pydantic_extra__"])
+    for annotation in annotations:
+        for kind in tables_in(annotation):
             yield kind
             yield from _inner(kind)
 

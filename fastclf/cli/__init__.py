@@ -1,5 +1,6 @@
 """The command line: ``fastclf`` and ``python -m fastclf``."""
 
-from fastclf.cli.commands import main
+from fastclf.cli import results, tools, training
+from fastclf.cli.group import main
 
-__all__ = ["main"]
+__all__ = ["main", "results", "tools", "training"]

@@ -26,6 +26,7 @@ from fastclf.config.solver import (
     SGDSolver,
     SolverTable,
 )
+from fastclf.config.tune import LogRange, Range, TuneTable
 
 __all__ = [
     "EXACT_SOLVERS",
@@ -43,15 +44,18 @@ __all__ = [
     "EarlyStoppingTable",
     "ExactSolver",
     "LBFGSSolver",
+    "LogRange",
     "MinibatchSolver",
     "ModelTable",
     "MultiLabelModel",
     "NewtonSolver",
     "ProximalSolver",
+    "Range",
     "Recipe",
     "SGDSolver",
     "SingleLabelModel",
     "SolverTable",
+    "TuneTable",
     "load_recipe",
     "recipe_schema",
     "teacher_class",

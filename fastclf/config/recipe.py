@@ -24,10 +24,22 @@ from fastclf.config.solver import (
     NewtonSolver,
     ProximalSolver,
     SGDSolver,
+    SolverTable,
 )
+from fastclf.config.tune import Range, TuneTable
 from fastclf.errors import ConfigError
 from fastclf.schema import json_schema
 from fastclf.toml import Document, Table, mistake, with_default_tag
+
+SOLVERS: dict[str, type[SolverTable]] = {
+    "auto": AutoSolver,
+    "newton": NewtonSolver,
+    "lbfgs": LBFGSSolver,
+    "proximal": ProximalSolver,
+    "sgd": SGDSolver,
+    "adam": AdamSolver,
+    "adamw": AdamWSolver,
+}
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -49,7 +61,7 @@ class Recipe(Table):
         The name of the run; by default that of the recipe's file.
     seed : int
         The seed of the split, of the order of rows and of the teacher.
-    data, model, solver, early_stopping, distill, calibrate, checkpoint
+    data, model, solver, early_stopping, distill, calibrate, tune, checkpoint
         The tables.
     """
 
@@ -75,6 +87,7 @@ class Recipe(Table):
     early_stopping: EarlyStoppingTable | None = None
     distill: DistillTable | None = None
     calibrate: CalibrateTable | None = None
+    tune: TuneTable | None = None
     checkpoint: CheckpointTable = CheckpointTable()
 
     @model_validator(mode="after")
@@ -141,6 +154,59 @@ class Recipe(Table):
                 "distill.teacher_columns names columns of a data file, so it needs data.path",
             )
         return self
+
+    @model_validator(mode="after")
+    def _searched_keys_fit(self) -> "Recipe":
+        if self.tune is None:
+            return self
+        if self.data.stream and self.tune.holdout is None:
+            raise mistake(
+                "tune.holdout" if self.tune.folds is None else "tune.folds",
+                "with data.stream rows are held out by a hash of their values: set tune.holdout, "
+                "such as to 0.2, and leave out tune.folds",
+            )
+        alone = self.model_copy(update={"tune": None})
+        spaces = {**self.tune.others}
+        if self.tune.l1_ratio is not None:
+            spaces["model.l1_ratio"] = self.tune.l1_ratio
+        for key, space in spaces.items():
+            for value in (space.low, space.high) if isinstance(space, Range) else space:
+                own = key.removeprefix("model.") if key == "model.l1_ratio" else key
+                try:
+                    alone.with_keys({key: value})
+                except ConfigError as problem:
+                    raise mistake(f"tune.{own}", f"tune: {problem}") from None
+        return self
+
+    def with_keys(self, values: Mapping[str, Any]) -> "Recipe":
+        """Return the recipe with other values of some dotted keys.
+
+        With another ``solver.name`` the keys that this solver doesn't have are left out.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such key, or it can't have such a value.
+        """
+        tables: dict[str, Any] = self.model_dump()
+        for key, value in values.items():
+            name, _, rest = key.partition(".")
+            if not rest:
+                tables[name] = value
+                continue
+            tables[name] = {**(tables[name] or {}), rest: value}
+        name = tables["solver"].get("name")
+        if name != self.solver.name and name in SOLVERS:
+            own = {key.removeprefix("solver.") for key in values}
+            tables["solver"] = {
+                key: value
+                for key, value in tables["solver"].items()
+                if key in own or key in SOLVERS[name].model_fields
+            }
+        try:
+            return Document(Path(self.name), ConfigError, "", tables).parse(Recipe)
+        except ConfigError as problem:
+            raise ConfigError(str(problem).removeprefix(f"{Path(self.name)}: ")) from None
 
     def with_kind(self, kind: str, layout: Mapping[str, str] | None = None) -> "Recipe":
         """Return the recipe with the kind of model and the layout of text that the data showed.

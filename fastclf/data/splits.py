@@ -5,8 +5,19 @@ classes; for several labels per row, of each label. A column of groups keeps the
 together. With a column of times, the last rows are the test rows.
 """
 
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
 
 from fastclf.data.dataset import Dataset
 from fastclf.errors import DataError
@@ -51,14 +62,14 @@ def split_rows(
     n = dataset.n_rows
     if test_size == 0:
         return np.arange(n), np.empty(0, dtype=np.intp)
-    try:
+    with _remedied(dataset, f"{key} = {test_size}", stratify, key):
         if dataset.groups is not None and split_kind == "time":
             train, test = _by_time(dataset.groups, test_size)
         elif dataset.groups is not None:
             shuffle = GroupShuffleSplit(1, test_size=test_size, random_state=seed)
             train, test = next(shuffle.split(np.empty(n), groups=dataset.groups))
         elif stratify and dataset.task == "multilabel":
-            train, test = _by_labels(dataset.y, test_size, seed)
+            train, test = _by_labels(dataset.y, (1 - test_size, test_size), seed)
         else:
             if stratify:
                 _check_classes(dataset)
@@ -68,6 +79,47 @@ def split_rows(
                 stratify=dataset.hard_labels if stratify else None,
                 random_state=seed,
             )
+    return np.sort(train), np.sort(test)
+
+
+def fold_rows(
+    dataset: Dataset, *, folds: int, stratify: bool, seed: int, split_kind: str, key: str
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the indices of the rows to train on, and of those held out, of each fold.
+
+    With a column of times, a fold holds out the rows that follow those it trains on, and the first
+    rows are held out by no fold. The parameters are those of `split_rows`.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows for so many folds.
+    """
+    rows = np.arange(dataset.n_rows)
+    with _remedied(dataset, f"{key} = {folds}", stratify, key):
+        if dataset.groups is not None and split_kind == "time":
+            order = np.argsort(dataset.groups, kind="stable")
+            cuts = TimeSeriesSplit(folds).split(order)
+            return [(np.sort(order[train]), np.sort(order[test])) for train, test in cuts]
+        if dataset.groups is not None:
+            by_group = GroupKFold(folds, shuffle=True, random_state=seed)
+            return [*by_group.split(rows, groups=dataset.groups)]
+        if stratify and dataset.task == "multilabel":
+            parts = _by_labels(dataset.y, [1 / folds] * folds, seed)
+            return [(np.setdiff1d(rows, part), np.sort(part)) for part in parts]
+        if stratify:
+            with warnings.catch_warnings():  # a class of fewer rows than folds
+                warnings.simplefilter("ignore")
+                by_class = StratifiedKFold(folds, shuffle=True, random_state=seed)
+                return [*by_class.split(rows, dataset.hard_labels)]
+        return [*KFold(folds, shuffle=True, random_state=seed).split(rows)]
+
+
+@contextmanager
+def _remedied(dataset: Dataset, setting: str, stratify: bool, key: str) -> Iterator[None]:
+    """Turn a ValueError into a DataError that names the setting and remedies."""
+    try:
+        yield
     except ValueError as problem:
         remedy = ""
         if stratify and dataset.groups is None:
@@ -75,10 +127,9 @@ def split_rows(
         if key != "data.test_size":
             remedy += f"; or change {key}"
         raise DataError(
-            f"{dataset.name} can't be split with {key} = {test_size}: "
+            f"{dataset.name} can't be split with {setting}: "
             f"{' '.join(str(problem).split()).rstrip('.')}{remedy}"
         ) from None
-    return np.sort(train), np.sort(test)
 
 
 def _check_classes(dataset: Dataset) -> None:
@@ -98,8 +149,8 @@ def _by_time(times: np.ndarray, test_size: float) -> tuple[np.ndarray, np.ndarra
     return order[:cut], order[cut:]
 
 
-def _by_labels(y: np.ndarray, test_size: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the rows of each label in the same proportion, the rarest label first.
+def _by_labels(y: np.ndarray, shares: Sequence[float], seed: int) -> list[np.ndarray]:
+    """Split the rows of each label in the same proportions, the rarest label first.
 
     Each row with the label goes to the part that lacks most rows of this label; of equal parts, to
     the one that lacks most rows; then to the first. The method is the iterative stratification of
@@ -107,10 +158,9 @@ def _by_labels(y: np.ndarray, test_size: float, seed: int) -> tuple[np.ndarray, 
     """
     order = np.random.default_rng(seed).permutation(len(y))
     Y = y[order] > 0
-    shares = np.array([1 - test_size, test_size])
-    rows_wanted = shares * len(y)
+    rows_wanted = np.array(shares) * len(y)
     left = Y.sum(axis=0)
-    wanted = shares[:, None] * left
+    wanted = np.array(shares)[:, None] * left
     part = np.full(len(y), -1)
 
     def assign(row: int, to: int) -> None:
@@ -121,10 +171,13 @@ def _by_labels(y: np.ndarray, test_size: float, seed: int) -> tuple[np.ndarray, 
     while left.any():
         label = int(np.where(left > 0, left, len(y) + 1).argmin())
         for row in np.flatnonzero(Y[:, label] & (part < 0)).tolist():
-            assign(row, max((0, 1), key=lambda to: (wanted[to, label], rows_wanted[to])))
+            assign(
+                row, max(range(len(shares)), key=lambda to: (wanted[to, label], rows_wanted[to]))
+            )
             left -= Y[row]
     for row in np.flatnonzero(part < 0).tolist():  # rows without labels
         assign(row, int(rows_wanted.argmax()))
-    if not (part == 0).any() or not (part == 1).any():
+    parts = [order[part == to] for to in range(len(shares))]
+    if not all(len(rows) for rows in parts):
         raise ValueError("one part would have no rows")
-    return order[part == 0], order[part == 1]
+    return parts

@@ -162,13 +162,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
             validation.check_alone(y, sample_weight)
             X, problem = self._survey(X, choice.held_out(self.solver, self.random_state, X_val))
         else:
-            X = validation.validate_features(self, X, reset=True)
-            X = compatibility.in_its_precision(X, self.solver)
-            validation.check_rows(X, y)
-            encoded = encoding.encode(y, ignore=self.ignore_index)
-            weights = validation.validate_sample_weight(sample_weight, X)
-            of_class = set_classes(self, encoded, weights)
-            problem = problem_of_classes(encoded, weights, of_class, X.dtype, self.label_smoothing)
+            X, problem = rows_and_problem(self, X, y, sample_weight)
         held_out = None
         if validation.check_both(X_val, y_val):
             X_val = validation.validate_features(self, X_val, reset=False)
@@ -299,6 +293,20 @@ def settings_of(estimator: LogisticRegression) -> Settings:
     validation.positive_number(estimator.intercept_scaling, "intercept_scaling")
     compatibility.check_n_jobs(estimator.n_jobs, stacklevel=3)
     return Settings.of_single_fit(estimator, *compatibility.strength_and_share(*penalty))
+
+
+def rows_and_problem(
+    estimator: LogisticRegression, X: Any, y: Any, sample_weight: Any
+) -> tuple[Any, Problem]:
+    """Return the features of rows, validated, and the problem to fit; set the classes."""
+    X = validation.validate_features(estimator, X, reset=True)
+    X = compatibility.in_its_precision(X, estimator.solver)
+    validation.check_rows(X, y)
+    encoded = encoding.encode(y, ignore=estimator.ignore_index)
+    weights = validation.validate_sample_weight(sample_weight, X)
+    of_class = set_classes(estimator, encoded, weights)
+    eps = estimator.label_smoothing
+    return X, problem_of_classes(encoded, weights, of_class, X.dtype, eps)
 
 
 def set_classes(estimator: Any, encoded: Labels | Distributions, weights: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Paths of penalties over the folds of a cross-validation, all folds in the same passes over X."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -209,8 +209,12 @@ def check_trained(weights: np.ndarray) -> None:
         )
 
 
-def fit_paths(study: Study) -> Paths:
-    """Fit all folds with all penalties. Raises FloatingPointError if numbers aren't finite."""
+def fit_paths(study: Study, tell: Callable[..., None] = lambda *fit: None) -> Paths:
+    """Fit all folds with all penalties. Raises FloatingPointError if numbers aren't finite.
+
+    ``tell(f, r, c, coefs)`` is called after each fit with the numbers of the fold, the l1_ratio and
+    the C, and with the coefficients (C, d + 1).
+    """
     study = study.trained()
     X, problem, grid, settings = study.X, study.problem, study.grid, study.settings
     shape = study.n_folds, grid.l1_ratios.size, grid.Cs.size
@@ -243,10 +247,13 @@ def fit_paths(study: Study) -> Paths:
                         n_iter[f, r, at] = group.iterations(result, i)
                         unfinished[f, r, at] = result.status == "max_iter"
                         stalled[f, r, at] = far[i]
+                        tell(f, r, int(at[0]), coefs[f, r, at[0]])
         passes += group.objective.passes + group.reference.passes
     for f, lacking in enumerate(massless):
         if not lacking.present.any():
             coefs[f] = lacking.expand(np.zeros((coefs.shape[-1], 0))).T
+            for r, c in np.ndindex(shape[1:]):
+                tell(f, r, c, coefs[f, r, c])
     if not np.isfinite(coefs).all():
         raise FloatingPointError
     return Paths(coefs, n_iter, unfinished, stalled, massless, passes)

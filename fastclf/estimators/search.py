@@ -122,7 +122,7 @@ class PenaltySearch(choice.SolverParameters):
                 paths = fit_paths(study)
         except FloatingPointError:
             raise overflow(in_memory, names) from None
-        for warning in _warnings(paths, study, self.classes_, names):
+        for warning in path_warnings(paths, study, self.classes_, names):
             warnings.warn(warning, stacklevel=3)
         scores = score(paths)
         scores = scores if per_label else scores.mean(axis=-1, keepdims=True)
@@ -249,8 +249,8 @@ def _best(scores: np.ndarray) -> tuple[int, int]:
     return int(r), int(c)
 
 
-def _warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> list[Warning]:
-    # Which classes or labels folds lack, and which fits didn't converge, once for each.
+def path_warnings(paths: Paths, study: Study, classes: np.ndarray, names: Any) -> list[Warning]:
+    """Return which classes or labels folds lack, and which fits didn't converge, once for each."""
     found: list[Warning] = []
     lacking = np.any([~m.present for m in paths.massless], axis=0)
     if lacking.any():

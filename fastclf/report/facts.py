@@ -117,6 +117,27 @@ class Calibration(Facts):
     after: dict[str, Figure]
 
 
+class Tried(Facts):
+    """Values that a search tried, by dotted key, and their scores on the folds."""
+
+    keys: dict[str, bool | int | float | str]
+    mean: FiniteFloat
+    standard_error: Figure = None
+    scores: list[FiniteFloat] = []
+
+
+class TuneFacts(Facts):
+    """A search: what it compared by which rule, and what it chose."""
+
+    best: dict[str, bool | int | float | str]
+    scoring: str
+    lower_is_better: bool = False
+    rule: str = "best"
+    n_folds: Count = 1
+    is_whole: bool = True
+    results: list[Tried] = []
+
+
 class Summary(Facts):
     """The contents of ``summary.json``."""
 
@@ -136,6 +157,7 @@ class Summary(Facts):
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}
     calibration: Calibration | None = None
+    tune: TuneFacts | None = None
     warnings: list[str] = []
     data_sha256: str = ""
     versions: dict[str, str] = {}

@@ -7,6 +7,7 @@ from fastclf.report.facts import RunFacts
 from fastclf.report.layout import page
 from fastclf.report.markup import Markup, element
 from fastclf.report.probabilities import calibration_error
+from fastclf.report.search import search
 from fastclf.report.wording import count_text, duration_text, metric_title, number_text
 
 HEADLINES = {
@@ -29,6 +30,7 @@ def report_page(facts: RunFacts, lower_is_better: Collection[str]) -> str:
     title = facts.summary.name or "A run"
     sections = (
         results.metrics(facts),
+        search(facts),
         results.training(facts),
         results.distillation(facts, lower_is_better),
         results.confusion(facts),

@@ -41,6 +41,7 @@ ORIGIN = "origin.json"
 REPORT = "report.html"
 SUMMARY = "summary.json"
 TEACHER = "teacher.npz"
+TUNE = "tune.jsonl"
 
 
 def default_path(name: str) -> Path:
@@ -347,7 +348,8 @@ def check_is_run(path: Path) -> None:
 
 def resume_command(path: Path) -> str:
     """Return the shell command that resumes a run."""
-    return f"fastclf train --resume {shlex.quote(str(path))}"
+    command = "tune" if (path / TUNE).exists() else "train"
+    return f"fastclf {command} --resume {shlex.quote(str(path))}"
 
 
 def interruption_message(path: Path, scheduler: str | None = None) -> str:
@@ -372,8 +374,10 @@ def _refuse_if_used(path: Path) -> None:
 
 
 def _is_resumable(path: Path) -> bool:
-    """Tell whether a run has recorded a step or a checkpoint."""
-    return (path / METRICS).stat().st_size > 0 or bool(Checkpoints(path / CHECKPOINT, 1).numbers())
+    """Tell whether a run has recorded a step, a checkpoint or scores of a search."""
+    records = (path / METRICS, path / TUNE)
+    has_records = any(record.is_file() and record.stat().st_size > 0 for record in records)
+    return has_records or bool(Checkpoints(path / CHECKPOINT, 1).numbers())
 
 
 def _remove(path: Path, is_new: bool) -> None:
@@ -381,7 +385,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, ORIGIN, REPORT):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, TUNE, ORIGIN, REPORT):
             (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 

@@ -33,6 +33,21 @@ LOWER_IS_BETTER = {
     "coverage_error",
 }
 
+_OF_LABELS = (
+    *("accuracy", "balanced_accuracy", "log_loss", "brier", "ece", "macro_f1", "micro_f1"),
+    "roc_auc",
+)
+METRICS = {
+    "binary": _OF_LABELS,
+    "multiclass": _OF_LABELS,
+    "distribution": ("accuracy", "macro_f1", "cross_entropy", "kl_divergence", "brier", "ece"),
+    "multilabel": (
+        *("subset_accuracy", "hamming_loss", "log_loss", "brier", "ece", "micro_f1", "macro_f1"),
+        *("lrap", "coverage_error", "roc_auc"),
+    ),
+}
+"""The metrics of each task, and of targets that are distributions."""
+
 BINS = 15
 """Number of bins in reliability tables."""
 

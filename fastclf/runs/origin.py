@@ -103,11 +103,13 @@ class Origin:
             If it isn't; the message names the keys that differ.
         """
         now = json.loads(json.dumps(_keys(recipe)))
-        keys = dict.fromkeys([*self.recipe, *now])
+        searched = set() if recipe.tune is None else recipe.tune.searched
         changes = [
             f"{key} was {_shown(self.recipe, key)} and is {_shown(now, key)}"
-            for key in keys
-            if not key.startswith(_IRRELEVANT_PREFIX) and self.recipe.get(key) != now.get(key)
+            for key in dict.fromkeys([*self.recipe, *now])
+            if not key.startswith(_IRRELEVANT_PREFIX)
+            and key not in searched
+            and self.recipe.get(key) != now.get(key)
         ]
         if changes:
             raise RunError(

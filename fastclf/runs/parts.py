@@ -198,6 +198,28 @@ def left_out_lines(counts: Mapping[str, int]) -> list[str]:
     return [f"left out: {n:,} row{'s' * (n > 1)} {why}" for why, n in counts.items()]
 
 
+def split_test_rows(dataset: Dataset, table: DataTable, seed: int) -> tuple[Dataset, Dataset]:
+    """Return the training and the test rows of a data set, a matrix in the recipe's precision.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows to split.
+    """
+    if not isinstance(dataset.features, Table):
+        dataset = in_dtype(dataset, table.dtype)
+    if dataset.test is not None:
+        return dataset, dataset.test
+    train_rows, test_rows = split_rows(
+        dataset,
+        test_size=table.test_size,
+        stratify=table.stratify,
+        seed=seed,
+        split_kind=table.split_kind,
+    )
+    return dataset.take(train_rows), dataset.take(test_rows)
+
+
 def split_and_prepare(
     dataset: Dataset, table: DataTable, seed: int, calibrate: CalibrateTable | None = None
 ) -> Parts:
@@ -210,19 +232,7 @@ def split_and_prepare(
     DataError
         If there are too few rows to split, or a column can't be prepared.
     """
-    if not isinstance(dataset.features, Table):
-        dataset = in_dtype(dataset, table.dtype)
-    if dataset.test is not None:
-        train, test = dataset, dataset.test
-    else:
-        train_rows, test_rows = split_rows(
-            dataset,
-            test_size=table.test_size,
-            stratify=table.stratify,
-            seed=seed,
-            split_kind=table.split_kind,
-        )
-        train, test = dataset.take(train_rows), dataset.take(test_rows)
+    train, test = split_test_rows(dataset, table, seed)
     held_out = None
     if calibrate is not None:
         train_rows, held_out_rows = split_rows(
@@ -235,10 +245,23 @@ def split_and_prepare(
         )
         train, held_out = train.take(train_rows), train.take(held_out_rows)
         _check_split(train, held_out)
+    return prepare(train, test, table, held_out)
+
+
+def prepare(
+    train: Dataset, test: Dataset, table: DataTable, held_out: Dataset | None = None
+) -> Parts:
+    """Return parts of the rows, with the preparation fitted to the training rows.
+
+    Raises
+    ------
+    DataError
+        If a class has no training rows, or a column can't be prepared.
+    """
     _check_split(train, test)
     preparation: Affine | Encoder | None
-    feature_names = dataset.feature_names
-    source = table.path or dataset.name
+    feature_names = train.feature_names
+    source = table.path or train.name
     with located(source):
         if isinstance(train.features, Table):
             preparation = fit_encoder(
@@ -258,7 +281,7 @@ def split_and_prepare(
         _part(test),
         preparation,
         feature_names,
-        dataset.class_names if dataset.y.ndim == 2 else None,
+        train.class_names if train.y.ndim == 2 else None,
         None if held_out is None else _part(held_out),
     )
 

@@ -25,6 +25,7 @@ from fastclf.runs.directory import (
     CHECKPOINT,
     CONFIG,
     ORIGIN,
+    TUNE,
     FinishedRun,
     RunDirectory,
     check_is_run,
@@ -33,6 +34,7 @@ from fastclf.runs.directory import (
     new_run,
     open_run,
     reopened_run,
+    resume_command,
 )
 from fastclf.runs.distillation import compare, fit_student, with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
@@ -44,6 +46,7 @@ from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.streamed_distillation import fit_streamed_student
 from fastclf.runs.summary import REPORTED
+from fastclf.runs.tuning.search import Budget, search
 from fastclf.toml import to_toml
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ def train(
     out: Path,
     console: Console | None = None,
     client: "Client | None" = None,
+    budget: Budget | None = None,
 ) -> RunResult:
     """Train the model of a recipe, and save everything in the run directory ``out``.
 
@@ -88,6 +92,8 @@ def train(
         Where progress is shown; by default nowhere.
     client : distributed.Client, optional
         For a fit on the workers of a cluster, which read the training rows.
+    budget : Budget, optional
+        For a search of the keys in ``[tune]`` before the fit.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def train(
     """
     recipe = _recipe_for(recipe, client)
     with new_run(out) as directory:
-        return _run(recipe, directory, console, client=client)
+        return _run(recipe, directory, console, client=client, budget=budget)
 
 
 def resume(
@@ -104,6 +110,7 @@ def resume(
     path: Path,
     console: Console | None = None,
     client: "Client | None" = None,
+    budget: Budget | None = None,
 ) -> RunResult:
     """Resume a stopped run from its last checkpoint.
 
@@ -119,6 +126,8 @@ def resume(
         Where progress is shown; by default nowhere.
     client : distributed.Client, optional
         For a run that began on a cluster.
+    budget : Budget, optional
+        For a run that began with a search.
 
     Raises
     ------
@@ -135,13 +144,15 @@ def resume(
         for key in REPORTED:
             run.fact(key)
         return RunResult(path, run.model, run.summary, {})
+    if (path / TUNE).exists() != (budget is not None):
+        raise RunError(f"{path}: resume the run with: {resume_command(path)}")
     with reopened_run(path) as directory:
         begun = Origin.read(directory.origin_path)
         if begun is not None:
             recipe = begun.completed(recipe)
             begun.check_recipe(path, recipe)
             begun.check_place(path, client is not None)
-        return _run(recipe, directory, console, begun, client)
+        return _run(recipe, directory, console, begun, client, budget)
 
 
 def _recipe_for(recipe: Recipe, client: "Client | None") -> Recipe:
@@ -159,7 +170,11 @@ def _known_origin(path: Path) -> Origin | None:
 
 
 def choose(
-    config: Path | None, assignments: Iterable[str], out: Path | None, stopped: Path | None
+    config: Path | None,
+    assignments: Iterable[str],
+    out: Path | None,
+    stopped: Path | None,
+    tuned: bool = False,
 ) -> tuple[Recipe, Path]:
     """Return the recipe and the directory of a new run, or of one to resume.
 
@@ -173,6 +188,8 @@ def choose(
         The directory of a new run; by default one in ``runs``.
     stopped : Path, optional
         The directory of the run to resume.
+    tuned : bool
+        Whether the recipe gets a ``[tune]`` table of defaults if it has none.
 
     Raises
     ------
@@ -185,11 +202,13 @@ def choose(
         if out is not None:
             raise ConfigError("--resume continues in the run's own directory; leave out --out")
         check_is_run(stopped)
-        return load_recipe(config or stopped / CONFIG, assignments), stopped
-    if config is None:
+        config = config or stopped / CONFIG
+    elif config is None:
         raise ConfigError("name a recipe with --config, or a stopped run with --resume")
     recipe = load_recipe(config, assignments)
-    return recipe, out or default_path(recipe.name)
+    if tuned and recipe.tune is None:
+        recipe = recipe.with_keys({"tune": {}})
+    return recipe, stopped or out or default_path(recipe.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +245,7 @@ def _run(
     console: Console | None,
     begun: Origin | None = None,
     client: "Client | None" = None,
+    budget: Budget | None = None,
 ) -> RunResult:
     """Do a run in its directory; ``begun`` is the origin of a run to resume."""
     with monitored_run(directory, recipe.checkpoint, console) as monitor:
@@ -243,6 +263,15 @@ def _run(
         for line in data_warnings(data, recipe.data.categorical):
             warnings.warn(line, stacklevel=1)
         origin = _write_or_check_origin(recipe, data, directory, begun)
+        found = None
+        if budget is not None:
+            found = search(
+                recipe, data, directory, budget, lambda line: monitor.print_lines([line])
+            )
+            recipe = found.recipe
+            directory.write_config(to_toml(recipe))
+            for line in found.warnings:
+                warnings.warn(line, stacklevel=1)
         if isinstance(data, StreamedData):
             outcome = _fit_stream(recipe, data, directory, files, monitor, client)
         else:
@@ -267,6 +296,8 @@ def _run(
             "data_sha256": origin.data["sha256"],
             "versions": origin.versions,
         }
+        if found is not None:
+            summary["tune"] = found.summary
         if outcome.calibration is not None:
             summary["calibration"] = outcome.calibration
         if data.all_left_out:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from fastclf.config import Recipe, recipe_schema
+from fastclf.config import LogRange, Range, Recipe, recipe_schema
 from fastclf.schema import descriptions, json_schema
 from fastclf.toml import Table, tables_in
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
-TABLES = [Recipe] + [
+TABLES = [Recipe, LogRange, Range] + [
     table for info in Recipe.model_fields.values() for table in tables_in(info.annotation)
 ]
 
@@ -80,6 +80,8 @@ def test_shipped_configs_are_valid(path: Path):
         {"data": {"name": "iris", "test_sise": 0.2}},
         {"data": {"name": "iris"}, "model": {"kind": "logistic", "threshold": 0.5}},
         {"data": {"name": "iris"}, "solver": {"name": "sgd", "epochs": 0}},
+        {"data": {"name": "iris"}, "tune": {"C": {"low": 1.0}}},
+        {"data": {"name": "iris"}, "tune": {"solver.batch_size": {"low": 1}}},
     ],
 )
 def test_what_is_wrong_is_invalid(wrong: dict):

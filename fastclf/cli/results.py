@@ -1,0 +1,196 @@
+"""The commands about a trained model: evaluate, predict, report and compare."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastclf.cli.group import PATH, main, output
+from fastclf.cli.shell import (
+    echo,
+    echo_path,
+    print_warnings,
+    printing_warnings,
+    standard_input,
+    standard_output,
+    telling_of_compilation,
+)
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.option(
+    "--data",
+    type=PATH,
+    help="A dataset card, or a file like the run's own.  [default: the run's own data]",
+)
+@click.option(
+    "--cv",
+    "n_folds",
+    type=click.IntRange(min=2),
+    metavar="FOLDS",
+    help="Fit the recipe of RUN, or a recipe file, to all but one fold in turn; keep no model.",
+)
+@output("Print the path of the result only.", "Print a table of the classes or labels too.")
+def evaluate(
+    run: Path, data: Path | None, n_folds: int | None, quiet: bool, verbose: bool, as_json: bool
+) -> None:
+    """Evaluate the model of RUN, a run directory, and save the metrics there.
+
+    With --cv, RUN may be a recipe, too: its metrics on rows held out are printed.
+    """
+    from fastclf.runs.directory import open_run, to_json
+    from fastclf.runs.reevaluation import evaluate_run
+    from fastclf.runs.tables import metrics_table, print_tables
+    from fastclf.runs.terminal import Terminal
+
+    if n_folds is not None:
+        if data is not None:
+            raise click.UsageError("--cv reads the data of the recipe; leave out --data")
+        _cross_evaluate(run, n_folds, quiet, as_json)
+        return
+    with printing_warnings(), telling_of_compilation(quiet):
+        found = evaluate_run(open_run(run), data)
+    if as_json:
+        echo(to_json(found.as_json()))
+    elif quiet:
+        echo_path(found.path)
+    else:
+        Terminal().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
+        if verbose:
+            print_tables([*found.parts.values()][-1].tables, Terminal())
+        echo(f"saved in {found.path}")
+
+
+def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> None:
+    from fastclf.config import load_recipe
+    from fastclf.runs.cross_evaluation import cross_evaluate, print_figures
+    from fastclf.runs.directory import CONFIG, check_is_run, to_json
+    from fastclf.runs.terminal import Terminal
+
+    if recipe.is_dir():
+        check_is_run(recipe)
+        recipe = recipe / CONFIG
+
+    def tell(line: str) -> None:
+        if not quiet:
+            echo(line, err=True)
+
+    with telling_of_compilation(quiet):
+        found = cross_evaluate(load_recipe(recipe), n_folds, tell)
+    print_warnings(found.warnings)
+    if as_json:
+        echo(to_json(found.as_json()))
+    else:
+        print_figures(found, Terminal())
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.argument("input", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Where to write.  [default: standard output]")
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "jsonl", "parquet", "npz"]),
+    help="The output format.  [default: by the suffix of the output; else csv]",
+)
+@click.option(
+    "--columns",
+    default="label,probabilities",
+    show_default=True,
+    metavar="NAMES",
+    help="The predictions to write: label, probabilities or both.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="Copy a column of the input to the output, such as an id. May be repeated.",
+)
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the predictions only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
+def predict(
+    run: Path,
+    input: Path,
+    output: Path | None,
+    format: Any,
+    columns: str,
+    keep: tuple[str, ...],
+    escape_formulas: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Write the predictions of RUN, a run directory or model file, for the rows of INPUT.
+
+    INPUT has any format that fastclf can train on; - is CSV from standard input.
+    """
+    from fastclf.runs.prediction import open_predictor, predict_file
+
+    if output is not None and str(output) == "-":
+        output = None
+
+    def observe(rows: int, seconds: float) -> None:
+        if verbose:
+            echo(f"{rows} rows in {seconds:.2f} s", err=True)
+
+    with printing_warnings(), telling_of_compilation(quiet):
+        done = predict_file(
+            open_predictor(run),
+            standard_input() if str(input) == "-" else input,
+            output or standard_output(format),
+            format=format,
+            columns=columns.split(","),
+            keep=keep,
+            escape_formulas=escape_formulas,
+            observe=observe,
+        )
+    if not quiet:
+        echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
+
+
+@main.command()
+@click.argument("run", type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, help="The HTML file.  [default: report.html in the run directory]"
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def report(run: Path, output: Path | None, quiet: bool) -> None:
+    """Write the report of RUN, a run directory: one HTML file that needs no network."""
+    from fastclf.runs.directory import open_run
+    from fastclf.runs.reporting import write_report
+
+    path = write_report(open_run(run), output)
+    if not quiet:
+        echo(f"saved in {path}")
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.option(
+    "--html", type=PATH, metavar="FILE", help="Also write an HTML page that compares the runs."
+)
+@output("Print the metrics only.", "Print all keys of the recipes, not only those that differ.")
+def compare(
+    runs: tuple[Path, ...], html: Path | None, quiet: bool, verbose: bool, as_json: bool
+) -> None:
+    """Show the differences between recipes, and the metrics of runs; best values are bold."""
+    from fastclf.runs.comparison import NOT_SAME_DATA, compare_runs, print_comparison
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.reporting import write_comparison
+    from fastclf.runs.terminal import Terminal
+
+    comparison = compare_runs(runs)
+    if not comparison.same_data:
+        print_warnings([NOT_SAME_DATA])
+    if as_json:
+        echo(to_json(comparison.as_json()))
+    else:
+        keys = {} if quiet else comparison.recipe if verbose else comparison.differences
+        print_comparison(comparison, keys, Terminal())
+    if html is not None:
+        write_comparison(comparison, html)

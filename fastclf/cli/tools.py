@@ -1,0 +1,102 @@
+"""The commands that need no model: datasets, schema, warmup and doctor."""
+
+from pathlib import Path
+
+import click
+
+from fastclf.cli.group import PATH, main, output
+from fastclf.cli.shell import echo, print_warnings, telling_of_compilation
+
+
+@main.command()
+@click.argument("folder", required=False, type=PATH)
+@output("Print names only.", "Print licence and origin too.")
+def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """List the data sets that a recipe can name: built-in ones, and the cards in FOLDER.
+
+    FOLDER is ./datasets by default.
+    """
+    from fastclf.data.catalogue import find_datasets
+    from fastclf.runs.dataset_listing import print_datasets
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.terminal import Terminal
+
+    entries, problems = find_datasets(folder)
+    print_warnings(problems)
+    if as_json:
+        echo(to_json([entry.as_json() for entry in entries]))
+    elif quiet:
+        for entry in entries:
+            echo(entry.name)
+    else:
+        print_datasets(entries, Terminal(), verbose)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, for checks and completion in editors."""
+    from fastclf.config import recipe_schema
+    from fastclf.runs.directory import to_json
+
+    echo(to_json(recipe_schema()))
+
+
+@main.command()
+@click.option(
+    "--config", type=PATH, help="Compile what this recipe needs: it is trained once, and not saved."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Number of processes.  [default: the number of CPUs]",
+)
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Compile for all processors of a level of the instruction set, rather than for this one.",
+)
+@click.option(
+    "--into",
+    type=PATH,
+    metavar="DIR",
+    help="Where portable kernels go; FASTCLF_KERNELS=DIR reads them.  [default: the package]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def warmup(
+    config: Path | None,
+    jobs: int | None,
+    portable: bool,
+    into: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compile the kernels ahead of the first fit."""
+    from dataclasses import asdict
+
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.terminal import Terminal
+    from fastclf.runs.warmup import compile_ahead
+
+    console = None if quiet else Terminal(stderr=True)
+    done = compile_ahead(config, jobs, portable or into is not None, into, console)
+    if as_json:
+        echo(to_json(asdict(done)))
+    elif not quiet:
+        echo(done.sentence())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Tell where kernels come from, and what else a report of a problem should say."""
+    from fastclf.runs.directory import to_json
+    from fastclf.runs.doctor import examine, print_findings
+    from fastclf.runs.terminal import Terminal
+
+    with telling_of_compilation():
+        found = examine()
+    if as_json:
+        echo(to_json(found))
+    else:
+        print_findings(found, Terminal())

@@ -1,0 +1,118 @@
+"""The section of a report about the search for the best keys."""
+
+import math
+from collections.abc import Sequence
+
+from fastclf.report.chart import Line, line_chart
+from fastclf.report.facts import RunFacts, Tried, TuneFacts
+from fastclf.report.layout import Section, collapsed, figure_box, grid, section, table
+from fastclf.report.markup import Markup
+from fastclf.report.scales import Scale, scale_of
+from fastclf.report.wording import count_text, metric_title, number_text
+
+STRENGTH = "model.C"
+
+_MOST_SHOWN = 10  # results in the table that isn't collapsed
+_MOST_LISTED = 500
+
+
+def search(facts: RunFacts) -> Section | None:
+    """Return the section with the validation curve of the chosen values, and all results."""
+    found = facts.summary.tune
+    if found is None or not found.results:
+        return None
+    ranked = sorted(found.results, key=lambda one: one.mean if found.lower_is_better else -one.mean)
+    chosen = next((one for one in ranked if one.keys == found.best), None)
+    listed = ranked[:_MOST_LISTED]
+    rest = None
+    if len(listed) > _MOST_SHOWN:
+        more = _table("The other results", found, listed[_MOST_SHOWN:])
+        rest = collapsed(f"{count_text(len(listed) - _MOST_SHOWN)} more", more)
+    return section(
+        "search",
+        "Search",
+        grid(
+            [_curve(found, chosen), _table("The best results", found, listed[:_MOST_SHOWN])], "pair"
+        ),
+        rest,
+        lead=_lead(found, chosen),
+    )
+
+
+def _lead(found: TuneFacts, chosen: Tried | None) -> str:
+    score = metric_title(found.scoring)
+    parts = "one held-out part" if found.n_folds == 1 else f"{count_text(found.n_folds)} folds"
+    lead = (
+        f"{count_text(len(found.results))} combinations of values were compared by their {score} "
+        f"on {parts} of the training rows."
+    )
+    if chosen is not None:
+        values = ", ".join(f"{key} = {_value(value)}" for key, value in chosen.keys.items())
+        rule = "the best mean"
+        if found.rule == "one_se":
+            rule = "the smallest C within one standard error of the best mean"
+        lead += f" Chosen: {values}, {rule}."
+    if not found.is_whole:
+        lead += " The search ended early, when its time was up."
+    return lead
+
+
+def _others(one: Tried) -> dict[str, object]:
+    return {key: value for key, value in one.keys.items() if key != STRENGTH}
+
+
+def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
+    """Return the mean score by C, with the other keys as chosen."""
+    if chosen is None or not isinstance(chosen.keys.get(STRENGTH), int | float):
+        return None
+    alike = [one for one in found.results if _others(one) == _others(chosen)]
+    points = sorted((float(one.keys[STRENGTH]), one) for one in alike if one.scores)
+    if len(points) < 2:
+        return None
+    C = [strength for strength, _ in points]
+    mean = [one.mean for _, one in points]
+    errors = [one.standard_error for _, one in points]
+    lines = [Line("mean", C, mean, 0, "solid", C.index(float(chosen.keys[STRENGTH])))]
+    for sign in (-1, 1) if any(error is not None for error in errors) else ():
+        edge = [
+            math.nan if error is None else value + sign * error
+            for value, error in zip(mean, errors, strict=True)
+        ]
+        lines.append(Line("± standard error" if sign > 0 else "", C, edge, 0, "dotted"))
+    title = metric_title(found.scoring)
+    values = [value for line in lines for value in line.y]
+    at = C.index(float(chosen.keys[STRENGTH]))
+    drawn = line_chart(
+        lines,
+        Scale(C[0], C[-1], log=True),
+        scale_of(values),
+        "C",
+        f"Mean {title} by C, from {number_text(mean[0])} at {_value(C[0])} to "
+        f"{number_text(mean[-1])} at {_value(C[-1])}; chosen is {number_text(mean[at])} at "
+        f"{_value(C[at])}.",
+        named=False,
+        marked=C[at],
+    )
+    note = "Dotted: mean ± standard error over the folds." if len(lines) > 1 else ""
+    side = "lower is better" if found.lower_is_better else "higher is better"
+    capital = title[0].upper() + title[1:]
+    return figure_box(f"{capital} on rows held out", drawn, unit=side, note=note)
+
+
+def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:
+    keys = list(found.best)
+    head = [*keys, metric_title(found.scoring), "standard error", "folds"]
+    rows = [
+        (
+            *(_value(one.keys.get(key)) for key in keys),
+            number_text(one.mean),
+            number_text(one.standard_error),
+            count_text(len(one.scores)),
+        )
+        for one in results
+    ]
+    return table(caption, head, rows)
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,41 @@
+"""The results of a search in the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+MOST = 10
+"""Largest number of results in a table that doesn't show all."""
+
+
+def print_results(summary: Mapping[str, Any], console: Console, every: bool = False) -> None:
+    """Print the best results of a search, the chosen one marked; all of them if ``every``."""
+    lower = summary["lower_is_better"]
+    results = sorted(summary["results"], key=lambda one: one["mean"] if lower else -one["mean"])
+    chosen = next(one for one in results if one["keys"] == summary["best"])
+    shown = results if every else results[:MOST]
+    if chosen not in shown:
+        shown.append(chosen)
+    keys = list(summary["best"])
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for title in (*keys, summary["scoring"], "± standard error", "folds", ""):
+        table.add_column(escape(title), justify="left" if title == "" else "right")
+    for one in shown:
+        error = one["standard_error"]
+        table.add_row(
+            *(escape(_value(one["keys"][key])) for key in keys),
+            f"{one['mean']:.4f}",
+            "" if error is None else f"± {error:.4f}",
+            str(len(one["scores"])),
+            "chosen" if one is chosen else "",
+        )
+    console.print(table)
+    if len(results) > len(shown):
+        console.print(f"and {len(results) - len(shown)} more, which --verbose shows")
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
