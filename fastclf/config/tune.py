@@ -1,7 +1,7 @@
 """The table of a recipe about the search for its best keys."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -86,6 +86,11 @@ class TuneTable(Table):
         With other keys to search: how many combinations of their values are tried, each with all
         values of C and l1_ratio.
     """
+
+    EXAMPLE: ClassVar[tuple[str, str]] = (
+        "Other keys of the recipe, by their names in quotes: a range or a list. For example:",
+        '"solver.learning_rate" = {low = 1e-4, high = 0.1, log = true}',
+    )
 
     model_config = {**Table.model_config, "extra": "allow"}
     __pydantic_extra__: dict[str, Space]

@@ -208,6 +208,9 @@ def recipe_text(draft: Draft, path: str) -> str:
         for key in _ordered_keys(chosen, f"{name}.", draft):
             lines += _key(chosen, key, f"{name}.", draft, commented=not has_default)
         lines += _alternative_keys(members, chosen)
+        if hasattr(chosen, "EXAMPLE"):
+            about, example = chosen.EXAMPLE
+            lines += ["", *_comment(about), f"# {example}"]
     return "\n".join(lines) + "\n"
 
 
@@ -279,7 +282,13 @@ def _one_line(text: str) -> str:
 
 
 def _toml(value: Any) -> str:
-    return tomlkit.item(value).as_string() if value != {} else "{}"
+    if isinstance(value, Keys):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        inline = tomlkit.inline_table()
+        inline.update(value)
+        return inline.as_string()
+    return tomlkit.item(value).as_string()
 
 
 def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
