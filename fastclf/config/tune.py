@@ -107,8 +107,8 @@ class TuneTable(Table):
 
     @property
     def others(self) -> Mapping[str, Range | tuple]:
-        """The values to search of other keys, by dotted key."""
-        return self.model_extra or {}
+        """The values to search of other keys, by dotted key in alphabetic order."""
+        return dict(sorted((self.model_extra or {}).items()))
 
     @property
     def searched(self) -> set[str]:

@@ -134,8 +134,8 @@ def print_figures(found: CrossEvaluation, console: Console) -> None:
     """Print mean and standard error of each metric."""
     grid = Grid("metric")
     grid.add_column("mean", justify="right")
-    grid.add_column("± standard error", justify="right")
+    grid.add_column("std. error", justify="right")
     for name, (mean, error) in found.figures().items():
-        grid.add_row(name, f"{mean:.4f}", f"± {error:.4f}")
+        grid.add_row(name, f"{mean:.4f}", f"{error:.4f}")
     console.print(grid)
     console.print(f"{found.n_rows:,} rows, each held out once, in {len(found.folds)} folds")

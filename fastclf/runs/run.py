@@ -46,6 +46,7 @@ from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.streamed_distillation import fit_streamed_student
 from fastclf.runs.summary import REPORTED
+from fastclf.runs.tuning.record import Record
 from fastclf.runs.tuning.search import Budget, search
 from fastclf.toml import to_toml
 
@@ -249,6 +250,8 @@ def _run(
 ) -> RunResult:
     """Do a run in its directory; ``begun`` is the origin of a run to resume."""
     with monitored_run(directory, recipe.checkpoint, console) as monitor:
+        if budget is not None:
+            Record(directory.path)  # from now on it is resumed as a search
         if begun is None:
             directory.write_config(to_toml(recipe))
         files = InputFiles.of(recipe.data, recipe.distill)

@@ -288,7 +288,7 @@ def test_other_keys_by_optuna(tmp_path: Path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Budget, "check", check)
         tuned(tune, tmp_path / "run", **adam)
-    again = resume(recipe(tune, **adam), tmp_path / "run", budget=Budget())
+    again = resume(load_recipe(tmp_path / "run" / "config.toml"), tmp_path / "run", budget=Budget())
     assert again.summary["tune"]["results"] == found["results"]
     assert (again.model.theta == wanted.model.theta).all()
 

@@ -21,20 +21,24 @@ def print_results(summary: Mapping[str, Any], console: Console, every: bool = Fa
         shown.append(chosen)
     keys = list(summary["best"])
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for title in (*keys, summary["scoring"], "± standard error", "folds", ""):
-        table.add_column(escape(title), justify="left" if title == "" else "right")
+    for title in (*map(_short, keys), summary["scoring"], "std. error", "folds", ""):
+        table.add_column(escape(title), justify="left" if title == "" else "right", no_wrap=True)
     for one in shown:
         error = one["standard_error"]
         table.add_row(
             *(escape(_value(one["keys"][key])) for key in keys),
             f"{one['mean']:.4f}",
-            "" if error is None else f"± {error:.4f}",
+            "" if error is None else f"{error:.4f}",
             str(len(one["scores"])),
             "chosen" if one is chosen else "",
         )
     console.print(table)
     if len(results) > len(shown):
         console.print(f"and {len(results) - len(shown)} more, which --verbose shows")
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def _value(value: Any) -> str:
