@@ -1,5 +1,6 @@
 """The commands that lead to a model: init, check, train and tune."""
 
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,7 @@ def tune(
 
     Models are compared on training rows held out in turn. The test rows take no part in it.
     """
+    began = time.perf_counter()  # imports take time, too
     from fastclf.runs.directory import interruption_message, to_json
     from fastclf.runs.run import choose, resume
     from fastclf.runs.run import train as train_recipe
@@ -233,13 +235,12 @@ def tune(
     from fastclf.runs.tuning.search import Budget
     from fastclf.runs.tuning.tables import print_results
 
-    time = Budget(budget)
     recipe, path = choose(config, assignments, out, stopped, tuned=True)
     console = None if quiet else Terminal(stderr=True)
     run = train_recipe if stopped is None else resume
     try:
         with printing_warnings():
-            result = run(recipe, path, console, budget=time)
+            result = run(recipe, path, console, budget=Budget(budget, began))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(interruption_message(path)) from None
     print_warnings(result.summary["warnings"])

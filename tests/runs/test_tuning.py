@@ -209,11 +209,24 @@ def test_time_that_runs_out(tmp_path: Path, monkeypatch):
     result = tuned({"folds": 3}, tmp_path / "run")
     found = result.summary["tune"]
     assert not found["is_whole"]
-    assert [len(one["scores"]) for one in found["results"]] == [2, 2, 1, 1]
-    assert found["best"]["model.C"] in CS[:2]  # only what has most scores is compared
+    assert [len(one["scores"]) for one in found["results"]] == [1, 1, 1, 1]  # of the whole fold
     assert any("the budget ended the search" in line for line in result.summary["warnings"])
     (line,) = (tmp_path / "run" / "tune.jsonl").read_text().splitlines()[1:]
     assert [score is None for score in json.loads(line)["scores"][0]] == [False, False, True, True]
+
+
+def test_time_that_runs_out_in_the_first_fold(tmp_path: Path, monkeypatch):
+    fits = 0
+
+    def check(self: Budget, seconds: float) -> None:
+        nonlocal fits
+        fits += seconds > 0
+        if fits == 2:
+            raise OutOfTime
+
+    monkeypatch.setattr(Budget, "check", check)
+    found = tuned({"folds": 3}, tmp_path / "run").summary["tune"]
+    assert [one["keys"]["model.C"] for one in found["results"]] == CS[:2]
 
 
 def test_a_budget_that_is_too_short(tmp_path: Path):

@@ -33,10 +33,13 @@ class Budget:
     ----------
     limit : float, optional
         Seconds in all; None for no limit.
+    began : float, optional
+        When they began, by ``time.perf_counter``; by default now.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
-        self._ends = None if limit is None else time.perf_counter() + limit
+    def __init__(self, limit: float | None = None, began: float | None = None) -> None:
+        now = time.perf_counter() if began is None else began
+        self._ends = None if limit is None else now + limit
         self._longest = 0.0
 
     def spent_before(self, seconds: float) -> None:
@@ -211,10 +214,13 @@ class _Scores:
 
     def candidates(self, with_ratio: bool) -> list[Candidate]:
         """Return the candidates of the trial that have a score."""
+        complete = np.isfinite(self._values).all(axis=(1, 2))
+        # A fold that was cut short has scores of small C alone, which it would favour.
+        values = self._values[complete] if complete.any() else self._values
         found = []
         for r, l1_ratio in enumerate(self._fits.grid.l1_ratios.tolist()):
             for c, C in enumerate(self._fits.grid.Cs.tolist()):
-                scores = self._values[:, r, c]
+                scores = values[:, r, c]
                 ratio = {"model.l1_ratio": l1_ratio} if with_ratio else {}
                 known = tuple(scores[np.isfinite(scores)].tolist())
                 if known:
