@@ -26,6 +26,7 @@ from fastclf.config.solver import (
     SGDSolver,
     SolverTable,
 )
+from fastclf.config.track import TrackTable
 from fastclf.config.tune import LogRange, Range, TuneTable
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SGDSolver",
     "SingleLabelModel",
     "SolverTable",
+    "TrackTable",
     "TuneTable",
     "load_recipe",
     "recipe_schema",

@@ -26,6 +26,7 @@ from fastclf.config.solver import (
     SGDSolver,
     SolverTable,
 )
+from fastclf.config.track import TrackTable
 from fastclf.config.tune import Range, TuneTable
 from fastclf.errors import ConfigError
 from fastclf.schema import json_schema
@@ -61,7 +62,7 @@ class Recipe(Table):
         The name of the run; by default that of the recipe's file.
     seed : int
         The seed of the split, of the order of rows and of the teacher.
-    data, model, solver, early_stopping, distill, calibrate, tune, checkpoint
+    data, model, solver, early_stopping, distill, calibrate, tune, track, checkpoint
         The tables.
     """
 
@@ -88,6 +89,7 @@ class Recipe(Table):
     distill: DistillTable | None = None
     calibrate: CalibrateTable | None = None
     tune: TuneTable | None = None
+    track: TrackTable | None = None
     checkpoint: CheckpointTable = CheckpointTable()
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Monitoring of a run in progress: its warnings, the steps of its fit, and Ctrl-C."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -31,6 +31,8 @@ class RunMonitor:
 
     Attributes
     ----------
+    observers : list of callable
+        Are called with each step of the fit.
     fit_seconds, compile_seconds : float
         The time of the fit and that of obtaining its kernels, including the time before the run
         was stopped and resumed.
@@ -47,6 +49,7 @@ class RunMonitor:
         self.table = table
         self.console = console
         self.caught = caught
+        self.observers: list[Callable[[Progress], None]] = []
         self.fit_seconds = 0.0
         self.compile_seconds = 0.0
         self._earlier_warnings: list[str] = []
@@ -62,6 +65,8 @@ class RunMonitor:
         def observe(progress: Progress) -> None:
             self.directory.write_metrics(progress._asdict())
             show(progress)
+            for tell in self.observers:
+                tell(progress)
 
         with (
             progress_view(self.console, n_rows) as show,

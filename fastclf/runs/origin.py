@@ -14,7 +14,7 @@ from fastclf.runs.directory import MODEL
 from fastclf.runs.streamed import StreamedData
 from fastclf.runs.summary import versions
 
-_IRRELEVANT_PREFIX = "checkpoint."  # keys that don't influence the model
+_IRRELEVANT = ("checkpoint.", "track.")  # keys that don't influence the model
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Origin:
         changes = [
             f"{key} was {_shown(self.recipe, key)} and is {_shown(now, key)}"
             for key in dict.fromkeys([*self.recipe, *now])
-            if not key.startswith(_IRRELEVANT_PREFIX)
+            if not key.startswith(_IRRELEVANT)
             and key not in searched
             and self.recipe.get(key) != now.get(key)
         ]

@@ -46,6 +46,7 @@ from fastclf.runs.reporting import write_report
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.streamed_distillation import fit_streamed_student
 from fastclf.runs.summary import REPORTED
+from fastclf.runs.tracking import tracked
 from fastclf.runs.tuning.record import Record
 from fastclf.runs.tuning.search import Budget, search
 from fastclf.toml import to_toml
@@ -208,7 +209,7 @@ def choose(
         raise ConfigError("name a recipe with --config, or a stopped run with --resume")
     recipe = load_recipe(config, assignments)
     if tuned and recipe.tune is None:
-        recipe = recipe.with_keys({"tune": {}})
+        recipe = recipe.with_keys({"tune": {"holdout": 0.2} if recipe.data.stream else {}})
     return recipe, stopped or out or default_path(recipe.name)
 
 
@@ -275,38 +276,55 @@ def _run(
             directory.write_config(to_toml(recipe))
             for line in found.warnings:
                 warnings.warn(line, stacklevel=1)
-        if isinstance(data, StreamedData):
-            outcome = _fit_stream(recipe, data, directory, files, monitor, client)
-        else:
-            outcome = _fit_in_memory(recipe, data, directory, files, monitor)
-        summary = {
-            "name": recipe.name,
-            "task": data.task,
-            "kind": recipe.model.kind,
-            "solver": recipe.solver.name,
-            "plan": str(outcome.fitted.history_["path"]),
-            "seed": recipe.seed,
-            "n_train": outcome.n_train,
-            "n_test": outcome.n_test,
-            "n_features": outcome.n_features,
-            "classes": data.class_names,
-            "fit_seconds": monitor.fit_seconds,
-            "compile_seconds": monitor.compile_seconds,
-            "n_iter": int(outcome.fitted.n_iter_[0]),
-            "status": str(outcome.fitted.history_["status"]),
-            "metrics": outcome.metrics,
-            "warnings": monitor.warnings(),
-            "data_sha256": origin.data["sha256"],
-            "versions": origin.versions,
-        }
-        if found is not None:
-            summary["tune"] = found.summary
-        if outcome.calibration is not None:
-            summary["calibration"] = outcome.calibration
-        if data.all_left_out:
-            summary["left_out"] = data.all_left_out
-        _write_report_and_summary(recipe, directory, summary, outcome.model)
+        with tracked(recipe, directory.path) as tracker:
+            monitor.observers.append(tracker.step)
+            if isinstance(data, StreamedData):
+                outcome = _fit_stream(recipe, data, directory, files, monitor, client)
+            else:
+                outcome = _fit_in_memory(recipe, data, directory, files, monitor)
+            summary = _summary(recipe, data, outcome, monitor, origin)
+            if found is not None:
+                summary["tune"] = found.summary
+            _write_report_and_summary(recipe, directory, summary, outcome.model)
+            if (problem := tracker.complete(summary)) is not None:
+                summary["warnings"].append(problem)
+                directory.write_summary(summary)
     return RunResult(directory.path, outcome.model, summary, outcome.evaluations)
+
+
+def _summary(
+    recipe: Recipe,
+    data: Dataset | StreamedData,
+    outcome: _Outcome,
+    monitor: RunMonitor,
+    origin: Origin,
+) -> dict[str, Any]:
+    """Return the contents of ``summary.json``."""
+    summary = {
+        "name": recipe.name,
+        "task": data.task,
+        "kind": recipe.model.kind,
+        "solver": recipe.solver.name,
+        "plan": str(outcome.fitted.history_["path"]),
+        "seed": recipe.seed,
+        "n_train": outcome.n_train,
+        "n_test": outcome.n_test,
+        "n_features": outcome.n_features,
+        "classes": data.class_names,
+        "fit_seconds": monitor.fit_seconds,
+        "compile_seconds": monitor.compile_seconds,
+        "n_iter": int(outcome.fitted.n_iter_[0]),
+        "status": str(outcome.fitted.history_["status"]),
+        "metrics": outcome.metrics,
+        "warnings": monitor.warnings(),
+        "data_sha256": origin.data["sha256"],
+        "versions": origin.versions,
+    }
+    if outcome.calibration is not None:
+        summary["calibration"] = outcome.calibration
+    if data.all_left_out:
+        summary["left_out"] = data.all_left_out
+    return summary
 
 
 def _fit_in_memory(

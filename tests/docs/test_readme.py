@@ -44,6 +44,9 @@ NO_PYTHON = {
     "fastclf train --config FILE": lambda: (
         "--config" in CliRunner().invoke(main, ["train", "--help"]).output
     ),
+    "fastclf tune --config FILE": lambda: (
+        "--config" in CliRunner().invoke(main, ["tune", "--help"]).output
+    ),
     "path": lambda: "path" in Recipe.model_fields["data"].annotation.model_fields,
     "target": lambda: "target" in Recipe.model_fields["data"].annotation.model_fields,
 }
