@@ -1,7 +1,9 @@
 """MLflow: parameters, metrics, the files of a run, and its model as one of MLflow's."""
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +20,13 @@ LONGEST = 500
 """Characters of a parameter's value that every store accepts."""
 
 
+OWN_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default it tries for minutes
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+"""Settings of MLflow while it is told of a run, unless the user's environment has others."""
+
+
 class Tracker:
     """A run of MLflow; it neither reads nor changes MLflow's active run."""
 
@@ -28,6 +37,10 @@ class Tracker:
 
     def begin(self, name: str, keys: Mapping[str, Any], earlier: str | None) -> str:
         """Begin a run, or go on with an earlier one."""
+        with _own_settings():
+            return self._begin(name, keys, earlier)
+
+    def _begin(self, name: str, keys: Mapping[str, Any], earlier: str | None) -> str:
         if earlier is not None and self._resumed(earlier):
             return earlier
         found = self._client.get_experiment_by_name(self._experiment)
@@ -45,11 +58,16 @@ class Tracker:
 
     def step(self, number: int, figures: Mapping[str, float]) -> None:
         """Log the figures of an iteration or epoch."""
-        for key, value in figures.items():
-            self._client.log_metric(self._id, key, value, step=number)
+        with _own_settings():
+            for key, value in figures.items():
+                self._client.log_metric(self._id, key, value, step=number)
 
     def complete(self, path: Path, figures: Mapping[str, float]) -> None:
         """Log the metrics, the files of the run directory and the model."""
+        with _own_settings():
+            self._complete(path, figures)
+
+    def _complete(self, path: Path, figures: Mapping[str, float]) -> None:
         for key, value in figures.items():
             self._client.log_metric(self._id, key, value)
         for file in sorted(path.iterdir()):
@@ -62,7 +80,8 @@ class Tracker:
 
     def fail(self) -> None:
         """End the run as failed."""
-        self._client.set_terminated(self._id, "FAILED")
+        with _own_settings():
+            self._client.set_terminated(self._id, "FAILED")
 
     def _resumed(self, earlier: str) -> bool:
         try:
@@ -71,6 +90,17 @@ class Tracker:
             return False
         self._id = earlier
         return True
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    added = {key: value for key, value in OWN_SETTINGS.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            os.environ.pop(key, None)
 
 
 def _save_model(model: Path, folder: Path) -> None:
