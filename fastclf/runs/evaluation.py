@@ -173,6 +173,26 @@ def evaluate_predictions(
     return _evaluate_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
 
 
+def metric(
+    name: str, y: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: np.ndarray
+) -> float | None:
+    """Return one metric of predictions; None if it isn't defined for them.
+
+    It is that of `evaluate_predictions`, which computes all of them and takes longer; so do the
+    parameters.
+    """
+    if y.ndim == 1 and predicted.ndim == 1 and name in ("accuracy", "log_loss"):
+        names = [str(label) for label in classes.tolist()]
+        known = {str(label) for label in np.unique(_sortable(y)).tolist()} <= set(names)
+        if known and name == "accuracy":
+            return float(np.mean(_codes(y, names) == _codes(predicted, names)))
+        if known:
+            return float(
+                metrics.log_loss(_codes(y, names), probabilities, labels=range(len(names)))
+            )
+    return evaluate_predictions(y, predicted, probabilities, classes).metrics.get(name)
+
+
 def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:
     """Evaluate class codes. The last codes may be of classes that the model, and ``p``, lack."""
     n, known = p.shape

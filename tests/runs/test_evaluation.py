@@ -8,7 +8,14 @@ from sklearn import metrics
 
 from fastclf import functional as F
 from fastclf.linear_model import LinearModel
-from fastclf.runs.evaluation import LOWER_IS_BETTER, Evaluation, evaluate, evaluate_predictions
+from fastclf.runs.evaluation import (
+    LOWER_IS_BETTER,
+    METRICS,
+    Evaluation,
+    evaluate,
+    evaluate_predictions,
+    metric,
+)
 from fastclf.runs.parts import Part
 
 NAMES = np.array(["bird", "cat", "dog"])
@@ -232,3 +239,25 @@ def test_ranking_is_left_out_where_it_would_take_long(rng, monkeypatch):
     p = distributions(rng, 60, 3)
     y = NAMES[rng.integers(3, size=60)]
     assert "roc_auc" not in evaluate_predictions(y, y, p, NAMES).metrics
+
+
+@pytest.mark.parametrize("kind", ["labels", "text", "indicators", "distributions"])
+def test_one_metric_is_that_of_all(kind: str):
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), size=60)
+    classes = np.array(["a", "b", "c"]) if kind == "text" else np.array([3, 5, 8])
+    y = classes[rng.integers(3, size=60)]
+    predicted = classes[p.argmax(axis=1)]
+    if kind == "indicators":
+        y, predicted = (rng.random((60, 3)) < 0.4).astype(float), (p > 0.3).astype(int)
+    elif kind == "distributions":
+        y = rng.dirichlet(np.ones(3), size=60)
+    found = evaluate_predictions(y, predicted, p, classes).metrics
+    task = {"indicators": "multilabel", "distributions": "distribution"}.get(kind, "multiclass")
+    assert set(found) == set(METRICS[task])
+    for name, value in found.items():
+        assert metric(name, y, predicted, p, classes) == pytest.approx(value, rel=1e-12)
+    if kind == "labels":
+        unknown = np.where(np.arange(60) == 0, 9, y)
+        assert metric("log_loss", unknown, predicted, p, classes) is None
+        assert metric("accuracy", unknown, predicted, p, classes) < 1

@@ -10,7 +10,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from fastclf.errors import ConfigError, DataError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import Estimator
-from fastclf.runs.evaluation import LOWER_IS_BETTER, METRICS, evaluate_predictions
+from fastclf.runs.evaluation import LOWER_IS_BETTER, METRICS, metric
 from fastclf.runs.parts import Part
 
 
@@ -83,9 +83,8 @@ class Scoring:
             codes = model.decide(logits)
             predicted = codes if model.task == "multilabel" else model.classes[codes]
             p = model.probabilities(logits)
-            figures = evaluate_predictions(part.y, predicted, p, model.classes).metrics
-            score = figures.get(self.name, np.nan)
-        if not np.isfinite(score):
+            score = metric(self.name, part.y, predicted, p, model.classes)
+        if score is None or not np.isfinite(score):
             raise DataError(
                 f'tune.scoring = "{self.name}": isn\'t defined for the rows held out, which may '
                 "lack a class; use fewer folds, a larger holdout or another scoring"
