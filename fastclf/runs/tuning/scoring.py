@@ -72,6 +72,7 @@ class Scoring:
         """
         if self.scorer is not None:
             y = part.y.argmax(axis=1) if part.is_soft else part.y
+            score: float | None
             try:
                 score = self.scorer(estimator, X, y)
             except ValueError as problem:
