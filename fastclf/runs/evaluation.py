@@ -115,11 +115,12 @@ def evaluate(model: LinearModel, part: Part) -> Evaluation:
 
 
 def logits_of(model: LinearModel, X: Any) -> np.ndarray:
-    """Return a model's logits for raw rows; wide ones are encoded some at a time."""
+    """Return a model's logits for raw rows; many or wide ones are encoded some at a time."""
     encoder = model.encoder
-    if not isinstance(X, Table) or encoder is None or encoder.sparse:
+    if not isinstance(X, Table) or encoder is None:
         return model.decision_function(X)
-    step = max(1, _ENCODED_BYTES // (8 * encoder.n_features))
+    values = 4 * len(encoder.columns) if encoder.sparse else encoder.n_features
+    step = max(1, _ENCODED_BYTES // (8 * max(values, 1)))
     if len(X) <= step:
         return model.decision_function(X)
     some = (X.take(slice(start, start + step)) for start in range(0, len(X), step))

@@ -8,15 +8,18 @@ from sklearn import metrics
 
 from fastclf import functional as F
 from fastclf.linear_model import LinearModel
+from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.evaluation import (
     LOWER_IS_BETTER,
     METRICS,
     Evaluation,
     evaluate,
     evaluate_predictions,
+    logits_of,
     metric,
 )
 from fastclf.runs.parts import Part
+from fastclf.table import Categories, Numbers, Table
 
 NAMES = np.array(["bird", "cat", "dog"])
 
@@ -261,3 +264,26 @@ def test_one_metric_is_that_of_all(kind: str):
         unknown = np.where(np.arange(60) == 0, 9, y)
         assert metric("log_loss", unknown, predicted, p, classes) is None
         assert metric("accuracy", unknown, predicted, p, classes) < 1
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_rows_are_encoded_some_at_a_time(sparse: bool, monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    names = tuple(f"value {j}" for j in range(30))
+    columns = (NumericColumn("a"), CategoricalColumn("b", names[:20], other=True))
+    encoder = Encoder(columns, sparse=sparse)
+    theta = rng.normal(size=(encoder.n_features + 1, 1))
+    model = LinearModel(theta, "binary", np.array([0, 1]), encoder=encoder)
+    codes = rng.integers(-1, 30, size=500).astype(np.int32)
+    table = Table({"a": Numbers(rng.normal(size=500)), "b": Categories(codes, names)})
+    whole, sizes = model.decision_function(table), []
+    decision_function = LinearModel.decision_function
+
+    def counted(self: LinearModel, X: Table) -> np.ndarray:
+        sizes.append(len(X))
+        return decision_function(self, X)
+
+    monkeypatch.setattr("fastclf.runs.evaluation._ENCODED_BYTES", 8 * 22 * 50)
+    monkeypatch.setattr(LinearModel, "decision_function", counted)
+    assert (logits_of(model, table) == whole).all()
+    assert sum(sizes) == 500 and len(sizes) > 3
