@@ -14,6 +14,7 @@ STRENGTH = "model.C"
 
 _MOST_SHOWN = 10  # results in the table that isn't collapsed
 _MOST_LISTED = 500
+_MOST_BESIDE = 3  # keys of a table that is narrow enough for a chart beside it
 
 
 def search(facts: RunFacts) -> Section | None:
@@ -28,12 +29,14 @@ def search(facts: RunFacts) -> Section | None:
     if len(listed) > _MOST_SHOWN:
         more = _table("The other results", found, listed[_MOST_SHOWN:])
         rest = collapsed(f"{count_text(len(listed) - _MOST_SHOWN)} more", more)
+    curve, best = _curve(found, chosen), _table("The best results", found, listed[:_MOST_SHOWN])
+    drawn = [grid([curve, best], "pair")]
+    if len(found.best) > _MOST_BESIDE:
+        drawn = [grid([curve]), best]
     return section(
         "search",
         "Search",
-        grid(
-            [_curve(found, chosen), _table("The best results", found, listed[:_MOST_SHOWN])], "pair"
-        ),
+        *drawn,
         rest,
         lead=_lead(found, chosen),
     )
@@ -101,16 +104,17 @@ def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
 
 def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:
     keys = list(found.best)
-    head = [*keys, metric_title(found.scoring), "standard error", "folds"]
+    short = [key.rpartition(".")[2] for key in keys]
     rows = [
         (
-            *(_value(one.keys.get(key)) for key in keys),
             number_text(one.mean),
             number_text(one.standard_error),
+            *(_value(one.keys.get(key)) for key in keys),
             count_text(len(one.scores)),
         )
         for one in results
     ]
+    head = [metric_title(found.scoring), "std. error", *short, "folds"]
     return table(caption, head, rows)
 
 
