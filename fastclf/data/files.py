@@ -128,6 +128,7 @@ def _load_table(
     table = read_exact(file, wanted, [*targets, *split_by], text)
     if known is not None:
         table = without_nulls(table, known.columns)
+    table = without_nulls(table, dict.fromkeys(options.text, ()))  # as rows to predict for
     if not table.n_rows:
         raise DataError("has no rows")
     found = beside or read_targets(

@@ -145,6 +145,26 @@ def test_every_kind_of_table_holds_text(suffix: str, tmp_path: Path):
     assert not any(name.startswith("note=") for name in result.model.feature_names)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_marks_of_missing_values_are_no_words(suffix: str, tmp_path: Path):
+    rows = frame(80)
+    rows.loc[::4, "note"] = "NA"
+    rows.loc[1::4, "note"] = "null"
+    paths = [tmp_path / f"{name}.{suffix}" for name in ("train", "test")]
+    for path, part in zip(paths, (rows[:60], rows[60:]), strict=True):
+        part.to_csv(path, index=False) if suffix == "csv" else part.to_parquet(path)
+    wanted = recipe_of(paths[0], test_path=str(paths[1]))
+    parts = split_and_prepare(read_dataset(wanted.data), wanted.data, 0)
+    text = [name.startswith("note: ") for name in parts.feature_names]
+    assert "note: na" not in parts.feature_names
+    model = train(wanted, tmp_path / "run").model
+    for part, raw in ((parts.train, rows[:60]), (parts.test, rows[60:])):
+        has_text = parts.prepared(part.X).toarray()[:, text].any(axis=1)
+        assert has_text.tolist() == [i % 4 > 1 for i in range(len(raw))]
+        found = fastclf.load(tmp_path / "run").predict_proba(raw)
+        np.testing.assert_array_equal(model.predict_proba(part.X), found)
+
+
 def recipe_of(path: Path, **data: object) -> Recipe:
     table = {"path": str(path), "target": "class", "text": ["note"], **data}
     return Recipe.model_validate({"name": "test", "data": table, "model": {"C": 100.0}})
