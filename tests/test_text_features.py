@@ -88,9 +88,11 @@ def test_the_formula_by_hand():
 
 def test_missing_empty_and_unknown_text_has_no_features():
     column = fit_text("t", categories(["lost card", "lost card", None]))
-    X = column.features(categories([None, "", "  ", "?", "nothing known", "Card"])).toarray()
+    texts = categories([None, "", "  ", "?", "nothing known", "Card", "with a card"])
+    assert texts.names[-1] == "with a card"  # which the code -1 of a missing value must not find
+    X = column.features(texts).toarray()
     assert not X[:5].any()
-    assert X[5].tolist() == [1.0, 0.0, 0.0]
+    assert X[5:].tolist() == [[1.0, 0.0, 0.0]] * 2
     assert column.features(categories([])).shape == (0, 3)
 
 
