@@ -1,4 +1,7 @@
-"""The encodings of single columns (numbers, categories and dates) as features, as plain data."""
+"""The encodings of single columns (numbers, categories and dates) as features, as plain data.
+
+That of raw text is in `fastclf.text_features`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +19,7 @@ from fastclf.table import (
     number_of,
     quoted,
 )
+from fastclf.text_features import TextColumn
 
 MISSING = "(missing)"  # name of the category of missing values
 OTHER = "(other)"  # name of the group of rare and unknown categories
@@ -146,7 +150,7 @@ class DateColumn:
         ]
 
 
-ColumnEncoding = NumericColumn | CategoricalColumn | DateColumn
+ColumnEncoding = NumericColumn | CategoricalColumn | DateColumn | TextColumn
 
 
 def scaled(column: NumericColumn, raw: Numbers | Categories, rows: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ from fastclf.targets import csr_for_kernels, for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-_FORMAT = 3  # format 1 has no encoder; format 2 has no temperature and no top_k
+_FORMAT = 4  # format 1 has no encoder; 2 no temperature and no top_k; 3 no columns of raw text
+_FORMAT_WITHOUT_TEXT = 3
 _FORMAT_WITHOUT_TEMPERATURE = 2  # written for models without temperature and top_k
 
 
@@ -190,7 +191,7 @@ class LinearModel:
         if self.encoder.categorical:
             raise InputError(
                 f"this model encodes raw columns ({', '.join(self.encoder.categorical)} are "
-                "categories or dates), so it needs a table, not a matrix"
+                "categories, dates or raw text), so it needs a table, not a matrix"
             )
         X = X.toarray() if scipy.sparse.issparse(X) else _floats(X)
         names = self.encoder.column_names
@@ -269,12 +270,20 @@ class LinearModel:
             If the format can't hold the classes, the model is invalid so that `load` would refuse
             it, or the file can't be written.
         """
-        needs_newest = self.temperature != 1 or self.top_k is not None
+        has_text = self.encoder is not None and bool(self.encoder.text)
+        format_needed = _FORMAT_WITHOUT_TEMPERATURE
+        if self.temperature != 1 or self.top_k is not None:
+            format_needed = _FORMAT_WITHOUT_TEXT
+        if has_text:
+            format_needed = _FORMAT
+        names = self.feature_names
+        if has_text and self.encoder is not None and names == self.encoder.feature_names:
+            names = None  # `_from_parts` takes them from the encoder, which has the vocabulary
         tensors = {"theta": np.ascontiguousarray(self.theta)}
         text: dict[str, Any] = {
-            "format": _FORMAT if needs_newest else _FORMAT_WITHOUT_TEMPERATURE,
+            "format": format_needed,
             "task": self.task,
-            "feature_names": self.feature_names,
+            "feature_names": names,
             "metadata": dict(self.metadata),
         }
         if self.temperature != 1:
@@ -393,6 +402,8 @@ class LinearModel:
         encoder = None if described is None else Encoder.from_data(tensors, described)
         if encoder is not None and encoder.n_features != d:
             raise ValueError(f"an encoder of {encoder.n_features} features for {d} features")
+        if names is None and encoder is not None and encoder.text:
+            names = encoder.feature_names
         temperature = text.get("temperature", 1.0)
         if not isinstance(temperature, float) or not 1e-30 <= temperature <= 1e30:
             raise ValueError(f"a temperature of {temperature!r}")

@@ -3,7 +3,7 @@
 A numeric column becomes one feature, ``(value - shift) / scale``, in which ``fill`` replaces
 missing values. A column of categories becomes a feature of 0 or 1 for each kept category, and one
 more for the group of all other categories, if there is such a group. A column of dates becomes a
-number for each of its parts.
+number for each of its parts. A column of raw text becomes a weight for each n-gram of a vocabulary.
 
 Columns are found by name, in any order; other columns are ignored. A category that wasn't kept
 belongs to the group of others; without such a group all its features are 0.
@@ -12,6 +12,7 @@ belongs to the group of others; without such a group all its features are 0.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ from fastclf.encoded import (
     scaled,
 )
 from fastclf.errors import DataError
-from fastclf.table import Lists, Table, check_columns
+from fastclf.table import Categories, Lists, Numbers, Table, check_columns
+from fastclf.text_features import TextColumn
 
 __all__ = [
     "MISSING",
@@ -40,6 +42,7 @@ __all__ = [
     "DateColumn",
     "Encoder",
     "NumericColumn",
+    "TextColumn",
     "ColumnEncoding",
     "as_dates",
     "as_numbers",
@@ -54,12 +57,12 @@ class Encoder:
 
     Parameters
     ----------
-    columns : tuple of NumericColumn, CategoricalColumn or DateColumn
+    columns : tuple of NumericColumn, CategoricalColumn, DateColumn or TextColumn
         The encoding of each column, in the order of the features.
     dtype : {"float32", "float64"}
         The dtype of the features.
     sparse : bool
-        Whether the features are a CSR matrix.
+        Whether the features are a CSR matrix, as they must be if there is a column of text.
 
     Examples
     --------
@@ -101,15 +104,20 @@ class Encoder:
         return tuple(column.name for column in self.columns)
 
     @property
+    def text(self) -> tuple[str, ...]:
+        """The names of the columns whose text becomes n-grams."""
+        return tuple(column.name for column in self.columns if isinstance(column, TextColumn))
+
+    @property
     def categorical(self) -> tuple[str, ...]:
-        """The names of the raw columns of text, which are categories and dates."""
+        """The names of the raw columns that are read as text: categories, dates and raw text."""
         return tuple(
             column.name for column in self.columns if not isinstance(column, NumericColumn)
         )
 
     @property
     def known(self) -> dict[str, tuple[str, ...]]:
-        """The known categories of each raw column of text; none for dates."""
+        """The known categories of each column of `categorical`; none for dates and raw text."""
         columns = {column.name: column for column in self.columns}
         return {name: getattr(columns[name], "categories", ()) for name in self.categorical}
 
@@ -132,8 +140,13 @@ class Encoder:
             is missing and its column has no ``fill``.
         """
         check_columns(self.column_names, table.names)
-        parts = [part for column in self.columns for part in self._parts(column, table)]
-        return self._sparse(parts, table.n_rows) if self.sparse else self._dense(parts, len(table))
+        if not self.sparse:
+            return self._dense(table)
+        blocks: list[scipy.sparse.csr_array] = []
+        for is_text, group in groupby(self.columns, lambda one: isinstance(one, TextColumn)):
+            columns = tuple(group)
+            blocks += self._texts(columns, table) if is_text else [self._sparse(columns, table)]
+        return blocks[0] if len(blocks) == 1 else scipy.sparse.hstack(blocks, format="csr")
 
     def apply_in_place(self, X: np.ndarray) -> None:
         """Turn raw rows (n, d) of numbers, with NaN for missing values, into features.
@@ -154,25 +167,17 @@ class Encoder:
             X -= shift.astype(X.dtype)
             X /= scale.astype(X.dtype)
 
-    def _parts(self, column: ColumnEncoding, table: Table) -> list[tuple[bool, np.ndarray]]:
-        """Return pairs (is_numeric, array) for a column; a column of dates has several.
+    def _texts(
+        self, columns: tuple[ColumnEncoding, ...], table: Table
+    ) -> Iterator[scipy.sparse.csr_array]:
+        for column in columns:
+            assert isinstance(column, TextColumn)
+            yield column.features(_raw(column.name, table)).astype(self.dtype, copy=False)
 
-        The array (n,) holds the values, or the index of the feature that is 1 in each row.
-        """
-        raw = table.columns[column.name]
-        if isinstance(raw, Lists):
-            raise DataError(
-                f'column "{column.name}" holds lists, which can\'t be features; drop it'
-            )
-        if isinstance(column, NumericColumn):
-            return [(True, scaled(column, raw, table.rows))]
-        if isinstance(column, DateColumn):
-            return [(True, values) for values in column.features(raw, table.rows)]
-        return [(False, positions(column, raw, table.rows))]
-
-    def _dense(self, parts: list[tuple[bool, np.ndarray]], n: int) -> np.ndarray:
-        X = np.zeros((n, self.n_features), self.dtype)
-        starts = self._starts()
+    def _dense(self, table: Table) -> np.ndarray:
+        n = table.n_rows
+        parts, starts, width = _parts(self.columns, table)
+        X = np.zeros((n, width), self.dtype)
         for low in range(0, n, _BLOCK):
             block = X[low : low + _BLOCK]
             for start, (numeric, values) in zip(starts, parts, strict=True):
@@ -184,11 +189,13 @@ class Encoder:
                     block[ones, start + part[ones]] = 1
         return X
 
-    def _sparse(self, parts: list[tuple[bool, np.ndarray]], n: int) -> scipy.sparse.csr_array:
+    def _sparse(self, columns: tuple[ColumnEncoding, ...], table: Table) -> scipy.sparse.csr_array:
         """Return a CSR matrix that stores all numbers, even zeros, and the ones of categories."""
+        n = table.n_rows
+        parts, starts, width = _parts(columns, table)
         indices = np.empty((n, len(parts)), np.int64)
         data = np.ones((n, len(parts)), self.dtype)
-        for j, (start, (numeric, values)) in enumerate(zip(self._starts(), parts, strict=True)):
+        for j, (start, (numeric, values)) in enumerate(zip(starts, parts, strict=True)):
             if numeric:
                 indices[:, j] = start
                 data[:, j] = values
@@ -196,26 +203,17 @@ class Encoder:
                 indices[:, j] = np.where(values >= 0, start + values, -1)
         stored = indices >= 0
         bounds = np.concatenate([[0], np.cumsum(stored.sum(axis=1))])
-        kind = np.int32 if bounds[-1] < 2**31 and self.n_features < 2**31 else np.int64
+        kind = np.int32 if bounds[-1] < 2**31 and width < 2**31 else np.int64
         return scipy.sparse.csr_array(
-            (data[stored], indices[stored].astype(kind), bounds.astype(kind)),
-            shape=(n, self.n_features),
+            (data[stored], indices[stored].astype(kind), bounds.astype(kind)), shape=(n, width)
         )
-
-    def _starts(self) -> list[int]:
-        """Return the first feature of each part, in the order of `_parts`."""
-        widths: list[int] = []
-        for column in self.columns:
-            is_date = isinstance(column, DateColumn)
-            widths += [1] * column.width if is_date else [column.width]
-        return np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()[:-1]
 
     def to_data(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the encoder as arrays and as values that JSON can hold."""
         numeric = [
             part
             for column in self.columns
-            if not isinstance(column, CategoricalColumn)
+            if not isinstance(column, CategoricalColumn | TextColumn)
             for part in (column.parts if isinstance(column, DateColumn) else (column,))
         ]
         fill = [np.nan if column.fill is None else column.fill for column in numeric]
@@ -224,6 +222,9 @@ class Encoder:
             "encoder.shift": np.array([column.shift for column in numeric], np.float64),
             "encoder.scale": np.array([column.scale for column in numeric], np.float64),
         }
+        if self.text:
+            weights = [w for column in self.columns for w in getattr(column, "idf", ())]
+            arrays["encoder.idf"] = np.array(weights, np.float64)
         columns = [_described(column) for column in self.columns]
         return arrays, {"columns": columns, "dtype": self.dtype, "sparse": self.sparse}
 
@@ -241,7 +242,9 @@ class Encoder:
         fills, shifts, scales = (arrays[f"encoder.{name}"] for name in ("fill", "shift", "scale"))
         listed = values["columns"]
         count = sum(
-            len(column["parts"]) if "parts" in column else "categories" not in column
+            len(column["parts"])
+            if "parts" in column
+            else not {"categories", "vocabulary"} & {*column}
             for column in listed
         )
         for array in (fills, shifts, scales):
@@ -249,6 +252,7 @@ class Encoder:
                 raise ValueError(f"{array.shape} {array.dtype} for {count} numeric columns")
         if np.isinf(fills).any() or not np.isfinite([shifts, scales]).all() or not scales.all():
             raise ValueError("a fill value, shift or scale that isn't finite, or a scale of 0")
+        weights = _weights(arrays, listed, values["sparse"])
         numbers = iter(zip(fills.tolist(), shifts.tolist(), scales.tolist(), strict=True))
         columns: list[ColumnEncoding] = []
         for column in listed:
@@ -262,6 +266,9 @@ class Encoder:
                 if not parts or not set(parts) <= set(PARTS):
                     raise ValueError(f"a date of the parts {parts}")
                 columns.append(DateColumn(name, tuple(_number_column(p, numbers) for p in parts)))
+            elif "vocabulary" in column:
+                idf = tuple(islice(weights, len(column["vocabulary"])))
+                columns.append(TextColumn.from_data(column, idf))
             else:
                 columns.append(_number_column(name, numbers))
             if len(set(columns[-1].feature_names)) != len(columns[-1].feature_names):
@@ -269,6 +276,52 @@ class Encoder:
         if len({column.name for column in columns}) != len(columns):
             raise ValueError("two columns of one name")
         return cls(tuple(columns), values["dtype"], bool(values["sparse"]))
+
+
+def _raw(name: str, table: Table) -> Numbers | Categories:
+    raw = table.columns[name]
+    if isinstance(raw, Lists):
+        raise DataError(f'column "{name}" holds lists, which can\'t be features; drop it')
+    return raw
+
+
+def _parts(
+    columns: tuple[ColumnEncoding, ...], table: Table
+) -> tuple[list[tuple[bool, np.ndarray]], list[int], int]:
+    """Return the parts of the features of columns, the first feature of each, and their number.
+
+    A part is a pair (is_numeric, array); a column of dates has several. The array (n,) holds the
+    values, or the index of the feature that is 1 in each row.
+    """
+    parts: list[tuple[bool, np.ndarray]] = []
+    starts: list[int] = []
+    width = 0
+    for column in columns:
+        raw = _raw(column.name, table)
+        if isinstance(column, CategoricalColumn):
+            found = [(False, positions(column, raw, table.rows))]
+        elif isinstance(column, DateColumn):
+            found = [(True, values) for values in column.features(raw, table.rows)]
+        else:
+            assert isinstance(column, NumericColumn)
+            found = [(True, scaled(column, raw, table.rows))]
+        starts += range(width, width + len(found))
+        parts += found
+        width += column.width
+    return parts, starts, width
+
+
+def _weights(arrays: Mapping[str, np.ndarray], listed: Any, sparse: Any) -> Iterator[float]:
+    """Return the weights of the n-grams of all columns of text, after checking their number."""
+    count = sum(len(column["vocabulary"]) for column in listed if "vocabulary" in column)
+    if not count:
+        return iter(())
+    weights = arrays["encoder.idf"]
+    if weights.shape != (count,) or weights.dtype != np.float64:
+        raise ValueError(f"{weights.shape} {weights.dtype} for the weights of {count} n-grams")
+    if not sparse:
+        raise ValueError("features of text in a dense matrix")
+    return iter(weights.tolist())
 
 
 def _described(column: ColumnEncoding) -> dict[str, Any]:
@@ -282,6 +335,8 @@ def _described(column: ColumnEncoding) -> dict[str, Any]:
         }
     if isinstance(column, DateColumn):
         return {"name": column.name, "parts": [part.name for part in column.parts]}
+    if isinstance(column, TextColumn):
+        return column.to_data()
     return {"name": column.name}
 
 

@@ -51,6 +51,7 @@ FLOORS = {
     "fastclf.objective": 4,
     "fastclf.solvers": 5,
     "fastclf.table": 5,
+    "fastclf.text_features": 5,
     "fastclf.encoded": 5,
     "fastclf.preprocessing": 5,
     "fastclf.linear_model": 5,
@@ -65,8 +66,11 @@ FLOORS = {
 }
 SAME_FLOOR = {
     ("fastclf.encoded", "fastclf.table"),
+    ("fastclf.encoded", "fastclf.text_features"),
     ("fastclf.preprocessing", "fastclf.encoded"),
     ("fastclf.preprocessing", "fastclf.table"),
+    ("fastclf.preprocessing", "fastclf.text_features"),
+    ("fastclf.text_features", "fastclf.table"),
     ("fastclf.linear_model", "fastclf.preprocessing"),  # a saved model holds its encoder
     ("fastclf.linear_model", "fastclf.table"),
     ("fastclf.config", "fastclf.data"),  # [data] has the keys by which a file is read

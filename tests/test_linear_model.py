@@ -250,7 +250,7 @@ HOSTILE = {
         },
         bytes(18),
     ),
-    "later format": file_of({"theta": THETA}, {**TEXT, "format": 4}),
+    "later format": file_of({"theta": THETA}, {**TEXT, "format": 5}),
     "no theta": file_of({"shift": THETA}, TEXT),
     "theta of integers": file_of({"theta": THETA.astype(int)}, TEXT),
     "flat theta": file_of({"theta": THETA.ravel()}, TEXT),

@@ -2,11 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
 from fastclf.config.fields import Below1, Count, Fraction
 from fastclf.data.options import FileOptions, FilePath
+from fastclf.data.text_vocabulary import DEFAULTS as TEXT
+from fastclf.data.text_vocabulary import TextOptions
+from fastclf.text_features import MOST_NGRAMS, is_ngram_range
 from fastclf.toml import mistake
+
+
+def _ngram_range(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not is_ngram_range(values):
+        raise mistake(
+            "data.text_ngrams",
+            f"data.text_ngrams = {list(values)}: must be two whole numbers from 1 to "
+            f"{MOST_NGRAMS}, the lengths of the shortest and the longest n-grams",
+        )
+    return values
+
+
+NgramRange = Annotated[tuple[int, ...], Strict(False), AfterValidator(_ngram_range)]
 
 
 class DataTable(FileOptions):
@@ -45,6 +61,19 @@ class DataTable(FileOptions):
     min_frequency : int or float
         Categories with fewer rows than this, or a smaller share of the rows, are grouped into one
         feature.
+    text_analyzer : {"word", "char_wb"}
+        What the features of columns in ``text`` are counts of: n-grams of words, or of the
+        characters within words, which also match misspelt and inflected words.
+    text_ngrams : tuple of two ints
+        The lengths of the shortest and the longest n-grams, in words or characters.
+    text_min_frequency : int or float
+        N-grams of text in fewer rows than this, or in a smaller share of the rows, are left out.
+    text_max_features : int
+        The largest number of n-grams of a text column; of more, the most frequent ones are kept.
+    text_sublinear : bool
+        Whether an n-gram that occurs c times in a text counts as 1 + log(c) rather than c.
+    text_lowercase : bool
+        Whether text is converted to lower case.
     dates : {"categories", "parts"}
         How dates and time stamps, such as 2024-02-29 or 2024-02-29T12:30:00, are encoded:
         "categories" makes each value a category; "parts" makes numbers of year, month, weekday (0
@@ -69,9 +98,28 @@ class DataTable(FileOptions):
     scale: Literal["auto", "standard", "minmax", "none"] = "auto"
     impute: Literal["mean", "median", "most_frequent", "zero", "none"] = "mean"
     min_frequency: Count | Fraction = 1
+    text_analyzer: Literal["word", "char_wb"] = "word"
+    text_ngrams: NgramRange = TEXT.ngrams
+    text_min_frequency: Count | Fraction = TEXT.min_frequency
+    text_max_features: Count = TEXT.max_features
+    text_sublinear: bool = TEXT.sublinear
+    text_lowercase: bool = TEXT.lowercase
     dates: Literal["categories", "parts"] = "categories"
     dtype: Literal["float32", "float64"] = "float64"
     stream: bool = False
+
+    @property
+    def text_options(self) -> TextOptions:
+        """How the columns in ``text`` become features."""
+        low, high = self.text_ngrams
+        return TextOptions(
+            self.text_analyzer,
+            (low, high),
+            self.text_min_frequency,
+            self.text_max_features,
+            self.text_sublinear,
+            self.text_lowercase,
+        )
 
     @model_validator(mode="after")
     def _can_be_streamed(self) -> "DataTable":
@@ -87,6 +135,12 @@ class DataTable(FileOptions):
                 "data.target_path",
                 "data.target_path: a stream reads targets with their rows; put them into a column "
                 "of data.path, or set data.stream to false",
+            )
+        if self.text:
+            raise mistake(
+                "data.text",
+                "data.text: the words of raw text aren't counted in a stream; set data.stream to "
+                "false to load the rows into memory, or drop the column",
             )
         if self.split_by is not None:
             raise mistake(

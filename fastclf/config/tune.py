@@ -13,7 +13,18 @@ from fastclf.toml import AS_TUPLE, Table, mistake
 SEARCHED_TABLES = ("model", "solver", "early_stopping", "distill", "data")
 """Tables whose keys can be searched."""
 
-DATA_KEYS = ("dates", "dtype", "impute", "min_frequency", "scale")
+DATA_KEYS = (
+    "dates",
+    "dtype",
+    "impute",
+    "min_frequency",
+    "scale",
+    "text_analyzer",
+    "text_lowercase",
+    "text_max_features",
+    "text_min_frequency",
+    "text_sublinear",
+)
 """The keys of ``[data]`` that don't decide which rows and columns there are."""
 
 Number = int | float

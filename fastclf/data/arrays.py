@@ -84,7 +84,7 @@ def check_no_columns(options: FileOptions, format: Format) -> None:
     DataError
         If one is set.
     """
-    for key in ("drop", "columns", "categorical", "header", "delimiter", "decimal"):
+    for key in ("drop", "columns", "categorical", "text", "header", "delimiter", "decimal"):
         if getattr(options, key) != FileOptions.model_fields[key].default:
             raise DataError(f"{key} goes with files of named columns, not with {format}")
 

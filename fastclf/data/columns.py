@@ -4,8 +4,9 @@
 - Missing categories form a category of their own; with "most_frequent" they are replaced by the
   most frequent category.
 - Dates become one number for each of their parts, which are imputed and scaled like numbers.
+- Raw text becomes TF-IDF features, as `fastclf.data.text_vocabulary` describes.
 - Numbers are scaled as `fastclf.data.scaling` describes; categories are not scaled.
-- The features are a CSR matrix if there are many of them and most are 0.
+- The features are a CSR matrix if there are many of them and most are 0, or if there is raw text.
 """
 
 import warnings
@@ -17,6 +18,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 from fastclf.data.scaling import comparable, fit_scaling
+from fastclf.data.text_vocabulary import DEFAULTS, TextOptions, fit_text
 from fastclf.dates import HOUR, PARTS, is_date
 from fastclf.errors import DataError
 from fastclf.preprocessing import (
@@ -26,6 +28,7 @@ from fastclf.preprocessing import (
     DateColumn,
     Encoder,
     NumericColumn,
+    TextColumn,
     as_dates,
 )
 from fastclf.table import Categories, Numbers, Table
@@ -47,6 +50,8 @@ def fit_encoder(
     min_frequency: int | float = 1,
     dtype: str = "float64",
     dates: Collection[str] = (),
+    text: Collection[str] = (),
+    text_options: TextOptions = DEFAULTS,
 ) -> Encoder:
     """Return the encoder of the training rows ``table``.
 
@@ -64,11 +69,15 @@ def fit_encoder(
         The dtype of the features.
     dates : collection of str
         Columns of dates whose parts become features; the hour does if any date has a time.
+    text : collection of str
+        Columns of raw text, whose words become features.
+    text_options : TextOptions
+        How they do.
 
     Raises
     ------
     DataError
-        If a value is infinite, or too large to be scaled.
+        If a value is infinite, or too large to be scaled, or a column of raw text has no words.
 
     Examples
     --------
@@ -81,13 +90,18 @@ def fit_encoder(
     >>> encoder.feature_names, encoder.columns[0].fill
     (('age', 'city=Bonn', 'city=(other)'), 30.0)
     """
-    encoded = {
+    encoded: dict[str, ColumnEncoding] = {
         name: _categorical(name, column, impute, min_frequency)
         for name, column in table.columns.items()
-        if isinstance(column, Categories) and name not in dates
+        if isinstance(column, Categories) and name not in {*dates, *text}
     }
+    encoded |= {name: fit_text(name, table.columns[name], text_options) for name in text}
     parts = {name: _parts(name, table) for name in dates}
-    numbers = {name: c for name, c in table.columns.items() if isinstance(c, Numbers)}
+    numbers = {
+        name: column
+        for name, column in table.columns.items()
+        if isinstance(column, Numbers) and name not in text
+    }
     for name, found in parts.items():
         check_part_names(name, found, table.names)
         numbers |= {f"{name}.{part}": column for part, column in found.items()}
@@ -102,9 +116,14 @@ def fit_encoder(
 
 
 def encoder_of(columns: tuple[ColumnEncoding, ...], dtype: str) -> Encoder:
-    """Return the encoder of fitted columns; its features are a CSR matrix if most are 0."""
-    d = sum(len(column.feature_names) for column in columns)
-    return Encoder(columns, dtype, d >= SPARSE_FROM and len(columns) < SPARSE_BELOW * d)
+    """Return the encoder of fitted columns.
+
+    Its features are a CSR matrix if most are 0, or if there is a column of raw text.
+    """
+    d = sum(column.width for column in columns)
+    has_text = any(isinstance(column, TextColumn) for column in columns)
+    is_sparse = has_text or (d >= SPARSE_FROM and len(columns) < SPARSE_BELOW * d)
+    return Encoder(columns, dtype, is_sparse)
 
 
 def date_columns(table: Table) -> list[str]:

@@ -46,6 +46,8 @@ class Dataset:
         file were left out.
     left_out : dict of str to int
         How many rows were left out, by reason.
+    text : tuple of str
+        The columns of a Table that hold raw text, whose words become features.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Dataset:
     layout: Any = None
     numbers: np.ndarray | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    text: tuple[str, ...] = ()
 
     @property
     def rows(self) -> np.ndarray:

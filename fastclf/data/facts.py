@@ -18,6 +18,9 @@ _NAME_OF_ID = re.compile(
 )
 _MIN_ROWS = 20  # with fewer rows, all values of an ordinary feature may differ by chance
 _DISTINCT_SHARE = 0.9  # share of distinct values above which a text column is an identifier
+_TEXT_SHARE = 0.5  # least share of distinct values in a column of raw text
+_TEXT_WORDS = 4  # least mean number of words of raw text; names and titles have fewer
+_TEXT_SAMPLE = 1000  # values whose words are counted
 _MIN_NUMBERS = 10  # least number of distinct numbers in a column with placeholders
 _MAX_PLACEHOLDERS = 3  # largest number of distinct placeholders in a column
 _MAX_CLASSES = 20  # integer labels with more distinct values than this are probably amounts
@@ -40,6 +43,8 @@ class ColumnFacts:
         useless for predicting new rows.
     is_date : bool
         Whether all categories are dates.
+    words : float
+        For raw text, such as messages, the mean number of words in a value; 0 for other columns.
     """
 
     name: str
@@ -51,6 +56,12 @@ class ColumnFacts:
     high: float | None = None
     is_identifier: bool = False
     is_date: bool = False
+    words: float = 0.0
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are raw text, such as messages."""
+        return self.words > 0
 
     @property
     def is_constant(self) -> bool:
@@ -59,7 +70,9 @@ class ColumnFacts:
 
     def __str__(self) -> str:
         """Return the summary in words."""
-        if self.kind == "numbers":
+        if self.is_text:
+            text = f"text, {self.words:.0f} words on average"
+        elif self.kind == "numbers":
             text = "no numbers"
             if self.distinct:
                 text = f"numbers from {self.low:g} to {self.high:g}"
@@ -149,7 +162,7 @@ def identifiers_warning(names: list[str]) -> str:
     """Return the warning that columns seem to identify rows."""
     return (
         f"{listed(names)}: a value of its own in nearly every row, as of an identifier, an index "
-        "or free text; leave it out with data.drop"
+        "or free text; leave it out with data.drop, or name a column of text in data.text"
     )
 
 
@@ -160,14 +173,16 @@ def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
         return ColumnFacts(name, "lists", n, missing, len(column.names))
     if isinstance(column, Categories):
         count = _distinct(column)
+        words = _words(column)
         return ColumnFacts(
             name,
             "categories",
             n,
             missing,
             count,
-            is_identifier=_is_identifier(name, column),
+            is_identifier=not words and _is_identifier(name, column),
             is_date=_is_dates(column),
+            words=words,
         )
     values = column.values[~column.missing]
     distinct = np.unique(values)
@@ -181,6 +196,20 @@ def _facts(name: str, column: Numbers | Categories | Lists) -> ColumnFacts:
 def _distinct(column: Categories) -> int:
     present = np.bincount(column.codes[~column.missing], minlength=len(column.names))
     return int((present > 0).sum())
+
+
+def _words(column: Categories) -> float:
+    """Return the mean number of words in the values of a column of raw text; 0 for other columns.
+
+    In raw text many values differ, and they have several words, which consist of letters.
+    """
+    present = int((~column.missing).sum())
+    if len(column) < _MIN_ROWS or _distinct(column) < _TEXT_SHARE * present:
+        return 0.0
+    some = column.names[:: max(1, len(column.names) // _TEXT_SAMPLE)]
+    words = [sum(any(map(str.isalpha, part)) for part in text.split()) for text in some]
+    mean = sum(words) / max(len(words), 1)
+    return mean if mean >= _TEXT_WORDS else 0.0
 
 
 def _is_dates(column: Categories) -> bool:

@@ -115,7 +115,7 @@ def _load_table(
         with located(key):
             check_columns(columns, file.names)
     wanted = list(dict.fromkeys([*names, *targets, *split_by, *teacher_columns, *weight]))
-    text = set(options.categorical)
+    text = {*options.categorical, *options.text}
     if options.label_separator is not None:
         text |= set(targets)  # a list such as "1,2" must not become a number
     if like is not None and isinstance(like.features, Table):
@@ -128,6 +128,7 @@ def _load_table(
     table = read_exact(file, wanted, [*targets, *split_by], text)
     if known is not None:
         table = without_nulls(table, known.columns)
+    table = without_nulls(table, dict.fromkeys(options.text, ()))  # as rows to predict for
     if not table.n_rows:
         raise DataError("has no rows")
     found = beside or read_targets(
@@ -160,6 +161,7 @@ def _load_table(
         weights=weights,
         left_out=found.left_out,
         layout=file.layout,
+        text=options.text,
     )
 
 
@@ -172,6 +174,7 @@ def feature_columns(
         ("drop", options.drop),
         ("columns", options.columns or ()),
         ("categorical", options.categorical),
+        ("text", options.text),
         ("split_by", split_by),
     ):
         with located(key):
@@ -184,6 +187,12 @@ def feature_columns(
         kept = [name for name in dict.fromkeys(options.columns) if name not in left_out]
     if not kept:
         raise DataError(f"no column is left to be a feature; there are {listed(names)}")
+    for name in options.text:
+        if name not in kept:
+            raise DataError(
+                f'text: column "{name}" isn\'t a feature, because another key names it or leaves '
+                "it out; remove it from text"
+            )
     return kept
 
 

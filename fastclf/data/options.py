@@ -84,6 +84,9 @@ class FileOptions(Table):
         The columns that are features; by default all others.
     categorical : tuple of str
         Columns that are categories even if they hold numbers.
+    text : tuple of str
+        Columns of raw text, such as messages, whose words become TF-IDF features. A missing value
+        is an empty text.
     split_by : str, optional
         A column that decides which rows are test rows. It isn't a feature unless ``columns`` names
         it.
@@ -110,6 +113,7 @@ class FileOptions(Table):
     drop: Names = ()
     columns: Annotated[Names, Field(min_length=1)] | None = None
     categorical: Names = ()
+    text: Names = ()
     split_by: str | None = None
     split_kind: Literal["group", "time"] = "group"
 
@@ -132,6 +136,16 @@ class FileOptions(Table):
                 "target_path: a test file needs its own targets; leave out test_path, or put the "
                 "targets into the files",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _text_or_categories(self) -> "FileOptions":
+        for name in self.text:
+            if name in self.categorical:
+                raise mistake(
+                    "data.text",
+                    f'"{name}" is in both text and categorical; remove it from one of them',
+                )
         return self
 
     @model_validator(mode="after")

@@ -32,9 +32,10 @@ def data_warnings(data: Dataset | StreamedData, categorical: Collection[str]) ->
     if not isinstance(features, Table):
         return []
     found = []
-    if names := identifiers(features):
+    text = data.text if isinstance(data, Dataset) else ()
+    if names := [name for name in identifiers(features) if name not in text]:
         found.append(identifiers_warning(names))
-    found += placeholder_warnings(features, categorical)
+    found += placeholder_warnings(features, {*categorical, *text})
     if data.task != "multilabel" and looks_like_amounts(y, len(data.class_names)):
         found.append(amounts_warning(len(data.class_names)))
     return found

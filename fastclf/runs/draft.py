@@ -40,6 +40,11 @@ RARE = 5  # rows; the value of data.min_frequency that groups them
 MUCH_LARGER = 1000  # ratio of the largest feature to the median one, from which on to scale
 LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for word counts
 SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
+TEXT_C = 10.0  # the value of model.C for columns of raw text
+FEW_TEXTS, MANY_TEXTS = (
+    200,
+    100_000,
+)  # rows; with fewer each word is kept, with more those of RARE rows
 WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (
@@ -150,11 +155,13 @@ def draft_for_file(
         check_two_classes(str(file), dataset.class_names)
     dataset = without_single_rows(file, dataset, options, notes)
     columns = _table_facts(dataset, options, notes)
+    for_text = _for_text(dataset, options, notes)
     values = {
         "name": re.sub(r"[/\\\x00-\x1f]+", "-", dataset.name).lstrip(".")[:100] or "run",
         "data.path": os.path.relpath(file, folder),
         **{f"data.{key}": value for key, value in options.items()},
         "model.kind": KINDS[dataset.task],
+        **for_text,
     }
     if "target_path" in options:
         values["data.target_path"] = os.path.relpath(options["target_path"], folder)
@@ -368,17 +375,40 @@ def _table_facts(
         options["drop"] = drop
         notes["data.drop"] = "identifiers: a different value in nearly every row"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
+    text = [facts.name for facts in kept if facts.is_text]
+    if text:
+        options["text"] = text
+        notes["data.text"] = "many words, and different ones in most rows"
     dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
     if dates:
         options["dates"] = "parts"
         notes["data.dates"] = f"{listed(dates)} would get a category for each date"
     most = max(
-        (f.distinct for f in kept if f.kind == "categories" and f.name not in dates), default=0
+        (f.distinct for f in kept if f.kind == "categories" and f.name not in {*dates, *text}),
+        default=0,
     )
     if most > MANY_CATEGORIES:
         options["min_frequency"] = RARE
         notes["data.min_frequency"] = f"a column has {most:,} categories"
     return columns
+
+
+def _for_text(
+    dataset: Dataset, options: Mapping[str, Any], notes: dict[str, str]
+) -> dict[str, Any]:
+    """Return values for data with columns of raw text, by dotted key, and add their notes."""
+    if "text" not in options:
+        return {}
+    values: dict[str, Any] = {"model.C": TEXT_C, "solver.max_iter": SPARSE_ITERATIONS}
+    notes["model.C"] = "rows of text are scaled to length 1, which needs a weaker penalty"
+    notes["solver.max_iter"] = "solvers for sparse features need more iterations"
+    if dataset.n_rows >= MANY_TEXTS:
+        values["data.text_min_frequency"] = RARE
+        notes["data.text_min_frequency"] = f"of {dataset.n_rows:,} rows"
+    elif dataset.n_rows < FEW_TEXTS:
+        values["data.text_min_frequency"] = 1
+        notes["data.text_min_frequency"] = "few rows, in which few words occur twice"
+    return values
 
 
 def _differ_in_size(X: Any) -> bool:

@@ -22,9 +22,11 @@ def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> s
     """Return a sentence about the size and the layout of a file."""
     text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
     if columns:
-        categorical = sum(facts.kind == "categories" for facts in columns)
+        texts = sum(facts.is_text for facts in columns)
+        categorical = sum(facts.kind == "categories" for facts in columns) - texts
         incomplete = sum(facts.missing > 0 for facts in columns)
-        text += f", {categorical} categorical, missing values in {incomplete}"
+        of_text = f", {texts} of text" if texts else ""
+        text += f", {categorical} categorical{of_text}, missing values in {incomplete}"
         if dataset.layout is not None and dataset.layout.unusual():
             text += f"; {dataset.layout}"
         return f"{text}."

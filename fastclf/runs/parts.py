@@ -1,6 +1,6 @@
 """Reading, splitting and preparing the rows of a run that are held in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -270,7 +270,9 @@ def prepare(
                 impute=table.impute,
                 min_frequency=table.min_frequency,
                 dtype=table.dtype,
-                dates=_dates(train.features, table),
+                dates=_dates(train.features, table, train.text),
+                text=train.text,
+                text_options=table.text_options,
             )
             feature_names = preparation.feature_names
         else:
@@ -286,11 +288,11 @@ def prepare(
     )
 
 
-def _dates(rows: Table, table: DataTable) -> list[str]:
+def _dates(rows: Table, table: DataTable, text: Collection[str]) -> list[str]:
     """Return the date columns to encode as numbers (year, month, ...) rather than categories."""
     if table.dates != "parts":
         return []
-    return [name for name in date_columns(rows) if name not in table.categorical]
+    return [name for name in date_columns(rows) if name not in {*table.categorical, *text}]
 
 
 def _part(rows: Dataset) -> Part:

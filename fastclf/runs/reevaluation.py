@@ -148,6 +148,7 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
         "split_by": None,
         "drop": (),
         "columns": None,
+        "text": (),
         "format": None,
     }
     if own.target_path is not None and format_of(path) in TABLES:

@@ -30,7 +30,9 @@ def recipe(**tables: object) -> Recipe:
     return Recipe.model_validate({"name": "test", "data": {"name": "iris"}, **tables})
 
 
-@pytest.mark.parametrize("name", ["iris_logistic", "breast_cancer", "digits", "multilabel"])
+@pytest.mark.parametrize(
+    "name", ["iris_logistic", "breast_cancer", "digits", "multilabel", "messages"]
+)
 def test_shipped_configs_train(name: str, tmp_path: Path):
     wanted = load_recipe(ROOT / "configs" / f"{name}.toml")
     result = train(wanted, tmp_path / "run")
