@@ -41,10 +41,7 @@ MUCH_LARGER = 1000  # ratio of the largest feature to the median one, from which
 LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for word counts
 SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
 TEXT_C = 10.0  # the value of model.C for columns of raw text
-FEW_TEXTS, MANY_TEXTS = (
-    200,
-    100_000,
-)  # rows; with fewer each word is kept, with more those of RARE rows
+FEW_TEXTS, MANY_TEXTS = 200, 100_000  # rows: with fewer each word is kept, with more those of RARE
 WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (

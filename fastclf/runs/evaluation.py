@@ -119,7 +119,9 @@ def logits_of(model: LinearModel, X: Any) -> np.ndarray:
     encoder = model.encoder
     if not isinstance(X, Table) or encoder is None:
         return model.decision_function(X)
-    values = 4 * len(encoder.columns) if encoder.sparse else encoder.n_features
+    values = encoder.n_features
+    if encoder.sparse:  # a text has many more entries than another value
+        values = 4 * len(encoder.columns) + 100 * len(encoder.text)
     step = max(1, _ENCODED_BYTES // (8 * max(values, 1)))
     if len(X) <= step:
         return model.decision_function(X)
