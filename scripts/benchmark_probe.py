@@ -278,7 +278,7 @@ PARTS: dict[str, tuple[Callable[[Namespace], list[dict[str, Any]]], str]] = {
         "them by their accuracy on a tenth as many validation rows, and fits the best to both. MB "
         "is the largest anonymous memory of the process above that before the fit, with kernels "
         "compiled; X of the sweep has {MB:.0f} MB. "
-        '"the sweep takes" so many times the seconds of one fit; close to separation fits reach the '
+        '"the sweep takes" so many times the seconds of one fit; near separation fits reach the '
         "tolerance after few passes.",
     ),
     "adamw": (

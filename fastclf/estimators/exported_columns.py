@@ -159,7 +159,7 @@ def _spellings(column: CategoricalColumn) -> dict[str, int]:
             f"column {quoted(column.name)}: its categories are dates, which may be written in "
             "several ways, and scikit-learn compares text as it is; train without the column"
         )
-    texts = list(dict.fromkeys([*known, *_BOOLEANS]))
+    texts = list(dict.fromkeys([*column.categories, *_BOOLEANS]))
     found = dict(zip(texts, _positions(column, texts), strict=True))
     for name in known:
         number = number_of(name)
