@@ -160,15 +160,17 @@ def _spellings(column: CategoricalColumn) -> dict[str, int]:
             "several ways, and scikit-learn compares text as it is; train without the column"
         )
     texts = list(dict.fromkeys([*column.categories, *_BOOLEANS]))
-    found = dict(zip(texts, _positions(column, texts), strict=True))
+    places = zip(texts, _positions(column, texts), strict=True)
+    found = {text: position for text, position in places if position >= 0}
     for name in known:
         number = number_of(name)
         if math.isfinite(number) and category_names(np.array([number])) == [name]:
             found.setdefault(str(number), found[name])  # 3.0 is the category 3
     if column.fill is not None:
         nulls = (text for text in NULLS if text not in column.categories)
-        found |= dict.fromkeys(nulls, _positions(column, [column.fill])[0])
-    return {text: position for text, position in found.items() if position >= 0}
+        missing = _positions(column, [column.fill])[0]
+        found |= {} if missing < 0 else dict.fromkeys(nulls, missing)
+    return found
 
 
 def _positions(column: CategoricalColumn, names: list[str]) -> list[int]:

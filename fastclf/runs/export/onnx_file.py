@@ -116,7 +116,8 @@ def to_onnx(model: LinearModel) -> bytes:
     except Exception as problem:  # of any kind, from a converter
         reason = " ".join(str(problem).split())
         raise InputError(f"skl2onnx can't convert this model: {reason}") from None
-    _name_outputs(found, model)
+    _apply_thresholds(found.graph, model)
+    _name_tensors(found.graph, [name for name, _ in inputs])
     found.producer_name, found.producer_version = "fastclf", __version__
     return found.SerializeToString()
 
@@ -238,44 +239,52 @@ def _check(model: LinearModel) -> None:
             )
 
 
-def _name_outputs(found: Any, model: LinearModel) -> None:
-    """Give a graph the outputs "label" and "probabilities", with the model's thresholds."""
+def _apply_thresholds(graph: Any, model: LinearModel) -> None:
+    """Replace the labels of a graph, which are those of thresholds of one half."""
     from onnx import TensorProto, helper, numpy_helper
 
-    graph, make = found.graph, helper.make_node
-    kinds = [output.type.tensor_type.elem_type for output in graph.output]
-    inner = {output.name: f"fastclf_{i}" for i, output in enumerate(graph.output)}
-    for node in graph.node:
-        node.input[:] = [inner.get(name, name) for name in node.input]
-        node.output[:] = [inner.get(name, name) for name in node.output]
-    label, p = inner.values()
-    nodes = [make("Identity", [p], [PROBABILITIES])]
-    constants: dict[str, np.ndarray] = {}
     if model.threshold is None or (model.threshold == 0.5).all():
-        nodes.append(make("Identity", [label], [LABEL]))
+        return
+    label, p = graph.output
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]]
+    own = {"own_threshold": model.threshold.astype(np.float32)}
+    if model.task == "multilabel":
+        nodes = [
+            ("Greater", [p.name, "own_threshold"], "own_above", {}),
+            ("Cast", ["own_above"], "own_label", {"to": TensorProto.INT64}),
+        ]
     else:
-        constants["fastclf_threshold"] = model.threshold.astype(np.float32)
-        score = p
-        if model.task == "binary":
-            score = "fastclf_score"
-            constants["fastclf_second"] = np.array(1, np.int64)
-            nodes.append(make("Gather", [p, "fastclf_second"], [score], axis=1))
-        nodes.append(make("Greater", [score, "fastclf_threshold"], ["fastclf_above"]))
-        if model.task == "binary":
-            is_text = kinds[0] == TensorProto.STRING
-            for name, value in zip(("fastclf_no", "fastclf_yes"), model.classes, strict=True):
-                value = [str(value)] if is_text else [int(value)]
-                constants[name] = np.array(value, object if is_text else np.int64)
-            nodes.append(make("Where", ["fastclf_above", "fastclf_yes", "fastclf_no"], [LABEL]))
-        else:
-            nodes.append(make("Cast", ["fastclf_above"], [LABEL], to=TensorProto.INT64))
-    graph.initializer.extend(numpy_helper.from_array(v, name) for name, v in constants.items())
-    graph.node.extend(nodes)
-    several = [None, len(model.classes)]
-    shapes = {LABEL: several if model.task == "multilabel" else [None], PROBABILITIES: several}
-    del graph.output[:]
-    for (name, shape), kind in zip(shapes.items(), kinds, strict=True):
-        graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+        is_text = label.type.tensor_type.elem_type == TensorProto.STRING
+        own["own_second"] = np.array(1, np.int64)
+        for name, value in zip(("own_no", "own_yes"), model.classes, strict=True):
+            kind: Any = (str, object) if is_text else (int, np.int64)
+            own[name] = np.array([kind[0](value)], kind[1])
+        nodes = [
+            ("Gather", [p.name, "own_second"], "own_p", {"axis": 1}),
+            ("Greater", ["own_p", "own_threshold"], "own_above", {}),
+            ("Where", ["own_above", "own_yes", "own_no"], "own_label", {}),
+        ]
+    for operator, inputs, output, attributes in nodes:
+        graph.node.append(helper.make_node(operator, inputs, [output], **attributes))
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in own.items())
+    label.name = "own_label"
+
+
+def _name_tensors(graph: Any, inputs: list[str]) -> None:
+    """Give inputs and outputs their names; skl2onnx makes words of ASCII letters of the former."""
+    if len(graph.input) != len(inputs):
+        raise InputError(
+            f"skl2onnx made {len(graph.input)} inputs of {len(inputs)} columns; report this"
+        )
+    ends = [*graph.input, *graph.output]
+    names = dict(zip((one.name for one in ends), [*inputs, LABEL, PROBABILITIES], strict=True))
+    names[""] = ""  # an optional input that isn't there
+    for tensor in (*ends, *graph.initializer):
+        tensor.name = names.get(tensor.name, f"fastclf/{tensor.name}")
+    for node in graph.node:
+        node.input[:] = [names.get(name, f"fastclf/{name}") for name in node.input]
+        node.output[:] = [names.get(name, f"fastclf/{name}") for name in node.output]
+    del graph.value_info[:]
 
 
 def _need(*packages: str) -> None:
