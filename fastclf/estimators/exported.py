@@ -119,7 +119,7 @@ def _classifier(
     theta = model.theta
     if model.temperature != 1:
         theta = theta.astype(np.float64) / model.temperature
-    coef, intercept = np.ascontiguousarray(theta[:-1].T), theta[-1].copy()
+    coef, intercept = np.array(theta[:-1].T, order="C"), theta[-1].copy()
     if model.task != "multilabel":
         found = _fitted(coef, intercept, model.classes, parameters, names)
         if not decide or model.threshold is None or model.threshold[0] == 0.5:
@@ -158,7 +158,7 @@ def _fitted(
     if arguments.get("l1_ratio", 0) > 0:
         arguments.setdefault("solver", "saga")  # the one that takes every l1_ratio
     found = LogisticRegression(**arguments)
-    found.classes_, found.coef_, found.intercept_ = np.asarray(classes), coef, intercept
+    found.classes_, found.coef_, found.intercept_ = np.array(classes), coef, intercept
     if "n_iter_" in parameters:
         found.n_iter_ = parameters["n_iter_"]
     return _for_features(found, coef.shape[1], names)
@@ -187,7 +187,7 @@ def _one_vs_rest(
     found = OneVsRestClassifier(LogisticRegression())
     binarizer = LabelBinarizer(sparse_output=True)
     binarizer.y_type_, binarizer.sparse_input_ = "multilabel-indicator", False
-    binarizer.classes_ = found.classes_ = np.asarray(labels)
+    binarizer.classes_ = found.classes_ = np.array(labels)
     found.estimators_, found.label_binarizer_ = parts, binarizer
     return _for_features(found, parts[0].n_features_in_, names)
 

@@ -118,18 +118,31 @@ class Predictions:
         OneVsRestClassifier
             For several labels with thresholds of 0.5.
         MultiOutputClassifier
-            For other thresholds, and for a single label. Its ``predict_proba`` is a list with an
-            array (n, 2) for each label, and the names of the labels are lost.
+            For other thresholds, and for a single column of labels. Its ``predict_proba`` is a list
+            with an array (n, 2) for each label, and the names of the labels are lost.
+        Pipeline
+            With one of these at its end, for a loaded model that scales its features or encodes raw
+            columns. The latter takes frames of pandas; text is compared as it is, blanks included.
 
         Raises
         ------
         InputError
-            If the model predicts a fixed number of labels (`top_k`): no class of scikit-learn does.
+            If no class of scikit-learn does what the model does: predict a fixed number of labels
+            (`top_k`), or encode dates. Or if raw columns are encoded and pandas isn't installed.
 
         Notes
         -----
         ``n_iter_`` is there if the estimator was fitted, not if it was loaded. Of solvers of our
         own no parameter tells; the result has "lbfgs" for them, or "saga" with an L1 penalty.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastclf import LogisticRegression
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = LogisticRegression(C=0.5).fit(X, y).to_sklearn()
+        >>> clf, clf.predict(X[:2]).tolist()
+        (LogisticRegression(C=0.5), [0, 0])
         """
         return exported.as_sklearn(self.linear_model(), exported.parameters_of(self._asked()))
 

@@ -234,6 +234,15 @@ def test_what_the_model_refuses_is_refused():
         found.predict(FRAME.drop(columns="income"))
 
 
+def test_nothing_is_shared_with_the_model():
+    model = LinearModel(np.ones((3, 1)), "binary", np.array([0, 1]))
+    found = LoadedClassifier(model).to_sklearn()
+    found.coef_ *= 2
+    found.intercept_ += 1
+    found.classes_ += 1
+    assert (model.theta == 1).all() and model.classes.tolist() == [0, 1]
+
+
 def test_text_alone():
     clf = encoded()
     texts = FRAME.assign(
