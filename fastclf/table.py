@@ -13,6 +13,9 @@ import numpy as np
 
 from fastclf.errors import DataError, nearest
 
+NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+"""Text that means a missing value, unless it is a known name of its column."""
+
 SHOWN_NAMES = 20  # largest number of names in a message
 SHOWN_LETTERS = 60  # largest number of characters of a value in a message
 

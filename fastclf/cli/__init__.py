@@ -1,6 +1,6 @@
 """The command line: ``fastclf`` and ``python -m fastclf``."""
 
-from fastclf.cli import results, tools, training
+from fastclf.cli import export, results, tools, training
 from fastclf.cli.group import main
 
-__all__ = ["main", "results", "tools", "training"]
+__all__ = ["export", "main", "results", "tools", "training"]

@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastclf.table import Categories, Column, Table
-
-NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+from fastclf.table import NULLS, Categories, Column, Table
 
 
 class KnownNames(NamedTuple):

@@ -216,6 +216,11 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         return replace(model, temperature=model.temperature * self.temperature_)
 
     save = available_if(_has_linear_model)(Predictions.save)
+    to_sklearn = available_if(_has_linear_model)(Predictions.to_sklearn)
+
+    def _asked(self) -> Any:
+        inner = _inner(self.estimator_)
+        return getattr(inner, "student_", inner)
 
 
 def _logits(estimator: Any, X: Any) -> np.ndarray:

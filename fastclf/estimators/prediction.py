@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastclf.errors import InputError
-from fastclf.estimators import compatibility
+from fastclf.estimators import compatibility, exported
 from fastclf.estimators.encoding import most_probable, of_rows, rows_that_count
 from fastclf.estimators.validation import validate_features
 from fastclf.linear_model import LinearModel, Task
@@ -103,6 +103,53 @@ class Predictions:
         """
         self.linear_model().save(path)
 
+    def to_sklearn(self) -> Any:
+        """Return a fitted object of scikit-learn with the same predictions, which needs no fastclf.
+
+        Probabilities are equal up to rounding, and so are predictions, except where a probability
+        equals a threshold up to rounding.
+
+        Returns
+        -------
+        LogisticRegression
+            For two classes and more. A temperature is part of its coefficients.
+        FixedThresholdClassifier
+            Around it, for two classes with another threshold than 0.5.
+        OneVsRestClassifier
+            For several labels with thresholds of 0.5.
+        MultiOutputClassifier
+            For other thresholds, and for a single column of labels. Its ``predict_proba`` is a list
+            with an array (n, 2) for each label, and the names of the labels are lost.
+        Pipeline
+            With one of these at its end, for a loaded model that scales its features or encodes raw
+            columns. The latter takes frames of pandas; text is compared as it is, blanks included.
+
+        Raises
+        ------
+        InputError
+            If no class of scikit-learn does what the model does: predict a fixed number of labels
+            (`top_k`), or encode dates. Or if raw columns are encoded and pandas isn't installed.
+
+        Notes
+        -----
+        ``n_iter_`` is there if the estimator was fitted, not if it was loaded. Of solvers of our
+        own no parameter tells; the result has "lbfgs" for them, or "saga" with an L1 penalty.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastclf import LogisticRegression
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = LogisticRegression(C=0.5).fit(X, y).to_sklearn()
+        >>> clf, clf.predict(X[:2]).tolist()
+        (LogisticRegression(C=0.5), [0, 0])
+        """
+        return exported.as_sklearn(self.linear_model(), exported.parameters_of(self._asked()))
+
+    def _asked(self) -> Any:
+        # The estimator that has the parameters of the fit, and n_threads and ignore_index.
+        return self
+
 
 def _is_refused_by_onnx(estimator: Any) -> bool:
     # The converter is right for three and more classes.
@@ -193,9 +240,8 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         raise InputError(
             "skl2onnx's converter of linear classifiers knows the sigmoid by scikit-learn's own "
             f"class alone, and would give wrong probabilities for {name}: σ(2z) for two classes, a "
-            "softmax for several labels. Convert a sklearn.linear_model.LogisticRegression with "
-            "the same coef_, intercept_, classes_ and n_features_in_, one for each label; or pass "
-            "a converter of your own in custom_conversion_functions"
+            "softmax for several labels. Convert the result of to_sklearn(); or pass a converter "
+            "of your own in custom_conversion_functions"
         )
 
     def _threshold(self) -> np.ndarray | None:
@@ -203,10 +249,6 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
 
     def _task(self) -> Task:
         return "binary" if len(self.classes_) == 2 else "multiclass"
-
-    def _asked(self) -> Any:
-        # The estimator that has the parameters n_threads and ignore_index.
-        return self
 
 
 class AccuracyScore:
