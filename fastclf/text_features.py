@@ -102,15 +102,19 @@ class TextColumn:
             return scipy.sparse.csr_array((0, self.width))
         return scipy.sparse.csr_array(self._vectorizer.transform(distinct))[rows]
 
-    @cached_property
-    def _vectorizer(self) -> Any:
-        vectorizer = vectorizer_of(
+    def vectorizer(self) -> Any:
+        """Return scikit-learn's vectorizer with this vocabulary; its weights aren't set."""
+        return vectorizer_of(
             analyzer=self.analyzer,
             ngrams=self.ngrams,
             sublinear=self.sublinear,
             lowercase=self.lowercase,
             vocabulary={term: i for i, term in enumerate(self.vocabulary)},
         )
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        vectorizer = self.vectorizer()
         vectorizer.idf_ = np.array(self.idf, np.float64)
         return vectorizer
 

@@ -3,7 +3,8 @@
 Scikit-learn compares categories as they are, where fastclf matches names. So each way to write a
 category has a feature of its own here, and the coefficients of the category. The group of all other
 categories has no feature: with o its coefficient, features of kept categories have ``w - o``, and
-the intercept ``b + o``, which gives equal logits.
+the intercept ``b + o``, which gives equal logits. Raw text is counted and weighted by a
+`TfidfVectorizer`, which reads NA, here a missing value, as a word.
 """
 
 import math
@@ -21,6 +22,7 @@ from fastclf.errors import InputError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
 from fastclf.table import NULLS, category_names, number_of, quoted
+from fastclf.text_features import TextColumn
 
 _BOOLEANS = ("true", "True", "TRUE", "1", "1.0", "false", "False", "FALSE", "0", "0.0")
 """The usual ways to write a boolean; `CategoricalColumn.positions` decides whether they match."""
@@ -53,6 +55,7 @@ def without_encoder(model: LinearModel, text_only: bool) -> tuple[ColumnTransfor
     theta = model.theta.astype(np.float64)
     intercept = theta[-1].copy()
     filled, plain, categorical = _Numbers(), _Numbers(), _Categories()
+    texts: list[tuple[TextColumn, np.ndarray]] = []
     start = 0
     for column in model.encoder.columns:
         own = theta[start : start + column.width]
@@ -64,12 +67,14 @@ def without_encoder(model: LinearModel, text_only: bool) -> tuple[ColumnTransfor
                 intercept += own[-1]
                 own = own[:-1] - own[-1]
             categorical.add(column, own, _spellings(column))
+        elif isinstance(column, TextColumn):
+            texts.append((column, own))
         else:
             raise InputError(
                 f"column {quoted(column.name)}: no class of scikit-learn computes the parts of "
                 "dates; compute them yourself, or train without the column"
             )
-    parts: list[tuple[str, Any, list[str]]] = []
+    parts: list[tuple[str, Any, list[str] | str]] = []
     scale = ("scale", StandardScaler())
     if filled.row:
         impute = ("impute", SimpleImputer(strategy="median"))
@@ -79,19 +84,32 @@ def without_encoder(model: LinearModel, text_only: bool) -> tuple[ColumnTransfor
     if categorical.row:
         one_hot = _one_hot(categorical.spellings, text_only, model.encoder, pandas.NA)
         parts.append(("categories", one_hot, list(categorical.row)))
+    for text, _ in texts:
+        words = text.vectorizer()
+        if text_only:
+            parts.append((f"text of {text.name}", words, text.name))
+        else:
+            steps = [*_text_steps(pandas.NA), ("flat", _function(np.ravel)), ("words", words)]
+            parts.append((f"text of {text.name}", Pipeline(steps), [text.name]))
     if not parts:
         raise InputError(
             "no column of this model has a feature, so nothing is left for scikit-learn; train "
             "with other columns"
         )
     transformer = ColumnTransformer(parts, sparse_threshold=1.0 if model.encoder.sparse else 0.0)
-    transformer.fit(pandas.DataFrame(filled.row | plain.row | categorical.row))
+    of_text = {text.name: np.array(text.vocabulary[:1], object) for text, _ in texts}
+    transformer.fit(pandas.DataFrame(filled.row | plain.row | categorical.row | of_text))
+    for text, _ in texts:
+        fitted = transformer.named_transformers_[f"text of {text.name}"]
+        (fitted if text_only else fitted[-1]).idf_ = np.array(text.idf)
     for name, numbers in (("numbers", filled), ("numbers without gaps", plain)):
         if numbers.row:
             scaler = transformer.named_transformers_[name][-1]
             scaler.mean_, scaler.scale_ = np.array(numbers.shifts), np.array(numbers.scales)
             scaler.var_ = scaler.scale_**2
-    rows = [*filled.coefficients, *plain.coefficients, *categorical.coefficients, intercept]
+    of_terms = [row for _, own in texts for row in own]
+    of_columns = *filled.coefficients, *plain.coefficients, *categorical.coefficients
+    rows = [*of_columns, *of_terms, intercept]
     return transformer, replace(model, theta=np.stack(rows), encoder=None, feature_names=None)
 
 
@@ -142,13 +160,18 @@ def _one_hot(spellings: list[np.ndarray], text_only: bool, encoder: Encoder, na:
     )
     if text_only:
         return one_hot
-    as_objects, as_text = (
-        FunctionTransformer(np.asarray, kw_args={"dtype": kind}, feature_names_out="one-to-one")
-        for kind in (object, str)
-    )
+    return Pipeline([*_text_steps(na), ("one hot", one_hot)])
+
+
+def _text_steps(na: Any) -> list[tuple[str, Any]]:
+    """Return steps that turn columns of any values into text, a missing value into ""."""
     impute = SimpleImputer(missing_values=na, strategy="constant", fill_value="")
-    steps = [("as objects", as_objects), ("impute", impute), ("as text", as_text)]
-    return Pipeline([*steps, ("one hot", one_hot)])
+    as_objects, as_text = (_function(np.asarray, dtype=kind) for kind in (object, str))
+    return [("as objects", as_objects), ("impute", impute), ("as text", as_text)]
+
+
+def _function(function: Any, **arguments: Any) -> FunctionTransformer:
+    return FunctionTransformer(function, kw_args=arguments, feature_names_out="one-to-one")
 
 
 def _spellings(column: CategoricalColumn) -> dict[str, int]:

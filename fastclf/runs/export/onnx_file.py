@@ -17,12 +17,16 @@ from fastclf.runs.export.sample import generated_rows, own_rows
 from fastclf.runs.files import write_output
 from fastclf.runs.prediction import Predictor
 from fastclf.table import Categories, Lists, Numbers, Table, as_categories, quoted
+from fastclf.text_features import TextColumn
 
 LABEL, PROBABILITIES = "label", "probabilities"
 MATRIX = "X"
 """The input of a model without an encoder, (n, d)."""
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}  # which runtimes have had since 2023
+_WORD = r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
+"""What scikit-learn takes for a word, as a regular expression of RE2."""
+
 _TOLERANCE = 1e-5
 """Largest difference of probabilities: ONNX's operators for models compute in float32."""
 
@@ -98,7 +102,7 @@ def to_onnx(model: LinearModel) -> bytes:
     inputs = [(MATRIX, FloatTensorType([None, model.n_features]))]
     if model.encoder is not None:
         text = {*model.encoder.categorical}
-        used = [name for _, _, names in plain[0].transformers_ for name in names]
+        used = np.hstack([names for _, _, names in plain[0].transformers_]).tolist()
         kinds = {True: StringTensorType, False: FloatTensorType}
         inputs = [
             (name, kinds[name in text]([None, 1]))
@@ -111,11 +115,13 @@ def to_onnx(model: LinearModel) -> bytes:
             "fastclf",
             inputs,
             target_opset=_OPSETS,
-            options={id(plain): {"zipmap": False}},
+            options={id(plain): {"zipmap": False}, **_options_of_words(plain)},
         )
     except Exception as problem:  # of any kind, from a converter
         reason = " ".join(str(problem).split())
         raise InputError(f"skl2onnx can't convert this model: {reason}") from None
+    _set_locale(found.graph, model)
+    _correct_logarithms(found.graph)
     _apply_thresholds(found.graph, model)
     _name_tensors(found.graph, [name for name, _ in inputs])
     found.producer_name, found.producer_version = "fastclf", __version__
@@ -237,6 +243,58 @@ def _check(model: LinearModel) -> None:
                 f"a column is named {quoted(name)}, which an input of ONNX can't be, because an "
                 "output has that name or names are never empty; rename the column, and train again"
             )
+
+
+def _options_of_words(plain: Any) -> dict[int, Any]:
+    """Return the options by which text is cut into the words of scikit-learn's vectorizers."""
+    parts = getattr(plain[0], "transformers_", ()) if hasattr(plain, "steps") else ()
+    vectorizers = [part for _, part, _ in parts if hasattr(part, "token_pattern")]
+    return {id(one): {"tokenexp": _WORD} for one in vectorizers if one.analyzer == "word"}
+
+
+def _set_locale(graph: Any, model: LinearModel) -> None:
+    """Have text with an ASCII vocabulary converted to lower case by the locale that is everywhere.
+
+    It knows ASCII letters alone, which are all that can match then.
+    """
+    from onnx import helper
+
+    columns = () if model.encoder is None else model.encoder.columns
+    terms = (term for one in columns if isinstance(one, TextColumn) for term in one.vocabulary)
+    if not all(term.isascii() for term in terms):
+        return
+    for node in graph.node:
+        if node.op_type == "StringNormalizer":
+            others = [one for one in node.attribute if one.name != "locale"]
+            del node.attribute[:]
+            node.attribute.extend([*others, helper.make_attribute("locale", "C")])
+
+
+def _correct_logarithms(graph: Any) -> None:
+    """Replace ``log(1 + c)`` of counts c, which skl2onnx takes for ``1 + log(c)``.
+
+    That is ``log(max(c, 1)) + min(c, 1)``, also where there is none.
+    """
+    from onnx import helper
+
+    of_output = {node.output[0]: node for node in graph.node}
+    nodes = []
+    for node in graph.node:
+        sum_ = of_output.get(node.input[0]) if node.op_type == "Log" else None
+        if sum_ is None or sum_.op_type != "Add" or "plus1" not in sum_.output[0]:
+            nodes.append(node)
+            continue
+        counts, one = sum_.input
+        nodes.remove(sum_)
+        own = [f"{node.output[0]}_{name}" for name in ("least", "log", "most")]
+        nodes += [
+            helper.make_node("Max", [counts, one], own[:1]),
+            helper.make_node("Log", own[:1], own[1:2]),
+            helper.make_node("Min", [counts, one], own[2:]),
+            helper.make_node("Add", own[1:], [node.output[0]]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _apply_thresholds(graph: Any, model: LinearModel) -> None:

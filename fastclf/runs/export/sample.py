@@ -13,6 +13,7 @@ from fastclf.preprocessing import CategoricalColumn, NumericColumn
 from fastclf.runs.evaluation import logits_of
 from fastclf.runs.parts import read_dataset
 from fastclf.table import Categories, Column, Numbers, Table
+from fastclf.text_features import TextColumn
 
 MOST_ROWS = 1000
 """Largest number of rows of a run's own data."""
@@ -63,4 +64,9 @@ def generated_rows(model: LinearModel, seed: int = 0) -> Any:
             if column.fill is not None:
                 codes[is_missing] = -1
             columns[column.name] = Categories(codes.astype(np.int32), names)
+        elif isinstance(column, TextColumn):
+            texts = ["", *(" ".join(rng.choice(column.vocabulary, 6)) for _ in range(50))]
+            columns[column.name] = Categories(
+                rng.integers(len(texts), size=_GENERATED, dtype=np.int32), tuple(texts)
+            )
     return Table(columns)
