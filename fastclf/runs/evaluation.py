@@ -200,12 +200,12 @@ def metric(
     """
     if y.ndim == 1 and predicted.ndim == 1 and name in ("accuracy", "log_loss"):
         names = [str(label) for label in classes.tolist()]
-        known = {str(label) for label in np.unique(_sortable(y)).tolist()} <= set(names)
+        known = not others_than(names, y)
         if known and name == "accuracy":
-            return float(np.mean(_codes(y, names) == _codes(predicted, names)))
+            return float(np.mean(codes_of(y, names) == codes_of(predicted, names)))
         if known:
             return float(
-                metrics.log_loss(_codes(y, names), probabilities, labels=range(len(names)))
+                metrics.log_loss(codes_of(y, names), probabilities, labels=range(len(names)))
             )
     return evaluate_predictions(y, predicted, probabilities, classes).metrics.get(name)
 

@@ -147,7 +147,7 @@ class _Choice:
         if top is not None or "label" not in columns:
             raise InputError(
                 "--threshold decides which label is written, and no label is asked for; leave it "
-                "out, or ask for the label with --columns alone"
+                "out, or name label in --columns"
             )
         if model.task == "multiclass":
             raise InputError(
