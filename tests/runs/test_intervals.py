@@ -238,6 +238,8 @@ def test_pairs_see_what_single_intervals_hide(n: int, rng):
     )["log_loss"]
     assert better.exceeds_noise
     assert better.value == pytest.approx(-0.01 * hard.mean())
+    width = better.interval[1] - better.interval[0]
+    assert width == pytest.approx(2 * 1.96 * 0.01 * hard.std() / np.sqrt(n), rel=0.15)
     same = paired_differences(
         {"log_loss": Ratio(hard, each)}, {"log_loss": Ratio(hard, each)}, SEED
     )["log_loss"]
