@@ -222,6 +222,15 @@ class Document:
         return str(self.path)
 
 
+def dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys of nested dicts, such as "model.C", and their values."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _not_utf8(path: Path, error: type[FastclfError]) -> FastclfError:
     return error(f"{path}: isn't UTF-8 text, as TOML must be; save it as UTF-8")
 

@@ -1,5 +1,6 @@
 """The commands about a trained model: evaluate, predict, report and compare."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def evaluate(
     With --cv, RUN may be a recipe, too: its metrics on rows held out are printed.
     """
     from fastclf.runs.directory import open_run, to_json
+    from fastclf.runs.intervals import intervals_by_part
     from fastclf.runs.reevaluation import evaluate_run
     from fastclf.runs.tables import metrics_table, print_tables
     from fastclf.runs.terminal import Terminal
@@ -56,7 +58,8 @@ def evaluate(
     elif quiet:
         echo_path(found.path)
     else:
-        Terminal().print(metrics_table({name: part.metrics for name, part in found.parts.items()}))
+        figures = {name: part.metrics for name, part in found.parts.items()}
+        Terminal().print(metrics_table(figures, intervals_by_part(found.parts)))
         if verbose:
             print_tables([*found.parts.values()][-1].tables, Terminal())
         echo(f"saved in {found.path}")
@@ -96,10 +99,22 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
 )
 @click.option(
     "--columns",
-    default="label,probabilities",
-    show_default=True,
     metavar="NAMES",
-    help="The predictions to write: label, probabilities or both.",
+    help="The predictions to write: label, probabilities or both.  [default: label,probabilities]",
+)
+@click.option("--proba", is_flag=True, help="The same as --columns probabilities.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Write the K most probable classes or labels and their probabilities.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Predict the second of two classes, or each of several labels, if its probability is "
+    "above P.  [default: the model's threshold]",
 )
 @click.option(
     "--keep",
@@ -119,7 +134,10 @@ def predict(
     input: Path,
     output: Path | None,
     format: Any,
-    columns: str,
+    columns: str | None,
+    proba: bool,
+    top: int | None,
+    threshold: float | None,
     keep: tuple[str, ...],
     escape_formulas: bool,
     quiet: bool,
@@ -127,9 +145,16 @@ def predict(
 ) -> None:
     """Write the predictions of RUN, a run directory or model file, for the rows of INPUT.
 
-    INPUT has any format that fastclf can train on; - is CSV from standard input.
+    INPUT has any format that fastclf can train on; - is CSV from standard input, whose rows are
+    answered as they come.
     """
-    from fastclf.runs.prediction import open_predictor, predict_file
+    from fastclf.runs.prediction import COLUMNS, open_predictor, predict_file
+
+    given = {"--columns": columns is not None, "--proba": proba, "--top": top is not None}
+    names = [name for name, is_given in given.items() if is_given]
+    if len(names) > 1:
+        raise click.UsageError(f"{names[0]} and {names[1]} exclude each other; leave one out")
+    asked: Sequence[str] = ("probabilities",) if proba else COLUMNS
 
     if output is not None and str(output) == "-":
         output = None
@@ -144,8 +169,10 @@ def predict(
             standard_input() if str(input) == "-" else input,
             output or standard_output(format),
             format=format,
-            columns=columns.split(","),
+            columns=asked if columns is None else columns.split(","),
             keep=keep,
+            threshold=threshold,
+            top=top,
             escape_formulas=escape_formulas,
             observe=observe,
         )

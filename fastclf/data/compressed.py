@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from fastclf.data.arriving import Arriving
 from fastclf.errors import DataError
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".zst": "Zstandard"}
@@ -54,8 +55,17 @@ def open_decompressed(path: Path) -> Iterator[BinaryIO]:
             yield _decompressed(file, begin)
 
 
-def decompressed_stream(file: BinaryIO) -> BinaryIO:
-    """Return a stream of the decompressed bytes of another stream, such as standard input."""
+def decompressed_stream(file: BinaryIO | Arriving) -> BinaryIO | Arriving:
+    """Return a stream of the decompressed bytes of another stream, such as standard input.
+
+    An uncompressed stream that is read as it arrives still is; a compressed one isn't.
+    """
+    if isinstance(file, Arriving):
+        begin = file.file.read(_MAGIC_LENGTH)
+        if not _compression(begin):
+            file.put_back(begin)
+            return file
+        return _decompressed(joined(begin, file.file), begin)
     begin = file.read(_MAGIC_LENGTH)
     return _decompressed(joined(begin, file), begin)
 

@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 
+from fastclf.data.arriving import Arriving
 from fastclf.errors import DataError
 
 _LONGEST_ROW = 1 << 30  # bytes; pyarrow parses blocks of at most 2 GB
@@ -16,10 +17,11 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[bytes]:
+def line_pieces(file: BinaryIO | Arriving, size: int, delimiter: str = ",") -> Iterator[bytes]:
     r"""Yield a CSV file in pieces of about ``size`` bytes, each of complete rows.
 
-    A line break between quotes doesn't end a row. The last piece ends where the file ends.
+    A line break between quotes doesn't end a row. The last piece ends where the file ends. Where
+    a file that is read as it arrives pauses, there is an empty piece.
 
     Raises
     ------
@@ -34,19 +36,21 @@ def line_pieces(file: BinaryIO, size: int, delimiter: str = ",") -> Iterator[byt
     [b'a,b\n', b'1,"x\ny"\n2,z\n']
     """
     held = b""
-    while block := file.read(max(size, len(held))):
+    while block := file.read(asked := max(size, len(held))):
         last = block.rfind(b"\n") + 1
         if last and b'"' not in block and b'"' not in held:
             yield b"".join((held, memoryview(block)[:last]))  # without quotes: one copy only
             held = block[last:]
-            continue
-        whole = held + block
-        end = end_of_rows(whole, delimiter)
-        if end:
-            yield whole[:end]
-        held = whole[end:]
-        if len(held) > _LONGEST_ROW:
-            raise DataError("a row is longer than 1 GB; is a quote not closed?")
+        else:
+            whole = held + block
+            end = end_of_rows(whole, delimiter)
+            if end:
+                yield whole[:end]
+            held = whole[end:]
+            if len(held) > _LONGEST_ROW:
+                raise DataError("a row is longer than 1 GB; is a quote not closed?")
+        if len(block) < asked and isinstance(file, Arriving):
+            yield b""
     if held:
         yield held
 
@@ -107,11 +111,13 @@ def _last_outside(text: bytes, line_end: bytes, quoted: np.ndarray, stop: int) -
 
 
 def in_order(
-    work: Callable[[ItemT], ResultT], items: Iterable[ItemT], n_threads: int
+    work: Callable[[ItemT], ResultT], items: Iterable[ItemT | None], n_threads: int
 ) -> Iterator[ResultT]:
     """Yield ``work(item)`` for each item, in order; threads compute a few results in advance.
 
     An exception of ``work`` is raised in the place of its result, and later items are dropped.
+    None in place of an item means that the next one may take long to come: all results so far are
+    then yielded before it is waited for.
 
     Examples
     --------
@@ -120,12 +126,16 @@ def in_order(
     [1, 2, 3]
     """
     if n_threads < 2:
-        yield from map(work, items)
+        yield from (work(item) for item in items if item is not None)
         return
     waiting: deque[Future[ResultT]] = deque()
     with ThreadPoolExecutor(n_threads) as pool:
         try:
             for item in items:
+                if item is None:
+                    while waiting:
+                        yield waiting.popleft().result()
+                    continue
                 try:
                     waiting.append(pool.submit(work, item))
                 except RuntimeError:  # no thread can be started

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastclf.data.arrays import load_matrix
+from fastclf.data.arriving import as_it_comes
 from fastclf.data.nulls import without_nulls
 from fastclf.data.options import FileOptions
 from fastclf.data.tables import TABLES, format_of, open_table, set_known_names
@@ -52,7 +53,8 @@ def stream_rows(
     Parameters
     ----------
     source : Path or binary file
-        A stream holds CSV, or TSV if ``options`` says so.
+        A stream holds CSV, or TSV if ``options`` says so. The rows of a pipe or terminal are
+        yielded as they come.
     model : LinearModel
         Decides which columns are read, and which of them are categories.
     options : FileOptions, optional
@@ -119,7 +121,7 @@ def _table_rows(
         )
     is_text = options is not None and kind in ("csv", "tsv")
     file = open_table(
-        source,
+        source if isinstance(source, Path) else as_it_comes(source),
         format=kind,
         header=options.header if options is not None and is_text else None,
         delimiter=options.delimiter if options is not None and is_text else None,

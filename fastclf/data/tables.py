@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from fastclf.data.arriving import Arriving
 from fastclf.data.compressed import COMPRESSIONS
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
@@ -122,7 +123,7 @@ def _format_of_folder(folder: Path) -> Format:
 
 
 def open_table(
-    source: Path | BinaryIO,
+    source: Path | BinaryIO | Arriving,
     *,
     format: Format | None = None,
     header: bool | None = None,
@@ -134,7 +135,7 @@ def open_table(
 
     Parameters
     ----------
-    source : Path or binary file
+    source : Path, binary file or Arriving
         A stream, such as standard input, holds CSV, or TSV if ``format`` says so.
     format : str, optional
         By default that of the suffix; a folder holds Parquet files.

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from fastclf.data.arriving import Arriving
 from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.compressed import (
     decompressed_stream,
@@ -45,7 +46,9 @@ class TextFile:
 
     Parameters
     ----------
-    source : Path or binary file
+    source : Path, binary file or Arriving
+        The rows of an `Arriving` file are read as they come, and its layout is detected from those
+        that come first.
     hints : LayoutHints, optional
         Parts of the layout that are known. The rest is detected from the first rows. Columns
         without names are called c0, c1 and so on.
@@ -64,7 +67,9 @@ class TextFile:
         If the source can't be read, is empty, isn't UTF-8 text, or two columns have the same name.
     """
 
-    def __init__(self, source: Path | BinaryIO, hints: LayoutHints | None = None) -> None:
+    def __init__(
+        self, source: Path | BinaryIO | Arriving, hints: LayoutHints | None = None
+    ) -> None:
         self.path: Path | str = source if isinstance(source, Path) else "standard input"
         self.known: Mapping[str, Collection[str]] = {}
         hints = hints or LayoutHints()
@@ -73,7 +78,7 @@ class TextFile:
                 self.layout, head = self._begin(file, hints)
         else:
             with decompression_errors(self.path):
-                self._rest: BinaryIO = decompressed_stream(source)
+                self._rest: BinaryIO | Arriving = decompressed_stream(source)
                 self.layout, head = self._begin(self._rest, hints)
             self._begun = head
         self.names = self.layout.names
@@ -149,7 +154,7 @@ class TextFile:
     def _nulls(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {name: nulls_besides(self.known.get(name, ())) for name in columns}
 
-    def _begin(self, file: BinaryIO, hints: LayoutHints) -> tuple[Layout, bytes]:
+    def _begin(self, file: BinaryIO | Arriving, hints: LayoutHints) -> tuple[Layout, bytes]:
         """Return the layout of the text, and the bytes that were read to detect it."""
         head, size, layout = b"", _HEAD, None
         while layout is None:
@@ -158,6 +163,8 @@ class TextFile:
                 block = file.read(size - len(head))
                 head += block
                 at_end = not block
+                if isinstance(file, Arriving):
+                    break  # two rows are enough to begin with
             with located(self.path):
                 layout = find_layout(head, at_end, hints)
                 if len(head) > _LONGEST_HEAD:
@@ -166,15 +173,20 @@ class TextFile:
         return layout, head
 
     @contextmanager
-    def _open_rows(self) -> Iterator[BinaryIO]:
+    def _open_rows(self) -> Iterator[BinaryIO | Arriving]:
         """Open the text at the first row, after the header."""
         if isinstance(self.path, Path):
             with arrow_errors(self.path), open_decompressed(self.path) as file:
                 file.read(self.layout.start)
                 yield file
         else:
+            begun = self._begun[self.layout.start :]
             with decompression_errors(self.path):
-                yield joined(self._begun[self.layout.start :], self._rest)
+                if isinstance(self._rest, Arriving):
+                    self._rest.put_back(begun)
+                    yield self._rest
+                else:
+                    yield joined(begun, self._rest)
 
     def _read_all(self, kinds: Kinds) -> list[pa.Table] | None:
         """Return all rows; or None if some numeric columns had text, which ``kinds`` then says."""
@@ -203,12 +215,12 @@ class TextFile:
 
         done = 0
         with arrow_errors(self.path), located(self.path, once=True), self._open_rows() as file:
-            pieces: Iterator[bytes] = (
-                piece
+            pieces: Iterator[bytes | None] = (
+                piece or None
                 for piece in line_pieces(file, self._piece_size, self.layout.delimiter)
-                if piece.strip(b"\r\n")
+                if not piece or piece.strip(b"\r\n")
             )
-            first = map(parse, islice(pieces, 1))
+            first = map(parse, islice((piece for piece in pieces if piece is not None), 1))
             for part in chain(first, in_order(parse, pieces, resolve_n_threads(None))):
                 if isinstance(part, Fault):
                     raise part.in_file(self.path, done)

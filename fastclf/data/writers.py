@@ -53,12 +53,16 @@ class Predictions:
         The probability of each class or label. None leaves them out of the file.
     kept : mapping of str to Categories
         Columns of the input that are copied into the output.
+    ranked : ndarray of shape (n, k), optional
+        The k most probable classes or labels of each row as indices into ``classes``. They and
+        their ``probabilities``, of the same shape, are then written in place of the other columns.
     """
 
     classes: np.ndarray
     codes: np.ndarray | None
     probabilities: np.ndarray | None
     kept: Mapping[str, Categories] = field(default_factory=dict)
+    ranked: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -146,7 +150,7 @@ def writing_predictions(
         with _file_errors(place):
             output = writing_output(target) if isinstance(target, Path) else nullcontext(target)
             file = stack.enter_context(output)
-        writer = _ReportingWriter(WRITERS[format](file), place, escape_formulas)
+        writer = _ReportingWriter(WRITERS[format](file), file, place, escape_formulas)
         stack.callback(writer.abandon)
         yield writer
         with _file_errors(place):
@@ -158,8 +162,10 @@ def writing_predictions(
 class _ReportingWriter:
     """Wraps a writer: escapes formulas, and turns an `OSError` into a `DataError` with the file."""
 
-    def __init__(self, writer: Writer, place: object, escape_formulas: bool) -> None:
-        self._writer = writer
+    def __init__(
+        self, writer: Writer, file: BinaryIO, place: object, escape_formulas: bool
+    ) -> None:
+        self._writer, self._file = writer, file
         self._place = place
         self._escape_formulas = escape_formulas
         self.close = writer.close
@@ -167,6 +173,7 @@ class _ReportingWriter:
     def write(self, part: Predictions) -> None:
         with _file_errors(self._place):
             self._writer.write(_without_formulas(part) if self._escape_formulas else part)
+            self._file.flush()  # whoever reads a pipe waits for these rows
 
     def abandon(self) -> None:
         with suppress(OSError):  # the failure to write was reported already
@@ -246,7 +253,8 @@ class NPZWriter:
     """Arrays "labels", "probabilities", "classes", and one for each kept column.
 
     An NPY array begins with its length, which is known only at the end, so entries are collected in
-    temporary files. With several labels per row, "labels" holds indicators.
+    temporary files. With several labels per row, "labels" holds indicators. With the k most
+    probable classes of each row, "labels" and "probabilities" have the shape (n, k).
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -262,6 +270,8 @@ class NPZWriter:
         if part.codes is not None:
             labels = part.codes.astype(np.int8) if part.has_label_lists else classes[part.codes]
             self._append("labels", labels)
+        if part.ranked is not None:
+            self._append("labels", classes[part.ranked])
         if part.probabilities is not None:
             self._append("probabilities", part.probabilities)
         for name, column in part.kept.items():
@@ -332,9 +342,16 @@ def _arrow(part: Predictions, join: bool = False) -> Any:
     for name, column in part.kept.items():
         names = pa.array(column.names, pa.string())
         arrays[name] = names.take(pa.array(column.codes, mask=column.codes < 0))
+    unsigned = pa.uint64() if part.classes.dtype.kind == "u" else None  # may need all 64 bits
+    classes = pa.array(_plain(part.classes).tolist(), unsigned)
+    if part.ranked is not None:
+        assert part.probabilities is not None
+        both = zip(part.ranked.T, part.probabilities.T, strict=True)
+        for rank, (codes, column) in enumerate(both, 1):
+            arrays[f"label_{rank}"] = classes.take(pa.array(np.ascontiguousarray(codes)))
+            arrays[f"probability_{rank}"] = pa.array(np.ascontiguousarray(column))
+        return pa.record_batch(list(arrays.values()), names=list(arrays))
     if part.codes is not None:
-        unsigned = pa.uint64() if part.classes.dtype.kind == "u" else None  # may need all 64 bits
-        classes = pa.array(_plain(part.classes).tolist(), unsigned)
         if part.has_label_lists:
             arrays["labels"] = _label_lists(part.codes, classes.cast(pa.string()), join)
         else:

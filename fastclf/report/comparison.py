@@ -22,7 +22,7 @@ from fastclf.report.layout import (
 from fastclf.report.markup import Markup, element
 from fastclf.report.scales import scale_of
 from fastclf.report.training import numbers, series, step_scale
-from fastclf.report.wording import metric_title, number_text
+from fastclf.report.wording import interval_text, metric_title, number_text
 
 CURVES = {
     "objective": ("Objective", "mean loss and penalty, nats"),
@@ -41,6 +41,7 @@ def comparison_page(
     metrics: Mapping[str, Sequence[float | None]],
     lower_is_better: Collection[str],
     warning: str = "",
+    on_test_rows: Sequence[str] = (),
 ) -> str:
     """Return the HTML of a self-contained page that compares runs.
 
@@ -58,6 +59,8 @@ def comparison_page(
         The metrics for which a smaller value is better.
     warning : str
         Why the runs can't be compared directly; empty if they can.
+    on_test_rows : sequence of str
+        What a comparison on the same test rows tells.
     """
     names = short_names(paths)
     head = element(
@@ -69,7 +72,8 @@ def comparison_page(
     sections = (
         section("recipes", "Recipes", _recipes(differences, names)),
         section("metrics", "Metrics", _charts(metrics, names, lower_is_better)),
-        section("figures", "Figures", *_figures(metrics, names, lower_is_better)),
+        section("figures", "Figures", *_figures(metrics, names, lower_is_better, runs)),
+        section("rows", "Test rows", _listed(on_test_rows)),
         section("training", "Training", grid(_curves(names, runs))),
     )
     return page("Runs compared · fastclf", head, sections)
@@ -115,8 +119,15 @@ def _charts(
     return grid(charts)
 
 
+def _listed(lines: Sequence[str]) -> Markup | None:
+    return element("ul", *(element("li", line) for line in lines)) if lines else None
+
+
 def _figures(
-    metrics: Mapping[str, Sequence[float | None]], names: list[str], lower: Collection[str]
+    metrics: Mapping[str, Sequence[float | None]],
+    names: list[str],
+    lower: Collection[str],
+    runs: Sequence[RunFacts],
 ) -> list[Markup]:
     """Return a table of the metrics that several runs have, and a collapsed one of the others."""
     shared: list[tuple[Any, ...]] = []
@@ -124,11 +135,16 @@ def _figures(
     for key, values in metrics.items():
         part, _, metric = key.rpartition(".")
         title = f"{part.replace('_', ' ')} {metric_title(metric)}".strip()
-        cells = best_cells(list(values), metric == "fit_seconds" or metric in lower)
+        intervals = [run.summary.intervals.get(part, {}).get(metric) for run in runs]
+        is_lower = metric == "fit_seconds" or metric in lower
+        cells = best_cells(list(values), is_lower, [*map(interval_text, intervals)])
         known = sum(value is not None for value in values)
         (alone if known == 1 < len(names) else shared).append((title, *cells))
     head = ("metric", *names)
-    found = [table("The best figure of each row has a star", head, shared)] if shared else []
+    caption = "The best figure of each row has a star"
+    if any(run.summary.intervals for run in runs):
+        caption += "; in parentheses is the interval of 95 %"
+    found = [table(caption, head, shared)] if shared else []
     if alone:
         found.append(
             collapsed(f"{len(alone)} of one run", table("Figures of one run", head, alone))

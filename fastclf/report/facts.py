@@ -15,6 +15,9 @@ from pydantic import (
 from fastclf.report.wording import count_text
 
 Figure = float | None
+Ends = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+"""The lower and upper end of an interval."""
+
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -97,6 +100,7 @@ class EvaluationFacts(Facts):
 
     n_rows: Count = 0
     metrics: dict[str, Figure] = {}
+    intervals: dict[str, Ends] = {}
     per_class: list[NameRow] = []
     per_label: list[NameRow] = []
     confusion_matrix: Confusion | None = None
@@ -156,6 +160,7 @@ class Summary(Facts):
     n_iter: Count | None = None
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}
+    intervals: dict[str, dict[str, Ends]] = {}
     calibration: Calibration | None = None
     tune: TuneFacts | None = None
     warnings: list[str] = []
@@ -250,3 +255,10 @@ class RunFacts(Facts):
         for name, part in self.parts.items():
             found[name] = {**found.get(name, {}), **part.metrics}
         return found
+
+    @property
+    def intervals(self) -> dict[str, dict[str, list[float]]]:
+        """The intervals of the metrics of those parts that have some."""
+        found = dict(self.summary.intervals)
+        found |= {name: part.intervals for name, part in self.parts.items()}
+        return {name: ends for name, ends in found.items() if ends}

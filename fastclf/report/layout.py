@@ -117,15 +117,21 @@ def scrolled(content: Markup, label: str) -> Markup:
     return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
-def best_cells(values: list[float | None], lower: bool) -> list[Markup]:
-    """Return the cells of a table row, the best value marked; none is if all are equal."""
+def best_cells(values: list[float | None], lower: bool, notes: Sequence[str] = ()) -> list[Markup]:
+    """Return the cells of a table row, the best value marked; none is if all are equal.
+
+    ``notes`` are written beside the values, in parentheses.
+    """
+    notes = notes or [""] * len(values)
     known = [value for value in values if value is not None]
     best = (min if lower else max)(known) if len(set(known)) > 1 else None
     return [
         element(
-            "td", number_text(value), class_="best" if value is not None and value == best else None
+            "td",
+            f"{number_text(value)} ({note})" if note else number_text(value),
+            class_="best" if value is not None and value == best else None,
         )
-        for value in values
+        for value, note in zip(values, notes, strict=True)
     ]
 
 

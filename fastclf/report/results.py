@@ -23,7 +23,13 @@ from fastclf.report.probabilities import (
     threshold_figure,
 )
 from fastclf.report.training import training_figures
-from fastclf.report.wording import count_text, metric_title, number_text, short_number_text
+from fastclf.report.wording import (
+    count_text,
+    interval_text,
+    metric_title,
+    number_text,
+    short_number_text,
+)
 
 DISTILLATION_MODELS = ("teacher", "student", "plain_student")
 
@@ -42,12 +48,19 @@ def metrics(facts: RunFacts) -> Section | None:
     }
     if not parts:
         return None
-    keys = dict.fromkeys(key for figures in parts.values() for key in figures)
-    rows = [
-        (metric_title(key), *(number_text(part.get(key)) for part in parts.values()))
-        for key in keys
-    ]
-    return section("metrics", "Metrics", table("Metrics of the model", ("metric", *parts), rows))
+    intervals = facts.intervals
+    head = ["metric"]
+    for name in parts:
+        head += [name, "95 % interval"] if name in intervals else [name]
+    rows = []
+    for key in dict.fromkeys(key for figures in parts.values() for key in figures):
+        row = [metric_title(key)]
+        for name, figures in parts.items():
+            row.append(number_text(figures.get(key)))
+            if name in intervals:
+                row.append(interval_text(intervals[name].get(key)))
+        rows.append(row)
+    return section("metrics", "Metrics", table("Metrics of the model", head, rows))
 
 
 def training(facts: RunFacts) -> Section | None:

@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
@@ -53,6 +54,11 @@ def number_text(value: Any) -> str:
         return scientific_text(value)
     digits = 4 if size < 10 else 2 if size < 100 else 1
     return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def interval_text(ends: Sequence[float] | None) -> str:
+    """Return the ends of an interval: ``0.9211 to 0.9868``; nothing if there is none."""
+    return "" if ends is None else f"{number_text(ends[0])} to {number_text(ends[1])}"
 
 
 def short_number_text(value: float) -> str:

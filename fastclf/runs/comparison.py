@@ -1,8 +1,8 @@
 """Comparison of several runs: the differences between their recipes, and their metrics."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from rich.table import Table
 
 from fastclf.runs.directory import FinishedRun, open_run
 from fastclf.runs.evaluation import LOWER_IS_BETTER
-from fastclf.runs.tables import shown
+from fastclf.runs.paired import Paired, compare_pair
+from fastclf.runs.summary import PLAIN
+from fastclf.runs.tables import interval_text, shown
+from fastclf.toml import dotted
 
 NOT_SAME_DATA = "the runs did not read the same data"
 
@@ -33,12 +36,18 @@ class Comparison:
         The values of each metric, named as "test.accuracy", test rows first; and "fit_seconds".
     same_data : bool
         Whether all runs read the same data.
+    intervals : dict of str to list
+        The intervals of 95 % of those metrics that have some, named as ``metrics``.
+    paired : Paired, optional
+        For two runs: the differences on their test rows.
     """
 
     runs: tuple[str, ...]
     recipe: dict[str, list[Any]]
     metrics: dict[str, list[float | None]]
     same_data: bool
+    intervals: dict[str, list[Sequence[float] | None]] = field(default_factory=dict)
+    paired: Paired | None = None
 
     @property
     def differences(self) -> dict[str, list[Any]]:
@@ -66,18 +75,20 @@ class Comparison:
             ]
             for metric in self.metrics
         }
-        return {
+        found = {
             "runs": list(self.runs),
             "same_data": self.same_data,
             "differences": self.differences,
             "recipe": self.recipe,
             "metrics": self.metrics,
+            "intervals": self.intervals,
             "best": best,
         }
+        return found if self.paired is None else {**found, "paired": self.paired.as_json()}
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Read complete runs and compare them.
+    """Read complete runs and compare them; two runs also on their test rows, one by one.
 
     Raises
     ------
@@ -92,11 +103,16 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         recipe=_side_by_side(recipes),
         metrics=_side_by_side(figures),
         same_data=len({run.summary.get("data_sha256") for run in runs}) == 1,
+        intervals=_side_by_side([_intervals(run) for run in runs]),
+        paired=compare_pair(*runs) if len(runs) == 2 else None,
     )
 
 
 def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
-    """Print the given recipe keys and all metrics; the best value of each metric is bold."""
+    """Print the given recipe keys and all metrics; the best value of each metric is bold.
+
+    The interval of a metric is below it. Below the table is what two runs' test rows tell.
+    """
     table = Table("")
     for run in comparison.runs:
         table.add_column(escape(run), justify="right", overflow="fold")
@@ -104,9 +120,16 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
         table.add_row(key, *("" if value is None else _value(value) for value in values))
     table.add_section()
     for metric, figures in comparison.metrics.items():
-        cells = zip(map(shown, figures), comparison.best(metric), strict=True)
-        table.add_row(metric, *(f"[bold]{text}[/bold]" if best else text for text, best in cells))
+        cells = []
+        for value, best in zip(figures, comparison.best(metric), strict=True):
+            cells.append(f"[bold]{shown(value)}[/bold]" if best else shown(value))
+        for place, ends in enumerate(comparison.intervals.get(metric, ())):
+            cells[place] += "" if ends is None else f"\n{interval_text(ends)}"
+        table.add_row(metric, *cells)
     console.print(table)
+    if comparison.paired is not None:
+        for line in comparison.paired.lines():
+            console.print(line, soft_wrap=True, **PLAIN)
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:
@@ -118,18 +141,14 @@ def _figures(run: FinishedRun) -> dict[str, float]:
     return figures
 
 
+def _intervals(run: FinishedRun) -> dict[str, list[float]]:
+    parts = run.summary.get("intervals", {})
+    return {f"{part}.{name}": ends for part in parts for name, ends in parts[part].items()}
+
+
 def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
     keys = dict.fromkeys(key for table in tables for key in table)
     return {key: [table.get(key) for table in tables] for key in keys}
-
-
-def dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted keys of nested dicts, such as "model.C", and their values."""
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _value(value: Any) -> str:

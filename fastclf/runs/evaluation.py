@@ -90,28 +90,40 @@ class Evaluation:
         "to", "count", "confidence" (their mean) and "accuracy". For classes also
         "confusion_matrix" with "classes" and "counts" (rows are true classes, columns predicted
         ones); for labels also "threshold_curves", see `fastclf.runs.threshold_curves`.
+    intervals : dict of str to (float, float)
+        The lower and upper end of the interval of 95 % of some metrics, see
+        `fastclf.runs.intervals`.
     """
 
     n_rows: int
     metrics: Metrics = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""
-        return {"n_rows": self.n_rows, "metrics": self.metrics, **self.tables}
+        found: dict[str, Any] = {"n_rows": self.n_rows, "metrics": self.metrics}
+        if self.intervals:
+            found["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        return {**found, **self.tables}
 
 
 def evaluate(model: LinearModel, part: Part) -> Evaluation:
     """Return the metrics and tables of a model on some rows."""
     if len(part.y) == 0:
         return Evaluation(0)
+    return evaluate_predictions(part.y, *predictions_of(model, part), model.classes)
+
+
+def predictions_of(model: LinearModel, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Return a model's predicted labels or indicators, and its probabilities, for some rows."""
     unmatched = Unmatched(model.encoder)
     unmatched.examine(part.X)
     unmatched.warn()
     logits = logits_of(model, part.X)
     codes = model.decide(logits)
     predicted = codes if model.task == "multilabel" else model.classes[codes]
-    return evaluate_predictions(part.y, predicted, model.probabilities(logits), model.classes)
+    return predicted, model.probabilities(logits)
 
 
 def logits_of(model: LinearModel, X: Any) -> np.ndarray:
@@ -165,15 +177,17 @@ def evaluate_predictions(
     if predicted.ndim == 2:
         return _evaluate_labels(y.astype(np.float64), predicted, probabilities, names)
     if y.ndim == 2:
-        found = _evaluate_classes(y.argmax(axis=1), _codes(predicted, names), probabilities, names)
+        found = _evaluate_classes(
+            y.argmax(axis=1), codes_of(predicted, names), probabilities, names
+        )
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
         right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
         ece, bins = _reliability(probabilities.max(axis=1), right)
         brier = _mean_square(probabilities - y)
         figures = {**agreement, **_divergences(y, probabilities), "brier": brier, "ece": ece}
         return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
-    names += sorted({str(label) for label in np.unique(_sortable(y)).tolist()} - set(names))
-    return _evaluate_classes(_codes(y, names), _codes(predicted, names), probabilities, names)
+    names += others_than(names, y)
+    return _evaluate_classes(codes_of(y, names), codes_of(predicted, names), probabilities, names)
 
 
 def metric(
@@ -186,12 +200,12 @@ def metric(
     """
     if y.ndim == 1 and predicted.ndim == 1 and name in ("accuracy", "log_loss"):
         names = [str(label) for label in classes.tolist()]
-        known = {str(label) for label in np.unique(_sortable(y)).tolist()} <= set(names)
+        known = not others_than(names, y)
         if known and name == "accuracy":
-            return float(np.mean(_codes(y, names) == _codes(predicted, names)))
+            return float(np.mean(codes_of(y, names) == codes_of(predicted, names)))
         if known:
             return float(
-                metrics.log_loss(_codes(y, names), probabilities, labels=range(len(names)))
+                metrics.log_loss(codes_of(y, names), probabilities, labels=range(len(names)))
             )
     return evaluate_predictions(y, predicted, probabilities, classes).metrics.get(name)
 
@@ -351,7 +365,13 @@ def _table_rows(names: list[str], columns: Any, areas: np.ndarray) -> list[dict[
     return rows
 
 
-def _codes(labels: np.ndarray, names: list[str]) -> np.ndarray:
+def others_than(names: list[str], y: np.ndarray) -> list[str]:
+    """Return the text of the labels (n,) that aren't among ``names``, sorted."""
+    return sorted({str(label) for label in np.unique(_sortable(y)).tolist()} - set(names))
+
+
+def codes_of(labels: np.ndarray, names: list[str]) -> np.ndarray:
+    """Return labels (n,) as indices into ``names``, among which the text of each label is."""
     values, inverse = np.unique(_sortable(labels), return_inverse=True)
     position = {name: code for code, name in enumerate(names)}
     return np.array([position[str(value)] for value in values.tolist()], np.intp)[inverse]

@@ -9,10 +9,10 @@ from typing import Any
 from fastclf.config import Recipe
 from fastclf.data import Dataset
 from fastclf.errors import RunError
-from fastclf.runs.comparison import dotted
 from fastclf.runs.directory import MODEL
 from fastclf.runs.streamed import StreamedData
 from fastclf.runs.summary import versions
+from fastclf.toml import dotted
 
 _IRRELEVANT = ("checkpoint.", "track.")  # keys that don't influence the model
 

@@ -28,7 +28,8 @@ from fastclf.runs.directory import (
     write_file,
 )
 from fastclf.runs.distillation import with_teacher_metrics
-from fastclf.runs.evaluation import Evaluation, evaluate
+from fastclf.runs.evaluation import Evaluation
+from fastclf.runs.intervals import evaluate_parts, evaluate_with_intervals
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Part, left_out_lines, read_dataset, split_and_prepare
 from fastclf.runs.streamed import open_stream
@@ -84,7 +85,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
             dataset = dataset.ignoring(str(run.recipe.data.ignore_index))
         with naming(data):
             y = _targets(dataset, run.model)
-            evaluation = evaluate(run.model, Part(dataset.features, y, dataset.is_soft))
+            part = Part(dataset.features, y, dataset.is_soft)
+            evaluation = evaluate_with_intervals(run.model, part, run.recipe.seed)
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
         found = Reevaluation({dataset.name: evaluation}, run.path / f"evaluation-{name}.json")
     remedy = "copy the run to a place that can be written, and evaluate the copy"
@@ -92,21 +94,28 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
     return found
 
 
-def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
+def own_parts(run: FinishedRun) -> dict[str, Part]:
+    """Read a run's own data again, and return its training and test rows.
+
+    Raises
+    ------
+    FastclfError
+        If the data have changed, or can't be read.
+    """
     if run.recipe.data.stream:
         streamed = open_stream(run.recipe, by_parts=_began_on_cluster(run))
         _check_unchanged(run, streamed.fingerprint(), streamed.n_rows)
-        held = {"train": streamed.train, "test": streamed.test}
-        return _evaluated(run, held)
+        return {"train": streamed.train, "test": streamed.test}
     dataset = read_dataset(run.recipe.data, run.recipe.distill)
     rows = dataset.n_rows + (0 if dataset.test is None else dataset.test.n_rows)
     _check_unchanged(run, dataset.fingerprint(), rows)
     parts = split_and_prepare(dataset, run.recipe.data, run.recipe.seed, run.recipe.calibrate)
-    return _evaluated(run, {"train": parts.train, "test": parts.test})
+    return {"train": parts.train, "test": parts.test}
 
 
-def _evaluated(run: FinishedRun, parts: dict[str, Part]) -> dict[str, Evaluation]:
-    found = {name: evaluate(run.model, part) for name, part in parts.items() if len(part)}
+def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
+    parts = own_parts(run)
+    found = evaluate_parts(run.model, parts, run.recipe.seed)
     teacher_p = read_teacher_probabilities(run)
     if teacher_p is not None:
         found["test"] = with_teacher_metrics(found["test"], run.model, parts["test"], teacher_p)

@@ -72,6 +72,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         comparison.metrics,
         LOWER_IS_BETTER,
         "" if comparison.same_data else NOT_SAME_DATA,
+        () if comparison.paired is None else comparison.paired.lines(),
     )
     write_output(path, page, "name another place with --html")
 

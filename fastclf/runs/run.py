@@ -39,6 +39,7 @@ from fastclf.runs.directory import (
 from fastclf.runs.distillation import compare, fit_student, with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.input_files import InputFiles
+from fastclf.runs.intervals import evaluate_parts, intervals_by_part
 from fastclf.runs.monitoring import RunMonitor, monitored_run
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Parts, left_out_lines, read_dataset, split_and_prepare
@@ -316,6 +317,7 @@ def _summary(
         "n_iter": int(outcome.fitted.n_iter_[0]),
         "status": str(outcome.fitted.history_["status"]),
         "metrics": outcome.metrics,
+        "intervals": intervals_by_part(outcome.evaluations),
         "warnings": monitor.warnings(),
         "data_sha256": origin.data["sha256"],
         "versions": origin.versions,
@@ -400,7 +402,7 @@ def _evaluated(
         model, calibration = calibrate(model, recipe.calibrate, data.held_out)
     directory.write_model(model)
     rows = {"train": data.train, "test": data.test}
-    found = {name: evaluate(model, part) for name, part in rows.items() if len(part)}
+    found = evaluate_parts(model, rows, recipe.seed)
     taught = None if distilled is None else distilled.teacher_p
     if taught is not None:
         found["test"] = with_teacher_metrics(found["test"], model, data.test, taught)

@@ -47,7 +47,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     took = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s{after}"
     console.print(title, soft_wrap=True, **PLAIN)
     parts = {name: figures for name, figures in summary["metrics"].items() if name != "student"}
-    console.print(metrics_table(parts))
+    console.print(metrics_table(parts, summary.get("intervals", {})))
     if summary.get("calibration") is not None:
         console.print(_calibration(summary["calibration"]), soft_wrap=True, **PLAIN)
     console.print(f"{took}; saved in {path}", soft_wrap=True, **PLAIN)

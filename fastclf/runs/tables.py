@@ -7,19 +7,37 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+INTERVAL = "95 % interval"
 MOST_COLUMNS = 20  # a larger confusion matrix isn't printed; it is in evaluation.json
 
 Figures = Mapping[str, float]
 
 
-def metrics_table(parts: Mapping[str, Figures]) -> Table:
-    """Return a table with a row for each metric and a column for each part of the data or model."""
+def metrics_table(
+    parts: Mapping[str, Figures], intervals: Mapping[str, Mapping[str, Sequence[float]]]
+) -> Table:
+    """Return a table with a row for each metric and a column for each part of the data or model.
+
+    A part with ``intervals`` of its metrics has another column for them.
+    """
     table = Table("metric")
     for part in parts:
         table.add_column(escape(part), justify="right")
+        if part in intervals:
+            table.add_column(INTERVAL, justify="right", no_wrap=True)
     for metric in dict.fromkeys(metric for figures in parts.values() for metric in figures):
-        table.add_row(metric, *(shown(figures.get(metric)) for figures in parts.values()))
+        cells = []
+        for part, figures in parts.items():
+            cells.append(shown(figures.get(metric)))
+            if part in intervals:
+                cells.append(interval_text(intervals[part].get(metric)))
+        table.add_row(metric, *cells)
     return table
+
+
+def interval_text(ends: Sequence[float] | None) -> str:
+    """Return the ends of an interval as text, empty if there is none."""
+    return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
 
 
 def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,3 +213,36 @@ def test_a_column_name_with_nul_in_an_archive(rng):
     kept = {"a\x00x": CITY, "a\x00y": CITY}
     with np.load(io.BytesIO(written("npz", some(rng, kept=kept)))) as archive:
         assert {"a\\x00x", "a\\x00y"} < set(archive)
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_ranked_classes_become_columns(format: str, rng):
+    ranked = np.array([[2, 0], [1, 2], [0, 1], [1, 0]])
+    part = some(rng, codes=None, kept={"city": CITY}, ranked=ranked)
+    part = replace(part, probabilities=np.take_along_axis(part.probabilities, ranked, axis=1))
+    rows = rows_of(format, written(format, part))
+    assert list(rows[0]) == ["city", "label_1", "probability_1", "label_2", "probability_2"]
+    for place in (0, 1):
+        assert [row[f"label_{place + 1}"] for row in rows] == part.classes[
+            ranked[:, place]
+        ].tolist()
+        found = [float(row[f"probability_{place + 1}"]) for row in rows]
+        assert np.array_equal(np.float32(found), part.probabilities[:, place])
+    with np.load(io.BytesIO(written("npz", part, part))) as archive:
+        assert archive["labels"].tolist() == part.classes[ranked].tolist() * 2
+        assert np.array_equal(archive["probabilities"][4:], part.probabilities)
+
+
+def test_each_batch_is_flushed(rng):
+    class Pipe(io.BytesIO):
+        flushed = 0
+
+        def flush(self) -> None:
+            self.flushed = len(self.getvalue())
+
+    file = Pipe()
+    with writing_predictions(file, "csv") as writer:
+        for _ in range(2):
+            before = file.flushed
+            writer.write(some(rng))
+            assert file.flushed == len(file.getvalue()) > before

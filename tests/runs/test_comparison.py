@@ -4,12 +4,16 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from fastclf.config import Recipe
 from fastclf.errors import RunError
 from fastclf.runs.comparison import Comparison, compare_runs, print_comparison
+from fastclf.runs.directory import open_run
+from fastclf.runs.reevaluation import own_parts
+from fastclf.runs.reporting import write_comparison
 from fastclf.runs.run import train
 
 
@@ -20,11 +24,19 @@ def runs(tmp_path_factory) -> list[Path]:
         "plain": {},
         "strong": {"model": {"C": 0.001}, "solver": {"name": "adam"}},
         "wine": {"data": {"name": "wine"}},
+        "float32": {"data": {"name": "iris", "dtype": "float32"}},
+        "other_rows": {"seed": 1},
+        "no_test": {"data": {"name": "iris", "test_size": 0.0}},
     }
     for name, tables in variants.items():
         recipe = Recipe.model_validate({"name": "test", "data": {"name": "iris"}, **tables})
         train(recipe, folder / name)
     return [folder / name for name in variants]
+
+
+@pytest.fixture(scope="module")
+def pair(runs: list[Path]) -> Comparison:
+    return compare_runs(runs[:2])
 
 
 def printed(comparison: Comparison, **settings) -> str:
@@ -33,8 +45,8 @@ def printed(comparison: Comparison, **settings) -> str:
     return console.file.getvalue()
 
 
-def test_what_differs_and_which_is_best(runs: list[Path]):
-    comparison = compare_runs(runs[:2])
+def test_what_differs_and_which_is_best(runs: list[Path], pair: Comparison):
+    comparison = pair
     assert comparison.same_data
     assert comparison.differences["model.C"] == [1.0, 0.001]
     assert comparison.differences["solver.batch_size"] == [None, 256]
@@ -83,3 +95,80 @@ def test_the_best_is_bold_on_a_terminal_only():
 def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
     with pytest.raises(RunError, match="nowhere: no such directory"):
         compare_runs([runs[0], tmp_path / "nowhere"])
+
+
+def test_the_test_rows_of_two_runs_are_compared_one_by_one(runs: list[Path], pair: Comparison):
+    assert pair.paired is not None
+    first, second = (open_run(run) for run in runs[:2])
+    part = own_parts(first)["test"]
+    codes = np.unique(part.y, return_inverse=True)[1]
+    chosen = [run.model.predict_proba(part.X)[range(len(part)), codes] for run in (first, second)]
+    found = pair.paired.differences["log_loss"]
+    rows = np.log(chosen[0]) - np.log(chosen[1])
+    assert found.value == pytest.approx(rows.mean())
+    drawn = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
+    assert found.interval == pytest.approx(np.percentile(rows[drawn].mean(axis=1), [2.5, 97.5]))
+    assert found.exceeds_noise
+    as_json = pair.as_json()
+    assert as_json["paired"]["log_loss"] == {
+        "difference": found.value,
+        "interval": list(found.interval),
+        "exceeds_noise": True,
+    }
+    ends = as_json["intervals"]["test.accuracy"]
+    summaries = [json.loads((run / "summary.json").read_text()) for run in runs[:2]]
+    assert ends == [summary["intervals"]["test"]["accuracy"] for summary in summaries]
+    text = printed(pair)
+    assert f"{ends[0][0]:.4f} to {ends[0][1]:.4f}" in text
+    assert "log_loss, second minus first: +" in text and "more than noise" in text
+
+
+def test_a_run_is_within_noise_of_itself(runs: list[Path]):
+    paired = compare_runs([runs[0], runs[0]]).paired
+    assert paired is not None and {*paired.differences} == {"accuracy", "log_loss"}
+    assert not any(found.exceeds_noise for found in paired.differences.values())
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("wine", "the runs did not read the same data"),
+        ("other_rows", "the runs have different test rows"),
+        ("no_test", "a run has no test rows"),
+    ],
+)
+def test_why_test_rows_cannot_be_compared(other: str, reason: str, runs: list[Path]):
+    comparison = compare_runs([runs[0], runs[0].parent / other])
+    assert comparison.paired is not None
+    assert comparison.paired.as_json() == {"reason": reason}
+    assert f"can't be compared one by one: {reason}" in printed(comparison)
+
+
+def test_recipes_that_read_the_same_rows_otherwise(runs: list[Path]):
+    paired = compare_runs([runs[0], runs[0].parent / "float32"]).paired
+    assert paired is not None and not paired.reason
+    assert not any(found.exceeds_noise for found in paired.differences.values())
+
+
+def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
+    path = tmp_path / "rows.csv"
+    rows = [f"{x},{'ab'[int(x > 0)]}" for x in rng.normal(size=60)]
+    path.write_text("\n".join(["x,y", *rows]))
+    data = {"path": str(path), "target": "y"}
+    for name, C in (("a", 1.0), ("b", 0.01)):
+        recipe = Recipe.model_validate({"name": name, "data": data, "model": {"C": C}})
+        train(recipe, tmp_path / name)
+    runs = [tmp_path / "a", tmp_path / "b"]
+    assert compare_runs(runs).paired.differences
+    assert compare_runs([*runs, runs[0]]).paired is None
+    path.write_text("\n".join(["x,y", *rows[:-1]]))
+    assert "the data have changed since the run" in compare_runs(runs).paired.reason
+    path.unlink()
+    assert "rows.csv" in compare_runs(runs).paired.reason
+
+
+def test_the_page_has_the_intervals_and_the_verdict(pair: Comparison, tmp_path: Path):
+    write_comparison(pair, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "in parentheses is the interval of 95 %" in page
+    assert "log_loss, second minus first" in page

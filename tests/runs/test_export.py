@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+import fastclf
 from fastclf.cli import main
 from fastclf.config import Recipe
 from fastclf.errors import InputError
@@ -301,3 +302,31 @@ def test_an_incomplete_run(folder: Path, tmp_path: Path):
         line = last_line(invoke(tmp_path / "run", "-o", tmp_path / name))
         assert "the run is incomplete" in line and "fastclf train --resume" in line
         assert (tmp_path / name).read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"text_analyzer": "char_wb", "text_ngrams": [2, 3]}, {"text_sublinear": False}],
+    ids=["words", "characters", "counts"],
+)
+def test_raw_text_beside_numbers_and_categories(tmp_path: Path, keys: dict[str, Any]):
+    rng = np.random.default_rng(1)
+    frame = rows_of(160)
+    words = np.array(["card", "lost", "Lost my", "refund, please", "it's", "x", "2 cards", "Naïve"])
+    frame["note"] = [" ".join(rng.choice(words[: 7 if not keys else 8], 5)) for _ in range(160)]
+    frame.loc[::11, "note"] = None
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    columns = ["the age", "city", "note"]
+    data = {"path": str(tmp_path / "rows.csv"), "target": "paid", "columns": columns}
+    own = {"name": "notes", "data": {**data, "text": ["note"], **keys}}
+    train(Recipe.model_validate(own), tmp_path / "run")
+    classifier, rows = fastclf.load(tmp_path / "run"), frame[columns]
+    found = classifier.to_sklearn()
+    np.testing.assert_allclose(
+        found.predict_proba(rows), classifier.predict_proba(rows), rtol=0, atol=1e-12
+    )
+    if keys == {}:  # other letters than ASCII need a locale, which may not be installed
+        pytest.importorskip("onnxruntime")
+        done = invoke(tmp_path / "run", "-o", tmp_path / "notes.onnx")
+        assert done.exit_code == 0, done.stderr
+        assert "360 rows (160 of them from the run's data)" in done.stdout

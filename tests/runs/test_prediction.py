@@ -1,21 +1,26 @@
 """Predicting for files: all formats give the same, in parts, as the model does in memory."""
 
+import gzip
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from click.testing import CliRunner
 from sklearn.datasets import dump_svmlight_file
 
+from fastclf.cli import main
 from fastclf.config import DataTable, Recipe
 from fastclf.data import read_table
 from fastclf.data.prediction_rows import stream_rows
 from fastclf.errors import DataError, FastclfError
 from fastclf.linear_model import LinearModel
-from fastclf.runs.prediction import Predictor, open_predictor, predict_file
+from fastclf.runs.prediction import Predictor, most_probable, open_predictor, predict_file
 from fastclf.runs.run import train
 
 
@@ -77,6 +82,39 @@ def test_a_stream_is_csv(folder: Path):
     assert streamed == predicted(folder / "loans.csv", folder / "run")
 
 
+def test_rows_of_a_pipe_are_answered_as_they_come(folder: Path):
+    command = [sys.executable, "-m", "fastclf", "predict", str(folder / "run"), "-", "--top", "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    model = open_predictor(folder / "run").model
+    with subprocess.Popen(command, **pipes) as process:
+
+        def answered(text: str) -> str:
+            process.stdin.write(text.encode())
+            process.stdin.flush()
+            return process.stdout.readline().decode()
+
+        assert answered("age,income,city\n30,1000,Oslo\n") == "label_1,probability_1\n"
+        found = [process.stdout.readline().decode(), answered("70,100.5,Bonn\n20,7,")]
+        found.append(answered('"Rome, IT"\n'))
+        last, said = process.communicate(b"44,5,Bonn")  # the last line needs no end
+    found.append(last.decode())
+    text = b'age,income,city\n30,1000,Oslo\n70,100.5,Bonn\n20,7,"Rome, IT"\n44,5,Bonn\n'
+    p = model.predict_proba(read_table(io.BytesIO(text)))
+    labels, numbers = zip(*(line.rstrip().split(",") for line in found), strict=True)
+    assert list(labels) == model.classes[p.argmax(axis=1)].tolist()
+    assert [float(number) for number in numbers] == p.max(axis=1).tolist()
+    assert said == b"4 rows predicted\n" and process.returncode == 0
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_standard_input_as_a_whole(compress, folder: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "fastclf", "predict", str(folder / "run"), "-", "-q"]
+    content = compress((folder / "loans.csv").read_bytes())
+    done = subprocess.run(command, input=content, capture_output=True, check=True)
+    predict_file(open_predictor(folder / "run"), folder / "loans.csv", tmp_path / "out.csv")
+    assert done.stdout == (tmp_path / "out.csv").read_bytes()
+
+
 def test_a_model_file_predicts_as_its_run(folder: Path):
     by_file = predicted(folder / "new.csv", folder / "run" / "model.safetensors")
     assert by_file == predicted(folder / "new.csv", folder / "run")
@@ -106,6 +144,11 @@ def test_a_file_without_rows(folder: Path, tmp_path: Path):
         ("age,income,city\n1,2,Bonn\n", {"keep": ["idd"]}, 'there is no column "idd"'),
         ("age,income,city\n1,2,Bonn\n", {"columns": ["labels"]}, 'no "labels" .did you mean label'),
         ("age,income,city\n1,2,Bonn\n", {"keep": ["label"]}, "--keep label: .* rename it"),
+        ("", {"top": 3}, "--top 3: the model has 2 classes; give 1 to 2"),
+        ("", {"top": 1, "keep": ["label_1"]}, "--keep label_1: .* rename it"),
+        ("", {"threshold": 1.5}, "--threshold 1.5: give a probability between 0 and 1"),
+        ("", {"threshold": 0.5, "top": 1}, "--threshold .* no label is asked for; leave it out"),
+        ("", {"threshold": 0.5, "columns": ["probabilities"]}, "--threshold .* no label is asked"),
         ("", {}, "is empty"),
     ],
 )
@@ -219,3 +262,70 @@ def test_columns_of_matrices_have_no_names(matrices):
     folder, predictor, _ = matrices
     with pytest.raises(DataError, match="no named columns, so none can be kept"):
         predict_file(predictor, folder / "dense.npy", folder / "out.npz", keep=["id"])
+
+
+def test_a_threshold_for_the_second_class(folder: Path):
+    for threshold in (0.0, 0.3, 0.9, 1.0):
+        rows = predicted(folder / "loans.csv", folder / "run", threshold=threshold)
+        wanted = ["yes" if row["probability_yes"] > threshold else "no" for row in rows]
+        assert [row["label"] for row in rows] == wanted
+    assert set(wanted) == {"no"}
+
+
+@pytest.mark.parametrize("top_k", [None, 1])
+def test_a_threshold_for_each_label(top_k: int | None, matrices):
+    folder, predictor, X = matrices
+    model = predictor.model
+    labels = LinearModel(
+        model.theta, "multilabel", model.classes, threshold=np.full(3, 0.5), top_k=top_k
+    )
+    predict_file(Predictor(labels), folder / "dense.npy", folder / "out.npz", threshold=0.2)
+    with np.load(folder / "out.npz") as archive:
+        assert np.array_equal(archive["labels"], labels.predict_proba(X) > 0.2)
+    with pytest.raises(FastclfError, match="--top 4: the model has 3 labels; give 1 to 3"):
+        predict_file(Predictor(labels), folder / "dense.npy", folder / "out.npz", top=4)
+
+
+def test_no_threshold_for_three_classes(matrices):
+    folder, predictor, _ = matrices
+    with pytest.raises(FastclfError, match="the most probable of 3 classes; leave it out, or see"):
+        predict_file(predictor, folder / "dense.npy", folder / "out.npz", threshold=0.5)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_most_probable_classes(k: int, matrices):
+    folder, predictor, X = matrices
+    predict_file(predictor, folder / "dense.npy", folder / "out.npz", top=k, batch_rows=7)
+    p = predictor.model.predict_proba(X)
+    order = np.argsort(-p, axis=1, kind="stable")[:, :k]
+    with np.load(folder / "out.npz") as archive:
+        assert archive["labels"].tolist() == predictor.model.classes[order].tolist()
+        assert archive["probabilities"] == pytest.approx(np.take_along_axis(p, order, axis=1))
+
+
+def test_equal_probabilities_are_in_the_order_of_the_classes(rng):
+    p = rng.integers(0, 4, size=(200, 9)) / 4
+    for k in range(1, 10):
+        wanted = np.argsort(-p, axis=1, kind="stable")[:, :k]
+        assert np.array_equal(most_probable(p, k), wanted)
+    assert most_probable(np.empty((0, 3)), 2).shape == (0, 2)
+
+
+def test_top_of_a_file_without_rows(folder: Path, tmp_path: Path):
+    (tmp_path / "none.csv").write_text("income,city,id,age\n")
+    predict_file(open_predictor(folder / "run"), tmp_path / "none.csv", tmp_path / "out.csv", top=1)
+    assert (tmp_path / "out.csv").read_text() == "label_1,probability_1\n"
+
+
+def test_options_that_exclude_each_other(folder: Path):
+    predict = ["predict", str(folder / "run"), str(folder / "loans.csv"), "-q"]
+    invoke = CliRunner().invoke
+    both = invoke(main, [*predict, "--top", "1", "--columns", "label"])
+    assert both.exit_code == 2 and "--columns and --top exclude each other" in both.output
+    assert invoke(main, [*predict, "--threshold", "2"]).exit_code == 2
+    assert invoke(main, [*predict, "--top", "0"]).exit_code == 2
+    short = invoke(main, [*predict, "--proba"])
+    assert short.stdout.startswith("probability_no,probability_yes\n")
+    assert short.stdout == invoke(main, [*predict, "--columns", "probabilities"]).stdout
+    decided = invoke(main, [*predict, "--threshold", "0.9", "--columns", "label"])
+    assert decided.exit_code == 0 and decided.stdout.count("yes") > 0
