@@ -37,6 +37,7 @@ class Arriving:
     >>> os.close(into)
     >>> file.read(100)
     b''
+    >>> file.file.close()
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -179,7 +179,7 @@ def intervals_of(
     >>> p = np.eye(2)[predicted] * 0.8 + 0.1
     >>> found = intervals_of(y, predicted, p, np.array([0, 1]), seed=0)
     >>> [round(end, 2) for end in found["accuracy"]]
-    [0.72, 0.87]
+    [0.72, 0.88]
     """
     n = len(y)
     ratios = row_terms(y, predicted, p, classes)
