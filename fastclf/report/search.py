@@ -44,7 +44,12 @@ def search(facts: RunFacts) -> Section | None:
 
 def _lead(found: TuneFacts, chosen: Tried | None) -> str:
     score = metric_title(found.scoring)
-    parts = "one held-out part" if found.n_folds == 1 else f"{count_text(found.n_folds)} folds"
+    scored = max(len(one.scores) for one in found.results)
+    parts = (
+        "one held-out part"
+        if found.n_folds == 1
+        else f"{count_text(scored)} fold{'s' * (scored > 1)}"
+    )
     lead = (
         f"{count_text(len(found.results))} combinations of values were compared by their {score} "
         f"on {parts} of the training rows."
