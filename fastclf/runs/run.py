@@ -139,7 +139,10 @@ def resume(
         began.
     """
     recipe = _recipe_for(recipe, client)
-    if is_complete(path):
+    searched, complete = (path / TUNE).exists(), is_complete(path)
+    if searched != (budget is not None) and not (searched and complete):
+        raise RunError(f"{path}: resume the run with: {resume_command(path)}")
+    if complete:
         begun = _known_origin(path)
         if begun is not None:
             begun.check_recipe(path, begun.completed(recipe))
@@ -147,8 +150,6 @@ def resume(
         for key in REPORTED:
             run.fact(key)
         return RunResult(path, run.model, run.summary, {})
-    if (path / TUNE).exists() != (budget is not None):
-        raise RunError(f"{path}: resume the run with: {resume_command(path)}")
     with reopened_run(path) as directory:
         begun = Origin.read(directory.origin_path)
         if begun is not None:

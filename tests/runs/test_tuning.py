@@ -194,6 +194,9 @@ def test_a_run_without_search_is_not_resumed_as_one(tmp_path: Path, monkeypatch)
         train(recipe({}, checkpoint={"every_seconds": 0.0}), tmp_path / "run")
     with pytest.raises(RunError, match="resume the run with: fastclf train --resume"):
         resume(recipe({}), tmp_path / "run", budget=Budget())
+    train(recipe({}), tmp_path / "complete")
+    with pytest.raises(RunError, match="resume the run with: fastclf train --resume"):
+        resume(recipe({}), tmp_path / "complete", budget=Budget())
 
 
 def test_time_that_runs_out(tmp_path: Path, monkeypatch):
