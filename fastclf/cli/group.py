@@ -32,6 +32,17 @@ def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def overriding(example: str) -> Callable[[Callable], Callable]:
+    """Return a decorator that adds ``--set`` to a command that takes a recipe."""
+    return click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help=f"Override a key of the recipe, like {example}. May be repeated.",
+    )
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:

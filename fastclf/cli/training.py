@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output
+from fastclf.cli.group import PATH, main, output, overriding
 from fastclf.cli.shell import echo, echo_path, print_warnings, printing_warnings
 
 
@@ -86,13 +86,7 @@ def init(
 
 @main.command()
 @click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the recipe, like model.C=0.5. May be repeated.",
-)
+@overriding("model.C=0.5")
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
 def check(
     config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
@@ -113,13 +107,7 @@ def check(
 
 @main.command()
 @click.option("--config", type=PATH, help="The recipe (TOML).")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the recipe, like model.C=0.5. May be repeated.",
-)
+@overriding("model.C=0.5")
 @click.option(
     "--out",
     type=PATH,
@@ -190,13 +178,7 @@ def train(
 
 @main.command()
 @click.option("--config", type=PATH, help="The recipe (TOML), with a [tune] table.")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the recipe, like tune.folds=10. May be repeated.",
-)
+@overriding("tune.folds=10")
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/NAME-TIME]")
 @click.option(
     "--budget",

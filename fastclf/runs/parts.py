@@ -210,14 +210,22 @@ def split_test_rows(dataset: Dataset, table: DataTable, seed: int) -> tuple[Data
         dataset = in_dtype(dataset, table.dtype)
     if dataset.test is not None:
         return dataset, dataset.test
-    train_rows, test_rows = split_rows(
-        dataset,
-        test_size=table.test_size,
+    return _split(dataset, table, seed, table.test_size, "data.test_size")
+
+
+def _split(
+    rows: Dataset, table: DataTable, seed: int, share: float, key: str
+) -> tuple[Dataset, Dataset]:
+    """Split off a share of some rows; ``key`` is its key in the recipe, for messages."""
+    kept, taken = split_rows(
+        rows,
+        test_size=share,
         stratify=table.stratify,
         seed=seed,
         split_kind=table.split_kind,
+        key=key,
     )
-    return dataset.take(train_rows), dataset.take(test_rows)
+    return rows.take(kept), rows.take(taken)
 
 
 def split_and_prepare(
@@ -235,15 +243,8 @@ def split_and_prepare(
     train, test = split_test_rows(dataset, table, seed)
     held_out = None
     if calibrate is not None:
-        train_rows, held_out_rows = split_rows(
-            train,
-            test_size=calibrate.validation_fraction,
-            stratify=table.stratify,
-            seed=seed,
-            split_kind=table.split_kind,
-            key="calibrate.validation_fraction",
-        )
-        train, held_out = train.take(train_rows), train.take(held_out_rows)
+        share, key = calibrate.validation_fraction, "calibrate.validation_fraction"
+        train, held_out = _split(train, table, seed, share, key)
         _check_split(train, held_out)
     return prepare(train, test, table, held_out)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,17 +150,23 @@ class Killed(Exception):
     """Takes the place of a signal that can't be caught."""
 
 
-@pytest.mark.parametrize("after", [1, 4, 6, 11, 12])
-def test_a_killed_search_goes_on_with_the_same_bits(tmp_path: Path, after: int, monkeypatch):
-    wanted = tuned({"folds": 3}, tmp_path / "whole")
+def failing(after: int, error: type[Exception]) -> Callable[[Budget, float], None]:
+    """Return a ``Budget.check`` that raises an error after so many fits."""
     fits = 0
 
     def check(self: Budget, seconds: float) -> None:
         nonlocal fits
         fits += seconds > 0
         if fits == after:
-            raise Killed
+            raise error
 
+    return check
+
+
+@pytest.mark.parametrize("after", [1, 4, 6, 11, 12])
+def test_a_killed_search_goes_on_with_the_same_bits(tmp_path: Path, after: int, monkeypatch):
+    wanted = tuned({"folds": 3}, tmp_path / "whole")
+    check = failing(after, Killed)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Budget, "check", check)
         tuned({"folds": 3}, tmp_path / "run")
@@ -200,14 +207,7 @@ def test_a_run_without_search_is_not_resumed_as_one(tmp_path: Path, monkeypatch)
 
 
 def test_time_that_runs_out(tmp_path: Path, monkeypatch):
-    fits = 0
-
-    def check(self: Budget, seconds: float) -> None:
-        nonlocal fits
-        fits += seconds > 0
-        if fits == 6:
-            raise OutOfTime
-
+    check = failing(6, OutOfTime)
     monkeypatch.setattr(Budget, "check", check)
     result = tuned({"folds": 3}, tmp_path / "run")
     found = result.summary["tune"]
@@ -219,14 +219,7 @@ def test_time_that_runs_out(tmp_path: Path, monkeypatch):
 
 
 def test_time_that_runs_out_in_the_first_fold(tmp_path: Path, monkeypatch):
-    fits = 0
-
-    def check(self: Budget, seconds: float) -> None:
-        nonlocal fits
-        fits += seconds > 0
-        if fits == 2:
-            raise OutOfTime
-
+    check = failing(2, OutOfTime)
     monkeypatch.setattr(Budget, "check", check)
     found = tuned({"folds": 3}, tmp_path / "run").summary["tune"]
     assert [one["keys"]["model.C"] for one in found["results"]] == CS[:2]
@@ -293,14 +286,7 @@ def test_other_keys_by_optuna(tmp_path: Path, monkeypatch):
     assert chosen.data.scale == found["best"]["data.scale"]
     write_report(open_run(wanted.path))
 
-    fits = 0
-
-    def check(self: Budget, seconds: float) -> None:
-        nonlocal fits
-        fits += seconds > 0
-        if fits == 3:
-            raise Killed
-
+    check = failing(3, Killed)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Budget, "check", check)
         tuned(tune, tmp_path / "run", **adam)
