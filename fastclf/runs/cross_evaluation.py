@@ -13,10 +13,9 @@ from fastclf.config import Recipe
 from fastclf.data import Dataset
 from fastclf.data.splits import fold_rows
 from fastclf.errors import ConfigError
-from fastclf.estimators.logistic import LogisticRegression
 from fastclf.runs.build import build_estimator, resolve_kind
 from fastclf.runs.calibration import calibrate
-from fastclf.runs.distillation import fit_student
+from fastclf.runs.distillation import fit_parts
 from fastclf.runs.evaluation import Metrics, evaluate
 from fastclf.runs.parts import read_dataset, split_and_prepare
 
@@ -116,14 +115,8 @@ def _metrics(recipe: Recipe, data: Dataset) -> Metrics:
     """Return the metrics of a recipe on the test rows of a data set, which has some."""
     parts = split_and_prepare(data, recipe.data, recipe.seed, recipe.calibrate)
     estimator = build_estimator(recipe, data.labels, data.class_names)
-    X, train = parts.for_fit(), parts.train
-    if recipe.distill is None:
-        estimator.fit(X, train.y, train.weights)
-    else:
-        assert isinstance(estimator, LogisticRegression)  # recipes allow no other student
-        distilled = fit_student(recipe, parts, X, estimator, data.labels, data.class_names)
-        estimator = distilled.student
-    model = parts.for_raw_rows(estimator.linear_model())
+    fitted, _ = fit_parts(recipe, parts, parts.for_fit(), estimator, data)
+    model = parts.for_raw_rows(fitted.linear_model())
     if recipe.calibrate is not None:
         assert parts.held_out is not None  # the table asks for it
         model, _ = calibrate(model, recipe.calibrate, parts.held_out)

@@ -11,13 +11,14 @@ from sklearn.frozen import FrozenEstimator
 
 from fastclf import functional as F
 from fastclf.config import DistillTable, Recipe
+from fastclf.data import Dataset
 from fastclf.errors import ConfigError, DataError, FastclfError
 from fastclf.estimators.distilled import DistilledClassifier, teacher_probabilities
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.teachers import aligned
 from fastclf.functional.rounding import ROUNDING, off_sum
 from fastclf.linear_model import LinearModel
-from fastclf.runs.build import build_teachers
+from fastclf.runs.build import Estimator, build_teachers
 from fastclf.runs.directory import MODEL
 from fastclf.runs.evaluation import Evaluation, Metrics, evaluate, evaluate_predictions
 from fastclf.runs.parts import Part, Parts
@@ -65,6 +66,20 @@ class DistilledStudent:
     student: LogisticRegression
     teacher_p: np.ndarray | None = None
     teacher_classes: np.ndarray | None = None
+
+
+def fit_parts(
+    recipe: Recipe, parts: Parts, X: Any, estimator: Estimator, dataset: Dataset
+) -> tuple[Estimator, DistilledStudent | None]:
+    """Fit an estimator to the prepared training rows X; return it, or its fitted student.
+
+    The second one is None without ``[distill]``. Errors are those of `fit_student`.
+    """
+    if recipe.distill is None:
+        return estimator.fit(X, parts.train.y, parts.train.weights), None
+    assert isinstance(estimator, LogisticRegression)  # recipes allow no other student
+    found = fit_student(recipe, parts, X, estimator, dataset.labels, dataset.class_names)
+    return found.student, found
 
 
 def fit_student(

@@ -36,7 +36,7 @@ from fastclf.runs.directory import (
     reopened_run,
     resume_command,
 )
-from fastclf.runs.distillation import compare, fit_student, with_teacher_metrics
+from fastclf.runs.distillation import compare, fit_parts, with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.input_files import InputFiles
 from fastclf.runs.intervals import evaluate_parts, intervals_by_part
@@ -344,15 +344,7 @@ def _fit_in_memory(
     X, y = parts.for_fit(), parts.train.y
     files.check()
     with monitor.fit(len(y)):
-        distilled = None
-        if recipe.distill is None:
-            fitted = estimator.fit(X, y, parts.train.weights)
-        else:
-            assert isinstance(estimator, LogisticRegression)  # recipes allow no other student
-            distilled = fit_student(
-                recipe, parts, X, estimator, dataset.labels, dataset.class_names
-            )
-            fitted = distilled.student
+        fitted, distilled = fit_parts(recipe, parts, X, estimator, dataset)
     sizes = len(parts.train), len(parts.test), X.shape[1]
     refit = partial(estimator.fit, X, y, parts.train.weights)
     return _evaluated(recipe, parts, directory, fitted, sizes, distilled, refit)

@@ -11,12 +11,11 @@ from sklearn.base import clone
 from fastclf.config import MINIBATCH_RULES, Recipe, TuneTable
 from fastclf.data import Dataset
 from fastclf.data.splits import fold_rows, split_rows
-from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.paths import Grid
 from fastclf.estimators.penalty_paths import fit_along
 from fastclf.estimators.prediction import set_coefficients
 from fastclf.runs.build import Estimator, build_estimator
-from fastclf.runs.distillation import fit_student
+from fastclf.runs.distillation import fit_parts
 from fastclf.runs.parts import Parts, in_dtype, prepare
 from fastclf.runs.tuning.scoring import Scoring
 from fastclf.table import Table
@@ -152,17 +151,10 @@ class Fits:
             warnings.warn(warning, stacklevel=1)
 
     def _fit_one_by_one(self, fold: int, parts: Parts, tell: Tell) -> None:
-        X, train = parts.prepared(parts.train.X), parts.train
-        held_out = parts.prepared(parts.test.X)
+        X, held_out = parts.prepared(parts.train.X), parts.prepared(parts.test.X)
         for r, c, estimator in self._estimators():
-            if self.recipe.distill is None:
-                estimator.fit(X, train.y, train.weights)
-            else:
-                assert isinstance(estimator, LogisticRegression)  # recipes allow no other student
-                names = self.train.class_names
-                student = fit_student(self.recipe, parts, X, estimator, self.train.labels, names)
-                estimator = student.student
-            tell(fold, r, c, self.scoring.of(estimator, held_out, parts.test))
+            fitted, _ = fit_parts(self.recipe, parts, X, estimator, self.train)
+            tell(fold, r, c, self.scoring.of(fitted, held_out, parts.test))
 
     def _estimator(self) -> Estimator:
         # With the weakest L1 penalty, so that the solver is checked.
