@@ -43,7 +43,9 @@ class Paired:
     def lines(self) -> list[str]:
         """Return a sentence for each metric, or one with the reason."""
         if self.reason:
-            return [f"test rows can't be compared one by one: {self.reason}"]
+            return [f"the test rows can't be compared one by one: {self.reason}"]
+        if not any(one.value or any(one.interval) for one in self.differences.values()):
+            return ["both models have the same result on every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval

@@ -127,6 +127,7 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
     paired = compare_runs([runs[0], runs[0]]).paired
     assert paired is not None and {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
+    assert paired.lines() == ["both models have the same result on every test row"]
 
 
 @pytest.mark.parametrize(
