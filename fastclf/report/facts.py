@@ -112,11 +112,35 @@ class Evaluations(RootModel[dict[str, EvaluationFacts]]):
     """The contents of ``evaluation.json``: an evaluation for each part of the data, by name."""
 
 
+class ChosenThreshold(Facts):
+    """The threshold of the second of two classes, and what it was tuned for; None if given."""
+
+    value: FiniteFloat
+    name: str = Field(alias="class")
+    tuned_for: str | None = None
+    min_precision: FiniteFloat | None = None
+    false_positive_cost: FiniteFloat | None = None
+    false_negative_cost: FiniteFloat | None = None
+
+    @property
+    def rule(self) -> str:
+        """What it was tuned for, in words."""
+        if self.tuned_for == "precision" and self.min_precision is not None:
+            return f"tuned for a precision of {self.min_precision:g} or more"
+        if self.tuned_for == "cost" and self.false_positive_cost and self.false_negative_cost:
+            return (
+                f"tuned for the lowest cost, {self.false_positive_cost:g} for a false positive and "
+                f"{self.false_negative_cost:g} for a false negative"
+            )
+        return "given in the recipe" if self.tuned_for is None else "tuned for the highest F1"
+
+
 class Calibration(Facts):
-    """The temperature, and the metrics on the calibration rows before and after calibration."""
+    """What was calibrated, and the metrics on the calibration rows before and after calibration."""
 
     n_rows: Count
     temperature: FiniteFloat | None = None
+    threshold: ChosenThreshold | None = None
     before: dict[str, Figure]
     after: dict[str, Figure]
 
