@@ -1,7 +1,7 @@
 """Reading CSV, TSV, Parquet and Arrow files as `fastclf.table.Table`, whole or in batches of rows.
 
-They are read through pyarrow, which the extra ``data`` installs. Rows are numbered from 1; the
-header of a text file is not counted.
+pyarrow, which the extra ``data`` installs, reads Parquet and Arrow, and parses text faster than
+Python. Rows are numbered from 1; the header of a text file is not counted.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -153,16 +153,8 @@ def open_table(
     Raises
     ------
     DataError
-        If the file can't be read, or pyarrow isn't installed.
+        If the file can't be read, or it needs pyarrow, which isn't installed.
     """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"{source}: tables are read with pyarrow, which isn't installed; "
-            "run: pip install 'fastclf[data]'"
-        ) from None
-    from fastclf.data.columnar import ColumnarFile
     from fastclf.data.text import TextFile
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
@@ -170,6 +162,9 @@ def open_table(
     if kind in ("parquet", "arrow"):
         if not isinstance(source, Path):
             raise DataError(f"{kind} can't be read from a stream; name a file")
+        check_pyarrow(source, kind)
+        from fastclf.data.columnar import ColumnarFile
+
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
@@ -179,6 +174,17 @@ def open_table(
             "makes of it; otherwise name one file, or a folder of Parquet files"
         )
     return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
+
+
+def check_pyarrow(source: object, what: str) -> None:
+    """Refuse what is read by pyarrow, called ``what``, if that isn't installed."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise DataError(
+            f"{source}: {what} is read with pyarrow, which isn't installed; "
+            "run: pip install 'fastclf[data]'"
+        ) from None
 
 
 def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:

@@ -14,13 +14,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 
 from fastclf.data.arriving import Arriving
-from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.compressed import (
     decompressed_stream,
     decompression_errors,
@@ -29,9 +27,11 @@ from fastclf.data.compressed import (
 )
 from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.pieces import in_order, line_pieces
+from fastclf.data.plain_parser import PlainParser
+from fastclf.data.reading import reading
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
 from fastclf.data.text_layout import Layout, LayoutHints, find_layout
-from fastclf.data.text_parser import Fault, Kinds, Parsed, Parser, not_a_number
+from fastclf.data.text_kinds import Fault, Kinds, Parsed, Parser, not_a_number
 from fastclf.errors import DataError, located
 from fastclf.table import Categories, Table
 from fastclf.threads import resolve_n_threads
@@ -74,7 +74,7 @@ class TextFile:
         self.known: Mapping[str, Collection[str]] = {}
         hints = hints or LayoutHints()
         if isinstance(source, Path):
-            with arrow_errors(source), open_decompressed(source) as file:
+            with reading(source), open_decompressed(source) as file:
                 self.layout, head = self._begin(file, hints)
         else:
             with decompression_errors(self.path):
@@ -98,9 +98,10 @@ class TextFile:
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
         if not isinstance(self.path, Path):  # a stream can't be read twice
             self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
-        while (parts := self._read_all(kinds)) is None:
+        parser = self._parser()
+        while (parts := self._read_all(parser, kinds)) is None:
             pass
-        table = to_table(_concatenated(parts, wanted), nulls=self._nulls(wanted))
+        table = parser.table(parts, wanted, nulls=self._nulls(wanted))
         for name, column in table.columns.items():
             if isinstance(column, Categories) and name not in text:
                 self._check_text(name, column)
@@ -141,12 +142,12 @@ class TextFile:
             set(wanted).intersection(text),
             set(wanted) if codes else set(wanted) - known,
         )
-        done = 0
-        for part in self._parts(kinds):
+        done, parser = 0, self._parser()
+        for part in self._parts(parser, kinds):
             for name, (row, value) in part.refuted.items():
                 if name in kinds.numbers:
                     raise not_a_number(name, row, value).in_file(self.path, done)
-            table = to_table(part.table, done + 1, self._nulls(wanted))
+            table = parser.table([part.rows], wanted, done + 1, self._nulls(wanted))
             for start in range(0, table.n_rows, batch_rows):
                 yield table.take(slice(start, start + batch_rows))
             done += table.n_rows
@@ -176,7 +177,7 @@ class TextFile:
     def _open_rows(self) -> Iterator[BinaryIO | Arriving]:
         """Open the text at the first row, after the header."""
         if isinstance(self.path, Path):
-            with arrow_errors(self.path), open_decompressed(self.path) as file:
+            with reading(self.path), open_decompressed(self.path) as file:
                 file.read(self.layout.start)
                 yield file
         else:
@@ -188,24 +189,32 @@ class TextFile:
                 else:
                     yield joined(begun, self._rest)
 
-    def _read_all(self, kinds: Kinds) -> list[pa.Table] | None:
+    def _read_all(self, parser: Parser, kinds: Kinds) -> list[Any] | None:
         """Return all rows; or None if some numeric columns had text, which ``kinds`` then says."""
-        tables: list[pa.Table] = []
+        tables: list[Any] = []
         wrong: set[str] = set()
-        for part in self._parts(kinds):
+        for part in self._parts(parser, kinds):
             wrong |= kinds.numbers.intersection(part.refuted)
             if wrong:
                 tables.clear()
             else:
-                tables.append(part.table)
+                tables.append(part.rows)
         kinds.numbers.difference_update(wrong)
         kinds.text.update(wrong)
         return None if wrong else tables
 
-    def _parts(self, kinds: Kinds) -> Iterator[Parsed]:
-        """Yield all rows; the first piece decides the unknown columns of ``kinds``, in place."""
+    def _parser(self) -> Parser:
         keeps_nulls = any(name in NULLS for names in self.known.values() for name in names)
-        parser = Parser(self.layout, keeps_nulls)
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            return PlainParser(self.layout)
+        from fastclf.data.text_parser import ArrowParser
+
+        return ArrowParser(self.layout, keeps_nulls)
+
+    def _parts(self, parser: Parser, kinds: Kinds) -> Iterator[Parsed]:
+        """Yield all rows; the first piece decides the unknown columns of ``kinds``, in place."""
 
         def parse(piece: bytes) -> Parsed | Fault:
             try:
@@ -214,7 +223,7 @@ class TextFile:
                 return problem  # earlier pieces must be counted before its row number is known
 
         done = 0
-        with arrow_errors(self.path), located(self.path, once=True), self._open_rows() as file:
+        with reading(self.path), located(self.path, once=True), self._open_rows() as file:
             pieces: Iterator[bytes | None] = (
                 piece or None
                 for piece in line_pieces(file, self._piece_size, self.layout.delimiter)
@@ -229,7 +238,7 @@ class TextFile:
                     kinds.text.update(unknown.intersection(part.refuted))
                     kinds.numbers.update(unknown.difference(part.refuted))
                 yield part
-                done += part.table.num_rows
+                done += part.n_rows
 
     def _check_text(self, name: str, column: Categories) -> None:
         """Refuse a column that has many different numbers and text in a few rows."""
@@ -246,12 +255,3 @@ class TextFile:
         others = ", and nearly all other values are numbers" if any(numeric) else ""
         reason = why_no_number(column.names[column.codes[row]], others)
         raise DataError(f'{self.path}: row {row + 1}, column "{name}": {reason}')
-
-
-def _concatenated(parts: list[pa.Table], columns: list[str]) -> pa.Table:
-    """Concatenate tables, and empty their list, so that the caller can free columns one by one."""
-    if not parts:
-        return pa.table({name: pa.nulls(0) for name in columns})
-    whole = pa.concat_tables(parts)
-    parts.clear()
-    return whole
