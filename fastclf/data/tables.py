@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from fastclf.data.arriving import Arriving
-from fastclf.data.compressed import COMPRESSIONS
+from fastclf.data.compressed import COMPRESSIONS, suffix_fault, without_compression
+from fastclf.data.reading import check_pyarrow
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
 from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is_rounded
@@ -59,17 +60,16 @@ def format_of(path: Path, given: Format | None = None) -> Format:
         return _format_of_folder(path)
     suffix = path.suffix.lower()
     compressed = suffix in COMPRESSIONS
-    if compressed:
-        suffix = Path(path.stem).suffix.lower()
-    if compressed and suffix in SUFFIXES and SUFFIXES[suffix] not in COMPRESSIBLE:
-        raise DataError(
-            f"{path}: {SUFFIXES[suffix]} can't be read from a compressed file; decompress it; only "
-            f"{', '.join(COMPRESSIBLE)} may be compressed"
-        )
+    suffix = without_compression(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
-            f'{path}: unknown suffix "{suffix}"; set data.format, or use one of '
-            f"{', '.join(SUFFIXES)}"
+            f"{path}: {suffix_fault(path)}, so the format is unknown; set data.format, or rename "
+            f"the file; known suffixes are {', '.join(SUFFIXES)}"
+        )
+    if compressed and SUFFIXES[suffix] not in COMPRESSIBLE:
+        raise DataError(
+            f"{path}: {SUFFIXES[suffix]} can't be read from a compressed file; decompress it "
+            f"first. Only {', '.join(COMPRESSIBLE)} may be compressed"
         )
     return SUFFIXES[suffix]
 
@@ -110,8 +110,7 @@ def _format_of_folder(folder: Path) -> Format:
     """Return "csv" or "tsv" if all files are such, and otherwise "parquet"."""
     kinds = set()
     for path in _visible_files(folder):
-        compressed = path.suffix.lower() in COMPRESSIONS
-        kind = SUFFIXES.get((Path(path.stem) if compressed else path).suffix.lower())
+        kind = SUFFIXES.get(without_compression(path).suffix.lower())
         if kind not in ("csv", "tsv"):
             return "parquet"
         kinds.add(kind)
@@ -162,7 +161,7 @@ def open_table(
     if kind in ("parquet", "arrow"):
         if not isinstance(source, Path):
             raise DataError(f"{kind} can't be read from a stream; name a file")
-        check_pyarrow(source, kind)
+        check_pyarrow(source, kind.capitalize())
         from fastclf.data.columnar import ColumnarFile
 
         return ColumnarFile(source, kind)
@@ -174,17 +173,6 @@ def open_table(
             "makes of it; otherwise name one file, or a folder of Parquet files"
         )
     return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
-
-
-def check_pyarrow(source: object, what: str) -> None:
-    """Refuse what is read by pyarrow, called ``what``, if that isn't installed."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"{source}: {what} is read with pyarrow, which isn't installed; "
-            "run: pip install 'fastclf[data]'"
-        ) from None
 
 
 def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:

@@ -28,10 +28,10 @@ from fastclf.data.compressed import (
 from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.plain_parser import PlainParser
-from fastclf.data.reading import reading
+from fastclf.data.reading import has_pyarrow, reading
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
-from fastclf.data.text_layout import Layout, LayoutHints, find_layout
 from fastclf.data.text_kinds import Fault, Kinds, Parsed, Parser, not_a_number
+from fastclf.data.text_layout import Layout, LayoutHints, find_layout
 from fastclf.errors import DataError, located
 from fastclf.table import Categories, Table
 from fastclf.threads import resolve_n_threads
@@ -205,9 +205,7 @@ class TextFile:
 
     def _parser(self) -> Parser:
         keeps_nulls = any(name in NULLS for names in self.known.values() for name in names)
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError:
+        if not has_pyarrow():
             return PlainParser(self.layout)
         from fastclf.data.text_parser import ArrowParser
 
