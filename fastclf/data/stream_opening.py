@@ -65,6 +65,7 @@ class Layout(NamedTuple):
     header: bool | None
     delimiter: str | None
     decimal: str | None
+    encoding: str | None
 
 
 def open_source(
@@ -139,8 +140,10 @@ def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Sou
     elif kind == "arrow":
         parts = files.IpcParts(path)
     else:
-        header, delimiter, decimal = layout
-        hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
+        header, delimiter, decimal, encoding = layout
+        hints = LayoutHints(
+            delimiter, decimal, header, format_delimiter=DELIMITERS[kind], encoding=encoding
+        )
         parts = files.TextParts(path, hints, choice.beside)
     source = table_source(str(path), parts, choice)
     if kind == "parquet":

@@ -128,6 +128,7 @@ def open_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
     expected: Collection[str] | None = None,
 ) -> "TextFile | ColumnarFile":
     """Open a file of named columns; it reads the column names at once, and the rows on request.
@@ -144,10 +145,13 @@ def open_table(
     delimiter, decimal : str, optional
         For text: the delimiter and the decimal mark. By default both are detected from the first
         rows; the delimiter of TSV is a tab.
+    encoding : str, optional
+        For text: the encoding. By default UTF-8, UTF-16 or UTF-32 with a byte-order mark, or else
+        Windows-1252, with a warning.
     expected : collection of str, optional
         For text: column names that the file should have, because an earlier file had them.
-        ``delimiter`` and ``decimal`` are then those of the earlier file, and are overruled where
-        the first rows show that this file has others.
+        ``delimiter``, ``decimal`` and ``encoding`` are then those of the earlier file, and are
+        overruled where the first rows show that this file has others.
 
     Raises
     ------
@@ -172,7 +176,9 @@ def open_table(
             f"{source}: a folder of text files is read as a stream only, which data.stream = true "
             "makes of it; otherwise name one file, or a folder of Parquet files"
         )
-    return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
+    return TextFile(
+        source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind], encoding)
+    )
 
 
 def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
@@ -195,12 +201,13 @@ def read_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
 ) -> Table:
     """Read a file of named columns into memory.
 
     Parameters
     ----------
-    source, format, header, delimiter, decimal
+    source, format, header, delimiter, decimal, encoding
         As for `open_table`.
     columns : sequence of str, optional
         The columns to read; by default all.
@@ -212,7 +219,14 @@ def read_table(
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
+    file = open_table(
+        source,
+        format=format,
+        header=header,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
     for names in (columns or (), categorical):
         check_columns(names, file.names)
     return file.read(columns, categorical)
@@ -250,12 +264,13 @@ def stream_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
 ) -> Iterator[Table]:
     """Read a file of named columns in batches, in memory that doesn't grow with the file.
 
     Parameters
     ----------
-    source, format, header, delimiter, decimal
+    source, format, header, delimiter, decimal, encoding
         As for `open_table`.
     encoder : Encoder, optional
         Decides which columns are numbers and which are categories; without it the first rows do.
@@ -269,7 +284,14 @@ def stream_table(
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
+    file = open_table(
+        source,
+        format=format,
+        header=header,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
     text = encoder.categorical if encoder else ()
     numbers = [name for name in encoder.column_names if name not in text] if encoder else ()
     if columns is not None:

@@ -9,9 +9,10 @@ text needn't be kept. If a later piece has text in a numeric column, the file is
 that column as text.
 """
 
-import io
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +23,9 @@ from fastclf.data.arriving import Arriving
 from fastclf.data.compressed import (
     decompressed_stream,
     decompression_errors,
-    joined,
     open_decompressed,
 )
+from fastclf.data.encodings import WINDOWS, Decoded
 from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.plain_parser import PlainParser
@@ -64,7 +65,12 @@ class TextFile:
     Raises
     ------
     DataError
-        If the source can't be read, is empty, isn't UTF-8 text, or two columns have the same name.
+        If the source can't be read, is empty or isn't text, or two columns have the same name.
+
+    Warns
+    -----
+    UserWarning
+        If the text isn't UTF-8, and neither a byte-order mark nor ``hints`` gives its encoding.
     """
 
     def __init__(
@@ -72,14 +78,15 @@ class TextFile:
     ) -> None:
         self.path: Path | str = source if isinstance(source, Path) else "standard input"
         self.known: Mapping[str, Collection[str]] = {}
-        hints = hints or LayoutHints()
+        self._hints = hints or LayoutHints()
+        self._has_warned = False
         if isinstance(source, Path):
             with reading(source), open_decompressed(source) as file:
-                self.layout, head = self._begin(file, hints)
+                self.layout, head = self._begin(self._decoded(file))
         else:
             with decompression_errors(self.path):
-                self._rest: BinaryIO | Arriving = decompressed_stream(source)
-                self.layout, head = self._begin(self._rest, hints)
+                self._rest = self._decoded(decompressed_stream(source))
+                self.layout, head = self._begin(self._rest)
             self._begun = head
         self.names = self.layout.names
         for_long_rows = 8 * len(head) if len(head) > _HEAD else 0
@@ -97,7 +104,7 @@ class TextFile:
         wanted = list(self.names if columns is None else columns)
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
         if not isinstance(self.path, Path):  # a stream can't be read twice
-            self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
+            self._begun += self._rest.read()
         parser = self._parser()
         while (parts := self._read_all(parser, kinds)) is None:
             pass
@@ -155,39 +162,55 @@ class TextFile:
     def _nulls(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {name: nulls_besides(self.known.get(name, ())) for name in columns}
 
-    def _begin(self, file: BinaryIO | Arriving, hints: LayoutHints) -> tuple[Layout, bytes]:
+    def _decoded(self, file: BinaryIO | Arriving) -> Decoded:
+        hints = self._hints
+        if hints.expected is None:
+            return Decoded(file, hints.encoding)
+        return Decoded(file, otherwise=hints.encoding or WINDOWS)
+
+    def _begin(self, file: Decoded) -> tuple[Layout, bytes]:
         """Return the layout of the text, and the bytes that were read to detect it."""
         head, size, layout = b"", _HEAD, None
-        while layout is None:
-            at_end = False
-            while not at_end and len(head) < size:
-                block = file.read(size - len(head))
-                head += block
-                at_end = not block
-                if isinstance(file, Arriving):
-                    break  # two rows are enough to begin with
-            with located(self.path):
-                layout = find_layout(head, at_end, hints)
+        with located(self.path, once=True):
+            while layout is None:
+                at_end = False
+                while not at_end and len(head) < size:
+                    block = file.read(size - len(head))
+                    head += block
+                    at_end = not block
+                    if file.arrives:
+                        break  # two rows are enough to begin with
+                layout = find_layout(head, at_end, self._hints)
                 if len(head) > _LONGEST_HEAD:
                     raise DataError("the second row has no end; is a quote not closed?")
-            size *= 2
-        return layout, head
+                size *= 2
+        return self._with_encoding(layout, file), head
 
     @contextmanager
-    def _open_rows(self) -> Iterator[BinaryIO | Arriving]:
+    def _open_rows(self) -> Iterator[Decoded]:
         """Open the text at the first row, after the header."""
         if isinstance(self.path, Path):
-            with reading(self.path), open_decompressed(self.path) as file:
-                file.read(self.layout.start)
+            with reading(self.path), open_decompressed(self.path) as packed:
+                file = self._decoded(packed)
+                file.skip(self.layout.start)
                 yield file
         else:
-            begun = self._begun[self.layout.start :]
+            file = self._rest
             with decompression_errors(self.path):
-                if isinstance(self._rest, Arriving):
-                    self._rest.put_back(begun)
-                    yield self._rest
-                else:
-                    yield joined(begun, self._rest)
+                file.put_back(self._begun[self.layout.start :])
+                yield file
+        self.layout = self._with_encoding(self.layout, file)
+
+    def _with_encoding(self, layout: Layout, file: Decoded) -> Layout:
+        """Return the layout with the encoding that was found; warn if it is a guess."""
+        if file.is_guess and file.encoding != self._hints.encoding and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{self.path} isn't UTF-8, and is read as {file.encoding}; if letters come out "
+                "wrong, set data.encoding",
+                stacklevel=2,
+            )
+        return replace(layout, encoding=file.encoding)
 
     def _read_all(self, parser: Parser, kinds: Kinds) -> list[Any] | None:
         """Return all rows; or None if some numeric columns had text, which ``kinds`` then says."""
@@ -224,7 +247,9 @@ class TextFile:
         with reading(self.path), located(self.path, once=True), self._open_rows() as file:
             pieces: Iterator[bytes | None] = (
                 piece or None
-                for piece in line_pieces(file, self._piece_size, self.layout.delimiter)
+                for piece in line_pieces(
+                    file, self._piece_size, self.layout.delimiter, file.arrives
+                )
                 if not piece or piece.strip(b"\r\n")
             )
             first = map(parse, islice((piece for piece in pieces if piece is not None), 1))

@@ -107,8 +107,8 @@ def not_utf8(row: int | None, name: str) -> Fault:
     """Return the error that a value isn't UTF-8 text."""
     return Fault(
         row,
-        f', column "{name}": not UTF-8 text; save it as UTF-8, as by: '
-        "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW",
+        f', column "{name}": the value isn\'t UTF-8 text; correct it, or set data.encoding, '
+        'such as to "cp1252"',
     )
 
 
