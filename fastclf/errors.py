@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LINE_ENDS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+_NEAR = 0.6  # least share of common letters of similar words
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -82,8 +83,22 @@ def located(place: object, once: bool = False) -> Iterator[None]:
 def nearest(word: str, choices: list[str]) -> str:
     """Return ``" (did you mean X?)"`` for the choice most similar to ``word``, ignoring case.
 
-    The result is empty if no choice is similar.
+    The result is empty if no choice is similar. An ending such as ".csv" that both have doesn't
+    make them similar.
+
+    Examples
+    --------
+    >>> from fastclf.errors import nearest
+    >>> nearest("Lable", ["label", "age"]), nearest("nope.csv", ["v.csv"])
+    (' (did you mean label?)', '')
     """
-    lower = {choice.casefold(): choice for choice in reversed(choices)}
-    matches = difflib.get_close_matches(word.casefold(), list(lower), n=1)
-    return f" (did you mean {lower[matches[0]]}?)" if matches else ""
+    near = {choice: _similarity(word.casefold(), choice.casefold()) for choice in choices}
+    best = max(near, key=lambda choice: near[choice], default="")
+    return f" (did you mean {best}?)" if near.get(best, 0.0) >= _NEAR else ""
+
+
+def _similarity(word: str, choice: str) -> float:
+    (begin, dot, end), other = word.rpartition("."), choice.rpartition(".")
+    if dot and (dot, end) == other[1:] and begin != other[0]:
+        word, choice = begin, other[0]
+    return difflib.SequenceMatcher(None, choice, word).ratio()

@@ -23,6 +23,16 @@ def _delimiter(context: click.Context, option: click.Parameter, value: str | Non
     return value
 
 
+def _encoding(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    from fastclf.data.encodings import is_encoding
+
+    if not is_encoding(value):
+        raise click.BadParameter(f"{value} is unknown; use utf-8, cp1252, latin-1 or utf-16")
+    return value
+
+
 @main.command()
 @click.argument("file", required=False, type=PATH)
 @click.option(
@@ -45,6 +55,12 @@ def _delimiter(context: click.Context, option: click.Parameter, value: str | Non
     help="CSV: the decimal mark.  [default: detected]",
 )
 @click.option(
+    "--encoding",
+    metavar="NAME",
+    callback=_encoding,
+    help="CSV: the encoding, such as latin-1.  [default: detected]",
+)
+@click.option(
     "-o",
     "--output",
     type=PATH,
@@ -59,6 +75,7 @@ def init(
     targets: tuple[str, ...],
     delimiter: str | None,
     decimal: str | None,
+    encoding: str | None,
     output: Path,
     force: bool,
     quiet: bool,
@@ -69,11 +86,12 @@ def init(
     """
     from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
 
-    text = {"delimiter": delimiter, "decimal": decimal}
+    text = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
     given = {key: value for key, value in text.items() if value is not None}
     draft = default_draft()
     if file is not None:
-        draft = draft_for_file(file, targets, output.parent, given)
+        with printing_warnings():
+            draft = draft_for_file(file, targets, output.parent, given)
     if str(output) in ("-", "/dev/stdout"):
         click.echo(recipe_text(draft, "recipe.toml").encode(), nl=False)
         return
@@ -97,7 +115,8 @@ def check(
     from fastclf.runs.directory import to_json
     from fastclf.runs.terminal import Terminal
 
-    plan = check_recipe(load_recipe(config, assignments))
+    with printing_warnings():
+        plan = check_recipe(load_recipe(config, assignments))
     print_warnings(plan.warnings)
     if as_json:
         echo(to_json(plan.as_json()))

@@ -230,7 +230,7 @@ class Recipe(Table):
         kind : str
             The kind of model, which replaces "auto".
         layout : mapping of str to str, optional
-            The keys ``delimiter`` and ``decimal`` of ``[data]``, as detected.
+            The keys ``delimiter``, ``decimal`` and ``encoding`` of ``[data]``, as detected.
 
         Raises
         ------

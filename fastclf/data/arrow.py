@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
+from fastclf.data.nulls import categories
 from fastclf.errors import DataError
 from fastclf.table import (
     Categories,
@@ -23,7 +24,6 @@ from fastclf.table import (
     Table,
     as_categories,
     exact_numbers,
-    kept_for_names,
 )
 
 _RELEASE_AFTER = 1 << 26  # bytes of converted columns after which Arrow's free memory is released
@@ -101,25 +101,6 @@ def to_table(
             pa.default_memory_pool().release_unused()
             converted = 0
     return Table(columns, rows)
-
-
-def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ()) -> Categories:
-    """Return categories with stripped and sorted names.
-
-    A name that is empty after stripping, or is one of ``nulls``, is a missing value.
-    """
-    moved, distinct = _sorted(frozenset(nulls), tuple(names))
-    return Categories(moved[codes], distinct)  # code -1, a missing value, is the last
-
-
-@kept_for_names
-def _sorted(nulls: frozenset[str], names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    # The code of each name among the sorted ones, and these.
-    stripped = [*(name.strip() for name in names), ""]
-    distinct = tuple(sorted({*stripped} - {"", *nulls}))
-    position = {name: code for code, name in enumerate(distinct)}
-    moved = np.array([position.get(name, -1) for name in stripped], dtype=np.int32)
-    return moved, distinct
 
 
 def is_number(kind: pa.DataType) -> bool:

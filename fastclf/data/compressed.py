@@ -1,21 +1,26 @@
-"""Reading of files and streams that may be compressed by gzip, bzip2 or Zstandard."""
+"""Files and streams that are compressed by gzip, bzip2, xz or Zstandard.
+
+Python decompresses all but Zstandard, which needs pyarrow before Python 3.14.
+"""
 
 import bz2
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastclf.data.arriving import Arriving
-from fastclf.errors import DataError
+from fastclf.data.reading import has_pyarrow
+from fastclf.errors import DataError, located
 
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".zst": "Zstandard"}
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard"}
 """The name of each compression, by its suffix. The format's suffix comes first: ``rows.csv.gz``."""
 
-_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 _MAGIC_LENGTH = max(map(len, _MAGIC))
 
 
@@ -29,7 +34,30 @@ def stem(path: Path) -> str:
     >>> stem(Path("data/rows.csv.gz")), stem(Path("data/rows.2024.csv"))
     ('rows', 'rows.2024')
     """
-    return Path(path.stem).stem if path.suffix.lower() in COMPRESSIONS else path.stem
+    return without_compression(path).stem
+
+
+def without_compression(path: Path) -> Path:
+    """Return a path without the suffix of a compression."""
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+
+
+def suffix_fault(path: Path) -> str:
+    """Return what is wrong with the suffix of a file whose format is unknown.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastclf.data.compressed import suffix_fault
+    >>> suffix_fault(Path("rows.xlsx")), suffix_fault(Path("rows.gz")), suffix_fault(Path("rows"))
+    ('the suffix ".xlsx" is unknown', 'there is no suffix before ".gz"', 'the name has no suffix')
+    """
+    inner = without_compression(path)
+    if inner.suffix:
+        return f'the suffix "{inner.suffix}" is unknown'
+    return (
+        "the name has no suffix" if inner == path else f'there is no suffix before "{path.suffix}"'
+    )
 
 
 @contextmanager
@@ -51,7 +79,7 @@ def open_decompressed(path: Path) -> Iterator[BinaryIO]:
                 f"{path}: isn't compressed by {COMPRESSIONS[suffix]}, though its name ends in "
                 f"{suffix}; make a new copy, or rename it"
             )
-        with decompression_errors(path):
+        with decompression_errors(path), located(path, once=True):
             yield _decompressed(file, begin)
 
 
@@ -75,7 +103,7 @@ def decompression_errors(name: Path | str) -> Iterator[None]:
     """Turn exceptions about damaged compressed data into a `DataError` that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, OSError) as problem:
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as problem:
         if isinstance(problem, OSError) and problem.errno is not None:
             raise  # an error of the operating system, such as a missing permission
         reason = " ".join(str(problem).split()).rstrip(".") or "its end is missing"
@@ -97,16 +125,67 @@ def _decompressed(file: BinaryIO, begin: bytes) -> BinaryIO:
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if how == ".bz2":
         return cast(BinaryIO, bz2.BZ2File(file))
-    if how == ".zst":
-        try:
-            import pyarrow as pa
-        except ImportError:
-            raise DataError(
-                "Zstandard is decompressed with pyarrow, which isn't installed; run: pip install "
-                "'fastclf[data]'"
-            ) from None
-        return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(file, "zstd")))
-    return file
+    if how == ".xz":
+        return cast(BinaryIO, lzma.LZMAFile(file))
+    return _zstandard(file, "rb") if how == ".zst" else file
+
+
+@contextmanager
+def compressing(file: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
+    """Give a file to write to that compresses by ``suffix``; the file itself for another suffix.
+
+    Equal content gives equal bytes. ``file`` stays open.
+    """
+    packed = file
+    if suffix == ".gz":
+        packed = cast(BinaryIO, gzip.GzipFile("", "wb", fileobj=file, mtime=0))
+    elif suffix == ".bz2":
+        packed = cast(BinaryIO, bz2.BZ2File(file, "wb"))
+    elif suffix == ".xz":
+        packed = cast(BinaryIO, lzma.LZMAFile(file, "wb"))
+    elif suffix == ".zst":
+        packed = _zstandard(file, "wb")
+    try:
+        yield packed
+    except BaseException:
+        if packed is not file:
+            with suppress(OSError):  # on a full disk, closing fails, too
+                packed.close()
+        raise
+    if packed is not file:
+        packed.close()
+
+
+def _zstandard(file: BinaryIO, mode: str) -> BinaryIO:
+    """Return a file that reads ("rb") or writes ("wb") Zstandard."""
+    try:
+        from compression import zstd  # from Python 3.14 on
+    except ImportError:
+        pass
+    else:
+        return cast(BinaryIO, zstd.ZstdFile(file, mode))
+    if not has_pyarrow():
+        raise DataError(
+            "Zstandard needs Python 3.14 or pyarrow; run: pip install 'fastclf[data]', or use gzip"
+        )
+    import pyarrow as pa
+
+    if mode == "wb":
+        return cast(BinaryIO, pa.CompressedOutputStream(_Kept(file), "zstd"))
+    return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(file, "zstd")))
+
+
+class _Kept(io.RawIOBase):
+    """A file to write to that another writer may close without closing the file itself."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        return self._file.write(content)
 
 
 class _Joined(io.RawIOBase):

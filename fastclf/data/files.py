@@ -101,6 +101,7 @@ def _load_table(
         header=options.header,
         delimiter=options.delimiter,
         decimal=options.decimal,
+        encoding=options.encoding,
         expected=None if like is None else like.feature_names,
     )
     targets = () if beside is not None else target_columns(file.names, options)

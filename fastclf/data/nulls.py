@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastclf.table import NULLS, Categories, Column, Table
+from fastclf.table import NULLS, Categories, Column, Table, kept_for_names
 
 
 class KnownNames(NamedTuple):
@@ -51,3 +51,22 @@ def _without(column: Column, nulls: tuple[str, ...]) -> Column:
         return column
     codes = np.where(np.array([*is_null, False])[column.codes], -1, column.codes)
     return Categories(codes.astype(np.int32), column.names)
+
+
+def categories(codes: np.ndarray, names: list[str], nulls: Collection[str] = ()) -> Categories:
+    """Return categories with stripped and sorted names.
+
+    A name that is empty after stripping, or is one of ``nulls``, is a missing value.
+    """
+    moved, distinct = _sorted(frozenset(nulls), tuple(names))
+    return Categories(moved[codes], distinct)  # code -1, a missing value, is the last
+
+
+@kept_for_names
+def _sorted(nulls: frozenset[str], names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    # The code of each name among the sorted ones, and these.
+    stripped = [*(name.strip() for name in names), ""]
+    distinct = tuple(sorted({*stripped} - {"", *nulls}))
+    position = {name: code for code, name in enumerate(distinct)}
+    moved = np.array([position.get(name, -1) for name in stripped], dtype=np.int32)
+    return moved, distinct

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, model_validator
 
+from fastclf.data.encodings import is_encoding
 from fastclf.data.tables import Format
 from fastclf.toml import AS_TUPLE, Table, mistake
 
@@ -29,6 +30,16 @@ def _one_character(delimiter: str) -> str:
     return delimiter
 
 
+def _known_encoding(encoding: str) -> str:
+    if not is_encoding(encoding):
+        raise mistake(
+            "data.encoding",
+            f"encoding = {encoding!r}: is unknown; use utf-8, cp1252, latin-1, utf-16 or another "
+            "name of an encoding that Python knows",
+        )
+    return encoding
+
+
 FilePath = Annotated[str, AfterValidator(_in_folder)]
 Names = Annotated[tuple[str, ...], Strict(False)]
 TargetKind = Literal[
@@ -51,6 +62,9 @@ class FileOptions(Table):
         from the first rows; in TSV a tab.
     decimal : {".", ","}, optional
         CSV: the decimal mark; by default a comma if numbers in the first rows have one.
+    encoding : str, optional
+        CSV: the encoding, such as "latin-1" or "cp1252". By default UTF-8; UTF-16 if the file has
+        its byte-order mark; else Windows-1252, with a warning.
     target : str, int or list of them, optional
         The column to predict, by name or by index (-1 is the last), or several columns. By default
         the column that is named target, label, class or y.
@@ -99,6 +113,7 @@ class FileOptions(Table):
     header: bool | None = None
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None
     decimal: Literal[".", ","] | None = None
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
     target: str | int | Annotated[tuple[str | int, ...], Field(min_length=1), AS_TUPLE] | None = (
         None
     )

@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 
 from fastclf.data.arriving import Arriving
+from fastclf.data.encodings import Decoded
 from fastclf.errors import DataError
 
 _LONGEST_ROW = 1 << 30  # bytes; pyarrow parses blocks of at most 2 GB
@@ -17,11 +18,13 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def line_pieces(file: BinaryIO | Arriving, size: int, delimiter: str = ",") -> Iterator[bytes]:
+def line_pieces(
+    file: BinaryIO | Arriving | Decoded, size: int, delimiter: str = ",", arrives: bool = False
+) -> Iterator[bytes]:
     r"""Yield a CSV file in pieces of about ``size`` bytes, each of complete rows.
 
     A line break between quotes doesn't end a row. The last piece ends where the file ends. Where
-    a file that is read as it arrives pauses, there is an empty piece.
+    a file that ``arrives`` pauses, there is an empty piece.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def line_pieces(file: BinaryIO | Arriving, size: int, delimiter: str = ",") -> I
             held = whole[end:]
             if len(held) > _LONGEST_ROW:
                 raise DataError("a row is longer than 1 GB; is a quote not closed?")
-        if len(block) < asked and isinstance(file, Arriving):
+        if len(block) < asked and arrives:
             yield b""
     if held:
         yield held

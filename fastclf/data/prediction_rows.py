@@ -126,6 +126,7 @@ def _table_rows(
         header=options.header if options is not None and is_text else None,
         delimiter=options.delimiter if options is not None and is_text else None,
         decimal=options.decimal if options is not None and is_text else None,
+        encoding=options.encoding if options is not None and is_text else None,
         expected=(*encoder.column_names, *keep),
     )
     check_columns((*encoder.column_names, *keep), file.names)

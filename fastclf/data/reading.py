@@ -1,4 +1,4 @@
-"""Exceptions of readers as a `DataError` that names the file."""
+"""Exceptions of readers as a `DataError` that names the file; whether pyarrow is there."""
 
 import zipfile
 import zlib
@@ -10,7 +10,7 @@ from fastclf.errors import DataError
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path | str) -> Iterator[None]:
     """Turn exceptions of NumPy, zipfile and the system into a `DataError` that names the file."""
     try:
         yield
@@ -23,3 +23,28 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: can't be read: {reason}") from None
     except (NotImplementedError, RuntimeError, TypeError, MemoryError) as problem:
         raise DataError(f"{path}: can't be read: {' '.join(str(problem).split())}") from None
+
+
+def has_pyarrow() -> bool:
+    """Tell whether pyarrow is installed, which the extra ``data`` installs."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def check_pyarrow(source: object, what: str) -> None:
+    """Refuse a file or stream that is read by pyarrow if that isn't installed.
+
+    Parameters
+    ----------
+    source : object
+        What the message calls it.
+    what : str
+        What is read by pyarrow, such as "Parquet".
+    """
+    if not has_pyarrow():
+        raise DataError(
+            f"{source}: {what} can't be read without pyarrow; run: pip install 'fastclf[data]'"
+        )

@@ -66,6 +66,9 @@ class Stream:
         For text: whether the first row holds the names of the columns.
     delimiter, decimal : str, optional
         For text: the delimiter and the decimal mark; by default detected from the first rows.
+    encoding : str, optional
+        For text: the encoding. By default UTF-8, UTF-16 or UTF-32 with a byte-order mark, or else
+        Windows-1252, with a warning.
     n_features : int, optional
         For svmlight: the number of features, which saves a pass that counts them. Indices then
         begin with 0 if the first rows, of 4 MB of text, have a feature 0, otherwise with 1. Rows of
@@ -120,11 +123,12 @@ class Stream:
         header: bool | None = None,
         delimiter: str | None = None,
         decimal: str | None = None,
+        encoding: str | None = None,
         n_features: int | None = None,
     ) -> None:
         self.path = Path(path)
         choice = Choice(target, columns, drop, weight, encoder, dtype, chunk_rows, n_features)
-        layout = Layout(header, delimiter, decimal)
+        layout = Layout(header, delimiter, decimal, encoding)
         self._open(open_source(self.path, format, target_path, layout, choice))
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fastclf.data.reading import check_pyarrow
 from fastclf.data.stream_batches import NAME, ArrayBatches, Batches
 from fastclf.data.stream_matrices import MatrixSource
 from fastclf.data.stream_source import Source
@@ -64,6 +65,7 @@ class Layout(NamedTuple):
     header: bool | None
     delimiter: str | None
     decimal: str | None
+    encoding: str | None
 
 
 def open_source(
@@ -117,7 +119,7 @@ def open_batches(make: Callable[[], Iterable[Any]], choice: Choice) -> Source:
     if isinstance(first, tuple | list):
         choice.refuse_names(NAME)
         return ArrayBatches(batches, first, choice.dtype, choice.chunk_rows)
-    check_pyarrow(NAME)
+    check_pyarrow(NAME, "a stream of named columns")
     from fastclf.data.stream_frames import FrameParts
 
     if choice.target is None:
@@ -126,7 +128,7 @@ def open_batches(make: Callable[[], Iterable[Any]], choice: Choice) -> Source:
 
 
 def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Source:
-    check_pyarrow(str(path))
+    check_pyarrow(path, "a stream of named columns")
     from fastclf.data import stream_files as files
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
@@ -138,24 +140,15 @@ def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Sou
     elif kind == "arrow":
         parts = files.IpcParts(path)
     else:
-        header, delimiter, decimal = layout
-        hints = LayoutHints(delimiter, decimal, header, format_delimiter=DELIMITERS[kind])
+        header, delimiter, decimal, encoding = layout
+        hints = LayoutHints(
+            delimiter, decimal, header, format_delimiter=DELIMITERS[kind], encoding=encoding
+        )
         parts = files.TextParts(path, hints, choice.beside)
     source = table_source(str(path), parts, choice)
     if kind == "parquet":
         parts.check((*source.wanted.features, *choice.beside))
     return source
-
-
-def check_pyarrow(name: str) -> None:
-    """Refuse streams of columns, called ``name``, if pyarrow isn't installed."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"{name}: streams are read with pyarrow, which isn't installed; "
-            "run: pip install 'fastclf[data]'"
-        ) from None
 
 
 def table_source(name: str, parts: Any, choice: Choice) -> "TableSource":

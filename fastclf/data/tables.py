@@ -1,7 +1,7 @@
 """Reading CSV, TSV, Parquet and Arrow files as `fastclf.table.Table`, whole or in batches of rows.
 
-They are read through pyarrow, which the extra ``data`` installs. Rows are numbered from 1; the
-header of a text file is not counted.
+pyarrow, which the extra ``data`` installs, reads Parquet and Arrow, and parses text faster than
+Python. Rows are numbered from 1; the header of a text file is not counted.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from fastclf.data.arriving import Arriving
-from fastclf.data.compressed import COMPRESSIONS
+from fastclf.data.compressed import COMPRESSIONS, suffix_fault, without_compression
+from fastclf.data.reading import check_pyarrow
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
 from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is_rounded
@@ -59,17 +60,16 @@ def format_of(path: Path, given: Format | None = None) -> Format:
         return _format_of_folder(path)
     suffix = path.suffix.lower()
     compressed = suffix in COMPRESSIONS
-    if compressed:
-        suffix = Path(path.stem).suffix.lower()
-    if compressed and suffix in SUFFIXES and SUFFIXES[suffix] not in COMPRESSIBLE:
-        raise DataError(
-            f"{path}: {SUFFIXES[suffix]} can't be read from a compressed file; decompress it; only "
-            f"{', '.join(COMPRESSIBLE)} may be compressed"
-        )
+    suffix = without_compression(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
-            f'{path}: unknown suffix "{suffix}"; set data.format, or use one of '
-            f"{', '.join(SUFFIXES)}"
+            f"{path}: {suffix_fault(path)}, so the format is unknown; set data.format, or rename "
+            f"the file; known suffixes are {', '.join(SUFFIXES)}"
+        )
+    if compressed and SUFFIXES[suffix] not in COMPRESSIBLE:
+        raise DataError(
+            f"{path}: {SUFFIXES[suffix]} can't be read from a compressed file; decompress it "
+            f"first. Only {', '.join(COMPRESSIBLE)} may be compressed"
         )
     return SUFFIXES[suffix]
 
@@ -110,8 +110,7 @@ def _format_of_folder(folder: Path) -> Format:
     """Return "csv" or "tsv" if all files are such, and otherwise "parquet"."""
     kinds = set()
     for path in _visible_files(folder):
-        compressed = path.suffix.lower() in COMPRESSIONS
-        kind = SUFFIXES.get((Path(path.stem) if compressed else path).suffix.lower())
+        kind = SUFFIXES.get(without_compression(path).suffix.lower())
         if kind not in ("csv", "tsv"):
             return "parquet"
         kinds.add(kind)
@@ -129,6 +128,7 @@ def open_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
     expected: Collection[str] | None = None,
 ) -> "TextFile | ColumnarFile":
     """Open a file of named columns; it reads the column names at once, and the rows on request.
@@ -145,24 +145,19 @@ def open_table(
     delimiter, decimal : str, optional
         For text: the delimiter and the decimal mark. By default both are detected from the first
         rows; the delimiter of TSV is a tab.
+    encoding : str, optional
+        For text: the encoding. By default UTF-8, UTF-16 or UTF-32 with a byte-order mark, or else
+        Windows-1252, with a warning.
     expected : collection of str, optional
         For text: column names that the file should have, because an earlier file had them.
-        ``delimiter`` and ``decimal`` are then those of the earlier file, and are overruled where
-        the first rows show that this file has others.
+        ``delimiter``, ``decimal`` and ``encoding`` are then those of the earlier file, and are
+        overruled where the first rows show that this file has others.
 
     Raises
     ------
     DataError
-        If the file can't be read, or pyarrow isn't installed.
+        If the file can't be read, or it needs pyarrow, which isn't installed.
     """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"{source}: tables are read with pyarrow, which isn't installed; "
-            "run: pip install 'fastclf[data]'"
-        ) from None
-    from fastclf.data.columnar import ColumnarFile
     from fastclf.data.text import TextFile
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
@@ -170,6 +165,9 @@ def open_table(
     if kind in ("parquet", "arrow"):
         if not isinstance(source, Path):
             raise DataError(f"{kind} can't be read from a stream; name a file")
+        check_pyarrow(source, kind.capitalize())
+        from fastclf.data.columnar import ColumnarFile
+
         return ColumnarFile(source, kind)
     if kind not in DELIMITERS:
         raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
@@ -178,7 +176,9 @@ def open_table(
             f"{source}: a folder of text files is read as a stream only, which data.stream = true "
             "makes of it; otherwise name one file, or a folder of Parquet files"
         )
-    return TextFile(source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind]))
+    return TextFile(
+        source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind], encoding)
+    )
 
 
 def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
@@ -201,12 +201,13 @@ def read_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
 ) -> Table:
     """Read a file of named columns into memory.
 
     Parameters
     ----------
-    source, format, header, delimiter, decimal
+    source, format, header, delimiter, decimal, encoding
         As for `open_table`.
     columns : sequence of str, optional
         The columns to read; by default all.
@@ -218,7 +219,14 @@ def read_table(
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
+    file = open_table(
+        source,
+        format=format,
+        header=header,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
     for names in (columns or (), categorical):
         check_columns(names, file.names)
     return file.read(columns, categorical)
@@ -256,12 +264,13 @@ def stream_table(
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
 ) -> Iterator[Table]:
     """Read a file of named columns in batches, in memory that doesn't grow with the file.
 
     Parameters
     ----------
-    source, format, header, delimiter, decimal
+    source, format, header, delimiter, decimal, encoding
         As for `open_table`.
     encoder : Encoder, optional
         Decides which columns are numbers and which are categories; without it the first rows do.
@@ -275,7 +284,14 @@ def stream_table(
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
     """
-    file = open_table(source, format=format, header=header, delimiter=delimiter, decimal=decimal)
+    file = open_table(
+        source,
+        format=format,
+        header=header,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
     text = encoder.categorical if encoder else ()
     numbers = [name for name in encoder.column_names if name not in text] if encoder else ()
     if columns is not None:

@@ -9,29 +9,30 @@ text needn't be kept. If a later piece has text in a numeric column, the file is
 that column as text.
 """
 
-import io
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 
 from fastclf.data.arriving import Arriving
-from fastclf.data.arrow import arrow_errors, to_table
 from fastclf.data.compressed import (
     decompressed_stream,
     decompression_errors,
-    joined,
     open_decompressed,
 )
+from fastclf.data.encodings import WINDOWS, Decoded
 from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.pieces import in_order, line_pieces
+from fastclf.data.plain_parser import PlainParser
+from fastclf.data.reading import has_pyarrow, reading
 from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
+from fastclf.data.text_kinds import Fault, Kinds, Parsed, Parser, not_a_number
 from fastclf.data.text_layout import Layout, LayoutHints, find_layout
-from fastclf.data.text_parser import Fault, Kinds, Parsed, Parser, not_a_number
 from fastclf.errors import DataError, located
 from fastclf.table import Categories, Table
 from fastclf.threads import resolve_n_threads
@@ -64,7 +65,12 @@ class TextFile:
     Raises
     ------
     DataError
-        If the source can't be read, is empty, isn't UTF-8 text, or two columns have the same name.
+        If the source can't be read, is empty or isn't text, or two columns have the same name.
+
+    Warns
+    -----
+    UserWarning
+        If the text isn't UTF-8, and neither a byte-order mark nor ``hints`` gives its encoding.
     """
 
     def __init__(
@@ -72,14 +78,15 @@ class TextFile:
     ) -> None:
         self.path: Path | str = source if isinstance(source, Path) else "standard input"
         self.known: Mapping[str, Collection[str]] = {}
-        hints = hints or LayoutHints()
+        self._hints = hints or LayoutHints()
+        self._has_warned = False
         if isinstance(source, Path):
-            with arrow_errors(source), open_decompressed(source) as file:
-                self.layout, head = self._begin(file, hints)
+            with reading(source), open_decompressed(source) as file:
+                self.layout, head = self._begin(self._decoded(file))
         else:
             with decompression_errors(self.path):
-                self._rest: BinaryIO | Arriving = decompressed_stream(source)
-                self.layout, head = self._begin(self._rest, hints)
+                self._rest = self._decoded(decompressed_stream(source))
+                self.layout, head = self._begin(self._rest)
             self._begun = head
         self.names = self.layout.names
         for_long_rows = 8 * len(head) if len(head) > _HEAD else 0
@@ -97,10 +104,11 @@ class TextFile:
         wanted = list(self.names if columns is None else columns)
         kinds = Kinds(wanted, set(), set(wanted).intersection(text), set(wanted))
         if not isinstance(self.path, Path):  # a stream can't be read twice
-            self._begun, self._rest = self._begun + self._rest.read(), io.BytesIO()
-        while (parts := self._read_all(kinds)) is None:
+            self._begun += self._rest.read()
+        parser = self._parser()
+        while (parts := self._read_all(parser, kinds)) is None:
             pass
-        table = to_table(_concatenated(parts, wanted), nulls=self._nulls(wanted))
+        table = parser.table(parts, wanted, nulls=self._nulls(wanted))
         for name, column in table.columns.items():
             if isinstance(column, Categories) and name not in text:
                 self._check_text(name, column)
@@ -141,12 +149,12 @@ class TextFile:
             set(wanted).intersection(text),
             set(wanted) if codes else set(wanted) - known,
         )
-        done = 0
-        for part in self._parts(kinds):
+        done, parser = 0, self._parser()
+        for part in self._parts(parser, kinds):
             for name, (row, value) in part.refuted.items():
                 if name in kinds.numbers:
                     raise not_a_number(name, row, value).in_file(self.path, done)
-            table = to_table(part.table, done + 1, self._nulls(wanted))
+            table = parser.table([part.rows], wanted, done + 1, self._nulls(wanted))
             for start in range(0, table.n_rows, batch_rows):
                 yield table.take(slice(start, start + batch_rows))
             done += table.n_rows
@@ -154,58 +162,80 @@ class TextFile:
     def _nulls(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {name: nulls_besides(self.known.get(name, ())) for name in columns}
 
-    def _begin(self, file: BinaryIO | Arriving, hints: LayoutHints) -> tuple[Layout, bytes]:
+    def _decoded(self, file: BinaryIO | Arriving) -> Decoded:
+        hints = self._hints
+        if hints.expected is None:
+            return Decoded(file, hints.encoding)
+        return Decoded(file, otherwise=hints.encoding or WINDOWS)
+
+    def _begin(self, file: Decoded) -> tuple[Layout, bytes]:
         """Return the layout of the text, and the bytes that were read to detect it."""
         head, size, layout = b"", _HEAD, None
-        while layout is None:
-            at_end = False
-            while not at_end and len(head) < size:
-                block = file.read(size - len(head))
-                head += block
-                at_end = not block
-                if isinstance(file, Arriving):
-                    break  # two rows are enough to begin with
-            with located(self.path):
-                layout = find_layout(head, at_end, hints)
+        with located(self.path, once=True):
+            while layout is None:
+                at_end = False
+                while not at_end and len(head) < size:
+                    block = file.read(size - len(head))
+                    head += block
+                    at_end = not block
+                    if file.arrives:
+                        break  # two rows are enough to begin with
+                layout = find_layout(head, at_end, self._hints)
                 if len(head) > _LONGEST_HEAD:
                     raise DataError("the second row has no end; is a quote not closed?")
-            size *= 2
-        return layout, head
+                size *= 2
+        return self._with_encoding(layout, file), head
 
     @contextmanager
-    def _open_rows(self) -> Iterator[BinaryIO | Arriving]:
+    def _open_rows(self) -> Iterator[Decoded]:
         """Open the text at the first row, after the header."""
         if isinstance(self.path, Path):
-            with arrow_errors(self.path), open_decompressed(self.path) as file:
-                file.read(self.layout.start)
+            with reading(self.path), open_decompressed(self.path) as packed:
+                file = self._decoded(packed)
+                file.skip(self.layout.start)
                 yield file
         else:
-            begun = self._begun[self.layout.start :]
+            file = self._rest
             with decompression_errors(self.path):
-                if isinstance(self._rest, Arriving):
-                    self._rest.put_back(begun)
-                    yield self._rest
-                else:
-                    yield joined(begun, self._rest)
+                file.put_back(self._begun[self.layout.start :])
+                yield file
+        self.layout = self._with_encoding(self.layout, file)
 
-    def _read_all(self, kinds: Kinds) -> list[pa.Table] | None:
+    def _with_encoding(self, layout: Layout, file: Decoded) -> Layout:
+        """Return the layout with the encoding that was found; warn if it is a guess."""
+        if file.is_guess and file.encoding != self._hints.encoding and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{self.path} isn't UTF-8, and is read as {file.encoding}; if letters come out "
+                "wrong, set data.encoding",
+                stacklevel=2,
+            )
+        return replace(layout, encoding=file.encoding)
+
+    def _read_all(self, parser: Parser, kinds: Kinds) -> list[Any] | None:
         """Return all rows; or None if some numeric columns had text, which ``kinds`` then says."""
-        tables: list[pa.Table] = []
+        tables: list[Any] = []
         wrong: set[str] = set()
-        for part in self._parts(kinds):
+        for part in self._parts(parser, kinds):
             wrong |= kinds.numbers.intersection(part.refuted)
             if wrong:
                 tables.clear()
             else:
-                tables.append(part.table)
+                tables.append(part.rows)
         kinds.numbers.difference_update(wrong)
         kinds.text.update(wrong)
         return None if wrong else tables
 
-    def _parts(self, kinds: Kinds) -> Iterator[Parsed]:
-        """Yield all rows; the first piece decides the unknown columns of ``kinds``, in place."""
+    def _parser(self) -> Parser:
         keeps_nulls = any(name in NULLS for names in self.known.values() for name in names)
-        parser = Parser(self.layout, keeps_nulls)
+        if not has_pyarrow():
+            return PlainParser(self.layout)
+        from fastclf.data.text_parser import ArrowParser
+
+        return ArrowParser(self.layout, keeps_nulls)
+
+    def _parts(self, parser: Parser, kinds: Kinds) -> Iterator[Parsed]:
+        """Yield all rows; the first piece decides the unknown columns of ``kinds``, in place."""
 
         def parse(piece: bytes) -> Parsed | Fault:
             try:
@@ -214,10 +244,12 @@ class TextFile:
                 return problem  # earlier pieces must be counted before its row number is known
 
         done = 0
-        with arrow_errors(self.path), located(self.path, once=True), self._open_rows() as file:
+        with reading(self.path), located(self.path, once=True), self._open_rows() as file:
             pieces: Iterator[bytes | None] = (
                 piece or None
-                for piece in line_pieces(file, self._piece_size, self.layout.delimiter)
+                for piece in line_pieces(
+                    file, self._piece_size, self.layout.delimiter, file.arrives
+                )
                 if not piece or piece.strip(b"\r\n")
             )
             first = map(parse, islice((piece for piece in pieces if piece is not None), 1))
@@ -229,7 +261,7 @@ class TextFile:
                     kinds.text.update(unknown.intersection(part.refuted))
                     kinds.numbers.update(unknown.difference(part.refuted))
                 yield part
-                done += part.table.num_rows
+                done += part.n_rows
 
     def _check_text(self, name: str, column: Categories) -> None:
         """Refuse a column that has many different numbers and text in a few rows."""
@@ -246,12 +278,3 @@ class TextFile:
         others = ", and nearly all other values are numbers" if any(numeric) else ""
         reason = why_no_number(column.names[column.codes[row]], others)
         raise DataError(f'{self.path}: row {row + 1}, column "{name}": {reason}')
-
-
-def _concatenated(parts: list[pa.Table], columns: list[str]) -> pa.Table:
-    """Concatenate tables, and empty their list, so that the caller can free columns one by one."""
-    if not parts:
-        return pa.table({name: pa.nulls(0) for name in columns})
-    whole = pa.concat_tables(parts)
-    parts.clear()
-    return whole

@@ -35,9 +35,6 @@ _WITH_COMMA = re.compile(r"[+-]?[\d.]*,\d+(?:[eE][+-]?\d+)?")
 _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # 1.234.567
 _BOM = "\ufeff"
 _MAGIC = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
     b"PK\x03\x04": "a ZIP archive, as Excel's workbooks are",
     b"PAR1": "Parquet",
     b"ARROW1": "Arrow",
@@ -61,6 +58,9 @@ class LayoutHints(NamedTuple):
         columns, and a decimal mark that is detected takes precedence.
     format_delimiter : str, optional
         The delimiter of the format, for formats that have one. It is used if no other is given.
+    encoding : str, optional
+        The encoding. With ``expected`` it is that of the earlier file, which this file has if it
+        isn't UTF-8.
     """
 
     delimiter: str | None = None
@@ -68,6 +68,7 @@ class LayoutHints(NamedTuple):
     header: bool | None = None
     expected: Collection[str] | None = None
     format_delimiter: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,11 @@ class Layout:
     delimiter, decimal : str
         The delimiter and the decimal mark.
     start : int
-        The position of the first row after the header, in bytes.
+        The position of the first row after the header, in bytes of UTF-8.
     format_delimiter : str
         The usual delimiter of the file's format.
+    encoding : str
+        The encoding, "utf-8" also as long as all text was ASCII.
     """
 
     names: tuple[str, ...]
@@ -91,20 +94,24 @@ class Layout:
     decimal: str
     start: int
     format_delimiter: str = ","
+    encoding: str = "utf-8"
 
     def unusual(self) -> dict[str, str]:
-        """Return the keys ``delimiter`` and ``decimal`` where they differ from the defaults."""
+        """Return the keys ``delimiter``, ``decimal`` and ``encoding`` that aren't the defaults."""
         found = {}
         if self.delimiter != self.format_delimiter:
             found["delimiter"] = self.delimiter
         if self.decimal != ".":
             found["decimal"] = self.decimal
+        if self.encoding != "utf-8":
+            found["encoding"] = self.encoding
         return found
 
     def __str__(self) -> str:
-        """Return the delimiter and the decimal mark in words."""
+        """Return the delimiter, the decimal mark and an unusual encoding in words."""
         delimiter = {"\t": "tabs", " ": "blanks"}.get(self.delimiter, f'"{self.delimiter}"')
-        return f'{delimiter} between values, decimal mark "{self.decimal}"'
+        text = f'{delimiter} between values, decimal mark "{self.decimal}"'
+        return text if self.encoding == "utf-8" else f"{text}, encoding {self.encoding}"
 
 
 class Row(NamedTuple):
@@ -260,36 +267,29 @@ def _decimal_mark(rows: list[list[str]], delimiter: str) -> str | None:
 
 def _check_is_text(head: bytes) -> None:
     what = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "")
+    remedy = "save it as CSV in UTF-8"
+    if what in ("Parquet", "Arrow"):
+        remedy = f'set data.format to "{what.lower()}", or rename it'
     if not what and b"\0" in head[:1000]:
         zeros = head[:1000:2].count(0), head[1:1000:2].count(0)
-        what = "UTF-16" if max(zeros) > 10 * min(zeros) else "binary, as it holds zero bytes"
-    if not what:
-        return
-    remedy = "save it as CSV in UTF-8"
-    if what.startswith("UTF"):
-        remedy = f"save it as UTF-8, as by: iconv -f {what} -t UTF-8 FILE > NEW"
-    elif what in ("Parquet", "Arrow"):
-        remedy = f'set data.format to "{what.lower()}", or rename it'
-    raise DataError(f"seems to be {what}; {remedy}")
+        what = "binary, as it holds zero bytes"
+        if max(zeros) > 10 * min(zeros):
+            what = "UTF-16 without a byte-order mark"
+            remedy = f'set data.encoding to "utf-16-{"be" if zeros[0] > zeros[1] else "le"}"'
+    if what:
+        raise DataError(f"seems to be {what}; {remedy}")
 
 
 def _check_names(text: str, begin: int, layout: Layout) -> None:
     for name in layout.names:
         if any("\udc80" <= letter <= "\udcff" for letter in name):
             lines = text[:begin].count("\n") + 1
-            raise DataError(f"line {lines} isn't UTF-8 text; {as_utf8(name)}")
+            raise DataError(
+                f"line {lines} isn't UTF-8 text; correct it, or set data.encoding, such as to "
+                '"cp1252"'
+            )
     if (double := first_duplicate(layout.names)) is not None:
         raise DataError(
             f'two columns are named "{double}"; rename one, or set data.header to false if the '
             "first row isn't the names"
         )
-
-
-def as_utf8(wrong: str) -> str:
-    """Return the hint how to convert text that isn't UTF-8, from its wrong characters."""
-    content = wrong.encode("utf-8", "surrogateescape")
-    read = content.decode("cp1252", "replace")
-    return (
-        f'it may be Windows-1252 or Latin-1, where that is "{read}"; save it as UTF-8, as by: '
-        "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
-    )

@@ -1,76 +1,23 @@
 """Parsing of complete rows of text by pyarrow, with error messages that name the row."""
 
 import re
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from fastclf.data.arrow import TEXT
+from fastclf.data.arrow import TEXT, to_table
 from fastclf.data.nulls import NULLS
 from fastclf.data.pieces import end_of_rows, open_quote
-from fastclf.data.text_columns import has_leading_zero, why_no_number
+from fastclf.data.text_kinds import Fault, Kinds, Parsed, not_closed, not_utf8, wrong_length
 from fastclf.data.text_layout import Layout
 from fastclf.data.text_numbers import as_floats, columns_with_leading_zeros, first_without_number
-from fastclf.errors import DataError
+from fastclf.table import Table
 
 
-class Kinds(NamedTuple):
-    """The columns to read, and which of them are numeric.
-
-    Parameters
-    ----------
-    columns : list of str
-        The columns to read.
-    numbers, text : set of str
-        The columns that are numeric, and those that are text. Other columns become numeric if all
-        of their values are numbers.
-    codes : set of str
-        Columns in which a value with leading zeros is text.
-    """
-
-    columns: list[str]
-    numbers: set[str]
-    text: set[str]
-    codes: set[str]
-
-    @property
-    def all_are_known(self) -> bool:
-        """Whether every column is in ``numbers`` or in ``text``."""
-        return all(name in self.numbers or name in self.text for name in self.columns)
-
-
-class Parsed(NamedTuple):
-    """Parsed rows.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-    refuted : dict of str to (int, str)
-        For each column that isn't numeric and wasn't known to be text: the first row whose value
-        isn't a number, counted from 1, and that value.
-    """
-
-    table: pa.Table
-    refuted: dict[str, tuple[int, str]]
-
-
-class Fault(Exception):
-    """An error in some rows, by its row within these; `in_file` adds the rows before them."""
-
-    def __init__(self, row: int | None, text: str) -> None:
-        super().__init__(text)
-        self.row, self.text = row, text
-
-    def in_file(self, path: Path | str, before: int) -> DataError:
-        """Return the error with the row's number in the file, which has ``before`` rows before."""
-        place = "some row" if self.row is None else f"row {self.row + before}"
-        return DataError(f"{path}: {place}{self.text}")
-
-
-class Parser:
-    """Parses rows of a file.
+class ArrowParser:
+    """Parses rows of a file by pyarrow.
 
     Parameters
     ----------
@@ -94,7 +41,8 @@ class Parser:
         if kinds.all_are_known and not self._finds_codes(rows, kinds):
             numbers = dict.fromkeys(kinds.numbers, pa.float64())
             try:
-                return Parsed(self._read(rows, kinds, numbers), {})
+                table = self._read(rows, kinds, numbers)
+                return Parsed(table, table.num_rows, {})
             except pa.ArrowInvalid as problem:
                 if "conversion error to double" not in str(problem):
                     raise self._fault(problem) from None
@@ -116,7 +64,17 @@ class Parser:
             if columns[name] is None:
                 columns[name] = text.dictionary_encode()
                 refuted[name] = first_without_number(text, decimal, codes)
-        return Parsed(pa.table(columns), refuted)
+        return Parsed(pa.table(columns), table.num_rows, refuted)
+
+    def table(
+        self,
+        parts: list[pa.Table],
+        columns: Sequence[str],
+        first_row: int = 1,
+        nulls: Mapping[str, Collection[str]] | None = None,
+    ) -> Table:
+        """Return parsed rows as one table, and empty their list to free memory early."""
+        return to_table(_concatenated(parts, columns), first_row, nulls)
 
     def _finds_codes(self, rows: bytes, kinds: Kinds) -> bool:
         """Tell whether a numeric column of ``kinds.codes`` may hold a leading zero."""
@@ -157,37 +115,24 @@ class Parser:
             name = self._layout.names[0]
             kinds = Kinds([name], set(), set(), set())
             row += self._read(before, kinds, {name: pa.binary()}).num_rows
-        raise Fault(
-            row, ": a quote isn't closed; close it, or double it if it is part of the value"
-        )
+        raise not_closed(row)
 
     def _fault(self, problem: pa.ArrowInvalid) -> Fault:
         reason = " ".join(str(problem).split())
         found = re.search(r"Row #(\d+): ", reason)
         row = int(found[1]) if found else None
         if counts := re.search(r"Expected (\d+) columns, got (\d+)", reason):
-            return Fault(
-                row,
-                f" has {counts[2]} values for {counts[1]} columns; "
-                "correct it, or set data.delimiter",
-            )
+            return wrong_length(row, counts[2], counts[1])
         column = re.match(r"In CSV column #(\d+): ", reason)
         if column and "UTF8" in reason:
-            name = self._layout.names[int(column[1])]
-            return Fault(
-                row,
-                f', column "{name}": not UTF-8 text; save it as UTF-8, as by: '
-                "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW",
-            )
+            return not_utf8(row, self._layout.names[int(column[1])])
         return Fault(row, f": {reason}")
 
 
-def not_a_number(name: str, row: int, text: str) -> Fault:
-    """Return the error that a value in a numeric column isn't a number."""
-    if has_leading_zero(text):
-        return Fault(
-            row,
-            f', column "{name}": "{text}" has a leading zero, as codes have, but the values before '
-            "are numbers; name the column in data.categorical",
-        )
-    return Fault(row, f', column "{name}": {why_no_number(text)}')
+def _concatenated(parts: list[pa.Table], columns: Sequence[str]) -> pa.Table:
+    """Concatenate tables, and empty their list, so that the caller can free columns one by one."""
+    if not parts:
+        return pa.table({name: pa.nulls(0) for name in columns})
+    whole = pa.concat_tables(parts)
+    parts.clear()
+    return whole

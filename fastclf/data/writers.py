@@ -1,26 +1,32 @@
 """Writing of predictions as CSV, JSON lines, Parquet and NPZ.
 
 Predictions are written in batches, in memory that doesn't grow with the number of rows. A regular
-file appears once it is complete. All formats but NPZ need pyarrow, which the extra ``data``
-installs.
+file appears once it is complete. Parquet needs pyarrow, which the extra ``data`` installs; pyarrow
+also writes CSV faster than Python.
 """
 
 import csv
 import io
 import json
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from fastclf.data.compressed import (
+    COMPRESSIONS,
+    compressing,
+    suffix_fault,
+    without_compression,
+)
+from fastclf.data.npz_writer import NPZWriter
+from fastclf.data.predictions import Predictions, file_errors
+from fastclf.data.reading import has_pyarrow
 from fastclf.errors import DataError, InputError
-from fastclf.files import DISK_IS_FULL, is_stream, writing_output
+from fastclf.files import is_stream, writing_output
 from fastclf.table import Categories
 
 Format = Literal["csv", "jsonl", "parquet", "npz"]
@@ -36,43 +42,6 @@ SUFFIXES: dict[str, Format] = {
 SEPARATOR = ";"  # separates the labels of a row in CSV
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """First characters of cells that a spreadsheet program may take for formulas."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """The predictions of a model for some rows.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (K,)
-        The classes or labels.
-    codes : ndarray of shape (n,) or (n, K), or None
-        The predicted class of each row as an index into ``classes``, or 0/1 indicators of labels.
-        None leaves them out of the file.
-    probabilities : ndarray of shape (n, K) or None
-        The probability of each class or label. None leaves them out of the file.
-    kept : mapping of str to Categories
-        Columns of the input that are copied into the output.
-    ranked : ndarray of shape (n, k), optional
-        The k most probable classes or labels of each row as indices into ``classes``. They and
-        their ``probabilities``, of the same shape, are then written in place of the other columns.
-    """
-
-    classes: np.ndarray
-    codes: np.ndarray | None
-    probabilities: np.ndarray | None
-    kept: Mapping[str, Categories] = field(default_factory=dict)
-    ranked: np.ndarray | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """The number of rows."""
-        return next(len(part) for part in (self.codes, self.probabilities) if part is not None)
-
-    @property
-    def has_label_lists(self) -> bool:
-        """Whether a row can have any number of labels."""
-        return self.codes is not None and self.codes.ndim == 2
 
 
 class Writer(Protocol):
@@ -96,14 +65,15 @@ def format_of_output(path: Path) -> Format:
     DataError
         If the suffix is unknown.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        if not path.suffix and is_stream(path):
-            return "csv"
-        raise DataError(
-            f'{path}: unknown suffix "{path.suffix}" for predictions; use one of '
-            f"{', '.join(SUFFIXES)}, or name it with --format"
-        )
-    return SUFFIXES[path.suffix.lower()]
+    suffix = without_compression(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if not path.suffix and is_stream(path):
+        return "csv"
+    raise DataError(
+        f"{path}: {suffix_fault(path)}; predictions are written as {', '.join(SUFFIXES)}; choose "
+        "one of these suffixes, or name the format with --format"
+    )
 
 
 @contextmanager
@@ -141,19 +111,28 @@ def writing_predictions(
     label,probability_no,probability_yes
     no,0.75,0.25
     """
-    if format != "npz":
-        _need_pyarrow(format)
+    if format == "parquet" and not has_pyarrow():
+        raise DataError(
+            "Parquet is written with pyarrow, which isn't installed; "
+            "run: pip install 'fastclf[data]', or write CSV, JSON lines or NPZ"
+        )
     if escape_formulas and format != "csv":
         raise InputError(f"--escape-formulas is for CSV; leave it out for {format}")
     place = target if isinstance(target, Path) else "standard output"
+    suffix = target.suffix.lower() if isinstance(target, Path) else ""
+    if suffix in COMPRESSIONS and format not in ("csv", "jsonl"):
+        raise DataError(
+            f"{target}: only CSV and JSON lines are written compressed; leave out {suffix}"
+        )
     with ExitStack() as stack:
-        with _file_errors(place):
+        with file_errors(place):
             output = writing_output(target) if isinstance(target, Path) else nullcontext(target)
             file = stack.enter_context(output)
+            file = stack.enter_context(compressing(file, suffix))
         writer = _ReportingWriter(WRITERS[format](file), file, place, escape_formulas)
         stack.callback(writer.abandon)
         yield writer
-        with _file_errors(place):
+        with file_errors(place):
             writer.close()
             file.flush()
             stack.close()
@@ -171,7 +150,7 @@ class _ReportingWriter:
         self.close = writer.close
 
     def write(self, part: Predictions) -> None:
-        with _file_errors(self._place):
+        with file_errors(self._place):
             self._writer.write(_without_formulas(part) if self._escape_formulas else part)
             self._file.flush()  # whoever reads a pipe waits for these rows
 
@@ -189,13 +168,14 @@ class CSVWriter:
 
     def write(self, part: Predictions) -> None:
         """Write some rows."""
-        batch = _arrow(part, join=True)
+        columns = _columns(part)
         if not self._begun:
-            header = io.StringIO()
-            csv.writer(header, lineterminator="\n").writerow(batch.schema.names)
-            self._file.write(header.getvalue().encode())
+            self._file.write(_lines([columns]))
             self._begun = True
-        self._file.write(_csv_lines(batch))
+        if has_pyarrow():
+            self._file.write(_csv_lines(_arrow(part, join=True)))
+        else:
+            self._file.write(_lines(zip(*map(_cells, columns.values()), strict=True)))
 
     def close(self) -> None:
         """Do nothing."""
@@ -212,9 +192,10 @@ class JSONLinesWriter:
 
     def write(self, part: Predictions) -> None:
         """Write some rows."""
-        rows = _arrow(part).to_pylist()
-        lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-        self._file.write(lines.encode())
+        columns = _columns(part)
+        for values in zip(*map(_values, columns.values()), strict=True):
+            row = dict(zip(columns, values, strict=True))
+            self._file.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
 
     def close(self) -> None:
         """Do nothing."""
@@ -249,82 +230,6 @@ class ParquetWriter:
             self._writer.close()
 
 
-class NPZWriter:
-    """Arrays "labels", "probabilities", "classes", and one for each kept column.
-
-    An NPY array begins with its length, which is known only at the end, so entries are collected in
-    temporary files. With several labels per row, "labels" holds indicators. With the k most
-    probable classes of each row, "labels" and "probabilities" have the shape (n, k).
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._arrays: dict[str, _SpooledArray] = {}
-        self._kept: dict[str, list[np.ndarray]] = {}
-
-    def write(self, part: Predictions) -> None:
-        """Write some rows."""
-        classes = _plain(part.classes)
-        if "classes" not in self._arrays:
-            self._append("classes", classes)
-        if part.codes is not None:
-            labels = part.codes.astype(np.int8) if part.has_label_lists else classes[part.codes]
-            self._append("labels", labels)
-        if part.ranked is not None:
-            self._append("labels", classes[part.ranked])
-        if part.probabilities is not None:
-            self._append("probabilities", part.probabilities)
-        for name, column in part.kept.items():
-            # Later batches may have longer text, so entries have no fixed size for a file.
-            names = np.array([*column.names, ""], dtype=str)
-            self._kept.setdefault(name, []).append(names[column.codes])
-
-    def close(self) -> None:
-        """Write the archive."""
-        with zipfile.ZipFile(self._file, "w") as archive:
-            for name, array in self._arrays.items():
-                array.store(archive, name)
-            for name in self._kept:
-                self._append(name, np.concatenate(self._kept[name]))
-                self._arrays[name].store(archive, name)
-
-    def abandon(self) -> None:
-        """Remove the temporary files."""
-        for array in self._arrays.values():
-            array.file.close()
-
-    def _append(self, name: str, array: np.ndarray) -> None:
-        if name in self._arrays:
-            self._arrays[name].append(array)
-        else:
-            self._arrays[name] = _SpooledArray(array)
-
-
-class _SpooledArray:
-    """An array that grows in a temporary file."""
-
-    def __init__(self, first: np.ndarray) -> None:
-        self._dtype, self._tail = first.dtype, first.shape[1:]
-        self._length = 0
-        self.file = tempfile.TemporaryFile()
-        self.append(first)
-
-    def append(self, array: np.ndarray) -> None:
-        self._length += len(array)
-        with _file_errors(f"{tempfile.gettempdir()} (TMPDIR)"):
-            self.file.write(np.ascontiguousarray(array, self._dtype).data)
-
-    def store(self, archive: zipfile.ZipFile, name: str) -> None:
-        shape = (self._length, *self._tail)
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        name = name.replace("\0", "\\x00")  # zipfile cuts names at a zero byte
-        entry = zipfile.ZipInfo(f"{name}.npy")  # no time stamp: equal rows give equal bits
-        with archive.open(entry, "w", force_zip64=True) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            self.file.seek(0)
-            shutil.copyfileobj(self.file, file, 1 << 20)
-
-
 WRITERS: dict[str, type[CSVWriter] | type[JSONLinesWriter] | type[ParquetWriter] | type[NPZWriter]]
 WRITERS = {
     "csv": CSVWriter,
@@ -334,44 +239,101 @@ WRITERS = {
 }
 
 
+class _Codes(NamedTuple):
+    """A column of codes (n,), which are indices into ``names``; -1 is a missing value."""
+
+    codes: np.ndarray
+    names: list[Any]
+
+
+class _Lists(NamedTuple):
+    """A column of lists of names, given by indicators (n, K)."""
+
+    indicators: np.ndarray
+    names: list[str]
+
+
+def _columns(part: Predictions) -> dict[str, _Codes | _Lists | np.ndarray]:
+    """Return the columns of a file of predictions; an array (n,) holds probabilities."""
+    columns: dict[str, _Codes | _Lists | np.ndarray] = {
+        name: _Codes(column.codes, list(column.names)) for name, column in part.kept.items()
+    }
+    classes = part.labels.tolist()
+    if part.ranked is not None:
+        assert part.probabilities is not None
+        both = zip(part.ranked.T, part.probabilities.T, strict=True)
+        for rank, (codes, probabilities) in enumerate(both, 1):
+            columns[f"label_{rank}"] = _Codes(codes, classes)
+            columns[f"probability_{rank}"] = np.ascontiguousarray(probabilities)
+        return columns
+    if part.codes is not None:
+        if part.has_label_lists:
+            columns["labels"] = _Lists(part.codes, [_in_words(name) for name in classes])
+        else:
+            columns["label"] = _Codes(part.codes, classes)
+    if part.probabilities is not None:
+        for name, probabilities in zip(classes, part.probabilities.T, strict=True):
+            columns[f"probability_{name}"] = np.ascontiguousarray(probabilities)
+    return columns
+
+
+def _in_words(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _values(column: _Codes | _Lists | np.ndarray) -> list[Any]:
+    """Return a column as Python values, with None for missing ones."""
+    if isinstance(column, _Codes):
+        names = [*column.names, None]  # code -1 is the last
+        return [names[code] for code in column.codes.tolist()]
+    if isinstance(column, _Lists):
+        found = [np.flatnonzero(row).tolist() for row in column.indicators]
+        return [[column.names[code] for code in codes] for codes in found]
+    return column.tolist()
+
+
+def _cells(column: _Codes | _Lists | np.ndarray) -> list[str]:
+    """Return a column as text for CSV."""
+    if isinstance(column, np.ndarray):
+        return list(map(str, column))  # the shortest text of a float32, too
+    if isinstance(column, _Lists):
+        return [SEPARATOR.join(names) for names in _values(column)]
+    return ["" if value is None else _in_words(value) for value in _values(column)]
+
+
 def _arrow(part: Predictions, join: bool = False) -> Any:
     """Return predictions as an Arrow record batch; ``join`` turns label lists into text."""
     import pyarrow as pa
 
-    arrays: dict[str, Any] = {}
-    for name, column in part.kept.items():
-        names = pa.array(column.names, pa.string())
-        arrays[name] = names.take(pa.array(column.codes, mask=column.codes < 0))
     unsigned = pa.uint64() if part.classes.dtype.kind == "u" else None  # may need all 64 bits
-    classes = pa.array(_plain(part.classes).tolist(), unsigned)
-    if part.ranked is not None:
-        assert part.probabilities is not None
-        both = zip(part.ranked.T, part.probabilities.T, strict=True)
-        for rank, (codes, column) in enumerate(both, 1):
-            arrays[f"label_{rank}"] = classes.take(pa.array(np.ascontiguousarray(codes)))
-            arrays[f"probability_{rank}"] = pa.array(np.ascontiguousarray(column))
-        return pa.record_batch(list(arrays.values()), names=list(arrays))
-    if part.codes is not None:
-        if part.has_label_lists:
-            arrays["labels"] = _label_lists(part.codes, classes.cast(pa.string()), join)
+    arrays: dict[str, Any] = {}
+    for name, column in _columns(part).items():
+        if isinstance(column, _Codes):
+            kind = pa.string() if name in part.kept else unsigned
+            codes = pa.array(np.ascontiguousarray(column.codes), mask=column.codes < 0)
+            arrays[name] = pa.array(column.names, kind).take(codes)
+        elif isinstance(column, _Lists):
+            arrays[name] = _label_lists(column.indicators, pa.array(column.names, pa.string()))
+            if join:
+                arrays[name] = pa.compute.binary_join(arrays[name], SEPARATOR)
         else:
-            arrays["label"] = classes.take(pa.array(part.codes))
-    if part.probabilities is not None:
-        columns = np.ascontiguousarray(part.probabilities.T)
-        for name, column in zip(part.classes.tolist(), columns, strict=True):
-            arrays[f"probability_{name}"] = pa.array(column)
+            arrays[name] = pa.array(column)
     return pa.record_batch(list(arrays.values()), names=list(arrays))
 
 
-def _label_lists(indicators: np.ndarray, names: Any, join: bool) -> Any:
+def _label_lists(indicators: np.ndarray, names: Any) -> Any:
     import pyarrow as pa
-    from pyarrow import compute
 
     rows, columns = np.nonzero(indicators)
     counts = np.bincount(rows, minlength=len(indicators))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(columns)))
-    return compute.binary_join(lists, SEPARATOR) if join else lists
+    return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(columns)))
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _csv_lines(batch: Any) -> Any:
@@ -390,10 +352,6 @@ def _csv_lines(batch: Any) -> Any:
         else:
             break
     return sink.getvalue()
-
-
-def _plain(classes: np.ndarray) -> np.ndarray:
-    return classes.astype(str) if classes.dtype.kind == "O" else classes
 
 
 def _without_formulas(part: Predictions) -> Predictions:
@@ -416,26 +374,3 @@ def _as_text(cell: str) -> str:
     except ValueError:
         return f"'{cell}"
     return cell
-
-
-def _need_pyarrow(format: str) -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f"{format} is written with pyarrow, which isn't installed; "
-            "run: pip install 'fastclf[data]', or write NPZ"
-        ) from None
-
-
-@contextmanager
-def _file_errors(place: object) -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # the reader closed the pipe, which is no error
-    except OSError as problem:
-        remedy = "; make room there" if problem.errno in DISK_IS_FULL else ""
-        raise DataError(
-            f"{place}: can't be written: {problem.strerror or problem}{remedy}"
-        ) from None

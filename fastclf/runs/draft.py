@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import scipy.sparse
@@ -33,6 +33,10 @@ from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
 from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
+
+if TYPE_CHECKING:
+    from fastclf.data.columnar import ColumnarFile
+    from fastclf.data.text import TextFile
 
 SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # a column with more groups its rare categories
@@ -119,7 +123,7 @@ def draft_for_file(
     folder : Path
         The folder of the recipe, to which its paths are relative.
     text : mapping of str to str, optional
-        "delimiter" and "decimal" of a text file; by default detected from its first rows.
+        "delimiter", "decimal" and "encoding" of a text file; by default detected.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def draft_for_file(
         for key, value in dataset.layout.unusual().items():
             if key not in options:
                 options[key] = value
-                notes[f"data.{key}"] = "detected from the first rows"
+                notes[f"data.{key}"] = "detected from the text"
     if dataset.y.ndim == 1:
         check_two_classes(str(file), dataset.class_names)
     dataset = without_single_rows(file, dataset, options, notes)
@@ -303,7 +307,7 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
     InputError
         If a target matches no column, or none is given and not exactly one column has a usual name.
     """
-    names = open_table(file, delimiter=text.get("delimiter"), decimal=text.get("decimal")).names
+    names = _open(file, text).names
     if not targets:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
         if len(usual) != 1:
@@ -321,6 +325,11 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
             )
         found += matching or [_index(target)]
     return _one_or_list(list(dict.fromkeys(found)))
+
+
+def _open(file: Path, text: Mapping[str, Any]) -> "TextFile | ColumnarFile":
+    layout = {key: text.get(key) for key in ("delimiter", "decimal", "encoding")}
+    return open_table(file, **layout)
 
 
 def _one_or_list(targets: list[Any]) -> Any:
@@ -344,7 +353,7 @@ def _detect_label_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
     """
     if isinstance(options["target"], list):
         return {}
-    opened = open_table(file, delimiter=options.get("delimiter"), decimal=options.get("decimal"))
+    opened = _open(file, options)
     with naming(file):
         columns = target_columns(opened.names, FileOptions.model_validate(options))
     (values,) = opened.read(columns).columns.values()

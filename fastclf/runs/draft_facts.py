@@ -26,7 +26,9 @@ def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> s
         categorical = sum(facts.kind == "categories" for facts in columns) - texts
         incomplete = sum(facts.missing > 0 for facts in columns)
         of_text = f", {texts} of text" if texts else ""
-        text += f", {categorical} categorical{of_text}, missing values in {incomplete}"
+        text += f", {categorical} categorical{of_text}"
+        if incomplete:
+            text += f", missing values in {incomplete}"
         if dataset.layout is not None and dataset.layout.unusual():
             text += f"; {dataset.layout}"
         return f"{text}."

@@ -81,12 +81,12 @@ class Origin:
     def completed(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the values that this run derived from the data.
 
-        These are the kind of model, and the delimiter and decimal mark of a text file.
+        These are the kind of model, and the delimiter, decimal mark and encoding of a text file.
         """
         kind = self.recipe.get("model.kind")
         if recipe.model.kind != "auto" or not isinstance(kind, str):
             kind = recipe.model.kind
-        seen = {key: self.recipe.get(f"data.{key}") for key in ("delimiter", "decimal")}
+        seen = {key: self.recipe.get(f"data.{key}") for key in ("delimiter", "decimal", "encoding")}
         layout = {
             key: value
             for key, value in seen.items()

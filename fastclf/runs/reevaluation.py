@@ -184,18 +184,25 @@ def _read(table: DataTable, model: LinearModel, path: Path) -> Dataset:
     return load_file(path, FileOptions.model_validate(options), known=known)
 
 
-def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str, str]:
-    """Return the delimiter and the decimal mark of a file, which can differ from the run's file."""
+def _layout_of(path: Path, own: FileOptions, columns: Sequence[str]) -> dict[str, Any]:
+    """Return the layout of a file, which can differ from that of the run's file."""
     file = open_table(
         path,
         header=own.header,
         delimiter=own.delimiter,
         decimal=own.decimal,
+        encoding=own.encoding,
         expected=columns,
     )
     if file.layout is None:
         return {}
-    return {"delimiter": file.layout.delimiter, "decimal": file.layout.decimal}
+    # Later text may show that the file isn't UTF-8, which is therefore not insisted on.
+    encoding = None if file.layout.encoding == "utf-8" else file.layout.encoding
+    return {
+        "delimiter": file.layout.delimiter,
+        "decimal": file.layout.decimal,
+        "encoding": encoding,
+    }
 
 
 def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:

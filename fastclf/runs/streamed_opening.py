@@ -52,6 +52,7 @@ def opened_stream(recipe: Recipe, most_rows: int | None = None) -> OpenedStream:
         header=table.header,
         delimiter=table.delimiter,
         decimal=table.decimal,
+        encoding=table.encoding,
     )
     targets = target_columns(file.names, table)
     taught = (recipe.distill and recipe.distill.teacher_columns) or ()
@@ -70,6 +71,7 @@ def opened_stream(recipe: Recipe, most_rows: int | None = None) -> OpenedStream:
         header=table.header,
         delimiter=table.delimiter,
         decimal=table.decimal,
+        encoding=table.encoding,
     )
     with naming(path):
         stream = stream.with_targets(table, taught)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from fastclf.data.arriving import Arriving, as_it_comes
+from fastclf.data.encodings import Decoded
 from fastclf.data.pieces import in_order, line_pieces
 
 
@@ -57,7 +58,7 @@ def test_plentiful_bytes_come_in_large_blocks(pipe):
 
 def test_pieces_end_where_the_rows_pause(pipe):
     file, writing = pipe
-    pieces = line_pieces(file, 1 << 22)
+    pieces = line_pieces(Decoded(file), 1 << 22, arrives=True)
     writing.write(b'1,2\n3,"x\n')
     assert [next(pieces), next(pieces)] == [b"1,2\n", b""]
     writing.write(b'y"\n4')

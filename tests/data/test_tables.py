@@ -123,8 +123,6 @@ def test_types_that_only_later_rows_tell(tmp_path: Path, monkeypatch: pytest.Mon
         (b"a,b\n1,2\n3\n", "row 2 has 1 values for 2 columns"),
         (b"a,b\n1,2,3\n", "row 1 has 3 values for 2 columns"),
         (b"a,b,a\n1,2,3\n", 'two columns are named "a"'),
-        (b"a,b\n1,x\n1,\xff\n", 'row 2, column "b": not UTF-8 text'),
-        (b"\xff,b\n1,2\n", "line 1 isn't UTF-8 text"),
     ],
 )
 def test_text_that_cannot_be_read(tmp_path: Path, content: bytes, said: str):
@@ -137,7 +135,7 @@ def test_text_that_cannot_be_read(tmp_path: Path, content: bytes, said: str):
 
 def test_files_that_cannot_be_read(tmp_path: Path, files: dict):
     assert "no such file (did you mean t.parquet?)" in refusal(tmp_path / "t.parqet")
-    assert 'unknown suffix ".xyz"' in refusal(_written(tmp_path / "t.xyz", b"a"))
+    assert 'the suffix ".xyz" is unknown' in refusal(_written(tmp_path / "t.xyz", b"a"))
     for name in ("bad.parquet", "bad.arrow", "bad.feather"):
         assert "can't be read: " in refusal(_written(tmp_path / name, b"PAR1 nonsense"))
     whole = files["t.parquet"].read_bytes()
@@ -253,10 +251,42 @@ def test_what_is_written_is_read(rows: list, batch_rows: int, tmp_path_factory):
     assert {key: sum((part[key] for part in parts), []) for key in wanted} == wanted
 
 
-def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_text_needs_no_pyarrow(tmp_path: Path, files: dict, monkeypatch: pytest.MonkeyPatch):
+    """Text is read without pyarrow; the table and the errors are those that pyarrow gives."""
+    contents = (
+        CSV,
+        'a,b\n"1,5",x\n 2 ,"y\n""z"""\n\n,\n',
+        "a;b\n1,5;x\n1e3; NA\n?;NA\n",
+        "zip,x\n00501,1\n501,2\n",
+        "a,b\n1_000,\u0661\n2,3\n",
+        "x\n" + "1\n" * 9 + "q\n007\n",
+        "größe\tb\r1.5\té\r-2\t\r",
+        "a,b\n",
+        "a,b\n1,2\n3\n",
+        'a,b\n1,2\n3,"4\n',
+        "a,b\n" + "".join(f"{i},\n" for i in range(40)) + "x,\n",
+        "a,b\néé,1\n".encode() + b"\xff,2\n",
+        '"a"\n"' + "x" * 200_000 + '"\n""\n',
+    )
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 16)
+
+    def results() -> list:
+        found: list = []
+        for content in contents:
+            text = content if isinstance(content, bytes) else content.encode()
+            path = _written(tmp_path / "t.csv", text)
+            try:
+                found += [plain(read_table(path)), [plain(part) for part in stream_table(path)]]
+            except DataError as problem:
+                found.append(str(problem))
+        return found
+
+    with_pyarrow = results()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    path = _written(tmp_path / "t.csv", b"a\n1\n")
-    assert "pip install 'fastclf[data]'" in refusal(path)
+    assert results() == with_pyarrow
+    for name in ("t.parquet", "folder"):
+        message = refusal(files[name])
+        assert "Parquet can't be read without pyarrow; run: pip install 'fastclf[data]'" in message
 
 
 def test_formats_by_suffix(tmp_path: Path):

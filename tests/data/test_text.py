@@ -12,6 +12,7 @@ import pytest
 
 from fastclf.data import open_table, read_table, stream_table
 from fastclf.data.compressed import stem
+from fastclf.data.encodings import Decoded
 from fastclf.data.pieces import line_pieces
 from fastclf.data.text_columns import has_leading_zero, is_number
 from fastclf.data.text_numbers import columns_with_leading_zeros
@@ -236,11 +237,13 @@ def test_packed_text(written, suffix: str):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("é,b\n1,2\n".encode("utf-16"), "seems to be UTF-16; save it as UTF-8, as by: iconv"),
-        ("a,b\n1,é\n".encode("utf-16-le"), "seems to be UTF-16; save it as UTF-8"),
-        ("a,b\n1,é\n".encode("utf-16-be"), "seems to be UTF-16; save it as UTF-8"),
-        ("größe,b\n1,2\n".encode("latin-1"), "line 1 isn't UTF-8 text; it may be Windows-1252 or"),
-        ("a,b\n1,x\n2,é\n".encode("latin-1"), 'row 2, column "b": not UTF-8 text; save it as'),
+        ("a,b\n1,é\n".encode("utf-16-le"), "seems to be UTF-16 without a byte-order mark; set"),
+        ("a,b\n1,é\n".encode("utf-16-be"), "seems to be UTF-16 without a byte-order mark; set"),
+        (
+            "größeé,b".encode() + b"\xff\n1,2\n",
+            "line 1 isn't UTF-8 text; correct it",
+        ),
+        ("a,b\n1,éé\n2,".encode() + b"\xff\n", 'row 2, column "b": the value isn\'t UTF-8'),
         (b"PK\x03\x04\x14\x00\x06\x00", "seems to be a ZIP archive, as Excel's workbooks are"),
         (b"PAR1\x15\x04", 'seems to be Parquet; set data.format to "parquet"'),
         (b"a\0b\0\0\0c,\0", "seems to be binary, as it holds zero bytes"),
@@ -250,6 +253,65 @@ def test_packed_text(written, suffix: str):
 )
 def test_what_is_no_text_is_named(written, content: bytes, said: str):
     assert refusal(written(content)).startswith(said)
+
+
+def warned(read, path: Path, **options) -> tuple[dict, str]:
+    """What a reader makes of a file, and its only warning, without the path."""
+    with pytest.warns(UserWarning) as found:
+        values = read(path, **options)
+    (line,) = {str(one.message) for one in found}
+    assert line.startswith(f"{path} isn't UTF-8, and is read as ")
+    return values, line.removeprefix(f"{path} isn't UTF-8, and is read as ").split(";")[0]
+
+
+def whole(path: Path, **options) -> dict[str, list]:
+    return plain(read_table(path, **options))
+
+
+@pytest.mark.parametrize("before", [0, 3, 40_000])
+def test_text_in_other_encodings(written, before: int, monkeypatch):
+    """UTF-16 is known by its mark, the rest of what isn't UTF-8 is guessed, with a warning."""
+    monkeypatch.setattr("fastclf.data.text._MIN_PIECE", 1 << 10)
+    begin = "größe;b\n" if before == 3 else "a;b\n"
+    text = begin + "1,5;x\n" * before + "2;é “Š\n3;\n"
+    wanted = {begin[:-3]: [1.5] * before + [2, 3], "b": ["x"] * before + ["é “Š", None]}
+    if begin == "a;b\n":
+        wanted = {"a": wanted.pop("a"), **wanted}
+    columns = {"expected": list(wanted)}
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path = written(text.encode(encoding))
+        assert whole(path) == in_parts(path) == wanted
+        file = open_table(path)
+        file.read()
+        assert file.layout.encoding == encoding.removesuffix("-sig")
+        # An earlier file was cp1252; this one isn't.
+        assert plain(open_table(path, encoding="cp1252", **columns).read()) == wanted
+    path = written(text.encode("cp1252"))
+    assert warned(whole, path) == warned(in_parts, path) == (wanted, "cp1252")
+    assert whole(path, encoding="cp1252") == in_parts(path, encoding="windows-1252") == wanted
+    file = open_table(path, encoding="cp1252", **columns)
+    assert plain(file.read()) == wanted and file.layout.unusual()["encoding"] == "cp1252"
+    with pytest.warns(UserWarning, match="^standard input isn't UTF-8, and is read as cp1252"):
+        assert in_parts(io.BytesIO(path.read_bytes())) == wanted
+    assert set(whole(path, encoding="latin-1")["b"]) - {None, "x"} == {"é \x93\x8a"}
+    latin = written(text.replace("“Š", "\x81").encode("latin-1"))
+    assert warned(whole, latin)[1] == "latin-1"
+    with pytest.raises(DataError, match="0x81 isn't cp1252 text; set data.encoding to the enc"):
+        read_table(latin, encoding="cp1252")
+    unmarked = written(text.encode("utf-16-le"))
+    assert whole(unmarked, encoding="utf-16-le") == wanted
+    assert plain(open_table(unmarked, encoding="utf-16-le", **columns).read()) == wanted
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_an_encoding_is_found_however_text_is_cut(size: int):
+    for text, encoding in (("naïve ça", "utf-8"), ("naïve ça", "cp1252"), ("ß€", "utf-16")):
+        file = Decoded(io.BytesIO(text.encode(encoding)))
+        found = b"".join(iter(lambda file=file: file.read(size), b""))
+        assert (found.decode(), file.encoding) == (text, encoding)
+        file.put_back(found)
+        assert file.read() == found
+        assert Decoded(io.BytesIO(text.encode(encoding))).read() == found
 
 
 @pytest.mark.parametrize("begin", ["", "\ufeff"])

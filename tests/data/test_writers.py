@@ -5,6 +5,7 @@ import io
 import json
 import resource
 import signal
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from fastclf.data.compressed import open_decompressed
 from fastclf.data.writers import Predictions, format_of_output, writing_predictions
 from fastclf.errors import DataError
 from fastclf.table import Categories
@@ -151,20 +153,63 @@ def test_places_that_cannot_be_written(tmp_path: Path):
 def test_suffixes_mean_formats():
     assert format_of_output(Path("a.CSV")) == "csv"
     assert format_of_output(Path("a.ndjson")) == "jsonl"
-    with pytest.raises(DataError, match=r'unknown suffix ".txt".*--format'):
+    with pytest.raises(DataError, match=r'the suffix ".txt" is unknown.*--format'):
         format_of_output(Path("a.txt"))
 
 
-def test_without_pyarrow_there_is_npz(tmp_path: Path, monkeypatch, rng):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+def test_without_pyarrow_only_parquet_is_missing(tmp_path: Path, monkeypatch, rng):
+    kept = {"city": CITY, "a,b": Categories(np.array([0, 0, 1, -1], np.int32), ("x", "y\n"))}
+    p = np.array([[0.1, 1e-7, 0.9], [1, 0, 0], [0.25, 0.5, 0.25], [1 / 3, 1 / 3, 1 / 3]])
+    ranked = {"codes": None, "ranked": np.array([[2], [0], [1], [1]]), "probabilities": p[:, :1]}
+    parts = [
+        some(rng, kept=kept),
+        some(rng, probabilities=p),
+        some(rng, codes=(p > 0.3).astype(int)),
+        some(rng, **ranked),
+        Predictions(np.array([False, True]), np.array([1, 0]), None),
+        Predictions(np.array([7, 2**63], np.uint64), np.array([1, 0]), None),
+    ]
+    wanted = [[rows_of(format, written(format, part)) for part in parts] for format in FORMATS[:2]]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    found = [[rows_of(format, written(format, part)) for part in parts] for format in FORMATS[:2]]
+    assert found[1] == wanted[1]
+    for rows, others in zip(found[0], wanted[0], strict=True):
+        for row, other in zip(rows, others, strict=True):
+            assert list(row) == list(other)
+            for name, cell in row.items():
+                number = name.startswith("probability")
+                assert float(cell) == float(other[name]) if number else cell == other[name]
     with (
-        pytest.raises(DataError, match=r"pip install 'fastclf\[data\]', or write NPZ"),
-        writing_predictions(tmp_path / "out.csv", "csv"),
+        pytest.raises(DataError, match=r"pip install 'fastclf\[data\]', or write CSV"),
+        writing_predictions(tmp_path / "out.parquet", "parquet"),
     ):
         pass
     with writing_predictions(tmp_path / "out.npz", "npz") as writer:
         writer.write(some(rng))
     assert zipfile.is_zipfile(tmp_path / "out.npz")
+
+
+def test_output_is_compressed_by_its_suffix(tmp_path: Path, rng):
+    part = some(rng, kept={"city": CITY})
+    for name in ("p.csv.gz", "p.jsonl.bz2", "p.ndjson.xz", "p.csv.zst"):
+        path = tmp_path / name
+        format = format_of_output(path)
+        contents = []
+        for _ in range(2):
+            with writing_predictions(path, format) as writer:
+                writer.write(part)
+                writer.write(part)
+            contents.append(path.read_bytes())
+            with open_decompressed(path) as file:
+                assert file.read() == written(format, part, part)
+        assert contents[0] == contents[1] != written(format, part, part)
+        with pytest.raises(ZeroDivisionError), writing_predictions(path, format) as writer:
+            _ = 1 / 0
+        assert path.read_bytes() == contents[0]
+    with pytest.raises(DataError, match=r"npz.gz: only CSV and JSON lines are written compressed"):
+        with writing_predictions(tmp_path / "p.npz.gz", format_of_output(tmp_path / "p.npz.gz")):
+            pass
+    assert sorted(tmp_path.glob("*npz*")) == []
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -80,13 +80,49 @@ def test_a_run_remembers_the_layout_that_it_saw(folder: Path):
 def test_the_layout_can_be_given(folder: Path):
     run("init", "de.csv", "--target", "ziel", "--delimiter", ";", "--decimal", ",", "-q")
     data = load_recipe(folder / "recipe.toml").data
-    assert (data.delimiter, data.decimal) == (";", ",")
+    assert (data.delimiter, data.decimal, data.encoding) == (";", ",", None)
     said = run("init", "de.csv", "--target", "ziel", "--decimal", ".", "--force", status=2)
     assert 'row 1, column "größe": ' in said and "has another decimal mark" in said
     said = run("init", "de.csv", "--target", "ziel", "--delimiter", "tab", "--force", status=2)
     assert "there are größe;alter;plz;ziel" in said
     assert "one character" in run("init", "de.csv", "--delimiter", "é", status=2)
     assert "'.', ','" in run("init", "de.csv", "--decimal", ";", status=2)
+
+
+def test_other_encodings_from_the_first_look_to_predictions(folder: Path):
+    text = rows(";", ",").replace("ja", "schön").replace("nein", "häßlich")
+    for name, encoding in (("win.csv", "cp1252"), ("utf.csv", "utf-8"), ("excel.txt", "utf-16")):
+        (folder / name).write_text(text, encoding=encoding)
+    done = CliRunner().invoke(main, ["init", "win.csv", "--target", "ziel", "-o", "win.toml"])
+    warning = "warning: win.csv isn't UTF-8, and is read as cp1252"
+    assert done.exit_code == 0 and done.stderr.startswith(warning)
+    assert 'mark ",", encoding cp1252.' in done.stdout
+    assert load_recipe(folder / "win.toml").data.encoding == "cp1252"
+    assert "isn't UTF-8" not in run("train", "--config", "win.toml", "--out", "given", "-q")
+    (folder / "r.toml").write_text('[data]\npath = "win.csv"\ntarget = "ziel"\n')
+    result = train(load_recipe(folder / "r.toml"), folder / "run")
+    (line,) = result.summary["warnings"]
+    assert "win.csv isn't UTF-8, and is read as cp1252" in line
+    assert load_recipe(folder / "run" / "config.toml").data.encoding == "cp1252"
+    resume(load_recipe(folder / "r.toml"), folder / "run")
+    wanted = run("predict", "run", "win.csv", "-q")
+    assert "schön" in wanted
+    figures = run("evaluate", "run", "--data", "win.csv", "--json")
+    for name in ("utf.csv", "excel.txt"):
+        assert run("predict", "run", name, "-q") == wanted
+        found = json.loads(run("evaluate", "run", "--data", name, "--json"))
+        assert [part["metrics"] for part in found.values()] == [
+            part["metrics"] for part in json.loads(figures).values()
+        ]
+    data = {"path": str(folder / "excel.txt"), "target": "ziel", "stream": True}
+    streamed = train(Recipe.model_validate({"name": "t", "data": data}), folder / "streamed")
+    assert streamed.model.classes.tolist() == ["häßlich", "schön"]
+    assert load_recipe(folder / "streamed" / "config.toml").data.encoding == "utf-16"
+    run("init", "win.csv", "--target", "ziel", "--encoding", "latin-1", "-q", "-o", "l.toml")
+    assert load_recipe(folder / "l.toml").data.encoding == "latin-1"
+    assert "klingon is unknown" in run("init", "win.csv", "--encoding", "klingon", status=2)
+    override = ("train", "--config", "win.toml", "--set", "data.encoding=klingon")
+    assert "encoding = 'klingon': is unknown; use utf-8" in run(*override, status=2)
 
 
 def test_streams_read_text_as_memory_does(folder: Path):
