@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
@@ -130,6 +130,11 @@ def telling_of_compilation(quiet: bool = False) -> AbstractContextManager[None]:
     from fastclf.kernels.runtime import obtained
 
     return nullcontext() if quiet else obtained.telling(lambda line: echo(line, err=True))
+
+
+def telling(quiet: bool = False) -> Callable[[str], None]:
+    """Return a function that prints a line to stderr, unless it is quiet."""
+    return (lambda line: None) if quiet else (lambda line: echo(line, err=True))
 
 
 def print_warnings(lines: Iterable[str]) -> None:
