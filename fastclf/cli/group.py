@@ -12,6 +12,7 @@ import click
 
 from fastclf import __version__
 from fastclf.cli.shell import Commands
+from fastclf.runs.given import Given
 
 PATH = click.Path(path_type=Path)
 
@@ -97,7 +98,7 @@ def reading(command: Callable) -> Callable:
 def starting(example: str) -> Callable[[Callable], Callable]:
     """Return a decorator that adds FILE and what goes with it to a command that needs a recipe.
 
-    The command gets ``given``, a :class:`fastclf.runs.start.Given`. ``example`` is one of an
+    The command gets ``given``, a :class:`fastclf.runs.given.Given`. ``example`` is one of an
     assignment, for the help text of ``--set``.
     """
 
@@ -112,8 +113,6 @@ def starting(example: str) -> Callable[[Callable], Callable]:
             assignments: tuple[str, ...],
             **others: Any,
         ) -> Any:
-            from fastclf.runs.start import Given
-
             name = click.get_current_context().info_name or ""
             given = Given(name, file, config, targets, text, assignments)
             return command(given=given, **others)

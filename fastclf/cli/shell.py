@@ -12,13 +12,15 @@ import click
 
 from fastclf.errors import FastclfError, InputError, printable
 from fastclf.files import DISK_IS_FULL
+from fastclf.runs.interrupt import TIME_UP, TimeUp, time_limit
 
 
 class Commands(click.Group):
     """The group of all commands, which sets the exit status.
 
     The status is 0 for success; 2 for an error of the user's or a file that can't be read or
-    written, with one line on stderr; 1 if standard output was closed early; 130 after Ctrl-C.
+    written, with one line on stderr; 1 if standard output was closed early; 124 after a time limit,
+    and 130 after Ctrl-C.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -42,6 +44,9 @@ class Commands(click.Group):
             echo(f"fastclf: error: {error}", err=True)
             _drop_output()
             ctx.exit(2)
+        except TimeUp as stopped:
+            echo(str(stopped), err=True)
+            ctx.exit(TIME_UP)
         except KeyboardInterrupt as interrupt:
             echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
             ctx.exit(130)
@@ -123,6 +128,43 @@ def printing_warnings() -> Iterator[None]:
             yield
         finally:
             print_warnings(dict.fromkeys(str(one.message) for one in caught))
+
+
+class Stopping:
+    """What a command says if it is stopped.
+
+    Attributes
+    ----------
+    saved : callable
+        Returns where the work so far is saved, and how to resume it.
+    """
+
+    saved: Callable[[], str] = staticmethod(lambda: "nothing new was saved")
+
+
+@contextmanager
+def stopping(seconds: float | None, began: float) -> Iterator[Stopping]:
+    """Stop the block after some seconds; its end by this or by Ctrl-C tells what is saved.
+
+    Parameters
+    ----------
+    seconds : float or None
+        The limit; None for no limit.
+    began : float
+        When the command began, by ``time.perf_counter``.
+    """
+    words = Stopping()
+
+    def time_is_up() -> str:
+        return f"fastclf: stopped at the time limit of {seconds:g} s; {words.saved()}"
+
+    try:
+        with time_limit(seconds, began, lambda: echo(time_is_up(), err=True)):
+            yield words
+    except TimeUp:
+        raise TimeUp(time_is_up()) from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(words.saved()) from None
 
 
 def telling_of_compilation(quiet: bool = False) -> AbstractContextManager[None]:

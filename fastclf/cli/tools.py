@@ -1,15 +1,12 @@
 """The commands that need no model: datasets, schema, warmup and doctor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from fastclf.cli.group import PATH, main, output, starting
 from fastclf.cli.shell import echo, print_warnings, telling, telling_of_compilation
-
-if TYPE_CHECKING:
-    from fastclf.runs.start import Given
+from fastclf.runs.given import Given
 
 
 @main.command()
@@ -66,7 +63,7 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def warmup(
-    given: "Given",
+    given: Given,
     jobs: int | None,
     portable: bool,
     into: Path | None,

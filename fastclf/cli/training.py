@@ -4,15 +4,20 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fastclf.cli.group import PATH, main, output, overriding, reading, starting
-from fastclf.cli.shell import echo, echo_path, print_warnings, printing_warnings, telling
-
-if TYPE_CHECKING:
-    from fastclf.runs.start import Given
+from fastclf.cli.shell import (
+    echo,
+    echo_path,
+    print_warnings,
+    printing_warnings,
+    stopping,
+    telling,
+)
+from fastclf.runs.given import Given
 
 
 @main.command()
@@ -62,7 +67,7 @@ def init(
 @main.command()
 @starting("model.C=0.5")
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
-def check(given: "Given", quiet: bool, verbose: bool, as_json: bool) -> None:
+def check(given: Given, quiet: bool, verbose: bool, as_json: bool) -> None:
     """Do everything that train does before the fit, and describe the fit.
 
     FILE is a recipe (TOML), or a data file, for which init would write one.
@@ -78,6 +83,15 @@ def check(given: "Given", quiet: bool, verbose: bool, as_json: bool) -> None:
         echo(to_json(plan.as_json()))
     elif not quiet:
         print_preview(plan, Terminal(), verbose)
+
+
+TIME_LIMIT = click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Save a checkpoint and stop, with exit status 124, so many seconds after the start.",
+)
 
 
 @main.command()
@@ -99,12 +113,14 @@ def check(given: "Given", quiet: bool, verbose: bool, as_json: bool) -> None:
     metavar="ADDRESS",
     help="Train on a Dask cluster, whose workers read the training rows.",
 )
+@TIME_LIMIT
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
-    given: "Given",
+    given: Given,
     out: Path | None,
     stopped: Path | None,
     scheduler: str | None,
+    seconds: float | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -117,29 +133,29 @@ def train(
     Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
     Ctrl-C stops at once.
     """
-    from fastclf.runs.directory import interruption_message, is_complete, to_json
-    from fastclf.runs.run import resume
-    from fastclf.runs.run import train as train_recipe
-    from fastclf.runs.start import choose
-    from fastclf.runs.summary import print_summary
-    from fastclf.runs.tables import print_tables
-    from fastclf.runs.terminal import Terminal
+    began = time.perf_counter()  # imports take time, too
+    with stopping(seconds, began) as words:
+        from fastclf.runs.directory import interruption_message, is_complete, to_json
+        from fastclf.runs.run import resume
+        from fastclf.runs.run import train as train_recipe
+        from fastclf.runs.start import choose
+        from fastclf.runs.summary import print_summary
+        from fastclf.runs.tables import print_tables
+        from fastclf.runs.terminal import Terminal
 
-    (recipe, drafted), path = choose(given, out, stopped, telling(quiet))
-    run = partial(train_recipe, drafted=drafted) if stopped is None else resume
-    cluster: Any = nullcontext()
-    if scheduler is not None:
-        from fastclf.dask.cluster import connected
-        from fastclf.runs.cluster import for_cluster
+        (recipe, drafted), path = choose(given, out, stopped, telling(quiet))
+        words.saved = partial(interruption_message, path, scheduler)
+        cluster: Any = nullcontext()
+        if scheduler is not None:
+            from fastclf.dask.cluster import connected
+            from fastclf.runs.cluster import for_cluster
 
-        recipe, cluster = for_cluster(recipe), connected(scheduler)
-    was_complete = stopped is not None and is_complete(stopped)
-    console = None if quiet else Terminal(stderr=True)
-    try:
+            recipe, cluster = for_cluster(recipe), connected(scheduler)
+        was_complete = stopped is not None and is_complete(stopped)
+        console = None if quiet else Terminal(stderr=True)
+        run = partial(train_recipe, drafted=drafted) if stopped is None else resume
         with printing_warnings(), cluster as client:
             result = run(recipe, path, console, client)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(interruption_message(path, scheduler)) from None
     if was_complete:
         echo(f"{stopped}: the run is already complete", err=True)
     print_warnings(result.summary["warnings"])
@@ -170,12 +186,14 @@ def train(
     metavar="RUN",
     help="Resume a stopped search in its own directory.",
 )
+@TIME_LIMIT
 @output("Print the run directory and warnings only.", "Print all values that were tried too.")
 def tune(
-    given: "Given",
+    given: Given,
     out: Path | None,
     budget: float | None,
     stopped: Path | None,
+    seconds: float | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -188,23 +206,22 @@ def tune(
     Models are compared on training rows held out in turn. The test rows take no part in it.
     """
     began = time.perf_counter()  # imports take time, too
-    from fastclf.runs.directory import interruption_message, to_json
-    from fastclf.runs.run import resume
-    from fastclf.runs.run import train as train_recipe
-    from fastclf.runs.start import choose
-    from fastclf.runs.summary import print_summary
-    from fastclf.runs.terminal import Terminal
-    from fastclf.runs.tuning.search import Budget
-    from fastclf.runs.tuning.tables import print_results
+    with stopping(seconds, began) as words:
+        from fastclf.runs.directory import interruption_message, to_json
+        from fastclf.runs.run import resume
+        from fastclf.runs.run import train as train_recipe
+        from fastclf.runs.start import choose
+        from fastclf.runs.summary import print_summary
+        from fastclf.runs.terminal import Terminal
+        from fastclf.runs.tuning.search import Budget
+        from fastclf.runs.tuning.tables import print_results
 
-    (recipe, drafted), path = choose(given, out, stopped, telling(quiet), tuned=True)
-    console = None if quiet else Terminal(stderr=True)
-    run = partial(train_recipe, drafted=drafted) if stopped is None else resume
-    try:
+        (recipe, drafted), path = choose(given, out, stopped, telling(quiet), tuned=True)
+        words.saved = partial(interruption_message, path)
+        console = None if quiet else Terminal(stderr=True)
+        run = partial(train_recipe, drafted=drafted) if stopped is None else resume
         with printing_warnings():
             result = run(recipe, path, console, budget=Budget(budget, began))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(interruption_message(path)) from None
     print_warnings(result.summary["warnings"])
     if as_json:
         echo(to_json({"path": str(result.path), **result.summary}))

@@ -15,35 +15,9 @@ from fastclf.errors import ConfigError
 from fastclf.runs.directory import CONFIG, RECIPE, check_is_run, default_path
 from fastclf.runs.draft import draft_for_file
 from fastclf.runs.draft_text import parsed, recipe_text
+from fastclf.runs.given import Given
 
 Tell = Callable[[str], object]
-
-
-class Given(NamedTuple):
-    """What the user gave.
-
-    Attributes
-    ----------
-    command : str
-        The name of the command, for messages.
-    file : Path or None
-        A recipe or a data file.
-    config : Path or None
-        A recipe.
-    targets : tuple of str
-        The target columns of a data file.
-    text : dict of str to str
-        ``delimiter`` and ``decimal`` of a data file.
-    assignments : tuple of str
-        Overrides such as ``"model.C=0.5"``.
-    """
-
-    command: str
-    file: Path | None = None
-    config: Path | None = None
-    targets: tuple[str, ...] = ()
-    text: dict[str, str] = {}
-    assignments: tuple[str, ...] = ()
 
 
 class Chosen(NamedTuple):
@@ -107,7 +81,9 @@ def choose_recipe(given: Given, tell: Tell) -> Chosen:
     Parameters and errors are those of `choose`.
     """
     if given.file is not None and given.config is not None:
-        raise ConfigError(f"{given.file} and --config {given.config} are two recipes; give one")
+        raise ConfigError(
+            f"{given.file} and --config {given.config} both say what to read; leave out one of them"
+        )
     path = given.config or given.file
     if path is None:
         raise ConfigError(_what_to_give(given.command))

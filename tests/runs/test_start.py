@@ -105,7 +105,7 @@ def test_a_bare_command_says_what_to_give(command: str, folder: Path):
 
 
 MISTAKES = {
-    "two": (["r.toml", "--config", "r.toml"], "are two recipes; give one"),
+    "two": (["r.toml", "--config", "r.toml"], "both say what to read; leave out one"),
     "target": (
         ["r.toml", "--target", "y"],
         "--target is for a data file, and r.toml is a recipe; ",
