@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fastclf import __version__
-from fastclf.cli.shell import Commands
+from fastclf.cli.shell import Commands, threads_limited
 from fastclf.runs.given import Given
 
 PATH = click.Path(path_type=Path)
@@ -93,6 +93,22 @@ def reading(command: Callable) -> Callable:
     ):
         wrapped = option(wrapped)
     return wrapped
+
+
+def limiting_threads(command: Callable) -> Callable:
+    """Add ``--threads`` to a command."""
+
+    @functools.wraps(command)
+    def wrapped(*, threads: int | None, **others: Any) -> Any:
+        with threads_limited(threads):
+            return command(**others)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The number of threads, on which no result depends.  [default: the number of CPUs]",
+    )(wrapped)
 
 
 def starting(example: str) -> Callable[[Callable], Callable]:

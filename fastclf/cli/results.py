@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output
+from fastclf.cli.group import PATH, limiting_threads, main, output
 from fastclf.cli.shell import (
     echo,
     echo_path,
@@ -32,6 +32,7 @@ from fastclf.cli.shell import (
     metavar="FOLDS",
     help="Fit the recipe of RUN, or a recipe file, to all but one fold in turn; keep no model.",
 )
+@limiting_threads
 @output("Print the path of the result only.", "Print a table of the classes or labels too.")
 def evaluate(
     run: Path, data: Path | None, n_folds: int | None, quiet: bool, verbose: bool, as_json: bool
@@ -127,6 +128,7 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
     is_flag=True,
     help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
 )
+@limiting_threads
 @click.option("-q", "--quiet", is_flag=True, help="Print the predictions only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
 def predict(

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -165,6 +166,28 @@ def stopping(seconds: float | None, began: float) -> Iterator[Stopping]:
         raise TimeUp(time_is_up()) from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(words.saved()) from None
+
+
+@contextmanager
+def threads_limited(n_threads: int | None) -> Iterator[None]:
+    """Let the block use so many threads; None for as many as there are CPUs."""
+    if n_threads is None:
+        yield
+        return
+    from fastclf.threads import limited
+
+    arrow: Any = None  # reads files on threads of its own
+    with suppress(ImportError):
+        arrow = import_module("pyarrow")
+    before = arrow and arrow.cpu_count()
+    with limited(n_threads):
+        try:
+            if arrow is not None:
+                arrow.set_cpu_count(n_threads)
+            yield
+        finally:
+            if arrow is not None:
+                arrow.set_cpu_count(before)
 
 
 def telling_of_compilation(quiet: bool = False) -> AbstractContextManager[None]:

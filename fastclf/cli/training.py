@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output, overriding, reading, starting
+from fastclf.cli.group import (
+    PATH,
+    limiting_threads,
+    main,
+    output,
+    overriding,
+    reading,
+    starting,
+)
 from fastclf.cli.shell import (
     echo,
     echo_path,
@@ -66,6 +74,7 @@ def init(
 
 @main.command()
 @starting("model.C=0.5")
+@limiting_threads
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
 def check(given: Given, quiet: bool, verbose: bool, as_json: bool) -> None:
     """Do everything that train does before the fit, and describe the fit.
@@ -114,6 +123,7 @@ TIME_LIMIT = click.option(
     help="Train on a Dask cluster, whose workers read the training rows.",
 )
 @TIME_LIMIT
+@limiting_threads
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
     given: Given,
@@ -187,6 +197,7 @@ def train(
     help="Resume a stopped search in its own directory.",
 )
 @TIME_LIMIT
+@limiting_threads
 @output("Print the run directory and warnings only.", "Print all values that were tried too.")
 def tune(
     given: Given,
