@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output
+from fastclf.cli.group import PATH, limiting_threads, main, output
 from fastclf.cli.shell import (
     echo,
     echo_path,
@@ -39,6 +39,7 @@ from fastclf.cli.shell import (
     help="Predict the second of two classes, or each of several labels, if its probability is "
     "above P; save nothing.  [default: the model's threshold]",
 )
+@limiting_threads
 @output("Print the path of the result only.", "Print a table of the classes or labels too.")
 def evaluate(
     run: Path,
@@ -144,6 +145,7 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
     is_flag=True,
     help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
 )
+@limiting_threads
 @click.option("-q", "--quiet", is_flag=True, help="Print the predictions only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
 def predict(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from fastclf.cli.group import PATH, main, output
-from fastclf.cli.shell import echo, print_warnings, telling_of_compilation
+from fastclf.cli.group import PATH, main, output, starting
+from fastclf.cli.shell import echo, print_warnings, telling, telling_of_compilation
+from fastclf.runs.given import Given
 
 
 @main.command()
@@ -42,9 +43,7 @@ def schema() -> None:
 
 
 @main.command()
-@click.option(
-    "--config", type=PATH, help="Compile what this recipe needs: it is trained once, and not saved."
-)
+@starting("model.C=0.5")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -64,14 +63,18 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def warmup(
-    config: Path | None,
+    given: Given,
     jobs: int | None,
     portable: bool,
     into: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compile the kernels ahead of the first fit."""
+    """Compile the kernels ahead of the first fit.
+
+    FILE is a recipe or a data file: what it needs is compiled. It is trained once, and not saved.
+    Without FILE all kernels are compiled.
+    """
     from dataclasses import asdict
 
     from fastclf.runs.directory import to_json
@@ -79,7 +82,12 @@ def warmup(
     from fastclf.runs.warmup import compile_ahead
 
     console = None if quiet else Terminal(stderr=True)
-    done = compile_ahead(config, jobs, portable or into is not None, into, console)
+    recipe = None
+    if given.file is not None or given.config is not None:
+        from fastclf.runs.start import choose_recipe
+
+        recipe = choose_recipe(given, telling(quiet)).recipe
+    done = compile_ahead(recipe, jobs, portable or into is not None, into, console)
     if as_json:
         echo(to_json(asdict(done)))
     elif not quiet:

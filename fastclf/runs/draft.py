@@ -2,18 +2,15 @@
 
 import os
 import re
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
-import tomlkit
 
-from fastclf.config import Recipe
+from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import (
@@ -23,16 +20,13 @@ from fastclf.data.facts import (
 from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import DataError, InputError, RunError, nearest, printable
+from fastclf.errors import DataError, InputError, nearest
 from fastclf.runs.build import KINDS
 from fastclf.runs.draft_facts import classes_fact, column_lines, size_fact, warning_facts
 from fastclf.runs.draft_split import choose_split, without_single_rows
-from fastclf.runs.files import write_output
+from fastclf.runs.draft_text import Draft
 from fastclf.runs.parts import check_two_classes, left_out_lines
-from fastclf.schema import descriptions
 from fastclf.table import Categories, Table, listed
-from fastclf.toml import Table as Keys
-from fastclf.toml import tables_in
 
 if TYPE_CHECKING:
     from fastclf.data.columnar import ColumnarFile
@@ -46,7 +40,6 @@ LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for 
 SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
 TEXT_C = 10.0  # the value of model.C for columns of raw text
 FEW_TEXTS, MANY_TEXTS = 200, 100_000  # rows: with fewer each word is kept, with more those of RARE
-WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (
     ("distribution", "drop", "without those rows each one sums to 1"),
@@ -62,38 +55,6 @@ OTHER_TARGETS = (
 Each entry has a value of data.target_kind, a value of data.missing_target, and the reason that is
 written into the recipe. The first entry with which the data can be loaded is taken.
 """
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The values of a recipe that aren't defaults, and the reasons for them.
-
-    Attributes
-    ----------
-    values : dict of str to value
-        The values by dotted key.
-    facts : tuple of str
-        Facts about the data, for the comment at the top.
-    notes : dict of str to str
-        The reason for a value, by dotted key.
-    """
-
-    values: dict[str, Any]
-    facts: tuple[str, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
-
-
-def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
-    """Write a draft to a recipe file.
-
-    Raises
-    ------
-    RunError
-        If the file exists and ``overwrite`` is False, or it can't be written.
-    """
-    if path.is_file() and not overwrite:
-        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
-    write_output(path, recipe_text(draft, str(path)), "name another place with --output")
 
 
 def default_draft() -> Draft:
@@ -183,120 +144,21 @@ def draft_for_file(
         classes_fact(dataset, options),
         *column_lines(columns, options),
     )
-    return Draft(values, facts, notes)
+    return Draft(values, facts, notes, _summary(file, dataset, values))
 
 
-def recipe_text(draft: Draft, path: str) -> str:
-    """Return a draft as TOML, with each key of the recipe, its value and its description.
-
-    Parameters
-    ----------
-    draft : Draft
-        The values that aren't defaults.
-    path : str
-        The path of the recipe, for the command in its first line.
-    """
-    lines = [f"# fastclf train --config {_one_line(path)}", "#"]
-    for fact in draft.facts:
-        indent = " " * (len(fact) - len(fact.lstrip()) + 2) if fact.startswith(" ") else ""
-        lines += [
-            f"# {line}" for line in textwrap.wrap(_one_line(fact), WIDTH, subsequent_indent=indent)
-        ]
-    tables = {}
-    for key, info in Recipe.model_fields.items():
-        members = tables_in(info.annotation)
-        if members:
-            tables[key] = members
-        else:
-            lines += _key(Recipe, key, "", draft)
-    for name, members in tables.items():
-        has_default = Recipe.model_fields[name].default is not None
-        lines += ["", f"{'' if has_default else '# '}[{name}]"]
-        chosen = _chosen(members, draft.values, name)
-        for key in _ordered_keys(chosen, f"{name}.", draft):
-            lines += _key(chosen, key, f"{name}.", draft, commented=not has_default)
-        lines += _alternative_keys(members, chosen)
-        if hasattr(chosen, "EXAMPLE"):
-            about, example = chosen.EXAMPLE
-            lines += ["", *_comment(about), f"# {example}"]
-    return "\n".join(lines) + "\n"
-
-
-def _key(
-    table: type[Keys], key: str, prefix: str, draft: Draft, commented: bool = False
-) -> Iterator[str]:
-    """Yield the lines of a key: its description, the reason for its value, and the value."""
-    dotted = prefix + key
-    yield ""
-    yield from _comment(descriptions(table).get(key, ""))
-    if dotted in draft.notes:
-        yield from _comment(f"Here: {draft.notes[dotted]}.")
-    value = draft.values.get(dotted, _default(table, key))
-    if value is None:
-        yield f"# {key} = ..."
-    else:
-        yield f"{'# ' if commented else ''}{key} = {_toml(value)}"
-
-
-def _ordered_keys(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
-    """Yield the keys of a table, first those with a value in the draft."""
-    chosen = [dotted.removeprefix(prefix) for dotted in draft.values if dotted.startswith(prefix)]
-    yield from chosen
-    yield from (key for key in table.model_fields if key not in chosen)
-
-
-def _alternative_keys(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
-    """Yield, commented out, the keys of the other members of a union of tables."""
-    tag = next(iter(chosen.model_fields))
-    owners: dict[str, list[type[Keys]]] = {}
-    for member in members:
-        for key in member.model_fields:
-            if key not in chosen.model_fields:
-                owners.setdefault(key, []).append(member)
-    heading = ""
-    for key, tables in owners.items():
-        names = [name for table in tables for name in get_args(table.model_fields[tag].annotation)]
-        yield ""
-        if heading != (heading := f"With {tag} = {' or '.join(map(_toml, names))} also:"):
-            yield from (f"# {heading}", "")
-        yield from _comment(descriptions(tables[0]).get(key, ""))
-        value = _default(tables[0], key)
-        yield f"# {key} = {'...' if value is None else _toml(value)}"
-
-
-def _chosen(members: Sequence[type[Keys]], values: Mapping[str, Any], name: str) -> type[Keys]:
-    """Return the member of a union of tables that the values select; by default the first."""
-    for member in members:
-        tag, info = next(iter(member.model_fields.items()))
-        if values.get(f"{name}.{tag}") in get_args(info.annotation):
-            return member
-    return members[0]
-
-
-def _default(table: type[Keys], key: str) -> Any:
-    info = table.model_fields[key]
-    value = None if info.is_required() else info.get_default(call_default_factory=True)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(_one_line(text), WIDTH):
-        yield f"# {line}"
-
-
-def _one_line(text: str) -> str:
-    # TOML forbids control characters in comments, and a comment ends at the end of its line.
-    return printable(text.replace("\n", " "))
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Keys):
-        value = value.model_dump()
-    if isinstance(value, dict):
-        inline = tomlkit.inline_table()
-        inline.update(value)
-        return inline.as_string()
-    return tomlkit.item(value).as_string()
+def _summary(file: Path, dataset: Dataset, values: Mapping[str, Any]) -> str:
+    """Return what is predicted, from how many columns, and how the rows are split."""
+    target = values.get("data.target", values.get("data.target_path", "its targets"))
+    named = listed([str(one) for one in target]) if isinstance(target, list) else str(target)
+    what = "labels" if dataset.task == "multilabel" else "classes"
+    n_columns = dataset.features.shape[1] - len(values.get("data.drop", ()))
+    share = values.get("data.test_size", DataTable.model_fields["test_size"].default)
+    split = "no test rows" if share == 0 else f"{share:.0%} of the rows are test rows"
+    return (
+        f"{file.name}: predicts {named} ({values['model.kind']}, {len(dataset.class_names)} {what})"
+        f" from {n_columns:,} columns; {split}"
+    )
 
 
 def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:

@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from fastclf import __version__
+from fastclf import __version__, threads
 from fastclf.cli import main
 from fastclf.kernels.runtime import bundles, levels, obtained
 from fastclf.kernels.runtime.source import package_stamp
@@ -289,6 +290,39 @@ def test_predict_in_processes(flowers: Path):
     wrong = invoke(*predict, "-o", "out.txt")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("fastclf: error: out.txt: unknown suffix")
+
+
+def test_threads_limit_every_part_of_a_command_and_change_no_bit(flowers: Path, monkeypatch):
+    import pyarrow
+
+    before, used, arrow, workers = pyarrow.cpu_count(), set(), set(), threads._workers
+
+    def counting(*arguments: Any) -> int:
+        used.add(threads.resolve_n_threads(None))
+        arrow.add(pyarrow.cpu_count())
+        return workers(*arguments)
+
+    monkeypatch.setattr(threads, "_workers", counting)
+    models, predictions = set(), set()
+    for n in ("1", "3"):
+        used.clear()
+        arrow.clear()
+        train = ("train", "csv.toml", "--out", n, "-q", "--threads", n)
+        done = invoke(*train, "--set", "solver.name=sgd", "--set", "solver.batch_size=100")
+        assert done.exit_code == 0, done.stderr
+        predicted = invoke("predict", n, "flowers.csv", "--threads", n)
+        assert (used, arrow, pyarrow.cpu_count()) == ({int(n)}, {int(n)}, before)
+        models.add(Path(n, "model.safetensors").read_bytes())
+        predictions.add(predicted.stdout)
+    assert len(models) == len(predictions) == 1
+    seconds = {
+        json.loads(invoke("check", "csv.toml", "--threads", n, "--json").stdout)["seconds"] * int(n)
+        for n in ("1", "3")
+    }
+    assert max(seconds) == pytest.approx(min(seconds))
+    for command in (("tune", "csv.toml"), ("evaluate", "run")):
+        done = invoke(*command, "--threads", "0")
+        assert done.exit_code == 2 and "'--threads'" in done.stderr
 
 
 def test_a_closed_pipe_is_no_error(flowers: Path):

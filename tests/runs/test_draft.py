@@ -13,9 +13,10 @@ from rich.console import Console
 from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import Recipe, load_recipe
-from fastclf.errors import FastclfError, RunError
+from fastclf.errors import ConfigError, FastclfError, RunError
 from fastclf.runs.checking import check_recipe, print_preview
-from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
+from fastclf.runs.draft import default_draft, draft_for_file
+from fastclf.runs.draft_text import recipe_text, write_recipe
 from fastclf.runs.run import train
 from fastclf.toml import tables_in
 
@@ -59,6 +60,50 @@ def test_without_a_file_every_key_is_there_with_its_default():
             assert above.startswith("# ") and not above.endswith(" also:"), f"{name}.{key}"
 
 
+def test_comments_tell_values_and_defaults():
+    text = recipe_text(default_draft(), "recipe.toml")
+    for words in (
+        '# Values: "auto", "logistic", "softmax" or "multilabel". Default: "auto".\nkind = "auto"',
+        "# Values: a number above 0. Default: 1.0.\nC = 1.0",
+        '# With name = "newton", "lbfgs" or "proximal" also:',
+        "# Values: a whole number of at least 1. Default: 100.\n# epochs = 100",
+        "# Values: a number above 0 and below 1. Default: 0.2.\n# validation_fraction = 0.2",
+    ):
+        assert words in text
+
+
+SETS = [
+    ["solver.name=adam", "solver.batch_size=32", "model.C=2", "seed=4", "model.C=0.5"],
+    ["calibrate.temperature=false", "data.test_size=0.5", "data.drop=[]"],
+    ["tune={C=[1.0,2.0],'solver.memory'={low=3,high=9}}", "solver={name='lbfgs'}"],
+    ["tune={}", "early_stopping={patience=3}", "solver.name=sgd", "model.kind=softmax"],
+]
+
+
+@pytest.mark.parametrize("assignments", SETS)
+def test_values_land_in_the_written_recipe(assignments: list[str], tmp_path: Path):
+    dump_svmlight_file(X, CODES, str(tmp_path / "rows.svm"))  # whose draft sets solver.max_iter
+    path = tmp_path / "recipe.toml"
+    draft = draft_for_file(tmp_path / "rows.svm", folder=tmp_path)
+    told: list[str] = []
+    changed = draft.with_assignments(assignments, path, told.append)
+    write_recipe(draft, path)
+    wanted = load_recipe(path, assignments)
+    write_recipe(changed, path, overwrite=True)
+    assert load_recipe(path) == wanted
+    if wanted.solver.name in ("adam", "sgd"):
+        assert told == [f"solver.max_iter is left out: solver {wanted.solver.name} has none"]
+    else:
+        assert told == []
+    assert ("solvers for sparse features need more" in path.read_text()) == (
+        "solver.max_iter" in changed.values
+    )
+    with pytest.raises(
+        ConfigError, match=r"--set model.Cc=1: unknown key model.Cc \(did you mean C"
+    ):
+        draft.with_assignments(["model.Cc=1"], path, told.append)
+
+
 def test_names_with_control_characters_are_names(tmp_path: Path):
     names = ["a\x00x", "b\x1b[31m", "c\nseed = 7", "d\re"]
     content = frame().rename(columns=dict(zip("abcd", names, strict=True)))
@@ -96,7 +141,7 @@ def test_tables_train_as_they_stand(suffix: str, tmp_path: Path):
     assert recipe.model.kind == "softmax"
     assert accuracy_of(recipe, tmp_path / "run") > 0.8
     text = (tmp_path / "recipe.toml").read_text()
-    assert text.startswith(f"# fastclf train --config {tmp_path / 'recipe.toml'}\n")
+    assert text.startswith(f"# fastclf train {tmp_path / 'recipe.toml'}\n")
     assert "90 rows, 6 columns, 2 categorical, missing values in 2." in text
     counts = data["class"].value_counts()
     assert f"# Classes of class: high ({counts.high}), low ({counts.low}), mid ({counts.mid})."
