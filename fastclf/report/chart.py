@@ -126,6 +126,7 @@ def line_chart(
     *,
     named: bool = True,
     marked: float | None = None,
+    height: float = 216.0,
 ) -> Markup:
     """Return a line chart.
 
@@ -141,11 +142,13 @@ def line_chart(
         Whether to write each line's name at its end; pass False if the page has a legend.
     marked : float, optional
         Value of x at which to draw a vertical line.
+    height : float
+        Height of the drawing.
     """
     named = named and len(lines) > 1 and all(line.name for line in lines)
     texts = {line.name: shortened(line.name, _LABEL_ROOM, TEXT) for line in lines}
     room = max(text_width(text, TEXT) for text in texts.values()) + 14 if named else 14.0
-    frame = Frame(x, y, title, right=room)
+    frame = Frame(x, y, title, right=room, height=height)
     parts: list[Markup | None] = [frame.drawn()]
     if marked is not None and x.low <= marked <= x.high:
         at = frame.x_of(marked)

@@ -8,6 +8,7 @@ from fastclf.report.wording import MINUS, scientific_text
 
 _LARGEST = 1e290
 _SMALLEST = 1e-290
+_LEAST_SPAN = 0.1  # of an axis, relative to its largest value: smaller changes look flat
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ def scale_of(
 ) -> Scale:
     """Return a scale that contains all values, with a small margin.
 
+    A linear scale spans at least 10 % of its largest absolute value, so that small changes of a
+    large value look small.
+
     Parameters
     ----------
     values : iterable of float
@@ -103,7 +107,7 @@ def scale_of(
         return Scale(low - room, high + room, whole=whole)
     if whole:
         return Scale(low, high, whole=True)
-    room = 0.04 * (high - low)
+    room = max(0.04 * (high - low), (_LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) / 2)
     return Scale(
         low if zero and low == 0 else low - room, high if zero and high == 0 else high + room
     )

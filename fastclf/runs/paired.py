@@ -45,16 +45,16 @@ class Paired:
             for name, found in self.differences.items()
         }
 
-    def lines(self) -> list[str]:
-        """Return a sentence for each metric, or one with the reason."""
+    def lines(self, second: str, first: str) -> list[str]:
+        """Return a sentence for each metric of two named runs, or one with the reason."""
         if self.reason:
-            return [f"test rows can't be compared one by one: {self.reason}"]
+            return [f"{second} and {first} can't be compared row by row: {self.reason}"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval
             verdict = "more than noise" if one.exceeds_noise else "within noise"
             found.append(
-                f"{name}, second minus first: {one.value:+.4f} "
+                f"{name}, {second} minus {first}: {one.value:+.4f} "
                 f"(95 % interval {low:+.4f} to {high:+.4f}), {verdict}"
             )
         return found
