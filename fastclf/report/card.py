@@ -119,7 +119,9 @@ def _calibration(facts: RunFacts) -> str:
         names = facts.summary.classes[-len(facts.model.thresholds) :]
         pairs = zip(names, facts.model.thresholds, strict=False)
         shown = ", ".join(f"{_text(name)} {number_text(value)}" for name, value in pairs)
-        lines.append(f"thresholds: {shown}")
+        chosen = None if found is None else found.threshold
+        why = "" if chosen is None else f", {_text(chosen.rule)}"
+        lines.append(f"thresholds: {shown}{why}")
     return _list(lines)
 
 

@@ -155,6 +155,8 @@ class EvaluationFacts(Facts):
 
     n_rows: Count = 0
     metrics: dict[str, Figure] = {}
+    baseline: dict[str, Figure] = {}
+    undefined: dict[str, str] = {}
     intervals: dict[str, Ends] = {}
     per_class: list[NameRow] = []
     per_label: list[NameRow] = []
@@ -168,11 +170,35 @@ class Evaluations(RootModel[dict[str, EvaluationFacts]]):
     """The contents of ``evaluation.json``: an evaluation for each part of the data, by name."""
 
 
+class ChosenThreshold(Facts):
+    """The threshold of the second of two classes, and what it was tuned for; None if given."""
+
+    value: FiniteFloat
+    name: str = Field(alias="class")
+    tuned_for: str | None = None
+    min_precision: FiniteFloat | None = None
+    false_positive_cost: FiniteFloat | None = None
+    false_negative_cost: FiniteFloat | None = None
+
+    @property
+    def rule(self) -> str:
+        """What it was tuned for, in words."""
+        if self.tuned_for == "precision" and self.min_precision is not None:
+            return f"tuned for a precision of {self.min_precision:g} or more"
+        if self.tuned_for == "cost" and self.false_positive_cost and self.false_negative_cost:
+            return (
+                f"tuned for the lowest cost, {self.false_positive_cost:g} for a false positive and "
+                f"{self.false_negative_cost:g} for a false negative"
+            )
+        return "given in the recipe" if self.tuned_for is None else "tuned for the highest F1"
+
+
 class Calibration(Facts):
-    """The temperature, and the metrics on the calibration rows before and after calibration."""
+    """What was calibrated, and the metrics on the calibration rows before and after calibration."""
 
     n_rows: Count
     temperature: FiniteFloat | None = None
+    threshold: ChosenThreshold | None = None
     before: dict[str, Figure]
     after: dict[str, Figure]
 
@@ -198,6 +224,12 @@ class TuneFacts(Facts):
     results: list[Tried] = []
 
 
+class Baseline(Facts):
+    """What the baseline predicts for every row: a class, or some labels."""
+
+    predicts: str | list[str] = ""
+
+
 class Summary(Facts):
     """The contents of ``summary.json``."""
 
@@ -218,6 +250,8 @@ class Summary(Facts):
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}
     intervals: dict[str, dict[str, Ends]] = {}
+    baseline: Baseline = Baseline()
+    decided: dict[str, str] = {}
     calibration: Calibration | None = None
     tune: TuneFacts | None = None
     warnings: list[str] = []
@@ -306,19 +340,27 @@ class RunFacts(Facts):
         return metric != "micro_f1" or self.several_labels
 
     @property
-    def baselines(self) -> dict[str, float]:
-        """The metrics of the main part for the most frequent training class as every prediction."""
-        name, part = self.main_part
-        majority = self._majority
-        if not part.n_rows or majority is None:
-            return {}
-        rows = next((row.support for row in part.per_class if row.name == majority), None)
+    def baselines(self) -> dict[str, Figure]:
+        """The metrics of the main part for predictions that ignore the features.
+
+        An older run, which doesn't have them, has the accuracy of its most frequent class.
+        """
+        _, part = self.main_part
+        if part.baseline or not part.n_rows or self._majority is None:
+            return part.baseline
+        rows = next((row.support for row in part.per_class if row.name == self._majority), None)
         return {} if rows is None else {"accuracy": rows / part.n_rows}
 
     @property
     def baseline_text(self) -> str:
         """What `baselines` are, in words."""
-        return f"always predicting {self._majority}, the most frequent class of the training rows"
+        predicts = self.summary.baseline.predicts or self._majority
+        if isinstance(predicts, str):
+            return f"always predicts {predicts}, the most frequent class of the training rows"
+        if self.several_labels:
+            labels = ", ".join(predicts or []) or "none"
+            return f"always predicts the labels that most training rows have: {labels}"
+        return "ignores the features"
 
     @property
     def _majority(self) -> str | None:

@@ -91,10 +91,12 @@ def thresholds(facts: RunFacts) -> Section | None:
         support = [row.support for row in part.per_class if row.name == positive.name]
         share = support[0] / part.n_rows if support and support[0] and part.n_rows else None
         found.append(precision_recall_figure(positive.precision_recall_curve, share))
+    tuned = None if facts.summary.calibration is None else facts.summary.calibration.threshold
+    rule = "" if tuned is None else f", {tuned.rule}"
     lead = (
         f"On {facts.main_part_text}. “{positive.name}” is predicted if its probability is above "
-        "the model's threshold, the dashed vertical line. Predicted positive is the fraction of "
-        "rows above a threshold."
+        f"the model's threshold, the dashed vertical line{rule}. Predicted positive is the "
+        "fraction of rows above a threshold."
     )
     keys = None if curve is None else legend(*THRESHOLD_KEYS)
     return section("thresholds", "Thresholds", keys, grid(found), lead=lead)

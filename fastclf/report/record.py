@@ -27,18 +27,27 @@ def data(facts: RunFacts) -> Section | None:
         (
             ("source", source),
             ("target", ", ".join(map(str, target)) if isinstance(target, list) else target),
-            ("training rows", None if summary.n_train is None else count_text(summary.n_train)),
-            ("test rows", None if summary.n_test is None else count_text(summary.n_test)),
+            ("rows", summary.decided.get("rows") or _rows(facts)),
             *_balance(facts),
             ("columns", count_text(len(facts.model.columns)) if facts.model.columns else None),
             ("features", None if summary.n_features is None else count_text(summary.n_features)),
-            ("scaling", facts.model.scaling or "none" if facts.model.kinds else None),
+            ("scaling", summary.decided.get("scaling") or _scaling(facts)),
             ("missing values", data.get("impute") if facts.model.columns else None),
             ("precision", data.get("dtype")),
             ("sha256", _sha256(summary.data_sha256)),
         )
     )
     return section("data", "Data", known)
+
+
+def _rows(facts: RunFacts) -> str | None:
+    """Return the numbers of rows of an older run, which doesn't say how it split them."""
+    counts = (("training", facts.summary.n_train), ("test", facts.summary.n_test))
+    return ", ".join(f"{count_text(n)} {kind} rows" for kind, n in counts if n is not None) or None
+
+
+def _scaling(facts: RunFacts) -> str | None:
+    return facts.model.scaling or "none" if facts.model.kinds else None
 
 
 def _balance(facts: RunFacts) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from fastclf.report.tracks import (
     track,
 )
 from fastclf.report.wording import (
+    capital,
     count_text,
     interval_text,
     metric_title,
@@ -85,7 +86,10 @@ def metrics(facts: RunFacts, lower_is_better: Collection[str]) -> Section | None
         text = "Dots are values on the test rows, bars their intervals, rings training rows."
         notes.append(element("p", text, class_="note charted"))
     if baselines:
-        text = f"Baseline, a vertical line: {facts.baseline_text}."
+        text = f"The baseline, a vertical line, {facts.baseline_text}."
+        notes.append(element("p", text, class_="note"))
+    for key, reason in facts.main_part[1].undefined.items():
+        text = f"{capital(metric_title(key))} isn't defined on the {part_title(main)}: {reason}."
         notes.append(element("p", text, class_="note"))
     return section(
         "metrics",

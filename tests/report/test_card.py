@@ -61,6 +61,26 @@ def test_what_a_card_says():
     assert "fewer than 20 test rows" not in text and "did not converge" not in text
 
 
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"tuned_for": None}, "given in the recipe"),
+        ({"tuned_for": "f1"}, "tuned for the highest F1"),
+        ({"tuned_for": "precision", "min_precision": 0.9}, "tuned for a precision of 0.9 or more"),
+        (
+            {"tuned_for": "cost", "false_positive_cost": 1, "false_negative_cost": 2.5},
+            "tuned for the lowest cost, 1 for a false positive and 2.5 for a false negative",
+        ),
+    ],
+)
+def test_the_threshold_of_two_classes(keys: dict, said: str):
+    calibration = {"n_rows": 9, "before": {}, "after": {}}
+    found = facts(calibration={**calibration, "threshold": {"value": 0.3, "class": "b", **keys}})
+    model = found.model.model_copy(update={"thresholds": [0.3]})
+    text = model_card(found.model_copy(update={"model": model}))
+    assert f"- thresholds: b 0.3000, {said}" in text.splitlines()
+
+
 def test_limits_follow_from_the_run():
     text = model_card(facts(n_test=0, status="max_iter"))
     assert "No test rows were held out" in text and "same source" not in text

@@ -257,7 +257,7 @@ def test_what_a_run_lacks_is_left_out(changes: dict, missing: set[str]):
 
 
 def panel(text: str, title: str) -> list[tuple[str, str]]:
-    """The rows of the chart of a metric: the name, and the value, which has a star if it is best."""
+    """The rows of the chart of a metric: name and value, with a star if it is the best."""
     drawn = re.search(rf"<figcaption><b>{title}</b>.*?</table>", text, re.DOTALL)[0]
     rows = re.findall(r'<th scope="row"><span[^>]*>([^<]*)</span></th>.*<td>(.*?)</td></tr>', drawn)
     return [(name, re.sub(r'<b class="best">(.*)</b>', r"\1*", value)) for name, value in rows]
@@ -280,10 +280,18 @@ def test_where_the_baseline_and_the_test_rows_stand():
     page = checked(report_page(facts, LOWER))
     assert facts.baselines == {"accuracy": 7 / 11}
     assert "Accuracy 0.9000 0.7000 to 1.0000 baseline 0.6364" in page.text
-    assert "always predicting b, the most frequent class" in page.text
+    assert "always predicts b, the most frequent class" in page.text
     assert "accuracy 0.9000 0.7000 to 1.0000 0.6364 0.9000 0.5000 log-loss ↓ 0.2500" in page.text
     assert "micro F1" not in page.text  # equals the accuracy
     assert "4 (36.4 %)" in page.text
+    values["summary"]["baseline"] = {"predicts": "b"}
+    values["parts"]["test"] |= {
+        "baseline": {"accuracy": 0.25, "log_loss": 0.5},
+        "undefined": {"roc_auc": "no row has a"},
+    }
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    assert "log-loss ↓ 0.2500 0.5000 0.2500" in page.text
+    assert "ROC AUC isn't defined on the test rows: no row has a." in page.text
 
 
 def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
