@@ -11,7 +11,7 @@ from functools import cached_property
 
 from fastclf.report.markup import Markup, element, join
 from fastclf.report.scales import Scale
-from fastclf.report.wording import number_text, shortened, text_width
+from fastclf.report.wording import count_text, number_text, plain_text, shortened, text_width
 
 WIDTH = 360.0
 TEXT = 11.5  # font size, in units of the drawing
@@ -257,7 +257,8 @@ def _line_element(line: Line, frame: Frame) -> Markup:
     if len(known) <= _MOST_HOVERED:
         for point in known:
             x, y = line.x[point[0]], line.y[point[0]]
-            label = f"{line.name + ': ' if line.name else ''}{number_text(y)} at {number_text(x)}"
+            at = count_text(x) if frame.x.whole else plain_text(x)
+            label = f"{line.name + ': ' if line.name else ''}{number_text(y)} at {frame.title} {at}"
             parts.append(_dot(point, 7, "hover", element("title", label)))
     return element("g", *parts)
 

@@ -36,6 +36,7 @@ from fastclf.report.wording import (
     number_text,
     part_title,
     percent_text,
+    plain_text,
 )
 
 CURVES = {
@@ -274,7 +275,7 @@ def _figures(
 
 def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:
     units = {"epoch" if run.minibatch else "iteration" for run in runs}
-    unit = units.pop() if len(units) == 1 else "iteration or epoch"
+    unit = units.pop() if len(units) == 1 else "iteration, or epoch of minibatch solvers"
     found = []
     for key, (title, y_unit) in CURVES.items():
         curves = [(numbers(run.steps), series(run.steps, key)) for run in runs]
@@ -332,4 +333,6 @@ def _value(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return plain_text(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

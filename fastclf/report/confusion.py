@@ -11,6 +11,7 @@ from fastclf.report.wording import count_text, percent_text, text_width
 MOST_WITH_PERCENTAGES = 12  # classes of a table that shows percentages beside counts
 MOST_IN_TABLE = 30  # classes
 MOST_IN_MAP = 150  # classes
+LEAST_WITH_PAIRS = 6  # classes
 MOST_PAIRS = 15  # rows in the table of the most frequent confusions
 MOST_PAIRS_BESIDE_MAP = 25
 
@@ -35,7 +36,7 @@ def matrix(confusion: Confusion) -> Markup | None:
 def frequent_confusions(confusion: Confusion) -> Markup | None:
     """Return a table of the most frequent confusions.
 
-    None if there are none, or fewer than three classes, for which the matrix shows the same.
+    None if there are none, or few classes, for which the matrix shows the same at a glance.
     """
     wrong = [
         (times, true, predicted)
@@ -43,7 +44,7 @@ def frequent_confusions(confusion: Confusion) -> Markup | None:
         for predicted, times in enumerate(row)
         if times and true != predicted
     ]
-    if not wrong or len(confusion.classes) < 3:
+    if not wrong or len(confusion.classes) < LEAST_WITH_PAIRS:
         return None
     wrong.sort(key=lambda item: (-item[0], item[1:]))
     most = MOST_PAIRS if len(confusion.classes) <= MOST_IN_TABLE else MOST_PAIRS_BESIDE_MAP

@@ -23,6 +23,11 @@ from fastclf.report.probabilities import (
 )
 from fastclf.report.wording import count_text, metric_title, number_text, short_number_text
 
+_OPTIMISTIC = (
+    "The threshold that is best for these rows looks better here than it will on new rows; tune it "
+    "on other rows, with [calibrate]."
+)
+
 
 def calibration(facts: RunFacts) -> Section | None:
     """Return the section about the calibration of the probabilities."""
@@ -96,7 +101,7 @@ def thresholds(facts: RunFacts) -> Section | None:
     lead = (
         f"On {facts.main_part_text}. “{positive.name}” is predicted if its probability is above "
         f"the model's threshold, the dashed vertical line{rule}. Predicted positive is the "
-        "fraction of rows above a threshold."
+        f"fraction of rows above a threshold. {_OPTIMISTIC}"
     )
     keys = None if curve is None else legend(*THRESHOLD_KEYS)
     return section("thresholds", "Thresholds", keys, grid(found), lead=lead)
@@ -127,5 +132,6 @@ def _label_thresholds(facts: RunFacts, found: ThresholdCurves) -> Section | None
         rule = f"Each row gets its {top_k} most probable labels instead."
     lead = f"On {facts.main_part_text}. {rule}"
     lead += f" {count_text(more)} rarer labels have no chart." if more > 0 else ""
+    lead += f" {_OPTIMISTIC}"
     keys = legend(*(key[:3] for key in THRESHOLD_KEYS))
     return section("thresholds", "Thresholds", keys, grid(figures), lead=lead)

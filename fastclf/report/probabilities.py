@@ -170,10 +170,9 @@ def threshold_figure(
     ]
     note = ""
     if best is not None:
-        note = f"Best F1 {number_text(f1[best])} above {thresholds[best]:.2f}"
+        note = f"Best F1 of these rows: {number_text(f1[best])} at {thresholds[best]:.2f}."
         if marked is not None:
-            note += f"; the model's threshold is {marked:.2f}"
-        note += "."
+            note += f" The model's threshold: {marked:.2f}."
     alt_text = f"Precision, recall and F1 by threshold. {note}"
     drawn = line_chart(
         lines, WHOLE, WHOLE, "threshold", alt_text, named=False, marked=marked, height=height

@@ -32,7 +32,7 @@ def data(facts: RunFacts) -> Section | None:
             ("columns", count_text(len(facts.model.columns)) if facts.model.columns else None),
             ("features", None if summary.n_features is None else count_text(summary.n_features)),
             ("scaling", summary.decided.get("scaling") or _scaling(facts)),
-            ("missing values", data.get("impute") if facts.model.columns else None),
+            ("missing values, if any", _imputation(facts)),
             ("precision", data.get("dtype")),
             ("sha256", _sha256(summary.data_sha256)),
         )
@@ -44,6 +44,12 @@ def _rows(facts: RunFacts) -> str | None:
     """Return the numbers of rows of an older run, which doesn't say how it split them."""
     counts = (("training", facts.summary.n_train), ("test", facts.summary.n_test))
     return ", ".join(f"{count_text(n)} {kind} rows" for kind, n in counts if n is not None) or None
+
+
+def _imputation(facts: RunFacts) -> str | None:
+    kinds = {"number", "category"} & {*facts.model.kinds}
+    method = facts.data.get("impute")
+    return f"filled in ({method})" if facts.model.columns and kinds and method != "none" else None
 
 
 def _scaling(facts: RunFacts) -> str | None:

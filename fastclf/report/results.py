@@ -246,7 +246,10 @@ def coefficients(facts: RunFacts) -> Section | None:
         head = ("label" if facts.several_labels else "class", "features")
         listed = table("Largest coefficients", head, rows, kind="text")
         more = collapsed(f"{count_text(len(rows))} more", listed)
-    lead = f"The coefficients with the largest absolute values. {_meaning(facts)}"
+    largest = "The coefficients with the largest absolute values"
+    if is_binary and len(classes) == 2:
+        largest = f"The largest coefficients for {classes[1]}, and for {classes[0]}, below 0"
+    lead = f"{largest}. {_meaning(facts)}"
     zero = model.n_coefficients - model.n_nonzero
     if zero:
         lead += f" {count_text(zero)} of {count_text(model.n_coefficients)} coefficients are 0."
@@ -278,7 +281,8 @@ def _meaning(facts: RunFacts) -> str:
         )
     if "text" in model.kinds:
         said.append(
-            "A feature named column: words is a TF-IDF weight between 0 and 1, and is not scaled."
+            "A feature named column: words is a TF-IDF weight, from 0 in rows without these words "
+            "to 1 at most; the coefficient times the weight is added to the logit."
         )
     if unit is not None and len(model.kinds) == 1:
         said.append("All features are scaled alike, so their coefficients can be compared.")

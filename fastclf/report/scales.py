@@ -78,7 +78,7 @@ class Scale:
 def scale_of(
     values: Iterable[float], *, log: bool = False, whole: bool = False, zero: bool = False
 ) -> Scale:
-    """Return a scale that contains all values, with a small margin.
+    """Return a scale that contains all values, with a small margin; its ends are round numbers.
 
     A linear scale spans at least 10 % of its largest absolute value, so that small changes of a
     large value look small.
@@ -99,7 +99,9 @@ def scale_of(
     low, high = min(known), max(known)
     if log:
         low, high = (low / 2, high * 2) if high < low * 1.5 else (low / 1.15, high * 1.15)
-        return Scale(low, high, log=True)
+        if high > 30 * low:  # ends at powers of ten
+            low, high = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
+        return Scale(max(low, _SMALLEST), min(high, _LARGEST), log=True)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
@@ -108,9 +110,16 @@ def scale_of(
     if whole:
         return Scale(low, high, whole=True)
     room = max(0.04 * (high - low), (_LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) / 2)
-    return Scale(
-        low if zero and low == 0 else low - room, high if zero and high == 0 else high + room
+    return _with_round_ends(
+        Scale(low if zero and low == 0 else low - room, high if zero and high == 0 else high + room)
     )
+
+
+def _with_round_ends(scale: Scale) -> Scale:
+    """Return a scale that begins and ends near ticks, so that the last values are below a tick."""
+    step = _step((scale.high - scale.low) / 5, False)
+    low, high = math.floor(scale.low / step), math.ceil(scale.high / step)
+    return Scale(low * step, high * step)
 
 
 def _bounded(value: float) -> float:

@@ -56,10 +56,11 @@ def _lead(found: TuneFacts, chosen: Tried | None) -> str:
     )
     if chosen is not None:
         values = ", ".join(f"{key} = {_value(value)}" for key, value in chosen.keys.items())
-        rule = "the best mean"
+        lead += f" {values} {'was' if len(chosen.keys) == 1 else 'were'} chosen:"
+        lead += " the best mean."
         if found.rule == "one_se":
-            rule = "the smallest C within one standard error of the best mean"
-        lead += f" Chosen: {values}, by {rule}."
+            lead = lead.removesuffix("best mean.")
+            lead += "smallest C within one standard error of the best mean."
     if not found.is_whole:
         lead += " The search ended early, when its time was up."
     return lead
@@ -102,6 +103,8 @@ def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
         marked=C[at],
     )
     note = "Dotted: mean ± standard error over the folds." if len(lines) > 1 else ""
+    if len(chosen.keys) > 1:
+        note = f"The other keys are as chosen. {note}".rstrip()
     side = "lower is better" if found.lower_is_better else "higher is better"
     return figure_box(f"{capital(title)} on rows held out", drawn, unit=side, note=note)
 

@@ -142,20 +142,12 @@ def panel_scale(values: Sequence[float]) -> Scale:
     --------
     >>> from fastclf.report.tracks import panel_scale
     >>> panel_scale([0.9667, 0.9668])
-    Scale(low=0.925, high=1, log=False, whole=False)
+    Scale(low=0.9, high=1.0, log=False, whole=False)
     """
     found = scale_of(values)
-    ticks = [tick for tick, _ in found.ticks(4)]
-    if len(ticks) < 2:
-        return found
-    step = ticks[1] - ticks[0]
-    low = min(math.floor(min(values) / step + 1e-9), round(found.low / step)) * step
-    high = max(math.ceil(max(values) / step - 1e-9), round(found.high / step)) * step
-    if min(values) >= 0:
-        low = max(low, 0)
-    if max(values) <= 1:
-        high = min(high, 1)
-    return Scale(round(low, 12), round(high, 12)) if low < high else found
+    low = max(found.low, 0.0) if min(values) >= 0 else found.low
+    high = min(found.high, 1.0) if max(values) <= 1 else found.high
+    return Scale(low, high) if low < high else found
 
 
 def _panel(

@@ -94,9 +94,10 @@ def numbers(steps: Steps) -> list[float]:
 
 
 def step_scale(*numbered: Sequence[float]) -> Scale:
-    """Return the scale for step numbers, from 0 to the last step of all runs."""
-    last = max((max(numbers) for numbers in numbered if numbers), default=1.0)
-    return Scale(0, max(last, 1.0), whole=True)
+    """Return the scale for step numbers, from the first to the last step of all runs."""
+    known = [number for numbers in numbered for number in numbers]
+    first, last = min(known, default=0.0), max(known, default=1.0)
+    return Scale(min(first, last - 1), last, whole=True)
 
 
 def _objective(steps: Steps, curves: dict[str, list[float]], unit: str) -> Markup | None:

@@ -13,12 +13,10 @@ from rich.table import Table
 from fastclf.report.comparison import short_names
 from fastclf.runs.directory import FinishedRun, open_run
 from fastclf.runs.evaluation import LOWER_IS_BETTER
-from fastclf.runs.paired import Paired, compare_pair
+from fastclf.runs.paired import NOT_SAME_DATA, Paired, compare_pair
 from fastclf.runs.summary import PLAIN
 from fastclf.runs.tables import interval_text, shown
 from fastclf.toml import dotted
-
-NOT_SAME_DATA = "the runs did not read the same data"
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,8 @@ class Comparison:
         The intervals of 95 % of those metrics that have some, named as ``metrics``.
     paired : tuple of Paired
         The differences of the other runs from the first one, on their test rows.
+    defaults : frozenset of str
+        The recipe keys that have their default in every run that has them.
     """
 
     runs: tuple[str, ...]
@@ -49,14 +49,20 @@ class Comparison:
     same_data: bool
     intervals: dict[str, list[Sequence[float] | None]] = field(default_factory=dict)
     paired: tuple[Paired, ...] = ()
+    defaults: frozenset[str] = frozenset()
 
     @property
     def differences(self) -> dict[str, list[Any]]:
-        """The recipe keys whose values differ between runs, with their values."""
+        """The recipe keys whose values differ between runs, with their values.
+
+        A key that some runs lack, as those of another solver, is left out if it has its default in
+        the others.
+        """
         return {
             key: values
             for key, values in self.recipe.items()
             if any(value != values[0] for value in values)
+            and not (None in values and key in self.defaults)
         }
 
     def best(self, metric: str) -> list[bool]:
@@ -101,6 +107,11 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     """
     runs = [open_run(path) for path in paths]
     recipes = [dict(dotted(run.recipe.model_dump(mode="json", exclude_none=True))) for run in runs]
+    changed = {
+        key
+        for run in runs
+        for key, _ in dotted(run.recipe.model_dump(mode="json", exclude_defaults=True))
+    }
     figures = [_figures(run) for run in runs]
     return Comparison(
         runs=tuple(map(str, paths)),
@@ -109,6 +120,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         same_data=len({run.summary.get("data_sha256") for run in runs}) == 1,
         intervals=_side_by_side([_intervals(run) for run in runs]),
         paired=tuple(compare_pair(runs[0], run) for run in runs[1:]),
+        defaults=frozenset(key for recipe in recipes for key in recipe) - changed,
     )
 
 
@@ -132,10 +144,13 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
             cells[place] += "" if ends is None else f"\n{interval_text(ends)}"
         table.add_row(metric, *cells)
     console.print(table)
+    if len(comparison.runs) > 1 and comparison.recipe and not comparison.differences:
+        console.print("the recipes are the same", **PLAIN)
     names = short_names(comparison.runs)
     for name, paired in zip(names[1:], comparison.paired, strict=False):
-        for line in paired.lines(name, names[0]):
-            console.print(line, soft_wrap=True, **PLAIN)
+        if paired.reason != NOT_SAME_DATA:  # that is a warning already
+            for line in paired.lines(name, names[0]):
+                console.print(line, soft_wrap=True, **PLAIN)
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:
@@ -163,4 +178,6 @@ def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return escape(value if isinstance(value, str) else json.dumps(value))

@@ -29,7 +29,7 @@ from fastclf.runs.files import write_file, write_output
 from fastclf.toml import to_toml
 
 MOST_FEATURES = 10
-"""Number of features shown for each class; twice as many if there is one column of coefficients."""
+"""Number of features shown for each class."""
 
 
 def write_report(run: FinishedRun, path: Path | None = None) -> Path:
@@ -126,17 +126,24 @@ def model_facts(model: LinearModel, scale: str = "auto") -> Model:
     """Return the facts about a model that a report shows; ``scale`` is the recipe's `data.scale`.
 
     For each class these are the features with the largest absolute coefficients, without those
-    whose coefficient is 0.
+    whose coefficient is 0; of two classes, the features that speak most for either.
     """
     coefficients = model.theta[:-1]
     names = model.feature_names or tuple(f"feature {i}" for i in range(model.n_features))
     classes = [str(name) for name in model.classes.tolist()]
     n_outputs = coefficients.shape[1]
-    most = MOST_FEATURES if n_outputs > 1 else 2 * MOST_FEATURES
-    strongest = [
-        {"name": name, "features": _strongest(column, names, most)}
-        for name, column in zip(classes[-n_outputs:], coefficients.T, strict=True)
-    ]
+    strongest = []
+    for name, column in zip(classes[-n_outputs:], coefficients.T, strict=True):
+        features = _strongest(column, names)
+        if model.task == "binary":  # the strongest of each class
+            sides = (_strongest(np.maximum(column * sign, 0), names) for sign in (1, -1))
+            both = [
+                (key, sign * one)
+                for side, sign in zip(sides, (1, -1), strict=True)
+                for key, one in side
+            ]
+            features = sorted(both, key=lambda feature: -abs(feature[1]))
+        strongest.append({"name": name, "features": features})
     return Model.model_validate(
         {
             "strongest": strongest,
@@ -175,12 +182,12 @@ def _scaling(model: LinearModel, scale: str) -> str:
     return "standard"
 
 
-def _strongest(column: np.ndarray, names: Sequence[str], most: int) -> list[tuple[str, float]]:
+def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:
     sizes = np.abs(column)
-    most = min(most, len(sizes))
+    most = min(MOST_FEATURES, len(sizes))
     least = np.partition(sizes, -most)[-most]  # sorting all of a million features is slow
     candidates = np.flatnonzero((sizes >= least) & (sizes > 0) & np.isfinite(sizes))
-    order = candidates[np.argsort(-sizes[candidates], kind="stable")][:most]
+    order = candidates[np.argsort(-sizes[candidates], kind="stable")][:MOST_FEATURES]
     return [(names[i], float(column[i])) for i in order]
 
 

@@ -225,7 +225,7 @@ def test_a_run_with_everything_has_every_section():
         "abcdef0123456789…",
         "new rows",
         "48,000 a second",
-        "the model's threshold is 0.50",
+        "The model's threshold: 0.50",
     ):
         assert shown in page.text
     titles = {drawing.get("aria-label") for drawing in page.drawings}
@@ -299,7 +299,7 @@ def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
     values["model"]["top_k"] = 1
     page = checked(report_page(RunFacts.model_validate(values), LOWER))
     assert "its 1 most probable labels" in page.text
-    assert "the model's threshold" not in page.text
+    assert "The model's threshold" not in page.text
 
 
 def test_names_from_data_are_escaped():
@@ -331,11 +331,11 @@ def test_a_few_classes_are_a_table_and_many_a_map():
 def test_confusions_are_sorted_and_counted():
     values = full().model_dump()
     values["parts"]["test"]["confusion_matrix"] = {
-        "classes": ["a", "b", "c"],
-        "counts": [[7, 1, 2], [4, 6, 0], [0, 0, 0]],
+        "classes": [*"abcdef"],
+        "counts": [[7, 1, 2, 0, 0, 0], [4, 6, 0, 0, 0, 0], *[[0] * 6] * 4],
     }
     text = checked(report_page(RunFacts.model_validate(values), LOWER)).text
-    assert "of true class b a 4 40.0 % a c 2 20.0 % a b 1 10.0 % Metrics" in text
+    assert "of true class b a 4 40.0 % a c 2 20.0 % a b 1 10.0 %" in text
 
 
 def test_what_is_wrong_once_in_a_thousand_is_hardly_shaded():
@@ -378,7 +378,7 @@ def test_two_classes_have_curves_of_the_second_one():
         "Reliability for “b”",
         "2 of 2 bins are faint: they have fewer than 20 rows",
         "fraction of positives",
-        "the model's threshold is 0.30",
+        "The model's threshold: 0.30",
         "ROC AUC 0.7500",
         "average precision 0.8500",
         "0.6364 of rows are positive",
@@ -402,7 +402,7 @@ def test_what_stays_the_same_has_no_chart():
 def test_small_changes_of_a_large_value_look_small():
     scale = scale_of([0.4140, 0.4155])
     assert scale.high - scale.low > 0.04
-    assert scale_of([0.1, 0.9]).high < 0.95
+    assert (scale_of([0.1, 0.9]).low, scale_of([0.1, 0.9]).high) == (0, 1)
 
 
 def test_long_trainings_are_thinned_without_losing_their_extremes():
@@ -415,7 +415,7 @@ def test_long_trainings_are_thinned_without_losing_their_extremes():
     assert line.count("L") < 1000
     assert line.count("M") == 2
     heights = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=[ML]|$)", line)]
-    assert min(heights) < 20
+    assert min(heights) < 40 < 100 < max(heights)
 
 
 numbers = st.one_of(st.none(), st.floats(), st.integers(-(10**9), 10**9), st.just("odd"))

@@ -12,6 +12,7 @@ from fastclf.config import Recipe
 from fastclf.errors import RunError
 from fastclf.runs.comparison import Comparison, compare_runs, print_comparison
 from fastclf.runs.directory import open_run
+from fastclf.runs.paired import NOT_SAME_DATA
 from fastclf.runs.reevaluation import own_parts
 from fastclf.runs.reporting import write_comparison
 from fastclf.runs.run import train
@@ -49,7 +50,8 @@ def test_what_differs_and_which_is_best(runs: list[Path], pair: Comparison):
     comparison = pair
     assert comparison.same_data
     assert comparison.differences["model.C"] == [1.0, 0.001]
-    assert comparison.differences["solver.batch_size"] == [None, 256]
+    assert comparison.recipe["solver.batch_size"] == [None, 256]
+    assert "solver.batch_size" not in comparison.differences  # the default of the solver
     assert "data.name" not in comparison.differences
     assert comparison.recipe["data.name"] == ["iris", "iris"]
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs[:2]]
@@ -65,6 +67,9 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0]])
     assert comparison.differences == {}
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
+    text = printed(comparison)
+    assert "the recipes are the same" in text
+    assert "plain and plain" not in text and "have the same metrics in every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):
@@ -131,7 +136,7 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ("wine", "the runs did not read the same data"),
+        ("wine", NOT_SAME_DATA),
         ("other_rows", "the runs have different test rows"),
         ("no_test", "a run has no test rows"),
     ],
@@ -139,7 +144,8 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
 def test_why_test_rows_cannot_be_compared(other: str, reason: str, runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0].parent / other])
     assert comparison.as_json()["paired"] == {"reason": reason}
-    assert f"can't be compared row by row: {reason}" in printed(comparison)
+    is_said = f"can't be compared row by row: {reason}" in printed(comparison)
+    assert is_said == comparison.same_data  # else the command has warned of it
 
 
 def test_recipes_that_read_the_same_rows_otherwise(runs: list[Path]):
