@@ -108,9 +108,11 @@ def comparison_page(
     )
     sections = (
         section("runs", "Runs", _overview(names, runs, differences)),
-        section("metrics", "Metrics", *_panels(metrics, names, lower_is_better, runs)),
+        section("metrics", "Metrics", *_panels(metrics, names, lower_is_better, runs, contrasts)),
         section("rows", "Differences", *_contrasts(contrasts, names[0], lower_is_better)),
-        section("figures", "All metrics", *_figures(metrics, names, lower_is_better, runs)),
+        section(
+            "figures", "All metrics", *_figures(metrics, names, lower_is_better, runs, contrasts)
+        ),
         section("recipes", "Recipes", _recipes(differences, names)),
         section("training", "Training", _legend(names, runs), grid(_curves(names, runs))),
     )
@@ -186,6 +188,7 @@ def _panels(
     names: list[str],
     lower: Collection[str],
     runs: Sequence[RunFacts],
+    contrasts: Sequence[Contrast],
 ) -> list[Markup | None]:
     """Return charts of the metrics on the test rows, or on the first part without test rows."""
     part = next((key.partition(".")[0] for key in metrics if "." in key), "")
@@ -198,11 +201,20 @@ def _panels(
     intervals = {
         key: [run.summary.intervals.get(part, {}).get(key) for run in runs] for key in shown
     }
-    charts = grid(metric_panels(shown, names, lower, intervals), "panels")
+    tied = [key for key in shown if part == "test" and _is_tied(key, contrasts)]
+    charts = grid(metric_panels(shown, names, lower, intervals, tied), "panels")
     if charts is None:
         return []
-    note = f"On the {part_title(part)}. Bars are intervals of 95 %; the best value has a star."
+    note = f"On the {part_title(part)}. Bars are intervals of 95\N{NO-BREAK SPACE}%."
+    note += " The best value has a star"
+    note += ", unless the difference is within noise." if contrasts else "."
     return [element("p", note, class_="lead"), charts]
+
+
+def _is_tied(metric: str, contrasts: Sequence[Contrast]) -> bool:
+    """Tell whether no run differs from the first one in a metric by more than noise."""
+    found = [one.differences[metric][2] for one in contrasts if metric in one.differences]
+    return bool(found) and not any(found)
 
 
 def _contrasts(
@@ -249,6 +261,7 @@ def _figures(
     names: list[str],
     lower: Collection[str],
     runs: Sequence[RunFacts],
+    contrasts: Sequence[Contrast],
 ) -> list[Markup]:
     """Return a table of the metrics that several runs have, and a collapsed one of the others."""
     shared: list[tuple[Any, ...]] = []
@@ -258,11 +271,12 @@ def _figures(
         title = f"{metric_title(metric)}, {part_title(part)}" if part else metric_title(metric)
         intervals = [run.summary.intervals.get(part, {}).get(metric) for run in runs]
         is_lower = metric == "fit_seconds" or metric in lower
-        cells = best_cells(list(values), is_lower, [*map(interval_text, intervals)])
+        is_tied = metric == "fit_seconds" or part == "test" and _is_tied(metric, contrasts)
+        cells = best_cells(values, is_lower, [*map(interval_text, intervals)], is_tied)
         known = sum(value is not None for value in values)
         (alone if known == 1 < len(names) else shared).append((title, *cells))
     head = ("metric", *names)
-    caption = "The best value of each row has a star"
+    caption = "The best value of each row has a star, unless the difference is within noise"
     if any(run.summary.intervals for run in runs):
         caption += "; below a value is its interval of 95 %"
     found = [table(caption, head, shared)] if shared else []

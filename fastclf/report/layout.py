@@ -147,14 +147,13 @@ def best_text(text: str) -> Markup:
 
 
 def best_cells(
-    values: Sequence[float | None], lower: bool, notes: Sequence[str] = ()
+    values: Sequence[float | None], lower: bool, notes: Sequence[str], is_tied: bool
 ) -> list[Markup]:
-    """Return the cells of a table row, the best value marked; none is if all are equal.
+    """Return the cells of a table row, the best value marked; none is if all are equal or tied.
 
     ``notes`` are written below the values.
     """
-    notes = notes or [""] * len(values)
-    best = best_index(values, lower)
+    best = set() if is_tied else best_index(values, lower)
     return [
         element(
             "td",

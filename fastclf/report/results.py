@@ -226,7 +226,8 @@ def coefficients(facts: RunFacts) -> Section | None:
     classes = facts.summary.classes
     drawn = shown[:_MOST_DRAWN]
     scale = coefficient_scale(drawn)
-    odds = is_binary or facts.several_labels
+    # A weight of words never grows by one, by which an odds ratio is defined.
+    odds = (is_binary or facts.several_labels) and "text" not in model.kinds
     figures = [
         figure_box(
             f"{classes[1]} against {classes[0]}" if is_binary and len(classes) == 2 else one.name,

@@ -113,6 +113,7 @@ def metric_panels(
     names: Sequence[str],
     lower_is_better: Collection[str],
     intervals: Mapping[str, Sequence[Ends]] | None = None,
+    tied: Collection[str] = (),
 ) -> list[Markup]:
     """Return a chart for each metric: a row for each run or model, on an axis of the metric's own.
 
@@ -126,12 +127,15 @@ def metric_panels(
         The metrics for which a smaller value is better.
     intervals : mapping of str to sequence, optional
         The intervals of those metrics that have some, in the order of ``names``.
+    tied : collection of str
+        The metrics of which no value is marked as the best.
     """
     found = []
     for key, values in metrics.items():
         ends = (intervals or {}).get(key) or [None] * len(names)
         lower = key in lower_is_better
-        found.append(_panel(key, values, ends, names, lower))
+        best = set() if key in tied else best_index(values, lower)
+        found.append(_panel(key, values, ends, names, lower, best))
     return found
 
 
@@ -156,11 +160,11 @@ def _panel(
     ends: Sequence[Ends],
     names: Sequence[str],
     lower: bool,
+    best: Collection[int],
 ) -> Markup:
     known = [value for value in values if value is not None and math.isfinite(value)]
     known += [end for interval in ends if interval is not None for end in interval]
     scale = panel_scale(known) if known else UNIT
-    best = best_index(values, lower)
     rows = []
     for number, (name, value, interval) in enumerate(zip(names, values, ends, strict=True)):
         text = number_text(value)
