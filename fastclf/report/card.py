@@ -138,7 +138,7 @@ def _coefficients(facts: RunFacts) -> str:
     ]
     if not rows:
         return ""
-    of = "scaled features" if facts.model.scaled else "features as they are in the data"
+    of = "scaled features" if facts.model.scaling else "features as they are in the data"
     return f"Coefficients of {of}.\n\n" + _table(
         ("label" if facts.several_labels else "class", "largest coefficients"), rows
     )

@@ -40,18 +40,21 @@ class Paired:
             for name, found in self.differences.items()
         }
 
-    def lines(self) -> list[str]:
-        """Return a sentence for each metric, or one with the reason."""
+    def lines(self, second: str, first: str) -> list[str]:
+        """Return a sentence for each metric of two named runs, or one with the reason."""
         if self.reason:
-            return [f"the test rows can't be compared one by one: {self.reason}"]
-        if not any(one.value or any(one.interval) for one in self.differences.values()):
-            return ["both models have the same result on every test row"]
+            return [f"{second} and {first} can't be compared row by row: {self.reason}"]
+        if all(
+            one.value == 0 == one.interval[0] == one.interval[1]
+            for one in self.differences.values()
+        ):
+            return [f"{second} and {first} have the same metrics in every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval
             verdict = "more than noise" if one.exceeds_noise else "within noise"
             found.append(
-                f"{name}, second minus first: {one.value:+.4f} "
+                f"{name}, {second} minus {first}: {one.value:+.4f} "
                 f"(95 % interval {low:+.4f} to {high:+.4f}), {verdict}"
             )
         return found

@@ -26,6 +26,7 @@ from fastclf.kernels.runtime import bundles, levels, obtained
 from fastclf.kernels.runtime.source import package_stamp
 from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
+from fastclf.runs.comparison import NOT_SAME_DATA
 from fastclf.runs.summary import print_summary
 
 COMPILING = "compiling kernels for this processor, which usually takes 5 to 20 s, once"
@@ -157,7 +158,7 @@ def test_commands_that_only_read_files_load_nothing_slow(runs: list[str]):
     command = [sys.executable, "-c", script, *runs]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "second minus first" in done.stdout
+    assert "two minus one" in done.stdout
     loaded = set(done.stderr.splitlines())
     assert "numpy" in loaded
     assert not loaded & {"numba", "scipy.sparse", "sklearn", "pandas", "pyarrow"}
@@ -193,7 +194,7 @@ def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
     invoke("train", "--config", "flowers.toml", *set_wine)
     result = invoke("compare", "one", "wine")
     assert result.exit_code == 0
-    assert result.stderr.startswith("warning: the runs did not read the same rows and columns")
+    assert result.stderr == f"warning: {NOT_SAME_DATA}\n"
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -243,7 +244,7 @@ def test_init_and_check_tell_what_they_see(flowers: Path):
     assert "--force" in again.stderr
     checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
     assert (checked["n_train"], checked["kind"]) == (112, "softmax")
-    assert "112 to train on" in invoke("check", "--config", "more.toml").stdout
+    assert "112 training rows" in invoke("check", "--config", "more.toml").stdout
     assert invoke("check", "--config", "more.toml", "-q", "--set", "model.C=2").output == ""
 
 

@@ -50,7 +50,7 @@ def test_what_a_card_says():
         f"- sha256: {'ab' * 32}",
         "| metric | training | test |",
         "| accuracy | 0.9000 | 0.8000 |",
-        "| calibration error (ECE) | \N{EN DASH} | 0.1000 |",
+        "| ECE | \N{EN DASH} | 0.1000 |",
         "| b | height (2.00) |",
         "- Classes with fewer than 20 training rows: b (5). Their metrics are uncertain.",
         "- Warning of the run: mind the gap",

@@ -49,7 +49,8 @@ def test_what_differs_and_which_is_best(runs: list[Path], pair: Comparison):
     comparison = pair
     assert comparison.same_data
     assert comparison.differences["model.C"] == [1.0, 0.001]
-    assert comparison.differences["solver.batch_size"] == [None, 256]
+    assert comparison.recipe["solver.batch_size"] == [None, 256]
+    assert "solver.batch_size" not in comparison.differences  # the default of the solver
     assert "data.name" not in comparison.differences
     assert comparison.recipe["data.name"] == ["iris", "iris"]
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs[:2]]
@@ -65,6 +66,9 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0]])
     assert comparison.differences == {}
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
+    text = printed(comparison)
+    assert "the recipes are the same" in text
+    assert "plain and plain" not in text and "have the same metrics in every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):
@@ -98,12 +102,11 @@ def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
 
 
 def test_the_test_rows_of_two_runs_are_compared_one_by_one(runs: list[Path], pair: Comparison):
-    assert pair.paired is not None
     first, second = (open_run(run) for run in runs[:2])
     part = own_parts(first)["test"]
     codes = np.unique(part.y, return_inverse=True)[1]
     chosen = [run.model.predict_proba(part.X)[range(len(part)), codes] for run in (first, second)]
-    found = pair.paired.differences["log_loss"]
+    found = pair.paired[0].differences["log_loss"]
     rows = np.log(chosen[0]) - np.log(chosen[1])
     assert found.value == pytest.approx(rows.mean())
     drawn = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
@@ -120,14 +123,14 @@ def test_the_test_rows_of_two_runs_are_compared_one_by_one(runs: list[Path], pai
     assert ends == [summary["intervals"]["test"]["accuracy"] for summary in summaries]
     text = printed(pair)
     assert f"{ends[0][0]:.4f} to {ends[0][1]:.4f}" in text
-    assert "log_loss, second minus first: +" in text and "more than noise" in text
+    assert "log_loss, strong minus plain: +" in text and "more than noise" in text
 
 
 def test_a_run_is_within_noise_of_itself(runs: list[Path]):
-    paired = compare_runs([runs[0], runs[0]]).paired
-    assert paired is not None and {*paired.differences} == {"accuracy", "log_loss"}
+    (paired,) = compare_runs([runs[0], runs[0]]).paired
+    assert {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
-    assert paired.lines() == ["both models have the same result on every test row"]
+    assert paired.lines("b", "a") == ["b and a have the same metrics in every test row"]
 
 
 @pytest.mark.parametrize(
@@ -140,14 +143,13 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
 )
 def test_why_test_rows_cannot_be_compared(other: str, reason: str, runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0].parent / other])
-    assert comparison.paired is not None
-    assert comparison.paired.as_json() == {"reason": reason}
-    assert f"can't be compared one by one: {reason}" in printed(comparison)
+    assert comparison.as_json()["paired"] == {"reason": reason}
+    assert f"can't be compared row by row: {reason}" in printed(comparison)
 
 
 def test_recipes_that_read_the_same_rows_otherwise(runs: list[Path]):
-    paired = compare_runs([runs[0], runs[0].parent / "float32"]).paired
-    assert paired is not None and not paired.reason
+    (paired,) = compare_runs([runs[0], runs[0].parent / "float32"]).paired
+    assert not paired.reason
     assert not any(found.exceeds_noise for found in paired.differences.values())
 
 
@@ -160,21 +162,25 @@ def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
         recipe = Recipe.model_validate({"name": name, "data": data, "model": {"C": C}})
         train(recipe, tmp_path / name)
     runs = [tmp_path / "a", tmp_path / "b"]
-    assert compare_runs(runs).paired.differences
-    assert compare_runs([*runs, runs[0]]).paired is None
-    kept = compare_runs(runs).paired.differences
+    assert compare_runs(runs).paired[0].differences
+    several = compare_runs([*runs, runs[0]])
+    assert [bool(one.differences) for one in several.paired] == [True, True]
+    as_json = several.as_json()["paired_with_first"]
+    assert as_json[str(runs[0])]["accuracy"]["difference"] == 0
+    assert {*as_json} == {*map(str, runs)}
+    kept = compare_runs(runs).paired[0].differences
     for run in runs:
         assert (run / "test_rows.npz").stat().st_size < 2000
         (run / "test_rows.npz").write_bytes(b"damaged")
-    assert compare_runs(runs).paired.differences == kept
+    assert compare_runs(runs).paired[0].differences == kept
     path.write_text("\n".join(["x,y", *rows[:-1]]))
-    assert "the data have changed since the run" in compare_runs(runs).paired.reason
+    assert "the data have changed since the run" in compare_runs(runs).paired[0].reason
     path.unlink()
-    assert "rows.csv" in compare_runs(runs).paired.reason
+    assert "rows.csv" in compare_runs(runs).paired[0].reason
 
 
 def test_the_page_has_the_intervals_and_the_verdict(pair: Comparison, tmp_path: Path):
     write_comparison(pair, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "in parentheses is the interval of 95 %" in page
-    assert "log_loss, second minus first" in page
+    assert "below a value is its interval of 95 %" in page
+    assert "strong minus plain, by paired bootstrap" in page and "worse, beyond noise" in page
