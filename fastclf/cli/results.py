@@ -54,9 +54,9 @@ def evaluate(
     With --cv, RUN may be a recipe, too: its metrics on rows held out are printed.
     """
     from fastclf.runs.directory import open_run, to_json
-    from fastclf.runs.intervals import intervals_by_part
     from fastclf.runs.reevaluation import evaluate_run
-    from fastclf.runs.tables import metrics_table, print_tables
+    from fastclf.runs.summary import print_evaluations
+    from fastclf.runs.tables import print_tables
     from fastclf.runs.terminal import Terminal
 
     if n_folds is not None:
@@ -74,8 +74,7 @@ def evaluate(
         if found.path is not None:
             echo_path(found.path)
     else:
-        figures = {name: part.metrics for name, part in found.parts.items()}
-        Terminal().print(metrics_table(figures, intervals_by_part(found.parts)))
+        print_evaluations(found.parts, found.predicts, Terminal())
         if verbose:
             print_tables([*found.parts.values()][-1].tables, Terminal())
         if found.path is not None:

@@ -16,12 +16,16 @@ from fastclf.data.columns import many_dates
 from fastclf.data.facts import column_facts, constant_columns
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
+from fastclf.runs.baseline import baseline_metrics, class_frequencies, predicted_by_baseline
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
 from fastclf.runs.counts import joined_features
 from fastclf.runs.data_warnings import data_warnings
+from fastclf.runs.decided import Sizes, decided
 from fastclf.runs.distillation import check_labels, recorded_teachers
+from fastclf.runs.evaluation import Metrics
 from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.streamed import open_stream
+from fastclf.runs.tables import baseline_line, memory_text
 from fastclf.solvers import plan_of
 from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
 from fastclf.threads import resolve_n_threads
@@ -55,6 +59,12 @@ class Preview:
         The number of missing values of each column that has any.
     left_out : dict of str to int
         The number of rows left out, by reason.
+    decided : dict of str to str
+        The split, the scaling and the solver, see `fastclf.runs.decided.decided`.
+    baseline : dict of str to float
+        The metrics of the baseline on the test rows, see `fastclf.runs.baseline`.
+    baseline_predicts : str or list of str
+        The class or the labels that the baseline predicts.
     solver : str
         The solver of the recipe, or the one that "auto" stands for here.
     plan : str
@@ -82,6 +92,9 @@ class Preview:
     classes: dict[str, list[float]]
     missing: dict[str, int]
     left_out: dict[str, int]
+    decided: dict[str, str]
+    baseline: Metrics
+    baseline_predicts: str | list[str]
     solver: str
     plan: str
     megabytes: float
@@ -141,6 +154,11 @@ def check_recipe(recipe: Recipe) -> Preview:
     passes: float = EXACT_PASSES
     if isinstance(recipe.solver, MinibatchSolver):
         passes = recipe.solver.epochs * EPOCH_PASSES
+    sizes = Sizes(
+        len(parts.train), parts.n_rows - len(parts.train) - len(parts.test), len(parts.test)
+    )
+    frequencies = class_frequencies(parts.train.y, dataset.class_names)
+    several = dataset.task == "multilabel"
     per_value = NANOSECONDS[0] + NANOSECONDS[1] * shape.n_problems * shape.n_outputs
     return Preview(
         name=recipe.name,
@@ -156,6 +174,11 @@ def check_recipe(recipe: Recipe) -> Preview:
         classes=_classes(dataset, parts),
         missing=_missing(dataset),
         left_out=dataset.all_left_out,
+        decided=decided(recipe, dataset, sizes, parts.preparation, plan.solver),
+        baseline=baseline_metrics(
+            parts.test.y, frequencies, dataset.class_names, several_labels=several
+        ),
+        baseline_predicts=predicted_by_baseline(dataset.class_names, frequencies, several),
         solver=plan.solver,
         plan=plan.sentence(span),
         megabytes=_bytes(dataset.features) / 1e6 + 2 * _bytes(X) / 1e6,
@@ -203,27 +226,30 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     """Print what a run would do; ten classes and columns at most unless ``verbose``."""
     limit = None if verbose else 10
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
+    names = "labels" if plan.task == "multilabel" else "classes"
     classes = [
         f"{shortened(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()
     ]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
-    others = plan.n_rows - plan.n_train - plan.n_test
-    held_out = f"{others:,} to calibrate on, " if others else ""
-    of_first = ", of the first rows, which alone were read" if plan.first_rows else ""
+    of_first = "; only these first rows were read" if plan.first_rows else ""
     rows = {
         "model": f"{plan.kind} ({plan.task})",
-        "rows": f"{plan.n_train:,} to train on, {held_out}{plan.n_test:,} to test on{of_first}",
+        "rows": f"{plan.decided['rows']}{of_first}",
         "columns": f"{plan.n_columns:,}",
         "missing": _listed_up_to(limit, missing) or "no values",
-        "features": f"{plan.n_features:,}, {plan.storage}",
-        "classes": _listed_up_to(limit, classes),
-        "solver": plan.plan,
-        "memory": f"about {plan.megabytes:.2g} MB",
+        "features": f"{plan.n_features:,}, {plan.decided['scaling']}, {plan.storage}",
+        names: _listed_up_to(limit, classes),
+        "solver": f"{plan.decided['solver']}: {plan.plan}",
+        "memory": f"about {memory_text(plan.megabytes * 1e6)}",
         "time": f"{took}; the first fit also compiles for some seconds",
     }
     if plan.left_out:
         texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
         rows = {"model": rows.pop("model"), "left out": "; ".join(texts), **rows}
+    if plan.baseline:
+        line = baseline_line(plan.baseline_predicts).removeprefix("baseline: ")
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in plan.baseline.items())
+        rows["baseline"] = f"{line}; on the test rows {figures}"
     grid = Grid.grid(padding=(0, 2))
     if plan.text is not None:
         rows["text"] = plan.text

@@ -1,7 +1,8 @@
 """Metrics of a model on some rows, and the tables behind them.
 
 A metric that isn't defined for the data is omitted, such as the ROC AUC of a class without rows or
-the log-loss of a class that the model doesn't know. In tables its value is None.
+the log loss of a class that the model doesn't have; `Evaluation.undefined` has the reason. In
+tables its value is None.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import Part
 from fastclf.runs.threshold_curves import positive_class_curves, threshold_curves
 from fastclf.runs.unmatched import Unmatched
-from fastclf.table import Table
+from fastclf.table import Table, listed
 
 Metrics = dict[str, float]
 
@@ -34,7 +35,7 @@ LOWER_IS_BETTER = {
 }
 
 _OF_LABELS = (
-    *("accuracy", "balanced_accuracy", "log_loss", "brier", "ece", "macro_f1", "micro_f1"),
+    *("accuracy", "balanced_accuracy", "log_loss", "brier", "ece", "macro_f1"),
     "roc_auc",
 )
 METRICS = {
@@ -71,9 +72,9 @@ class Evaluation:
         For labels: "accuracy", "balanced_accuracy" (mean recall of the classes that occur),
         "log_loss", "brier" (mean squared error of the probability of the second of two classes;
         for more classes summed over them), "ece" (expected calibration error of the largest
-        probability), "macro_f1", "micro_f1" and "roc_auc" (for more than two classes the mean of
-        one against the rest; only if all classes occur); for two classes also "average_precision"
-        of the second one.
+        probability), "macro_f1" and "roc_auc" (for more than two classes the mean of one against
+        the rest; only if all classes occur); for two classes also "average_precision" of the second
+        one. Micro F1 equals accuracy, so it isn't among them.
 
         For distributions: "accuracy" and "macro_f1" against the most probable class of the target;
         "cross_entropy" and "kl_divergence", in nats; "brier", the squared distance to the target;
@@ -96,18 +97,28 @@ class Evaluation:
     intervals : dict of str to (float, float)
         The lower and upper end of the interval of 95 % of some metrics, see
         `fastclf.runs.intervals`.
+    baseline : dict of str to float
+        The metrics of the baseline on the same rows, see `fastclf.runs.baseline`.
+    undefined : dict of str to str
+        Metrics that aren't defined for the rows, and why.
     """
 
     n_rows: int
     metrics: Metrics = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    baseline: Metrics = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""
         found: dict[str, Any] = {"n_rows": self.n_rows, "metrics": self.metrics}
         if self.intervals:
             found["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        if self.baseline:
+            found["baseline"] = self.baseline
+        if self.undefined:
+            found["undefined"] = self.undefined
         return {**found, **self.tables}
 
 
@@ -226,21 +237,27 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
     _, recall, f1, support = columns
     accuracy = float(metrics.accuracy_score(y, predicted))
     figures = {"accuracy": accuracy, "balanced_accuracy": float(np.nanmean(recall))}
+    undefined: dict[str, str] = {}
     if y.max() < known:
         figures["log_loss"] = float(metrics.log_loss(y, p, labels=numbers))
         figures["brier"] = _brier(y, p)
+    else:
+        others = listed(names[known:])
+        undefined = dict.fromkeys(("log_loss", "brier"), f"the model has no class {others}")
     figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
-    figures["micro_f1"] = accuracy  # equal if each row has one label
-    areas = _roc_aucs((y == code for code in range(known)), p)
+    positive = _positive_class(y == 1, p[:, 1], names[1]) if known == 2 else {}
+    if len(names) == known and "roc_curve" in positive:
+        areas = np.full(2, positive["roc_curve"]["area"])  # the same for both classes
+    else:
+        areas = _roc_aucs((y == code for code in range(known)), p)
     if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
-    positive = None
-    if known == 2:
-        positive = _positive_class(y == 1, p[:, 1], names[1])
-        if "roc_auc" in figures:
+        if positive:
             curve = positive["precision_recall_curve"]
             figures["average_precision"] = curve["average_precision"]
+    else:
+        undefined["roc_auc"] = _without_area(p, names, support)
     areas = np.append(areas, np.full(len(names) - known, np.nan))
     counts = metrics.confusion_matrix(y, predicted, labels=numbers)
     tables = {
@@ -248,9 +265,19 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
         "reliability": bins,
     }
-    if positive is not None:
+    if positive:
         tables["positive_class"] = positive
-    return Evaluation(n, figures, tables)
+    return Evaluation(n, figures, tables, undefined=undefined)
+
+
+def _without_area(p: np.ndarray, names: list[str], positive: np.ndarray) -> str:
+    """Return why there is no ROC AUC, from the number of rows of each class or label."""
+    if p.size > _MOST_RANKED:
+        return f"not computed for more than {_MOST_RANKED:,} probabilities"
+    if len(names) > p.shape[1]:
+        return f"the model has no class {listed(names[p.shape[1] :])}"
+    missing = [name for name, count in zip(names, positive, strict=True) if count == 0]
+    return f"no row has {listed(missing)}" if missing else "one label is true in every row"
 
 
 def _positive_class(is_positive: np.ndarray, p: np.ndarray, name: str) -> dict[str, Any]:
@@ -290,15 +317,19 @@ def _evaluate_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names:
         )
         figures["coverage_error"] = float(metrics.coverage_error((on & known)[some], ranked))
     areas = _roc_aucs(on.T, p, known.T)
+    undefined = {}
+    support = (on & known).sum(axis=0)
     if not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
-    columns = precision, recall, f1, (on & known).sum(axis=0)
+    else:
+        undefined["roc_auc"] = _without_area(p, names, support)
+    columns = precision, recall, f1, support
     tables = {
         "per_label": _table_rows(names, columns, areas),
         "reliability": bins,
         "threshold_curves": threshold_curves(on, p, names, known),
     }
-    return Evaluation(len(y), figures, tables)
+    return Evaluation(len(y), figures, tables, undefined=undefined)
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[float, list[dict[str, Any]]]:

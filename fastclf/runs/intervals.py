@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastclf.linear_model import LinearModel
+from fastclf.runs.baseline import class_frequencies, names_of, with_baseline
 from fastclf.runs.evaluation import (
     Evaluation,
     codes_of,
@@ -70,17 +71,28 @@ class Difference(NamedTuple):
 def evaluate_parts(
     model: LinearModel, parts: Mapping[str, Part], seed: int
 ) -> dict[str, Evaluation]:
-    """Evaluate a model on the parts of a run's data that have rows, with intervals on "test"."""
+    """Evaluate a model on the parts of a run's data that have rows, with intervals on "test".
+
+    The baseline's metrics are those for the class frequencies of the part "train".
+    """
     some = {name: part for name, part in parts.items() if len(part)}
     found = {name: evaluate(model, part) for name, part in some.items() if name != "test"}
     if "test" in some:
         found["test"] = evaluate_with_intervals(model, some["test"], seed)
-    return found
+    frequencies = class_frequencies(parts["train"].y, names_of(model))
+    return {
+        name: with_baseline(one, model, some[name].y, frequencies) for name, one in found.items()
+    }
 
 
 def intervals_by_part(found: Mapping[str, Evaluation]) -> dict[str, dict[str, list[float]]]:
     """Return the intervals of those evaluations that have some, as JSON values."""
     return {name: part.as_json()["intervals"] for name, part in found.items() if part.intervals}
+
+
+def undefined_by_part(found: Mapping[str, Evaluation]) -> dict[str, dict[str, str]]:
+    """Return the reasons of metrics that aren't defined, for those evaluations that have some."""
+    return {name: part.undefined for name, part in found.items() if part.undefined}
 
 
 def evaluate_with_intervals(model: LinearModel, part: Part, seed: int) -> Evaluation:

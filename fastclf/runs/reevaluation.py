@@ -18,6 +18,12 @@ from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.errors import DataError, RunError, nearest
 from fastclf.linear_model import LinearModel
+from fastclf.runs.baseline import (
+    class_frequencies,
+    names_of,
+    predicted_by_baseline,
+    with_baseline,
+)
 from fastclf.runs.directory import (
     CHECKPOINT,
     EVALUATION,
@@ -48,10 +54,13 @@ class Reevaluation:
     path : Path, optional
         ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory; None if they
         aren't saved.
+    predicts : str or sequence of str, optional
+        The class or the labels that the baseline predicts; None if it isn't known.
     """
 
     parts: dict[str, Evaluation]
     path: Path | None
+    predicts: str | Sequence[str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of the file."""
@@ -85,7 +94,7 @@ def evaluate_run(
     if threshold is not None:
         run = replace(run, model=with_threshold(run.model, threshold))
     if data is None:
-        found = Reevaluation(_on_own_data(run), run.path / EVALUATION)
+        found = _on_own_data(run)
     else:
         dataset = _read(run.recipe.data, run.model, data)
         for line in left_out_lines(dataset.left_out):
@@ -96,14 +105,29 @@ def evaluate_run(
             y = _targets(dataset, run.model)
             part = Part(dataset.features, y, dataset.is_soft)
             evaluation = evaluate_with_intervals(run.model, part, run.recipe.seed)
+            evaluation, predicts = _with_baseline(evaluation, run, y)
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
-        found = Reevaluation({dataset.name: evaluation}, run.path / f"evaluation-{name}.json")
+        path = run.path / f"evaluation-{name}.json"
+        found = Reevaluation({dataset.name: evaluation}, path, predicts)
     if threshold is not None:
         return replace(found, path=None)
     assert found.path is not None
     remedy = "copy the run to a place that can be written, and evaluate the copy"
     write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found
+
+
+def _with_baseline(
+    found: Evaluation, run: FinishedRun, y: np.ndarray
+) -> tuple[Evaluation, str | list[str] | None]:
+    """Return an evaluation with the baseline's metrics, and what the baseline predicts.
+
+    An older run lacks the class frequencies.
+    """
+    facts = run.summary.get("baseline")
+    if facts is None:
+        return found, None
+    return with_baseline(found, run.model, y, np.array(facts["frequencies"])), facts["predicts"]
 
 
 def own_parts(run: FinishedRun) -> dict[str, Part]:
@@ -125,13 +149,16 @@ def own_parts(run: FinishedRun) -> dict[str, Part]:
     return {"train": parts.train, "test": parts.test}
 
 
-def _on_own_data(run: FinishedRun) -> dict[str, Evaluation]:
+def _on_own_data(run: FinishedRun) -> Reevaluation:
     parts = own_parts(run)
     found = evaluate_parts(run.model, parts, run.recipe.seed)
     teacher_p = read_teacher_probabilities(run)
     if teacher_p is not None:
         found["test"] = with_teacher_metrics(found["test"], run.model, parts["test"], teacher_p)
-    return found
+    names, several_labels = names_of(run.model), run.model.task == "multilabel"
+    frequencies = class_frequencies(parts["train"].y, names)
+    predicts = predicted_by_baseline(names, frequencies, several_labels)
+    return Reevaluation(found, run.path / EVALUATION, predicts)
 
 
 def _check_unchanged(run: FinishedRun, fingerprint: str, rows: int) -> None:

@@ -18,9 +18,11 @@ from fastclf.data.prediction_rows import naming
 from fastclf.errors import ConfigError, RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
+from fastclf.runs.baseline import baseline_facts, class_frequencies, names_of
 from fastclf.runs.build import Estimator, build_estimator, resolve_kind
 from fastclf.runs.calibration import calibrate
 from fastclf.runs.data_warnings import data_warnings
+from fastclf.runs.decided import Sizes, decided
 from fastclf.runs.directory import (
     CHECKPOINT,
     CONFIG,
@@ -39,7 +41,7 @@ from fastclf.runs.directory import (
 from fastclf.runs.distillation import compare, fit_parts, with_teacher_metrics
 from fastclf.runs.evaluation import Evaluation, evaluate
 from fastclf.runs.input_files import InputFiles
-from fastclf.runs.intervals import evaluate_parts, intervals_by_part
+from fastclf.runs.intervals import evaluate_parts, intervals_by_part, undefined_by_part
 from fastclf.runs.monitoring import RunMonitor, monitored_run
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Parts, left_out_lines, read_dataset, split_and_prepare
@@ -227,6 +229,8 @@ class _Outcome:
     n_train, n_test, n_features : int
     evaluations : dict of str to Evaluation
         The evaluations of the model on "train" and "test".
+    baseline : dict
+        What `fastclf.runs.baseline.baseline_facts` returns.
     metrics : dict
         The metrics of these evaluations, and of the models that it is compared with.
     calibration : dict, optional
@@ -239,6 +243,7 @@ class _Outcome:
     n_test: int
     n_features: int
     evaluations: dict[str, Evaluation]
+    baseline: dict[str, Any]
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None = None
 
@@ -317,7 +322,10 @@ def _summary(
         "compile_seconds": monitor.compile_seconds,
         "n_iter": int(outcome.fitted.n_iter_[0]),
         "status": str(outcome.fitted.history_["status"]),
+        "decided": _decided(recipe, data, outcome),
         "metrics": outcome.metrics,
+        "baseline": outcome.baseline,
+        "undefined": undefined_by_part(outcome.evaluations),
         "intervals": intervals_by_part(outcome.evaluations),
         "warnings": monitor.warnings(),
         "data_sha256": origin.data["sha256"],
@@ -328,6 +336,14 @@ def _summary(
     if data.all_left_out:
         summary["left_out"] = data.all_left_out
     return summary
+
+
+def _decided(recipe: Recipe, data: Dataset | StreamedData, outcome: _Outcome) -> dict[str, str]:
+    held_out = 0 if outcome.calibration is None else outcome.calibration["n_rows"]
+    sizes = Sizes(outcome.n_train, held_out, outcome.n_test)
+    preparation = outcome.model.encoder or outcome.model.preprocessing
+    solver = str(outcome.fitted.history_.get("solver", recipe.solver.name))
+    return decided(recipe, data, sizes, preparation, solver)
 
 
 def _fit_in_memory(
@@ -396,6 +412,8 @@ def _evaluated(
     directory.write_model(model)
     rows = {"train": data.train, "test": data.test}
     found = evaluate_parts(model, rows, recipe.seed)
+    frequencies = class_frequencies(data.train.y, names_of(model))
+    baseline = baseline_facts(model, frequencies, found)
     taught = None if distilled is None else distilled.teacher_p
     if taught is not None:
         found["test"] = with_teacher_metrics(found["test"], model, data.test, taught)
@@ -406,7 +424,7 @@ def _evaluated(
     if taught is not None:
         plain = data.for_raw_rows(refit().linear_model())
         metrics |= compare(distilled, metrics["test"], plain, data.test)
-    return _Outcome(fitted, model, *sizes, found, metrics, calibration)
+    return _Outcome(fitted, model, *sizes, found, baseline, metrics, calibration)
 
 
 def _write_evaluations(found: dict[str, Evaluation], directory: RunDirectory) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Versions for ``summary.json``, and the summary of a run for the terminal."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from rich.console import Console
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
-from fastclf.runs.tables import metrics_table
+from fastclf.runs.evaluation import Evaluation
+from fastclf.runs.intervals import intervals_by_part, undefined_by_part
+from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False}
 REPORTED = (
@@ -34,25 +36,62 @@ def versions() -> dict[str, str]:
 
 
 def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None:
-    """Print a run's metrics: a row for each metric, a column for each part of the data or model.
+    """Print what a run decided, and its metrics: a column for each part of the data or model.
 
-    The column "student" of a distillation is omitted, because it equals "test".
+    The models that the run's own is compared with have a table of their own, so that each fits 80
+    columns. Their column "student" is omitted, because it equals "test".
     """
     unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
-    title = (
-        f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} classes, "
-        f"{summary['n_train']} training rows, {summary['n_test']} test rows"
-    )
+    noun = "labels" if summary.get("task") == "multilabel" else "classes"
     compiled = summary.get("compile_seconds", 0.0)  # an older run doesn't have it
     after = f" after {compiled:.1f} s of compilation" if compiled >= 1 else ""
     took = f"{summary['n_iter']} {unit} in {summary['fit_seconds']:.2f} s{after}"
-    console.print(title, soft_wrap=True, **PLAIN)
-    parts = {name: figures for name, figures in summary["metrics"].items() if name != "student"}
-    console.print(metrics_table(parts, summary.get("intervals", {})))
+    figures = summary["metrics"]
+    own = {name: figures[name] for name in ("train", "test") if name in figures}
+    others = {name: figures[name] for name in figures if name not in {*own, "student"}}
+    baseline = summary.get("baseline") or {"predicts": "", "metrics": {}}
+    _print_lines(
+        console,
+        f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} {noun}",
+        *_decided(summary),
+    )
+    console.print(metrics_table(own, summary.get("intervals", {}), baseline["metrics"]))
+    if any(baseline["metrics"].values()):
+        _print_lines(console, baseline_line(baseline["predicts"]))
+    _print_lines(console, *undefined_lines(summary.get("undefined", {})))
+    if others:
+        console.print(metrics_table({"test": own.get("test", {}), **others}, {}, {}))
     if summary.get("calibration") is not None:
-        for line in _calibration(summary["calibration"]):
-            console.print(line, soft_wrap=True, **PLAIN)
-    console.print(f"{took}; saved in {path}", soft_wrap=True, **PLAIN)
+        _print_lines(console, *_calibration(summary["calibration"]))
+    _print_lines(console, f"{took}; saved in {path}")
+
+
+def print_evaluations(
+    found: Mapping[str, Evaluation], predicts: str | Sequence[str] | None, console: Console
+) -> None:
+    """Print evaluations of a model; ``predicts`` is what the baseline predicts, if known."""
+    figures = {name: part.metrics for name, part in found.items()}
+    baseline = {name: part.baseline for name, part in found.items()}
+    console.print(metrics_table(figures, intervals_by_part(found), baseline))
+    if predicts is not None:
+        _print_lines(console, baseline_line(predicts))
+    _print_lines(console, *undefined_lines(undefined_by_part(found)))
+
+
+def _print_lines(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, **PLAIN)
+
+
+def _decided(summary: dict[str, Any]) -> list[str]:
+    found = summary.get("decided")
+    if found is None:  # an older run
+        return [f"rows: {summary['n_train']:,} training rows + {summary['n_test']:,} test rows"]
+    return [
+        f"rows: {found['rows']}",
+        f"features: {summary['n_features']:,}, {found['scaling']}",
+        f"solver: {found['solver']}",
+    ]
 
 
 def _calibration(facts: dict[str, Any]) -> list[str]:
@@ -63,7 +102,9 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
     if "thresholds" in facts:
         decided.append("thresholds of the labels")
         shown.append("macro_f1")
-    line = f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    line = (
+        f"calibrated on {facts['n_rows']:,} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    )
     lines = [line] if decided or threshold is None else []
     if threshold is not None:
         rule = {
@@ -75,7 +116,7 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
         changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
         lines.append(
             f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
-            f"{facts['n_rows']} calibration rows {', '.join(changes)}"
+            f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
         )
     return lines
 

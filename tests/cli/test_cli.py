@@ -225,7 +225,7 @@ def test_init_and_check_tell_what_they_see(flowers: Path):
     assert "--force" in again.stderr
     checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
     assert (checked["n_train"], checked["kind"]) == (112, "softmax")
-    assert "112 to train on" in invoke("check", "--config", "more.toml").stdout
+    assert "112 training rows" in invoke("check", "--config", "more.toml").stdout
     assert invoke("check", "--config", "more.toml", "-q", "--set", "model.C=2").output == ""
 
 

@@ -119,5 +119,13 @@ def test_a_plan_is_printed_whole_or_in_short():
         print_preview(plan, console, verbose)
         printed[verbose] = console.file.getvalue()
     assert "softmax (multiclass)" in printed[False]
-    assert "1,347 to train on, 450 to test on" in printed[False]
+    rows = "1,347 training rows + 450 test rows, stratified, seed 0"
+    facts = (
+        "newton (chosen by auto)",
+        "standardised (chosen by auto)",
+        " MB",
+        "always predicts 3",
+        rows,
+    )
+    assert [fact for fact in facts if fact not in printed[False]] == []
     assert "9 135+45" in printed[True]

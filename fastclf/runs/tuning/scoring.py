@@ -43,6 +43,8 @@ class Scoring:
         known = METRICS["distribution" if is_soft else task]
         if name == "log_loss" and is_soft:
             return cls("cross_entropy", True)
+        if name == "micro_f1" and name not in known and not is_soft:
+            return cls("accuracy", False)  # the same figure if each row has one label
         if name in known:
             return cls(name, name in LOWER_IS_BETTER)
         if name in get_scorer_names():
