@@ -83,10 +83,11 @@ def metrics(facts: RunFacts, lower_is_better: Collection[str]) -> Section | None
         rows.append(row)
     notes = []
     if scored and main == "test" and "train" in parts:
-        text = "Dots are values on the test rows, bars their intervals, rings training rows."
+        text = "Dots are values on the test rows, bars their intervals, rings training rows"
+        text += ", vertical lines the baseline." if baselines else "."
         notes.append(element("p", text, class_="note charted"))
     if baselines:
-        text = f"The baseline, a vertical line, {facts.baseline_text}."
+        text = f"The baseline {facts.baseline_text}."
         notes.append(element("p", text, class_="note"))
     for key, reason in facts.main_part[1].undefined.items():
         text = f"{capital(metric_title(key))} isn't defined on the {part_title(main)}: {reason}."
@@ -249,7 +250,7 @@ def coefficients(facts: RunFacts) -> Section | None:
         more = collapsed(f"{count_text(len(rows))} more", listed)
     largest = "The coefficients with the largest absolute values"
     if is_binary and len(classes) == 2:
-        largest = f"The largest coefficients for {classes[1]}, and for {classes[0]}, below 0"
+        largest = f"The largest coefficients for “{classes[1]}”, and below 0 for “{classes[0]}”"
     lead = f"{largest}. {_meaning(facts)}"
     zero = model.n_coefficients - model.n_nonzero
     if zero:
