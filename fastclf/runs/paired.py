@@ -99,7 +99,7 @@ def _reads_alike(first: FinishedRun, second: FinishedRun) -> bool:
 
 
 def _same_rows(one: Part, other: Part) -> bool:
-    """Tell whether two parts of the same data have the same rows in the same order."""
+    """Return whether two parts of the same data have the same rows in the same order."""
     if one is other:
         return True
     if one.y.shape != other.y.shape or one.y.dtype.kind != other.y.dtype.kind:
