@@ -263,7 +263,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         return table
 
     def _theta(self) -> np.ndarray:
-        return _theta_of_features(self.model).astype(self.model.theta.dtype)
+        return theta_of_features(self.model).astype(self.model.theta.dtype)
 
     def _known(self, value: Any, what: str) -> Any:
         if value is None:
@@ -288,7 +288,7 @@ def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
     if model.encoder is not None or (changed and model.feature_names is not None):
         return None
     estimator = kind()
-    set_coefficients(estimator, _theta_of_features(model), model.theta.dtype)
+    set_coefficients(estimator, theta_of_features(model), model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
@@ -299,8 +299,8 @@ def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
     return estimator
 
 
-def _theta_of_features(model: LinearModel) -> np.ndarray:
-    # Coefficients and intercepts (d + 1, C), with temperature and scaling folded in.
+def theta_of_features(model: LinearModel) -> np.ndarray:
+    """Return coefficients and intercepts (d + 1, C), with temperature and scaling folded in."""
     if model.temperature == 1 and model.preprocessing is None:
         return model.theta
     theta = model.theta.astype(np.float64) / model.temperature

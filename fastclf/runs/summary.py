@@ -102,7 +102,9 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
     if "thresholds" in facts:
         decided.append("thresholds of the labels")
         shown.append("macro_f1")
-    line = f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    line = (
+        f"calibrated on {facts['n_rows']:,} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    )
     lines = [line] if decided or threshold is None else []
     if threshold is not None:
         rule = {
@@ -114,7 +116,7 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
         changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
         lines.append(
             f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
-            f"{facts['n_rows']} calibration rows {', '.join(changes)}"
+            f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
         )
     return lines
 

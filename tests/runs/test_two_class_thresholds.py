@@ -151,6 +151,12 @@ def test_a_run_predicts_by_its_threshold_everywhere(tmp_path: Path):
     assert f"threshold {threshold:.4g} of" in again.output and "for the lowest cost" in again.output
 
 
+def test_recipes_without_the_new_keys_are_what_they_were():
+    # Otherwise a run that an earlier version began couldn't be resumed.
+    table = recipe(calibrate={}).model_dump(mode="json", exclude_none=True)["calibrate"]
+    assert set(table) == {"validation_fraction", "temperature", "thresholds"}
+
+
 BAD = {
     "outside": ("threshold = 1.5", "threshold = 1.5: must be less than or equal to 1 or be 'f1'"),
     "a word": ('threshold = "F1"', "did you mean f1"),
