@@ -164,7 +164,10 @@ def _coefficients(facts: RunFacts) -> str:
 def _limits(facts: RunFacts) -> Iterable[str]:
     summary, data = facts.summary, facts.data
     if not summary.n_test:
-        yield "No test rows were held out, so the metrics are those of training rows: too good."
+        yield (
+            "No test rows were held out: the metrics are those of the training rows, and too "
+            "optimistic."
+        )
     elif data.get("test_path"):
         yield (
             "Test rows come from a file of their own. Metrics of rows from another place or time "

@@ -51,8 +51,8 @@ def test_what_a_card_says():
         "| metric | training | test | baseline |",
         "| accuracy | 0.9000 | 0.8000 | 0.5000 |",
         "| ECE | \N{EN DASH} | 0.1000 |  |",
-        "The baseline, on the test rows, always predicts a, the most frequent class of the training "
-        "rows.",
+        "The baseline, on the test rows, always predicts a, the most frequent class of the "
+        "training rows.",
         "| b | height (2.00) |",
         "- Classes with fewer than 20 training rows: b (5). Their metrics are uncertain.",
         "- Warning of the run: mind the gap",
