@@ -10,11 +10,12 @@ from fastclf.cli.shell import echo, print_warnings, telling_of_compilation
 
 @main.command()
 @click.argument("folder", required=False, type=PATH)
-@output("Print names only.", "Print licence and origin too.")
+@output("Print only the names.", "Also print licence and origin.")
 def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """List the data sets that a recipe can name: built-in ones, and the cards in FOLDER.
+    """List the data sets that a recipe can name.
 
-    FOLDER is ./datasets by default.
+    These are the built-in ones (data.name), and those of the cards in FOLDER (data.card), which is
+    ./datasets by default.
     """
     from fastclf.data.catalogue import find_datasets
     from fastclf.runs.dataset_listing import print_datasets
@@ -34,7 +35,7 @@ def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> 
 
 @main.command()
 def schema() -> None:
-    """Print the JSON schema of recipes, for checks and completion in editors."""
+    """Print the JSON schema of recipes, for editors."""
     from fastclf.config import recipe_schema
     from fastclf.runs.directory import to_json
 
@@ -43,7 +44,9 @@ def schema() -> None:
 
 @main.command()
 @click.option(
-    "--config", type=PATH, help="Compile what this recipe needs: it is trained once, and not saved."
+    "--config",
+    type=PATH,
+    help="Compile only what this recipe needs, by training it without saving.",
 )
 @click.option(
     "--jobs",
@@ -53,13 +56,13 @@ def schema() -> None:
 @click.option(
     "--portable",
     is_flag=True,
-    help="Compile for all processors of a level of the instruction set, rather than for this one.",
+    help="Compile for every processor of an instruction set level, not for this one alone.",
 )
 @click.option(
     "--into",
     type=PATH,
     metavar="DIR",
-    help="Where portable kernels go; FASTCLF_KERNELS=DIR reads them.  [default: the package]",
+    help="The folder for portable kernels, for FASTCLF_KERNELS.  [default: the package]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -71,7 +74,10 @@ def warmup(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compile the kernels ahead of the first fit."""
+    """Compile the kernels ahead of the first fit.
+
+    Each kernel is compiled once and cached; the first fits are fast then.
+    """
     from dataclasses import asdict
 
     from fastclf.runs.directory import to_json
@@ -89,7 +95,11 @@ def warmup(
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Tell where kernels come from, and what else a report of a problem should say."""
+    """Print what a bug report should contain.
+
+    That is the versions, the processor, the threads, and where the compiled kernels come from. A
+    small fit is made to find out.
+    """
     from fastclf.runs.directory import to_json
     from fastclf.runs.doctor import examine, print_findings
     from fastclf.runs.terminal import Terminal

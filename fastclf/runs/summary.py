@@ -50,7 +50,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     figures = summary["metrics"]
     own = {name: figures[name] for name in ("train", "test") if name in figures}
     others = {name: figures[name] for name in figures if name not in {*own, "student"}}
-    baseline = summary.get("baseline") or {"predicts": "", "metrics": {}}
+    baseline = {"predicts": "", "metrics": {}, **(summary.get("baseline") or {})}
     _print_lines(
         console,
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} {noun}",

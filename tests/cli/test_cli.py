@@ -25,6 +25,7 @@ from fastclf.kernels.runtime import bundles, levels, obtained
 from fastclf.kernels.runtime.source import package_stamp
 from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
+from fastclf.runs.paired import NOT_SAME_DATA
 from fastclf.runs.summary import print_summary
 
 COMPILING = "compiling kernels for this processor, which usually takes 5 to 20 s, once"
@@ -175,7 +176,7 @@ def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
     invoke("train", "--config", "flowers.toml", *set_wine)
     result = invoke("compare", "one", "wine")
     assert result.exit_code == 0
-    assert result.stderr == "warning: the runs did not read the same data\n"
+    assert result.stderr == f"warning: {NOT_SAME_DATA}\n"
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -348,12 +349,12 @@ def kernels_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def test_doctor_tells_why_no_bundle_serves(kernels_folder: Path, monkeypatch: pytest.MonkeyPatch):
-    assert f"none in {kernels_folder} (No such file or directory)" in invoke("doctor").stdout
+    assert f"none ({kernels_folder}: No such file or directory)" in invoke("doctor").stdout
     kernels_folder.mkdir()
-    assert f"none in {kernels_folder} (it is empty)" in invoke("doctor").stdout
+    assert f"none ({kernels_folder}: empty)" in invoke("doctor").stdout
     (kernels_folder / "x86-64-v3-python2.7").mkdir()
     found = invoke("doctor").stdout
-    assert f"none that serves here in {kernels_folder}, which has x86-64-v3-python2.7" in found
+    assert f"none for this processor in {kernels_folder}, which has x86-64-v3-python2.7" in found
     bundles.serving.cache_clear()
     monkeypatch.setenv("FASTCLF_KERNELS", "")
     assert "none: FASTCLF_KERNELS is empty" in invoke("doctor").stdout

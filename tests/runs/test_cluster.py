@@ -258,7 +258,7 @@ def test_streams_in_estimators(tmp_path: Path, client: Any):
     wanted = fastclf.LogisticRegression(tol=1e-9).fit(stream)
     np.testing.assert_allclose(found.coef_, wanted.coef_, atol=1e-8)
     assert found.feature_names_in_.tolist() == ["floor"]
-    with pytest.raises(InputError, match="a stream comes with its targets .* leave out y"):
+    with pytest.raises(InputError, match="a stream includes its targets .* leave out y"):
         LogisticRegression(client=client).fit(stream, [0, 1])
     with pytest.raises(InputError, match="several labels need several target columns"):
         MultiLabelLogisticRegression(client=client).fit(stream)

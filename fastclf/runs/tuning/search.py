@@ -19,6 +19,7 @@ from fastclf.runs.tuning.fits import Fits, splits_of
 from fastclf.runs.tuning.record import FoldScores, Record
 from fastclf.runs.tuning.scoring import Scoring
 from fastclf.runs.tuning.streamed import StreamedFits
+from fastclf.runs.tuning.tables import number
 from fastclf.runs.tuning.trials import Trials
 
 
@@ -260,7 +261,7 @@ class _Scores:
         c = int(np.argwhere(values == best)[0][1])
         trial = f"trial {self._trial + 1}, " if self._keys else ""
         of = f"{trial}fold {fold + 1} of {len(self._values)}"
-        return f"{of}: best {scoring.name} {best:.4g} at C = {self._fits.grid.Cs[c]:.3g}"
+        return f"{of}: best {scoring.name} {best:.4g} at C = {number(self._fits.grid.Cs[c])}"
 
 
 def _with_keys(recipe: Recipe, keys: dict[str, Any], keep: bool = False) -> Recipe:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -35,6 +36,12 @@ def print_results(summary: Mapping[str, Any], console: Console, every: bool = Fa
     console.print(table)
     if len(results) > len(shown):
         console.print(f"and {len(results) - len(shown)} more, which --verbose shows")
+    fits = sum(len(one["scores"]) for one in results)
+    values = ", ".join(f"{_short(key)} = {_value(value)}" for key, value in summary["best"].items())
+    console.print(
+        f"compared {len(results)} combinations with {fits} fits; the run has {values}",
+        soft_wrap=True,
+    )
 
 
 def _short(key: str) -> str:
@@ -42,4 +49,18 @@ def _short(key: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def number(value: float) -> str:
+    """Return a number with four digits, without an exponent from 1e-5 to 1e7.
+
+    Examples
+    --------
+    >>> from fastclf.runs.tuning.tables import number
+    >>> number(1e4), number(31.622776), number(1e-4), number(1e-9)
+    ('10000', '31.62', '0.0001', '1e-09')
+    """
+    if not 1e-5 <= abs(value) < 1e7:
+        return f"{value:.4g}"
+    return np.format_float_positional(value, 4, unique=False, fractional=False, trim="-")
