@@ -32,9 +32,22 @@ from fastclf.cli.shell import (
     metavar="FOLDS",
     help="Cross-validate the recipe of RUN, or a recipe file, with this number of folds.",
 )
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Predict the second of two classes, or each of several labels, if its probability is "
+    "above P; save nothing.  [default: the model's threshold]",
+)
 @output("Print only the path of the result.", "Also print tables of the classes or labels.")
 def evaluate(
-    run: Path, data: Path | None, n_folds: int | None, quiet: bool, verbose: bool, as_json: bool
+    run: Path,
+    data: Path | None,
+    n_folds: int | None,
+    threshold: float | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Evaluate the model of a run on its own or other data.
 
@@ -50,19 +63,23 @@ def evaluate(
     if n_folds is not None:
         if data is not None:
             raise click.UsageError("--cv reads the data of the recipe; leave out --data")
+        if threshold is not None:
+            raise click.UsageError("--cv fits models of its own; set calibrate.threshold instead")
         _cross_evaluate(run, n_folds, quiet, as_json)
         return
     with printing_warnings(), telling_of_compilation(quiet):
-        found = evaluate_run(open_run(run), data)
+        found = evaluate_run(open_run(run), data, threshold)
     if as_json:
         echo(to_json(found.as_json()))
     elif quiet:
-        echo_path(found.path)
+        if found.path is not None:
+            echo_path(found.path)
     else:
         print_evaluations(found.parts, found.predicts, Terminal())
         if verbose:
             print_tables([*found.parts.values()][-1].tables, Terminal())
-        echo(f"saved in {found.path}")
+        if found.path is not None:
+            echo(f"saved in {found.path}")
 
 
 def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> None:

@@ -150,6 +150,18 @@ class Recipe(Table):
                 "calibrate.thresholds and model.top_k both choose the predicted labels; leave out "
                 "one of them",
             )
+        of_two = self.calibrate is not None and self.calibrate.threshold is not None
+        if of_two and self.model.kind in ("softmax", "multilabel"):
+            instead = (
+                'set calibrate.thresholds to "f1", or model.threshold to a number'
+                if self.model.kind == "multilabel"
+                else "leave it out"
+            )
+            raise mistake(
+                "calibrate.threshold",
+                f'calibrate.threshold needs two classes, but model.kind is "{self.model.kind}"; '
+                f"{instead}",
+            )
         if self.distill and self.distill.teacher_columns and self.data.path is None:
             raise mistake(
                 "distill.teacher_columns",

@@ -1,5 +1,6 @@
 """Several labels per row: their encoding, targets and weights, their thresholds and their score."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from fastclf.targets import Target, weighted_sums
 
 _LARGEST = 1e30
 """Largest weight of a positive class: sums of losses must be finite in float32, too."""
+
+Scores = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 class LabelPredictions:
@@ -213,23 +216,46 @@ def best_thresholds(
         own = np.ones(known.sum()) if weights is None else weights[known]
         on = y[known, k] > 0.5
         if (own * on).any():
-            found[k] = _best_threshold(p[known, k].astype(np.float64), on, own, default[k])
+            found[k] = best_threshold(p[known, k], on, own, default[k])
     return found
 
 
-def _best_threshold(p: np.ndarray, on: np.ndarray, weights: np.ndarray, default: float) -> float:
+def f1_scores(right: np.ndarray, chosen: np.ndarray, true: float) -> np.ndarray:
+    """Return the F1 score at each threshold, for `best_threshold`."""
+    return 2 * right / (chosen + true)
+
+
+def best_threshold(
+    p: np.ndarray, on: np.ndarray, weights: np.ndarray, default: float, scores: Scores = f1_scores
+) -> float:
+    """Return the threshold of a label with the highest score, by the rules of `best_thresholds`.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+        Probabilities.
+    on : ndarray of bool of shape (n,)
+        Which rows have the label: at least one with a positive weight.
+    weights : ndarray of shape (n,)
+    default : float
+    scores : callable
+        ``scores(right, chosen, true)`` returns the score at each of some thresholds, from the
+        weight of the rows above it, ``chosen``, and of those among them with the label, ``right``,
+        both (m,). ``true`` is the weight of all rows with the label.
+    """
+    p = p.astype(np.float64)
     values, place = np.unique(p, return_inverse=True)
     right = np.bincount(place, weights * on)
     chosen = np.bincount(place, weights)
     # Sums over the rows that are predicted, for thresholds below all values, between neighbouring
     # ones, and above all.
     right, chosen = (np.append(np.cumsum(part[::-1])[::-1], 0) for part in (right, chosen))
-    f1 = 2 * right / (chosen + right[0])
+    score = scores(right, chosen, right[0])
     middle = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2, [1.0]])
     # The middle of two neighbouring floats may round to the upper one, which p > threshold would
     # then leave out.
     middle[1:-1] = np.where(middle[1:-1] < values[1:], middle[1:-1], values[:-1])
-    best = np.flatnonzero(f1 >= f1.max() * (1 - 1e-12))
+    best = np.flatnonzero(score >= score.max() - 1e-12 * abs(score.max()))
     # Any threshold between two values predicts the same, so the default itself may be a best one.
     place_of_default = int(np.searchsorted(values, default, side="right"))
     if place_of_default in best:

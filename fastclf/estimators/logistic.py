@@ -100,6 +100,14 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
     >>> student = LogisticRegression().fit(X, P)  # on probabilities
     >>> student.coef_.shape
     (1, 30)
+
+    Another threshold than 0.5 for two classes is that of scikit-learn's meta-estimators;
+    `TunedThresholdClassifierCV` chooses one by any metric:
+
+    >>> from sklearn.model_selection import FixedThresholdClassifier
+    >>> wary = FixedThresholdClassifier(LogisticRegression(), threshold=0.9).fit(X, y)
+    >>> wary.predict(X[:3]), bool((wary.predict(X) == (P[:, 1] >= 0.9)).all())
+    (array([0, 0, 0]), True)
     """
 
     _weight_seen = 0.0

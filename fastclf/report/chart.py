@@ -11,7 +11,7 @@ from functools import cached_property
 
 from fastclf.report.markup import Markup, element, join
 from fastclf.report.scales import Scale
-from fastclf.report.wording import number_text, shortened, text_width
+from fastclf.report.wording import count_text, number_text, plain_text, shortened, text_width
 
 WIDTH = 360.0
 TEXT = 11.5  # font size, in units of the drawing
@@ -126,6 +126,7 @@ def line_chart(
     *,
     named: bool = True,
     marked: float | None = None,
+    height: float = 216.0,
 ) -> Markup:
     """Return a line chart.
 
@@ -141,11 +142,13 @@ def line_chart(
         Whether to write each line's name at its end; pass False if the page has a legend.
     marked : float, optional
         Value of x at which to draw a vertical line.
+    height : float
+        Height of the drawing.
     """
     named = named and len(lines) > 1 and all(line.name for line in lines)
     texts = {line.name: shortened(line.name, _LABEL_ROOM, TEXT) for line in lines}
     room = max(text_width(text, TEXT) for text in texts.values()) + 14 if named else 14.0
-    frame = Frame(x, y, title, right=room)
+    frame = Frame(x, y, title, right=room, height=height)
     parts: list[Markup | None] = [frame.drawn()]
     if marked is not None and x.low <= marked <= x.high:
         at = frame.x_of(marked)
@@ -254,7 +257,8 @@ def _line_element(line: Line, frame: Frame) -> Markup:
     if len(known) <= _MOST_HOVERED:
         for point in known:
             x, y = line.x[point[0]], line.y[point[0]]
-            label = f"{line.name + ': ' if line.name else ''}{number_text(y)} at {number_text(x)}"
+            at = count_text(x) if frame.x.whole else plain_text(x)
+            label = f"{line.name + ': ' if line.name else ''}{number_text(y)} at {frame.title} {at}"
             parts.append(_dot(point, 7, "hover", element("title", label)))
     return element("g", *parts)
 

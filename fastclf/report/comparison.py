@@ -3,11 +3,11 @@
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from fastclf.report.bars import dot_chart
-from fastclf.report.chart import Line, line_chart
+from fastclf.report.chart import COLOURS, Line, line_chart
 from fastclf.report.facts import RunFacts
 from fastclf.report.layout import (
     best_cells,
@@ -15,14 +15,29 @@ from fastclf.report.layout import (
     figure_box,
     grid,
     legend,
+    named,
     page,
     section,
     table,
 )
 from fastclf.report.markup import Markup, element
-from fastclf.report.scales import scale_of
+from fastclf.report.record import solver_text
+from fastclf.report.scales import Scale, scale_of
+from fastclf.report.tracks import metric_panels, track
 from fastclf.report.training import numbers, series, step_scale
-from fastclf.report.wording import interval_text, metric_title, number_text
+from fastclf.report.wording import (
+    UNDEFINED,
+    capital,
+    count_text,
+    date_text,
+    duration_text,
+    interval_text,
+    metric_title,
+    number_text,
+    part_title,
+    percent_text,
+    plain_text,
+)
 
 CURVES = {
     "objective": ("Objective", "mean loss and penalty, nats"),
@@ -31,7 +46,29 @@ CURVES = {
     "learning_rate": ("Learning rate", "of the last step"),
 }
 
-_MOST_METRICS = 8
+_MOST_METRICS = 9
+_MOST_KEYS = 6  # of the recipe, in the table of the runs
+_MOST_CLASSES = 3  # whose shares are listed
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How a run differs from the first one in its metrics on the test rows that both share.
+
+    Parameters
+    ----------
+    run : str
+        The name of the run.
+    differences : mapping of str to (float, (float, float), bool)
+        For each metric the run's value minus the first run's, its interval of 95 %, and whether
+        the difference exceeds noise.
+    reason : str
+        Why there are none; empty if there are.
+    """
+
+    run: str
+    differences: Mapping[str, tuple[float, Sequence[float], bool]]
+    reason: str = ""
 
 
 def comparison_page(
@@ -41,7 +78,7 @@ def comparison_page(
     metrics: Mapping[str, Sequence[float | None]],
     lower_is_better: Collection[str],
     warning: str = "",
-    on_test_rows: Sequence[str] = (),
+    contrasts: Sequence[Contrast] = (),
 ) -> str:
     """Return the HTML of a self-contained page that compares runs.
 
@@ -59,22 +96,25 @@ def comparison_page(
         The metrics for which a smaller value is better.
     warning : str
         Why the runs can't be compared directly; empty if they can.
-    on_test_rows : sequence of str
-        What a comparison on the same test rows tells.
+    contrasts : sequence of Contrast
+        The differences of the other runs from the first one.
     """
     names = short_names(paths)
+    differences = {key: values for key, values in differences.items() if key != "name"}
     head = element(
         "header",
         element("h1", f"{len(names)} runs compared"),
         element("ul", element("li", warning), class_="warnings") if warning else None,
-        legend(names),
     )
     sections = (
+        section("runs", "Runs", _overview(names, runs, differences)),
+        section("metrics", "Metrics", *_panels(metrics, names, lower_is_better, runs, contrasts)),
+        section("rows", "Differences", *_contrasts(contrasts, names[0], lower_is_better)),
+        section(
+            "figures", "All metrics", *_figures(metrics, names, lower_is_better, runs, contrasts)
+        ),
         section("recipes", "Recipes", _recipes(differences, names)),
-        section("metrics", "Metrics", _charts(metrics, names, lower_is_better)),
-        section("figures", "Figures", *_figures(metrics, names, lower_is_better, runs)),
-        section("rows", "Test rows", _listed(on_test_rows)),
-        section("training", "Training", grid(_curves(names, runs))),
+        section("training", "Training", _legend(names, runs), grid(_curves(names, runs))),
     )
     return page("Runs compared · fastclf", head, sections)
 
@@ -97,30 +137,123 @@ def short_names(paths: Sequence[str]) -> list[str]:
     return [f"{name} ({number})" for number, name in enumerate(paths, 1)]
 
 
-def _charts(
-    metrics: Mapping[str, Sequence[float | None]], names: list[str], lower: Collection[str]
-) -> Markup | None:
-    """Return dot charts of the metrics on the test rows, or on the first part without test rows."""
+def _overview(
+    names: list[str], runs: Sequence[RunFacts], differences: Mapping[str, Sequence[Any]]
+) -> Markup:
+    """Return a table of what each run is, and of the keys by which they differ."""
+    known = {
+        "finished": [date_text(run.summary.finished) for run in runs],
+        "model": [capital(metric_title(run.summary.kind)) for run in runs],
+        "solver": [solver_text(run) for run in runs],
+        "fit": [_duration(run.summary.fit_seconds) for run in runs],
+        "training rows": [number_text(run.summary.n_train) for run in runs],
+        "test rows": [number_text(run.summary.n_test) for run in runs],
+        "features": [number_text(run.summary.n_features) for run in runs],
+        "class balance": [_balance_text(run) for run in runs],
+    }
+    varied = [key for key, values in differences.items() if None not in values][:_MOST_KEYS]
+    known |= {key: [*map(_value, differences[key])] for key in varied}
+    rows = [
+        (key, *(element("td", value or UNDEFINED, class_="left") for value in values))
+        for key, values in known.items()
+        if any(values)
+    ]
+    keys = (element("i", class_=f"key dot c{number % COLOURS}") for number in range(len(names)))
+    heads = (
+        element("th", key, named(name), scope="col") for key, name in zip(keys, names, strict=True)
+    )
+    return table("What was trained", ("", *heads), rows, kind="overview")
+
+
+def _duration(seconds: float | None) -> str:
+    return "" if seconds is None else duration_text(seconds)
+
+
+def _balance_text(run: RunFacts) -> str:
+    """Return the shares of the classes in the training rows, or those of the extreme ones."""
+    part = run.parts.get("train")
+    rows = [] if part is None else part.per_class or part.per_label
+    known = [(row.support, row.name) for row in rows if row.support is not None]
+    if part is None or not part.n_rows or not known:
+        return ""
+    if len(known) <= _MOST_CLASSES:
+        return ", ".join(f"{name} {percent_text(count / part.n_rows)}" for count, name in known)
+    least, most = (percent_text(pick(known)[0] / part.n_rows) for pick in (min, max))
+    noun = "labels" if part.per_label else "classes"
+    return f"{count_text(len(known))} {noun}, {least} to {most} of training rows"
+
+
+def _panels(
+    metrics: Mapping[str, Sequence[float | None]],
+    names: list[str],
+    lower: Collection[str],
+    runs: Sequence[RunFacts],
+    contrasts: Sequence[Contrast],
+) -> list[Markup | None]:
+    """Return charts of the metrics on the test rows, or on the first part without test rows."""
     part = next((key.partition(".")[0] for key in metrics if "." in key), "")
     own = {
         key.partition(".")[2]: values
         for key, values in metrics.items()
         if key.startswith(f"{part}.")
     }
-    charts = []
-    for is_lower, title in ((False, "Higher is better"), (True, "Lower is better")):
-        chosen = {
-            metric_title(key): values for key, values in own.items() if (key in lower) == is_lower
-        }
-        if chosen:
-            shown = dict(list(chosen.items())[:_MOST_METRICS])
-            alt_text = f"{title}, {part} rows: the table below lists all values."
-            charts.append(figure_box(title, dot_chart(shown, names, alt_text), unit=f"{part} rows"))
-    return grid(charts)
+    shown = dict(list(own.items())[:_MOST_METRICS])
+    intervals = {
+        key: [run.summary.intervals.get(part, {}).get(key) for run in runs] for key in shown
+    }
+    tied = [key for key in shown if part == "test" and _is_tied(key, contrasts)]
+    charts = grid(metric_panels(shown, names, lower, intervals, tied), "panels")
+    if charts is None:
+        return []
+    note = f"On the {part_title(part)}. Bars are intervals of 95\N{NO-BREAK SPACE}%."
+    note += " The best value has a star"
+    note += ", unless the difference is within noise." if contrasts else "."
+    return [element("p", note, class_="lead"), charts]
 
 
-def _listed(lines: Sequence[str]) -> Markup | None:
-    return element("ul", *(element("li", line) for line in lines)) if lines else None
+def _is_tied(metric: str, contrasts: Sequence[Contrast]) -> bool:
+    """Tell whether no run differs from the first one in a metric by more than noise."""
+    found = [one.differences[metric][2] for one in contrasts if metric in one.differences]
+    return bool(found) and not any(found)
+
+
+def _contrasts(
+    contrasts: Sequence[Contrast], first: str, lower_is_better: Collection[str]
+) -> list[Markup]:
+    """Return a table of the differences from the first run, for each other run."""
+    found = []
+    for one in contrasts:
+        if one.reason:
+            text = f"{one.run} and {first} can't be compared row by row: {one.reason}."
+            found.append(element("p", text))
+            continue
+        rows = []
+        for key, (value, ends, exceeds) in one.differences.items():
+            reach = max(abs(end) for end in (*ends, value)) or 1.0
+            better = (value < 0) == (key in lower_is_better)
+            verdict = f"{'better' if better else 'worse'}, beyond noise"
+            rows.append(
+                (
+                    capital(metric_title(key)),
+                    _signed_number(value),
+                    interval_text(ends),
+                    track(Scale(-1.05 * reach, 1.05 * reach), value, ends, zero=True),
+                    element("td", verdict if exceeds else "within noise", class_="left"),
+                )
+            )
+        head = ("metric", "difference", "95 % interval", "", "verdict")
+        caption = f"{one.run} minus {first}, by paired bootstrap on the same test rows"
+        found.append(table(caption, head, rows, kind="contrast"))
+    return found
+
+
+def _signed_number(value: float) -> str:
+    text = number_text(value)
+    return f"+{text}" if value > 0 else text
+
+
+def _legend(names: list[str], runs: Sequence[RunFacts]) -> Markup | None:
+    return legend(names) if any(run.steps for run in runs) else None
 
 
 def _figures(
@@ -128,33 +261,35 @@ def _figures(
     names: list[str],
     lower: Collection[str],
     runs: Sequence[RunFacts],
+    contrasts: Sequence[Contrast],
 ) -> list[Markup]:
     """Return a table of the metrics that several runs have, and a collapsed one of the others."""
     shared: list[tuple[Any, ...]] = []
     alone: list[tuple[Any, ...]] = []
     for key, values in metrics.items():
         part, _, metric = key.rpartition(".")
-        title = f"{part.replace('_', ' ')} {metric_title(metric)}".strip()
+        title = f"{metric_title(metric)}, {part_title(part)}" if part else metric_title(metric)
         intervals = [run.summary.intervals.get(part, {}).get(metric) for run in runs]
         is_lower = metric == "fit_seconds" or metric in lower
-        cells = best_cells(list(values), is_lower, [*map(interval_text, intervals)])
+        is_tied = metric == "fit_seconds" or part == "test" and _is_tied(metric, contrasts)
+        cells = best_cells(values, is_lower, [*map(interval_text, intervals)], is_tied)
         known = sum(value is not None for value in values)
         (alone if known == 1 < len(names) else shared).append((title, *cells))
     head = ("metric", *names)
-    caption = "The best figure of each row has a star"
+    caption = "The best value of each row has a star, unless the difference is within noise"
     if any(run.summary.intervals for run in runs):
-        caption += "; in parentheses is the interval of 95 %"
+        caption += "; below a value is its interval of 95 %"
     found = [table(caption, head, shared)] if shared else []
     if alone:
         found.append(
-            collapsed(f"{len(alone)} of one run", table("Figures of one run", head, alone))
+            collapsed(f"{len(alone)} metrics of one run", table("Metrics of one run", head, alone))
         )
     return found
 
 
 def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:
     units = {"epoch" if run.minibatch else "iteration" for run in runs}
-    unit = units.pop() if len(units) == 1 else "iteration or epoch"
+    unit = units.pop() if len(units) == 1 else "iteration, or epoch of minibatch solvers"
     found = []
     for key, (title, y_unit) in CURVES.items():
         curves = [(numbers(run.steps), series(run.steps, key)) for run in runs]
@@ -212,4 +347,6 @@ def _value(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return plain_text(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -95,28 +95,110 @@ class ThresholdCurves(Facts):
         return self
 
 
+class ThresholdCurve(Facts):
+    """Precision, recall, F1 and the share of rows predicted positive at each threshold."""
+
+    thresholds: list[FiniteFloat]
+    precision: list[Figure]
+    recall: list[Figure]
+    f1: list[Figure]
+    predicted_positive: list[Figure]
+
+    @model_validator(mode="after")
+    def _equal_lengths(self) -> "ThresholdCurve":
+        curves = (self.precision, self.recall, self.f1, self.predicted_positive)
+        if {len(values) for values in curves} != {len(self.thresholds)}:
+            raise ValueError("every curve must have a value for each threshold")
+        return self
+
+
+class RocCurve(Facts):
+    """The true positive rate by the false positive rate."""
+
+    false_positive_rate: list[FiniteFloat]
+    true_positive_rate: list[FiniteFloat]
+    area: FiniteFloat
+
+    @model_validator(mode="after")
+    def _equal_lengths(self) -> "RocCurve":
+        if len(self.false_positive_rate) != len(self.true_positive_rate):
+            raise ValueError("the two rates must have equal lengths")
+        return self
+
+
+class PrecisionRecallCurve(Facts):
+    """The precision by the recall."""
+
+    recall: list[FiniteFloat]
+    precision: list[FiniteFloat]
+    average_precision: FiniteFloat
+
+    @model_validator(mode="after")
+    def _equal_lengths(self) -> "PrecisionRecallCurve":
+        if len(self.recall) != len(self.precision):
+            raise ValueError("precision and recall must have equal lengths")
+        return self
+
+
+class PositiveClass(Facts):
+    """What is known of the second of two classes: its reliability and its curves."""
+
+    name: str
+    reliability: list[Bin] = []
+    threshold_curve: ThresholdCurve | None = None
+    roc_curve: RocCurve | None = None
+    precision_recall_curve: PrecisionRecallCurve | None = None
+
+
 class EvaluationFacts(Facts):
     """The metrics and tables of the model on one part of the data, or on other data."""
 
     n_rows: Count = 0
     metrics: dict[str, Figure] = {}
+    baseline: dict[str, Figure] = {}
+    undefined: dict[str, str] = {}
     intervals: dict[str, Ends] = {}
     per_class: list[NameRow] = []
     per_label: list[NameRow] = []
     confusion_matrix: Confusion | None = None
     reliability: list[Bin] = []
     threshold_curves: ThresholdCurves | None = None
+    positive_class: PositiveClass | None = None
 
 
 class Evaluations(RootModel[dict[str, EvaluationFacts]]):
     """The contents of ``evaluation.json``: an evaluation for each part of the data, by name."""
 
 
+class ChosenThreshold(Facts):
+    """The threshold of the second of two classes, and what it was tuned for; None if given."""
+
+    value: FiniteFloat
+    name: str = Field(alias="class")
+    tuned_for: str | None = None
+    min_precision: FiniteFloat | None = None
+    false_positive_cost: FiniteFloat | None = None
+    false_negative_cost: FiniteFloat | None = None
+
+    @property
+    def rule(self) -> str:
+        """What it was tuned for, in words."""
+        if self.tuned_for == "precision" and self.min_precision is not None:
+            return f"tuned for a precision of {self.min_precision:g} or more"
+        if self.tuned_for == "cost" and self.false_positive_cost and self.false_negative_cost:
+            return (
+                f"tuned for the lowest cost, {self.false_positive_cost:g} for a false positive and "
+                f"{self.false_negative_cost:g} for a false negative"
+            )
+        return "given in the recipe" if self.tuned_for is None else "tuned for the highest F1"
+
+
 class Calibration(Facts):
-    """The temperature, and the metrics on the calibration rows before and after calibration."""
+    """What was calibrated, and the metrics on the calibration rows before and after calibration."""
 
     n_rows: Count
     temperature: FiniteFloat | None = None
+    threshold: ChosenThreshold | None = None
     before: dict[str, Figure]
     after: dict[str, Figure]
 
@@ -142,6 +224,12 @@ class TuneFacts(Facts):
     results: list[Tried] = []
 
 
+class Baseline(Facts):
+    """What the baseline predicts for every row: a class, or some labels."""
+
+    predicts: str | list[str] = ""
+
+
 class Summary(Facts):
     """The contents of ``summary.json``."""
 
@@ -150,6 +238,7 @@ class Summary(Facts):
     kind: str = ""
     solver: str = ""
     plan: str = ""
+    finished: str = ""
     seed: int | None = None
     n_train: Count | None = None
     n_test: Count | None = None
@@ -161,6 +250,8 @@ class Summary(Facts):
     status: str = ""
     metrics: dict[str, dict[str, Figure]] = {}
     intervals: dict[str, dict[str, Ends]] = {}
+    baseline: Baseline = Baseline()
+    decided: dict[str, str] = {}
     calibration: Calibration | None = None
     tune: TuneFacts | None = None
     warnings: list[str] = []
@@ -188,8 +279,10 @@ class Model(Facts):
         The number of nonzero coefficients, and of all coefficients.
     columns : list of str
         The raw columns that the model encodes; empty if it has no encoder.
-    scaled : bool
-        Whether the coefficients belong to scaled features.
+    kinds : list of {"number", "category", "text"}
+        The kinds of features. Only numbers are ever scaled.
+    scaling : {"", "standard", "minmax", "maxabs"}
+        How numbers were scaled; empty if they weren't.
     top_k : int, optional
         The number of labels predicted for each row; thresholds are ignored if it is set.
     """
@@ -199,7 +292,8 @@ class Model(Facts):
     n_nonzero: Count = 0
     n_coefficients: Count = 0
     columns: list[str] = []
-    scaled: bool = False
+    kinds: list[str] = []
+    scaling: str = ""
     top_k: int | None = None
 
 
@@ -241,6 +335,39 @@ class RunFacts(Facts):
         own = [name for name in ("test", "train") if name in self.parts]
         return (own[0], self.parts[own[0]]) if own else ("", EvaluationFacts())
 
+    def is_shown(self, metric: str) -> bool:
+        """Tell whether a metric is shown; with one label a row, micro F1 equals the accuracy."""
+        return metric != "micro_f1" or self.several_labels
+
+    @property
+    def baselines(self) -> dict[str, Figure]:
+        """The metrics of the main part for predictions that ignore the features.
+
+        An older run, which doesn't have them, has the accuracy of its most frequent class.
+        """
+        _, part = self.main_part
+        if part.baseline or not part.n_rows or self._majority is None:
+            return part.baseline
+        rows = next((row.support for row in part.per_class if row.name == self._majority), None)
+        return {} if rows is None else {"accuracy": rows / part.n_rows}
+
+    @property
+    def baseline_text(self) -> str:
+        """What `baselines` are, in words."""
+        predicts = self.summary.baseline.predicts or self._majority
+        if isinstance(predicts, str):
+            return f"always predicts {predicts}, the most frequent class of the training rows"
+        if self.several_labels:
+            labels = ", ".join(predicts or []) or "none"
+            return f"always predicts the labels that most training rows have: {labels}"
+        return "ignores the features"
+
+    @property
+    def _majority(self) -> str | None:
+        train = self.parts.get("train", EvaluationFacts()).per_class
+        known = [row for row in train if row.support]
+        return max(known, key=lambda row: row.support or 0).name if known else None
+
     @property
     def main_part_text(self) -> str:
         """The rows of the main part in words, as ``450 test rows``."""
@@ -254,7 +381,10 @@ class RunFacts(Facts):
         found = dict(self.summary.metrics)
         for name, part in self.parts.items():
             found[name] = {**found.get(name, {}), **part.metrics}
-        return found
+        return {
+            name: {key: value for key, value in figures.items() if self.is_shown(key)}
+            for name, figures in found.items()
+        }
 
     @property
     def intervals(self) -> dict[str, dict[str, list[float]]]:

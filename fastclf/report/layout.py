@@ -12,6 +12,8 @@ from fastclf.report.wording import number_text
 # The page may use only its own style sheet. Text from data can't make it load anything else.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+_LONG = 12  # characters of a name that is never cut
+
 
 @dataclass(frozen=True)
 class Section:
@@ -78,6 +80,23 @@ def grid(figures: Iterable[Markup | None], kind: str = "grid") -> Markup | None:
     return element("div", shown, class_=kind) if shown else None
 
 
+def flow(parts: Iterable[Markup | None]) -> Markup | None:
+    """Return parts side by side, each as wide as its content; they wrap where there is no room."""
+    shown = join(parts, "\n")
+    return element("div", shown, class_="flow") if shown else None
+
+
+def named(name: str) -> Markup:
+    """Return a name from the data; a long one has a tooltip, for it may be cut on a phone."""
+    text = " ".join(name.split()) or "(empty)"
+    return element("span", text, class_="name", title=text if len(text) > _LONG else None)
+
+
+def heading(name: str) -> Markup:
+    """Return the title of a table row."""
+    return element("th", named(name), scope="row")
+
+
 def table(
     caption: str,
     head: Sequence[Any],
@@ -91,17 +110,15 @@ def table(
     ----------
     caption : str
     head : sequence
-        The column titles.
+        The column titles: text or ``th`` elements.
     rows : iterable of sequence
-        The first cell is the row's title. Each other cell is text or a ``td`` element.
+        The first cell is the row's title: text or a ``th`` element. Each other cell is text or a
+        ``td`` element; None is an empty cell.
     kind : str, optional
         The CSS class.
     """
-    titles = element("tr", *(element("th", title, scope="col") for title in head))
-    body = [
-        element("tr", element("th", row[0], scope="row"), *(_cell(cell) for cell in row[1:]))
-        for row in rows
-    ]
+    titles = element("tr", *(_head(title) for title in head))
+    body = [element("tr", _heading(row[0]), *(_cell(cell) for cell in row[1:])) for row in rows]
     drawn = element(
         "table",
         element("caption", caption),
@@ -117,21 +134,33 @@ def scrolled(content: Markup, label: str) -> Markup:
     return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
-def best_cells(values: list[float | None], lower: bool, notes: Sequence[str] = ()) -> list[Markup]:
-    """Return the cells of a table row, the best value marked; none is if all are equal.
-
-    ``notes`` are written beside the values, in parentheses.
-    """
-    notes = notes or [""] * len(values)
+def best_index(values: Sequence[float | None], lower: bool) -> set[int]:
+    """Return the indices of the best values; none is best if all known ones are equal."""
     known = [value for value in values if value is not None]
     best = (min if lower else max)(known) if len(set(known)) > 1 else None
+    return {i for i, value in enumerate(values) if value is not None and value == best}
+
+
+def best_text(text: str) -> Markup:
+    """Return the text of the best value, which is bold and has a star."""
+    return element("b", text, class_="best")
+
+
+def best_cells(
+    values: Sequence[float | None], lower: bool, notes: Sequence[str], is_tied: bool
+) -> list[Markup]:
+    """Return the cells of a table row, the best value marked; none is if all are equal or tied.
+
+    ``notes`` are written below the values.
+    """
+    best = set() if is_tied else best_index(values, lower)
     return [
         element(
             "td",
-            f"{number_text(value)} ({note})" if note else number_text(value),
-            class_="best" if value is not None and value == best else None,
+            best_text(number_text(value)) if number in best else number_text(value),
+            element("small", note) if note else None,
         )
-        for value, note in zip(values, notes, strict=True)
+        for number, (value, note) in enumerate(zip(values, notes, strict=True))
     ]
 
 
@@ -167,7 +196,16 @@ def collapsed(title: str, content: Markup) -> Markup:
     return element("details", element("summary", title), content)
 
 
+def _head(title: Any) -> Markup:
+    is_cell = isinstance(title, Markup) and title.startswith("<th")
+    return title if is_cell else element("th", title, scope="col")
+
+
+def _heading(cell: Any) -> Markup:
+    return cell if isinstance(cell, Markup) and cell.startswith("<th") else heading(str(cell))
+
+
 def _cell(cell: Any) -> Markup:
     if isinstance(cell, Markup) and cell.startswith("<td"):
         return cell
-    return element("td", escape(cell))
+    return element("td", "" if cell is None else escape(cell))

@@ -8,6 +8,7 @@ from fastclf.report.wording import MINUS, scientific_text
 
 _LARGEST = 1e290
 _SMALLEST = 1e-290
+_LEAST_SPAN = 0.1  # of an axis, relative to its largest value: smaller changes look flat
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ class Scale:
 def scale_of(
     values: Iterable[float], *, log: bool = False, whole: bool = False, zero: bool = False
 ) -> Scale:
-    """Return a scale that contains all values, with a small margin.
+    """Return a scale that contains all values, with a small margin; its ends are round numbers.
+
+    A linear scale spans at least 10 % of its largest absolute value, so that small changes of a
+    large value look small.
 
     Parameters
     ----------
@@ -95,7 +99,9 @@ def scale_of(
     low, high = min(known), max(known)
     if log:
         low, high = (low / 2, high * 2) if high < low * 1.5 else (low / 1.15, high * 1.15)
-        return Scale(low, high, log=True)
+        if high > 30 * low:  # ends at powers of ten
+            low, high = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
+        return Scale(max(low, _SMALLEST), min(high, _LARGEST), log=True)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
@@ -103,10 +109,17 @@ def scale_of(
         return Scale(low - room, high + room, whole=whole)
     if whole:
         return Scale(low, high, whole=True)
-    room = 0.04 * (high - low)
-    return Scale(
-        low if zero and low == 0 else low - room, high if zero and high == 0 else high + room
+    room = max(0.04 * (high - low), (_LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) / 2)
+    return _with_round_ends(
+        Scale(low if zero and low == 0 else low - room, high if zero and high == 0 else high + room)
     )
+
+
+def _with_round_ends(scale: Scale) -> Scale:
+    """Return a scale that begins and ends near ticks, so that the last values are below a tick."""
+    step = _step((scale.high - scale.low) / 5, False)
+    low, high = math.floor(scale.low / step), math.ceil(scale.high / step)
+    return Scale(low * step, high * step)
 
 
 def _bounded(value: float) -> float:

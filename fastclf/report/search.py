@@ -8,7 +8,7 @@ from fastclf.report.facts import RunFacts, Tried, TuneFacts
 from fastclf.report.layout import Section, collapsed, figure_box, grid, section, table
 from fastclf.report.markup import Markup
 from fastclf.report.scales import Scale, scale_of
-from fastclf.report.wording import count_text, metric_title, number_text
+from fastclf.report.wording import capital, count_text, metric_title, number_text, plain_text
 
 STRENGTH = "model.C"
 
@@ -56,10 +56,14 @@ def _lead(found: TuneFacts, chosen: Tried | None) -> str:
     )
     if chosen is not None:
         values = ", ".join(f"{key} = {_value(value)}" for key, value in chosen.keys.items())
-        rule = "the best mean"
+        subject = f"The chosen {values}"
+        verbs = ("has", "is")
+        if len(chosen.keys) > 1:
+            subject, verbs = f"The chosen values, {values},", ("have", "have")
+        rule = f"{verbs[0]} the best mean"
         if found.rule == "one_se":
-            rule = "the smallest C within one standard error of the best mean"
-        lead += f" Chosen: {values}, {rule}."
+            rule = f"{verbs[1]} the smallest C within one standard error of the best mean"
+        lead += f" {subject} {rule}."
     if not found.is_whole:
         lead += " The search ended early, when its time was up."
     return lead
@@ -102,9 +106,10 @@ def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
         marked=C[at],
     )
     note = "Dotted: mean ± standard error over the folds." if len(lines) > 1 else ""
+    if len(chosen.keys) > 1:
+        note = f"The other keys are as chosen. {note}".rstrip()
     side = "lower is better" if found.lower_is_better else "higher is better"
-    capital = title[0].upper() + title[1:]
-    return figure_box(f"{capital} on rows held out", drawn, unit=side, note=note)
+    return figure_box(f"{capital(title)} on held-out rows", drawn, unit=side, note=note)
 
 
 def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:
@@ -124,4 +129,4 @@ def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:
 
 
 def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return plain_text(value) if isinstance(value, float) else str(value)

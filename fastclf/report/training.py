@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastclf.report.chart import Line, line_chart
-from fastclf.report.layout import figure_box
+from fastclf.report.facts import RunFacts
+from fastclf.report.layout import Section, figure_box, grid, section
 from fastclf.report.markup import Markup
 from fastclf.report.scales import Scale, scale_of
-from fastclf.report.wording import count_text, metric_title, number_text
+from fastclf.report.wording import capital, count_text, metric_title, number_text
 
 TIMES = {"seconds", "compile_seconds", "rows_per_second", "eta"}
 NOT_CURVES = TIMES | {"iteration", "max_iter", "objective", "passes"}
@@ -18,6 +19,27 @@ NOT_CURVES = TIMES | {"iteration", "max_iter", "objective", "passes"}
 _PARTS = re.compile(r"(train|validation|test)_(.+)")
 
 Steps = Sequence[dict[str, Any]]
+
+
+def training(facts: RunFacts) -> Section | None:
+    """Return the section with the training curves."""
+    figures = training_figures(facts.steps, facts.minibatch)
+    constant = constants(facts.steps)
+    lead = " ".join(
+        f"{capital(metric_title(key))} was {number_text(value)} in every step."
+        for key, value in constant.items()
+    )
+    return section("training", "Training", grid(figures), lead=lead)
+
+
+def constants(steps: Steps) -> dict[str, float]:
+    """Return the quantities that were the same in every step; they have no chart."""
+    found = {}
+    for key in dict.fromkeys(key for step in steps for key in step):
+        known = [value for value in series(steps, key) if math.isfinite(value)]
+        if key not in TIMES | {"iteration", "max_iter", "passes"} and len(set(known)) == 1:
+            found[key] = known[0]
+    return found
 
 
 def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
@@ -41,6 +63,7 @@ def training_figures(steps: Steps, minibatch: bool) -> list[Markup]:
     objective = {"objective": series(steps, "objective")}
     if "loss" in curves:
         objective |= {f"{part} loss".strip(): values for part, values in curves.pop("loss").items()}
+    curves = {name: parts for name, parts in curves.items() if any(map(_changes, parts.values()))}
     order = ["gradient_norm", "learning_rate", *curves]
     found = [_objective(steps, objective, unit)]
     for name in dict.fromkeys(name for name in order if name in curves):
@@ -71,14 +94,15 @@ def numbers(steps: Steps) -> list[float]:
 
 
 def step_scale(*numbered: Sequence[float]) -> Scale:
-    """Return the scale for step numbers, from 0 to the last step of all runs."""
-    last = max((max(numbers) for numbers in numbered if numbers), default=1.0)
-    return Scale(0, max(last, 1.0), whole=True)
+    """Return the scale for step numbers, from the first to the last step of all runs."""
+    known = [number for numbers in numbered for number in numbers]
+    first, last = min(known, default=0.0), max(known, default=1.0)
+    return Scale(min(first, last - 1), last, whole=True)
 
 
 def _objective(steps: Steps, curves: dict[str, list[float]], unit: str) -> Markup | None:
     values = [value for curve in curves.values() for value in curve]
-    if not any(map(math.isfinite, values)):
+    if not _changes(values):
         return None
     x = numbers(steps)
     lines, note = [], ""
@@ -110,11 +134,7 @@ def _curve(steps: Steps, name: str, curves: dict[str, list[float]], unit: str) -
         Line(part, x, curve, number, "dashed" if part == "validation" else "solid")
         for number, (part, curve) in enumerate(curves.items())
     ]
-    title = (
-        metric_title(name).capitalize()
-        if name.islower() and metric_title(name).islower()
-        else metric_title(name)
-    )
+    title = capital(metric_title(name))
     units = {"gradient_norm": "largest entry", "learning_rate": "of the last step"}
     drawn = line_chart(
         lines,
@@ -138,6 +158,10 @@ def _curve_sentence(values: Sequence[float], name: str, unit: str) -> str:
     if len(known) == 1:
         return f"{name}: {number_text(known[0])} after {steps}."
     return f"{name}: from {number_text(known[0])} to {number_text(known[-1])} over {steps}."
+
+
+def _changes(values: Sequence[float]) -> bool:
+    return len({value for value in values if math.isfinite(value)}) > 1
 
 
 def _lowest(values: Sequence[float]) -> int | None:

@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
@@ -10,19 +11,24 @@ UNDEFINED = "\N{EN DASH}"
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPOKEN = {
+    "average_precision": "average precision",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "cross_entropy": "cross-entropy",
-    "ece": "calibration error (ECE)",
+    "ece": "ECE",
     "fit_seconds": "fit, seconds",
     "hamming_loss": "Hamming loss",
     "kl_divergence": "KL divergence",
     "kl_to_teacher": "KL to the teacher",
-    "log_loss": "log-loss",
-    "lrap": "ranking precision",
+    "lrap": "LRAP",
     "macro_f1": "macro F1",
     "micro_f1": "micro F1",
     "roc_auc": "ROC AUC",
+}
+_PARTS = {
+    "train": "training rows",
+    "test": "test rows",
+    "uncalibrated": "test rows, uncalibrated",
 }
 
 
@@ -31,9 +37,32 @@ def metric_title(key: str) -> str:
     return _SPOKEN.get(key, key.replace("_", " "))
 
 
+def part_title(name: str) -> str:
+    """Return the readable name of a part of the data: ``training rows``."""
+    return _PARTS.get(name, name)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def count_text(value: float) -> str:
     """Return a whole number with thousands separators: ``1,347``."""
     return f"{round(value):,}".replace("-", MINUS)
+
+
+def percent_text(share: float) -> str:
+    r"""Return a share of rows as a percentage with one decimal: ``97.8 %``.
+
+    Examples
+    --------
+    >>> from fastclf.report.wording import percent_text
+    >>> [percent_text(share) for share in (0.97812, 1.0, 0.0002)]
+    ['97.8\xa0%', '100.0\xa0%', '<0.1\xa0%']
+    """
+    text = "<0.1" if 0 < share < 0.0005 else f"{100 * share:.1f}"
+    return f"{text}\N{NO-BREAK SPACE}%"
 
 
 def number_text(value: Any) -> str:
@@ -50,7 +79,7 @@ def number_text(value: Any) -> str:
     size = abs(value)
     if isinstance(value, int) or size >= 1000:
         return count_text(value) if size < 1e7 else scientific_text(value)
-    if size < 5e-4 and value:
+    if size < 5e-5 and value:
         return scientific_text(value)
     digits = 4 if size < 10 else 2 if size < 100 else 1
     return f"{value:.{digits}f}".replace("-", MINUS)
@@ -68,6 +97,26 @@ def short_number_text(value: float) -> str:
         return number_text(value)
     digits = 2 - math.floor(math.log10(size)) if size else 0
     return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def plain_text(value: float) -> str:
+    """Return a number that someone chose, with up to four significant digits: ``10,000``.
+
+    Examples
+    --------
+    >>> from fastclf.report.wording import plain_text
+    >>> [plain_text(value) for value in (1e4, 0.5, 1e-5, 3162.2776)]
+    ['10,000', '0.5', '10⁻⁵', '3,162']
+    """
+    if 0 < abs(value) < 1e-4 or abs(value) >= 1e7:
+        return scientific_text(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def signed_text(value: float) -> str:
+    """Return a number with about three significant digits and its sign: ``+2.64``."""
+    text = short_number_text(value)
+    return text if value < 0 else f"+{text}"
 
 
 def scientific_text(value: float) -> str:
@@ -97,6 +146,18 @@ def duration_text(value: float) -> str:
         return f"{value:.3g} s"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def date_text(moment: str) -> str:
+    """Return a moment in ISO format as a date and a time of day: ``30 November 2026, 17:40 UTC``.
+
+    Text that isn't a moment is returned unchanged.
+    """
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return f"{found.day} {found:%B %Y, %H:%M} {found.tzname() or ''}".rstrip()
 
 
 def text_width(text: str, size: float) -> float:

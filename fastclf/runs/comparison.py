@@ -10,14 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fastclf.report.comparison import short_names
 from fastclf.runs.directory import FinishedRun, open_run
 from fastclf.runs.evaluation import LOWER_IS_BETTER
-from fastclf.runs.paired import Paired, compare_pair
+from fastclf.runs.paired import NOT_SAME_DATA, Paired, compare_pair
 from fastclf.runs.summary import PLAIN
 from fastclf.runs.tables import interval_text, shown
 from fastclf.toml import dotted
-
-NOT_SAME_DATA = "the runs did not read the same data"
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,10 @@ class Comparison:
         Whether all runs read the same data.
     intervals : dict of str to list
         The intervals of 95 % of those metrics that have some, named as ``metrics``.
-    paired : Paired, optional
-        For two runs: the differences on their test rows.
+    paired : tuple of Paired
+        The differences of the other runs from the first one, on their test rows.
+    defaults : frozenset of str
+        The recipe keys that have their default in every run that has them.
     """
 
     runs: tuple[str, ...]
@@ -47,15 +48,21 @@ class Comparison:
     metrics: dict[str, list[float | None]]
     same_data: bool
     intervals: dict[str, list[Sequence[float] | None]] = field(default_factory=dict)
-    paired: Paired | None = None
+    paired: tuple[Paired, ...] = ()
+    defaults: frozenset[str] = frozenset()
 
     @property
     def differences(self) -> dict[str, list[Any]]:
-        """The recipe keys whose values differ between runs, with their values."""
+        """The recipe keys whose values differ between runs, with their values.
+
+        A key that some runs lack, as those of another solver, is left out if it has its default in
+        the others.
+        """
         return {
             key: values
             for key, values in self.recipe.items()
             if any(value != values[0] for value in values)
+            and not (None in values and key in self.defaults)
         }
 
     def best(self, metric: str) -> list[bool]:
@@ -84,11 +91,14 @@ class Comparison:
             "intervals": self.intervals,
             "best": best,
         }
-        return found if self.paired is None else {**found, "paired": self.paired.as_json()}
+        if len(self.paired) == 1:
+            return {**found, "paired": self.paired[0].as_json()}
+        others = zip(self.runs[1:], self.paired, strict=True)
+        return {**found, "paired_with_first": {run: paired.as_json() for run, paired in others}}
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Read complete runs and compare them; two runs also on their test rows, one by one.
+    """Read complete runs and compare them; the others also with the first, row by test row.
 
     Raises
     ------
@@ -97,6 +107,11 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     """
     runs = [open_run(path) for path in paths]
     recipes = [dict(dotted(run.recipe.model_dump(mode="json", exclude_none=True))) for run in runs]
+    changed = {
+        key
+        for run in runs
+        for key, _ in dotted(run.recipe.model_dump(mode="json", exclude_defaults=True))
+    }
     figures = [_figures(run) for run in runs]
     return Comparison(
         runs=tuple(map(str, paths)),
@@ -104,16 +119,18 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         metrics=_side_by_side(figures),
         same_data=len({run.summary.get("data_sha256") for run in runs}) == 1,
         intervals=_side_by_side([_intervals(run) for run in runs]),
-        paired=compare_pair(*runs) if len(runs) == 2 else None,
+        paired=tuple(compare_pair(runs[0], run) for run in runs[1:]),
+        defaults=frozenset(key for recipe in recipes for key in recipe) - changed,
     )
 
 
 def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
     """Print the given recipe keys and all metrics; the best value of each metric is bold.
 
-    The interval of a metric is below it. Below the table is what two runs' test rows tell.
+    The interval of a metric is below it. Below the table are the differences on the test rows.
     """
-    table = Table("")
+    table = Table()
+    table.add_column("", no_wrap=True)
     for run in comparison.runs:
         table.add_column(escape(run), justify="right", overflow="fold")
     for key, values in keys.items():
@@ -127,15 +144,24 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
             cells[place] += "" if ends is None else f"\n{interval_text(ends)}"
         table.add_row(metric, *cells)
     console.print(table)
-    if comparison.paired is not None:
-        for line in comparison.paired.lines():
-            console.print(line, soft_wrap=True, **PLAIN)
+    if len(comparison.runs) > 1 and comparison.recipe and not comparison.differences:
+        console.print("the recipes are the same", **PLAIN)
+    names = short_names(comparison.runs)
+    for name, paired in zip(names[1:], comparison.paired, strict=False):
+        if paired.reason != NOT_SAME_DATA:  # that is a warning already
+            for line in paired.lines(name, names[0]):
+                console.print(line, soft_wrap=True, **PLAIN)
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:
     parts = run.summary["metrics"]
     ordered = sorted(parts, key=lambda part: part != "test")
-    figures = {f"{part}.{name}": value for part in ordered for name, value in parts[part].items()}
+    figures = {
+        f"{part}.{name}": value
+        for part in ordered
+        for name, value in parts[part].items()
+        if name != "micro_f1" or value != parts[part].get("accuracy")  # equal with one label a row
+    }
     if "fit_seconds" in run.summary:
         figures["fit_seconds"] = run.summary["fit_seconds"]
     return figures
@@ -152,4 +178,6 @@ def _side_by_side(tables: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return escape(value if isinstance(value, str) else json.dumps(value))

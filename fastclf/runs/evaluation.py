@@ -17,7 +17,7 @@ from fastclf import functional as F
 from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
 from fastclf.runs.parts import Part
-from fastclf.runs.threshold_curves import threshold_curves
+from fastclf.runs.threshold_curves import positive_class_curves, threshold_curves
 from fastclf.runs.unmatched import Unmatched
 from fastclf.table import Table, listed
 
@@ -39,7 +39,7 @@ _OF_LABELS = (
     "roc_auc",
 )
 METRICS = {
-    "binary": _OF_LABELS,
+    "binary": (*_OF_LABELS, "average_precision"),
     "multiclass": _OF_LABELS,
     "distribution": ("accuracy", "macro_f1", "cross_entropy", "kl_divergence", "brier", "ece"),
     "multilabel": (
@@ -73,7 +73,8 @@ class Evaluation:
         "log_loss", "brier" (mean squared error of the probability of the second of two classes;
         for more classes summed over them), "ece" (expected calibration error of the largest
         probability), "macro_f1" and "roc_auc" (for more than two classes the mean of one against
-        the rest; only if all classes occur). Micro F1 equals accuracy, so it isn't among them.
+        the rest; only if all classes occur); for two classes also "average_precision" of the second
+        one. Micro F1 equals accuracy, so it isn't among them.
 
         For distributions: "accuracy" and "macro_f1" against the most probable class of the target;
         "cross_entropy" and "kl_divergence", in nats; "brier", the squared distance to the target;
@@ -90,7 +91,9 @@ class Evaluation:
         "f1", "support" and "roc_auc"; "reliability", a list of bins of probabilities with "from",
         "to", "count", "confidence" (their mean) and "accuracy". For classes also
         "confusion_matrix" with "classes" and "counts" (rows are true classes, columns predicted
-        ones); for labels also "threshold_curves", see `fastclf.runs.threshold_curves`.
+        ones); for labels also "threshold_curves", see `fastclf.runs.threshold_curves`. For two
+        classes also "positive_class": the "name" of the second class, the "reliability" of its
+        probability, and its curves, see `fastclf.runs.threshold_curves`.
     intervals : dict of str to (float, float)
         The lower and upper end of the interval of 95 % of some metrics, see
         `fastclf.runs.intervals`.
@@ -194,6 +197,9 @@ def evaluate_predictions(
         agreement = {name: found.metrics[name] for name in ("accuracy", "macro_f1")}
         right = y[np.arange(len(y)), probabilities.argmax(axis=1)]
         ece, bins = _reliability(probabilities.max(axis=1), right)
+        if probabilities.shape[1] == 2:
+            _, own = _reliability(probabilities[:, 1], y[:, 1])
+            found.tables["positive_class"]["reliability"] = own
         brier = _mean_square(probabilities - y)
         figures = {**agreement, **_divergences(y, probabilities), "brier": brier, "ece": ece}
         return Evaluation(len(y), figures, {**found.tables, "reliability": bins})
@@ -240,9 +246,16 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
         undefined = dict.fromkeys(("log_loss", "brier"), f"the model has no class {others}")
     figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
-    areas = _roc_aucs((y == code for code in range(known)), p)
+    positive = _positive_class(y == 1, p[:, 1], names[1]) if known == 2 else {}
+    if len(names) == known and "roc_curve" in positive:
+        areas = np.full(2, positive["roc_curve"]["area"])  # the same for both classes
+    else:
+        areas = _roc_aucs((y == code for code in range(known)), p)
     if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
+        if positive:
+            curve = positive["precision_recall_curve"]
+            figures["average_precision"] = curve["average_precision"]
     else:
         undefined["roc_auc"] = _without_area(p, names, support)
     areas = np.append(areas, np.full(len(names) - known, np.nan))
@@ -252,6 +265,8 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
         "reliability": bins,
     }
+    if positive:
+        tables["positive_class"] = positive
     return Evaluation(n, figures, tables, undefined=undefined)
 
 
@@ -263,6 +278,12 @@ def _without_area(p: np.ndarray, names: list[str], positive: np.ndarray) -> str:
         return f"the model has no class {listed(names[p.shape[1] :])}"
     missing = [name for name, count in zip(names, positive, strict=True) if count == 0]
     return f"no row has {listed(missing)}" if missing else "one label is true in every row"
+
+
+def _positive_class(is_positive: np.ndarray, p: np.ndarray, name: str) -> dict[str, Any]:
+    """Return the table about the second of two classes, whose probabilities are p (n,)."""
+    _, bins = _reliability(p, is_positive)
+    return {"name": name, "reliability": bins, **positive_class_curves(is_positive, p)}
 
 
 def _evaluate_labels(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names: list[str]) -> Any:

@@ -31,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
 
     - A run is loaded as a :class:`LoadedClassifier`. It takes the same raw columns as ``fastclf
       predict``, and its predictions are equal bit for bit. The same holds for the model file of a
-      run that encodes or scales its columns or calibrates its probabilities.
+      run that encodes or scales its columns, calibrates its probabilities or has a threshold.
     - Any other file is loaded as the estimator that was saved, with default parameters; for a
       distilled classifier this is the student. The coefficients include a temperature.
 
@@ -103,8 +103,9 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         The coefficients of the encoded features. If features are only scaled, not encoded, the
         coefficients of the raw features.
     intercept_ : ndarray of shape (1,), (K,) or (L,)
-    threshold_ : ndarray of shape (L,)
-        Multi-label models only: a label is predicted if its probability is above its threshold.
+    threshold_ : ndarray of shape (L,) or (1,)
+        A label, or the second of two classes, is predicted if its probability is above its
+        threshold. Models of two classes have it only if it was set; otherwise it is 0.5.
 
     Examples
     --------
@@ -171,7 +172,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
 
     @property
     def threshold_(self) -> np.ndarray:
-        """The probabilities (L,) above which labels are predicted."""
+        """The probabilities (L,) above which labels, or (1,) the second class, are predicted."""
         return self._known(self.model.threshold, "thresholds")
 
     @property
@@ -262,7 +263,7 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
         return table
 
     def _theta(self) -> np.ndarray:
-        return _theta_of_features(self.model).astype(self.model.theta.dtype)
+        return theta_of_features(self.model).astype(self.model.theta.dtype)
 
     def _known(self, value: Any, what: str) -> Any:
         if value is None:
@@ -272,20 +273,22 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
 
 def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
     # Return the fitted estimator of a model, or None if the model needs a LoadedClassifier: if it
-    # has an encoder, or has both feature names and a scaling or temperature. A model without
-    # feature names gets its scaling and temperature folded into the coefficients. ``source`` is
-    # the file, for messages.
+    # has an encoder, or two classes with a threshold, or both feature names and a scaling or
+    # temperature. A model without feature names gets its scaling and temperature folded into the
+    # coefficients. ``source`` is the file, for messages.
     name = model.metadata.get("estimator")
     kind = _ESTIMATORS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ModelFileError(f"{source}: holds an unknown estimator {name!r}")
     if model.task == ("multilabel" if kind is LogisticRegression else "multiclass"):
         raise ModelFileError(f"{source}: holds a {model.task} model as a {name}")
+    if kind is LogisticRegression and model.threshold is not None:
+        return None  # it has no threshold
     changed = model.preprocessing is not None or model.temperature != 1
     if model.encoder is not None or (changed and model.feature_names is not None):
         return None
     estimator = kind()
-    set_coefficients(estimator, _theta_of_features(model), model.theta.dtype)
+    set_coefficients(estimator, theta_of_features(model), model.theta.dtype)
     estimator.classes_ = model.classes
     estimator.n_features_in_ = model.n_features
     if model.feature_names is not None:
@@ -296,8 +299,8 @@ def _as_estimator(model: LinearModel, source: Any) -> LinearPredictor | None:
     return estimator
 
 
-def _theta_of_features(model: LinearModel) -> np.ndarray:
-    # Coefficients and intercepts (d + 1, C), with temperature and scaling folded in.
+def theta_of_features(model: LinearModel) -> np.ndarray:
+    """Return coefficients and intercepts (d + 1, C), with temperature and scaling folded in."""
     if model.temperature == 1 and model.preprocessing is None:
         return model.theta
     theta = model.theta.astype(np.float64) / model.temperature

@@ -14,6 +14,8 @@ from fastclf.runs.parts import Part
 from fastclf.runs.reevaluation import own_parts
 from fastclf.table import Table
 
+NOT_SAME_DATA = "the runs did not read the same data: other files, rows, columns, groups or times"
+
 COMPARED = ("accuracy", "subset_accuracy", "micro_f1", "log_loss", "cross_entropy")
 
 
@@ -45,16 +47,21 @@ class Paired:
             for name, found in self.differences.items()
         }
 
-    def lines(self) -> list[str]:
-        """Return a sentence for each metric, or one with the reason."""
+    def lines(self, second: str, first: str) -> list[str]:
+        """Return a sentence for each metric of two named runs, or one with the reason."""
         if self.reason:
-            return [f"test rows can't be compared one by one: {self.reason}"]
+            return [f"{second} and {first} can't be compared row by row: {self.reason}"]
+        if all(
+            one.value == 0 == one.interval[0] == one.interval[1]
+            for one in self.differences.values()
+        ):
+            return [f"{second} and {first} give the same result on every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval
             verdict = "more than noise" if one.exceeds_noise else "within noise"
             found.append(
-                f"{name}, second minus first: {one.value:+.4f} "
+                f"{name}, {second} minus {first}: {one.value:+.4f} "
                 f"(95 % interval {low:+.4f} to {high:+.4f}), {verdict}"
             )
         return found
@@ -69,7 +76,7 @@ def compare_pair(first: FinishedRun, second: FinishedRun) -> Paired:
     """
     shas = [run.summary.get("data_sha256") for run in (first, second)]
     if not shas[0] or shas[0] != shas[1]:
-        return Paired(reason="the runs did not read the same data")
+        return Paired(reason=NOT_SAME_DATA)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # training has reported what is odd about the data

@@ -37,6 +37,26 @@ def open_predictor(path: Path) -> Predictor:
     return Predictor(run.model, run.recipe.data)
 
 
+def with_threshold(model: LinearModel, threshold: float) -> LinearModel:
+    """Return a model that predicts by another threshold, the same for all labels.
+
+    Raises
+    ------
+    InputError
+        If the threshold isn't in [0, 1], or the model has more than two classes; the message names
+        the option ``--threshold``.
+    """
+    if not 0 <= threshold <= 1:
+        raise InputError(f"--threshold {threshold}: give a probability between 0 and 1")
+    if model.task == "multiclass":
+        raise InputError(
+            "--threshold is for two classes or several labels a row, and the model predicts the "
+            f"most probable of {len(model.classes)} classes; leave it out, or see the "
+            "probabilities with fastclf predict --top 2"
+        )
+    return replace(model, threshold=np.full(model.theta.shape[1], threshold), top_k=None)
+
+
 def predict_file(
     predictor: Predictor,
     source: Path | BinaryIO,
@@ -142,21 +162,13 @@ class _Choice:
             )
         if threshold is None:
             return cls(model, columns, top)
-        if not 0 <= threshold <= 1:
-            raise InputError(f"--threshold {threshold}: give a probability between 0 and 1")
+        model = with_threshold(model, threshold)
         if top is not None or "label" not in columns:
             raise InputError(
                 "--threshold decides which label is written, and no label is asked for; leave it "
                 "out, or name label in --columns"
             )
-        if model.task == "multiclass":
-            raise InputError(
-                "--threshold is for two classes or several labels a row, and the model predicts "
-                f"the most probable of {n_classes} classes; leave it out, or see the probabilities "
-                "with --top 2"
-            )
-        thresholds = np.full(model.theta.shape[1], threshold)
-        return cls(replace(model, threshold=thresholds, top_k=None), columns, top)
+        return cls(model, columns, top)
 
     def predictions(self, logits: np.ndarray, kept: Mapping[str, Categories]) -> Predictions:
         """Return what is to be written for some rows."""

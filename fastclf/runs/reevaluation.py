@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from fastclf.runs.evaluation import Evaluation
 from fastclf.runs.intervals import evaluate_parts, evaluate_with_intervals
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Part, left_out_lines, read_dataset, split_and_prepare
+from fastclf.runs.prediction import with_threshold
 from fastclf.runs.streamed import open_stream
 from fastclf.table import Table, check_columns, listed, matched_names
 
@@ -50,14 +51,15 @@ class Reevaluation:
     ----------
     parts : dict of str to Evaluation
         The evaluations on "train" and "test", or on other data by their name.
-    path : Path
-        ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory.
+    path : Path, optional
+        ``evaluation.json``, or ``evaluation-<name>.json``, in the run directory; None if they
+        aren't saved.
     predicts : str or sequence of str, optional
         The class or the labels that the baseline predicts; None if it isn't known.
     """
 
     parts: dict[str, Evaluation]
-    path: Path
+    path: Path | None
     predicts: str | Sequence[str] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -65,7 +67,9 @@ class Reevaluation:
         return {name: found.as_json() for name, found in self.parts.items()}
 
 
-def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
+def evaluate_run(
+    run: FinishedRun, data: Path | None = None, threshold: float | None = None
+) -> Reevaluation:
     """Evaluate a run's model, and save the result in the run directory.
 
     Labels that the model doesn't know cause a warning, or an error if it knows none.
@@ -77,6 +81,9 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
     data : Path, optional
         A data set card, or a file that is read with the options of the run's own file. By default
         the run's own data, split as in the run.
+    threshold : float, optional
+        Predict by this threshold instead of the model's; the result isn't saved then, for the
+        files of a run are about its model.
 
     Raises
     ------
@@ -84,6 +91,8 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         If the run's own data have changed, other data can't be read or don't fit the model, the
         model knows none of their labels, or the result can't be written.
     """
+    if threshold is not None:
+        run = replace(run, model=with_threshold(run.model, threshold))
     if data is None:
         found = _on_own_data(run)
     else:
@@ -100,6 +109,9 @@ def evaluate_run(run: FinishedRun, data: Path | None = None) -> Reevaluation:
         name = re.sub(r"[^\w.-]+", "-", dataset.name)
         path = run.path / f"evaluation-{name}.json"
         found = Reevaluation({dataset.name: evaluation}, path, predicts)
+    if threshold is not None:
+        return replace(found, path=None)
+    assert found.path is not None
     remedy = "copy the run to a place that can be written, and evaluate the copy"
     write_file(found.path, to_json(found.as_json()) + "\n", remedy)
     return found

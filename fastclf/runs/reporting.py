@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from fastclf.config import MINIBATCH_RULES
 from fastclf.errors import RunError
 from fastclf.linear_model import LinearModel
-from fastclf.report.comparison import comparison_page
+from fastclf.preprocessing import CategoricalColumn, TextColumn
+from fastclf.report.comparison import Contrast, comparison_page, short_names
 from fastclf.report.facts import EvaluationFacts, Evaluations, Model, RunFacts, first_mistake
 from fastclf.report.page import report_page
 from fastclf.runs.comparison import NOT_SAME_DATA, Comparison
@@ -65,6 +66,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         If a file of a run is damaged, or the page can't be written.
     """
     runs = [run_facts(open_run(Path(run))) for run in comparison.runs]
+    names = short_names(comparison.runs)
     page = comparison_page(
         comparison.runs,
         runs,
@@ -72,7 +74,17 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         comparison.metrics,
         LOWER_IS_BETTER,
         "" if comparison.same_data else NOT_SAME_DATA,
-        () if comparison.paired is None else comparison.paired.lines(),
+        [
+            Contrast(
+                name,
+                {
+                    key: (one.value, one.interval, one.exceeds_noise)
+                    for key, one in paired.differences.items()
+                },
+                paired.reason,
+            )
+            for name, paired in zip(names[1:], comparison.paired, strict=True)
+        ],
     )
     write_output(path, page, "name another place with --html")
 
@@ -91,7 +103,7 @@ def run_facts(run: FinishedRun) -> RunFacts:
         "data": run.recipe.data.model_dump(mode="json", exclude_none=True),
         "steps": _steps(run.path / METRICS),
         "parts": _parts(run.path),
-        "model": model_facts(run.model),
+        "model": model_facts(run.model, run.recipe.data.scale),
         "minibatch": run.recipe.solver.name in MINIBATCH_RULES,
     }
     with _checking(run.path):
@@ -110,35 +122,64 @@ def _checking(path: Path) -> Iterator[None]:
         ) from None
 
 
-def model_facts(model: LinearModel) -> Model:
-    """Return the facts about a model that a report shows.
+def model_facts(model: LinearModel, scale: str = "auto") -> Model:
+    """Return the facts about a model that a report shows; ``scale`` is the recipe's `data.scale`.
 
     For each class these are the features with the largest absolute coefficients, without those
-    whose coefficient is 0.
+    whose coefficient is 0; of two classes, the features that speak most for either.
     """
     coefficients = model.theta[:-1]
     names = model.feature_names or tuple(f"feature {i}" for i in range(model.n_features))
     classes = [str(name) for name in model.classes.tolist()]
-    strongest = [
-        {"name": name, "features": _strongest(column, names)}
-        for name, column in zip(classes[-coefficients.shape[1] :], coefficients.T, strict=True)
-    ]
-    scaled = model.preprocessing is not None
-    columns: tuple[str, ...] = ()
-    if model.encoder is not None:
-        columns = model.encoder.column_names
-        scaled = bool((model.encoder.to_data()[0]["encoder.scale"] != 1).any())
+    n_outputs = coefficients.shape[1]
+    strongest = []
+    for name, column in zip(classes[-n_outputs:], coefficients.T, strict=True):
+        features = _strongest(column, names)
+        if model.task == "binary":  # the strongest of each class
+            sides = (_strongest(np.maximum(column * sign, 0), names) for sign in (1, -1))
+            both = [
+                (key, sign * one)
+                for side, sign in zip(sides, (1, -1), strict=True)
+                for key, one in side
+            ]
+            features = sorted(both, key=lambda feature: -abs(feature[1]))
+        strongest.append({"name": name, "features": features})
     return Model.model_validate(
         {
             "strongest": strongest,
             "thresholds": [] if model.threshold is None else model.threshold.tolist(),
             "n_nonzero": int(np.count_nonzero(coefficients)),
             "n_coefficients": coefficients.size,
-            "columns": list(columns),
-            "scaled": scaled,
+            "columns": [] if model.encoder is None else list(model.encoder.column_names),
+            "kinds": _kinds(model),
+            "scaling": _scaling(model, scale),
             "top_k": model.top_k,
         }
     )
+
+
+def _kinds(model: LinearModel) -> list[str]:
+    """Return the kinds of features that a model has."""
+    if model.encoder is None:
+        return ["number"]
+    kinds = {TextColumn: "text", CategoricalColumn: "category"}
+    return list(dict.fromkeys(kinds.get(type(one), "number") for one in model.encoder.columns))
+
+
+def _scaling(model: LinearModel, scale: str) -> str:
+    """Return how the numbers among the features were scaled."""
+    if model.encoder is None:
+        if model.preprocessing is None:
+            return ""
+        shift, scales = model.preprocessing.shift, model.preprocessing.scale
+    else:
+        arrays = model.encoder.to_data()[0]
+        shift, scales = arrays["encoder.shift"], arrays["encoder.scale"]
+    if not (scales != 1).any():
+        return ""
+    if scale == "minmax":
+        return "minmax" if shift.any() else "maxabs"
+    return "standard"
 
 
 def _strongest(column: np.ndarray, names: Sequence[str]) -> list[tuple[str, float]]:

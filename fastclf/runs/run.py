@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -328,6 +329,7 @@ def _summary(
         "undefined": undefined_by_part(outcome.evaluations),
         "intervals": intervals_by_part(outcome.evaluations),
         "warnings": monitor.warnings(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "data_sha256": origin.data["sha256"],
         "versions": origin.versions,
     }

@@ -63,7 +63,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     if others:
         console.print(metrics_table({"test": own.get("test", {}), **others}, {}, {}))
     if summary.get("calibration") is not None:
-        _print_lines(console, _calibration(summary["calibration"]))
+        _print_lines(console, *_calibration(summary["calibration"]))
     _print_lines(console, f"{took}; saved in {path}")
     if (path / REPORT).exists():
         _print_lines(console, f"report: {path / REPORT}")
@@ -97,17 +97,36 @@ def _decided(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def _calibration(facts: dict[str, Any]) -> str:
-    """Return a line about the temperature or thresholds and their effect on the held-out rows."""
-    temperature = facts.get("temperature")
+def _calibration(facts: dict[str, Any]) -> list[str]:
+    """Return lines about temperature and thresholds, and their effect on the held-out rows."""
+    temperature, threshold = facts.get("temperature"), facts.get("threshold")
     decided = [] if temperature is None else [f"temperature {temperature:.4g}"]
     shown = ["log_loss", "cross_entropy", "ece"]
     if "thresholds" in facts:
         decided.append("thresholds of the labels")
         shown.append("macro_f1")
-    changes = [
+    line = (
+        f"calibrated on {facts['n_rows']:,} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    )
+    lines = [line] if decided or threshold is None else []
+    if threshold is not None:
+        rule = {
+            None: "as given",
+            "f1": "for the highest f1",
+            "cost": "for the lowest cost",
+            "precision": "for a precision of {min_precision:g} or more",
+        }[threshold["tuned_for"]].format(**threshold)
+        changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
+        lines.append(
+            f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
+            f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
+        )
+    return lines
+
+
+def _changes(facts: dict[str, Any], shown: Sequence[str]) -> list[str]:
+    return [
         f"{name} from {before:.4f} to {after:.4f}"
         for name, before in facts["before"].items()
         if name in shown and None not in (before, after := facts["after"].get(name))
     ]
-    return f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *changes])}"

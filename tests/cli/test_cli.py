@@ -25,6 +25,7 @@ from fastclf.kernels.runtime import bundles, levels, obtained
 from fastclf.kernels.runtime.source import package_stamp
 from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
+from fastclf.runs.paired import NOT_SAME_DATA
 from fastclf.runs.summary import print_summary
 
 COMPILING = "compiling kernels for this processor, which usually takes 5 to 20 s, once"
@@ -175,7 +176,7 @@ def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
     invoke("train", "--config", "flowers.toml", *set_wine)
     result = invoke("compare", "one", "wine")
     assert result.exit_code == 0
-    assert result.stderr == "warning: the runs did not read the same data\n"
+    assert result.stderr == f"warning: {NOT_SAME_DATA}\n"
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

@@ -48,9 +48,11 @@ def test_what_a_card_says():
         "- target: x, y",
         "- training rows: 1,500",
         f"- sha256: {'ab' * 32}",
-        "| metric | training | test |",
-        "| accuracy | 0.9000 | 0.8000 |",
-        "| calibration error (ECE) | \N{EN DASH} | 0.1000 |",
+        "| metric | training | test | baseline |",
+        "| accuracy | 0.9000 | 0.8000 | 0.5000 |",
+        "| ECE | \N{EN DASH} | 0.1000 |  |",
+        "The baseline, on the test rows, always predicts a, the most frequent class of the "
+        "training rows.",
         "| b | height (2.00) |",
         "- Classes with fewer than 20 training rows: b (5). Their metrics are uncertain.",
         "- Warning of the run: mind the gap",
@@ -59,6 +61,26 @@ def test_what_a_card_says():
     ):
         assert line in text.splitlines()
     assert "fewer than 20 test rows" not in text and "did not converge" not in text
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"tuned_for": None}, "given in the recipe"),
+        ({"tuned_for": "f1"}, "tuned for the highest F1"),
+        ({"tuned_for": "precision", "min_precision": 0.9}, "tuned for a precision of 0.9 or more"),
+        (
+            {"tuned_for": "cost", "false_positive_cost": 1, "false_negative_cost": 2.5},
+            "tuned for the lowest cost, 1 for a false positive and 2.5 for a false negative",
+        ),
+    ],
+)
+def test_the_threshold_of_two_classes(keys: dict, said: str):
+    calibration = {"n_rows": 9, "before": {}, "after": {}}
+    found = facts(calibration={**calibration, "threshold": {"value": 0.3, "class": "b", **keys}})
+    model = found.model.model_copy(update={"thresholds": [0.3]})
+    text = model_card(found.model_copy(update={"model": model}))
+    assert f"- thresholds: b 0.3000, {said}" in text.splitlines()
 
 
 def test_limits_follow_from_the_run():
@@ -83,7 +105,7 @@ def test_text_from_data_is_no_markup():
     assert "<" not in text.replace("&lt;", "") and "\x00" not in text
     text.encode()
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, 4}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, 5}
 
 
 @pytest.mark.parametrize(

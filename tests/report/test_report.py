@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_facts import HOSTILE, NAMES, facts_of_many_classes, hostile_facts
 
-from fastclf.report.comparison import comparison_page
+from fastclf.report.comparison import Contrast, comparison_page
+from fastclf.report.confusion import shade
 from fastclf.report.facts import RunFacts
 from fastclf.report.markup import Markup, element, escape
 from fastclf.report.page import report_page
+from fastclf.report.scales import scale_of
 from fastclf.report.training import training_figures
 
 LOWER = {"log_loss", "brier"}
@@ -44,7 +46,6 @@ SECTIONS = {
     "confusion",
     "calibration",
     "thresholds",
-    "names",
     "coefficients",
     "data",
     "recipe",
@@ -114,7 +115,8 @@ def full() -> RunFacts:
                 "thresholds": [0.5, 0.3],
                 "n_nonzero": 2,
                 "n_coefficients": 4,
-                "scaled": True,
+                "kinds": ["number"],
+                "scaling": "standard",
             },
             "minibatch": True,
         }
@@ -214,16 +216,16 @@ def test_a_run_with_everything_has_every_section():
         "early: the validation loss no longer fell",
         "Lowest validation loss: 1.0000 at epoch 3.",
         "1,500 training rows",
-        "ECE 0.0664",
+        "calibration error 0.0664",
         "a temperature of 1.50",
-        "on the 12 calibration rows metric before after log-loss 0.7500 0.6250",
+        "on the 12 calibration rows metric before after log loss 0.7500 0.6250",
         "height",
         "+2.00",
         "2 of 4 coefficients are 0",
         "abcdef0123456789…",
         "new rows",
-        "48,000 a second",
-        "the model's threshold is 0.50",
+        "48,000 per second",
+        "The model's threshold: 0.50",
     ):
         assert shown in page.text
     titles = {drawing.get("aria-label") for drawing in page.drawings}
@@ -245,7 +247,7 @@ def test_a_run_with_nothing_has_a_page():
         ({"model": {}}, {"coefficients"}),
         (
             {"parts": {}},
-            {"confusion", "calibration", "thresholds", "names"},
+            {"confusion", "calibration", "thresholds"},
         ),
     ],
 )
@@ -254,15 +256,42 @@ def test_what_a_run_lacks_is_left_out(changes: dict, missing: set[str]):
     assert checked(report_page(facts, LOWER)).sections == SECTIONS - missing
 
 
+def panel(text: str, title: str) -> list[tuple[str, str]]:
+    """The rows of the chart of a metric: name and value, with a star if it is the best."""
+    drawn = re.search(rf"<figcaption><b>{title}</b>.*?</table>", text, re.DOTALL)[0]
+    rows = re.findall(r'<th scope="row"><span[^>]*>([^<]*)</span></th>.*<td>(.*?)</td></tr>', drawn)
+    return [(name, re.sub(r'<b class="best">(.*)</b>', r"\1*", value)) for name, value in rows]
+
+
 def test_the_best_of_teacher_and_student_is_marked():
     text = report_page(full(), LOWER)
-    table = re.search(r"<table[^>]*><caption>Teacher, student.*?</table>", text, re.DOTALL)[0]
-    best = re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', table)
-    assert dict(best) == {
-        "accuracy": '<td class="best">0.9500</td><td>0.9000</td>',
-        "log-loss": '<td>0.5000</td><td class="best">0.2500</td>',
-        "KL to the teacher": "<td>–</td><td>0.0100</td>",
+    assert panel(text, "Accuracy") == [("teacher", "0.9500*"), ("student", "0.9000")]
+    assert panel(text, "Log loss") == [("teacher", "0.5000"), ("student", "0.2500*")]
+    assert panel(text, "KL to the teacher") == [("teacher", "–"), ("student", "0.0100")]
+
+
+def test_where_the_baseline_and_the_test_rows_stand():
+    """Accuracy has the share of the most frequent training class beside it; losses have none."""
+    values = full().model_dump()
+    values["summary"]["task"] = "binary"
+    values["summary"]["metrics"]["test"]["micro_f1"] = 0.9
+    values["parts"]["test"]["intervals"] = {"accuracy": [0.7, 1.0]}
+    facts = RunFacts.model_validate(values)
+    page = checked(report_page(facts, LOWER))
+    assert facts.baselines == {"accuracy": 7 / 11}
+    assert "Accuracy 0.9000 0.7000 to 1.0000 baseline 0.6364" in page.text
+    assert "always predicts b, the most frequent class" in page.text
+    assert "accuracy 0.9000 0.7000 to 1.0000 0.6364 0.9000 0.5000 log loss ↓ 0.2500" in page.text
+    assert "micro F1" not in page.text  # equals the accuracy
+    assert "4 (36.4 %)" in page.text
+    values["summary"]["baseline"] = {"predicts": "b"}
+    values["parts"]["test"] |= {
+        "baseline": {"accuracy": 0.25, "log_loss": 0.5},
+        "undefined": {"roc_auc": "no row has a"},
     }
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    assert "log loss ↓ 0.2500 0.5000 0.2500" in page.text
+    assert "ROC AUC isn't defined on the test rows: no row has a." in page.text
 
 
 def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
@@ -270,7 +299,7 @@ def test_where_a_number_of_labels_is_predicted_thresholds_mean_nothing():
     values["model"]["top_k"] = 1
     page = checked(report_page(RunFacts.model_validate(values), LOWER))
     assert "its 1 most probable labels" in page.text
-    assert "the model's threshold" not in page.text
+    assert "The model's threshold" not in page.text
 
 
 def test_names_from_data_are_escaped():
@@ -279,7 +308,7 @@ def test_names_from_data_are_escaped():
     assert page.sections == SECTIONS
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert HOSTILE in page.text and NAMES[1] in page.text
-    assert not page.all("b") or all(not attributes for attributes in page.all("b"))
+    assert all(attributes in ({}, {"class": "best"}) for attributes in page.all("b"))
     text.encode("utf-8")
 
 
@@ -302,13 +331,78 @@ def test_a_few_classes_are_a_table_and_many_a_map():
 def test_confusions_are_sorted_and_counted():
     values = full().model_dump()
     values["parts"]["test"]["confusion_matrix"] = {
-        "classes": ["a", "b", "c"],
-        "counts": [[7, 1, 2], [4, 6, 0], [0, 0, 0]],
+        "classes": [*"abcdef"],
+        "counts": [[7, 1, 2, 0, 0, 0], [4, 6, 0, 0, 0, 0], *[[0] * 6] * 4],
     }
+    text = checked(report_page(RunFacts.model_validate(values), LOWER)).text
+    assert "of true class b a 4 40.0 % a c 2 20.0 % a b 1 10.0 %" in text
+
+
+def test_what_is_wrong_once_in_a_thousand_is_hardly_shaded():
+    assert shade(0) == 0 and shade(1) == 1
+    assert shade(0.001) < 0.05 < 0.2 < shade(0.05) < shade(0.2)
+    values = full().model_dump()
+    values["parts"]["test"]["confusion_matrix"] = {"classes": ["a", "b"], "counts": [[999, 1]] * 2}
     text = report_page(RunFacts.model_validate(values), LOWER)
-    table = re.search(r"<table class=\"pairs\">.*?</table>", text, re.DOTALL)[0]
-    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t", table)[4:]
-    assert cells == "b a 4 40.0% a c 2 20.0% a b 1 10.0%".split()
+    assert re.search(r'class="wrong" style="--v:0.032"[^>]*>1<small>0.1.%', text)
+
+
+def test_two_classes_have_curves_of_the_second_one():
+    values = full().model_dump()
+    values["summary"] |= {"task": "binary", "classes": ["a", "b"]}
+    values["model"] |= {"thresholds": [0.3], "kinds": ["number", "category"]}
+    values["parts"]["test"] |= {
+        "threshold_curves": None,
+        "positive_class": {
+            "name": "b",
+            "reliability": BINS,
+            "threshold_curve": {
+                "thresholds": [0.25, 0.75],
+                "predicted_positive": [0.75, 0.125],
+                **CURVE,
+            },
+            "roc_curve": {
+                "false_positive_rate": [0.0, 0.5, 1.0],
+                "true_positive_rate": [0.0, 1.0, 1.0],
+                "area": 0.75,
+            },
+            "precision_recall_curve": {
+                "recall": [0.5, 1.0],
+                "precision": [1.0, 0.7],
+                "average_precision": 0.85,
+            },
+        },
+    }
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    for shown in (
+        "Reliability for “b”",
+        "2 of 2 bins are faint: they have fewer than 20 rows",
+        "fraction of positives",
+        "The model's threshold: 0.30",
+        "ROC AUC 0.7500",
+        "average precision 0.8500",
+        "63.6 % of the rows are positive",
+        "Compare coefficients only within one of these kinds",
+        "×7.39",
+    ):
+        assert shown in page.text
+    values["parts"]["test"]["positive_class"] = {"name": "b"}  # no row was of that class
+    assert "thresholds" not in checked(report_page(RunFacts.model_validate(values), LOWER)).sections
+
+
+def test_what_stays_the_same_has_no_chart():
+    steps = [{"iteration": i, "objective": 1 / i, "learning_rate": 0.5} for i in (1, 2, 3)]
+    values = {**full().model_dump(), "steps": steps}
+    page = checked(report_page(RunFacts.model_validate(values), LOWER))
+    assert "Learning rate was 0.5000 in every step." in page.text
+    assert not any("earning rate" in one.get("aria-label") for one in page.drawings)
+    assert training_figures(steps[:1], minibatch=False) == []
+
+
+def test_small_changes_of_a_large_value_look_small():
+    scale = scale_of([0.4140, 0.4155])
+    assert scale.high - scale.low > 0.04
+    assert (scale_of([0.1, 0.9]).low, scale_of([0.1, 0.9]).high) == (0, 1)
 
 
 def test_long_trainings_are_thinned_without_losing_their_extremes():
@@ -321,7 +415,7 @@ def test_long_trainings_are_thinned_without_losing_their_extremes():
     assert line.count("L") < 1000
     assert line.count("M") == 2
     heights = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=[ML]|$)", line)]
-    assert min(heights) < 20
+    assert min(heights) < 40 < 100 < max(heights)
 
 
 numbers = st.one_of(st.none(), st.floats(), st.integers(-(10**9), 10**9), st.just("odd"))
@@ -370,16 +464,37 @@ def compared(runs: list[RunFacts], **changes) -> str:
 
 
 def test_runs_side_by_side():
-    text = compared([full(), full()], warning="other data")
+    values = full().model_dump()
+    values["summary"]["finished"] = "2026-11-30T17:40:05+00:00"
+    contrasts = [
+        Contrast(
+            "1", {"accuracy": (0.25, (0.1, 0.4), True), "log_loss": (0.2, (-0.1, 0.5), False)}
+        ),
+        Contrast("2", {}, "the runs have different test rows"),
+    ]
+    runs = [full(), RunFacts.model_validate(values)]
+    text = compared(runs, warning="other data", contrasts=contrasts)
     page = checked(text)
-    assert page.sections == {"recipes", "metrics", "figures", "training"}
-    assert "other data" in page.text and "a, b" in page.text and HOSTILE in page.text
-    best = dict(re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', text))
-    assert best["test accuracy"] == '<td>0.5000</td><td class="best">0.7500</td>'
-    assert best["test log-loss"] == '<td class="best">0.5000</td><td>0.7500</td>'
-    assert best["fit, seconds"] == '<td class="best">1.5000</td><td>2.5000</td>'
-    assert "1 of one run" in page.text
-    lines = [one for one in page.drawings[2].iter() if "line" in one.get("class", "").split()]
+    assert page.sections == {"runs", "metrics", "rows", "figures", "recipes", "training"}
+    for shown in (
+        "other data",
+        "a, b",
+        HOSTILE,
+        "finished – 30 November 2026, 17:40 UTC",
+        "class balance a 36.4 %, b 63.6 %",
+        "Accuracy +0.2500 0.1000 to 0.4000 better, beyond noise",
+        "Log loss +0.2000 −0.1000 to 0.5000 within noise",
+        "2 and 0 can't be compared row by row: the runs have different test rows.",
+        "1 metrics of one run",
+    ):
+        assert shown in page.text
+    assert panel(text, "Accuracy") == [("0", "0.5000"), ("1", "0.7500*")]
+    assert panel(text, "Log loss") == [("0", "0.5000"), ("1", "0.7500")]  # within noise
+    best = dict(re.findall(r'<th scope="row"><span[^>]*>([^<]*)</span></th>(.*?)</tr>', text))
+    assert best["accuracy, test rows"] == '<td>0.5000</td><td><b class="best">0.7500</b></td>'
+    assert best["log loss, test rows"] == "<td>0.5000</td><td>0.7500</td>"
+    curve = next(one for one in page.drawings if one.get("aria-label").startswith("Objective by"))
+    lines = [one for one in curve.iter() if "line" in one.get("class", "").split()]
     assert len(lines) == 2
 
 

@@ -55,7 +55,7 @@ def test_odd_values_have_an_axis(odd: list[float], log: bool):
 
 def test_an_axis_may_begin_at_0():
     assert scale_of([2.0, 5.0], zero=True).low == 0
-    assert scale_of([2.0, 5.0]).low > 1.5
+    assert scale_of([2.0, 5.0]).low > 0.5
     assert not Scale(0, 1).contains(math.nan) and Scale(0, 1).contains(1.0)
 
 

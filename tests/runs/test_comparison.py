@@ -12,6 +12,7 @@ from fastclf.config import Recipe
 from fastclf.errors import RunError
 from fastclf.runs.comparison import Comparison, compare_runs, print_comparison
 from fastclf.runs.directory import open_run
+from fastclf.runs.paired import NOT_SAME_DATA
 from fastclf.runs.reevaluation import own_parts
 from fastclf.runs.reporting import write_comparison
 from fastclf.runs.run import train
@@ -49,7 +50,8 @@ def test_what_differs_and_which_is_best(runs: list[Path], pair: Comparison):
     comparison = pair
     assert comparison.same_data
     assert comparison.differences["model.C"] == [1.0, 0.001]
-    assert comparison.differences["solver.batch_size"] == [None, 256]
+    assert comparison.recipe["solver.batch_size"] == [None, 256]
+    assert "solver.batch_size" not in comparison.differences  # the default of the solver
     assert "data.name" not in comparison.differences
     assert comparison.recipe["data.name"] == ["iris", "iris"]
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs[:2]]
@@ -65,6 +67,9 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0]])
     assert comparison.differences == {}
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
+    text = printed(comparison)
+    assert "the recipes are the same" in text
+    assert "plain and plain" not in text and "give the same result on every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):
@@ -98,12 +103,11 @@ def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
 
 
 def test_the_test_rows_of_two_runs_are_compared_one_by_one(runs: list[Path], pair: Comparison):
-    assert pair.paired is not None
     first, second = (open_run(run) for run in runs[:2])
     part = own_parts(first)["test"]
     codes = np.unique(part.y, return_inverse=True)[1]
     chosen = [run.model.predict_proba(part.X)[range(len(part)), codes] for run in (first, second)]
-    found = pair.paired.differences["log_loss"]
+    found = pair.paired[0].differences["log_loss"]
     rows = np.log(chosen[0]) - np.log(chosen[1])
     assert found.value == pytest.approx(rows.mean())
     drawn = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
@@ -120,33 +124,33 @@ def test_the_test_rows_of_two_runs_are_compared_one_by_one(runs: list[Path], pai
     assert ends == [summary["intervals"]["test"]["accuracy"] for summary in summaries]
     text = printed(pair)
     assert f"{ends[0][0]:.4f} to {ends[0][1]:.4f}" in text
-    assert "log_loss, second minus first: +" in text and "more than noise" in text
+    assert "log_loss, strong minus plain: +" in text and "more than noise" in text
 
 
 def test_a_run_is_within_noise_of_itself(runs: list[Path]):
-    paired = compare_runs([runs[0], runs[0]]).paired
-    assert paired is not None and {*paired.differences} == {"accuracy", "log_loss"}
+    (paired,) = compare_runs([runs[0], runs[0]]).paired
+    assert {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ("wine", "the runs did not read the same data"),
+        ("wine", NOT_SAME_DATA),
         ("other_rows", "the runs have different test rows"),
         ("no_test", "a run has no test rows"),
     ],
 )
 def test_why_test_rows_cannot_be_compared(other: str, reason: str, runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0].parent / other])
-    assert comparison.paired is not None
-    assert comparison.paired.as_json() == {"reason": reason}
-    assert f"can't be compared one by one: {reason}" in printed(comparison)
+    assert comparison.as_json()["paired"] == {"reason": reason}
+    is_said = f"can't be compared row by row: {reason}" in printed(comparison)
+    assert is_said == comparison.same_data  # else the command has warned of it
 
 
 def test_recipes_that_read_the_same_rows_otherwise(runs: list[Path]):
-    paired = compare_runs([runs[0], runs[0].parent / "float32"]).paired
-    assert paired is not None and not paired.reason
+    (paired,) = compare_runs([runs[0], runs[0].parent / "float32"]).paired
+    assert not paired.reason
     assert not any(found.exceeds_noise for found in paired.differences.values())
 
 
@@ -159,16 +163,20 @@ def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
         recipe = Recipe.model_validate({"name": name, "data": data, "model": {"C": C}})
         train(recipe, tmp_path / name)
     runs = [tmp_path / "a", tmp_path / "b"]
-    assert compare_runs(runs).paired.differences
-    assert compare_runs([*runs, runs[0]]).paired is None
+    assert compare_runs(runs).paired[0].differences
+    several = compare_runs([*runs, runs[0]])
+    assert [bool(one.differences) for one in several.paired] == [True, True]
+    as_json = several.as_json()["paired_with_first"]
+    assert as_json[str(runs[0])]["accuracy"]["difference"] == 0
+    assert {*as_json} == {*map(str, runs)}
     path.write_text("\n".join(["x,y", *rows[:-1]]))
-    assert "the data have changed since the run" in compare_runs(runs).paired.reason
+    assert "the data have changed since the run" in compare_runs(runs).paired[0].reason
     path.unlink()
-    assert "rows.csv" in compare_runs(runs).paired.reason
+    assert "rows.csv" in compare_runs(runs).paired[0].reason
 
 
 def test_the_page_has_the_intervals_and_the_verdict(pair: Comparison, tmp_path: Path):
     write_comparison(pair, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "in parentheses is the interval of 95 %" in page
-    assert "log_loss, second minus first" in page
+    assert "below a value is its interval of 95 %" in page
+    assert "strong minus plain, by paired bootstrap" in page and "worse, beyond noise" in page

@@ -61,11 +61,36 @@ def test_two_classes_of_any_kind(classes: np.ndarray, rng):
     p = np.stack([1 - second, second], axis=1)
     codes = rng.integers(2, size=40)
     y, predicted = classes[codes], classes[(second > 0.5).astype(int)]
-    found = evaluate_predictions(y, predicted, p, classes).metrics
+    evaluation = evaluate_predictions(y, predicted, p, classes)
+    found = evaluation.metrics
+    assert list(found) == list(METRICS["binary"])
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(codes, second))
+    expected = metrics.average_precision_score(codes, second)
+    assert found["average_precision"] == pytest.approx(expected)
+    about = evaluation.tables["positive_class"]
+    assert about["name"] == str(classes[1])
+    assert about["roc_curve"]["area"] == pytest.approx(found["roc_auc"])
+    bins = about["reliability"]
+    assert [bin["from"] <= bin["confidence"] <= bin["to"] for bin in bins] == [True] * len(bins)
+    assert min(bin["from"] for bin in bins) == 0  # and not 0.5, as of the predicted class
+    for key, values in (("confidence", second), ("accuracy", codes)):
+        assert sum(bin["count"] * bin[key] for bin in bins) == pytest.approx(values.sum())
     assert found["brier"] == pytest.approx(metrics.brier_score_loss(codes, second))
     assert found["log_loss"] == pytest.approx(metrics.log_loss(codes, p))
     assert evaluate_predictions(y.astype(object), predicted, p, classes).metrics == found
+
+
+def test_reliability_of_the_positive_class_with_soft_targets(rng):
+    p, y = distributions(rng, 40, 2), distributions(rng, 40, 2)
+    classes = np.array(["no", "yes"])
+    found = evaluate_predictions(y, classes[p.argmax(axis=1)], p, classes)
+    assert set(found.metrics) == set(METRICS["distribution"])
+    bins = found.tables["positive_class"]["reliability"]
+    shares = sum(bin["count"] * bin["accuracy"] for bin in bins)
+    assert shares == pytest.approx(y[:, 1].sum())  # and not the number of rows nearer to "yes"
+    hard = y.argmax(axis=1)
+    area = found.tables["positive_class"]["roc_curve"]["area"]
+    assert area == pytest.approx(metrics.roc_auc_score(hard, p[:, 1]))
 
 
 @pytest.mark.parametrize("there", ["cat", "dog"])

@@ -272,9 +272,9 @@ def open_predictor_recipe(run: Path) -> dict[str, Any]:
     [
         (["gone", "-o", "m.onnx"], "gone: no such directory"),
         (["gone", "-o", "m.md"], "gone: no such directory"),
-        (["{run}", "-o", "m.bin"], "m.bin: no format has the suffix '.bin'.*.onnx or .md"),
+        (["{run}", "-o", "m.bin"], "m.bin: no format has the suffix '.bin'.*.onnx, .md, .csv"),
         (["{run}", "-o", "m"], "no format has the suffix ''"),
-        (["{run}", "-o", "m.pkl", "--to", "sklearn"], r"fastclf.load\(path\).to_sklearn\(\)"),
+        (["{run}", "-o", "m.pkl"], r"fastclf.load\(path\).to_sklearn\(\)"),
         (["{run}", "-o", "no/such/m.md"], "m.md: can't be written.*name another place with -o"),
         (["{run}/model.safetensors", "-o", "m.md"], "isn't a directory"),
     ],

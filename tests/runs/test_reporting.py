@@ -181,17 +181,25 @@ def test_the_strongest_features():
         ("c2", [("a", 2.0), ("b", 1.0), ("c", -1.0)]),
     ]
     assert (found.n_nonzero, found.n_coefficients) == (5, 9)
-    assert not found.scaled
+    assert found.scaling == "" and found.kinds == ["number"]
 
 
 def test_two_classes_have_one_column_and_features_may_be_unnamed():
-    affine = Affine(np.zeros(20), np.ones(20))
+    affine = Affine(np.zeros(20), np.full(20, 2.0))
     theta = [[float(i)] for i in range(21)]
-    found = model_facts(linear(theta, "binary", preprocessing=affine))
+    found = model_facts(linear(theta, "binary", preprocessing=affine), "minmax")
     assert [one.name for one in found.strongest] == ["c1"]
     assert found.strongest[0].features[0] == ("feature 19", 19.0)
     assert len(found.strongest[0].features) == 10
-    assert found.scaled
+    assert found.scaling == "maxabs"  # nothing is shifted
+
+
+def test_both_of_two_classes_have_their_strongest_features():
+    theta = np.arange(-3.0, 30)[:, None]
+    ((_, features),) = [
+        (one.name, one.features) for one in model_facts(linear(theta, "binary")).strongest
+    ]
+    assert [value for _, value in features] == [*range(28, 18, -1), -3, -2, -1]
 
 
 def test_thresholds_of_labels_are_told():
