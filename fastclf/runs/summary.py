@@ -11,6 +11,7 @@ from rich.console import Console
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
 from fastclf.report.facts import ChosenThreshold
+from fastclf.runs.directory import REPORT
 from fastclf.runs.evaluation import Evaluation
 from fastclf.runs.intervals import intervals_by_part, undefined_by_part
 from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
@@ -65,6 +66,8 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     if summary.get("calibration") is not None:
         _print_lines(console, *_calibration(summary["calibration"]))
     _print_lines(console, f"{took}; saved in {path}")
+    if (path / REPORT).exists():
+        _print_lines(console, f"report: {path / REPORT}")
 
 
 def print_evaluations(

@@ -130,4 +130,4 @@ def test_a_plan_is_printed_whole_or_in_short():
         rows,
     )
     assert [fact for fact in facts if fact not in printed[False]] == []
-    assert "9 135+45" in printed[True]
+    assert "9 135 + 45" in printed[True]

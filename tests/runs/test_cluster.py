@@ -283,7 +283,10 @@ def test_streams_that_have_no_parts(client: Any):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"data": {"test_path": None, "split_by": "day"}}, "split by a hash .* out --scheduler"),
+        (
+            {"data": {"test_path": None, "split_by": "day"}},
+            "which splits rows by a hash .* out --scheduler",
+        ),
         ({"distill": {"teacher_run": "run"}}, r"\[distill\] needs the rows where the solver runs"),
         ({"solver": {"name": "adam"}}, '"adam" trains on minibatches, .* solver.name to "auto"'),
     ],
