@@ -1,4 +1,4 @@
-"""The BLAS libraries of the process while fastclf computes: one thread, and none that waits awake.
+"""The BLAS libraries of the process while fastclf computes: one thread, and none that spins.
 
 One thread, because a product's bits depend on the number of threads. And after each call that used
 several, OpenBLAS's threads look out for the next one for about a tenth of a second, in a loop that

@@ -19,7 +19,7 @@ _ISO = re.compile(
 
 
 def is_date(text: str) -> bool:
-    """Tell whether some text is a date, such as 2024-02-29, or a date with a time.
+    """Return whether some text is a date, such as 2024-02-29, or a date with a time.
 
     Examples
     --------

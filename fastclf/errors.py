@@ -5,7 +5,7 @@
     FastclfError                     base of all; the command line prints it as one line
     ├── InputError (ValueError)      an argument or array that can't be used
     ├── ConfigError (ValueError)     a recipe: unknown key, bad value, bad TOML
-    ├── DataError (ValueError)       a dataset card or file
+    ├── DataError (ValueError)       a data set card or file
     ├── ModelFileError (ValueError)  a model file that is damaged or not fastclf's
     └── RunError                     a run directory that can't be written or read
 
@@ -56,7 +56,7 @@ class ConfigError(FastclfError, ValueError):
 
 
 class DataError(FastclfError, ValueError):
-    """A dataset card or a data file can't be used."""
+    """A data set card or a data file can't be used."""
 
 
 class ModelFileError(FastclfError, ValueError):

@@ -92,7 +92,7 @@ def writing_output(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is standard output, a pipe or a device, which can't be replaced.
+    """Return whether a path is standard output, a pipe or a device, which can't be replaced.
 
     Raises
     ------

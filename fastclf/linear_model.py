@@ -137,7 +137,7 @@ class LinearModel:
                 return self.encoder.apply(X)
             if self.feature_names is None:
                 raise InputError(
-                    "this model has no names of features, so it can't predict for a table; give a "
+                    "this model has no feature names, so it can't predict for a table; give a "
                     "matrix"
                 )
             return Encoder.of_numbers(self.feature_names, str(self.theta.dtype)).apply(X)

@@ -220,7 +220,7 @@ def test_answers_of_a_teacher(told: np.ndarray, tmp_path: Path):
     wrong[33] = 0.9
     np.savez(path, told=wrong)
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.raises(DataError, match="row 34 of the teacher's outputs isn't a distribution"):
+    with pytest.raises(DataError, match="row 34 of the teacher's outputs sums to"):
         run({"teacher_file": str(path), "teacher_kind": "probabilities"})
 
 

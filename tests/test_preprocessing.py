@@ -270,7 +270,7 @@ def test_a_model_without_encoder_takes_tables_by_its_names():
     table = Table({"b": Numbers(np.array([1.0])), "a": Numbers(np.array([2.0]))})
     assert model.decision_function(table).tolist() == [12.0]
     nameless = LinearModel(model.theta, "binary", np.arange(2))
-    with pytest.raises(InputError, match="no names of features"):
+    with pytest.raises(InputError, match="no feature names"):
         nameless.predict(table)
 
 

@@ -23,14 +23,14 @@ from fastclf.cli.shell import (
 @click.option(
     "--data",
     type=PATH,
-    help="A dataset card, or a file like the run's own.  [default: the run's own data]",
+    help="A data set card, or a file like that of the run.  [default: the data of the run]",
 )
 @click.option(
     "--cv",
     "n_folds",
     type=click.IntRange(min=2),
     metavar="FOLDS",
-    help="Fit the recipe of RUN, or a recipe file, to all but one fold in turn; keep no model.",
+    help="Cross-validate the recipe of RUN, or a recipe file, with this number of folds.",
 )
 @click.option(
     "--threshold",
@@ -40,7 +40,7 @@ from fastclf.cli.shell import (
     "above P; save nothing.  [default: the model's threshold]",
 )
 @limiting_threads
-@output("Print the path of the result only.", "Print a table of the classes or labels too.")
+@output("Print only the path of the result.", "Also print tables of the classes or labels.")
 def evaluate(
     run: Path,
     data: Path | None,
@@ -50,9 +50,10 @@ def evaluate(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate the model of RUN, a run directory, and save the metrics there.
+    """Evaluate the model of a run on its own or other data.
 
-    With --cv, RUN may be a recipe, too: its metrics on rows held out are printed.
+    The metrics of RUN, a run directory, are printed and saved there. With --cv, RUN may also be a
+    recipe; the metrics on the held-out rows are printed, and no model is kept.
     """
     from fastclf.runs.directory import open_run, to_json
     from fastclf.runs.reevaluation import evaluate_run
@@ -108,18 +109,18 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
 @main.command()
 @click.argument("run", type=PATH)
 @click.argument("input", type=PATH)
-@click.option("-o", "--output", type=PATH, help="Where to write.  [default: standard output]")
+@click.option("-o", "--output", type=PATH, help="The file to write.  [default: standard output]")
 @click.option(
     "--format",
     type=click.Choice(["csv", "jsonl", "parquet", "npz"]),
-    help="The output format.  [default: by the suffix of the output; else csv]",
+    help="The output format.  [default: that of the output's suffix, else csv]",
 )
 @click.option(
     "--columns",
     metavar="NAMES",
-    help="The predictions to write: label, probabilities or both.  [default: label,probabilities]",
+    help="What to write: label, probabilities or both.  [default: label,probabilities]",
 )
-@click.option("--proba", is_flag=True, help="The same as --columns probabilities.")
+@click.option("--proba", is_flag=True, help="Short for --columns probabilities.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -131,7 +132,7 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
     type=click.FloatRange(0, 1),
     metavar="P",
     help="Predict the second of two classes, or each of several labels, if its probability is "
-    "above P.  [default: the model's threshold]",
+    "above P.  [default: the model's own threshold]",
 )
 @click.option(
     "--keep",
@@ -142,10 +143,10 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
 @click.option(
     "--escape-formulas",
     is_flag=True,
-    help="Put ' before text in CSV that a spreadsheet would take for a formula, such as =1+1.",
+    help="Put ' before CSV text that a spreadsheet would execute as a formula, such as =1+1.",
 )
 @limiting_threads
-@click.option("-q", "--quiet", is_flag=True, help="Print the predictions only.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the predictions.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
 def predict(
     run: Path,
@@ -161,17 +162,17 @@ def predict(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write the predictions of RUN, a run directory or model file, for the rows of INPUT.
+    """Predict the rows of a file with the model of a run.
 
-    INPUT has any format that fastclf can train on; - is CSV from standard input, whose rows are
-    answered as they come.
+    RUN is a run directory or a model file. INPUT is a file in any format that fastclf can train on,
+    or - for CSV from standard input, whose rows are predicted as they arrive.
     """
     from fastclf.runs.prediction import COLUMNS, open_predictor, predict_file
 
     given = {"--columns": columns is not None, "--proba": proba, "--top": top is not None}
     names = [name for name, is_given in given.items() if is_given]
     if len(names) > 1:
-        raise click.UsageError(f"{names[0]} and {names[1]} exclude each other; leave one out")
+        raise click.UsageError(f"{names[0]} and {names[1]} can't be used together; leave one out")
     asked: Sequence[str] = ("probabilities",) if proba else COLUMNS
 
     if output is not None and str(output) == "-":
@@ -179,7 +180,7 @@ def predict(
 
     def observe(rows: int, seconds: float) -> None:
         if verbose:
-            echo(f"{rows} rows in {seconds:.2f} s", err=True)
+            echo(f"{rows:,} rows in {seconds:.2f} s", err=True)
 
     with printing_warnings(), telling_of_compilation(quiet):
         done = predict_file(
@@ -195,7 +196,7 @@ def predict(
             observe=observe,
         )
     if not quiet:
-        echo(f"{done} rows predicted{f', saved in {output}' if output else ''}", err=True)
+        echo(f"{done:,} rows predicted{f', saved in {output}' if output else ''}", err=True)
 
 
 @main.command()
@@ -205,7 +206,11 @@ def predict(
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def report(run: Path, output: Path | None, quiet: bool) -> None:
-    """Write the report of RUN, a run directory: one HTML file that needs no network."""
+    """Write the report of a run as an HTML file.
+
+    RUN is a run directory. Training writes the report, too; write it again after an evaluation. The
+    file needs no network.
+    """
     from fastclf.runs.directory import open_run
     from fastclf.runs.reporting import write_report
 
@@ -219,11 +224,15 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 @click.option(
     "--html", type=PATH, metavar="FILE", help="Also write an HTML page that compares the runs."
 )
-@output("Print the metrics only.", "Print all keys of the recipes, not only those that differ.")
+@output("Print only the metrics.", "Print all keys of the recipes, not only those that differ.")
 def compare(
     runs: tuple[Path, ...], html: Path | None, quiet: bool, verbose: bool, as_json: bool
 ) -> None:
-    """Show the differences between recipes, and the metrics of runs; best values are bold."""
+    """Compare the recipes and the metrics of runs.
+
+    Each RUN is a run directory. The best value of each metric is bold. Two runs are also compared
+    on their test rows.
+    """
     from fastclf.runs.comparison import NOT_SAME_DATA, compare_runs, print_comparison
     from fastclf.runs.directory import to_json
     from fastclf.runs.reporting import write_comparison

@@ -11,11 +11,12 @@ from fastclf.runs.given import Given
 
 @main.command()
 @click.argument("folder", required=False, type=PATH)
-@output("Print names only.", "Print licence and origin too.")
+@output("Print only the names.", "Also print licence and origin.")
 def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """List the data sets that a recipe can name: built-in ones, and the cards in FOLDER.
+    """List the data sets that a recipe can name.
 
-    FOLDER is ./datasets by default.
+    These are the built-in ones (data.name), and those of the cards in FOLDER (data.card), which is
+    ./datasets by default.
     """
     from fastclf.data.catalogue import find_datasets
     from fastclf.runs.dataset_listing import print_datasets
@@ -35,7 +36,7 @@ def datasets(folder: Path | None, quiet: bool, verbose: bool, as_json: bool) -> 
 
 @main.command()
 def schema() -> None:
-    """Print the JSON schema of recipes, for checks and completion in editors."""
+    """Print the JSON schema of recipes, for editors."""
     from fastclf.config import recipe_schema
     from fastclf.runs.directory import to_json
 
@@ -52,13 +53,13 @@ def schema() -> None:
 @click.option(
     "--portable",
     is_flag=True,
-    help="Compile for all processors of a level of the instruction set, rather than for this one.",
+    help="Compile for every processor of an instruction set level, not for this one alone.",
 )
 @click.option(
     "--into",
     type=PATH,
     metavar="DIR",
-    help="Where portable kernels go; FASTCLF_KERNELS=DIR reads them.  [default: the package]",
+    help="The folder for portable kernels, for FASTCLF_KERNELS.  [default: the package]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -72,8 +73,8 @@ def warmup(
 ) -> None:
     """Compile the kernels ahead of the first fit.
 
-    FILE is a recipe or a data file: what it needs is compiled. It is trained once, and not saved.
-    Without FILE all kernels are compiled.
+    FILE is a recipe or a data file: only what it needs is compiled, by training it without saving.
+    Without FILE all kernels are compiled. They are cached, so that the first fits are fast.
     """
     from dataclasses import asdict
 
@@ -97,7 +98,11 @@ def warmup(
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Tell where kernels come from, and what else a report of a problem should say."""
+    """Print what a bug report should contain.
+
+    That is the versions, the processor, the threads, and where the compiled kernels come from. A
+    small fit is made to find out.
+    """
     from fastclf.runs.directory import to_json
     from fastclf.runs.doctor import examine, print_findings
     from fastclf.runs.terminal import Terminal

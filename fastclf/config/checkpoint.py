@@ -10,13 +10,13 @@ class CheckpointTable(Table):
     Attributes
     ----------
     every_seconds : float
-        Seconds between checkpoints. One is written after the next iteration or slice of an epoch,
-        and later if writing would take more than 2 % of the run's time. 0 writes one after each
-        iteration or slice.
+        Seconds between checkpoints. A checkpoint is written after the next iteration, or the next
+        slice of an epoch (some of its batches); later if writing would take more than 2 % of the
+        run's time. 0 writes one after each iteration or slice.
     every_epochs : int, optional
-        Number of epochs or iterations after which one is written in any case.
+        Number of epochs or iterations after which a checkpoint is written in any case.
     keep : int
-        Number of latest checkpoints that are kept, besides the best one.
+        Number of the latest checkpoints to keep, besides the best one.
     """
 
     every_seconds: AtLeast0 = 10.0

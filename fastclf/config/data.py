@@ -34,8 +34,8 @@ class DataTable(FileOptions):
     Attributes
     ----------
     card : str, optional
-        Path of a dataset card. Either this, ``name`` or ``path``. Relative paths are relative to
-        the recipe's folder.
+        Path of a data set card. Set either this, ``name`` or ``path``. Relative paths are relative
+        to the recipe's folder.
     name : str, optional
         A data set that scikit-learn includes or fetches (covtype, 20newsgroups_vectorized, rcv1,
         kddcup99), or one of OpenML, such as openml:credit-g or openml:31.
@@ -51,25 +51,28 @@ class DataTable(FileOptions):
         A label, such as -100 or "unknown", that isn't a class. Its rows are left out of the fit and
         of the metrics.
     test_size : float
-        The share of the rows that becomes test rows; 0 for none.
+        The fraction of the rows that become test rows; 0 for none.
     stratify : bool
         Whether each class, or each of several labels, is split in the same proportion.
     scale : {"auto", "standard", "minmax", "none"}
-        How columns are scaled; see `fastclf.data.scaling`.
+        How numeric columns are scaled: "standard" to mean 0 and standard deviation 1, "minmax" to
+        the range 0 to 1; "auto" means "none" if all columns are on comparable scales already, else
+        "standard". Sparse columns are divided, never shifted; for them "auto" means "none".
     impute : {"mean", "median", "most_frequent", "zero", "none"}
         How missing values in a table are replaced; "none" makes them an error.
     min_frequency : int or float
         Categories with fewer rows than this, or a smaller share of the rows, are grouped into one
         feature.
     text_analyzer : {"word", "char_wb"}
-        What the features of columns in ``text`` are counts of: n-grams of words, or of the
-        characters within words, which also match misspelt and inflected words.
+        The n-grams that are counted in columns of ``text``: those of words, or of the characters
+        within words, which also match misspelt and inflected words.
     text_ngrams : tuple of two ints
         The lengths of the shortest and the longest n-grams, in words or characters.
     text_min_frequency : int or float
         N-grams of text in fewer rows than this, or in a smaller share of the rows, are left out.
     text_max_features : int
-        The largest number of n-grams of a text column; of more, the most frequent ones are kept.
+        The largest number of n-grams of a text column; if there are more, the most frequent ones
+        are kept.
     text_sublinear : bool
         Whether an n-gram that occurs c times in a text counts as 1 + log(c) rather than c.
     text_lowercase : bool
@@ -82,8 +85,8 @@ class DataTable(FileOptions):
         The precision in which the model is fitted.
     stream : bool
         With ``path``: read the training rows from the file again in each pass, for data that don't
-        fit into memory. Without ``test_path`` rows are split by a hash of their values, which
-        ``stratify`` has no influence on: equal rows are in the same part.
+        fit into memory. Without ``test_path``, rows are split by a hash of their values, so that
+        equal rows are in the same part; ``stratify`` has no effect.
     """
 
     card: FilePath | None = None
@@ -133,20 +136,21 @@ class DataTable(FileOptions):
         if self.target_path is not None:
             raise mistake(
                 "data.target_path",
-                "data.target_path: a stream reads targets with their rows; put them into a column "
-                "of data.path, or set data.stream to false",
+                "data.target_path can't be used with data.stream, which reads each target with "
+                "its row; put the targets into a column of data.path, or set data.stream to false",
             )
         if self.text:
             raise mistake(
                 "data.text",
-                "data.text: the words of raw text aren't counted in a stream; set data.stream to "
-                "false to load the rows into memory, or drop the column",
+                "data.text can't be used with data.stream; set data.stream to false to load the "
+                "rows into memory, or drop the column",
             )
         if self.split_by is not None:
             raise mistake(
                 "data.split_by",
-                "data.split_by: rows of a stream are split by a hash of their values; split them "
-                "into files and set data.test_path, or set data.stream to false",
+                "data.split_by can't be used with data.stream, which splits rows by a hash of "
+                "their values; put the test rows into a file of their own and set "
+                "data.test_path, or set data.stream to false",
             )
         return self
 
@@ -156,7 +160,7 @@ class DataTable(FileOptions):
         if sum(source is not None for source in sources) != 1:
             raise mistake(
                 "data",
-                "[data] needs exactly one of card (the path of a dataset card), name (a built-in "
+                "[data] needs exactly one of card (the path of a data set card), name (a built-in "
                 "data set such as iris) and path (a data file)",
             )
         if self.name is None and (self.data_home is not None or not self.download):
@@ -170,7 +174,9 @@ class DataTable(FileOptions):
         if self.path is None:
             for key, info in FileOptions.model_fields.items():
                 if getattr(self, key) != info.default:
-                    reason = "a card says how to read its data" if self.card else "it is no file"
+                    reason = "the card describes how its data are read"
+                    if not self.card:
+                        reason = "a built-in data set isn't a file"
                     other = "data.card" if self.card else "data.name"
                     raise mistake(
                         f"data.{key}",

@@ -51,19 +51,21 @@ class DistillTable(Table):
     teacher : {"gradient_boosting", "knn", "mlp", "random_forest", "svc"}, optional
         A scikit-learn classifier, or a list of several, whose probabilities are averaged.
     teacher_params : table
-        The parameters of its constructor; with several teachers, a table for each by its name.
+        The parameters of the teacher's constructor; with several teachers, a table for each of
+        them, by name.
     cv : int, optional
-        Number of folds: the student learns from the outputs of teachers that were fitted to the
-        other folds. By default it learns from the outputs for the teacher's own training rows.
+        Number of folds. The student then learns from the outputs of teachers that were fitted to
+        the other folds; by default it learns from the teacher's outputs for its own training rows.
     teacher_file : str, optional
-        An NPY file, or an NPZ file with one array, which has a row for each row of the data and a
-        column for each class in sorted order. With ``data.stream`` it is an NPY file.
+        An NPY file, or an NPZ file with one array, with a row for each row of the data and a column
+        for each class in sorted order. With ``data.stream`` it must be an NPY file.
     teacher_columns : tuple of str, optional
         Columns of the data, one for each class in sorted order; they aren't features.
     teacher_run : str, optional
         The directory of an earlier run, or a model file, for the same raw data.
     teacher_kind : {"auto", "logits", "probabilities"}
-        What the file or columns hold; by default probabilities if each row sums to 1, else logits.
+        What the file or the columns hold; "auto" means probabilities if each row sums to 1, and
+        otherwise logits.
     temperature : float
         The temperature by which the logits of teacher and student are divided in the loss.
     hard_weight : float
@@ -107,8 +109,8 @@ class DistillTable(Table):
         if teachers.count(None) == 4:
             raise mistake(
                 "distill",
-                "distill.teacher is missing; or set one of teacher_file, teacher_columns and "
-                "teacher_run",
+                "[distill] names no teacher; set one of teacher, teacher_file, teacher_columns "
+                "and teacher_run",
             )
         if teachers.count(None) < 3:
             raise mistake(
@@ -129,7 +131,9 @@ class DistillTable(Table):
                 raise mistake("distill.cv", "distill.cv needs distill.teacher")
             return self
         if len(set(self.teacher_names)) < len(self.teacher_names):
-            raise mistake("distill.teacher", "distill.teacher names a classifier twice")
+            raise mistake(
+                "distill.teacher", "distill.teacher names a classifier twice; name each once"
+            )
         several = not isinstance(self.teacher, str)
         for name, params in self.teacher_params.items() if several else ():
             if name not in self.teacher_names or not isinstance(params, dict):

@@ -15,15 +15,15 @@ class ModelTable(Table):
     ----------
     kind : {"auto", "logistic", "softmax", "multilabel"}
         The kind of model: "logistic" for two classes, "softmax" for more, "multilabel" for any
-        number of labels per row; "auto" chooses by the data.
+        number of labels per row; "auto" chooses one of them from the targets.
     C : float
         Inverse strength of the penalty; inf for none.
     l1_ratio : float
-        The share of the L1 penalty, from 0 (L2 only) to 1 (L1 only).
+        The fraction of the penalty that is L1, from 0 (L2 only) to 1 (L1 only).
     fit_intercept : bool
         Whether there is an intercept for each class or label.
     label_smoothing : float
-        The share of each target that is spread evenly over all classes.
+        The fraction of each target that is spread evenly over all classes.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class ModelTable(Table):
 
 
 class AutoModel(ModelTable):
-    """``[model]`` whose kind is chosen by the data."""
+    """``[model]`` whose kind is chosen from the targets."""
 
     kind: Literal["auto"] = "auto"
 
@@ -58,14 +58,14 @@ class MultiLabelModel(ModelTable):
     Attributes
     ----------
     threshold : float, list of float or table
-        A label is predicted if its probability is larger: one number, a number for each label, or a
-        table of numbers by label, in which missing labels have 0.5.
+        A label is predicted if its probability is above this: one number, a number for each label,
+        or a table of numbers by label, in which missing labels have 0.5.
     pos_weight : float, list of float, table or "balanced", optional
         The weight of rows that have a label, relative to rows that don't: one number, a number for
         each label, or a table of numbers by label, in which missing labels have 1. "balanced" gives
         both the same total weight.
     top_k : int, optional
-        Predict this number of most probable labels in each row, instead of using the threshold.
+        Predict this number of most probable labels for each row, instead of using the threshold.
     """
 
     kind: Literal["multilabel"]

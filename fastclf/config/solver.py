@@ -23,11 +23,11 @@ class SolverTable(Table):
     Attributes
     ----------
     name : {"auto", "newton", "lbfgs", "proximal", "sgd", "adam", "adamw"}
-        The solver; "auto" is the exact solver that is fastest for the shape of the data.
+        The solver; "auto" chooses the exact solver that is fastest for the shape of the data.
     tol : float
-        An exact solver stops when no entry of the gradient is larger. A minibatch solver stops
-        after ``patience`` epochs that each improve the objective by less, relative to its value; 0
-        runs all epochs.
+        The tolerance. An exact solver stops when no entry of the gradient is larger in absolute
+        value. A minibatch solver stops after ``patience`` epochs that each improve the objective by
+        less than this, relative to its value; 0 runs all epochs.
     """
 
     name: str
@@ -49,7 +49,7 @@ class ExactSolver(SolverTable):
 
 
 class AutoSolver(ExactSolver):
-    """``[solver]`` whose solver is chosen by the data."""
+    """``[solver]`` that is chosen by the shape of the data."""
 
     name: Literal["auto"] = "auto"
 
@@ -62,7 +62,7 @@ class LBFGSSolver(ExactSolver):
     memory : int
         Number of past steps that the approximation of the Hessian uses.
     sample : int
-        Size of the sample of rows on which the starting point is fitted first; 0 for none.
+        Number of rows in the sample on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["lbfgs"]
@@ -81,7 +81,7 @@ class NewtonSolver(ExactSolver):
     memory : int
         Number of past steps that correct the approximation of the Hessian.
     sample : int
-        Size of the sample of rows on which the starting point is fitted first; 0 for none.
+        Number of rows in the sample on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["newton"]
@@ -98,7 +98,7 @@ class ProximalSolver(ExactSolver):
     memory : int
         Number of past steps that the approximation of the Hessian uses.
     sample : int
-        Size of the sample of rows on which the starting point is fitted first; 0 for none.
+        Number of rows in the sample on which the starting point is fitted first; 0 for none.
     """
 
     name: Literal["proximal"]
@@ -120,7 +120,7 @@ class MinibatchSolver(SolverTable):
     schedule : {"constant", "inverse_time", "step", "cosine"}
         How the learning rate changes during training.
     warmup : int
-        Number of first steps in which the learning rate grows to its largest value.
+        Number of steps at the start in which the learning rate grows to its largest value.
     clip_norm : float, optional
         Largest norm of the gradient; a larger gradient is scaled down to it.
     average : bool
@@ -147,7 +147,7 @@ class SGDSolver(MinibatchSolver):
     Attributes
     ----------
     momentum : float
-        The share of the previous step that is added to each step.
+        The fraction of the previous step that is added to each step.
     nesterov : bool
         Whether to use Nesterov's momentum.
     """
@@ -165,7 +165,7 @@ class AdaptiveSolver(MinibatchSolver):
     beta1, beta2 : float
         Decay rates of the running means of the gradient and of its square.
     epsilon : float
-        Added to the root of the mean square, by which steps are divided.
+        A small number that is added to the root of the mean square, by which steps are divided.
     """
 
     beta1: Below1 = 0.9
@@ -185,7 +185,7 @@ class AdamWSolver(AdaptiveSolver):
     Attributes
     ----------
     weight_decay : float, optional
-        The share by which a step of learning rate 1 shrinks the coefficients; by default the
+        The fraction by which a step with learning rate 1 shrinks the coefficients; by default the
         strength of the penalty.
     """
 

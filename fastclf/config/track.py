@@ -15,10 +15,10 @@ class TrackTable(Table):
     to : {"mlflow"}
         The tracker.
     uri : str, optional
-        Where it is: the address of a server, or of a local store such as file:///home/me/mlruns; by
-        default as the tracker is set up, for MLflow by MLFLOW_TRACKING_URI.
+        The address of the tracker: a server, or a local store such as file:///home/me/mlruns. By
+        default the tracker's own setting is used; for MLflow that is MLFLOW_TRACKING_URI.
     experiment : str
-        The experiment that the run becomes a part of.
+        The name of the experiment that the run belongs to.
     """
 
     to: Literal["mlflow"] = "mlflow"

@@ -82,20 +82,20 @@ class TuneTable(Table):
     C : table or tuple of float
         The values of model.C: a list, or the ends of a logarithmic scale and the number of values.
     l1_ratio : tuple of float, optional
-        The values of model.l1_ratio; by default that of the model alone.
+        The values of model.l1_ratio; by default only the value in [model].
     folds : int, optional
         Number of folds of the training rows; 5 by default. Each fold is held out once.
     holdout : float, optional
-        Instead of folds: the share of the training rows that is held out.
+        The fraction of the training rows that is held out; used instead of folds.
     scoring : str
-        What is compared on the rows held out: a metric of evaluations, such as log_loss, accuracy
-        or macro_f1, or a scorer of scikit-learn by its name.
+        The score on the held-out rows: a metric of evaluations, such as log_loss, accuracy or
+        macro_f1, or a scorer of scikit-learn by its name.
     rule : {"best", "one_se"}
-        "best" takes the best mean score; "one_se" the strongest penalty whose mean score is within
-        one standard error of it.
+        "best" chooses the best mean score; "one_se" chooses the strongest penalty whose mean score
+        is within one standard error of the best one.
     trials : int
-        With other keys to search: how many combinations of their values are tried, each with all
-        values of C and l1_ratio.
+        If other keys are searched: the number of combinations of their values that are tried, each
+        with all values of C and l1_ratio.
     """
 
     EXAMPLE: ClassVar[tuple[str, str]] = (
@@ -149,7 +149,7 @@ class TuneTable(Table):
             if key not in right and "." not in key:
                 raise mistake(
                     f"tune.{key}",
-                    f"unknown key tune.{key}{nearest(key, right)}; the keys there are "
+                    f"unknown key tune.{key}{nearest(key, right)}; [tune] takes "
                     f"{', '.join(right)}, and dotted keys of the recipe, such as "
                     '"solver.learning_rate"',
                 )
@@ -170,8 +170,8 @@ class TuneTable(Table):
             if table == "data" and rest not in DATA_KEYS:
                 raise mistake(
                     name,
-                    f'tune."{key}": decides which rows and columns there are, so scores couldn\'t '
-                    f"be compared; of [data] these can be searched: {', '.join(DATA_KEYS)}",
+                    f'tune."{key}": changes the rows or the columns, so scores couldn\'t be '
+                    f"compared; these keys of [data] can be searched: {', '.join(DATA_KEYS)}",
                 )
             _check_range(name, f'tune."{key}"', space)
         if isinstance(self.C, LogRange):
@@ -181,7 +181,9 @@ class TuneTable(Table):
     @model_validator(mode="after")
     def _can_be_compared(self) -> "TuneTable":
         if self.folds is not None and self.holdout is not None:
-            raise mistake("tune.holdout", "tune.folds and tune.holdout exclude each other")
+            raise mistake(
+                "tune.holdout", "tune.folds and tune.holdout can't be used together; leave one out"
+            )
         if self.rule == "one_se" and self.holdout is not None:
             raise mistake(
                 "tune.rule",

@@ -34,7 +34,7 @@ def connected(address: str) -> Iterator[Client]:
         if kind != "scheduler":
             why = f"a {kind} answers"
     except OSError:
-        why = f"nothing answers within {PATIENCE:g} s"
+        why = f"no answer within {PATIENCE:g} s"
     except ValueError as error:
         why = str(error)
     if why is not None:

@@ -35,7 +35,10 @@ def client_for(client: Client | None) -> Client:
             "address give distributed.Client(ADDRESS)"
         )
     if client.asynchronous:
-        raise InputError("fit waits for its results; give it a client that isn't asynchronous")
+        raise InputError(
+            "the client is asynchronous, but fit waits for its results; give a "
+            "client with asynchronous=False"
+        )
     if client.status != "running":
         raise InputError(f"the client is {client.status}; give an open one, or None")
     return client
@@ -155,9 +158,9 @@ def _cut_alike(X: Any, given: Any, name: str) -> list[Any]:
         if lengths is None:
             raise InputError(
                 f"{name} isn't a Dask collection, and the lengths of X's partitions aren't known, "
-                f"so {name} can't be cut like X; make {name} of the collection that X was made of, "
-                "or make X an array of known lengths: X.compute_chunk_sizes(), or of a data frame "
-                "X.to_dask_array(lengths=True)"
+                f"so {name} can't be split as X is; derive {name} from the collection that X was "
+                "derived from, or make the lengths known: call X.compute_chunk_sizes() for an "
+                "array, or X.to_dask_array(lengths=True) for a data frame"
             )
         whole = given.tocsr() if scipy.sparse.issparse(given) else np.asarray(given)
         _check_length(sum(lengths), whole.shape[0], name)
@@ -172,15 +175,18 @@ def _cut_alike(X: Any, given: Any, name: str) -> list[Any]:
     if _n_parts(given) != n:
         raise InputError(
             f"X has {n} partitions and {name} has {_n_parts(given)}, and the lengths of "
-            f"{'X' if lengths is None else name}'s partitions aren't known, so they can't be cut "
-            "alike; make both of one collection, or call compute_chunk_sizes() of the arrays first"
+            f"{'X' if lengths is None else name}'s partitions aren't known, so they can't be "
+            "split alike; derive both from one collection, or call compute_chunk_sizes() of the "
+            "arrays first"
         )
     return _parts(given)
 
 
 def _check_length(n: int, own: int, name: str) -> None:
     if own != n:
-        raise InputError(f"X has {n} rows and {name} has {own}; they must have as many")
+        raise InputError(
+            f"X has {n} rows and {name} has {own}; they must have the same number of rows"
+        )
 
 
 def _lengths(given: Any) -> list[int] | None:
@@ -213,7 +219,7 @@ def dtype_of(X: Any) -> np.dtype:
 
 
 def is_array_or_frame(X: Any) -> bool:
-    """Tell whether X is a Dask array, or a data frame or series."""
+    """Return whether X is a Dask array, or a data frame or series."""
     # A Delayed has any attribute, but its class hasn't.
     kind = type(X)
     return is_dask_collection(X) and (hasattr(kind, "chunks") or hasattr(kind, "npartitions"))

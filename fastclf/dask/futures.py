@@ -32,7 +32,7 @@ Nodes = tuple[bool, list[tuple[Node, Any]]]
 
 
 class FuturePartitions:
-    """Values on workers, or what is to become of them; see :class:`Partitions` for the methods.
+    """Values on workers, or the tasks that compute them; see :class:`Partitions` for the methods.
 
     Parameters
     ----------
@@ -74,14 +74,13 @@ class FuturePartitions:
             return self._sum(function, add, given)
         except KilledWorker as error:
             raise FastclfError(
-                f"workers died again and again over the same partitions: {error}; they may lack "
-                "memory: give them more, or make smaller partitions"
+                f"workers died repeatedly on the same partitions: {error}; if they ran out of "
+                "memory, give them more, or make the partitions smaller"
             ) from error
         except CancelledError as error:
             raise FastclfError(
-                "the cluster lost the data in the middle of the fit: the client was closed, or "
-                "data that were scattered, which can't be computed again, went with a worker; "
-                "fit again"
+                "the cluster lost data during the fit: the client was closed, or a worker died "
+                "with scattered data, which can't be computed again; fit again"
             ) from error
 
     def _sum(

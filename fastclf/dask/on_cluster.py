@@ -105,7 +105,7 @@ class OnCluster:
         return self._of_rows("predict", X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy, or the share of rows whose labels are all right.
+        """Return the accuracy, or the fraction of rows whose labels are all predicted correctly.
 
         Parameters
         ----------
@@ -123,13 +123,13 @@ class OnCluster:
         found: list[Any] = rows.sum(_scored, chained, local) or []
         check_all(found)
         if not found:
-            raise InputError("there is nothing to score by: no row counts that has a weight")
+            raise InputError("there are no rows to score: each row is ignored or has weight 0")
         scores, weights = zip(*found, strict=True)
         return float(np.average(scores, weights=weights))
 
     @property
     def partial_fit(self) -> Any:
-        """No method, for it needs minibatches."""
+        """Not available, because it needs minibatches."""
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute 'partial_fit': exact solvers read "
             f"all rows in each pass; fastclf.{type(self).__name__} has it for minibatch solvers"

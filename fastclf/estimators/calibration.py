@@ -104,16 +104,17 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
         """
         validation.refuse_stream(
             X,
-            "TemperatureScaler finds one number, for which some thousand rows are enough",
+            "TemperatureScaler takes no stream, because a few thousand rows are enough for one "
+            "temperature",
             "give arrays of rows that the classifier wasn't fitted to",
         )
         if y is None:
             raise InputError("requires y to be passed, but the target y is None")
         if self.cv is not None and (self.estimator is None or _is_fitted(self.estimator)):
-            what = "logits need" if self.estimator is None else "a fitted classifier needs"
+            what = "the input is logits" if self.estimator is None else "this one is fitted"
             raise InputError(
-                f"cv={self.cv!r} fits clones of a classifier that isn't fitted, and {what} none; "
-                "leave out cv, or give sklearn.base.clone(estimator)"
+                f"cv={self.cv!r} is for an unfitted classifier, but {what}; leave out cv, or "
+                "give sklearn.base.clone(estimator)"
             )
         self._labels = _has_labels(self.estimator)
         if self._labels:

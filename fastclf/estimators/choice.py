@@ -86,13 +86,13 @@ def named(solver: Any) -> Any:
 
 
 def is_minibatch(solver: Any) -> bool:
-    """Tell whether a name or an object stands for a minibatch solver."""
+    """Return whether a name or an object stands for a minibatch solver."""
     kind = SOLVERS.get(solver) if isinstance(solver, str) else type(solver)
     return kind is not None and issubclass(kind, Minibatch)
 
 
 def is_liblinear(solver: Any) -> bool:
-    """Tell whether a solver is scikit-learn's "liblinear"."""
+    """Return whether a solver is scikit-learn's "liblinear"."""
     return isinstance(solver, str) and solver == "liblinear"
 
 
@@ -122,7 +122,7 @@ def warn_of_no_use(solver: Any, stacklevel: int) -> None:
     name = type(chosen).__name__ if is_minibatch(solver) else "Adam"
     shown = repr(solver) if isinstance(solver, str) else type(chosen).__name__
     warnings.warn(
-        f"X_val and y_val have no influence on this fit, for the solver, {shown}, doesn't stop "
+        f"X_val and y_val have no influence on this fit, because solver {shown} doesn't stop "
         "early; their loss is in history_['validation_loss']. To stop where it is lowest use e.g. "
         f"solver=fastclf.solvers.{name}(early_stopping=5); else leave them out",
         UserWarning,
@@ -135,8 +135,8 @@ def with_changes(solver: Any, changes: dict[str, Any]) -> Any:
     solver = named(solver)
     if solver is None:
         raise ValueError(
-            f"Invalid parameter {next(iter(changes))!r}: which solver is best depends on the data; "
-            "name one, or pass an object of fastclf.solvers"
+            f"Invalid parameter {next(iter(changes))!r}: 'auto' chooses the solver by the data; "
+            "name a solver, or pass an object of fastclf.solvers"
         )
     names = [field.name for field in dataclasses.fields(solver)]
     unknown = [name for name in changes if name not in names]

@@ -225,8 +225,8 @@ def check_solver(solver: Any, C: float, l1_ratio: float, dual: Any) -> None:
         raise InputError(f"dual must be True or False, got {dual!r}")
     if dual and not choice.is_liblinear(solver):
         raise InputError(
-            f"Solver {solver} supports only dual=False, got dual={dual}; leave dual out, for both "
-            "problems have the same solution"
+            f"Solver {solver} supports only dual=False, got dual={dual}; leave dual out, "
+            "because both problems have the same solution"
         )
     if dual and l1_ratio > 0:
         raise InputError(f"dual=True needs l1_ratio=0, got {l1_ratio}; leave dual out")
@@ -265,7 +265,8 @@ def check_n_jobs(n_jobs: Any, stacklevel: int) -> None:
         raise InputError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     warnings.warn(
         "'n_jobs' has no effect since 1.8 and will be removed in 1.10 of scikit-learn; got "
-        f"n_jobs={n_jobs}. The number of threads is n_threads, and all CPUs by default",
+        f"n_jobs={n_jobs}. Set n_threads for the number of threads; by default it is the number "
+        "of CPUs",
         FutureWarning,
         stacklevel=stacklevel + 1,
     )

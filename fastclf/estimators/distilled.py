@@ -102,9 +102,9 @@ class DistilledClassifier(AccuracyScore, MetaEstimatorMixin, LinearPredictor):
         """
         validation.refuse_stream(
             X,
-            "DistilledClassifier asks its teacher about all rows, which must be in memory",
+            "DistilledClassifier takes no stream, because its teacher predicts all rows at once",
             "write the teacher's probabilities into columns of the data, and fit "
-            "LogisticRegression to a stream of which these are the targets",
+            "LogisticRegression to a stream with these columns as targets",
         )
         temperature = validation.positive_number(self.temperature, "temperature")
         hard_weight = validation.fraction(self.hard_weight, "hard_weight")
@@ -225,7 +225,7 @@ def _softened(teacher: Any, X: Any, temperature: float) -> np.ndarray:
         raise InputError(f"teacher {problem}") from None
     if not (logits < np.inf).all():
         row = int((~(logits < np.inf)).any(axis=1).argmax())
-        raise InputError(f"teacher {type(teacher).__name__} says NaN or infinity in row {row}")
+        raise InputError(f"teacher {type(teacher).__name__} predicts NaN or infinity in row {row}")
     return softmax(logits, temperature)
 
 

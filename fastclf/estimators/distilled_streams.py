@@ -1,4 +1,4 @@
-"""Distillation on a stream, whose rows come with their classes and what a teacher says of them."""
+"""Distillation on a stream, whose rows have classes and a teacher's predictions."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Rows that aren't in memory, as estimators see them: what they can be asked for."""
+"""Rows that aren't in memory, and what estimators need of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class RowsElsewhere:
         raise NotImplementedError
 
     def separated(self, problem: "Problem", theta: np.ndarray) -> np.ndarray:
-        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        """Return a mask of the columns, all of whose rows theta separates."""
         raise NotImplementedError
 
     def split_off(self) -> "tuple[Any, Problem] | None":
@@ -80,7 +80,7 @@ class Restricted:
 
 
 def know_features(estimator: Any, n_features: int, names: Sequence[str] | None) -> None:
-    """Set what an estimator knows of the features that it is fitted to."""
+    """Set an estimator's attributes about the features that it is fitted to."""
     estimator.n_features_in_ = n_features
     if hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_

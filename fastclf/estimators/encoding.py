@@ -107,7 +107,7 @@ def encode(y: Any, classes: np.ndarray | None = None, ignore: Any = None) -> Lab
     if no_class.any():
         ignored = no_class[codes]
         if classes is None and no_class.all():
-            raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left to be fitted")
+            raise InputError(f"all of y is ignore_index={ignore!r}, so no row is left to fit")
     if classes is None:
         places = np.maximum(np.cumsum(~no_class) - 1, 0)
         return Labels(found[~no_class], codes if ignored is None else places[codes], ignored)
@@ -170,7 +170,7 @@ def shape_of(y: Any) -> tuple[int, ...]:
 
 
 def is_table(y: Any) -> bool:
-    """Tell whether y has several columns."""
+    """Return whether y has several columns."""
     shape = shape_of(y)
     return len(shape) == 2 and shape[1] > 1
 
@@ -188,7 +188,7 @@ def rows_that_count(y: Any, ignore: Any, classes: np.ndarray | None = None) -> n
         return None
     rows = np.flatnonzero(~encoded.ignored)
     if not rows.size:
-        raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left to score")
+        raise InputError(f"all of y is ignore_index={ignore!r}, so no row is left to score")
     return rows
 
 
@@ -211,7 +211,7 @@ def check_names(names: Any, expected: np.ndarray) -> None:
         return
     if list(names) != expected.tolist():
         raise InputError(
-            f"the columns of y are {list(names)}, but were {expected.tolist()}; "
+            f"the columns of y are {list(names)}, but those of the fit were {expected.tolist()}; "
             "put them into that order"
         )
 
@@ -241,7 +241,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             raise InputError(
                 f"a 2-D y must hold distributions, but y[{row}, {column}] is {p[row, column]}; "
-                "probabilities are not negative or NaN"
+                "probabilities must not be negative or NaN"
             )
         p = np.maximum(p, p.dtype.type(0))
     sums = p.sum(axis=1, dtype=np.float64)
@@ -299,7 +299,8 @@ def plain(y: Any, labels: bool = True) -> np.ndarray:
     kind = values.dtype.kind
     if kind in "mM":
         raise InputError(
-            f"y holds dates or times ({values.dtype}), which are no classes; give text or integers "
+            f"y holds dates or times ({values.dtype}), which can't be class labels; give text "
+            "or integers "
             "as labels, e.g. y.astype(str)"
         )
     if not labels or (values.ndim == 2 and values.shape[1] > 1):
@@ -330,8 +331,8 @@ def _labels(values: np.ndarray, of_text: bool) -> np.ndarray:
             for is_text in (True, False)
         )
         raise InputError(
-            f"y holds text, {entries[text]!r} in row {text}, beside {entries[other]!r} of type "
-            f"{type(entries[other]).__name__} in row {other}; make all labels text, e.g. with "
+            f"y mixes text, such as {entries[text]!r} in row {text}, with {entries[other]!r} of "
+            f"type {type(entries[other]).__name__} in row {other}; make all labels text, e.g. with "
             "[str(label) for label in y], or all numbers"
         )
     row, odd = next((i, one) for i, one in enumerate(entries) if not isinstance(one, Real))
@@ -349,7 +350,7 @@ def _of_numbers(entries: list[Any], kinds: set[type]) -> np.ndarray:
     for dtype in (np.int64, np.uint64):
         if np.iinfo(dtype).min <= min(entries) and max(entries) <= np.iinfo(dtype).max:
             return np.array(entries, dtype)
-    raise InputError("y holds integers that have no 64-bit type in common; give them as text")
+    raise InputError("no 64-bit type can hold all integers of y; give them as text")
 
 
 def _lost(values: np.ndarray) -> bool:
@@ -376,7 +377,7 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 
 def is_missing(entry: Any) -> bool:
-    """Tell whether an entry is None, NaN, NaT or pandas.NA."""
+    """Return whether an entry is None, NaN, NaT or pandas.NA."""
     if entry is None:
         return True
     try:

@@ -31,7 +31,7 @@ def stopped_early(
     name = settings.estimator
     if result.status == STALLED:
         text = (
-            f"{name} stopped far from the optimum, for {dtype} arithmetic allows no further "
+            f"{name} stopped far from the optimum, because {dtype} arithmetic allows no further "
             f"progress. {advice(X, names)}"
         )
     elif result.status == "max_iter":
@@ -62,14 +62,14 @@ def lacks_optimum(
         apart = free & separated(X, problem, theta)
     if not apart.any():
         return []
-    what = "a linear function tells the classes apart without error"
+    what = "a linear function separates the classes without error"
     if len(apart) > 1:
         listed = ", ".join(repr(name) for name in classes[apart].tolist())
-        what = f"linear functions tell without error which rows have {listed}"
+        what = f"linear functions separate without error the rows with and without {listed}"
     text = (
-        f"without a penalty (C=inf) there is no optimum, for {what}: the coefficients would grow "
-        "for ever, and those at which the fit stopped are as good as any larger ones; "
-        "give a finite C"
+        f"without a penalty (C=inf) there is no optimum, because {what}: the coefficients would "
+        "grow without bound. The fit stopped at finite ones, which separate as well as larger "
+        "ones; give a finite C"
     )
     return [ConvergenceWarning(text)]
 

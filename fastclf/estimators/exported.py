@@ -128,7 +128,7 @@ def _classifier(
     if decide and model.top_k is not None:
         raise InputError(
             f"this model predicts the {model.top_k} most probable labels of each row (top_k), "
-            "which no class of scikit-learn does; set top_k to None, and thresholds decide"
+            "for which scikit-learn has no class; set top_k to None to use thresholds instead"
         )
     indicators, parts = np.array([0, 1]), []
     for k in range(len(coef)):

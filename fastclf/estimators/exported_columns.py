@@ -93,8 +93,7 @@ def without_encoder(model: LinearModel, text_only: bool) -> tuple[ColumnTransfor
             parts.append((f"text of {text.name}", Pipeline(steps), [text.name]))
     if not parts:
         raise InputError(
-            "no column of this model has a feature, so nothing is left for scikit-learn; train "
-            "with other columns"
+            "this model has no features, so there is nothing to export; train with other columns"
         )
     transformer = ColumnTransformer(parts, sparse_threshold=1.0 if model.encoder.sparse else 0.0)
     of_text = {text.name: np.array(text.vocabulary[:1], object) for text, _ in texts}

@@ -253,7 +253,7 @@ def objective_of(X: Any, problem: Problem, settings: Settings) -> Any:
 
 
 def shown_progress(verbose: int) -> AbstractContextManager[Observer | None]:
-    """Give an observer that prints a line for each step, if asked to; so is long compilation."""
+    """Yield an observer that prints each step, and long compilations, if ``verbose``; else None."""
     return _printing() if verbose else nullcontext()
 
 

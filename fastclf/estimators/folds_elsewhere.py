@@ -94,7 +94,7 @@ class LabelScores:
             return None
         name = self.names[weights <= 0].tolist()[0]
         return (
-            f"fold {fold} holds out no row in which {name!r} is known: choose another cv, or leave "
+            f"fold {fold} holds out no row where {name!r} is known: choose another cv, or leave "
             "out that label"
         )
 

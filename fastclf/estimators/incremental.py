@@ -33,7 +33,8 @@ class Incremental:
         old = self.state
         if old is not None and old.by_feature != objective.shape.is_sparse:
             raise InputError(
-                "partial_fit was begun with another kind of X: give all parts dense, or all sparse"
+                "partial_fit began with another kind of X; give a dense X in each call, or a "
+                "sparse X in each call"
             )
         moments = objective.curvature(full=False)
         if self.moments is not None:

@@ -1,4 +1,4 @@
-"""Several labels a row: their encoding, targets and weights, their thresholds and their score."""
+"""Several labels per row: their encoding, targets and weights, their thresholds and their score."""
 
 from collections.abc import Callable
 from typing import Any
@@ -78,8 +78,8 @@ def encode_labels(
     """Return indicators (n, L) of the labels of the rows of X, and the labels' names.
 
     A single label is named by its two classes. If ``classes``, those of a fitted estimator, are
-    given, y must have the same labels; ``one_label`` tells that they are the two classes of a
-    single one.
+    given, y must have the same labels; ``one_label`` means that they are the two classes of a
+    single label.
     """
     check_rows(X, y)
     if scipy.sparse.issparse(y) and y.shape[1] == 1:
@@ -89,7 +89,7 @@ def encode_labels(
         values, names = encoding.indicators(y)
         L = len(names) if classes is None else 1 if one_label else len(classes)
         if len(names) != L:
-            raise InputError(f"this y has {len(names)} labels, and the one fitted to has {L}")
+            raise InputError(f"y has {len(names)} labels, but the estimator was fitted to {L}")
         if classes is not None:
             encoding.check_names(encoding.column_names(y), classes)
         return values, names
@@ -144,7 +144,7 @@ def _pos_weights(
 
 
 def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: Any) -> float:
-    """Return the share of rows in which all labels that are known are predicted right.
+    """Return the fraction of rows in which all known labels are predicted correctly.
 
     A target (n, L) above one half counts as a label; NaN is unknown. Rows without a known label
     don't count, and there must be others.
@@ -152,7 +152,7 @@ def subset_accuracy(values: np.ndarray, predicted: np.ndarray, sample_weight: An
     known = ~np.isnan(values)
     some = known.any(axis=1)
     if not some.any():
-        raise InputError("y holds no label that is known, so there is nothing to score by")
+        raise InputError("y holds no known label, so there is nothing to score")
     right = (((values > 0.5) == predicted) | ~known).all(axis=1)
     weights = None if sample_weight is None else np.asarray(sample_weight)[some]
     return float(np.average(right[some], weights=weights))
@@ -176,8 +176,8 @@ def _one_for_each(value: Any, labels: list[Any], name: str, default: float) -> n
         if unknown:
             shown = [str(label) for label in labels]
             raise InputError(
-                f"{name} has a number for {unknown[0]!r}, and there is no such label"
-                f"{nearest(str(unknown[0]), shown)}; there are {listed(shown)}"
+                f"{name} has a number for {unknown[0]!r}, which isn't a label"
+                f"{nearest(str(unknown[0]), shown)}; the labels are {listed(shown)}"
             )
         value = [value.get(label, default) for label in labels]
     try:

@@ -223,7 +223,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         """
         validation.refuse_stream(
             X,
-            "partial_fit takes some rows at a time",
+            "partial_fit takes no stream",
             "fit the stream, or call partial_fit with rows.X and rows.y for rows in "
             "stream.rows_in_order()",
         )
@@ -245,7 +245,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         validation.check_rows(X, y)
         d = X.shape[1]
         if not first and np.shape(self.coef_)[-1] != d:  # coef_ was set by hand
-            raise InputError(f"X has {d} features, and coef_ has {np.shape(self.coef_)[-1]}")
+            raise InputError(f"X has {d} features, but coef_ has {np.shape(self.coef_)[-1]}")
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if known is not None and not np.array_equal(given, known):
@@ -338,7 +338,7 @@ def counted_classes(
         raise encoding.ignored_distributions(ignore)
     sums, mass = tally.encoded()
     if not len(sums.classes):
-        raise InputError(f"all of y is ignore_index={ignore!r}: nothing is left")
+        raise InputError(f"all of y is ignore_index={ignore!r}, so no row is left to fit")
     of_class, eps = set_classes(estimator, sums, mass), estimator.label_smoothing
     problem = problem_of_classes(sums, mass, of_class, np.dtype(np.float64), eps)
     is_labels = isinstance(sums, Labels)

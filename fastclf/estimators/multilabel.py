@@ -1,4 +1,4 @@
-"""Multi-label classification: one sigmoid a label, all labels fitted over the same passes."""
+"""Multi-label classification: one sigmoid per label, all labels fitted in the same passes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,7 +137,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of rows whose labels are all right, as far as they are known.
+        """Return the fraction of rows whose known labels are all predicted correctly.
 
         A probability counts as a label above one half; a row of which nothing is known doesn't.
 
@@ -161,7 +161,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
     def tune_thresholds(
         self, X_val: Any, y_val: Any, metric: str = "f1", sample_weight: Any = None
     ) -> "MultiLabelLogisticRegression":
-        """Set ``threshold_`` to what scores best on unseen rows, and return the estimator.
+        """Set ``threshold_`` to the values with the best score on other rows; return the estimator.
 
         Parameters
         ----------
@@ -190,7 +190,9 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         if metric != "f1":
             raise InputError(f"metric must be 'f1', got {metric!r}")
         if self.top_k is not None:
-            raise InputError(f"top_k={self.top_k} decides without thresholds; set it to None")
+            raise InputError(
+                f"top_k={self.top_k} leaves thresholds without effect; set top_k to None"
+            )
         X_val = validation.validate_features(self, X_val, reset=False)
         values, _ = labels.encode_labels(X_val, y_val, self.classes_, self._one_label)
         weights = validation.weights_if_any(sample_weight, X_val)
@@ -215,7 +217,7 @@ class MultiLabelLogisticRegression(choice.SolverParameters, LabelPredictions, Li
         if self.top_k is None:
             return
         if L == 1:
-            raise InputError(f"top_k={self.top_k!r} needs several labels, and y has one")
+            raise InputError(f"top_k={self.top_k!r} needs several labels, but y has one")
         if not 1 <= validation.natural_number(self.top_k, "top_k") <= L:
             raise InputError(f"top_k must be from 1 to {L}, the number of labels; got {self.top_k}")
 

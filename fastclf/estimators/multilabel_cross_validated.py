@@ -189,9 +189,9 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
     def _check_scoring(self) -> None:
         if not self._takes_likelihood and not self.per_label:
             raise InputError(
-                f"scoring={self.scoring!r} can't leave out labels that aren't known, and y holds "
-                "NaN; use scoring=None, the likelihood of those that are, or per_label=True, by "
-                "which each label is scored in the rows in which it is known"
+                f"scoring={self.scoring!r} can't skip unknown labels, which are NaN in y; use "
+                "scoring=None, the likelihood of the known labels, or per_label=True, which scores "
+                "each label on the rows where it is known"
             )
 
     def _check_held_out(self, known: np.ndarray, weights: np.ndarray, folds: search.Folds) -> None:
@@ -201,7 +201,7 @@ class MultiLabelLogisticRegressionCV(search.PenaltySearch, LabelPredictions, Lin
             lacking = ~(known[test] & (weights[test, None] > 0)).any(axis=0)
             if lacking.any():
                 raise InputError(
-                    f"fold {f} holds out no row in which {self.classes_[lacking].tolist()[0]!r} is "
+                    f"fold {f} holds out no row where {self.classes_[lacking].tolist()[0]!r} is "
                     "known: choose another cv, or leave out that label"
                 )
 

@@ -1,4 +1,4 @@
-"""Rows in partitions that stay where they are: how they are checked, counted and encoded there.
+"""Rows in partitions that stay where they are: their checks, counts and encoding there.
 
 A partition comes as a `Block`, as somebody has made it. It becomes `Rows` once: checked, and in the
 arrays that kernels read. Then a `Found` of each comes back, with its sizes and counts, and some of
@@ -65,7 +65,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """What is wrong with the rows of a partition; ``place`` is what messages call it, if given."""
+    """The error in the rows of a partition; ``place`` is its name in messages, if given."""
 
     number: int
     text: str
@@ -123,8 +123,8 @@ class Reading:
         for name, other in (("y", y), ("sample_weight", weights)):
             if other is not None and _length(other) != n:
                 raise InputError(
-                    f"X has {n} rows there and {name} has {_length(other)}; cut both alike, e.g. "
-                    f"{name} = {name}.rechunk(X.chunks[0]), or make both from one data frame"
+                    f"X has {n} rows, but {name} has {_length(other)}; split both alike, e.g. "
+                    f"{name} = {name}.rechunk(X.chunks[0]), or derive both from one data frame"
                 )
         given, X = X, self._features(X, n)
         y = self._targets(y)
@@ -138,7 +138,7 @@ class Reading:
         width = y.shape[1] if y.ndim == 2 else 1
         if y.ndim > 2 or (y.ndim == 2) < self.several_targets or (width > 1) > self.several_targets:
             wanted = "(m, K) or (m, L)" if self.several_targets else "(m,)"
-            raise InputError(f"y has shape {y.shape} there, and must have {wanted} by its meta")
+            raise InputError(f"y has shape {y.shape}, but by its meta it should have {wanted}")
         return y if self.several_targets else y.reshape(-1)
 
     def _weights(self, weights: Any, y: np.ndarray) -> np.ndarray:
@@ -146,8 +146,8 @@ class Reading:
         if weights.ndim != 1 and not (self.label_weights and weights.shape == y.shape):
             more = f" or {y.shape}, one for each label" if self.label_weights else ""
             raise InputError(
-                f"sample_weight has shape {weights.shape} there; it must be ({len(y)},), one for "
-                f"each row{more}"
+                f"sample_weight has shape {weights.shape}; it must be ({len(y)},), one for each "
+                f"row{more}"
             )
         wrong = ~(np.isfinite(weights) & (weights >= 0))
         if wrong.any():
@@ -162,9 +162,7 @@ class Reading:
         if hasattr(X, "tocsr"):
             X = X.tocsr()
         if np.ndim(X) == 2 and self.n_features not in (None, X.shape[1]):
-            raise InputError(
-                f"X has {X.shape[1]} features there, and {self.n_features} by its shape as a whole"
-            )
+            raise InputError(f"X has {X.shape[1]} features, but the whole X has {self.n_features}")
         if n == 0:
             return np.zeros((0, X.shape[1]), self.dtype)
         holder = type(self.estimator, (BaseEstimator,), {"n_threads": 1})()
@@ -292,7 +290,7 @@ class PartitionedRows(RowsElsewhere):
         )
 
     def separated(self, problem: Problem, theta: np.ndarray) -> np.ndarray:
-        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        """Return a mask of the columns, all of whose rows theta separates."""
         apart = self.rows.sum(_separated, _all, self.encode, problem, theta)
         assert apart is not None  # there are rows
         return apart
@@ -403,18 +401,18 @@ def _all(found: Iterator[np.ndarray]) -> np.ndarray:
 def _check_alike(first: Found, other: Found) -> None:
     if first.shape[1] != other.shape[1]:
         raise InputError(
-            f"partition {other.number}: X has {other.shape[1]} features there, and "
-            f"{first.shape[1]} in partition {first.number}; give all partitions the same"
+            f"partition {other.number}: X has {other.shape[1]} features, but "
+            f"{first.shape[1]} in partition {first.number}; give all partitions the same number"
         )
     if first.width != other.width:
         raise InputError(
-            f"partition {other.number}: y has {other.width} columns there, and {first.width} in "
-            f"partition {first.number}; give all partitions the same"
+            f"partition {other.number}: y has {other.width} columns, but {first.width} in "
+            f"partition {first.number}; give all partitions the same number"
         )
     if (first.entries is None) != (other.entries is None):
         kinds = ["dense" if each.entries is None else "sparse" for each in (first, other)]
         raise InputError(
-            f"partition {other.number}: X is {kinds[1]} there, and {kinds[0]} in partition "
+            f"partition {other.number}: X is {kinds[1]}, but {kinds[0]} in partition "
             f"{first.number}; make all partitions alike, e.g. with "
             "X.map_blocks(scipy.sparse.csr_array)"
         )
@@ -433,8 +431,8 @@ def _length(rows: Any) -> int:
 def _check_names(what: str, names: Any, wanted: tuple[str, ...] | None) -> None:
     if wanted is not None and names is not None and tuple(names) != wanted:
         raise InputError(
-            f"{what} has the columns {_listed(names)} there, and as a whole {_listed(wanted)}; "
-            "give each partition the same columns in the same order"
+            f"{what} has the columns {_listed(names)}, but the whole {what} has "
+            f"{_listed(wanted)}; give each partition the same columns in the same order"
         )
 
 

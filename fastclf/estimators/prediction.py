@@ -1,4 +1,4 @@
-"""What fitted linear classifiers share: predictions, and their coefficients as plain data."""
+"""Parts that fitted linear classifiers share: predictions, and coefficients as plain data."""
 
 import os
 from collections.abc import Callable
@@ -222,7 +222,7 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
 
     @available_if(_is_refused_by_onnx)
     def onnx_converter(self) -> NoReturn:
-        """Refuse to be converted by skl2onnx, which would give other probabilities.
+        """Refuse the conversion by skl2onnx, which would give wrong probabilities.
 
         skl2onnx asks for this method, which is there for two classes and for several labels.
         Its converter of linear classifiers applies a sigmoid only to instances of scikit-learn's
@@ -238,8 +238,8 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
         """
         name = type(self).__name__
         raise InputError(
-            "skl2onnx's converter of linear classifiers knows the sigmoid by scikit-learn's own "
-            f"class alone, and would give wrong probabilities for {name}: σ(2z) for two classes, a "
+            "skl2onnx's converter of linear classifiers computes a sigmoid for scikit-learn's own "
+            f"class only, and would give wrong probabilities for {name}: σ(2z) for two classes, a "
             "softmax for several labels. Convert the result of to_sklearn(); or pass a converter "
             "of your own in custom_conversion_functions"
         )
@@ -305,8 +305,8 @@ def starting_theta(estimator: Any) -> np.ndarray:
     theta = theta_of(estimator).astype(np.float64)
     if not np.isfinite(theta).all():
         raise InputError(
-            "Floating-point under-/overflow: coef_ or intercept_, where this fit is to begin, "
-            "holds NaN or infinity; set warm_start=False, or fit a new estimator"
+            "Floating-point under-/overflow: coef_ or intercept_, from which this fit would "
+            "start, holds NaN or infinity; set warm_start=False, or fit a new estimator"
         )
     if not estimator.fit_intercept:
         theta[-1] = 0

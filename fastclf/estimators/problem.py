@@ -193,8 +193,8 @@ def nothing_learned(where: str, names: np.ndarray) -> Warning:
     """Return the warning of classes or labels with no weight on one side."""
     listed = ", ".join(repr(name) for name in names.tolist())
     return UserWarning(
-        f"{where} no weight on one side of {listed}, so nothing can be learned there: the "
-        "coefficients are 0 and the intercept is that of the smoothed rate"
+        f"{where} no weight on the positive or on the negative rows of {listed}, so nothing can be "
+        "learned: the coefficients are 0, and the intercept is that of the smoothed rate"
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows that are kept in memory for their numbers: those of a part, or a sample of it."""
+"""Rows that are kept in memory, chosen by their numbers: those of a part, or a sample of it."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What estimators share that choose a penalty by cross-validation: grid, folds, scores, choice."""
+"""Parts of estimators that choose a penalty by cross-validation: grid, folds, scores, choice."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -100,8 +100,8 @@ class PenaltySearch(choice.SolverParameters):
         settings = Settings.of(self, 1.0, float(grid.l1_ratios.max()))
         if choice.is_minibatch(self.solver):
             raise InputError(
-                f"solver={self.solver!r} trains on minibatches, whose results are too rough to "
-                "compare penalties by; use an exact one, e.g. 'auto'"
+                f"solver={self.solver!r} trains on minibatches, whose results are too imprecise "
+                "to compare penalties; use an exact solver, e.g. 'auto'"
             )
         return grid, settings
 
@@ -237,7 +237,7 @@ def check_scoring(scoring: Any, allowed: Sequence[str], other: str) -> None:
     """Refuse a scorer that needs all held out rows in memory; ``other`` is where it works."""
     if scoring is not None and scoring not in allowed:
         raise InputError(
-            f"scoring={scoring!r} needs all held out rows in one place; use "
+            f"scoring={scoring!r} needs all held-out rows in memory; use "
             f"{', '.join(map(repr, allowed))} or None, or {other}"
         )
 

@@ -1,4 +1,4 @@
-"""Whether a theta tells all rows apart, so that a fit without a penalty has no optimum.
+"""Whether theta separates all rows, so that a fit without a penalty has no optimum.
 
 A fit without a penalty has no optimum where some theta separates the rows, ``y_i z_i > 0``: twice
 that theta has a lower loss in each row, and so on, and the loss falls towards 0, which no finite
@@ -28,7 +28,7 @@ _ROUNDING = 1e-10
 
 
 def separated(X: Any, problem: "Problem", theta: np.ndarray) -> np.ndarray:
-    """Return a mask of the columns (C,), or of a softmax (1,): whether theta tells all rows apart.
+    """Return a mask of the columns (C,), or of a softmax (1,): whether theta separates all rows.
 
     Rows whose target isn't a single class count as not told apart: their loss has a finite minimum.
     Reading stops at the first block of rows after which no column is left.

@@ -118,7 +118,7 @@ class StreamInParts(RowStream, Protocol):
 
 
 def is_stream(X: Any) -> TypeGuard[RowStream]:
-    """Tell whether X is a :class:`RowStream`."""
+    """Return whether X is a :class:`RowStream`."""
     # isinstance with a protocol takes as long as fitting a tiny problem.
     return not isinstance(X, np.ndarray) and isinstance(X, RowStream)
 
@@ -211,15 +211,17 @@ def _check_alike(X: Any, extent: Extent, before: int) -> None:
     after = f"after row {before} of the stream"
     if X.shape[1] != extent.n_features:
         raise InputError(
-            f"{after} X has {X.shape[1]} features, and {extent.n_features} before; give all rows "
-            "the same"
+            f"{after} X has {X.shape[1]} features, but {extent.n_features} before; give all "
+            "rows the same number of features"
         )
     kinds = [
         "sparse" if sparse else "dense"
         for sparse in (scipy.sparse.issparse(X), extent.entries is not None)
     ]
     if kinds[0] != kinds[1]:
-        raise InputError(f"{after} X is {kinds[0]}, and {kinds[1]} before; make all rows alike")
+        raise InputError(
+            f"{after} X is {kinds[0]}, but {kinds[1]} before; make all rows dense, or all sparse"
+        )
     if kinds[0] == "sparse" and not (X.format == "csr" and X.has_canonical_format):
         raise InputError(
             f"{after} X isn't a canonical CSR matrix; call X.tocsr() and X.sum_duplicates()"
@@ -350,7 +352,7 @@ class StreamedRows(RowsElsewhere):
         return StreamedObjective(self, *what, fit_intercept, n_threads)
 
     def separated(self, problem: "Problem", theta: np.ndarray) -> np.ndarray:
-        """Return a mask of the columns whose rows theta tells apart, all of them."""
+        """Return a mask of the columns, all of whose rows theta separates."""
         apart = np.ones(1, bool)
         for rows, target in self.in_order():
             apart = apart & separated(rows, replace(problem, target=target), theta)

@@ -71,8 +71,8 @@ class LabelTally:
         mine, others = ([name for name, _ in tally.labels] for tally in (self, other))
         if mine and others and isinstance(mine[0], str) != isinstance(others[0], str):
             raise InputError(
-                f"y holds {others[0]!r} there, and {mine[0]!r} before; make all labels text, or "
-                "all numbers"
+                f"y holds {others[0]!r}, but {mine[0]!r} before; make all labels text, or all "
+                "numbers"
             )
         if other._dtype is not None:
             self._widen(other._dtype)
@@ -191,7 +191,7 @@ def label_tally(several: bool, names: tuple[str, ...] | None) -> IndicatorTally:
     """Return an empty tally of several labels, which may have names."""
     if not several:
         raise InputError(
-            "several labels need several target columns there; for one use LogisticRegression"
+            "several labels need several target columns; for one column use LogisticRegression"
         )
     return IndicatorTally(names)
 
@@ -205,8 +205,8 @@ def codes_among(y: np.ndarray, classes: np.ndarray, ignore: object = None) -> La
         unknown &= ~ignored
     if unknown.any():
         raise InputError(
-            f"the target {y[unknown][0]!r} wasn't there in the first pass over the data; start "
-            "again when nobody writes to them"
+            f"the target {y[unknown][0]!r} didn't occur in the first pass over the data, so the "
+            "data have changed; start again once nothing writes to them"
         )
     return Labels(classes, codes, ignored if ignored is not None and ignored.any() else None)
 

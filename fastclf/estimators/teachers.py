@@ -32,7 +32,7 @@ def logits_of(classifier: Any, X: Any, bounded: bool = False) -> np.ndarray:
     """
     name = type(classifier).__name__
     if not hasattr(classifier, "classes_"):
-        raise InputError(f"{name} has no classes_: it must be a classifier, and fitted")
+        raise InputError(f"{name} must be a fitted classifier, but has no classes_")
     K = len(classifier.classes_)
     logits: np.ndarray | None = None
     if hasattr(classifier, "decision_function"):
@@ -103,7 +103,7 @@ def cross_fitted(
     cv: Any,
     ask: Callable[[Any, Any], np.ndarray],
 ) -> np.ndarray:
-    """Return what clones of a classifier answer for rows that they weren't fitted to, (n, K).
+    """Return the logits (n, K) of clones of a classifier, for rows that they weren't fitted to.
 
     ``ask`` maps a fitted classifier and rows to an array (m, K), in the order of its own classes.
     Each row must be held out once, and the training rows of each fold must have all classes.

@@ -92,9 +92,9 @@ def or_one(temperature: float | None) -> float:
     """Return a temperature, and for None 1 with a warning to the caller's caller."""
     if temperature is None:
         warnings.warn(
-            "no temperature is the best: the logits are right in every row, or tell nothing of "
-            "the targets; it stays 1. Calibrate on more rows, which the classifier wasn't fitted "
-            "to",
+            "there is no best temperature: the logits are right in every row, or carry no "
+            "information about the targets. The temperature stays 1. Calibrate on more rows, to "
+            "which the classifier wasn't fitted",
             UserWarning,
             stacklevel=3,
         )

@@ -30,7 +30,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     With ``reset`` the estimator's ``n_features_in_`` and ``feature_names_in_`` are set; otherwise X
     must match them.
     """
-    refuse_stream(X, f"{type(estimator).__name__} takes a stream in fit alone")
+    refuse_stream(X, f"{type(estimator).__name__} takes a stream only in fit")
     if not _is_valid(estimator, X, reset):
         _refuse_dates(X)
         X = validate_data(
@@ -54,7 +54,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
 def refuse_stream(X: Any, reason: str, remedy: str | None = None) -> None:
     """Refuse a stream in place of an array; by default the remedy is to give its chunks."""
     if is_stream(X):
-        chunks = "here give its chunks one after another, e.g. [method(rows.X) for rows in "
+        chunks = "give this method the chunks one after another, e.g. [method(rows.X) for rows in "
         chunks += "stream.rows_in_order()]"
         raise InputError(f"{reason}; {remedy or chunks}")
 
@@ -185,9 +185,9 @@ def check_total_weight(total: Any, dtype: Any, source: str) -> None:
     bad = ~((total <= most) & ((total >= 1 / most) | (total == 0)))
     if bad.any():
         raise InputError(
-            f"{source}: the weights of all rows sum to {total[bad][0]:.3g}, and must sum to a "
-            f"number from {1 / most:g} to {most:g}; divide the weights by the largest of them, and "
-            "multiply C by it, which is the same problem"
+            f"{source}: the weights of all rows sum to {total[bad][0]:.3g}; the sum must be from "
+            f"{1 / most:g} to {most:g}. Divide the weights by the largest of them, and multiply C "
+            "by it, which gives the same problem"
         )
 
 
@@ -212,14 +212,14 @@ def check_two_classes(classes: np.ndarray, name: str) -> None:
 
 
 def check_alone(y: Any, sample_weight: Any) -> None:
-    """Refuse what a stream has with it."""
+    """Refuse targets or weights beside a stream, which includes its own."""
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
-            raise InputError(f"a stream comes with its targets and weights; leave out {name}")
+            raise InputError(f"a stream includes its targets and weights; leave out {name}")
 
 
 def check_both(X_val: Any, y_val: Any) -> bool:
-    """Tell whether there are rows to validate on; refuse features without targets."""
+    """Return whether there are rows to validate on; refuse features without targets."""
     if (X_val is None) != (y_val is None):
         raise InputError("X_val and y_val must be given together")
     return X_val is not None
@@ -244,8 +244,8 @@ def strength_number(C: Any, name: str) -> float:
     value = positive_number(C, name, allow_infinity=True)
     if value < 1 / _MOST:
         raise InputError(
-            f"{name} must be at least {1 / _MOST:g}, got {C!r}; already such a penalty leaves no "
-            "coefficient other than 0"
+            f"{name} must be at least {1 / _MOST:g}, got {C!r}; such a penalty already makes "
+            "all coefficients 0"
         )
     return value
 
@@ -255,7 +255,7 @@ def _as_float(value: Any, name: str) -> float:
         return float(value)
     except OverflowError:
         raise InputError(
-            f"{name} is larger than floats can be; use np.inf for no limit, or a smaller number"
+            f"{name} is larger than any float; use np.inf for no limit, or a smaller number"
         ) from None
 
 

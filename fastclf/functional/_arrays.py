@@ -23,7 +23,7 @@ def real_array(array: ArrayLike, name: str) -> np.ndarray:
     try:
         return np.asarray(array)
     except ValueError as error:  # rows of different lengths
-        raise InputError(f"{name} can't be made an array: {error}") from None
+        raise InputError(f"{name} can't be converted to an array: {error}") from None
 
 
 def floats(array: ArrayLike, name: str) -> np.ndarray:
@@ -136,7 +136,9 @@ def class_codes(
 def class_weights(weight: ArrayLike, n_classes: int, dtype: np.dtype) -> np.ndarray:
     values = floats(weight, "weight").astype(dtype, copy=False)
     if values.shape != (n_classes,) or not (values >= 0).all():
-        raise InputError(f"weight must hold {n_classes} numbers >= 0, one a class; got {weight!r}")
+        raise InputError(
+            f"weight must hold {n_classes} numbers >= 0, one for each class; got {weight!r}"
+        )
     return values
 
 

@@ -124,7 +124,7 @@ class StreamedObjective(SummedObjective):
 def rows_changed(before: int, now: int) -> InputError:
     """Return the error for a pass with another number of rows than the first."""
     return InputError(
-        f"the data had {before} rows, and now have {now}; start again when nobody writes to them"
+        f"the data had {before} rows, and now have {now}; start again once nothing writes to them"
     )
 
 
@@ -153,7 +153,7 @@ class _Epoch:
         self._start = self._stop = 0
 
     def can_reach(self, key: tuple[int, int, int], batch: int) -> bool:
-        """Tell whether this epoch is the one of ``key`` and the batch is still to come."""
+        """Return whether this epoch is the one of ``key`` and the batch is still to come."""
         return key == self.key and batch >= self._start
 
     def at(self, batch: int) -> tuple[Chunk, int]:

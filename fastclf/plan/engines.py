@@ -297,7 +297,7 @@ def batches(shape: Shape, costs: Costs, solver: str, batch_size: int) -> Plan:
 
 
 def folds_have_own_hessians(plan: Plan, shape: Shape, costs: Costs) -> bool:
-    """Tell whether each fold of a cross-validation is solved with its own Hessian.
+    """Return whether each fold of a cross-validation is solved with its own Hessian.
 
     ``plan`` is that of one fold. Otherwise all folds are solved with the Hessian of all rows.
     """
@@ -305,14 +305,14 @@ def folds_have_own_hessians(plan: Plan, shape: Shape, costs: Costs) -> bool:
 
 
 def takes_row_span(shape: Shape, costs: Costs) -> bool:
-    """Tell whether a dense problem with an L2 penalty is faster in the span of its rows."""
+    """Return whether a dense problem with an L2 penalty is faster in the span of its rows."""
     n, d = shape.n_rows, shape.n_features
     few = n <= costs.span_rows and d >= max(2 * n, costs.span_features)
     return few and shape.in_memory and not shape.is_sparse and not shape.has_l1
 
 
 def takes_dense_copy(shape: Shape, costs: Costs) -> bool:
-    """Tell whether a sparse X is so small that a problem with an L2 penalty gets a dense copy.
+    """Return whether a sparse X is so small that a problem with an L2 penalty gets a dense copy.
 
     Then its fit is, bit for bit, that of a dense X.
     """
@@ -321,7 +321,7 @@ def takes_dense_copy(shape: Shape, costs: Costs) -> bool:
 
 
 def blocks_pay(shape: Shape, costs: Costs) -> bool:
-    """Tell whether compiled blocks of labels are faster than passes over all labels.
+    """Return whether compiled blocks of labels are faster than passes over all labels.
 
     Problems of a dense X share a factor of its covariance, so their penalties must be alike.
     """
@@ -359,13 +359,13 @@ def proximal_pass(shape: Shape, costs: Costs) -> float:
 
 
 def goes_by_column(shape: Shape, costs: Costs) -> bool:
-    """Tell whether compiled L1 steps over the columns of a sparse X are the fastest."""
+    """Return whether compiled L1 steps over the columns of a sparse X are the fastest."""
     sparse_sigmoid = shape.in_memory and shape.is_sparse and shape.is_plain_sigmoid
     return sparse_sigmoid and shape.n_features >= costs.proximal_coefficients
 
 
 def has_matrix_l1(shape: Shape, costs: Costs) -> bool:
-    """Tell whether an L1 problem has room for a matrix; if not, columns of X are its model.
+    """Return whether an L1 problem has room for a matrix; if not, columns of X are its model.
 
     Where X isn't in memory there are no columns, so all problems on a working set need a matrix.
     """

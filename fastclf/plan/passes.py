@@ -25,12 +25,12 @@ _FEWEST_LABELS = 8
 
 
 def has_narrow(shape: Shape) -> bool:
-    """Tell whether the kernels for narrow features can read X, and compute Hessians with it."""
+    """Return whether the kernels for narrow features can read X, and compute Hessians with it."""
     return shape.has_narrow_pass and not shape.is_sparse and shape.n_features < MANY_FEATURES
 
 
 def loops_over_rows(shape: Shape, costs: Costs) -> bool:
-    """Tell whether loops over rows are the fastest pass, whatever the number of columns."""
+    """Return whether loops over rows are the fastest pass, whatever the number of columns."""
     return has_narrow(shape) and shape.n_features <= costs.few_features
 
 
@@ -71,7 +71,7 @@ def pass_kind(shape: Shape, costs: Costs) -> str:
 
 
 def gains_by_float32(shape: Shape, costs: Costs) -> bool:
-    """Tell whether passes over one problem in float64 are faster on float32 copies of rows."""
+    """Return whether passes over one problem in float64 are faster on float32 copies of rows."""
     if shape.n_problems > 1 or shape.dtype == np.float32 or shape.is_sparse:
         return False
     if not shape.in_memory or loops_over_rows(shape, costs):
@@ -93,7 +93,7 @@ def hessian_cost(shape: Shape, costs: Costs, whole: bool) -> float:
 
 
 def comes_along(shape: Shape, costs: Costs) -> bool:
-    """Tell whether the pass for the gradient also computes the whole Hessian."""
+    """Return whether the pass for the gradient also computes the whole Hessian."""
     return has_narrow(shape) and _cost_of_own(shape, costs, True) <= costs.hessian_along
 
 

@@ -11,7 +11,14 @@ from fastclf.report.facts import RunFacts
 from fastclf.report.markup import escape
 from fastclf.report.probabilities import calibration_error
 from fastclf.report.record import ENDS
-from fastclf.report.wording import count_text, metric_title, number_text, short_number_text
+from fastclf.report.wording import (
+    count_text,
+    date_text,
+    metric_title,
+    number_text,
+    part_title,
+    short_number_text,
+)
 
 FEW_ROWS = 20
 """A class with fewer training or test rows than this is named among the limits."""
@@ -64,6 +71,7 @@ def _data(facts: RunFacts) -> str:
     known = (
         ("source", next((data[key] for key in ("path", "card", "name") if data.get(key)), None)),
         ("target", ", ".join(map(str, target)) if isinstance(target, list | tuple) else target),
+        ("trained", date_text(summary.finished) if summary.finished else None),
         ("training rows", summary.n_train),
         ("calibration rows", calibration),
         ("test rows", summary.n_test),
@@ -91,7 +99,16 @@ def _metrics(facts: RunFacts) -> str:
         (_text(metric_title(key)), *(number_text(figures.get(key)) for figures in parts.values()))
         for key in keys
     ]
-    return _table(("metric", *parts), rows)
+    name = facts.main_part[0]
+    baselines = facts.baselines if name in facts.metrics else {}
+    if not baselines:
+        return _table(("metric", *parts), rows)
+    shown = [
+        (*row, number_text(baselines[key]) if key in baselines else "")
+        for key, row in zip(keys, rows, strict=True)
+    ]
+    text = f"The baseline, on the {part_title(name)}, {facts.baseline_text}."
+    return f"{_table(('metric', *parts, 'baseline'), shown)}\n\n{_text(text)}"
 
 
 def _calibration(facts: RunFacts) -> str:
@@ -147,7 +164,10 @@ def _coefficients(facts: RunFacts) -> str:
 def _limits(facts: RunFacts) -> Iterable[str]:
     summary, data = facts.summary, facts.data
     if not summary.n_test:
-        yield "No test rows were held out, so the metrics are those of training rows: too good."
+        yield (
+            "No test rows were held out: the metrics are those of the training rows, and too "
+            "optimistic."
+        )
     elif data.get("test_path"):
         yield (
             "Test rows come from a file of their own. Metrics of rows from another place or time "

@@ -1,6 +1,6 @@
 """The validated contents of a run's files, from which a report is rendered."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -175,7 +175,7 @@ class ChosenThreshold(Facts):
 
     value: FiniteFloat
     name: str = Field(alias="class")
-    tuned_for: str | None = None
+    tuned_for: Literal["f1", "cost", "precision"] | None = None
     min_precision: FiniteFloat | None = None
     false_positive_cost: FiniteFloat | None = None
     false_negative_cost: FiniteFloat | None = None
@@ -228,6 +228,7 @@ class Baseline(Facts):
     """What the baseline predicts for every row: a class, or some labels."""
 
     predicts: str | list[str] = ""
+    metrics: dict[str, dict[str, Figure]] = {}
 
 
 class Summary(Facts):
@@ -252,6 +253,7 @@ class Summary(Facts):
     intervals: dict[str, dict[str, Ends]] = {}
     baseline: Baseline = Baseline()
     decided: dict[str, str] = {}
+    undefined: dict[str, dict[str, str]] = {}
     calibration: Calibration | None = None
     tune: TuneFacts | None = None
     warnings: list[str] = []

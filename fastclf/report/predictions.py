@@ -48,6 +48,8 @@ def calibration(facts: RunFacts) -> Section | None:
     )
     if observed == "accuracy":
         lead += " Above the line the model is underconfident, below it overconfident."
+    else:
+        lead += "" if facts.several_labels else " ECE above is that of the predicted class."
     changed = facts.summary.calibration
     if changed is not None and changed.temperature is not None:
         temperature = short_number_text(changed.temperature)

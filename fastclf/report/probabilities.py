@@ -8,7 +8,7 @@ from fastclf.report.facts import Bin, PrecisionRecallCurve, RocCurve
 from fastclf.report.layout import figure_box
 from fastclf.report.markup import Markup, element
 from fastclf.report.scales import Scale
-from fastclf.report.wording import count_text, number_text, shortened
+from fastclf.report.wording import count_text, number_text, percent_text, shortened
 
 WHOLE = Scale(0, 1)
 PREDICTED_POSITIVE = "predicted positive"
@@ -189,7 +189,7 @@ def roc_figure(curve: RocCurve) -> Markup:
         (curve.false_positive_rate, curve.true_positive_rate),
         ("false positive rate", "true positive rate (recall)"),
         ((0.0, 1.0), (0.0, 1.0)),
-        "Dashed: scores that are random.",
+        "Dashed line: random scores.",
     )
 
 
@@ -200,7 +200,7 @@ def precision_recall_figure(curve: PrecisionRecallCurve, positive: float | None)
     """
     note = ""
     if positive is not None:
-        note = f"Dashed: scores that are random, {number_text(positive)} of rows are positive."
+        note = f"Dashed line: random scores; {percent_text(positive)} of the rows are positive."
     return _rates_figure(
         "Precision-recall",
         f"average precision {number_text(curve.average_precision)}",

@@ -70,7 +70,7 @@ def _balance(facts: RunFacts) -> list[tuple[str, str]]:
         found.append((f"{title} frequent {noun}", f"{name}: {count_text(count)} rows, {share}"))
     if part.per_label:
         mean = sum(count for count, _ in counts) / part.n_rows
-        found.append(("labels of a row, mean", f"{mean:.2f}"))
+        found.append(("mean labels per row", f"{mean:.2f}"))
     return found
 
 
@@ -103,7 +103,7 @@ def timing(facts: RunFacts) -> Section | None:
     unit = "epochs" if facts.minibatch else "iterations"
     speed = None
     if math.isfinite(passes) and took and summary.n_train:
-        speed = f"{count_text(passes * summary.n_train / took)} a second"
+        speed = f"{count_text(passes * summary.n_train / took)} per second"
     known = facts_list(
         (
             ("finished", date_text(summary.finished) if summary.finished else None),

@@ -83,10 +83,11 @@ def metrics(facts: RunFacts, lower_is_better: Collection[str]) -> Section | None
         rows.append(row)
     notes = []
     if scored and main == "test" and "train" in parts:
-        text = "Dots are values on the test rows, bars their intervals, rings training rows."
+        text = "Dots are values on the test rows, bars their intervals, rings training rows"
+        text += ", vertical lines the baseline." if baselines else "."
         notes.append(element("p", text, class_="note charted"))
     if baselines:
-        text = f"The baseline, a vertical line, {facts.baseline_text}."
+        text = f"The baseline {facts.baseline_text}."
         notes.append(element("p", text, class_="note"))
     for key, reason in facts.main_part[1].undefined.items():
         text = f"{capital(metric_title(key))} isn't defined on the {part_title(main)}: {reason}."
@@ -94,9 +95,7 @@ def metrics(facts: RunFacts, lower_is_better: Collection[str]) -> Section | None
     return section(
         "metrics",
         "Results",
-        table(
-            "Metrics of the model; ↓ marks those where less is better", head, rows, kind="metrics"
-        ),
+        table("Metrics of the model; of those with ↓, lower is better", head, rows, kind="metrics"),
         *notes,
     )
 
@@ -111,7 +110,7 @@ def _axis_head() -> Markup:
 
 
 def _metric_heading(key: str, lower: bool) -> Markup:
-    arrow = element("span", " ↓", class_="muted", title="less is better") if lower else None
+    arrow = element("span", " ↓", class_="muted", title="lower is better") if lower else None
     return element("th", metric_title(key), arrow, scope="row")
 
 
@@ -165,14 +164,14 @@ def _names_table(facts: RunFacts, some: Sequence[NameRow] | None = None) -> Mark
     trained = {row.name: row.support for row in train.per_class or train.per_label}
     one = "label" if part.per_label else "class"
     is_test = facts.main_part[0] == "test"
-    which = f"the {len(rows)} most frequent {_noun(facts)}" if some else f"each {one}"
+    which = f"each of the {len(rows)} most frequent {_noun(facts)}" if some else f"each {one}"
     positive = "positive " if part.per_label else ""
     counts = (f"{positive}test rows", f"{positive}training rows")[not is_test :]
     head = [one, "precision", "recall", "F1", "ROC AUC", *counts]
     totals = (part.n_rows, train.n_rows) if is_test else (part.n_rows,)
     cells = [_name_cells(row, trained.get(row.name), totals) for row in rows]
     return table(
-        f"Metrics of {which} on {facts.main_part_text}, and the share of rows that have it",
+        f"Metrics of {which} on {facts.main_part_text}, and its numbers of rows",
         head,
         cells,
         kind="names",
@@ -249,7 +248,7 @@ def coefficients(facts: RunFacts) -> Section | None:
         more = collapsed(f"{count_text(len(rows))} more", listed)
     largest = "The coefficients with the largest absolute values"
     if is_binary and len(classes) == 2:
-        largest = f"The largest coefficients for {classes[1]}, and for {classes[0]}, below 0"
+        largest = f"The largest coefficients for “{classes[1]}”, and below 0 for “{classes[0]}”"
     lead = f"{largest}. {_meaning(facts)}"
     zero = model.n_coefficients - model.n_nonzero
     if zero:

@@ -56,11 +56,14 @@ def _lead(found: TuneFacts, chosen: Tried | None) -> str:
     )
     if chosen is not None:
         values = ", ".join(f"{key} = {_value(value)}" for key, value in chosen.keys.items())
-        lead += f" {values} {'was' if len(chosen.keys) == 1 else 'were'} chosen:"
-        lead += " the best mean."
+        subject = f"The chosen {values}"
+        verbs = ("has", "is")
+        if len(chosen.keys) > 1:
+            subject, verbs = f"The chosen values, {values},", ("have", "have")
+        rule = f"{verbs[0]} the best mean"
         if found.rule == "one_se":
-            lead = lead.removesuffix("best mean.")
-            lead += "smallest C within one standard error of the best mean."
+            rule = f"{verbs[1]} the smallest C within one standard error of the best mean"
+        lead += f" {subject} {rule}."
     if not found.is_whole:
         lead += " The search ended early, when its time was up."
     return lead
@@ -106,7 +109,7 @@ def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
     if len(chosen.keys) > 1:
         note = f"The other keys are as chosen. {note}".rstrip()
     side = "lower is better" if found.lower_is_better else "higher is better"
-    return figure_box(f"{capital(title)} on rows held out", drawn, unit=side, note=note)
+    return figure_box(f"{capital(title)} on held-out rows", drawn, unit=side, note=note)
 
 
 def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:

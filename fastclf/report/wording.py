@@ -20,7 +20,6 @@ _SPOKEN = {
     "hamming_loss": "Hamming loss",
     "kl_divergence": "KL divergence",
     "kl_to_teacher": "KL to the teacher",
-    "log_loss": "log-loss",
     "lrap": "LRAP",
     "macro_f1": "macro F1",
     "micro_f1": "micro F1",

@@ -50,7 +50,7 @@ def resolve_kind(wanted: str, dataset: Dataset | StreamedData) -> str:
     if wanted not in {"auto", kind}:
         labels = "several labels" if dataset.task == "multilabel" else "one label"
         raise ConfigError(
-            f'model.kind = "{wanted}": {dataset.name} has {labels} a row and '
+            f'model.kind = "{wanted}": {dataset.name} has {labels} per row and '
             f'{len(dataset.class_names)} classes in all; set model.kind to "{kind}"'
         )
     return kind

@@ -228,7 +228,7 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
     took = f"about {plan.seconds:.1g} s" if plan.seconds > 0.5 else "less than a second"
     names = "labels" if plan.task == "multilabel" else "classes"
     classes = [
-        f"{shortened(name)} {rows[0]:.0f}+{rows[1]:.0f}" for name, rows in plan.classes.items()
+        f"{shortened(name)} {rows[0]:,.0f} + {rows[1]:,.0f}" for name, rows in plan.classes.items()
     ]
     missing = [f"{name} {count:,}" for name, count in plan.missing.items()]
     of_first = "; only these first rows were read" if plan.first_rows else ""
@@ -238,10 +238,10 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
         "columns": f"{plan.n_columns:,}",
         "missing": _listed_up_to(limit, missing) or "no values",
         "features": f"{plan.n_features:,}, {plan.decided['scaling']}, {plan.storage}",
-        names: _listed_up_to(limit, classes),
-        "solver": f"{plan.decided['solver']}: {plan.plan}",
+        names: f"{_listed_up_to(limit, classes)} (training + test rows)",
+        "solver": plan.decided["solver"],
         "memory": f"about {memory_text(plan.megabytes * 1e6)}",
-        "time": f"{took}; the first fit also compiles for some seconds",
+        "time": f"{took}, and some seconds to compile kernels that aren't cached yet",
     }
     if plan.left_out:
         texts = [f"{n:,} row{'s' * (n > 1)} {why}" for why, n in plan.left_out.items()]
@@ -252,7 +252,9 @@ def print_preview(plan: Preview, console: Console, verbose: bool = False) -> Non
         rows["baseline"] = f"{line}; on the test rows {figures}"
     grid = Grid.grid(padding=(0, 2))
     if plan.text is not None:
-        rows["text"] = plan.text
+        rows["format"] = plan.text
+    if verbose:
+        rows["computation"] = plan.plan
     for key, text in rows.items():
         grid.add_row(key, escape(text))
     console.print(grid)
@@ -309,13 +311,15 @@ def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterato
     else:
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
     if constant:
-        yield f"{listed(constant)}: the same value in every row, which carries no information"
+        yield (
+            f"{listed(constant)}: the same value in every row, so the column carries no information"
+        )
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
         for label in map(str, labels[counts < 2].tolist()):
             name = shortened(label)
-            yield f"{name}: a class with one training row; leave it out with data.classes"
+            yield f"{name}: the class has only one training row; leave it out with data.classes"
     else:
         for name, total in zip(dataset.class_names, np.nansum(parts.train.y, axis=0), strict=True):
             if total == 0:
-                yield f"{name}: a label without a training row, so it can't be learned"
+                yield f"{name}: no training row has this label, so it can't be learned"

@@ -32,8 +32,8 @@ def for_cluster(recipe: Recipe) -> Recipe:
     if isinstance(recipe.solver, MinibatchSolver):
         raise ConfigError(
             f'--scheduler: solver.name = "{recipe.solver.name}" trains on minibatches, one after '
-            'another, which more machines make no faster; set solver.name to "auto", "newton" or '
-            '"lbfgs", or leave out --scheduler'
+            "another, so more machines don't make it faster; set solver.name to "
+            '"auto", "newton" or "lbfgs", or leave out --scheduler'
         )
     if recipe.distill is not None:
         raise ConfigError(
@@ -42,7 +42,8 @@ def for_cluster(recipe: Recipe) -> Recipe:
         )
     if is_svmlight(recipe.data):
         raise ConfigError(
-            f"--scheduler: {recipe.data.path} is svmlight, which one machine reads; save the rows "
+            f"--scheduler: {recipe.data.path} is an svmlight file, which workers can't read in "
+            "parts; save the rows "
             "as Parquet, or leave out --scheduler"
         )
     values = recipe.model_dump()

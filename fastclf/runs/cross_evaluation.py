@@ -1,4 +1,4 @@
-"""Figures of a recipe on rows held out in turn, without a model that is kept."""
+"""Cross-validated metrics of a recipe; no model is kept."""
 
 import warnings
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class CrossEvaluation:
 def cross_evaluate(
     recipe: Recipe, n_folds: int, tell: Callable[[str], None] = lambda line: None
 ) -> CrossEvaluation:
-    """Fit a recipe to the rows outside of each fold, and evaluate it on those in it.
+    """Fit a recipe to the rows outside each fold, and evaluate it on the rows in the fold.
 
     The rows are all of the data but those of ``data.test_path``. Preparation, calibration and
     teachers are fitted anew for each fold.
@@ -86,8 +86,8 @@ def cross_evaluate(
     """
     if recipe.data.stream:
         raise ConfigError(
-            "--cv needs the rows in memory; set data.stream to false, or search on a holdout with "
-            "fastclf tune"
+            "--cv needs the rows in memory; set data.stream to false, or use fastclf tune with "
+            "tune.holdout"
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -105,7 +105,7 @@ def cross_evaluate(
         for number, (rows, held_out) in enumerate(splits, 1):
             one = replace(data.take(rows), test=data.take(held_out))
             found.append(_metrics(recipe, one))
-            tell(f"fold {number} of {n_folds}: {len(rows):,} rows to train on")
+            tell(f"fold {number} of {n_folds}: {len(rows):,} training rows")
     lines = dict.fromkeys(" ".join(str(one.message).split()) for one in caught)
     n_rows = sum(len(held_out) for _, held_out in splits)
     return CrossEvaluation(n_rows, tuple(found), tuple(lines))

@@ -37,6 +37,7 @@ def print_datasets(entries: Sequence[Entry], console: Console, verbose: bool = F
             for text in (entry.description, *(_more(entry) if verbose else ())):
                 console.print(Padding(escape(text), (0, 0, 0, 4), expand=False), highlight=False)
         console.print()
+    console.print("A recipe names a data set with data.name, and a card with data.card.")
 
 
 def _line(cells: Sequence[str], width: int) -> Table | str:

@@ -83,7 +83,7 @@ def rows_text(recipe: Recipe, data: Dataset | StreamedData, sizes: Sizes) -> str
         counts.append(f"{sizes.held_out:,} calibration rows")
     counts.append(f"{sizes.test:,} test rows" if sizes.test else "no test rows")
     has_file = recipe.data.test_path is not None
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) and not recipe.data.stream:
         has_file = data.test is not None
     text = " + ".join(counts) if sizes.test else ", ".join(counts)
     if has_file:
@@ -94,7 +94,7 @@ def rows_text(recipe: Recipe, data: Dataset | StreamedData, sizes: Sizes) -> str
 
 def _split(recipe: Recipe, data: Dataset | StreamedData) -> str:
     table = recipe.data
-    if isinstance(data, StreamedData):
+    if isinstance(data, StreamedData) or table.stream:
         return f"split by a hash of their values, seed {recipe.seed}"
     if data.groups is not None:
         column = "" if table.split_by is None else f' in column "{table.split_by}"'

@@ -200,10 +200,7 @@ def open_run(path: Path) -> FinishedRun:
     check_is_run(path)
     missing = [name for name in (SUMMARY, MODEL) if not (path / name).is_file()]
     if SUMMARY in missing:
-        raise RunError(
-            f"{path}: the run is incomplete, so it has no {SUMMARY}; resume it with: "
-            f"{resume_command(path)}"
-        )
+        raise RunError(f"{path}: the run is incomplete; resume it with: {resume_command(path)}")
     try:
         if missing:
             raise RunError(f"it has no {MODEL}")
@@ -338,7 +335,7 @@ def reopened_run(path: Path) -> Iterator[RunDirectory]:
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether the run in the directory ``path`` is complete."""
+    """Return whether the run in the directory ``path`` is complete."""
     return (path / SUMMARY).is_file()
 
 
@@ -385,7 +382,7 @@ def _refuse_if_used(path: Path) -> None:
 
 
 def _is_resumable(path: Path) -> bool:
-    """Tell whether a run has recorded a step, a checkpoint or scores of a search."""
+    """Return whether a run has recorded a step, a checkpoint or scores of a search."""
     records = (path / METRICS, path / TUNE)
     has_records = any(record.is_file() and record.stat().st_size > 0 for record in records)
     return has_records or bool(Checkpoints(path / CHECKPOINT, 1).numbers())

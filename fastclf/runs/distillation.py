@@ -179,8 +179,8 @@ def check_labels(train: Part) -> None:
     """
     if train.is_soft:
         raise ConfigError(
-            "[distill] needs labels, and the target is a distribution, to which the model is "
-            "fitted directly; leave out [distill]"
+            "[distill] needs labels, but the target is a distribution, to which a model is "
+            "fitted without a teacher; leave out [distill]"
         )
 
 
@@ -248,8 +248,8 @@ def probabilities_of(outputs: np.ndarray, kind: str, names: Sequence[str], rows:
     if wrong.any():
         at = int(wrong.argmax())
         raise DataError(
-            f"row {rows[at]} of the teacher's outputs isn't a distribution, its sum is "
-            f"{sums[at]:.6g}; set distill.teacher_kind to logits if the outputs are logits"
+            f"row {rows[at]} of the teacher's outputs sums to {sums[at]:.6g}, so it isn't a "
+            "distribution; set distill.teacher_kind to logits if the outputs are logits"
         )
     return np.maximum(outputs, 0) / sums[:, None]
 

@@ -1,4 +1,4 @@
-"""Where kernels come from, and what else a report of a problem should say."""
+"""The facts that a bug report should contain, such as where kernels come from."""
 
 import importlib.metadata
 import os
@@ -16,13 +16,14 @@ from fastclf import __version__, threads
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.kernels.loss import softmax
 from fastclf.kernels.runtime import bundles, levels, obtained
+from fastclf.runs.tables import memory_text
 
 _PACKAGES = "numba llvmlite numpy scipy scikit-learn threadpoolctl safetensors pyarrow".split()
 _VARIABLES = ("FASTCLF_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "PYTHONDONTWRITEBYTECODE")
 
 
 def examine() -> dict[str, Any]:
-    """Fit a few rows, and return what there is to tell, as JSON can hold it."""
+    """Fit a few rows, and return the facts as values that JSON can hold."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
     before = obtained.so_far()
@@ -55,23 +56,26 @@ def print_findings(found: dict[str, Any], console: Console) -> None:
     fit, cache, bundle = found["fit"], found["cache"], found["bundle"]
     sources = {"bundle": "from the bundle", "cache": "from the cache", "compiled": "compiled"}
     counts = [f"{fit[key]} {text}" for key, text in sources.items() if fit[key]] or ["none"]
-    held = f"{cache['kernels']} kernels, {cache['megabytes']:.1f} MB"
+    held = f"{cache['kernels']} kernels, {memory_text(1e6 * cache['megabytes'])}"
+    cached = f"{cache['path']}, {held}"
+    if cache["path"] is None:
+        cached = "none: nothing is compiled yet, or no folder can be written (NUMBA_CACHE_DIR)"
     rows = {
         "fastclf": found["fastclf"],
         "python": found["python"],
         "packages": ", ".join(f"{name} {v}" for name, v in found["packages"].items() if v),
-        "processor": f"{found['processor']}; levels: {', '.join(found['levels']) or 'none'}",
-        "bundle": _said(bundle) if bundle else _none_serves(**found["bundles"]),
-        "cache": "none: nothing is compiled, or no folder can be written (NUMBA_CACHE_DIR)"
-        if cache["path"] is None
-        else f"{cache['path']}, {held}",
-        "a first fit": f"kernels: {', '.join(counts)}; {fit['seconds']:.2f} s",
-        "threads": f"{found['threads']['available']} of {found['threads']['cpus']} CPUs",
-        "BLAS": "; ".join(
-            f"{pool['internal_api']} {pool['version'] or ''}, {pool['num_threads']} threads"
+        "processor": found["processor"],
+        "instruction sets": ", ".join(found["levels"]) or "none that portable kernels need",
+        "kernels shipped": _said(bundle) if bundle else _none_serves(**found["bundles"]),
+        "kernels cached": cached,
+        "test fit": f"{fit['seconds']:.2f} s; kernels: {', '.join(counts)}",
+        "threads": f"{found['threads']['available']} (of {found['threads']['cpus']} CPUs)",
+        "libraries": "; ".join(
+            " ".join(filter(None, (pool["internal_api"], pool["version"])))
+            + f", {pool['num_threads']} threads"
             for pool in found["blas"]
         ),
-        "environment": ", ".join(f"{k}={v}" for k, v in found["environment"].items()) or "-",
+        "environment": ", ".join(f"{k}={v}" for k, v in found["environment"].items()) or "none set",
     }
     grid = Table.grid(padding=(0, 2))
     for key, text in rows.items():
@@ -118,8 +122,8 @@ def _none_serves(folder: str | None, names: list[str], error: str | None) -> str
     if folder is None:
         return "none: FASTCLF_KERNELS is empty"
     if names:
-        return f"none that serves here in {folder}, which has {', '.join(names[:8])}"
-    return f"none in {folder} ({error or 'it is empty'})"
+        return f"none for this processor in {folder}, which has {', '.join(names[:8])}"
+    return f"none ({folder}: {error or 'empty'})"
 
 
 def _cache() -> dict[str, Any]:

@@ -240,17 +240,18 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
         undefined = dict.fromkeys(("log_loss", "brier"), f"the model has no class {others}")
     figures["ece"], bins = _reliability(p.max(axis=1), p.argmax(axis=1) == y)
     figures["macro_f1"] = float(np.nanmean(f1))
-    areas = _roc_aucs((y == code for code in range(known)), p)
+    positive = _positive_class(y == 1, p[:, 1], names[1]) if known == 2 else {}
+    if len(names) == known and "roc_curve" in positive:
+        areas = np.full(2, positive["roc_curve"]["area"])  # the same for both classes
+    else:
+        areas = _roc_aucs((y == code for code in range(known)), p)
     if len(names) == known and np.all(support > 0) and not np.isnan(areas).any():
         figures["roc_auc"] = float(areas.mean())
-    else:
-        undefined["roc_auc"] = _without_area(p, names, support)
-    positive = None
-    if known == 2:
-        positive = _positive_class(y == 1, p[:, 1], names[1])
-        if "roc_auc" in figures:
+        if positive:
             curve = positive["precision_recall_curve"]
             figures["average_precision"] = curve["average_precision"]
+    else:
+        undefined["roc_auc"] = _without_area(p, names, support)
     areas = np.append(areas, np.full(len(names) - known, np.nan))
     counts = metrics.confusion_matrix(y, predicted, labels=numbers)
     tables = {
@@ -258,7 +259,7 @@ def _evaluate_classes(y: np.ndarray, predicted: np.ndarray, p: np.ndarray, names
         "confusion_matrix": {"classes": names, "counts": counts.tolist()},
         "reliability": bins,
     }
-    if positive is not None:
+    if positive:
         tables["positive_class"] = positive
     return Evaluation(n, figures, tables, undefined=undefined)
 

@@ -105,7 +105,7 @@ class Origin:
         now = json.loads(json.dumps(_keys(recipe)))
         searched = set() if recipe.tune is None else recipe.tune.searched
         changes = [
-            f"{key} was {_shown(self.recipe, key)} and is {_shown(now, key)}"
+            f"{key} was {_shown(self.recipe, key)} and is now {_shown(now, key)}"
             for key in dict.fromkeys([*self.recipe, *now])
             if not key.startswith(_IRRELEVANT)
             and key not in searched
@@ -139,7 +139,7 @@ class Origin:
             )
 
     def check_place(self, path: Path, on_cluster: bool) -> None:
-        """Check that a run that began on a cluster goes on there, and one that didn't doesn't.
+        """Check that a run is resumed on a cluster if and only if it began on one.
 
         Raises
         ------

@@ -48,7 +48,7 @@ class Paired:
             one.value == 0 == one.interval[0] == one.interval[1]
             for one in self.differences.values()
         ):
-            return [f"{second} and {first} have the same metrics in every test row"]
+            return [f"{second} and {first} give the same result on every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval

@@ -76,7 +76,7 @@ class Parts:
         The names of the prepared features.
     class_names : tuple of str or None
         The names of the labels of multi-label data, or of the classes of distributions. None for
-        one label a row, whose classes the estimator knows.
+        one label per row, whose classes the estimator knows.
     held_out : Part, optional
         The rows to calibrate the model on, split off from the training rows.
     """
@@ -162,7 +162,7 @@ def read_dataset(table: DataTable, distill: DistillTable | None = None) -> Datas
 
 
 def check_two_classes(source: str, names: Sequence[str]) -> None:
-    """Check that data with one label a row have at least two classes.
+    """Check that data with one label per row have at least two classes.
 
     Raises
     ------

@@ -79,7 +79,7 @@ def evaluate_run(
     run : FinishedRun
         The run.
     data : Path, optional
-        A dataset card, or a file that is read with the options of the run's own file. By default
+        A data set card, or a file that is read with the options of the run's own file. By default
         the run's own data, split as in the run.
     threshold : float, optional
         Predict by this threshold instead of the model's; the result isn't saved then, for the
@@ -239,7 +239,7 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
     if several != (dataset.task == "multilabel"):
         kinds = {True: "several labels", False: "one label"}
         raise DataError(
-            f"the data have {kinds[not several]} a row, and the model predicts {kinds[several]}"
+            f"the data have {kinds[not several]} per row, but the model predicts {kinds[several]}"
         )
     names = [str(name) for name in model.classes.tolist()]
     if dataset.y.ndim == 1:
@@ -251,7 +251,7 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
     noun = "label" if several else "class"
     if unknown and not (several and matches):  # no class of a distribution can be left out
         raise DataError(
-            f'the model knows no {noun} "{unknown[0]}"{nearest(unknown[0], names)}; it knows '
+            f'the model has no {noun} "{unknown[0]}"{nearest(unknown[0], names)}; it has '
             f"{listed(names)}"
         )
     y = np.zeros((len(dataset.y), len(names)), dataset.y.dtype)
@@ -261,8 +261,8 @@ def _targets(dataset: Dataset, model: LinearModel) -> np.ndarray:
         columns = enumerate(dataset.class_names)
         rows = {name: int((dataset.y[:, j] > 0).sum()) for j, name in columns if name in unknown}
         warnings.warn(
-            f"labels that the model doesn't know are left out: {describe_unknown(rows, names)}; it "
-            f"knows {listed(names)}",
+            f"labels that the model doesn't have are left out: {describe_unknown(rows, names)}; it "
+            f"has {listed(names)}",
             stacklevel=3,
         )
     return y

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StreamedData:
-    """A stream of training rows, with what one pass over them has found out.
+    """A stream of training rows, and the facts that one pass over them found.
 
     Attributes
     ----------
@@ -226,7 +226,8 @@ def _check_categories(found: Counts, table: DataTable) -> None:
 def _check_two_classes(found: Counts, path: Path, names: Sequence[str]) -> None:
     if len(names) == 1 and found.is_complete:
         raise DataError(
-            f"{path}: the first {found.n_rows:,} rows, which alone were read, belong to one class, "
+            f"{path}: the first {found.n_rows:,} rows, the only ones that were read, belong to "
+            "one class, "
             f"{names[0]}; shuffle the rows of the file, which minibatch solvers need, too"
         )
     check_two_classes(str(path), names)
@@ -296,13 +297,11 @@ def _part(sample: Sample, found: Counts, is_soft: bool) -> Part:
 def _check_part(sample: Sample, key: str, use: str, share: float) -> None:
     """Check that a part has rows, and warn if it has more than are kept."""
     if share and not sample.n_rows:
-        raise DataError(
-            f"no row {use} came about by {key} = {share}; use more rows or a larger share"
-        )
+        raise DataError(f"{key} = {share} leaves no row {use}; use more rows or a larger share")
     if sample.n_kept < sample.n_rows:
         warnings.warn(
-            f"of {sample.n_rows:,} rows {use} {sample.n_kept:,} are used, chosen at random by "
-            "their values, so that they fit into memory",
+            f"only {sample.n_kept:,} of {sample.n_rows:,} rows {use} are used, chosen by a hash "
+            "of their values, so that they fit into memory",
             stacklevel=3,
         )
 

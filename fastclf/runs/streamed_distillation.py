@@ -1,4 +1,4 @@
-"""The ``[distill]`` step of a streamed run: what a teacher says of rows that are read in chunks."""
+"""The ``[distill]`` step of a streamed run: a teacher's predictions for rows in chunks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

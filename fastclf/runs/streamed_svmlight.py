@@ -23,7 +23,7 @@ _REFUSED = ("classes", "ignore_index", "missing_target", "target", "weight")
 
 
 def is_svmlight(table: DataTable) -> bool:
-    """Tell whether the file of a recipe's ``[data]`` is there, and svmlight."""
+    """Return whether the file of a recipe's ``[data]`` is there, and svmlight."""
     path = None if table.path is None else Path(table.path)
     return path is not None and path.exists() and format_of(path, table.format) == "svmlight"
 
@@ -42,11 +42,13 @@ def opened_svmlight(recipe: Recipe, most_rows: int | None = None) -> OpenedStrea
         check_no_columns(table, "svmlight")
         for key in _REFUSED:
             if getattr(table, key) != DataTable.model_fields[key].default:
-                raise DataError(f"data.{key} doesn't go with a stream of svmlight; leave it out")
+                raise DataError(
+                    f"data.{key} can't be used with a stream of an svmlight file; leave it out"
+                )
         if recipe.distill is not None:
             raise DataError(
-                "[distill] doesn't go with a stream of svmlight; save the rows as Parquet, or set "
-                "data.stream to false"
+                "[distill] can't be used with a stream of an svmlight file; save the rows as "
+                "Parquet, or set data.stream to false"
             )
         stream = Stream(path, format=table.format, dtype=table.dtype)
         kind, what = "labels", "a row has one label"

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
+from fastclf.report.facts import ChosenThreshold
+from fastclf.runs.directory import REPORT
 from fastclf.runs.evaluation import Evaluation
 from fastclf.runs.intervals import intervals_by_part, undefined_by_part
 from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
@@ -49,7 +51,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     figures = summary["metrics"]
     own = {name: figures[name] for name in ("train", "test") if name in figures}
     others = {name: figures[name] for name in figures if name not in {*own, "student"}}
-    baseline = summary.get("baseline") or {"predicts": "", "metrics": {}}
+    baseline = {"predicts": "", "metrics": {}, **(summary.get("baseline") or {})}
     _print_lines(
         console,
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} {noun}",
@@ -64,6 +66,8 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     if summary.get("calibration") is not None:
         _print_lines(console, *_calibration(summary["calibration"]))
     _print_lines(console, f"{took}; saved in {path}")
+    if (path / REPORT).exists():
+        _print_lines(console, f"report: {path / REPORT}")
 
 
 def print_evaluations(
@@ -102,19 +106,16 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
     if "thresholds" in facts:
         decided.append("thresholds of the labels")
         shown.append("macro_f1")
-    line = f"calibrated on {facts['n_rows']} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    line = (
+        f"calibrated on {facts['n_rows']:,} rows: {', '.join([*decided, *_changes(facts, shown)])}"
+    )
     lines = [line] if decided or threshold is None else []
     if threshold is not None:
-        rule = {
-            None: "as given",
-            "f1": "for the highest f1",
-            "cost": "for the lowest cost",
-            "precision": "for a precision of {min_precision:g} or more",
-        }[threshold["tuned_for"]].format(**threshold)
+        chosen = ChosenThreshold.model_validate(threshold)
         changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
         lines.append(
-            f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
-            f"{facts['n_rows']} calibration rows {', '.join(changes)}"
+            f"threshold {chosen.value:.4g} of {chosen.name}, {chosen.rule}; on "
+            f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
         )
     return lines
 

@@ -83,10 +83,11 @@ def interval_text(ends: Sequence[float] | None) -> str:
 
 def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with a row for each class or label, from ``per_class`` or ``per_label``."""
-    table = Table(kind)
+    table = Table()
+    table.add_column(kind, overflow="fold")
     keys = [key for key in rows[0] if key != "name"]
     for key in keys:
-        table.add_column(key, justify="right")
+        table.add_column("rows" if key == "support" else key, justify="right")
     for row in rows:
         table.add_row(escape(row["name"]), *(shown(row[key]) for key in keys))
     return table
@@ -94,9 +95,10 @@ def names_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def confusion_table(confusion: Mapping[str, Any]) -> Table:
     """Return the confusion matrix: a row for each true class, a column for each predicted class."""
-    table = Table("true \\ predicted")
+    table = Table()
+    table.add_column("true \\ predicted", overflow="fold")
     for name in confusion["classes"]:
-        table.add_column(escape(name), justify="right")
+        table.add_column(escape(name), justify="right", overflow="fold")
     for name, counts in zip(confusion["classes"], confusion["counts"], strict=True):
         table.add_row(escape(name), *map(str, counts))
     return table

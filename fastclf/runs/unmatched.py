@@ -62,7 +62,7 @@ class Unmatched:
         codes = self._codes.get(name, {})
         lost = next((text for text in values if text in codes), None)
         if lost is not None:
-            self._lost[name] = f"{quoted(lost)}, where the model knows {quoted(codes[lost])}"
+            self._lost[name] = f"{quoted(lost)}, where the training rows had {quoted(codes[lost])}"
             del self._codes[name]
 
     def warn(self) -> None:
@@ -77,9 +77,10 @@ class Unmatched:
             if name in self._unmatched and name not in self._lost:
                 known = [text for text in self._unmatched[name].categories if text != MISSING]
                 warnings.warn(
-                    f'column "{name}": the model knows none of its values, such as '
-                    f"{', '.join(map(quoted, values))}; it knows {listed(known)}; write them as "
-                    "the model has them, or train without the column",
+                    f'column "{name}": none of its values occurred in training, such as '
+                    f"{', '.join(map(quoted, values))}; the training rows had "
+                    f"{listed(known)}; write the values in the same "
+                    "way, or train without the column",
                     stacklevel=2,
                 )
 

@@ -77,7 +77,7 @@ class WarmUp:
         """Return all that in words."""
         text = f"{self.compiled} kernels compiled in {self.seconds:.1f} s"
         if self.loaded:
-            text += f", {self.loaded} found compiled"
+            text += f", {self.loaded} were compiled before"
         if self.levels:
             text += f"; for {' and '.join(self.levels)}, in {self.folder}"
         return text
@@ -118,7 +118,9 @@ def compile_ahead(
     if is_portable:
         levels, folder = available_levels(), _folder(into)
         if not levels:
-            raise RunError("this processor has no level of the instruction set; omit --portable")
+            raise RunError(
+                "this processor supports none of the instruction set levels; leave out --portable"
+            )
     start = perf_counter()
     compiled = loaded = 0
     with _progress(console, len(tasks) * max(len(levels), 1)) as show:
@@ -208,7 +210,7 @@ def warm_up(
                 for future in as_completed([pool.submit(_run, level, task) for task in tasks]):
                     yield future.result()
             except BrokenProcessPool:
-                message = "a process that compiles ended early; try fewer with --jobs"
+                message = "a compiling process ended early; try fewer processes with --jobs"
                 raise RunError(message) from None
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -21,7 +21,7 @@ def at_the_end(state: Any, solver: Any) -> str:
 
 
 def is_finite(state: Any, theta: np.ndarray) -> bool:
-    """Tell whether theta, and the objective and gradient if they are known, are finite.
+    """Return whether theta, and the objective and gradient if they are known, are finite.
 
     Stopping rules compare numbers, and NaN passes some comparisons.
     """

@@ -90,7 +90,7 @@ class MinibatchState:
         return u, b.astype(self.u.dtype)
 
     def save(self) -> None:
-        """Save this point, to go back to it if the objective explodes in the epoch."""
+        """Save this point, to go back to it if the objective diverges in the epoch."""
         arrays = (self.u, self.u0, self.moments, self.moments0, self.average, self.average0)
         self.checkpoint = (tuple(array.copy() for array in arrays), self.step)
 
@@ -266,9 +266,8 @@ class Minibatch:
         state.objective = value
         if state.explosions:
             warnings.warn(
-                f"the objective exploded in epoch {state.iteration}; went back to its start and "
-                f"lowered the learning rate to {state.learning_rate:.3g}. Set a smaller "
-                "learning_rate to avoid this.",
+                f"the objective diverged in epoch {state.iteration}, so that epoch was repeated "
+                f"with the learning rate {state.learning_rate:.3g}; set a smaller learning_rate",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -286,7 +285,7 @@ class Minibatch:
         rate = state.learning_rate
         if state.explosions >= _MOST_EXPLOSIONS:
             raise InputError(
-                f"the objective explodes in epoch {state.iteration + 1} even at learning rate "
+                f"the objective diverges in epoch {state.iteration + 1} even at learning rate "
                 f"{rate:.3g}: set a much smaller learning_rate, or scale the features"
             )
         state.restore()

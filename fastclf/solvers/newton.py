@@ -1,4 +1,4 @@
-"""Newton's method with a Hessian that is factorised seldom, and mended between."""
+"""Newton's method with a Hessian that is rarely factorised, and updated in between."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Whether a point where a solver got stuck is near the optimum."""
+"""Checks whether a point at which a solver stalled is near the optimum."""
 
 import warnings
 

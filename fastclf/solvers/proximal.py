@@ -240,8 +240,8 @@ def _is_worth_copying(objective: Objective, size: int) -> bool:
     if engines.has_matrix_l1(shape._replace(n_features=size), costs):
         return True
     raise InputError(
-        f"with this penalty some {size} coefficients of {objective.n_outputs} classes aren't 0, "
-        "for which an L1 fit needs all rows in memory; lower C, or set l1_ratio=0"
+        f"with this penalty about {size} coefficients of {objective.n_outputs} classes aren't 0; "
+        "for so many an L1 fit needs all rows in memory; lower C, or set l1_ratio=0"
     )
 
 

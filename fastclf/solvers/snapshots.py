@@ -1,4 +1,4 @@
-"""Snapshots of a fit, from which it can go on later."""
+"""Snapshots of a fit, from which it can be resumed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from fastclf.solvers.progress import COLUMNS, Progress, setting
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A fit between two steps: all that it needs to go on and end with the same bits.
+    """The state of a fit between two steps, from which it ends with the same bits.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ class Snapshot:
 
 
 class Keeper(Protocol):
-    """Stores snapshots of a fit, and may have one to go on from."""
+    """Stores snapshots of a fit, and may have one to resume from."""
 
     def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
-        """Return the snapshot to go on from, or None to start at the first state."""
+        """Return the snapshot to resume from, or None to start at the first state."""
 
     def look(self, iteration: int, take: Callable[[], Snapshot]) -> None:
         """Store a snapshot if it is time to; called after each iteration or slice of an epoch.

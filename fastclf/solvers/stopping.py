@@ -43,7 +43,7 @@ class Stopping:
         return (norms <= tol) & enough
 
     def allows_single(self, norm: float = 0.0) -> bool:
-        """Tell whether passes may be float32; ``norm`` is the norm of the first gradient."""
+        """Return whether passes may be float32; ``norm`` is the norm of the first gradient."""
         rounding = float(np.finfo(np.float32).eps) * norm
         return self.tol >= _ROUGH and rounding <= _LOST * self.tol
 

@@ -400,12 +400,12 @@ def kernels_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def test_doctor_tells_why_no_bundle_serves(kernels_folder: Path, monkeypatch: pytest.MonkeyPatch):
-    assert f"none in {kernels_folder} (No such file or directory)" in invoke("doctor").stdout
+    assert f"none ({kernels_folder}: No such file or directory)" in invoke("doctor").stdout
     kernels_folder.mkdir()
-    assert f"none in {kernels_folder} (it is empty)" in invoke("doctor").stdout
+    assert f"none ({kernels_folder}: empty)" in invoke("doctor").stdout
     (kernels_folder / "x86-64-v3-python2.7").mkdir()
     found = invoke("doctor").stdout
-    assert f"none that serves here in {kernels_folder}, which has x86-64-v3-python2.7" in found
+    assert f"none for this processor in {kernels_folder}, which has x86-64-v3-python2.7" in found
     bundles.serving.cache_clear()
     monkeypatch.setenv("FASTCLF_KERNELS", "")
     assert "none: FASTCLF_KERNELS is empty" in invoke("doctor").stdout

@@ -209,7 +209,7 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
         ('name = "digits"', "", 3, "[data] needs exactly one of card"),
         ('name = "digits"', 'name = "a"\ncard = "b"', 3, "[data] needs exactly one of card"),
         ("epochs = 5", "[distill]\nteacher = 'svm'", 13, "(did you mean svc?)"),
-        ("epochs = 5", "[distill]\ntemperature = 1.0", 12, "distill.teacher is missing"),
+        ("epochs = 5", "[distill]\ntemperature = 1.0", 12, "[distill] names no teacher"),
         ("[data]", "[early_stopping]\npatience = 0\n[data]", 4, "must be greater than or equal"),
     ],
 )

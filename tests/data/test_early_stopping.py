@@ -67,7 +67,7 @@ def test_classes_of_held_out_rows_are_known(tmp_path: Path):
     y = y.copy()
     y[out[0]] = 5
     clf = LogisticRegression(solver=Adam(early_stopping=3), random_state=0, max_iter=5)
-    with pytest.warns(UserWarning, match="no weight on one side of 5"):
+    with pytest.warns(UserWarning, match="no weight .* negative rows of 5"):
         clf.fit(stream(tmp_path, X, y))
     assert 5 in clf.classes_
 

@@ -268,13 +268,13 @@ def test_l1_penalties(tmp_path: Path, use_costs, few_features: int):
 def test_what_streams_are_not_for(tmp_path: Path):
     X, y = data()
     source = stream(tmp_path, "npy", X, y)
-    with pytest.raises(InputError, match="comes with its targets"):
+    with pytest.raises(InputError, match="includes its targets"):
         LogisticRegression().fit(source, y)
     with pytest.raises(InputError, match="several target columns"):
         MultiLabelLogisticRegression().fit(source)
-    with pytest.raises(InputError, match="comes with its targets"):
+    with pytest.raises(InputError, match="includes its targets"):
         LogisticRegressionCV(**SETTLED).fit(source, y)
-    with pytest.raises(InputError, match="takes a stream in fit alone; here give its chunks"):
+    with pytest.raises(InputError, match="takes a stream only in fit; give this method the chunks"):
         LogisticRegression().fit(X, y).predict(source)
 
 

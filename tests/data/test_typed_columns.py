@@ -375,7 +375,9 @@ def test_columns_of_which_no_category_is_known_are_warned_of(tmp_path: Path):
     for command in (["evaluate", path, "--data", data], ["predict", path, data]):
         result = run(*command)
         assert result.exit_code == 0
-        assert result.stderr.startswith('warning: column "b": the model knows none of its values')
-        assert '"no", "yes"; it knows false, true; ' in result.stderr
+        assert result.stderr.startswith(
+            'warning: column "b": none of its values occurred in training'
+        )
+        assert '"no", "yes"; the training rows had false, true; ' in result.stderr
     known = with_flags(tmp_path / "other.csv", ["yes"] * (N - 1) + ["true"])
     assert "warning" not in run("predict", path, known).stderr

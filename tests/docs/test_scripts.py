@@ -269,3 +269,28 @@ def test_differences_of_other_test_files_need_a_reason():
     assert script["unknown"]([listed], "there is no such difference") == [
         "conformance.toml: a.py::test_gone: there is no such difference"
     ]
+
+
+def test_words_are_collected_with_their_places():
+    command = [
+        sys.executable,
+        str(SCRIPTS / "collect_words"),
+        "help",
+        "messages",
+        "texts",
+        "recipe",
+    ]
+    done = subprocess.run([*command, "docs"], capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    groups = {line for line in lines if line.startswith("# ")}
+    assert groups == {"# help", "# messages", "# texts", "# recipe", "# docs"}
+    known = {
+        "fastclf evaluate": "Usage: fastclf evaluate [OPTIONS] RUN",
+        "recipe.seed: ": "The seed",
+        "fastclf/estimators/validation.py:": "X_val and y_val must be given together",
+        "fastclf/runs/tables.py:": "baseline: always predicts {predicts}, the most frequent class",
+        "fastclf/functional/losses.py:": "cross_entropy: Return the softmax",
+    }
+    for place, text in known.items():
+        assert any(line.startswith(place) for line in lines), place
+        assert text in done.stdout

@@ -129,7 +129,7 @@ def test_integer_weight_is_a_repeated_row_and_weight_zero_a_removed_one(rng):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_where_none_is_the_best_it_stays_one(sign: int, rng: np.random.Generator):
     z = rng.normal(size=(30, 3))
-    with pytest.warns(UserWarning, match="no temperature is the best.*more rows"):
+    with pytest.warns(UserWarning, match="there is no best temperature.*more rows"):
         scaler = TemperatureScaler().fit(sign * z, z.argmax(axis=1))
     assert scaler.temperature_ == 1
 
@@ -346,7 +346,7 @@ def test_from_the_command_line(tmp_path: Path):
     (tmp_path / "r.toml").write_text('[data]\nname = "wine"\n[calibrate]\n')
     shell, config = CliRunner(), str(tmp_path / "r.toml")
     planned = shell.invoke(main, ["check", "--config", config])
-    assert "106 to train on, 27 to calibrate on, 45 to test on" in planned.output
+    assert "106 training rows + 27 calibration rows + 45 test rows" in planned.output
     out = str(tmp_path / "run")
     done = shell.invoke(main, ["train", "--config", config, "--set", "model.C=1e4", "--out", out])
     assert done.exit_code == 0

@@ -105,7 +105,7 @@ def test_separable_labels_come_to_a_finite_end(name: str):
     message = assert_a_finite_end(clf, rows, labels, separable=bool(apart))
     assert (clf.predict(rows) == labels)[:, apart].all()
     if apart:
-        listed = message.partition("which rows have ")[2].partition(":")[0]
+        listed = message.partition("the rows with and without ")[2].partition(":")[0]
         assert listed == ", ".join(map(str, apart))
 
 

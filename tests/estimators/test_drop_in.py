@@ -180,7 +180,7 @@ def test_coefficients_of_other_shapes_and_dtypes():
 def test_parts_go_on_from_coefficients_set_by_hand():
     clf = LogisticRegression(solver="sgd", random_state=0)
     clf.classes_, clf.coef_, clf.intercept_ = np.arange(3), np.zeros((3, 4)), np.zeros(3)
-    with pytest.raises(InputError, match="X has 2 features, and coef_ has 4"):
+    with pytest.raises(InputError, match="X has 2 features, but coef_ has 4"):
         clf.partial_fit(X[:, :2], y)
     clf = LogisticRegression(solver="sgd", random_state=0)
     clf.classes_, clf.coef_, clf.intercept_ = np.arange(3), np.zeros((3, 4)), np.zeros(3)

@@ -261,7 +261,7 @@ def test_text_alone():
     [
         (DateColumn("day", (NumericColumn("year"),)), '"day".*parts of dates.*train without'),
         (CategoricalColumn("day", ("2024-02-29", MISSING)), '"day".*dates.*train without'),
-        (CategoricalColumn("day", ()), "no column of this model has a feature"),
+        (CategoricalColumn("day", ()), "this model has no features"),
     ],
 )
 def test_what_scikit_learn_cannot_do_is_refused(column: Any, reason: str):

@@ -91,7 +91,7 @@ def test_what_cannot_be_ignored():
     with pytest.raises(FastclfError, match="only one class"):
         clf.fit(X, np.where(Y == 0, 0, -1))
     clf.fit(X, np.where(GONE, -1, Y))
-    with pytest.raises(FastclfError, match="nothing is left to score"):
+    with pytest.raises(FastclfError, match="no row is left to score"):
         clf.score(X, np.full(150, -1))
     with pytest.raises(FastclfError, match="unknown label 7"):
         clf.score(X, np.full(150, 7))
@@ -184,7 +184,7 @@ def test_cross_validation_is_as_if_the_rows_were_not_there(scoring: Any):
     score = clf.score(X, np.where(GONE, -1, Y), sample_weight=WEIGHTS)
     alone = plain.score(X[~GONE], Y[~GONE], sample_weight=WEIGHTS[~GONE])
     assert score == pytest.approx(alone)
-    with pytest.raises(FastclfError, match="nothing is left to score"):
+    with pytest.raises(FastclfError, match="no row is left to score"):
         clf.score(X, np.full(150, -1))
 
 

@@ -303,7 +303,7 @@ BAD_FITS = {
     "negative pos_weight": (({"pos_weight": -1}, Y), "pos_weight"),
     "pos_weight word": (({"pos_weight": "balance"}, Y), "pos_weight.*'balanced'"),
     "short threshold": (({"threshold": [0.5]}, Y), r"threshold.*\(4,\)"),
-    "threshold of no label": (({"threshold": {4: 0.1}}, Y), "no such label.*0, 1, 2, 3"),
+    "threshold of no label": (({"threshold": {4: 0.1}}, Y), "isn't a label.*0, 1, 2, 3"),
     "pos_weight of words": (({"pos_weight": {1: "much"}}, Y), "pos_weight must be a number"),
     "large threshold": (({"threshold": 1.5}, Y), "threshold"),
     "smoothing": (({"label_smoothing": 1.0}, Y), "label_smoothing"),
@@ -320,7 +320,7 @@ def test_bad_input(name: str):
 def test_bad_validation():
     for validation, message in (
         ({"X_val": X}, "together"),
-        ({"X_val": X, "y_val": Y[:, :3]}, "has 3 labels, and the one fitted to has 4"),
+        ({"X_val": X, "y_val": Y[:, :3]}, "has 3 labels, but the estimator was fitted to 4"),
         ({"X_val": X, "y_val": Y[:-1]}, "inconsistent"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -116,7 +116,7 @@ def test_wide_problems_with_an_l1_penalty(use_costs):
 
 def test_an_l1_problem_that_has_no_room_is_refused(use_costs):
     use_costs(few_features_elsewhere_l1=2, matrix_room_elsewhere=4, working_set=3)
-    with pytest.raises(InputError, match="aren't 0, for which an L1 fit needs all rows"):
+    with pytest.raises(InputError, match="aren't 0; for so many an L1 fit needs all rows"):
         fit(LogisticRegression(l1_ratio=1.0), X, LABELS)
 
 
@@ -174,13 +174,13 @@ def test_partitions_that_are_not_alike():
     parts = blocks(X, LABELS, None, cut(N, 3))
     parts.values[1] = parts.values[1]._replace(X=X[200:400, :5])
     reading = Reading("LogisticRegression", np.dtype(float), None, False)
-    with pytest.raises(InputError, match="partition 1: X has 5 features there, and 8 in part"):
+    with pytest.raises(InputError, match="partition 1: X has 5 features, but 8 in part"):
         survey(LogisticRegression(), parts.map(reading), reading, LabelTally())
     parts.values[1] = parts.values[1]._replace(X=S[200:400])
-    with pytest.raises(InputError, match="partition 1: X is sparse there, and dense in partition"):
+    with pytest.raises(InputError, match="partition 1: X is sparse, but dense in partition"):
         survey(LogisticRegression(), parts.map(reading), reading, LabelTally())
     parts.values[1] = parts.values[1]._replace(y=LABELS[:3])
-    with pytest.raises(InputError, match="partition 1: X has 200 rows there and y has 3; cut"):
+    with pytest.raises(InputError, match="partition 1: X has 200 rows, but y has 3; split"):
         survey(LogisticRegression(), parts.map(reading), reading, LabelTally())
     with pytest.raises(InputError, match="all partitions are empty"):
         fit(LogisticRegression(), X[:0], LABELS[:0], None, cut(0, 3))

@@ -181,7 +181,7 @@ def test_the_hessian_is_that_of_the_known_labels():
 def test_a_label_of_which_nothing_is_known():
     X, Y = data()
     Y[:, 2] = np.nan
-    with pytest.warns(UserWarning, match="no weight on one side of 2"):
+    with pytest.warns(UserWarning, match="no weight .* negative rows of 2"):
         clf = exact().fit(X, Y)
     assert not clf.coef_[2].any() and clf.intercept_[2] == 0
     others = [0, 1, 3]
@@ -207,7 +207,7 @@ def test_a_separable_label_is_noticed_among_others(C: float):
     if C == 1:
         exact(C=C).fit(X, Y)
         return
-    with pytest.warns(Warning, match="which rows have 0"):
+    with pytest.warns(Warning, match="the rows with and without 0"):
         exact(C=C, tol=1e-4).fit(X, Y)
 
 
@@ -230,9 +230,9 @@ def test_scores_count_what_is_known():
     assert clf.score(X, Y) == pytest.approx(np.mean(right))
     assert clf.score(X, predicted) == 1
     assert clf.score(X, scipy.sparse.csr_array(predicted)) == 1
-    with pytest.raises(FastclfError, match="no label that is known"):
+    with pytest.raises(FastclfError, match="no known label"):
         clf.score(X, np.full(Y.shape, np.nan))
-    with pytest.raises(FastclfError, match="has 3 labels, and the one fitted to has 4"):
+    with pytest.raises(FastclfError, match="has 3 labels, but the estimator was fitted to 4"):
         clf.score(X, Y[:, :3])
 
 
@@ -308,11 +308,11 @@ class OneLabel(ClassifierMixin, BaseEstimator):
 
 def test_cross_validation_says_what_it_cannot_score():
     X, Y = data(n=60)
-    with pytest.raises(FastclfError, match="scoring='f1_macro' can't leave out.*per_label=True"):
+    with pytest.raises(FastclfError, match="scoring='f1_macro' can't skip unknown.*per_label=True"):
         MultiLabelLogisticRegressionCV(scoring="f1_macro").fit(X, Y)
     Y[:30, 1] = np.nan
     halves = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
-    with pytest.raises(FastclfError, match="fold 0 holds out no row in which 1 is known"):
+    with pytest.raises(FastclfError, match="fold 0 holds out no row where 1 is known"):
         MultiLabelLogisticRegressionCV(cv=halves).fit(X, Y)
 
 
@@ -392,7 +392,7 @@ def test_the_most_probable_labels(tmp_path: Path):
     (tmp_path / "bad").write_bytes(content.replace(b'\\"top_k\\": 2', b'\\"top_k\\": 9'))
     with pytest.raises(ModelFileError, match="top_k of 9"):
         LinearModel.load(tmp_path / "bad")
-    with pytest.raises(FastclfError, match="decides without thresholds"):
+    with pytest.raises(FastclfError, match="leaves thresholds without effect"):
         clf.tune_thresholds(X, Y)
     for top_k in (0, 5, 1.5):
         with pytest.raises(FastclfError, match="top_k must be"):

@@ -57,7 +57,7 @@ def test_columns_of_a_frame_in_another_order_are_refused():
 def test_parts_are_all_dense_or_all_sparse():
     clf = fastclf.LogisticRegression(solver="sgd", random_state=0)
     clf.partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(InputError, match="all parts dense, or all sparse"):
+    with pytest.raises(InputError, match="a dense X in each call, or a sparse X"):
         clf.partial_fit(scipy.sparse.csr_matrix(X), y)
 
 

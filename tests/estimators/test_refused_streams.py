@@ -24,13 +24,19 @@ def one() -> LogisticRegression:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: one().predict(STREAM), "takes a stream in fit alone; here give its chunks"),
-        (lambda: one().predict_proba(STREAM), "takes a stream in fit alone; here give its chunks"),
-        (lambda: LogisticRegression().fit(X, Y, X_val=STREAM, y_val=Y), "takes a stream in fit al"),
+        (lambda: one().predict(STREAM), "takes a stream only in fit; give this method the chunks"),
+        (
+            lambda: one().predict_proba(STREAM),
+            "takes a stream only in fit; give this method the chunks",
+        ),
+        (
+            lambda: LogisticRegression().fit(X, Y, X_val=STREAM, y_val=Y),
+            "takes a stream only in fit",
+        ),
         (lambda: DistilledClassifier(one()).fit(STREAM), "write the teacher's probabilities into"),
         (
             lambda: DistilledClassifier(None).fit(STREAM, teacher_logits=X),
-            "asks its teacher about all rows, which must be in memory",
+            "DistilledClassifier takes no stream, because its teacher",
         ),
         (lambda: TemperatureScaler(one()).fit(STREAM), "give arrays of rows that the classifier"),
         (

@@ -126,9 +126,9 @@ def test_rows_that_are_not_alike_or_not_finite():
         )
         LogisticRegression().fit(source)
 
-    with pytest.raises(InputError, match="after row 200 of the stream X is dense, and sparse"):
+    with pytest.raises(InputError, match="after row 200 of the stream X is dense, but sparse"):
         fit(X[200:300].toarray())
-    with pytest.raises(InputError, match="X has 699 features, and 700 before"):
+    with pytest.raises(InputError, match="X has 699 features, but 700 before"):
         fit(X[200:300, 1:])
     unsorted = X[200:300]
     unsorted.indices = unsorted.indices[::-1].copy()

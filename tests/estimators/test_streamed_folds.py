@@ -160,13 +160,11 @@ def test_any_number_of_threads_gives_the_same_bits():
 
 def test_what_a_stream_is_refused_for():
     X, y = data()
-    with pytest.raises(
-        InputError, match="'roc_auc' needs all held out rows in one place; use 'acc"
-    ):
+    with pytest.raises(InputError, match="'roc_auc' needs all held-out rows in memory; use 'acc"):
         cv(scoring="roc_auc").fit(Pieces(X, y))
     with pytest.raises(InputError, match="use 'neg_log_loss' or None, or arrays in memory"):
         MultiLabelLogisticRegressionCV(scoring="accuracy").fit(Pieces(X, np.eye(3)[y]))
-    with pytest.raises(InputError, match="comes with its targets"):
+    with pytest.raises(InputError, match="includes its targets"):
         cv().fit(Pieces(X, y), y)
     with pytest.raises(InputError, match="several target columns"):
         MultiLabelLogisticRegressionCV().fit(Pieces(X, y))
@@ -183,7 +181,7 @@ def test_what_a_stream_is_refused_for():
         cv(cv=held).fit(Pieces(X, y, 1 - weights))
     Y = np.eye(3)[y]
     Y[np.arange(N) % 5 == 0, 1] = np.nan
-    with pytest.raises(InputError, match="fold 0 holds out no row in which 1 is known"):
+    with pytest.raises(InputError, match="fold 0 holds out no row where 1 is known"):
         MultiLabelLogisticRegressionCV(cv=held).fit(Pieces(X, Y))
     with pytest.raises(InputError, match="cv has no folds"):
         cv(cv=[]).fit(Pieces(X, y))

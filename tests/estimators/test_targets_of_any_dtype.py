@@ -73,7 +73,9 @@ def test_near_the_end_of_uint64():
     encoded = encode(np.arange(2**64 - 3, 2**64, dtype=np.uint64)[np.arange(30) % 3])
     assert encoded.classes.tolist() == [2**64 - 3, 2**64 - 2, 2**64 - 1]
     assert encode([2**63, 1] * 6).classes.tolist() == [1, 2**63]
-    with pytest.raises(InputError, match="no 64-bit type in common; give them as text"):
+    with pytest.raises(
+        InputError, match="no 64-bit type can hold all integers of y; give them as text"
+    ):
         encode([2**63, -1] * 6)
 
 
@@ -161,7 +163,10 @@ def test_labels_that_are_objects_become_what_they_are():
 @pytest.mark.parametrize(
     "y, message",
     [
-        (["a", 1] * 6, r"text, 'a' in row 0, beside 1 of type int in row 1; make all labels text"),
+        (
+            ["a", 1] * 6,
+            r"text, such as 'a' in row 0, with 1 of type int in row 1; make all labels text",
+        ),
         (pd.to_datetime(["2020-01-01", "2021-01-01"] * 6), "dates or times .datetime64"),
         (np.array([pd.Timestamp("2020-01-01")] * 12, object), "of type Timestamp in row 0"),
         ([2**64, 1] * 6, "give them as text"),

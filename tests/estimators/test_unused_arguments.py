@@ -29,7 +29,7 @@ Y = np.arange(40) % 2
     ids=str,
 )
 def test_rows_to_validate_on_without_early_stopping(solver: Any, named: str, remedy: str):
-    message = rf"X_val and y_val .*solver, {named}, .*solvers.{remedy}\(early_stopping=5\)"
+    message = rf"X_val and y_val .*solver {named} .*solvers.{remedy}\(early_stopping=5\)"
     for estimator, y in ((LogisticRegression, Y), (MultiLabelLogisticRegression, np.eye(2)[Y])):
         clf = estimator(solver=solver, max_iter=5, random_state=0)
         with pytest.warns(UserWarning, match=message) as caught:
@@ -53,9 +53,9 @@ def test_early_stopping_in_parts():
 
 def test_folds_without_a_classifier_to_fit():
     clf = LogisticRegression().fit(X, Y)
-    with pytest.raises(InputError, match="cv=3 .* a fitted classifier needs none.*clone"):
+    with pytest.raises(InputError, match="cv=3 .* this one is fitted.*clone"):
         TemperatureScaler(clf, cv=3).fit(X, Y)
-    with pytest.raises(InputError, match="cv=3 .* logits need none"):
+    with pytest.raises(InputError, match="cv=3 .* the input is logits"):
         TemperatureScaler(cv=3).fit(X[:, :2], Y)
     with pytest.raises(InputError, match="cv=3 .* teacher_logits are given"):
         DistilledClassifier(None, cv=3).fit(X, Y, teacher_logits=X[:, :2])

@@ -448,7 +448,7 @@ REFUSED = {
     "words": (F.softmax, (["a"],), "z must hold real numbers"),
     "objects": (F.sigmoid, ([None],), "z must hold real numbers"),
     "complex": (F.logsumexp, ([1j],), "z must hold real numbers"),
-    "ragged": (F.softmax, ([[1], [1, 2]],), "z can't be made an array"),
+    "ragged": (F.softmax, ([[1], [1, 2]],), "z can't be converted to an array"),
     "a number": (F.softmax, (1.0,), "z must have shape"),
     "no classes": (F.hardmax, (np.empty((2, 0)),), "K >= 1"),
     "temperature 0": (F.softmax, ([0.0], 0), "temperature"),

@@ -112,7 +112,8 @@ addEventListener("load", () => {{
 </script>"""
 
 BROKEN = (
-    '<!doctype html><body style="background:#fff"><svg width="900" height="9"></svg><script>missing()</script>'
+    '<!doctype html><body style="background:#fff"><svg width="900" height="9"></svg>'
+    "<script>missing()</script>"
     '<p style="position:absolute;top:50px;color:#999;background:#fff">grey</p>'
     '<p style="position:absolute;top:50px;color:#000">black</p>'
 )

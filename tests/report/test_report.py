@@ -218,13 +218,13 @@ def test_a_run_with_everything_has_every_section():
         "1,500 training rows",
         "calibration error 0.0664",
         "a temperature of 1.50",
-        "on the 12 calibration rows metric before after log-loss 0.7500 0.6250",
+        "on the 12 calibration rows metric before after log loss 0.7500 0.6250",
         "height",
         "+2.00",
         "2 of 4 coefficients are 0",
         "abcdef0123456789…",
         "new rows",
-        "48,000 a second",
+        "48,000 per second",
         "The model's threshold: 0.50",
     ):
         assert shown in page.text
@@ -266,7 +266,7 @@ def panel(text: str, title: str) -> list[tuple[str, str]]:
 def test_the_best_of_teacher_and_student_is_marked():
     text = report_page(full(), LOWER)
     assert panel(text, "Accuracy") == [("teacher", "0.9500*"), ("student", "0.9000")]
-    assert panel(text, "Log-loss") == [("teacher", "0.5000"), ("student", "0.2500*")]
+    assert panel(text, "Log loss") == [("teacher", "0.5000"), ("student", "0.2500*")]
     assert panel(text, "KL to the teacher") == [("teacher", "–"), ("student", "0.0100")]
 
 
@@ -281,7 +281,7 @@ def test_where_the_baseline_and_the_test_rows_stand():
     assert facts.baselines == {"accuracy": 7 / 11}
     assert "Accuracy 0.9000 0.7000 to 1.0000 baseline 0.6364" in page.text
     assert "always predicts b, the most frequent class" in page.text
-    assert "accuracy 0.9000 0.7000 to 1.0000 0.6364 0.9000 0.5000 log-loss ↓ 0.2500" in page.text
+    assert "accuracy 0.9000 0.7000 to 1.0000 0.6364 0.9000 0.5000 log loss ↓ 0.2500" in page.text
     assert "micro F1" not in page.text  # equals the accuracy
     assert "4 (36.4 %)" in page.text
     values["summary"]["baseline"] = {"predicts": "b"}
@@ -290,7 +290,7 @@ def test_where_the_baseline_and_the_test_rows_stand():
         "undefined": {"roc_auc": "no row has a"},
     }
     page = checked(report_page(RunFacts.model_validate(values), LOWER))
-    assert "log-loss ↓ 0.2500 0.5000 0.2500" in page.text
+    assert "log loss ↓ 0.2500 0.5000 0.2500" in page.text
     assert "ROC AUC isn't defined on the test rows: no row has a." in page.text
 
 
@@ -381,7 +381,7 @@ def test_two_classes_have_curves_of_the_second_one():
         "The model's threshold: 0.30",
         "ROC AUC 0.7500",
         "average precision 0.8500",
-        "0.6364 of rows are positive",
+        "63.6 % of the rows are positive",
         "Compare coefficients only within one of these kinds",
         "×7.39",
     ):
@@ -483,16 +483,16 @@ def test_runs_side_by_side():
         "finished – 30 November 2026, 17:40 UTC",
         "class balance a 36.4 %, b 63.6 %",
         "Accuracy +0.2500 0.1000 to 0.4000 better, beyond noise",
-        "Log-loss +0.2000 −0.1000 to 0.5000 within noise",
+        "Log loss +0.2000 −0.1000 to 0.5000 within noise",
         "2 and 0 can't be compared row by row: the runs have different test rows.",
         "1 metrics of one run",
     ):
         assert shown in page.text
     assert panel(text, "Accuracy") == [("0", "0.5000"), ("1", "0.7500*")]
-    assert panel(text, "Log-loss") == [("0", "0.5000"), ("1", "0.7500")]  # within noise
+    assert panel(text, "Log loss") == [("0", "0.5000"), ("1", "0.7500")]  # within noise
     best = dict(re.findall(r'<th scope="row"><span[^>]*>([^<]*)</span></th>(.*?)</tr>', text))
     assert best["accuracy, test rows"] == '<td>0.5000</td><td><b class="best">0.7500</b></td>'
-    assert best["log-loss, test rows"] == "<td>0.5000</td><td>0.7500</td>"
+    assert best["log loss, test rows"] == "<td>0.5000</td><td>0.7500</td>"
     curve = next(one for one in page.drawings if one.get("aria-label").startswith("Objective by"))
     lines = [one for one in curve.iter() if "line" in one.get("class", "").split()]
     assert len(lines) == 2

@@ -258,7 +258,7 @@ def test_streams_in_estimators(tmp_path: Path, client: Any):
     wanted = fastclf.LogisticRegression(tol=1e-9).fit(stream)
     np.testing.assert_allclose(found.coef_, wanted.coef_, atol=1e-8)
     assert found.feature_names_in_.tolist() == ["floor"]
-    with pytest.raises(InputError, match="a stream comes with its targets .* leave out y"):
+    with pytest.raises(InputError, match="a stream includes its targets .* leave out y"):
         LogisticRegression(client=client).fit(stream, [0, 1])
     with pytest.raises(InputError, match="several labels need several target columns"):
         MultiLabelLogisticRegression(client=client).fit(stream)
@@ -283,7 +283,10 @@ def test_streams_that_have_no_parts(client: Any):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"data": {"test_path": None, "split_by": "day"}}, "split by a hash .* out --scheduler"),
+        (
+            {"data": {"test_path": None, "split_by": "day"}},
+            "which splits rows by a hash .* out --scheduler",
+        ),
         ({"distill": {"teacher_run": "run"}}, r"\[distill\] needs the rows where the solver runs"),
         ({"solver": {"name": "adam"}}, '"adam" trains on minibatches, .* solver.name to "auto"'),
     ],

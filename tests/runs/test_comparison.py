@@ -68,7 +68,7 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
     text = printed(comparison)
     assert "the recipes are the same" in text
-    assert "plain and plain" not in text and "have the same metrics in every test row" in text
+    assert "plain and plain" not in text and "give the same result on every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):

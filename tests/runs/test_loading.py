@@ -167,7 +167,7 @@ def test_dates_are_taken_apart(tmp_path: Path, rng):
 
 def test_columns_of_which_no_value_is_known(folder: Path):
     clf = fastclf.load(run_of("two classes", folder))
-    with pytest.warns(UserWarning, match='column "city": the model knows none of its values'):
+    with pytest.warns(UserWarning, match='column "city": none of its values occurred in training'):
         clf.predict(people().assign(city="bonn"))
 
 

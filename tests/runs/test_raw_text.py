@@ -216,7 +216,7 @@ REFUSED = {
     'text_sublinear = "yes"': 'data.text_sublinear = "yes": must',
     "text_lowercase = 1": "data.text_lowercase = 1: must",
     "text_ngram = [1, 2]": "unknown key data.text_ngram (did you mean text_ngrams?)",
-    "stream = true": "data.text: the words of raw text aren't counted in a stream; set data.stream",
+    "stream = true": "data.text can't be used with data.stream; set data.stream",
     'categorical = ["message"]': '"message" is in both text and categorical; remove it from one',
 }
 

@@ -120,7 +120,7 @@ def test_files_that_do_not_fit(frame: pd.DataFrame, said: str, run: FinishedRun,
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ("multilabel", "the data have several labels a row, and the model predicts one label"),
+        ("multilabel", "the data have several labels per row, but the model predicts one label"),
         ("wine", "wine"),
     ],
 )
@@ -196,7 +196,7 @@ def test_lists_with_labels_that_the_model_does_not_know(files: Path):
     expected = evaluate_run(run, files / "topics.csv").parts["topics"]
     more = [f"{text};z" if i < 3 else text for i, text in enumerate(lists)]
     frame.assign(topics=more).to_csv(files / "more.csv", index=False)
-    with pytest.warns(UserWarning, match=r'know are left out: "z" \(3 rows\); it knows x, y$'):
+    with pytest.warns(UserWarning, match=r'have are left out: "z" \(3 rows\); it has x, y$'):
         found = evaluate_run(run, files / "more.csv")
     assert found.parts["more"].metrics == expected.metrics
     frame.assign(topics="X").to_csv(files / "other.csv", index=False)

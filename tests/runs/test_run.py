@@ -125,7 +125,7 @@ def test_a_teacher_parameter_that_scikit_learn_refuses(tmp_path: Path):
 @pytest.mark.parametrize(
     ("data", "kind", "said"),
     [
-        ({"name": "iris"}, "logistic", 'has one label a row and 3 classes in all.*"softmax"'),
+        ({"name": "iris"}, "logistic", 'has one label per row and 3 classes in all.*"softmax"'),
         ({"name": "breast_cancer"}, "softmax", 'set model.kind to "logistic"'),
         ({"name": "iris"}, "multilabel", 'set model.kind to "softmax"'),
         ({"card": str(ROOT / "datasets" / "multilabel.toml")}, "softmax", "several labels a row"),

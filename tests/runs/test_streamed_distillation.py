@@ -208,7 +208,7 @@ def test_outputs_that_cannot_be_used(tmp_path: Path):
     p = F.softmax(rows()[1])[:N_TRAIN]
     p[700] *= 0.5
     np.save(path, p)
-    with pytest.raises(DataError, match="row 701 of the teacher's outputs isn't a distribution"):
+    with pytest.raises(DataError, match="row 701 of the teacher's outputs sums to"):
         train(recipe(data, own), tmp_path / "run2")
     np.save(path, p[:, :2])
     with pytest.raises(DataError, match="the teacher has 2 columns, and the data have the classes"):
@@ -232,5 +232,5 @@ def test_check_and_resume_know_the_teacher(tmp_path: Path):
     with pytest.raises(RunError, match="teacher_sha256 was"):
         resume(own, run.path)
     soft = {"target": ["a", "b"], "target_kind": "logits", "columns": ["c", "city"]}
-    with pytest.raises(ConfigError, match="needs labels, and the target is a distribution"):
+    with pytest.raises(ConfigError, match="needs labels, but the target is a distribution"):
         train(recipe({**data, **soft}, {"teacher_file": str(path)}), tmp_path / "soft")

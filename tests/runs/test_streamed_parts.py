@@ -263,7 +263,9 @@ def test_check_does_not_judge_classes_by_the_first_rows(
     plan = check_recipe(recipe({**data, "test_path": test_path, "ignore_index": "maybe"}))
     assert set(plan.classes) == {"no", "yes"} and plan.n_test == 100
     data["path"] = write(table.sort_by("y"), tmp_path / "sorted.parquet")
-    with pytest.raises(DataError, match="the first 3.. rows, which alone were read, belong to one"):
+    with pytest.raises(
+        DataError, match="the first 3.. rows, the only ones that were read, belong to one"
+    ):
         check_recipe(recipe(data))
 
 
@@ -271,8 +273,14 @@ def test_check_does_not_judge_classes_by_the_first_rows(
     ("keys", "message"),
     [
         ({"path": None, "name": "iris", "target": None}, "data.stream reads the rows of a file"),
-        ({"split_by": "age"}, "data.split_by: rows of a stream are split by a hash"),
-        ({"target_path": "y.npy", "target": None}, "data.target_path: a stream reads targets with"),
+        (
+            {"split_by": "age"},
+            "data.split_by can't be used with data.stream, which splits rows by a hash",
+        ),
+        (
+            {"target_path": "y.npy", "target": None},
+            "data.target_path can't be used with data.stream, which reads each target",
+        ),
     ],
 )
 def test_keys_that_do_not_go_with_a_stream(tmp_path: Path, keys: dict, message: str):

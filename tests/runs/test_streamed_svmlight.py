@@ -162,11 +162,14 @@ def test_parts_that_have_no_rows(tmp_path: Path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"classes": [0, 1]}, "data.classes doesn't go with a stream of svmlight"),
-        ({"ignore_index": 0}, "data.ignore_index doesn't go with a stream of svmlight"),
-        ({"missing_target": "drop"}, "data.missing_target doesn't go with a stream of svmlight"),
-        ({"target": "y"}, "data.target doesn't go with a stream of svmlight"),
-        ({"weight": "w"}, "data.weight doesn't go with a stream of svmlight"),
+        ({"classes": [0, 1]}, "data.classes can't be used with a stream of an svmlight file"),
+        ({"ignore_index": 0}, "data.ignore_index can't be used with a stream of an svmlight file"),
+        (
+            {"missing_target": "drop"},
+            "data.missing_target can't be used with a stream of an svmlight file",
+        ),
+        ({"target": "y"}, "data.target can't be used with a stream of an svmlight file"),
+        ({"weight": "w"}, "data.weight can't be used with a stream of an svmlight file"),
         ({"drop": ["3"]}, "drop goes with files of named columns, not with svmlight"),
         ({"target_kind": "label_lists"}, "data.target_kind: a row has one label; leave it out"),
     ],
@@ -183,14 +186,16 @@ def test_keys_of_named_columns(tmp_path: Path, keys: dict, message: str):
 def test_a_teacher_needs_rows_with_names(tmp_path: Path, teacher: dict):
     own = recipe({**files(tmp_path), "stream": True}, distill=teacher)
     for start in (lambda: train(own, tmp_path / "run"), lambda: check_recipe(own)):
-        with pytest.raises(DataError, match=r"train.svm: \[distill\] doesn't go with a stream of"):
+        with pytest.raises(
+            DataError, match=r"train.svm: \[distill\] can't be used with a stream of"
+        ):
             start()
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_cluster_is_refused(tmp_path: Path, stream: bool):
     own = recipe({**files(tmp_path), "stream": stream})
-    message = "--scheduler: .*train.svm is svmlight, which one machine reads"
+    message = "--scheduler: .*train.svm is an svmlight file, which workers can't read"
     with pytest.raises(ConfigError, match=message):
         train(own, tmp_path / "run", client=NO_CLUSTER)
     assert not (tmp_path / "run").exists()

@@ -170,7 +170,7 @@ def test_teachers_that_cannot_be_used(flowers: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({}, "distill.teacher is missing; or set one of teacher_file"),
+        ({}, "\\[distill\\] names no teacher; set one of teacher, teacher_file"),
         ({"teacher": "svc", "teacher_run": "x"}, "has several teachers"),
         ({"teacher_run": "x", "teacher_params": {"C": 1}}, "needs distill.teacher"),
         ({"teacher_columns": ["a"]}, "needs data.path"),

@@ -89,7 +89,7 @@ def test_a_search_tells_of_its_last_fit(tmp_path: Path, heard: type[Heard]):
 def test_a_tracker_that_fails_costs_no_run(tmp_path: Path, heard: type[Heard], call: str):
     heard.fails_at = call
     result = train(recipe({}), tmp_path / "run")
-    wanted = "mlflow was told no more of this run: no route to the host"
+    wanted = "mlflow received no more data about this run: no route to the host"
     assert wanted in result.summary["warnings"]
     assert wanted in json.loads((result.path / "summary.json").read_text())["warnings"]
     assert (result.path / "model.safetensors").exists()

@@ -359,7 +359,7 @@ def test_a_stream(tmp_path: Path):
 @pytest.mark.parametrize(
     ("tune", "message"),
     [
-        ({"scoring": "acuracy"}, "must be a metric, which are accuracy.*did you mean accuracy"),
+        ({"scoring": "acuracy"}, "must be one of accuracy.*did you mean accuracy"),
         ({"scoring": "roc_auc"}, None),
         ({"scoring": "precision"}, 'tune.scoring = "precision": '),
         ({"folds": 60}, "can't be split with tune.folds = 60"),

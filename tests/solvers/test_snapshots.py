@@ -150,7 +150,7 @@ def in_slices(use_costs: Any) -> None:
     use_costs(slice_work=1.0, block_passes=(1, 1))
 
 
-@pytest.mark.filterwarnings("ignore:the objective exploded")
+@pytest.mark.filterwarnings("ignore:the objective diverged")
 @pytest.mark.parametrize("name", CASES)
 def test_going_on_from_files_is_an_uninterrupted_fit(name: str, in_slices: None):
     solver, (make, shape) = CASES[name]
@@ -175,7 +175,7 @@ def test_going_on_from_files_is_an_uninterrupted_fit(name: str, in_slices: None)
         assert (np.diff(rest.history["seconds"]) >= 0).all()
 
 
-@pytest.mark.filterwarnings("ignore:the objective exploded")
+@pytest.mark.filterwarnings("ignore:the objective diverged")
 def test_every_state_is_met(in_slices: None):
     """What no case above has in a snapshot would be untested."""
     met: set[str] = set()

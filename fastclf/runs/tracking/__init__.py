@@ -29,7 +29,7 @@ STEPS = ("objective", "gradient_norm", "learning_rate", "validation_loss")
 
 
 class Tracker(Protocol):
-    """What a tracker is told about one run, in this order."""
+    """The calls that a tracker receives for one run, in this order."""
 
     def __init__(self, table: TrackTable) -> None:
         """Connect to where the table says."""
@@ -92,7 +92,7 @@ class Tracked:
         write_file(self._path, json.dumps({"id": found}) + "\n")
 
     def step(self, progress: Progress) -> None:
-        """Tell of an iteration or epoch."""
+        """Send an iteration or epoch."""
         values = progress._asdict()
         figures = {key: float(values[key]) for key in STEPS if values[key] is not None}
         problem = self._tell(lambda tracker: tracker.step(progress.iteration, figures))
@@ -100,7 +100,7 @@ class Tracked:
             warnings.warn(problem, stacklevel=1)
 
     def complete(self, summary: Mapping[str, Any]) -> str | None:
-        """Tell of the complete run; return what went wrong, if anything did."""
+        """Send the complete run; return the error, if any."""
         figures = {
             f"{part}_{name}": float(value)
             for part, metrics in summary["metrics"].items()
@@ -111,7 +111,7 @@ class Tracked:
         return self._tell(lambda tracker: tracker.complete(self._directory, figures))
 
     def fail(self) -> None:
-        """Tell that the run failed."""
+        """Mark the run as failed."""
         self._tell(lambda tracker: tracker.fail())
 
     @property
@@ -132,13 +132,13 @@ class Tracked:
                 call(self._tracker)
         except Exception as problem:
             self._tracker = None
-            return f"{self._name} was told no more of this run: {_one_line(problem)}"
+            return f"{self._name} received no more data about this run: {_one_line(problem)}"
         return None
 
 
 @contextmanager
 def tracked(recipe: Recipe, directory: Path) -> Iterator[Tracked]:
-    """Yield the tracker of the run in the block, and tell it if the block fails.
+    """Yield the tracker of the run in the block; mark the run as failed if the block fails.
 
     The parameters and errors are those of `Tracked`.
     """

@@ -36,7 +36,7 @@ class Tracker:
         self._id = ""
 
     def begin(self, name: str, keys: Mapping[str, Any], earlier: str | None) -> str:
-        """Begin a run, or go on with an earlier one."""
+        """Begin a run, or continue an earlier one."""
         with _own_settings():
             return self._begin(name, keys, earlier)
 

@@ -1,4 +1,4 @@
-"""The score of a model on rows held out: a metric of evaluations, or a scorer of scikit-learn."""
+"""The score of a model on held-out rows: a metric of evaluations, or a scorer of scikit-learn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from fastclf.runs.tables import LOWER_IS_BETTER
 
 @dataclass(frozen=True)
 class Scoring:
-    """What models are compared by.
+    """The score by which models are compared.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Scoring:
         if name in get_scorer_names():
             return cls(name, False, get_scorer(name))
         raise ConfigError(
-            f'tune.scoring = "{name}": must be a metric, which are {", ".join(known)}, or a scorer '
+            f'tune.scoring = "{name}": must be one of {", ".join(known)}, or a scorer '
             f"of scikit-learn{nearest(name, [*known, *get_scorer_names()])}"
         )
 
@@ -90,7 +90,7 @@ class Scoring:
             score = metric(self.name, part.y, predicted, p, model.classes)
         if score is None or not np.isfinite(score):
             raise DataError(
-                f'tune.scoring = "{self.name}": isn\'t defined for the rows held out, which may '
+                f'tune.scoring = "{self.name}": isn\'t defined for the held-out rows, which may '
                 "lack a class; use fewer folds, a larger holdout or another scoring"
             )
         return float(score)

@@ -65,7 +65,8 @@ def _study(seed: int) -> Any:
         import optuna
     except ImportError:
         raise ConfigError(
-            "[tune] searches other keys than C and l1_ratio by Optuna, which isn't installed; run: "
+            "[tune] searches other keys than C and l1_ratio with Optuna, which isn't installed; "
+            "run: "
             "pip install 'fastclf[tune]', or leave these keys out"
         ) from None
     verbosity = optuna.logging.get_verbosity()
