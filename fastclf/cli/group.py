@@ -17,6 +17,22 @@ from fastclf.runs.given import Given
 PATH = click.Path(path_type=Path)
 
 
+def completing(what: str) -> Callable[[click.Context, click.Parameter, str], list]:
+    """Return the function of :mod:`fastclf.cli.completion` that completes ``what`` in the shell."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list:
+        from fastclf.cli import completion
+
+        found: list = getattr(completion, f"complete_{what}")(context, parameter, incomplete)
+        return found
+
+    return complete
+
+
+RUN: dict[str, Any] = {"type": PATH, "shell_complete": completing("run")}
+FILE: dict[str, Any] = {"type": PATH, "shell_complete": completing("file")}
+
+
 def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
     """Return a decorator that adds ``--quiet``, ``--verbose`` and ``--json`` to a command.
 
@@ -42,6 +58,7 @@ def overriding(example: str) -> Callable[[Callable], Callable]:
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=completing("assignment"),
         help=f"Set a key of the recipe, like {example}. May be repeated.",
     )
 
@@ -133,9 +150,9 @@ def starting(example: str) -> Callable[[Callable], Callable]:
             given = Given(name, file, config, targets, text, assignments)
             return command(given=given, **others)
 
-        config_option = click.option("--config", type=PATH, help="The recipe, instead of FILE.")
+        config_option = click.option("--config", help="The recipe, instead of FILE.", **FILE)
         with_options = config_option(reading(overriding(example)(wrapped)))
-        return click.argument("file", required=False, type=PATH)(with_options)
+        return click.argument("file", required=False, **FILE)(with_options)
 
     return decorate
 

@@ -26,6 +26,8 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command; errors in writing to standard output end in one line."""
+        if "_FASTCLF_COMPLETE" in os.environ:
+            import_module("fastclf.cli.completion")  # has Bash's
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # escape characters that its encoding lacks
                 stream.reconfigure(errors="backslashreplace")

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from fastclf.cli.group import (
+    FILE,
     PATH,
+    RUN,
     limiting_threads,
     main,
     output,
@@ -29,7 +31,7 @@ from fastclf.runs.given import Given
 
 
 @main.command()
-@click.argument("file", required=False, type=PATH)
+@click.argument("file", required=False, **FILE)
 @reading
 @overriding("model.C=0.5")
 @click.option(
@@ -113,9 +115,9 @@ TIME_LIMIT = click.option(
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped run in its own directory.",
+    **RUN,
 )
 @click.option(
     "--scheduler",
@@ -192,9 +194,9 @@ def train(
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped search in its own directory.",
+    **RUN,
 )
 @TIME_LIMIT
 @limiting_threads
