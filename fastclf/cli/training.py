@@ -57,19 +57,22 @@ def init(
 
     Without FILE the recipe has every key with its default, for a built-in data set.
     """
-    from fastclf.runs.draft import default_draft, draft_for_file
-    from fastclf.runs.draft_text import recipe_text, write_recipe
+    from fastclf.runs.draft import default_draft, draft_with
+    from fastclf.runs.draft_text import check_unused, recipe_text, write_recipe
 
-    draft = default_draft()
-    if file is not None:
-        draft = draft_for_file(file, targets, output.parent, text)
-    draft = draft.with_assignments(assignments, output, telling())
-    if str(output) in ("-", "/dev/stdout"):
+    prints = str(output) in ("-", "/dev/stdout")
+    if not prints and not force:
+        check_unused(output)  # before the file is read, which may take long
+    if file is None:
+        draft = default_draft().with_assignments(assignments, output, telling())
+    else:
+        draft = draft_with(file, targets, text, assignments, output, telling())
+    if prints:
         click.echo(recipe_text(draft, "recipe.toml").encode(), nl=False)
         return
     write_recipe(draft, output, overwrite=force)
     if not quiet:
-        for fact in draft.facts:
+        for fact in (*draft.facts, *draft.chosen()):
             echo(fact)
         echo(f"saved in {output}; next: fastclf check {output}")
 

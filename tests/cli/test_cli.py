@@ -224,6 +224,9 @@ def test_init_and_check_tell_what_they_see(flowers: Path):
     again = invoke("init", "flowers.csv", "-o", "more.toml")
     assert (again.exit_code, again.stdout) == (2, "")
     assert "--force" in again.stderr
+    assert (
+        "--force" in invoke("init", "no such file", "-o", "more.toml").stderr
+    )  # without reading it
     checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
     assert (checked["n_train"], checked["kind"]) == (112, "softmax")
     assert "112 to train on" in invoke("check", "--config", "more.toml").stdout
