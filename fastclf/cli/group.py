@@ -157,7 +157,11 @@ def starting(example: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="A first model: fastclf train data.csv --target COLUMN",
+)
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:
     """Train linear classifiers fast, on a CPU."""
