@@ -302,7 +302,8 @@ def _right_keys(model: type[Table], location: Key) -> str:
         hint = f" ({' or '.join(tags(tables[0]))} {tables[0].OTHER_NAMES[wrong]})"
     elif owners:
         names = [f'"{tag}"' for table in owners for tag in tags(table)]
-        hint = f" (it belongs to {' or '.join(names)})"
+        tag = next(tag for tag in _TAGS if tag in owners[0].model_fields)
+        hint = f" (it needs {location[0]}.{tag} = {' or '.join(names)})"
     elif elsewhere and not hint:
         hint = f" (did you mean {elsewhere[0]}?)"
     return f"{hint}; the keys there are {', '.join(right)}"

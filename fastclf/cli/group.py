@@ -17,6 +17,22 @@ from fastclf.runs.given import Given
 PATH = click.Path(path_type=Path)
 
 
+def completing(what: str) -> Callable[[click.Context, click.Parameter, str], list]:
+    """Return the function of :mod:`fastclf.cli.completion` that completes ``what`` in the shell."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list:
+        from fastclf.cli import completion
+
+        found: list = getattr(completion, f"complete_{what}")(context, parameter, incomplete)
+        return found
+
+    return complete
+
+
+RUN: dict[str, Any] = {"type": PATH, "shell_complete": completing("run")}
+FILE: dict[str, Any] = {"type": PATH, "shell_complete": completing("file")}
+
+
 def output(quiet: str, verbose: str) -> Callable[[Callable], Callable]:
     """Return a decorator that adds ``--quiet``, ``--verbose`` and ``--json`` to a command.
 
@@ -42,6 +58,7 @@ def overriding(example: str) -> Callable[[Callable], Callable]:
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=completing("assignment"),
         help=f"Set a key of the recipe, like {example}. May be repeated.",
     )
 
@@ -151,14 +168,18 @@ def starting(example: str) -> Callable[[Callable], Callable]:
             given = Given(name, file, config, targets, text, assignments)
             return command(given=given, **others)
 
-        config_option = click.option("--config", type=PATH, help="The recipe, instead of FILE.")
+        config_option = click.option("--config", help="The recipe, instead of FILE.", **FILE)
         with_options = config_option(reading(overriding(example)(wrapped)))
-        return click.argument("file", required=False, type=PATH)(with_options)
+        return click.argument("file", required=False, **FILE)(with_options)
 
     return decorate
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="A first model: fastclf train data.csv --target COLUMN",
+)
 @click.version_option(__version__, prog_name="fastclf")
 def main() -> None:
     """Train linear classifiers fast, on a CPU."""

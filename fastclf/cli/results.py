@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, limiting_threads, main, output
+from fastclf.cli.group import FILE, PATH, RUN, limiting_threads, main, output
 from fastclf.cli.shell import (
     echo,
     echo_path,
@@ -19,7 +19,7 @@ from fastclf.cli.shell import (
 
 
 @main.command()
-@click.argument("run", type=PATH)
+@click.argument("run", **RUN)
 @click.option(
     "--data",
     type=PATH,
@@ -107,8 +107,8 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
 
 
 @main.command()
-@click.argument("run", type=PATH)
-@click.argument("input", type=PATH)
+@click.argument("run", **RUN)
+@click.argument("input", **FILE)
 @click.option("-o", "--output", type=PATH, help="The file to write.  [default: standard output]")
 @click.option(
     "--format",
@@ -200,7 +200,7 @@ def predict(
 
 
 @main.command()
-@click.argument("run", type=PATH)
+@click.argument("run", **RUN)
 @click.option(
     "-o", "--output", type=PATH, help="The HTML file.  [default: report.html in the run directory]"
 )
@@ -220,7 +220,7 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", **RUN)
 @click.option(
     "--html", type=PATH, metavar="FILE", help="Also write an HTML page that compares the runs."
 )

@@ -24,8 +24,19 @@ class Commands(click.Group):
     and 130 after Ctrl-C.
     """
 
+    ORDER = (
+        "init check train tune evaluate predict compare report export datasets schema warmup doctor"
+    ).split()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order of a user's work."""
+        own = [name for name in self.ORDER if name in self.commands]
+        return own + sorted(self.commands.keys() - own)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command; errors in writing to standard output end in one line."""
+        if "_FASTCLF_COMPLETE" in os.environ:
+            import_module("fastclf.cli.completion")  # has Bash's
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # escape characters that its encoding lacks
                 stream.reconfigure(errors="backslashreplace")
@@ -44,6 +55,12 @@ class Commands(click.Group):
         except FastclfError as error:
             echo(f"fastclf: error: {error}", err=True)
             _drop_output()
+            ctx.exit(2)
+        except click.UsageError as error:
+            message = " ".join(error.format_message().split()).removesuffix(".")
+            command = f"{error.ctx.info_name} " if error.ctx not in (None, ctx) else ""
+            help_command = f"fastclf {command}--help"
+            echo(f"fastclf: error: {message[0].lower()}{message[1:]}; see {help_command}", err=True)
             ctx.exit(2)
         except TimeUp as stopped:
             echo(str(stopped), err=True)

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from fastclf.cli.group import (
+    FILE,
     PATH,
+    RUN,
     limiting_threads,
     main,
     output,
@@ -29,7 +31,7 @@ from fastclf.runs.given import Given
 
 
 @main.command()
-@click.argument("file", required=False, type=PATH)
+@click.argument("file", required=False, **FILE)
 @reading
 @overriding("model.C=0.5")
 @click.option(
@@ -51,24 +53,28 @@ def init(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Write a complete, commented recipe for FILE, ready to train.
+    """Write a commented recipe for a data file.
 
+    FILE has any format that fastclf can train on. The recipe is complete, and ready to train.
     Without FILE the recipe has every key with its default, for a built-in data set.
     """
-    from fastclf.runs.draft import default_draft, draft_for_file
-    from fastclf.runs.draft_text import recipe_text, write_recipe
+    from fastclf.runs.draft import default_draft, draft_with
+    from fastclf.runs.draft_text import check_unused, recipe_text, write_recipe
 
-    draft = default_draft()
-    if file is not None:
+    prints = str(output) in ("-", "/dev/stdout")
+    if not prints and not force:
+        check_unused(output)  # before the file is read, which may take long
+    if file is None:
+        draft = default_draft().with_assignments(assignments, output, telling())
+    else:
         with printing_warnings():
-            draft = draft_for_file(file, targets, output.parent, text)
-    draft = draft.with_assignments(assignments, output, telling())
-    if str(output) in ("-", "/dev/stdout"):
+            draft = draft_with(file, targets, text, assignments, output, telling())
+    if prints:
         click.echo(recipe_text(draft, "recipe.toml").encode(), nl=False)
         return
     write_recipe(draft, output, overwrite=force)
     if not quiet:
-        for fact in draft.facts:
+        for fact in (*draft.facts, *draft.chosen()):
             echo(fact)
         echo(f"saved in {output}; next: fastclf check {output}")
 
@@ -78,9 +84,11 @@ def init(
 @limiting_threads
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
 def check(given: Given, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """Do everything that train does before the fit, and describe the fit.
+    """Check a recipe and its data without training.
 
-    FILE is a recipe (TOML), or a data file, for which init would write one.
+    FILE is a recipe (TOML), or a data file, for which init would write one. The data are read,
+    split and encoded as for train, and the fit is described: rows, features, classes, solver,
+    memory and time.
     """
     from fastclf.runs.checking import check_recipe, print_preview
     from fastclf.runs.directory import to_json
@@ -115,9 +123,9 @@ TIME_LIMIT = click.option(
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped run in its own directory.",
+    **RUN,
 )
 @click.option(
     "--scheduler",
@@ -137,12 +145,12 @@ def train(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Train the model that a recipe describes, or resume a stopped run.
+    """Train a model from a recipe or a data file.
 
     FILE is a recipe (TOML), or a data file. For a data file the recipe is the one that init would
-    write; it is saved with the run.
+    write; it is saved with the run. With --resume a stopped run goes on.
 
-    Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
+    Ctrl-C saves a checkpoint after the current iteration, or part of an epoch, and stops. A second
     Ctrl-C stops at once.
     """
     began = time.perf_counter()  # imports take time, too
@@ -189,14 +197,14 @@ def train(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop the search in time for the last fit to end within so many seconds.",
+    help="The most time for the search and the last fit together; the search ends in time.",
 )
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped search in its own directory.",
+    **RUN,
 )
 @TIME_LIMIT
 @limiting_threads
@@ -211,12 +219,12 @@ def tune(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Search for the best C, and other keys, and train the best model.
+    """Search for the best C and other keys, and train.
 
     FILE is a recipe (TOML), whose table [tune] says what is searched; or a data file, for which
-    init would write one.
+    init would write one. Without [tune], C is searched from 1e-4 to 1e4.
 
-    Models are compared on training rows held out in turn. The test rows take no part in it.
+    Models are compared by cross-validation on the training rows. The test rows take no part in it.
     """
     began = time.perf_counter()  # imports take time, too
     with stopping(seconds, began) as words:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse
 
-from fastclf.config import DataTable
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import (
@@ -24,9 +23,9 @@ from fastclf.errors import DataError, InputError, nearest
 from fastclf.runs.build import KINDS
 from fastclf.runs.draft_facts import classes_fact, column_lines, size_fact, warning_facts
 from fastclf.runs.draft_split import choose_split, without_single_rows
-from fastclf.runs.draft_text import Draft
+from fastclf.runs.draft_text import Draft, file_options
 from fastclf.runs.parts import check_two_classes, left_out_lines
-from fastclf.table import Categories, Table, listed
+from fastclf.table import SHOWN_NAMES, Categories, Table, listed
 
 if TYPE_CHECKING:
     from fastclf.data.columnar import ColumnarFile
@@ -70,7 +69,7 @@ def draft_for_file(
     file: Path,
     targets: Sequence[str] = (),
     folder: Path = Path(),
-    text: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Draft:
     """Return a draft of a recipe for a data file, with settings chosen from its contents.
 
@@ -83,22 +82,24 @@ def draft_for_file(
         the file of the targets. By default the column with a usual name, such as ``target``.
     folder : Path
         The folder of the recipe, to which its paths are relative.
-    text : mapping of str to str, optional
-        "delimiter", "decimal" and "encoding" of a text file; by default detected.
+    given : mapping, optional
+        Keys of `fastclf.data.FileOptions` that are given, such as "delimiter" and "encoding".
 
     Raises
     ------
     DataError
         If the file can't be read, or the target can't be used.
     """
-    kind = format_of(file)
-    options: dict[str, Any] = dict(text or {})
+    options: dict[str, Any] = dict(given or {})
+    kind = format_of(file, options.get("format"))
     notes: dict[str, str] = {}
     if len(targets) == 1 and targets[0].endswith(".npy"):
         options["target_path"] = targets[0]
-    elif kind in TABLES:
-        options["target"] = _target(file, targets, options)
-        notes |= _detect_label_lists(file, options)
+    elif kind in TABLES and "target_path" not in options:
+        if targets or "target" not in options:
+            options["target"] = _target(file, targets, options)
+        if "label_separator" not in options:
+            notes |= _detect_label_lists(file, options)
     elif targets:
         options["target"] = _one_or_list([_index(target) for target in targets])
     try:
@@ -147,21 +148,74 @@ def draft_for_file(
     return Draft(values, facts, notes, _summary(file, dataset, values))
 
 
+def draft_with(
+    file: Path,
+    targets: Sequence[str],
+    text: Mapping[str, str],
+    assignments: Sequence[str],
+    path: Path,
+    tell: Callable[[str], object],
+) -> Draft:
+    """Return a draft for a data file that respects what was given on the command line.
+
+    Parameters
+    ----------
+    file, targets
+        As in `draft_for_file`.
+    text : mapping of str to str
+        "delimiter" and "decimal" of a text file, if given.
+    assignments, path, tell
+        As in `Draft.with_assignments`. Keys that say how the file is read count before it is read.
+
+    Raises
+    ------
+    FastclfError
+        If the file, the target or an assignment can't be used. The message names options of the
+        command line.
+    """
+    given = {**text, **file_options(assignments, path)}
+    try:
+        draft = draft_for_file(file, targets, path.parent, given)
+    except DataError as problem:
+        raise DataError(_with_options(str(problem))) from None
+    return draft.with_assignments(assignments, path, tell)
+
+
+def _with_options(message: str) -> str:
+    """Return an error message about a file with options of the command line for keys."""
+
+    def option(found: re.Match) -> str:
+        key, value = found.groups()
+        if key in ("delimiter", "decimal"):
+            return f"give --{key}"
+        return f"use --set data.{key}={value or 'VALUE'}"
+
+    message = re.sub(r"\bset data\.(\w+)(?: to (\w+))?", option, message)
+    return re.sub(r"\b(?:in|with) data\.target\b", "with --target", message)
+
+
 def _summary(file: Path, dataset: Dataset, values: Mapping[str, Any]) -> str:
-    """Return what is predicted, from how many columns, and how the rows are split."""
-    target = values.get("data.target", values.get("data.target_path", "its targets"))
-    named = listed([str(one) for one in target]) if isinstance(target, list) else str(target)
+    """Return what is predicted, and from how many columns."""
+    target = values.get("data.target", values.get("data.target_path", "the targets in the file"))
+    several = isinstance(target, list | tuple)
+    named = listed([str(one) for one in target]) if several else str(target)
     what = "labels" if dataset.task == "multilabel" else "classes"
-    n_columns = dataset.features.shape[1] - len(values.get("data.drop", ()))
-    share = values.get("data.test_size", DataTable.model_fields["test_size"].default)
-    split = "no test rows" if share == 0 else f"{share:.0%} of the rows are test rows"
+    n_columns = dataset.features.shape[1]
+    if isinstance(dataset.features, Table):
+        n_columns -= len(set(values.get("data.drop", ())) & set(dataset.feature_names))
     return (
-        f"{file.name}: predicts {named} ({values['model.kind']}, {len(dataset.class_names)} {what})"
-        f" from {n_columns:,} columns; {split}"
+        f"{file.name}: predicts {named} ({len(dataset.class_names)} {what}) from {n_columns:,} "
+        "columns"
     )
 
 
-def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
+def _open(file: Path, options: Mapping[str, Any]) -> "TextFile | ColumnarFile":
+    return open_table(
+        file, **{key: options.get(key) for key in ("format", "header", "delimiter", "decimal")}
+    )
+
+
+def _target(file: Path, targets: Sequence[str], options: Mapping[str, Any]) -> Any:
     """Return the target columns: those that ``targets`` match, or the one with a usual name.
 
     Raises
@@ -169,12 +223,13 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
     InputError
         If a target matches no column, or none is given and not exactly one column has a usual name.
     """
-    names = _open(file, text).names
+    names = list(_open(file, options).names)
     if not targets:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
         if len(usual) != 1:
+            last = f"; the last one is {names[-1]}" if len(names) > SHOWN_NAMES else ""
             raise InputError(
-                f"{file}: name the column to predict with --target; there are {listed(names)}"
+                f"{file}: name the column to predict with --target; there are {listed(names)}{last}"
             )
         return usual[0]
     found: list[Any] = []
@@ -182,7 +237,7 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
         matching = [name for name in names if name == target or fnmatchcase(name, target)]
         if not matching and isinstance(_index(target), str):
             raise InputError(
-                f"{file}: --target {target}: there is no such column{nearest(target, list(names))};"
+                f"{file}: --target {target}: there is no such column{nearest(target, names)};"
                 f" there are {listed(names)}"
             )
         found += matching or [_index(target)]
@@ -213,7 +268,7 @@ def _detect_label_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
     dict of str to str
         The note for that key, if it was added.
     """
-    if isinstance(options["target"], list):
+    if isinstance(options["target"], list | tuple):
         return {}
     opened = _open(file, options)
     with naming(file):
@@ -239,12 +294,12 @@ def _table_facts(
         return []
     columns = column_facts(dataset.features)
     drop = [facts.name for facts in columns if facts.is_identifier]
-    if drop and len(drop) < len(columns):
+    if drop and len(drop) < len(columns) and "drop" not in options:
         options["drop"] = drop
         notes["data.drop"] = "identifiers: a different value in nearly every row"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
     text = [facts.name for facts in kept if facts.is_text]
-    if text:
+    if text and "text" not in options:
         options["text"] = text
         notes["data.text"] = "many words, and different ones in most rows"
     dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
@@ -301,7 +356,8 @@ def _load_with_other_target_kind(
     tuple or None
         The data, the options with which they were loaded, and the notes; None if nothing works.
     """
-    several = isinstance(options.get("target"), list) or format_of(file) not in TABLES
+    several = isinstance(options.get("target"), list | tuple)
+    several = several or format_of(file, options.get("format")) not in TABLES
     for kind, missing, why in OTHER_TARGETS if several else ():
         chosen = {**options, "target_kind": kind}
         reasons = {**notes, "data.target_kind": why}

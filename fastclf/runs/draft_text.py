@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 import tomlkit
 
-from fastclf.config import Recipe
+from fastclf.config import DataTable, Recipe
 from fastclf.config.recipe import overridden
+from fastclf.data.options import FileOptions
 from fastclf.errors import ConfigError, RunError, printable
 from fastclf.runs.files import write_output
 from fastclf.schema import allowed_values, alternatives, descriptions
@@ -33,7 +34,7 @@ class Draft:
     notes : dict of str to str
         The reason for a value, by dotted key.
     summary : str
-        A sentence about what is predicted, from what, and how the rows are split.
+        What is predicted, and from what.
     """
 
     values: dict[str, Any]
@@ -43,13 +44,21 @@ class Draft:
 
     def decisions(self) -> Iterator[str]:
         """Yield one or two lines that tell what was decided for the data."""
-        yield self.summary
+        share = self.values.get("data.test_size", DataTable.model_fields["test_size"].default)
+        split = f"{share:.0%} of the rows are test rows" if share else "no test rows"
+        if "data.test_path" in self.values:
+            split = f"test rows in {self.values['data.test_path']}"
+        yield f"{self.summary}; {self.values['model.kind']} model; {split}"
+        yield from self.chosen()
+
+    def chosen(self) -> Iterator[str]:
+        """Yield a line about the keys that were set for the data, if there are any."""
         if self.notes:
-            chosen = [
+            texts = [
                 f"{key} = {_cut(_toml(self.values[key]))} ({note})"
                 for key, note in self.notes.items()
             ]
-            yield f"set for these data: {'; '.join(chosen)}"
+            yield f"set for these data: {'; '.join(texts)}"
 
     def with_assignments(
         self, assignments: Iterable[str], path: Path, tell: Callable[[str], object]
@@ -103,6 +112,30 @@ class Draft:
         return replace(self, values=values)
 
 
+class _Reading(Keys):
+    """What ``[data]`` says about how a file is read."""
+
+    data: FileOptions
+
+
+def file_options(assignments: Iterable[str], path: Path) -> dict[str, Any]:
+    """Return the keys among assignments that say how a data file is read, as `FileOptions`.
+
+    Raises
+    ------
+    ConfigError
+        If one of them has a wrong value.
+    """
+    document = Document(path, ConfigError, "", {})
+    for assignment in assignments:
+        document = document.override(assignment)
+    data = document.values.get("data", {})
+    names = data.keys() & FileOptions.model_fields.keys() if isinstance(data, dict) else ()
+    known = {key: data[key] for key in names}
+    checked = replace(document, values={"data": known}).parse(_Reading).data
+    return {key: getattr(checked, key) for key in known}
+
+
 def parsed(text: str, path: Path) -> Recipe:
     """Return the recipe that is the text of a file; paths in it are relative to its folder.
 
@@ -115,6 +148,18 @@ def parsed(text: str, path: Path) -> Recipe:
     return Document(path, ConfigError, text, values).parse(Recipe)
 
 
+def check_unused(path: Path) -> None:
+    """Check that there is no file at the path of a recipe that is to be written.
+
+    Raises
+    ------
+    RunError
+        If there is.
+    """
+    if path.is_file():
+        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
+
+
 def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
     """Write a draft to a recipe file.
 
@@ -123,8 +168,8 @@ def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
     RunError
         If the file exists and ``overwrite`` is False, or it can't be written.
     """
-    if path.is_file() and not overwrite:
-        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
+    if not overwrite:
+        check_unused(path)
     write_output(path, recipe_text(draft, str(path)), "name another place with --output")
 
 

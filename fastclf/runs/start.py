@@ -13,7 +13,7 @@ from fastclf.data.compressed import COMPRESSIONS
 from fastclf.data.tables import SUFFIXES
 from fastclf.errors import ConfigError
 from fastclf.runs.directory import CONFIG, RECIPE, check_is_run, default_path
-from fastclf.runs.draft import draft_for_file
+from fastclf.runs.draft import draft_with
 from fastclf.runs.draft_text import parsed, recipe_text
 from fastclf.runs.given import Given
 
@@ -87,13 +87,20 @@ def choose_recipe(given: Given, tell: Tell) -> Chosen:
     path = given.config or given.file
     if path is None:
         raise ConfigError(_what_to_give(given.command))
-    if not _is_recipe(path):
+    has_format = any(text.startswith("data.format=") for text in given.assignments)
+    if not _is_recipe(path) or path == given.file and has_format:
         if given.config is not None:
             raise ConfigError(
                 f"--config {path}: is a data file, not a recipe; leave out --config, as in: "
                 f"fastclf {given.command} {shlex.quote(str(path))} --target COLUMN"
             )
         return _draft(given, path, tell)
+    if path == given.file and path.suffix.lower() != ".toml" and path.exists():
+        raise ConfigError(
+            f"{path}: is neither a recipe, whose name ends in .toml, nor a data file of a known "
+            f"format ({', '.join(SUFFIXES)}); name a recipe with another suffix by --config, or "
+            "the format of a data file by --set data.format"
+        )
     for key in (["target"] if given.targets else []) + [*given.text]:
         raise ConfigError(
             f"--{key} is for a data file, and {path} is a recipe; use --set data.{key}=VALUE"
@@ -102,9 +109,9 @@ def choose_recipe(given: Given, tell: Tell) -> Chosen:
 
 
 def _draft(given: Given, file: Path, tell: Tell) -> Chosen:
-    draft = draft_for_file(file, given.targets, text=given.text)
     place = Path(RECIPE)  # in the current folder, to which paths in assignments are relative
-    draft = draft.with_assignments(given.assignments, place, tell).with_absolute_paths()
+    draft = draft_with(file, given.targets, given.text, given.assignments, place, tell)
+    draft = draft.with_absolute_paths()
     for line in draft.decisions():
         tell(line)
     text = recipe_text(draft, RECIPE)

@@ -137,6 +137,35 @@ def test_mistakes_end_in_one_line_and_status_2(recipe_file: Path, arguments: lis
     assert os.listdir() == ["flowers.toml"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "no such command 'trian'"),
+        (["train", "--targt", "y"], "no such option '--targt'"),
+        (["train", "a.csv", "b.csv"], "got unexpected extra argument (b.csv); see fastclf train "),
+        (
+            ["tune", "--budget", "0"],
+            "invalid value for '--budget': 0.0 is not in the range x>0; see ",
+        ),
+        (["predict", "run"], "missing argument 'INPUT'; see fastclf predict --help"),
+    ],
+)
+def test_mistakes_in_arguments_are_one_line_too(arguments: list, said: str):
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert said.replace("'", "") in line.replace("'", "").replace("option: ", "option ")
+    assert line.startswith("fastclf: error: ") and line.endswith(" --help")
+
+
+def test_commands_are_listed_in_the_order_of_work():
+    text = invoke("--help").stdout
+    assert text.index("  init ") < text.index("  train ") < text.index("  predict ")
+    listed = re.findall(r"^  (\w+)  ", text.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(main.commands)
+    assert "fastclf train data.csv --target COLUMN" in text
+
+
 @pytest.fixture
 def runs(recipe_file: Path) -> list[str]:
     for name, C in (("one", 1.0), ("two", 0.01)):
@@ -242,6 +271,9 @@ def test_init_and_check_tell_what_they_see(flowers: Path):
     again = invoke("init", "flowers.csv", "-o", "more.toml")
     assert (again.exit_code, again.stdout) == (2, "")
     assert "--force" in again.stderr
+    assert (
+        "--force" in invoke("init", "no such file", "-o", "more.toml").stderr
+    )  # without reading it
     checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
     assert (checked["n_train"], checked["kind"]) == (112, "softmax")
     assert "112 training rows" in invoke("check", "--config", "more.toml").stdout

@@ -36,8 +36,8 @@ def test_a_data_file_trains_as_its_drafted_recipe_does(folder: Path):
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "loans"
     assert done.stderr.splitlines()[:3] == [
-        "loans.csv: predicts approved (logistic, 2 classes) from 7 columns; "
-        "25% of the rows are test rows",
+        "loans.csv: predicts approved (2 classes) from 7 columns; logistic "
+        "model; 25% of the rows are test rows",
         'set for these data: data.drop = ["id"] (identifiers: a different value in nearly every '
         "row)",
         "the recipe is saved as run/recipe.toml",
@@ -128,6 +128,10 @@ MISTAKES = {
         ["data/loans.csv"],
         "name the column to predict with --target; there are id, age",
     ),
+    "no suffix": (
+        ["rows.jsn"],
+        "rows.jsn: is neither a recipe, whose name ends in .toml, nor a data",
+    ),
     "no key": (
         ["data/loans.csv", "--target", "approved", "--set", "model.Cc=1"],
         "--set model.Cc=1: unknown key model.Cc (did you mean C?)",
@@ -139,6 +143,7 @@ MISTAKES = {
 def test_mistakes_name_the_remedy(name: str, folder: Path):
     Path("r.toml").write_text('data = {name = "iris"}')
     Path("card.toml").write_bytes((DATASETS / "iris.toml").read_bytes())
+    Path("rows.jsn").write_text("{}")
     Path("run").mkdir()
     Path("run/config.toml").write_text('name = "run"\ndata = {name = "iris"}')
     Path("run/model.safetensors").write_bytes(b"\0\xff")
