@@ -35,8 +35,7 @@ from fastclf.toml import Table as Keys
 from fastclf.toml import tables_in
 
 if TYPE_CHECKING:
-    from fastclf.data.columnar import ColumnarFile
-    from fastclf.data.text import TextFile
+    from fastclf.data.tables import TableFile
 
 SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # a column with more groups its rare categories
@@ -327,7 +326,7 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
     return _one_or_list(list(dict.fromkeys(found)))
 
 
-def _open(file: Path, text: Mapping[str, Any]) -> "TextFile | ColumnarFile":
+def _open(file: Path, text: Mapping[str, Any]) -> "TableFile":
     layout = {key: text.get(key) for key in ("delimiter", "decimal", "encoding")}
     return open_table(file, **layout)
 
