@@ -7,6 +7,7 @@ from fastclf.data.columns import fit_encoder
 from fastclf.data.dataset import Dataset
 from fastclf.data.fetched import FETCHED
 from fastclf.data.files import load_file
+from fastclf.data.frame_encoder import FrameEncoder
 from fastclf.data.options import FileOptions
 from fastclf.data.scaling import fit_scaling
 from fastclf.data.sources import load_card
@@ -21,6 +22,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "FileOptions",
+    "FrameEncoder",
     "Stream",
     "fit_encoder",
     "fit_scaling",
