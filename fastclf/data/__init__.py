@@ -10,6 +10,7 @@ _HOMES = {
     "DatasetCard": "fastclf.data.cards",
     "FETCHED": "fastclf.data.fetched",
     "FileOptions": "fastclf.data.options",
+    "FrameEncoder": "fastclf.data.frame_encoder",
     "GENERATORS": "fastclf.data.bundled",
     "Stream": "fastclf.data.stream",
     "fit_encoder": "fastclf.data.columns",
@@ -33,6 +34,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "FileOptions",
+    "FrameEncoder",
     "Stream",
     "fit_encoder",
     "fit_scaling",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from fastclf.data.dataset import Dataset
     from fastclf.data.fetched import FETCHED
     from fastclf.data.files import load_file
+    from fastclf.data.frame_encoder import FrameEncoder
     from fastclf.data.options import FileOptions
     from fastclf.data.scaling import fit_scaling
     from fastclf.data.sources import load_card

@@ -98,6 +98,15 @@ def decompressed_stream(file: BinaryIO | Arriving) -> BinaryIO | Arriving:
     return _decompressed(joined(begin, file), begin)
 
 
+def first_byte(file: BinaryIO | Arriving) -> bytes:
+    """Return the first byte of what `decompressed_stream` returned, and leave it to be read."""
+    if isinstance(file, Arriving):
+        byte = file.read(1)
+        file.put_back(byte)
+        return byte
+    return file.peek(1)[:1]  # type: ignore[attr-defined]  # all of them are buffered
+
+
 @contextmanager
 def decompression_errors(name: Path | str) -> Iterator[None]:
     """Turn exceptions about damaged compressed data into a `DataError` that names the file."""

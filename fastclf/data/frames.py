@@ -25,7 +25,7 @@ from fastclf.table import (
 
 def is_frame(X: Any) -> bool:
     """Tell whether X has named columns: a frame of pandas or polars, Arrow data, or a dict."""
-    return isinstance(X, Table) or _names(X) is not None
+    return isinstance(X, Table) or names_of(X) is not None
 
 
 def to_table(
@@ -57,7 +57,7 @@ def to_table(
     """
     if isinstance(X, Table):
         return X.select(columns)
-    names = _names(X)
+    names = names_of(X)
     if names is None:
         raise DataError(
             f"needs named columns, such as those of a DataFrame, got {type(X).__name__}"
@@ -71,7 +71,8 @@ def to_table(
     return without_nulls(Table(table), {name: known.get(name, ()) for name in columns})
 
 
-def _names(X: Any) -> list[str] | None:
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of the columns of a frame, Arrow data or a dict; None for other data."""
     if isinstance(X, Mapping):
         return [str(name) for name in X]
     names = getattr(X, "column_names", None)  # of Arrow data

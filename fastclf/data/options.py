@@ -53,7 +53,8 @@ class FileOptions(Table):
     Attributes
     ----------
     format : str, optional
-        "csv", "tsv", "parquet", "arrow", "npz", "npy" or "svmlight"; by default that of the suffix.
+        "csv", "tsv", "jsonl", "parquet", "arrow", "npz", "npy" or "svmlight"; by default that of
+        the suffix.
     header : bool, optional
         CSV: whether the first row holds the names of the columns. By default it does unless all of
         its values are numbers. Without names the columns are c0, c1 and so on.

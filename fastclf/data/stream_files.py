@@ -12,6 +12,7 @@ from pyarrow import parquet
 from fastclf import threads
 from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
 from fastclf.data.ipc_files import IpcFile
+from fastclf.data.json_lines import JSONFile
 from fastclf.data.parquet_files import ParquetFiles
 from fastclf.data.stream_source import Place
 from fastclf.data.tables import first_file, text_files
@@ -297,7 +298,7 @@ class IpcParts:
 
 
 class TextParts:
-    """A CSV or TSV file, or a folder of such; each file is a part.
+    """A file of CSV, TSV or JSON lines, or a folder of CSV or TSV files; each file is a part.
 
     The first file decides the layout of all, and which of the columns ``beside`` the features are
     numbers.
@@ -305,11 +306,17 @@ class TextParts:
 
     schema = None
 
-    def __init__(self, path: Path, hints: LayoutHints, beside: Collection[str] = ()) -> None:
+    def __init__(
+        self, path: Path, kind: str, hints: LayoutHints, beside: Collection[str] = ()
+    ) -> None:
         self.path = path
         self._hints = hints
-        self._first = TextFile(first_file(path, "csv"), hints)
         self.files = text_files(path)
+        self._first: TextFile | JSONFile
+        if kind == "jsonl":
+            self._first = JSONFile(path, hints.encoding)
+        else:
+            self._first = TextFile(first_file(path, "csv"), hints)
         self.count = len(self.files)
         self._checked: set[int] = set()
         self.names = self._first.names
@@ -318,6 +325,7 @@ class TextParts:
         self._kinds: dict[str, bool] = {}  # which of the others are numbers
         if self.count > 1:
             layout = self._first.layout
+            assert layout is not None
             self._hints = hints._replace(delimiter=layout.delimiter, decimal=layout.decimal)
             known = [name for name in beside if name in self.names]
             for table in islice(self._first.batches(known), 1):
@@ -343,7 +351,7 @@ class TextParts:
             yield TextPiece(table)
         self._checked.add(part)  # the first complete pass has checked leading zeros
 
-    def _open(self, part: int) -> TextFile:
+    def _open(self, part: int) -> TextFile | JSONFile:
         if part == 0:
             return self._first
         file = TextFile(self.files[part], self._hints)

@@ -142,9 +142,9 @@ def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Sou
     else:
         header, delimiter, decimal, encoding = layout
         hints = LayoutHints(
-            delimiter, decimal, header, format_delimiter=DELIMITERS[kind], encoding=encoding
+            delimiter, decimal, header, format_delimiter=DELIMITERS.get(kind), encoding=encoding
         )
-        parts = files.TextParts(path, hints, choice.beside)
+        parts = files.TextParts(path, kind, hints, choice.beside)
     source = table_source(str(path), parts, choice)
     if kind == "parquet":
         parts.check((*source.wanted.features, *choice.beside))

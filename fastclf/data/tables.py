@@ -1,4 +1,4 @@
-"""Reading CSV, TSV, Parquet and Arrow files as `fastclf.table.Table`, whole or in batches of rows.
+"""Reading CSV, TSV, JSON lines, Parquet and Arrow files as `Table`, whole or in batches of rows.
 
 pyarrow, which the extra ``data`` installs, reads Parquet and Arrow, and parses text faster than
 Python. Rows are numbered from 1; the header of a text file is not counted.
@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from fastclf.data.arriving import Arriving
-from fastclf.data.compressed import COMPRESSIONS, suffix_fault, without_compression
+from fastclf.data.compressed import (
+    COMPRESSIONS,
+    decompressed_stream,
+    decompression_errors,
+    first_byte,
+    suffix_fault,
+    without_compression,
+)
 from fastclf.data.reading import check_pyarrow
 from fastclf.errors import DataError, nearest
 from fastclf.preprocessing import Encoder
@@ -17,9 +24,12 @@ from fastclf.table import Categories, Table, as_whole_numbers, check_columns, is
 
 if TYPE_CHECKING:
     from fastclf.data.columnar import ColumnarFile
+    from fastclf.data.json_lines import JSONFile
     from fastclf.data.text import TextFile
 
-Format = Literal["csv", "tsv", "parquet", "arrow", "npz", "npy", "svmlight"]
+    TableFile = TextFile | JSONFile | ColumnarFile
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "npz", "npy", "svmlight"]
 
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
@@ -27,6 +37,9 @@ SUFFIXES: dict[str, Format] = {
     ".data": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "arrow",
@@ -38,8 +51,8 @@ SUFFIXES: dict[str, Format] = {
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
 }
-TABLES = ("csv", "tsv", "parquet", "arrow")
-COMPRESSIBLE: tuple[Format, ...] = ("csv", "tsv", "svmlight")
+TABLES = ("csv", "tsv", "jsonl", "parquet", "arrow")
+COMPRESSIBLE: tuple[Format, ...] = ("csv", "tsv", "jsonl", "svmlight")
 """The formats that may be compressed, as in rows.csv.gz."""
 
 
@@ -111,6 +124,8 @@ def _format_of_folder(folder: Path) -> Format:
     kinds = set()
     for path in _visible_files(folder):
         kind = SUFFIXES.get(without_compression(path).suffix.lower())
+        if kind == "jsonl":
+            raise DataError(f"{folder}: holds JSON lines; name one file, and join several into one")
         if kind not in ("csv", "tsv"):
             return "parquet"
         kinds.add(kind)
@@ -130,13 +145,14 @@ def open_table(
     decimal: str | None = None,
     encoding: str | None = None,
     expected: Collection[str] | None = None,
-) -> "TextFile | ColumnarFile":
+) -> "TableFile":
     """Open a file of named columns; it reads the column names at once, and the rows on request.
 
     Parameters
     ----------
     source : Path, binary file or Arriving
-        A stream, such as standard input, holds CSV, or TSV if ``format`` says so.
+        A stream, such as standard input, holds CSV, or TSV if ``format`` says so; or JSON lines if
+        it begins with a brace.
     format : str, optional
         By default that of the suffix; a folder holds Parquet files.
     header : bool, optional
@@ -161,7 +177,14 @@ def open_table(
     from fastclf.data.text import TextFile
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
-    kind = format_of(source, format) if isinstance(source, Path) else format or "csv"
+    if isinstance(source, Path):
+        kind = format_of(source, format)
+    else:
+        kind = format or "csv"
+        with decompression_errors("standard input"):
+            source = decompressed_stream(source)
+            if kind in DELIMITERS and first_byte(source) == b"{":
+                kind = "jsonl"
     if kind in ("parquet", "arrow"):
         if not isinstance(source, Path):
             raise DataError(f"{kind} can't be read from a stream; name a file")
@@ -169,8 +192,15 @@ def open_table(
         from fastclf.data.columnar import ColumnarFile
 
         return ColumnarFile(source, kind)
+    if kind == "jsonl":
+        from fastclf.data.json_lines import JSONFile
+
+        return JSONFile(source, encoding, expected)
     if kind not in DELIMITERS:
-        raise DataError(f"{source}: {kind} isn't a table; the formats of tables are csv, tsv, ...")
+        raise DataError(
+            f"{source}: {kind} files have no named columns; the formats that have are "
+            f"{', '.join(TABLES)}"
+        )
     if isinstance(source, Path) and source.is_dir():
         raise DataError(
             f"{source}: a folder of text files is read as a stream only, which data.stream = true "
@@ -181,7 +211,7 @@ def open_table(
     )
 
 
-def set_known_names(file: "TextFile | ColumnarFile", known: Mapping[str, Collection[str]]) -> None:
+def set_known_names(file: "TableFile", known: Mapping[str, Collection[str]]) -> None:
     """Give a text file the known categories of its columns, so that "NA" isn't read as missing.
 
     Nothing is done for other formats, which mark missing values themselves.
@@ -233,7 +263,7 @@ def read_table(
 
 
 def read_exact(
-    file: "TextFile | ColumnarFile",
+    file: "TableFile",
     columns: Sequence[str],
     exact: Collection[str],
     text: Collection[str] = (),

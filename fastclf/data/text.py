@@ -17,11 +17,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from fastclf.data.arriving import Arriving
 from fastclf.data.compressed import (
-    decompressed_stream,
     decompression_errors,
     open_decompressed,
 )
@@ -30,7 +27,7 @@ from fastclf.data.nulls import NULLS, nulls_besides
 from fastclf.data.pieces import in_order, line_pieces
 from fastclf.data.plain_parser import PlainParser
 from fastclf.data.reading import has_pyarrow, reading
-from fastclf.data.text_columns import is_nearly_numeric, is_number, why_no_number
+from fastclf.data.text_columns import first_without_number
 from fastclf.data.text_kinds import Fault, Kinds, Parsed, Parser, not_a_number
 from fastclf.data.text_layout import Layout, LayoutHints, find_layout
 from fastclf.errors import DataError, located
@@ -43,7 +40,7 @@ _LONGEST_HEAD = 1 << 28  # bytes that the first two rows may take
 
 
 class TextFile:
-    """A CSV or TSV file, or a stream of such text; it may be compressed.
+    """A CSV or TSV file, which may be compressed, or a stream of such text.
 
     Parameters
     ----------
@@ -85,7 +82,7 @@ class TextFile:
                 self.layout, head = self._begin(self._decoded(file))
         else:
             with decompression_errors(self.path):
-                self._rest = self._decoded(decompressed_stream(source))
+                self._rest = self._decoded(source)
                 self.layout, head = self._begin(self._rest)
             self._begun = head
         self.names = self.layout.names
@@ -111,7 +108,9 @@ class TextFile:
         table = parser.table(parts, wanted, nulls=self._nulls(wanted))
         for name, column in table.columns.items():
             if isinstance(column, Categories) and name not in text:
-                self._check_text(name, column)
+                found = first_without_number(column, self.layout.decimal)
+                if found is not None:
+                    raise DataError(f'{self.path}: row {found[0] + 1}, column "{name}": {found[1]}')
         return table
 
     def batches(
@@ -262,19 +261,3 @@ class TextFile:
                     kinds.numbers.update(unknown.difference(part.refuted))
                 yield part
                 done += part.n_rows
-
-    def _check_text(self, name: str, column: Categories) -> None:
-        """Refuse a column that has many different numbers and text in a few rows."""
-        decimal = self.layout.decimal
-        numeric = [is_number(text, decimal) for text in column.names]
-        if all(numeric):
-            return
-        present = np.bincount(column.codes[~column.missing], minlength=len(column.names))
-        counts = dict(zip(column.names, present.tolist(), strict=True))
-        if not is_nearly_numeric(counts, decimal):
-            return
-        wrong = np.array([*(not found for found in numeric), False])[column.codes]
-        row = int(wrong.argmax())
-        others = ", and nearly all other values are numbers" if any(numeric) else ""
-        reason = why_no_number(column.names[column.codes[row]], others)
-        raise DataError(f'{self.path}: row {row + 1}, column "{name}": {reason}')

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 
-from fastclf.table import quoted
+import numpy as np
+
+from fastclf.table import Categories, quoted
 
 _MIN_NUMBERS = 10  # least number of distinct numbers in a nearly numeric column
 _NEARLY_ALL = 0.95  # least share of rows with numbers in a nearly numeric column
@@ -59,6 +61,24 @@ def is_nearly_numeric(counts: Mapping[str, int], decimal: str = ".") -> bool:
         if is_number(text, decimal) or _OTHER_FORMAT.fullmatch(text)
     ]
     return len(numeric) >= _MIN_NUMBERS and sum(numeric) >= _NEARLY_ALL * sum(counts.values())
+
+
+def first_without_number(column: Categories, decimal: str = ".") -> tuple[int, str] | None:
+    """Return the first row with text in a column of many different numbers, and what is wrong.
+
+    Rows are counted from 0. The result is None if the column isn't nearly numeric, or holds numbers
+    only.
+    """
+    numeric = [is_number(text, decimal) for text in column.names]
+    if all(numeric):
+        return None
+    present = np.bincount(column.codes[~column.missing], minlength=len(column.names))
+    if not is_nearly_numeric(dict(zip(column.names, present.tolist(), strict=True)), decimal):
+        return None
+    wrong = np.array([*(not found for found in numeric), False])[column.codes]
+    row = int(wrong.argmax())
+    others = ", and nearly all other values are numbers" if any(numeric) else ""
+    return row, why_no_number(column.names[column.codes[row]], others)
 
 
 def why_no_number(text: str, others: str = "") -> str:

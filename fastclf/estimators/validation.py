@@ -13,9 +13,10 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.estimators.elsewhere import know_features
-from fastclf.estimators.encoding import Distributions, Labels
+from fastclf.estimators.encoding import Distributions, Labels, column_names
 from fastclf.estimators.streams import is_stream
 from fastclf.finite import first_not_finite
+from fastclf.table import number_of, quoted
 
 _DATES = ("Date", "Datetime", "Duration", "Time")
 """Beginnings of the names of date and time types in polars."""
@@ -33,14 +34,19 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     refuse_stream(X, f"{type(estimator).__name__} takes a stream only in fit")
     if not _is_valid(estimator, X, reset):
         _refuse_dates(X)
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-        )
+        given = X
+        try:
+            X = validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+            )
+        except (TypeError, ValueError):
+            _refuse_text(given, type(estimator).__name__)
+            raise
     if X.dtype not in (np.float64, np.float32):  # sparse columns of a frame
         X = X.astype(np.float64)
     if not scipy.sparse.issparse(X):
@@ -120,6 +126,21 @@ def _refuse_dates(X: Any) -> None:
             f"{where} holds dates or times, which are no features; make numbers of them, e.g. the "
             "year, the day of the week, or the days since a date"
         )
+
+
+def _refuse_text(X: Any, estimator: str) -> None:
+    # Names the column and the remedy, where NumPy would name a value only.
+    names = column_names(X)
+    for name in () if names is None else list(names):
+        column = X.column(name).to_pylist() if hasattr(X, "column_names") else X[name]
+        if len(getattr(column, "shape", (0,))) != 1:
+            continue  # several columns of one name
+        for row, value in enumerate(column):
+            if isinstance(value, str) and np.isnan(number_of(value)):
+                raise InputError(
+                    f'column "{name}" of X holds text, {quoted(value)} in row {row}; encode it: '
+                    f"make_pipeline(fastclf.data.FrameEncoder(), {estimator}())"
+                ) from None
 
 
 def _check_finite(estimator: BaseEstimator, X: Any) -> None:

@@ -28,8 +28,7 @@ from fastclf.runs.parts import check_two_classes, left_out_lines
 from fastclf.table import SHOWN_NAMES, Categories, Table, listed
 
 if TYPE_CHECKING:
-    from fastclf.data.columnar import ColumnarFile
-    from fastclf.data.text import TextFile
+    from fastclf.data.tables import TableFile
 
 SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # a column with more groups its rare categories
@@ -209,10 +208,9 @@ def _summary(file: Path, dataset: Dataset, values: Mapping[str, Any]) -> str:
     )
 
 
-def _open(file: Path, options: Mapping[str, Any]) -> "TextFile | ColumnarFile":
-    return open_table(
-        file, **{key: options.get(key) for key in ("format", "header", "delimiter", "decimal")}
-    )
+def _open(file: Path, options: Mapping[str, Any]) -> "TableFile":
+    keys = ("format", "header", "delimiter", "decimal", "encoding")
+    return open_table(file, **{key: options.get(key) for key in keys})
 
 
 def _target(file: Path, targets: Sequence[str], options: Mapping[str, Any]) -> Any:
@@ -242,11 +240,6 @@ def _target(file: Path, targets: Sequence[str], options: Mapping[str, Any]) -> A
             )
         found += matching or [_index(target)]
     return _one_or_list(list(dict.fromkeys(found)))
-
-
-def _open(file: Path, text: Mapping[str, Any]) -> "TextFile | ColumnarFile":
-    layout = {key: text.get(key) for key in ("delimiter", "decimal", "encoding")}
-    return open_table(file, **layout)
 
 
 def _one_or_list(targets: list[Any]) -> Any:

@@ -22,14 +22,16 @@ SHOWN = 40  # columns listed in the comment
 
 def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
     """Return a sentence about the size and the layout of a file."""
-    text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
+    width = dataset.features.shape[1]
+    text = f"{file.name}: {dataset.n_rows:,} rows, {width:,} column{'s' if width != 1 else ''}"
     if columns:
         texts = sum(facts.is_text for facts in columns)
         categorical = sum(facts.kind == "categories" for facts in columns) - texts
         incomplete = sum(facts.missing > 0 for facts in columns)
-        missing = f", missing values in {incomplete}" if incomplete else ""
-        of_text = f", {texts} of text" if texts else ""
-        text += f", {categorical} categorical{of_text}{missing}"
+        for count, what in ((categorical, "categorical"), (texts, "of text")):
+            text += f", {count} {what}" if count else ""
+        if incomplete:
+            text += f", missing values in {incomplete}"
         if dataset.layout is not None and dataset.layout.unusual():
             text += f"; {dataset.layout}"
         return f"{text}."

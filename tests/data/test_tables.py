@@ -140,7 +140,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, files: dict):
         assert "can't be read: " in refusal(_written(tmp_path / name, b"PAR1 nonsense"))
     whole = files["t.parquet"].read_bytes()
     assert "can't be read" in refusal(_written(tmp_path / "cut.parquet", whole[: len(whole) // 2]))
-    assert "npz isn't a table" in refusal(files["t.csv"], format="npz")
+    assert "npz files have no named columns" in refusal(files["t.csv"], format="npz")
     assert 'no column "agee" (did you mean age?)' in refusal(files["t.csv"], columns=["agee"])
     parquet.write_table(pa.table({"s": [{"a": 1}]}), tmp_path / "s.parquet")
     assert 'column "s" holds struct' in refusal(tmp_path / "s.parquet")

@@ -378,7 +378,7 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
     pd.DataFrame(X, columns=list("abcd")).assign(y=y).to_csv(tmp_path / "t.csv", index=False)
     draft = draft_for_file(tmp_path / "t.csv", folder=tmp_path)
     assert draft.facts[:3] == (
-        "t.csv: 89 rows, 4 columns, 0 categorical.",
+        "t.csv: 89 rows, 4 columns.",
         "Left out: 1 row of other classes, yse (data.classes).",
         "Classes of y: no (40), yes (49).",
     )

@@ -126,6 +126,33 @@ def test_other_encodings_from_the_first_look_to_predictions(folder: Path):
     assert "encoding = 'klingon': is unknown; use utf-8" in run(*override, status=2)
 
 
+def test_json_lines_from_the_first_look_to_predictions(folder: Path):
+    known = [{"a": a, "b": b, "plz": c} for (a, b), c in zip(X.tolist(), PLZ, strict=True)]
+    rows = [{**row, "ziel": y} for row, y in zip(known, Y, strict=True)]
+    del rows[5]["b"]
+    (folder / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (folder / "t.json").write_text(json.dumps(rows))
+    said = run("init", "t.jsonl", "--target", "ziel", "-o", "t.toml")
+    assert "t.jsonl: 120 rows, 3 columns, 1 categorical, missing values in 1." in said
+    assert json.loads(run("check", "--config", "t.toml", "--json"))["n_features"] == 5
+    run("train", "--config", "t.toml", "--out", "run", "-q")
+    wanted = run("predict", "run", "t.jsonl", "-q")
+    assert run("predict", "run", "t.json", "-q") == wanted
+    lines = (folder / "t.jsonl").read_bytes()
+    assert run("predict", "run", "-", "-q", stdin=gzip.compress(lines)) == wanted
+    found = json.loads(run("evaluate", "run", "--data", "t.json", "--json"))
+    assert [part["metrics"]["accuracy"] > 0.95 for part in found.values()] == [True]
+    streamed = ("--set", "data.stream=true", "--set", "solver.tol=1e-8")
+    run("train", "--config", "t.toml", "--out", "streamed", "-q", *streamed)
+    labels = ("-q", "--columns", "label")
+    rows_of_stream = run("predict", "streamed", "t.jsonl", *labels).split()
+    assert np.mean(np.array(rows_of_stream[1:]) == Y) > 0.95
+    one = run("predict", "run", "-", *labels, stdin=b'{"a": 1.5}\n')
+    assert one.split() == ["label", "ja"]
+    said = run("predict", "run", "-", stdin=b'{"A": 1.5}\n', status=2)
+    assert 'standard input: there is no column "a"' in said
+
+
 def test_streams_read_text_as_memory_does(folder: Path):
     data = {
         "path": str(folder / "de.csv.gz"),
