@@ -10,6 +10,7 @@ from rich.console import Console
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
+from fastclf.report.facts import ChosenThreshold
 from fastclf.runs.evaluation import Evaluation
 from fastclf.runs.intervals import intervals_by_part, undefined_by_part
 from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
@@ -107,15 +108,10 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
     )
     lines = [line] if decided or threshold is None else []
     if threshold is not None:
-        rule = {
-            None: "as given",
-            "f1": "for the highest f1",
-            "cost": "for the lowest cost",
-            "precision": "for a precision of {min_precision:g} or more",
-        }[threshold["tuned_for"]].format(**threshold)
+        chosen = ChosenThreshold.model_validate(threshold)
         changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
         lines.append(
-            f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
+            f"threshold {chosen.value:.4g} of {chosen.name}, {chosen.rule}; on "
             f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
         )
     return lines
