@@ -97,6 +97,16 @@ def test_the_best_is_bold_on_a_terminal_only():
     assert "a[0]" in plain and "model.C" in plain and "0.2500" in plain
 
 
+def test_many_runs_fit_a_terminal_of_80_columns():
+    names = ("first", "second", "third", "fourth", "fifth")
+    metrics = {"test.accuracy": [0.5] * 5, "teacher.accuracy": [None] * 4 + [0.75]}
+    intervals = {"test.accuracy": [[0.4, 0.6]] * 5}
+    text = printed(Comparison(names, {}, metrics, True, intervals))
+    assert text.count("0.5000") == 5 and "0.4000" not in text and "teacher" not in text
+    assert "1 metrics of only one run aren't shown" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
     with pytest.raises(RunError, match="nowhere: no such directory"):
         compare_runs([runs[0], tmp_path / "nowhere"])
