@@ -12,12 +12,12 @@ from rich.table import Table
 
 from fastclf.report.comparison import short_names
 from fastclf.runs.directory import FinishedRun, open_run
-from fastclf.runs.evaluation import LOWER_IS_BETTER
-from fastclf.runs.paired import NOT_SAME_DATA, Paired, compare_pair
+from fastclf.runs.paired import Paired, compare_pair
 from fastclf.runs.summary import PLAIN
-from fastclf.runs.tables import interval_text, shown
+from fastclf.runs.tables import LOWER_IS_BETTER, interval_text, shown
 from fastclf.toml import dotted
 
+NOT_SAME_DATA = "the runs did not read the same rows and columns of the same data"
 _MOST_WIDE = 3  # runs with intervals in a table of 80 columns
 
 
@@ -36,7 +36,7 @@ class Comparison:
     metrics : dict of str to list
         The values of each metric, named as "test.accuracy", test rows first; and "fit_seconds".
     same_data : bool
-        Whether all runs read the same data.
+        Whether all runs read the same rows and columns of the same data.
     intervals : dict of str to list
         The intervals of 95 % of those metrics that have some, named as ``metrics``.
     paired : tuple of Paired
@@ -159,9 +159,8 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
         console.print("the recipes are the same", **PLAIN)
     names = short_names(comparison.runs)
     for name, paired in zip(names[1:], comparison.paired, strict=False):
-        if paired.reason != NOT_SAME_DATA:  # that is a warning already
-            for line in paired.lines(name, names[0]):
-                console.print(line, soft_wrap=True, **PLAIN)
+        for line in paired.lines(name, names[0]):
+            console.print(line, soft_wrap=True, **PLAIN)
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:
