@@ -17,7 +17,8 @@ from fastclf.runs.summary import PLAIN
 from fastclf.runs.tables import LOWER_IS_BETTER, interval_text, shown
 from fastclf.toml import dotted
 
-NOT_SAME_DATA = "the runs did not read the same data: other files, rows, columns, groups or times"
+NOT_SAME_DATA = "the runs did not read the same rows and columns of the same data"
+_MOST_WIDE = 3  # runs with intervals in a table of 80 columns
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
 def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
     """Print the given recipe keys and all metrics; the best value of each metric is bold.
 
-    The interval of a metric is below it. Below the table are the differences on the test rows.
+    The interval of a metric is below it, unless there are too many runs for 80 columns; and of more
+    than two runs, metrics that only one has are left out. Below the table are the differences on
+    the test rows.
     """
     table = Table()
     table.add_column("", no_wrap=True)
@@ -137,14 +140,21 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
     for key, values in keys.items():
         table.add_row(key, *("" if value is None else _value(value) for value in values))
     table.add_section()
+    left_out = 0
     for metric, figures in comparison.metrics.items():
+        if sum(value is not None for value in figures) == 1 < len(figures) - 1:
+            left_out += 1
+            continue
         cells = []
         for value, best in zip(figures, comparison.best(metric), strict=True):
             cells.append(f"[bold]{shown(value)}[/bold]" if best else shown(value))
-        for place, ends in enumerate(comparison.intervals.get(metric, ())):
+        intervals = comparison.intervals.get(metric, ()) if len(figures) <= _MOST_WIDE else ()
+        for place, ends in enumerate(intervals):
             cells[place] += "" if ends is None else f"\n{interval_text(ends)}"
         table.add_row(metric, *cells)
     console.print(table)
+    if left_out:
+        console.print(f"{left_out} metrics of only one run aren't shown; --json has them", **PLAIN)
     if len(comparison.runs) > 1 and comparison.recipe and not comparison.differences:
         console.print("the recipes are the same", **PLAIN)
     names = short_names(comparison.runs)

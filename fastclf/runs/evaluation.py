@@ -87,22 +87,22 @@ class Evaluation:
     intervals : dict of str to (float, float)
         The lower and upper end of the interval of 95 % of some metrics, see
         `fastclf.runs.intervals`.
-    terms : dict of str to Ratio
-        For an evaluation with intervals: what each row adds to the metrics that are ratios of sums
-        over rows. It isn't part of the JSON values.
     baseline : dict of str to float
         The metrics of the baseline on the same rows, see `fastclf.runs.baseline`.
     undefined : dict of str to str
         Metrics that aren't defined for the rows, and why.
+    terms : dict of str to Ratio
+        For an evaluation with intervals: what each row adds to the metrics that are ratios of sums
+        over rows. It isn't part of the JSON values.
     """
 
     n_rows: int
     metrics: Metrics = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    terms: dict[str, Ratio] = field(default_factory=dict, repr=False)
     baseline: Metrics = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
+    terms: dict[str, Ratio] = field(default_factory=dict, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""

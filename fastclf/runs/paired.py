@@ -44,11 +44,8 @@ class Paired:
         """Return a sentence for each metric of two named runs, or one with the reason."""
         if self.reason:
             return [f"{second} and {first} can't be compared row by row: {self.reason}"]
-        if all(
-            one.value == 0 == one.interval[0] == one.interval[1]
-            for one in self.differences.values()
-        ):
-            return [f"{second} and {first} give the same result on every test row"]
+        if not any(one.value or any(one.interval) for one in self.differences.values()):
+            return [f"{second} and {first} have the same result on every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval

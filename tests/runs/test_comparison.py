@@ -68,7 +68,7 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
     text = printed(comparison)
     assert "the recipes are the same" in text
-    assert "plain and plain" not in text and "give the same result on every test row" in text
+    assert "plain and plain" not in text and "have the same result on every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):
@@ -94,6 +94,16 @@ def test_the_best_is_bold_on_a_terminal_only():
     plain = printed(comparison, force_terminal=False)
     assert "\x1b" not in plain
     assert "a[0]" in plain and "model.C" in plain and "0.2500" in plain
+
+
+def test_many_runs_fit_a_terminal_of_80_columns():
+    names = ("first", "second", "third", "fourth", "fifth")
+    metrics = {"test.accuracy": [0.5] * 5, "teacher.accuracy": [None] * 4 + [0.75]}
+    intervals = {"test.accuracy": [[0.4, 0.6]] * 5}
+    text = printed(Comparison(names, {}, metrics, True, intervals))
+    assert text.count("0.5000") == 5 and "0.4000" not in text and "teacher" not in text
+    assert "1 metrics of only one run aren't shown" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
@@ -130,7 +140,7 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
     (paired,) = compare_runs([runs[0], runs[0]]).paired
     assert {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
-    assert paired.lines("b", "a") == ["b and a have the same metrics in every test row"]
+    assert paired.lines("b", "a") == ["b and a have the same result on every test row"]
 
 
 @pytest.mark.parametrize(
