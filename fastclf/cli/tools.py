@@ -73,8 +73,8 @@ def warmup(
 ) -> None:
     """Compile the kernels ahead of the first fit.
 
-    FILE is a recipe or a data file: only what it needs is compiled, by training it without saving.
-    Without FILE all kernels are compiled. They are cached, so that the first fits are fast.
+    FILE is a recipe or a data file: the kernels that it needs are compiled, by training it without
+    saving. Without FILE all kernels are compiled.
     """
     from dataclasses import asdict
 

@@ -88,14 +88,12 @@ def _print_lines(console: Console, *lines: str) -> None:
 
 
 def _decided(summary: dict[str, Any]) -> list[str]:
-    found = summary.get("decided")
-    if found is None:  # an older run
-        return [f"rows: {summary['n_train']:,} training rows + {summary['n_test']:,} test rows"]
-    return [
-        f"rows: {found['rows']}",
-        f"features: {summary['n_features']:,}, {found['scaling']}",
-        f"solver: {found['solver']}",
-    ]
+    found = summary.get("decided", {})
+    sizes = f"{summary['n_train']:,} training rows + {summary['n_test']:,} test rows"
+    lines = [f"rows: {found.get('rows', sizes)}"]
+    if "n_features" in summary and "scaling" in found:
+        lines.append(f"features: {summary['n_features']:,}, {found['scaling']}")
+    return lines + ([f"solver: {found['solver']}"] if "solver" in found else [])
 
 
 def _calibration(facts: dict[str, Any]) -> list[str]:
