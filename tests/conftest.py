@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,6 +40,10 @@ obtained.PATIENCE = 3600.0
 
 # Small data goes to several threads, too: no bit depends on it.
 threads._MIN_HELPER_WORK = 1
+
+
+if sys.platform == "win32":  # they import modules that only Unix has
+    collect_ignore = ["cli/test_cli.py", "data/test_writers.py", "runs/test_resume.py"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
