@@ -1,10 +1,12 @@
-"""Descriptions of the keys of tables, and JSON schemas with these descriptions.
+"""Descriptions of the keys of tables and of their values, and JSON schemas with these descriptions.
 
-The descriptions are taken from the Attributes sections of the tables' docstrings.
+The descriptions are taken from the Attributes sections of the tables' docstrings, and the values
+from the types of the fields.
 """
 
 import inspect
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from fastclf.toml import Table, tables_in
@@ -48,6 +50,68 @@ def _attributes(docstring: str) -> dict[str, str]:
         else:
             names = line.partition(" : ")[0].split(", ")
     return found
+
+
+def allowed_values(table: type[Table]) -> dict[str, str]:
+    """Return the allowed values of each key in words, from the types of a table's fields.
+
+    Examples
+    --------
+    >>> from typing import Annotated, Literal
+    >>> from pydantic import Field
+    >>> from fastclf.toml import Table
+    >>> class Fruit(Table):
+    ...     colour: Literal["red", "green"]
+    ...     weight: Annotated[float, Field(gt=0)] | list[bool] | None = None
+    >>> allowed_values(Fruit)
+    {'colour': '"red" or "green"', 'weight': 'a number above 0 or a list of true or false'}
+    """
+    properties = table.model_json_schema().get("properties", {})
+    return {key: _values(properties[key]) for key in table.model_fields if key in properties}
+
+
+def alternatives(words: Sequence[str]) -> str:
+    """Return words as an enumeration of which one is meant: ``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+_NOUNS = {"number": "number", "integer": "whole number"}
+
+
+def _values(schema: dict[str, Any], plural: bool = False) -> str:
+    """Return the values that a JSON schema allows, in words; null is left out."""
+    if "anyOf" in schema:
+        members = [member for member in schema["anyOf"] if member.get("type") != "null"]
+        return alternatives([_values(member, plural) for member in members])
+    if "enum" in schema or "const" in schema:
+        return alternatives([json.dumps(v) for v in schema.get("enum", [schema.get("const")])])
+    kind = schema.get("type")
+    if kind == "boolean":
+        return "true or false"
+    if kind in _NOUNS:
+        noun = f"{_NOUNS[kind]}s" if plural else f"a {_NOUNS[kind]}"
+        return f"{noun}{_range(schema)}"
+    if kind == "array":
+        return f"a list of {_values(schema['items'], plural=True)}"
+    if isinstance(inner := schema.get("additionalProperties"), dict):
+        return f"a table of {_values(inner, plural=True)}"
+    return "text" if kind == "string" else "a table"
+
+
+def _range(schema: dict[str, Any]) -> str:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    if below is not None and below >= 2**63:  # the largest integer that is stored
+        below = None
+    if schema["type"] == "integer" and below is not None:
+        high, below = below - 1, None
+    start = f" above {above}" if above is not None else "" if low is None else f" from {low}"
+    if high is not None:
+        return f"{start} to {high}"
+    if below is not None:
+        return f"{start}{' and' if above is not None else ' to'} below {below}"
+    return f" of at least {low}" if low is not None else start
 
 
 def json_schema(table: type[Table]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ _RETRY_SECONDS = 1.0
 """Seconds until the next try after a thread couldn't be started."""
 
 _MAX_CHUNKS = 64
+_limit: int | None = None  # number of threads where none is given; None for all CPUs
 _END: Any = object()
 
 Item = TypeVar("Item")
@@ -57,12 +59,28 @@ def available_cpus() -> int:
 
 
 def resolve_n_threads(n_threads: int | None) -> int:
-    """Return the number of threads: all CPUs for None; refuse what is no integer >= 1."""
+    """Return the number of threads: for None the limit or all CPUs; others are integers >= 1."""
     if n_threads is None:
-        return available_cpus()
+        return available_cpus() if _limit is None else _limit
     if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__") or n_threads < 1:
         raise InputError(f"n_threads must be None or an integer >= 1, got {n_threads!r}")
     return int(n_threads)
+
+
+@contextmanager
+def limited(n_threads: int) -> Iterator[None]:
+    """Take so many threads in the block, in the whole process, where no number is given.
+
+    >>> with limited(3):
+    ...     resolve_n_threads(None)
+    3
+    """
+    global _limit
+    before, _limit = _limit, resolve_n_threads(n_threads)
+    try:
+        yield
+    finally:
+        _limit = before
 
 
 def chunks(

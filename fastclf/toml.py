@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -20,7 +20,16 @@ from fastclf.errors import ConfigError, FastclfError, nearest
 
 
 class Table(BaseModel):
-    """A TOML table: frozen, strictly typed, without unknown keys, and with finite numbers."""
+    """A TOML table: frozen, strictly typed, without unknown keys, and with finite numbers.
+
+    Attributes
+    ----------
+    OTHER_NAMES : mapping of str to str
+        For a key that similar tables have under another name: what an error message says about it,
+        after the name of the chosen member of the union.
+    """
+
+    OTHER_NAMES: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(
         frozen=True,
@@ -283,15 +292,18 @@ def _right_keys(model: type[Table], location: Key) -> str:
         if len(tables) == 1 and part in fields:
             tables = members = tables_in(fields[str(part)].annotation)
         else:  # in a union, pydantic's location holds the tag of the chosen member
-            tables = [table for table in members if part in _tags(table)]
+            tables = [table for table in members if part in tags(table)]
     right = list(tables[0].model_fields)
     wrong = str(location[-1])
     owners = [table for table in members if wrong in table.model_fields]
     elsewhere = [key for key in _dotted_keys(model) if key.endswith(f".{wrong}")]
     hint = nearest(wrong, right)
-    if owners:
-        tags = [f'"{tag}"' for table in owners for tag in _tags(table)]
-        hint = f" (it belongs to {' or '.join(tags)})"
+    if wrong in tables[0].OTHER_NAMES:
+        hint = f" ({' or '.join(tags(tables[0]))} {tables[0].OTHER_NAMES[wrong]})"
+    elif owners:
+        names = [f'"{tag}"' for table in owners for tag in tags(table)]
+        tag = next(tag for tag in _TAGS if tag in owners[0].model_fields)
+        hint = f" (it needs {location[0]}.{tag} = {' or '.join(names)})"
     elif elsewhere and not hint:
         hint = f" (did you mean {elsewhere[0]}?)"
     return f"{hint}; the keys there are {', '.join(right)}"
@@ -303,7 +315,7 @@ def tables_in(annotation: Any) -> list[type[Table]]:
     return [kind for kind in members if isinstance(kind, type) and issubclass(kind, Table)]
 
 
-def _tags(table: type[Table]) -> tuple[str, ...]:
+def tags(table: type[Table]) -> tuple[str, ...]:
     """Return the tags that select a member of a union: the values of its field kind or name."""
     kinds = [table.model_fields[tag].annotation for tag in _TAGS if tag in table.model_fields]
     literals = [get_args(kind) for kind in kinds if get_origin(kind) is Literal]

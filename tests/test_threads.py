@@ -50,6 +50,20 @@ def test_chunks_do_not_depend_on_the_cpus(cpus):
     assert len(threads.chunks(1000, 10.0)) == 1
 
 
+def test_a_limit_counts_where_no_number_is_given(cpus):
+    with pytest.raises(ZeroDivisionError), threads.limited(5):
+        assert threads.resolve_n_threads(None) == 5
+        assert threads.resolve_n_threads(2) == 2
+        with threads.limited(1):
+            assert threads.resolve_n_threads(None) == 1
+        assert threads.resolve_n_threads(None) == 5
+        raise ZeroDivisionError
+    assert threads.resolve_n_threads(None) == cpus
+    for wrong in (0, -1, True, 1.5):
+        with pytest.raises(InputError, match="n_threads must be"), threads.limited(wrong):
+            raise AssertionError
+
+
 # Running
 
 

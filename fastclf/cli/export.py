@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main
+from fastclf.cli.group import PATH, RUN, main
 from fastclf.cli.shell import echo, printing_warnings, standard_output, telling_of_compilation
 
 
 @main.command()
-@click.argument("run", type=PATH)
+@click.argument("run", **RUN)
 @click.option(
     "-o",
     "--output",

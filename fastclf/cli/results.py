@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output
+from fastclf.cli.group import FILE, PATH, RUN, limiting_threads, main, output
 from fastclf.cli.shell import (
     echo,
     echo_path,
@@ -19,7 +19,7 @@ from fastclf.cli.shell import (
 
 
 @main.command()
-@click.argument("run", type=PATH)
+@click.argument("run", **RUN)
 @click.option(
     "--data",
     type=PATH,
@@ -39,6 +39,7 @@ from fastclf.cli.shell import (
     help="Predict the second of two classes, or each of several labels, if its probability is "
     "above P; save nothing.  [default: the model's threshold]",
 )
+@limiting_threads
 @output("Print only the path of the result.", "Also print tables of the classes or labels.")
 def evaluate(
     run: Path,
@@ -106,8 +107,8 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
 
 
 @main.command()
-@click.argument("run", type=PATH)
-@click.argument("input", type=PATH)
+@click.argument("run", **RUN)
+@click.argument("input", **FILE)
 @click.option("-o", "--output", type=PATH, help="The file to write.  [default: standard output]")
 @click.option(
     "--format",
@@ -144,6 +145,7 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
     is_flag=True,
     help="Put ' before CSV text that a spreadsheet would execute as a formula, such as =1+1.",
 )
+@limiting_threads
 @click.option("-q", "--quiet", is_flag=True, help="Print only the predictions.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each batch.")
 def predict(
@@ -198,7 +200,7 @@ def predict(
 
 
 @main.command()
-@click.argument("run", type=PATH)
+@click.argument("run", **RUN)
 @click.option(
     "-o", "--output", type=PATH, help="The HTML file.  [default: report.html in the run directory]"
 )
@@ -218,7 +220,7 @@ def report(run: Path, output: Path | None, quiet: bool) -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", **RUN)
 @click.option(
     "--html", type=PATH, metavar="FILE", help="Also write an HTML page that compares the runs."
 )

@@ -3,8 +3,9 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -12,17 +13,30 @@ import click
 
 from fastclf.errors import FastclfError, InputError, printable
 from fastclf.files import DISK_IS_FULL
+from fastclf.runs.interrupt import TIME_UP, TimeUp, time_limit
 
 
 class Commands(click.Group):
     """The group of all commands, which sets the exit status.
 
     The status is 0 for success; 2 for an error of the user's or a file that can't be read or
-    written, with one line on stderr; 1 if standard output was closed early; 130 after Ctrl-C.
+    written, with one line on stderr; 1 if standard output was closed early; 124 after a time limit,
+    and 130 after Ctrl-C.
     """
+
+    ORDER = (
+        "init check train tune evaluate predict compare report export datasets schema warmup doctor"
+    ).split()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order of a user's work."""
+        own = [name for name in self.ORDER if name in self.commands]
+        return own + sorted(self.commands.keys() - own)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command; errors in writing to standard output end in one line."""
+        if "_FASTCLF_COMPLETE" in os.environ:
+            import_module("fastclf.cli.completion")  # has Bash's
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # escape characters that its encoding lacks
                 stream.reconfigure(errors="backslashreplace")
@@ -42,6 +56,15 @@ class Commands(click.Group):
             echo(f"fastclf: error: {error}", err=True)
             _drop_output()
             ctx.exit(2)
+        except click.UsageError as error:
+            message = " ".join(error.format_message().split()).removesuffix(".")
+            command = f"{error.ctx.info_name} " if error.ctx not in (None, ctx) else ""
+            help_command = f"fastclf {command}--help"
+            echo(f"fastclf: error: {message[0].lower()}{message[1:]}; see {help_command}", err=True)
+            ctx.exit(2)
+        except TimeUp as stopped:
+            echo(str(stopped), err=True)
+            ctx.exit(TIME_UP)
         except KeyboardInterrupt as interrupt:
             echo("; ".join(["fastclf: interrupted", *interrupt.args]), err=True)
             ctx.exit(130)
@@ -125,11 +148,75 @@ def printing_warnings() -> Iterator[None]:
             print_warnings(dict.fromkeys(str(one.message) for one in caught))
 
 
+class Stopping:
+    """What a command says if it is stopped.
+
+    Attributes
+    ----------
+    saved : callable
+        Returns where the work so far is saved, and how to resume it.
+    """
+
+    saved: Callable[[], str] = staticmethod(lambda: "nothing new was saved")
+
+
+@contextmanager
+def stopping(seconds: float | None, began: float) -> Iterator[Stopping]:
+    """Stop the block after some seconds; its end by this or by Ctrl-C tells what is saved.
+
+    Parameters
+    ----------
+    seconds : float or None
+        The limit; None for no limit.
+    began : float
+        When the command began, by ``time.perf_counter``.
+    """
+    words = Stopping()
+
+    def time_is_up() -> str:
+        return f"fastclf: stopped at the time limit of {seconds:g} s; {words.saved()}"
+
+    try:
+        with time_limit(seconds, began, lambda: echo(time_is_up(), err=True)):
+            yield words
+    except TimeUp:
+        raise TimeUp(time_is_up()) from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(words.saved()) from None
+
+
+@contextmanager
+def threads_limited(n_threads: int | None) -> Iterator[None]:
+    """Let the block use so many threads; None for as many as there are CPUs."""
+    if n_threads is None:
+        yield
+        return
+    from fastclf.threads import limited
+
+    arrow: Any = None  # reads files on threads of its own
+    with suppress(ImportError):
+        arrow = import_module("pyarrow")
+    before = arrow and arrow.cpu_count()
+    with limited(n_threads):
+        try:
+            if arrow is not None:
+                arrow.set_cpu_count(n_threads)
+            yield
+        finally:
+            if arrow is not None:
+                arrow.set_cpu_count(before)
+
+
 def telling_of_compilation(quiet: bool = False) -> AbstractContextManager[None]:
     """Print a line if the block compiles kernels for more than a second, unless it is quiet."""
     from fastclf.kernels.runtime import obtained
 
     return nullcontext() if quiet else obtained.telling(lambda line: echo(line, err=True))
+
+
+def telling(quiet: bool = False) -> Callable[[str], None]:
+    """Return a function that prints a line to stderr, unless it is quiet."""
+    return (lambda line: None) if quiet else (lambda line: echo(line, err=True))
 
 
 def print_warnings(lines: Iterable[str]) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from fastclf.cli.group import PATH, main, output
-from fastclf.cli.shell import echo, print_warnings, telling_of_compilation
+from fastclf.cli.group import PATH, main, output, starting
+from fastclf.cli.shell import echo, print_warnings, telling, telling_of_compilation
+from fastclf.runs.given import Given
 
 
 @main.command()
@@ -43,11 +44,7 @@ def schema() -> None:
 
 
 @main.command()
-@click.option(
-    "--config",
-    type=PATH,
-    help="Compile only what this recipe needs, by training it without saving.",
-)
+@starting("model.C=0.5")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -67,7 +64,7 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def warmup(
-    config: Path | None,
+    given: Given,
     jobs: int | None,
     portable: bool,
     into: Path | None,
@@ -76,7 +73,8 @@ def warmup(
 ) -> None:
     """Compile the kernels ahead of the first fit.
 
-    Each kernel is compiled once and cached; the first fits are fast then.
+    FILE is a recipe or a data file: the kernels that it needs are compiled, by training it without
+    saving. Without FILE all kernels are compiled.
     """
     from dataclasses import asdict
 
@@ -85,7 +83,12 @@ def warmup(
     from fastclf.runs.warmup import compile_ahead
 
     console = None if quiet else Terminal(stderr=True)
-    done = compile_ahead(config, jobs, portable or into is not None, into, console)
+    recipe = None
+    if given.file is not None or given.config is not None:
+        from fastclf.runs.start import choose_recipe
+
+        recipe = choose_recipe(given, telling(quiet)).recipe
+    done = compile_ahead(recipe, jobs, portable or into is not None, into, console)
     if as_json:
         echo(to_json(asdict(done)))
     elif not quiet:

@@ -2,48 +2,38 @@
 
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fastclf.cli.group import PATH, main, output, overriding
-from fastclf.cli.shell import echo, echo_path, print_warnings, printing_warnings
-
-
-def _delimiter(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Return the delimiter that an option names; the name of a tab is ``tab``."""
-    if value is None:
-        return None
-    from fastclf.data.options import is_delimiter
-
-    value = "\t" if value.lower() in ("tab", "\\t") else value
-    if not is_delimiter(value):
-        raise click.BadParameter("must be one character in ASCII, and not a quote or a line break")
-    return value
+from fastclf.cli.group import (
+    FILE,
+    PATH,
+    RUN,
+    limiting_threads,
+    main,
+    output,
+    overriding,
+    reading,
+    starting,
+)
+from fastclf.cli.shell import (
+    echo,
+    echo_path,
+    print_warnings,
+    printing_warnings,
+    stopping,
+    telling,
+)
+from fastclf.runs.given import Given
 
 
 @main.command()
-@click.argument("file", required=False, type=PATH)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="COLUMN",
-    help="A target column: a name, a pattern like label_*, or an index. May be repeated."
-    "  [default: target, label, class or y]",
-)
-@click.option(
-    "--delimiter",
-    metavar="CHARACTER",
-    callback=_delimiter,
-    help="CSV: the separator of values, such as ';' or tab.  [default: detected]",
-)
-@click.option(
-    "--decimal",
-    type=click.Choice([".", ","]),
-    help="CSV: the decimal mark.  [default: detected]",
-)
+@click.argument("file", required=False, **FILE)
+@reading
+@overriding("model.C=0.5")
 @click.option(
     "-o",
     "--output",
@@ -57,47 +47,54 @@ def _delimiter(context: click.Context, option: click.Parameter, value: str | Non
 def init(
     file: Path | None,
     targets: tuple[str, ...],
-    delimiter: str | None,
-    decimal: str | None,
+    text: dict[str, str],
+    assignments: tuple[str, ...],
     output: Path,
     force: bool,
     quiet: bool,
 ) -> None:
-    """Write a complete, commented recipe for FILE, ready to train.
+    """Write a commented recipe for a data file.
 
+    FILE has any format that fastclf can train on. The recipe is complete, and ready to train.
     Without FILE the recipe has every key with its default, for a built-in data set.
     """
-    from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
+    from fastclf.runs.draft import default_draft, draft_with
+    from fastclf.runs.draft_text import check_unused, recipe_text, write_recipe
 
-    text = {"delimiter": delimiter, "decimal": decimal}
-    given = {key: value for key, value in text.items() if value is not None}
-    draft = default_draft()
-    if file is not None:
-        draft = draft_for_file(file, targets, output.parent, given)
-    if str(output) in ("-", "/dev/stdout"):
+    prints = str(output) in ("-", "/dev/stdout")
+    if not prints and not force:
+        check_unused(output)  # before the file is read, which may take long
+    if file is None:
+        draft = default_draft().with_assignments(assignments, output, telling())
+    else:
+        draft = draft_with(file, targets, text, assignments, output, telling())
+    if prints:
         click.echo(recipe_text(draft, "recipe.toml").encode(), nl=False)
         return
     write_recipe(draft, output, overwrite=force)
     if not quiet:
-        for fact in draft.facts:
+        for fact in (*draft.facts, *draft.chosen()):
             echo(fact)
-        echo(f"saved in {output}; next: fastclf check --config {output}")
+        echo(f"saved in {output}; next: fastclf check {output}")
 
 
 @main.command()
-@click.option("--config", required=True, type=PATH, help="The recipe (TOML).")
-@overriding("model.C=0.5")
+@starting("model.C=0.5")
+@limiting_threads
 @output("Print warnings only.", "Print all classes, and all columns with missing values.")
-def check(
-    config: Path, assignments: tuple[str, ...], quiet: bool, verbose: bool, as_json: bool
-) -> None:
-    """Do everything that train does before the fit, and describe the fit."""
-    from fastclf.config import load_recipe
+def check(given: Given, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Check a recipe and its data without training.
+
+    FILE is a recipe (TOML), or a data file, for which init would write one. The data are read,
+    split and encoded as for train, and the fit is described: rows, features, classes, solver,
+    memory and time.
+    """
     from fastclf.runs.checking import check_recipe, print_preview
     from fastclf.runs.directory import to_json
+    from fastclf.runs.start import choose_recipe
     from fastclf.runs.terminal import Terminal
 
-    plan = check_recipe(load_recipe(config, assignments))
+    plan = check_recipe(choose_recipe(given, telling(quiet)).recipe)
     print_warnings(plan.warnings)
     if as_json:
         echo(to_json(plan.as_json()))
@@ -105,9 +102,17 @@ def check(
         print_preview(plan, Terminal(), verbose)
 
 
+TIME_LIMIT = click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Save a checkpoint and stop, with exit status 124, so many seconds after the start.",
+)
+
+
 @main.command()
-@click.option("--config", type=PATH, help="The recipe (TOML).")
-@overriding("model.C=0.5")
+@starting("model.C=0.5")
 @click.option(
     "--out",
     type=PATH,
@@ -116,52 +121,59 @@ def check(
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped run in its own directory.",
+    **RUN,
 )
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Train on a Dask cluster, whose workers read the training rows.",
 )
+@TIME_LIMIT
+@limiting_threads
 @output("Print the run directory and warnings only.", "Print a table of the classes or labels too.")
 def train(
-    config: Path | None,
-    assignments: tuple[str, ...],
+    given: Given,
     out: Path | None,
     stopped: Path | None,
     scheduler: str | None,
+    seconds: float | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Train the model that a recipe describes, or resume a stopped run.
+    """Train a model from a recipe or a data file.
 
-    Ctrl-C saves a checkpoint at the next iteration or slice of an epoch, and stops there. A second
+    FILE is a recipe (TOML), or a data file. For a data file the recipe is the one that init would
+    write; it is saved with the run. With --resume a stopped run goes on.
+
+    Ctrl-C saves a checkpoint after the current iteration, or part of an epoch, and stops. A second
     Ctrl-C stops at once.
     """
-    from fastclf.runs.directory import interruption_message, is_complete, to_json
-    from fastclf.runs.run import choose, resume
-    from fastclf.runs.run import train as train_recipe
-    from fastclf.runs.summary import print_summary
-    from fastclf.runs.tables import print_tables
-    from fastclf.runs.terminal import Terminal
+    began = time.perf_counter()  # imports take time, too
+    with stopping(seconds, began) as words:
+        from fastclf.runs.directory import interruption_message, is_complete, to_json
+        from fastclf.runs.run import resume
+        from fastclf.runs.run import train as train_recipe
+        from fastclf.runs.start import choose
+        from fastclf.runs.summary import print_summary
+        from fastclf.runs.tables import print_tables
+        from fastclf.runs.terminal import Terminal
 
-    recipe, path = choose(config, assignments, out, stopped)
-    cluster: Any = nullcontext()
-    if scheduler is not None:
-        from fastclf.dask.cluster import connected
-        from fastclf.runs.cluster import for_cluster
+        (recipe, drafted), path = choose(given, out, stopped, telling(quiet))
+        words.saved = partial(interruption_message, path, scheduler)
+        cluster: Any = nullcontext()
+        if scheduler is not None:
+            from fastclf.dask.cluster import connected
+            from fastclf.runs.cluster import for_cluster
 
-        recipe, cluster = for_cluster(recipe), connected(scheduler)
-    was_complete = stopped is not None and is_complete(stopped)
-    console = None if quiet else Terminal(stderr=True)
-    try:
+            recipe, cluster = for_cluster(recipe), connected(scheduler)
+        was_complete = stopped is not None and is_complete(stopped)
+        console = None if quiet else Terminal(stderr=True)
+        run = partial(train_recipe, drafted=drafted) if stopped is None else resume
         with printing_warnings(), cluster as client:
-            result = (train_recipe if stopped is None else resume)(recipe, path, console, client)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(interruption_message(path, scheduler)) from None
+            result = run(recipe, path, console, client)
     if was_complete:
         echo(f"{stopped}: the run is already complete", err=True)
     print_warnings(result.summary["warnings"])
@@ -177,54 +189,58 @@ def train(
 
 
 @main.command()
-@click.option("--config", type=PATH, help="The recipe (TOML), with a [tune] table.")
-@overriding("tune.folds=10")
+@starting("tune.folds=10")
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/NAME-TIME]")
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop the search in time for the last fit to end within so many seconds.",
+    help="The most time for the search and the last fit together; the search ends in time.",
 )
 @click.option(
     "--resume",
     "stopped",
-    type=PATH,
     metavar="RUN",
     help="Resume a stopped search in its own directory.",
+    **RUN,
 )
+@TIME_LIMIT
+@limiting_threads
 @output("Print the run directory and warnings only.", "Print all values that were tried too.")
 def tune(
-    config: Path | None,
-    assignments: tuple[str, ...],
+    given: Given,
     out: Path | None,
     budget: float | None,
     stopped: Path | None,
+    seconds: float | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Search for the best C, and other keys, and train the best model.
+    """Search for the best C and other keys, and train.
 
-    Models are compared on training rows held out in turn. The test rows take no part in it.
+    FILE is a recipe (TOML), whose table [tune] says what is searched; or a data file, for which
+    init would write one. Without [tune], C is searched from 1e-4 to 1e4.
+
+    Models are compared by cross-validation on the training rows. The test rows take no part in it.
     """
     began = time.perf_counter()  # imports take time, too
-    from fastclf.runs.directory import interruption_message, to_json
-    from fastclf.runs.run import choose, resume
-    from fastclf.runs.run import train as train_recipe
-    from fastclf.runs.summary import print_summary
-    from fastclf.runs.terminal import Terminal
-    from fastclf.runs.tuning.search import Budget
-    from fastclf.runs.tuning.tables import print_results
+    with stopping(seconds, began) as words:
+        from fastclf.runs.directory import interruption_message, to_json
+        from fastclf.runs.run import resume
+        from fastclf.runs.run import train as train_recipe
+        from fastclf.runs.start import choose
+        from fastclf.runs.summary import print_summary
+        from fastclf.runs.terminal import Terminal
+        from fastclf.runs.tuning.search import Budget
+        from fastclf.runs.tuning.tables import print_results
 
-    recipe, path = choose(config, assignments, out, stopped, tuned=True)
-    console = None if quiet else Terminal(stderr=True)
-    run = train_recipe if stopped is None else resume
-    try:
+        (recipe, drafted), path = choose(given, out, stopped, telling(quiet), tuned=True)
+        words.saved = partial(interruption_message, path)
+        console = None if quiet else Terminal(stderr=True)
+        run = partial(train_recipe, drafted=drafted) if stopped is None else resume
         with printing_warnings():
             result = run(recipe, path, console, budget=Budget(budget, began))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(interruption_message(path)) from None
     print_warnings(result.summary["warnings"])
     if as_json:
         echo(to_json({"path": str(result.path), **result.summary}))

@@ -1,7 +1,7 @@
 """`Recipe`, which has all tables; it is read from TOML and described by a JSON schema."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,23 +24,12 @@ from fastclf.config.solver import (
     NewtonSolver,
     ProximalSolver,
     SGDSolver,
-    SolverTable,
 )
 from fastclf.config.track import TrackTable
 from fastclf.config.tune import Range, TuneTable
 from fastclf.errors import ConfigError
 from fastclf.schema import json_schema
-from fastclf.toml import Document, Table, mistake, with_default_tag
-
-SOLVERS: dict[str, type[SolverTable]] = {
-    "auto": AutoSolver,
-    "newton": NewtonSolver,
-    "lbfgs": LBFGSSolver,
-    "proximal": ProximalSolver,
-    "sgd": SGDSolver,
-    "adam": AdamSolver,
-    "adamw": AdamWSolver,
-}
+from fastclf.toml import Document, Table, mistake, tables_in, tags, with_default_tag
 
 
 def _fit_for_a_directory(name: str) -> str:
@@ -195,7 +184,7 @@ class Recipe(Table):
     def with_keys(self, values: Mapping[str, Any]) -> "Recipe":
         """Return the recipe with other values of some dotted keys.
 
-        With another ``solver.name`` the keys that this solver doesn't have are left out.
+        With another ``solver.name`` or ``model.kind`` the keys that it doesn't have are left out.
 
         Raises
         ------
@@ -209,14 +198,7 @@ class Recipe(Table):
                 tables[name] = value
                 continue
             tables[name] = {**(tables[name] or {}), rest: value}
-        name = tables["solver"].get("name")
-        if name != self.solver.name and name in SOLVERS:
-            own = {key.removeprefix("solver.") for key in values}
-            tables["solver"] = {
-                key: value
-                for key, value in tables["solver"].items()
-                if key in own or key in SOLVERS[name].model_fields
-            }
+        tables, _ = _without_foreign_keys(tables, values)
         try:
             return Document(Path(self.name), ConfigError, "", tables).parse(Recipe)
         except ConfigError as problem:
@@ -247,7 +229,11 @@ class Recipe(Table):
             raise ConfigError(f"{self.name}: {problems.errors()[0]['msg']}") from None
 
 
-def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
+def load_recipe(
+    path: Path,
+    assignments: Iterable[str] = (),
+    tell: Callable[[str], object] | None = None,
+) -> Recipe:
     """Read the recipe at ``path``.
 
     Parameters
@@ -256,6 +242,9 @@ def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
         A TOML file.
     assignments : iterable of str
         Overrides such as ``"model.C=0.5"``; later ones win.
+    tell : callable, optional
+        Is called with a line about keys of the file that an override of ``solver.name`` or
+        ``model.kind`` leaves out.
 
     Raises
     ------
@@ -263,10 +252,69 @@ def load_recipe(path: Path, assignments: Iterable[str] = ()) -> Recipe:
         If the file can't be read, or a key or a value is wrong.
     """
     document = Document.read(path, ConfigError)
+    if "source" in document.values and "data" not in document.values:
+        raise ConfigError(
+            f"{path}: is a dataset card, not a recipe; name it in a recipe, which may be as short "
+            f'as: data = {{card = "{path}"}}'
+        )
     document = replace(document, values={"name": path.stem, **document.values})
+    return overridden(document, assignments, tell).parse(Recipe)
+
+
+def overridden(
+    document: Document,
+    assignments: Iterable[str],
+    tell: Callable[[str], object] | None = None,
+) -> Document:
+    """Return the document of a recipe with overrides; the arguments are those of `load_recipe`."""
     for assignment in assignments:
         document = document.override(assignment)
-    return document.parse(Recipe)
+    values, lines = _without_foreign_keys(document.values, document.overrides)
+    if tell is not None:
+        for line in lines:
+            tell(line)
+    return replace(document, values=values)
+
+
+def _without_foreign_keys(
+    values: dict[str, Any], given: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Leave out keys that belong to another solver or kind of model than the one that was chosen.
+
+    Parameters
+    ----------
+    values : dict
+        The tables of a recipe.
+    given : collection of str
+        The dotted keys that were set along with the choice. They stay, right or wrong.
+
+    Returns
+    -------
+    dict
+        The tables.
+    list of str
+        A line for each table from which keys were left out.
+    """
+    kept, lines = dict(values), []
+    for name, info in Recipe.model_fields.items():
+        table, tag = values.get(name), info.discriminator
+        if not isinstance(tag, str) or f"{name}.{tag}" not in given or not isinstance(table, dict):
+            continue
+        members = tables_in(info.annotation)
+        chosen = [member for member in members if table[tag] in tags(member)]
+        others = {key for member in members for key in member.model_fields}
+        foreign = [
+            key
+            for key in table
+            if chosen and key in others - chosen[0].model_fields.keys()
+            if not {name, f"{name}.{key}"} & set(given)
+        ]
+        if foreign:
+            kept[name] = {key: value for key, value in table.items() if key not in foreign}
+            dotted = ", ".join(f"{name}.{key}" for key in foreign)
+            are = "is" if len(foreign) == 1 else "are"
+            lines.append(f"{dotted} {are} left out: {name} {table[tag]} has none")
+    return kept, lines
 
 
 def recipe_schema() -> dict[str, Any]:

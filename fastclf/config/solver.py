@@ -1,6 +1,7 @@
 """The tables of a recipe about the solver, with a class for each solver."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from fastclf.config.fields import (
     AtLeast0,
@@ -45,6 +46,8 @@ class ExactSolver(SolverTable):
     max_iter : int
         Largest number of iterations.
     """
+
+    OTHER_NAMES: ClassVar[Mapping[str, str]] = {"epochs": "counts iterations: set solver.max_iter"}
 
     max_iter: Count = default_of(LogisticRegression, "max_iter")
 
@@ -129,6 +132,8 @@ class MinibatchSolver(SolverTable):
     patience : int
         Stop after this number of epochs that each improve the objective by less than tol.
     """
+
+    OTHER_NAMES: ClassVar[Mapping[str, str]] = {"max_iter": "counts epochs: set solver.epochs"}
 
     learning_rate: Positive | None = default_of(SGD, "learning_rate")
     batch_size: Count = default_of(SGD, "batch_size")

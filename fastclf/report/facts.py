@@ -228,6 +228,7 @@ class Baseline(Facts):
     """What the baseline predicts for every row: a class, or some labels."""
 
     predicts: str | list[str] = ""
+    frequencies: list[FiniteFloat] = []
     metrics: dict[str, dict[str, Figure]] = {}
 
 

@@ -38,6 +38,7 @@ EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
 MODEL = "model.safetensors"
 ORIGIN = "origin.json"
+RECIPE = "recipe.toml"
 REPORT = "report.html"
 SUMMARY = "summary.json"
 TEACHER = "teacher.npz"
@@ -98,6 +99,10 @@ class RunDirectory:
         """Write the resolved recipe."""
         self.check()
         write_file(self.path / CONFIG, text)
+
+    def write_draft(self, text: str) -> None:
+        """Write the commented recipe that was drafted for the data of this run."""
+        write_file(self.path / RECIPE, text)
 
     def write_metrics(self, line: dict[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``; other processes can read it at once."""
@@ -382,7 +387,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, TUNE, ORIGIN, REPORT):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, TUNE, ORIGIN, RECIPE, REPORT):
             (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 

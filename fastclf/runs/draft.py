@@ -2,18 +2,14 @@
 
 import os
 import re
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
-import tomlkit
 
-from fastclf.config import Recipe
 from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.data.columns import MANY_DATES
 from fastclf.data.facts import (
@@ -23,16 +19,17 @@ from fastclf.data.facts import (
 from fastclf.data.prediction_rows import naming
 from fastclf.data.tables import TABLES, format_of, open_table
 from fastclf.data.targets import USUAL_NAMES, target_columns
-from fastclf.errors import DataError, InputError, RunError, nearest, printable
+from fastclf.errors import DataError, InputError, nearest
 from fastclf.runs.build import KINDS
 from fastclf.runs.draft_facts import classes_fact, column_lines, size_fact, warning_facts
 from fastclf.runs.draft_split import choose_split, without_single_rows
-from fastclf.runs.files import write_output
+from fastclf.runs.draft_text import Draft, file_options
 from fastclf.runs.parts import check_two_classes, left_out_lines
-from fastclf.schema import descriptions
-from fastclf.table import Categories, Table, listed
-from fastclf.toml import Table as Keys
-from fastclf.toml import tables_in
+from fastclf.table import SHOWN_NAMES, Categories, Table, listed
+
+if TYPE_CHECKING:
+    from fastclf.data.columnar import ColumnarFile
+    from fastclf.data.text import TextFile
 
 SEPARATORS = (";", "|")  # between the labels of a list
 MANY_CATEGORIES = 50  # a column with more groups its rare categories
@@ -42,7 +39,6 @@ LIKE_TEXT = 0.05  # share of nonzeros below which sparse features are taken for 
 SPARSE_ITERATIONS = 1000  # the value of solver.max_iter for sparse features
 TEXT_C = 10.0  # the value of model.C for columns of raw text
 FEW_TEXTS, MANY_TEXTS = 200, 100_000  # rows: with fewer each word is kept, with more those of RARE
-WIDTH = 88  # characters in a line of a comment
 
 OTHER_TARGETS = (
     ("distribution", "drop", "without those rows each one sums to 1"),
@@ -60,38 +56,6 @@ written into the recipe. The first entry with which the data can be loaded is ta
 """
 
 
-@dataclass(frozen=True)
-class Draft:
-    """The values of a recipe that aren't defaults, and the reasons for them.
-
-    Attributes
-    ----------
-    values : dict of str to value
-        The values by dotted key.
-    facts : tuple of str
-        Facts about the data, for the comment at the top.
-    notes : dict of str to str
-        The reason for a value, by dotted key.
-    """
-
-    values: dict[str, Any]
-    facts: tuple[str, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
-
-
-def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:
-    """Write a draft to a recipe file.
-
-    Raises
-    ------
-    RunError
-        If the file exists and ``overwrite`` is False, or it can't be written.
-    """
-    if path.is_file() and not overwrite:
-        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
-    write_output(path, recipe_text(draft, str(path)), "name another place with --output")
-
-
 def default_draft() -> Draft:
     """Return a draft with the default of every key, for a built-in data set."""
     facts = (
@@ -105,7 +69,7 @@ def draft_for_file(
     file: Path,
     targets: Sequence[str] = (),
     folder: Path = Path(),
-    text: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Draft:
     """Return a draft of a recipe for a data file, with settings chosen from its contents.
 
@@ -118,22 +82,24 @@ def draft_for_file(
         the file of the targets. By default the column with a usual name, such as ``target``.
     folder : Path
         The folder of the recipe, to which its paths are relative.
-    text : mapping of str to str, optional
-        "delimiter" and "decimal" of a text file; by default detected from its first rows.
+    given : mapping, optional
+        Keys of `fastclf.data.FileOptions` that are given, such as "delimiter".
 
     Raises
     ------
     DataError
         If the file can't be read, or the target can't be used.
     """
-    kind = format_of(file)
-    options: dict[str, Any] = dict(text or {})
+    options: dict[str, Any] = dict(given or {})
+    kind = format_of(file, options.get("format"))
     notes: dict[str, str] = {}
     if len(targets) == 1 and targets[0].endswith(".npy"):
         options["target_path"] = targets[0]
-    elif kind in TABLES:
-        options["target"] = _target(file, targets, options)
-        notes |= _detect_label_lists(file, options)
+    elif kind in TABLES and "target_path" not in options:
+        if targets or "target" not in options:
+            options["target"] = _target(file, targets, options)
+        if "label_separator" not in options:
+            notes |= _detect_label_lists(file, options)
     elif targets:
         options["target"] = _one_or_list([_index(target) for target in targets])
     try:
@@ -179,123 +145,77 @@ def draft_for_file(
         classes_fact(dataset, options),
         *column_lines(columns, options),
     )
-    return Draft(values, facts, notes)
+    return Draft(values, facts, notes, _summary(file, dataset, values))
 
 
-def recipe_text(draft: Draft, path: str) -> str:
-    """Return a draft as TOML, with each key of the recipe, its value and its description.
+def draft_with(
+    file: Path,
+    targets: Sequence[str],
+    text: Mapping[str, str],
+    assignments: Sequence[str],
+    path: Path,
+    tell: Callable[[str], object],
+) -> Draft:
+    """Return a draft for a data file that respects what was given on the command line.
 
     Parameters
     ----------
-    draft : Draft
-        The values that aren't defaults.
-    path : str
-        The path of the recipe, for the command in its first line.
+    file, targets
+        As in `draft_for_file`.
+    text : mapping of str to str
+        "delimiter" and "decimal" of a text file, if given.
+    assignments, path, tell
+        As in `Draft.with_assignments`. Keys that say how the file is read count before it is read.
+
+    Raises
+    ------
+    FastclfError
+        If the file, the target or an assignment can't be used. The message names options of the
+        command line.
     """
-    lines = [f"# fastclf train --config {_one_line(path)}", "#"]
-    for fact in draft.facts:
-        indent = " " * (len(fact) - len(fact.lstrip()) + 2) if fact.startswith(" ") else ""
-        lines += [
-            f"# {line}" for line in textwrap.wrap(_one_line(fact), WIDTH, subsequent_indent=indent)
-        ]
-    tables = {}
-    for key, info in Recipe.model_fields.items():
-        members = tables_in(info.annotation)
-        if members:
-            tables[key] = members
-        else:
-            lines += _key(Recipe, key, "", draft)
-    for name, members in tables.items():
-        has_default = Recipe.model_fields[name].default is not None
-        lines += ["", f"{'' if has_default else '# '}[{name}]"]
-        chosen = _chosen(members, draft.values, name)
-        for key in _ordered_keys(chosen, f"{name}.", draft):
-            lines += _key(chosen, key, f"{name}.", draft, commented=not has_default)
-        lines += _alternative_keys(members, chosen)
-        if hasattr(chosen, "EXAMPLE"):
-            about, example = chosen.EXAMPLE
-            lines += ["", *_comment(about), f"# {example}"]
-    return "\n".join(lines) + "\n"
+    given = {**text, **file_options(assignments, path)}
+    try:
+        draft = draft_for_file(file, targets, path.parent, given)
+    except DataError as problem:
+        raise DataError(_with_options(str(problem))) from None
+    return draft.with_assignments(assignments, path, tell)
 
 
-def _key(
-    table: type[Keys], key: str, prefix: str, draft: Draft, commented: bool = False
-) -> Iterator[str]:
-    """Yield the lines of a key: its description, the reason for its value, and the value."""
-    dotted = prefix + key
-    yield ""
-    yield from _comment(descriptions(table).get(key, ""))
-    if dotted in draft.notes:
-        yield from _comment(f"Here: {draft.notes[dotted]}.")
-    value = draft.values.get(dotted, _default(table, key))
-    if value is None:
-        yield f"# {key} = ..."
-    else:
-        yield f"{'# ' if commented else ''}{key} = {_toml(value)}"
+def _with_options(message: str) -> str:
+    """Return an error message about a file with options of the command line for keys."""
+
+    def option(found: re.Match) -> str:
+        key, value = found.groups()
+        if key in ("delimiter", "decimal"):
+            return f"give --{key}"
+        return f"use --set data.{key}={value or 'VALUE'}"
+
+    message = re.sub(r"\bset data\.(\w+)(?: to (\w+))?", option, message)
+    return re.sub(r"\b(?:in|with) data\.target\b", "with --target", message)
 
 
-def _ordered_keys(table: type[Keys], prefix: str, draft: Draft) -> Iterator[str]:
-    """Yield the keys of a table, first those with a value in the draft."""
-    chosen = [dotted.removeprefix(prefix) for dotted in draft.values if dotted.startswith(prefix)]
-    yield from chosen
-    yield from (key for key in table.model_fields if key not in chosen)
+def _summary(file: Path, dataset: Dataset, values: Mapping[str, Any]) -> str:
+    """Return what is predicted, and from how many columns."""
+    target = values.get("data.target", values.get("data.target_path", "the targets in the file"))
+    several = isinstance(target, list | tuple)
+    named = listed([str(one) for one in target]) if several else str(target)
+    what = "labels" if dataset.task == "multilabel" else "classes"
+    n_columns = dataset.features.shape[1]
+    if isinstance(dataset.features, Table):
+        n_columns -= len(set(values.get("data.drop", ())) & set(dataset.feature_names))
+    return (
+        f"{file.name}: predicts {named} ({len(dataset.class_names)} {what}) from {n_columns:,} "
+        "columns"
+    )
 
 
-def _alternative_keys(members: Sequence[type[Keys]], chosen: type[Keys]) -> Iterator[str]:
-    """Yield, commented out, the keys of the other members of a union of tables."""
-    tag = next(iter(chosen.model_fields))
-    owners: dict[str, list[type[Keys]]] = {}
-    for member in members:
-        for key in member.model_fields:
-            if key not in chosen.model_fields:
-                owners.setdefault(key, []).append(member)
-    heading = ""
-    for key, tables in owners.items():
-        names = [name for table in tables for name in get_args(table.model_fields[tag].annotation)]
-        yield ""
-        if heading != (heading := f"With {tag} = {' or '.join(map(_toml, names))} also:"):
-            yield from (f"# {heading}", "")
-        yield from _comment(descriptions(tables[0]).get(key, ""))
-        value = _default(tables[0], key)
-        yield f"# {key} = {'...' if value is None else _toml(value)}"
+def _open(file: Path, options: Mapping[str, Any]) -> "TextFile | ColumnarFile":
+    return open_table(
+        file, **{key: options.get(key) for key in ("format", "header", "delimiter", "decimal")}
+    )
 
 
-def _chosen(members: Sequence[type[Keys]], values: Mapping[str, Any], name: str) -> type[Keys]:
-    """Return the member of a union of tables that the values select; by default the first."""
-    for member in members:
-        tag, info = next(iter(member.model_fields.items()))
-        if values.get(f"{name}.{tag}") in get_args(info.annotation):
-            return member
-    return members[0]
-
-
-def _default(table: type[Keys], key: str) -> Any:
-    info = table.model_fields[key]
-    value = None if info.is_required() else info.get_default(call_default_factory=True)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(_one_line(text), WIDTH):
-        yield f"# {line}"
-
-
-def _one_line(text: str) -> str:
-    # TOML forbids control characters in comments, and a comment ends at the end of its line.
-    return printable(text.replace("\n", " "))
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Keys):
-        value = value.model_dump()
-    if isinstance(value, dict):
-        inline = tomlkit.inline_table()
-        inline.update(value)
-        return inline.as_string()
-    return tomlkit.item(value).as_string()
-
-
-def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
+def _target(file: Path, targets: Sequence[str], options: Mapping[str, Any]) -> Any:
     """Return the target columns: those that ``targets`` match, or the one with a usual name.
 
     Raises
@@ -303,12 +223,13 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
     InputError
         If a target matches no column, or none is given and not exactly one column has a usual name.
     """
-    names = open_table(file, delimiter=text.get("delimiter"), decimal=text.get("decimal")).names
+    names = list(_open(file, options).names)
     if not targets:
         usual = [name for name in names if name.lower() in USUAL_NAMES]
         if len(usual) != 1:
+            last = f"; the last one is {names[-1]}" if len(names) > SHOWN_NAMES else ""
             raise InputError(
-                f"{file}: name the column to predict with --target; there are {listed(names)}"
+                f"{file}: name the column to predict with --target; there are {listed(names)}{last}"
             )
         return usual[0]
     found: list[Any] = []
@@ -316,7 +237,7 @@ def _target(file: Path, targets: Sequence[str], text: Mapping[str, str]) -> Any:
         matching = [name for name in names if name == target or fnmatchcase(name, target)]
         if not matching and isinstance(_index(target), str):
             raise InputError(
-                f"{file}: --target {target}: there is no such column{nearest(target, list(names))};"
+                f"{file}: --target {target}: there is no such column{nearest(target, names)};"
                 f" there are {listed(names)}"
             )
         found += matching or [_index(target)]
@@ -342,9 +263,9 @@ def _detect_label_lists(file: Path, options: dict[str, Any]) -> dict[str, str]:
     dict of str to str
         The note for that key, if it was added.
     """
-    if isinstance(options["target"], list):
+    if isinstance(options["target"], list | tuple):
         return {}
-    opened = open_table(file, delimiter=options.get("delimiter"), decimal=options.get("decimal"))
+    opened = _open(file, options)
     with naming(file):
         columns = target_columns(opened.names, FileOptions.model_validate(options))
     (values,) = opened.read(columns).columns.values()
@@ -368,12 +289,12 @@ def _table_facts(
         return []
     columns = column_facts(dataset.features)
     drop = [facts.name for facts in columns if facts.is_identifier]
-    if drop and len(drop) < len(columns):
+    if drop and len(drop) < len(columns) and "drop" not in options:
         options["drop"] = drop
         notes["data.drop"] = "identifiers: a different value in nearly every row"
     kept = [facts for facts in columns if facts.name not in options.get("drop", ())]
     text = [facts.name for facts in kept if facts.is_text]
-    if text:
+    if text and "text" not in options:
         options["text"] = text
         notes["data.text"] = "many words, and different ones in most rows"
     dates = [facts.name for facts in kept if facts.is_date and facts.distinct > MANY_DATES]
@@ -430,7 +351,8 @@ def _load_with_other_target_kind(
     tuple or None
         The data, the options with which they were loaded, and the notes; None if nothing works.
     """
-    several = isinstance(options.get("target"), list) or format_of(file) not in TABLES
+    several = isinstance(options.get("target"), list | tuple)
+    several = several or format_of(file, options.get("format")) not in TABLES
     for kind, missing, why in OTHER_TARGETS if several else ():
         chosen = {**options, "target_kind": kind}
         reasons = {**notes, "data.target_kind": why}

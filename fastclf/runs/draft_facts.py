@@ -1,6 +1,8 @@
 """Facts about a data file, for the comment at the top of a drafted recipe."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,9 @@ def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> s
         texts = sum(facts.is_text for facts in columns)
         categorical = sum(facts.kind == "categories" for facts in columns) - texts
         incomplete = sum(facts.missing > 0 for facts in columns)
+        missing = f", missing values in {incomplete}" if incomplete else ""
         of_text = f", {texts} of text" if texts else ""
-        text += f", {categorical} categorical{of_text}, missing values in {incomplete}"
+        text += f", {categorical} categorical{of_text}{missing}"
         if dataset.layout is not None and dataset.layout.unusual():
             text += f"; {dataset.layout}"
         return f"{text}."
@@ -65,12 +68,39 @@ def classes_fact(dataset: Dataset, options: Mapping[str, Any]) -> str:
 
 
 def column_lines(columns: Sequence[ColumnFacts], options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each column, up to `SHOWN` of them."""
+    """Yield a line for each column, or for several alike in a row, up to `SHOWN` of them."""
     if columns:
         yield "Columns:"
-    width = max((len(facts.name) for facts in columns[:SHOWN]), default=0)
-    for facts in columns[:SHOWN]:
-        left_out = ", left out" if facts.name in options.get("drop", ()) else ""
-        yield f"  {facts.name:<{width}}  {facts}{left_out}"
-    if len(columns) > SHOWN:
-        yield f"  and {len(columns) - SHOWN} more"
+    lines = []
+    for _, group in groupby(columns, lambda facts: _likeness(facts, options)):
+        first, *others = group
+        name = f"{first.name} to {others[-1].name}" if others else first.name
+        lines.append((name, _line(first, len(others) + 1, options)))
+    width = max((len(name) for name, _ in lines[:SHOWN]), default=0)
+    for name, text in lines[:SHOWN]:
+        yield f"  {name:<{width}}  {text}"
+    if len(lines) > SHOWN:
+        yield f"  and {len(lines) - SHOWN} more"
+
+
+def _likeness(facts: ColumnFacts, options: Mapping[str, Any]) -> tuple:
+    """Return what columns have in common that one line tells: f0, f1 and so on, all of numbers."""
+    family = re.sub(r"\d+", "#", facts.name)
+    if family == facts.name or facts.kind != "numbers" or facts.is_constant:
+        return (facts.name,)
+    return family, _left_out(facts, options), facts.missing > 0
+
+
+def _line(facts: ColumnFacts, count: int, options: Mapping[str, Any]) -> str:
+    text = str(facts)
+    if count > 1:
+        text = f"{count:,} columns of numbers" + (", some missing" if facts.missing else "")
+    elif facts.is_constant:
+        text = "the same value in every row"
+    return text + _left_out(facts, options)
+
+
+def _left_out(facts: ColumnFacts, options: Mapping[str, Any]) -> str:
+    if facts.name not in options.get("drop", ()):
+        return ""
+    return ", left out: identifies rows" if facts.is_identifier else ", left out"

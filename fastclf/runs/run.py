@@ -1,7 +1,7 @@
 """One training run, from recipe to run directory."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from sklearn.base import clone
 
-from fastclf.config import Recipe, load_recipe
+from fastclf.config import Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import warn_of_dates
 from fastclf.data.prediction_rows import naming
-from fastclf.errors import ConfigError, RunError
+from fastclf.errors import RunError
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.linear_model import LinearModel
 from fastclf.runs.baseline import baseline_facts, class_frequencies, names_of
@@ -26,13 +26,10 @@ from fastclf.runs.data_warnings import data_warnings
 from fastclf.runs.decided import Sizes, decided
 from fastclf.runs.directory import (
     CHECKPOINT,
-    CONFIG,
     ORIGIN,
     TUNE,
     FinishedRun,
     RunDirectory,
-    check_is_run,
-    default_path,
     is_complete,
     new_run,
     open_run,
@@ -86,6 +83,7 @@ def train(
     console: Console | None = None,
     client: "Client | None" = None,
     budget: Budget | None = None,
+    drafted: str | None = None,
 ) -> RunResult:
     """Train the model of a recipe, and save everything in the run directory ``out``.
 
@@ -100,6 +98,8 @@ def train(
         For a fit on the workers of a cluster, which read the training rows.
     budget : Budget, optional
         For a search of the keys in ``[tune]`` before the fit.
+    drafted : str, optional
+        The commented text of a recipe that was drafted for the data, to be saved with the run.
 
     Raises
     ------
@@ -108,6 +108,8 @@ def train(
     """
     recipe = _recipe_for(recipe, client)
     with new_run(out) as directory:
+        if drafted is not None:
+            directory.write_draft(drafted)
         return _run(recipe, directory, console, client=client, budget=budget)
 
 
@@ -174,48 +176,6 @@ def _known_origin(path: Path) -> Origin | None:
     with suppress(RunError):  # a complete run doesn't need it
         return Origin.read(path / CHECKPOINT / ORIGIN)
     return None
-
-
-def choose(
-    config: Path | None,
-    assignments: Iterable[str],
-    out: Path | None,
-    stopped: Path | None,
-    tuned: bool = False,
-) -> tuple[Recipe, Path]:
-    """Return the recipe and the directory of a new run, or of one to resume.
-
-    Parameters
-    ----------
-    config : Path, optional
-        The recipe file; by default that of the run to resume.
-    assignments : iterable of str
-        Overrides such as ``"model.C=0.5"``.
-    out : Path, optional
-        The directory of a new run; by default one in ``runs``.
-    stopped : Path, optional
-        The directory of the run to resume.
-    tuned : bool
-        Whether the recipe gets a ``[tune]`` table of defaults if it has none.
-
-    Raises
-    ------
-    ConfigError
-        If these arguments exclude each other, or the recipe can't be read.
-    RunError
-        If ``stopped`` isn't the directory of a run.
-    """
-    if stopped is not None:
-        if out is not None:
-            raise ConfigError("--resume continues in the run's own directory; leave out --out")
-        check_is_run(stopped)
-        config = config or stopped / CONFIG
-    elif config is None:
-        raise ConfigError("name a recipe with --config, or a stopped run with --resume")
-    recipe = load_recipe(config, assignments)
-    if tuned and recipe.tune is None:
-        recipe = recipe.with_keys({"tune": {"holdout": 0.2} if recipe.data.stream else {}})
-    return recipe, stopped or out or default_path(recipe.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.progress import (
@@ -29,12 +29,15 @@ from rich.progress import (
 
 from fastclf.errors import RunError
 
+if TYPE_CHECKING:
+    from fastclf.config import Recipe
+
 
 class Task(NamedTuple):
-    """A workload by its name, or the training of a recipe, whose path it is."""
+    """A workload by its name, or the training of a recipe, whose name and text it has."""
 
     name: str
-    is_recipe: bool = False
+    recipe: str = ""
 
 
 class Done(NamedTuple):
@@ -81,7 +84,7 @@ class WarmUp:
 
 
 def compile_ahead(
-    recipe: Path | None = None,
+    recipe: "Recipe | None" = None,
     jobs: int | None = None,
     is_portable: bool = False,
     into: Path | None = None,
@@ -91,7 +94,7 @@ def compile_ahead(
 
     Parameters
     ----------
-    recipe : Path, optional
+    recipe : Recipe, optional
         It is trained once, and the run isn't kept.
     jobs : int, optional
         Number of processes; by default the number of CPUs.
@@ -107,8 +110,9 @@ def compile_ahead(
         If this processor has no level, the folder can't be written, or the recipe can't be trained.
     """
     from fastclf.threads import available_cpus
+    from fastclf.toml import to_toml
 
-    tasks = all_tasks() if recipe is None else [Task(str(recipe), is_recipe=True)]
+    tasks = all_tasks() if recipe is None else [Task(recipe.name, to_toml(recipe))]
     jobs = min(jobs or available_cpus(), len(tasks))
     levels, folder = [], None
     if is_portable:
@@ -228,8 +232,8 @@ def _run(level: str, task: Task) -> Done:
     from fastclf.kernels.runtime import obtained
 
     before = obtained.so_far()
-    if task.is_recipe:
-        _train(Path(task.name))
+    if task.recipe:
+        _train(task.recipe)
     else:
         from fastclf.runs.workloads import TABLES, workloads
 
@@ -240,10 +244,10 @@ def _run(level: str, task: Task) -> Done:
     return Done(task, level, found.compiled, found.bundle + found.cache)
 
 
-def _train(recipe: Path) -> None:
-    from fastclf.config import load_recipe
+def _train(text: str) -> None:
+    from fastclf.runs.draft_text import parsed
     from fastclf.runs.run import train
 
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        train(load_recipe(recipe, ()), Path(folder) / "run")
+        train(parsed(text, Path("recipe.toml")), Path(folder) / "run")

@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from fastclf import __version__
+from fastclf import __version__, threads
 from fastclf.cli import main
 from fastclf.kernels.runtime import bundles, levels, obtained
 from fastclf.kernels.runtime.source import package_stamp
@@ -136,6 +137,35 @@ def test_mistakes_end_in_one_line_and_status_2(recipe_file: Path, arguments: lis
     assert os.listdir() == ["flowers.toml"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "no such command 'trian'"),
+        (["train", "--targt", "y"], "no such option '--targt'"),
+        (["train", "a.csv", "b.csv"], "got unexpected extra argument (b.csv); see fastclf train "),
+        (
+            ["tune", "--budget", "0"],
+            "invalid value for '--budget': 0.0 is not in the range x>0; see ",
+        ),
+        (["predict", "run"], "missing argument 'INPUT'; see fastclf predict --help"),
+    ],
+)
+def test_mistakes_in_arguments_are_one_line_too(arguments: list, said: str):
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert said.replace("'", "") in line.replace("'", "").replace("option: ", "option ")
+    assert line.startswith("fastclf: error: ") and line.endswith(" --help")
+
+
+def test_commands_are_listed_in_the_order_of_work():
+    text = invoke("--help").stdout
+    assert text.index("  init ") < text.index("  train ") < text.index("  predict ")
+    listed = re.findall(r"^  (\w+)  ", text.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(main.commands)
+    assert "fastclf train data.csv --target COLUMN" in text
+
+
 @pytest.fixture
 def runs(recipe_file: Path) -> list[str]:
     for name, C in (("one", 1.0), ("two", 0.01)):
@@ -224,6 +254,9 @@ def test_init_and_check_tell_what_they_see(flowers: Path):
     again = invoke("init", "flowers.csv", "-o", "more.toml")
     assert (again.exit_code, again.stdout) == (2, "")
     assert "--force" in again.stderr
+    assert (
+        "--force" in invoke("init", "no such file", "-o", "more.toml").stderr
+    )  # without reading it
     checked = json.loads(invoke("check", "--config", "more.toml", "--json").stdout)
     assert (checked["n_train"], checked["kind"]) == (112, "softmax")
     assert "112 training rows" in invoke("check", "--config", "more.toml").stdout
@@ -273,6 +306,39 @@ def test_predict_in_processes(flowers: Path):
     wrong = invoke(*predict, "-o", "out.txt")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("fastclf: error: out.txt: unknown suffix")
+
+
+def test_threads_limit_every_part_of_a_command_and_change_no_bit(flowers: Path, monkeypatch):
+    import pyarrow
+
+    before, used, arrow, workers = pyarrow.cpu_count(), set(), set(), threads._workers
+
+    def counting(*arguments: Any) -> int:
+        used.add(threads.resolve_n_threads(None))
+        arrow.add(pyarrow.cpu_count())
+        return workers(*arguments)
+
+    monkeypatch.setattr(threads, "_workers", counting)
+    models, predictions = set(), set()
+    for n in ("1", "3"):
+        used.clear()
+        arrow.clear()
+        train = ("train", "csv.toml", "--out", n, "-q", "--threads", n)
+        done = invoke(*train, "--set", "solver.name=sgd", "--set", "solver.batch_size=100")
+        assert done.exit_code == 0, done.stderr
+        predicted = invoke("predict", n, "flowers.csv", "--threads", n)
+        assert (used, arrow, pyarrow.cpu_count()) == ({int(n)}, {int(n)}, before)
+        models.add(Path(n, "model.safetensors").read_bytes())
+        predictions.add(predicted.stdout)
+    assert len(models) == len(predictions) == 1
+    seconds = {
+        json.loads(invoke("check", "csv.toml", "--threads", n, "--json").stdout)["seconds"] * int(n)
+        for n in ("1", "3")
+    }
+    assert max(seconds) == pytest.approx(min(seconds))
+    for command in (("tune", "csv.toml"), ("evaluate", "run")):
+        done = invoke(*command, "--threads", "0")
+        assert done.exit_code == 2 and "'--threads'" in done.stderr
 
 
 def test_a_closed_pipe_is_no_error(flowers: Path):

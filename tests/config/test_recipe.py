@@ -51,7 +51,7 @@ def test_shipped_configs_load_and_tell_their_command(path: Path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert Path(recipe.data.card or recipe.data.path).is_file()
-    assert path.read_text().startswith(f"# fastclf train --config configs/{path.name}\n")
+    assert path.read_text().startswith(f"# fastclf train configs/{path.name}\n")
 
 
 def test_only_the_data_are_needed(tmp_path: Path):
@@ -95,6 +95,40 @@ def test_the_last_override_wins(recipe_file: Path):
     assert load_recipe(recipe_file, ["seed=1", "seed=2"]).seed == 2
 
 
+def test_another_solver_or_kind_leaves_out_what_it_does_not_have(recipe_file: Path):
+    told: list[str] = []
+    recipe = load_recipe(recipe_file, ["solver.name=newton", "solver.memory=7"], told.append)
+    assert told == ["solver.epochs is left out: solver newton has none"]
+    assert recipe.solver.model_dump(exclude={"tol", "max_iter", "whole", "sample"}) == {
+        "name": "newton",
+        "memory": 7,
+    }
+    recipe_file.write_text(RECIPE.replace("C = 2.0", 'C = 2.0\nclass_weight = "balanced"'))
+    multilabel = load_recipe(recipe_file, ["model.kind=multilabel", "model.top_k=2"], told.append)
+    assert told[1:] == ["model.class_weight is left out: model multilabel has none"]
+    assert (multilabel.model.C, multilabel.model.top_k) == (2.0, 2)
+    assert load_recipe(recipe_file, ["solver.name=sgd"], told.append).solver.epochs == 5
+    assert len(told) == 2  # sgd has epochs, too
+    both = load_recipe(recipe_file).with_keys({"solver.name": "newton", "model.kind": "auto"})
+    assert both == load_recipe(recipe_file, ["solver.name=newton", "model.kind=auto"])
+
+
+def test_keys_set_for_a_solver_that_does_not_have_them_are_errors(recipe_file: Path):
+    message = refusal(recipe_file, "solver.name=adamw", "solver.max_iter=9")
+    assert message.startswith("--set solver.max_iter=9: unknown key solver.max_iter (adamw counts")
+    assert "epochs: set solver.epochs)" in message
+    message = refusal(recipe_file, "solver.epochs=9", "solver.name=auto")
+    assert "(auto counts iterations: set solver.max_iter)" in message
+    assert "unknown key solver.epohcs" in refusal(recipe_file, "solver.epohcs=1", "solver.name=sgd")
+    recipe_file.write_text(RECIPE.replace("epochs", "epoch"))
+    assert "unknown key solver.epoch" in refusal(recipe_file, "solver.name=newton")
+
+
+def test_a_card_is_told_from_a_recipe():
+    card = Path(__file__).parents[2] / "datasets" / "iris.toml"
+    assert "is a dataset card, not a recipe; name it in a recipe" in refusal(card)
+
+
 def test_with_kind_fills_in_that_kinds_defaults(recipe_file: Path):
     recipe = load_recipe(recipe_file, ["model.kind=auto"])
     assert recipe.with_kind("softmax") == load_recipe(recipe_file)
@@ -121,7 +155,7 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
             "epochs",
             "memory",
             12,
-            'unknown key solver.memory (it belongs to "newton" or "lbfgs" or "proximal")',
+            'unknown key solver.memory (it needs solver.name = "newton" or "lbfgs" or "proximal")',
         ),
         ("epochs", "C", 12, "unknown key solver.C (did you mean model.C?)"),
         ("seed = 3", "epochs = 3", 1, "unknown key epochs (did you mean solver.epochs?)"),
@@ -130,7 +164,12 @@ def test_solver_tables_have_every_parameter_of_their_rule(name: str):
         ("2.0", "nan", 8, "model.C = NaN: must be greater than 0"),
         ("softmax", "sofmax", 7, "\"sofmax\": must be one of 'auto', 'logistic', 'softmax'"),
         ('"adam"', "[1]", 11, "solver.name = [1]: must be one of"),
-        ('kind = "softmax"', "threshold = 0.5", 7, 'model.threshold (it belongs to "multilabel")'),
+        (
+            'kind = "softmax"',
+            "threshold = 0.5",
+            7,
+            'model.threshold (it needs model.kind = "multilabel")',
+        ),
         ("C = 2.0", "l1_ratio = 0.5", 8, 'is an L1 penalty, but solver.name is "adam"'),
         ("C = 2.0", "class_weight = 'even'", 8, "must be 'balanced' or be a table"),
         ("C = 2.0", "class_weight = {a = 'x'}", 8, 'model.class_weight.a = "x": must be a valid'),

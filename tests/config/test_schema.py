@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from fastclf.config import LogRange, Range, Recipe, recipe_schema
-from fastclf.schema import descriptions, json_schema
+from fastclf.schema import allowed_values, descriptions, json_schema
 from fastclf.toml import Table, tables_in
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -59,6 +59,24 @@ def test_a_table_without_a_section_has_no_descriptions():
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_every_key_of_a_recipe_is_described(table: type[Table]):
     assert descriptions(table).keys() == table.model_fields.keys()
+
+
+def test_every_key_has_words_for_its_values():
+    for table in TABLES:
+        assert allowed_values(table).keys() == table.model_fields.keys()
+    values = {
+        f"{table.__name__}.{key}": words
+        for table in TABLES
+        for key, words in allowed_values(table).items()
+    }
+    assert values["Recipe.seed"] == "a whole number from 0 to 4294967295"
+    assert values["DataTable.test_size"] == "a number from 0 to below 1"
+    assert values["DataTable.decimal"] == '"." or ","'
+    assert values["DataTable.target"] == "text, a whole number or a list of text or whole numbers"
+    assert values["NewtonSolver.whole"] == "true or false"
+    assert values["SGDSolver.epochs"] == "a whole number of at least 1"
+    assert values["EarlyStoppingTable.validation_fraction"] == "a number above 0 and below 1"
+    assert values["SingleLabelModel.class_weight"] == '"balanced" or a table of numbers above 0'
 
 
 def test_the_schema_describes_every_table():

@@ -16,7 +16,8 @@ from fastclf.data import Dataset, FileOptions, load_file
 from fastclf.errors import ConfigError, DataError
 from fastclf.runs.checking import check_recipe
 from fastclf.runs.directory import open_run
-from fastclf.runs.draft import draft_for_file, recipe_text
+from fastclf.runs.draft import draft_for_file
+from fastclf.runs.draft_text import recipe_text
 from fastclf.runs.parts import read_dataset, split_and_prepare
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import train

@@ -28,7 +28,8 @@ from fastclf.objective import InMemoryObjective
 from fastclf.penalties import L2
 from fastclf.runs.checking import check_recipe
 from fastclf.runs.directory import open_run
-from fastclf.runs.draft import draft_for_file, recipe_text
+from fastclf.runs.draft import draft_for_file
+from fastclf.runs.draft_text import recipe_text
 from fastclf.runs.parts import split_and_prepare
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import train

@@ -13,9 +13,10 @@ from rich.console import Console
 from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import Recipe, load_recipe
-from fastclf.errors import FastclfError, RunError
+from fastclf.errors import ConfigError, DataError, FastclfError, RunError
 from fastclf.runs.checking import check_recipe, print_preview
-from fastclf.runs.draft import default_draft, draft_for_file, recipe_text, write_recipe
+from fastclf.runs.draft import default_draft, draft_for_file, draft_with
+from fastclf.runs.draft_text import recipe_text, write_recipe
 from fastclf.runs.run import train
 from fastclf.toml import tables_in
 
@@ -59,6 +60,109 @@ def test_without_a_file_every_key_is_there_with_its_default():
             assert above.startswith("# ") and not above.endswith(" also:"), f"{name}.{key}"
 
 
+def test_comments_tell_values_and_defaults():
+    text = recipe_text(default_draft(), "recipe.toml")
+    for words in (
+        '# Values: "auto", "logistic", "softmax" or "multilabel". Default: "auto".\nkind = "auto"',
+        "# Values: a number above 0. Default: 1.0.\nC = 1.0",
+        '# With name = "newton", "lbfgs" or "proximal" also:',
+        "# Values: a whole number of at least 1. Default: 100.\n# epochs = 100",
+        "# Values: a number above 0 and below 1. Default: 0.2.\n# validation_fraction = 0.2",
+    ):
+        assert words in text
+
+
+SETS = [
+    ["solver.name=adam", "solver.batch_size=32", "model.C=2", "seed=4", "model.C=0.5"],
+    ["calibrate.temperature=false", "data.test_size=0.5", "data.drop=[]"],
+    ["tune={C=[1.0,2.0],'solver.memory'={low=3,high=9}}", "solver={name='lbfgs'}"],
+    ["tune={}", "early_stopping={patience=3}", "solver.name=sgd", "model.kind=softmax"],
+]
+
+
+@pytest.mark.parametrize("assignments", SETS)
+def test_values_land_in_the_written_recipe(assignments: list[str], tmp_path: Path):
+    dump_svmlight_file(X, CODES, str(tmp_path / "rows.svm"))  # whose draft sets solver.max_iter
+    path = tmp_path / "recipe.toml"
+    draft = draft_for_file(tmp_path / "rows.svm", folder=tmp_path)
+    told: list[str] = []
+    changed = draft.with_assignments(assignments, path, told.append)
+    write_recipe(draft, path)
+    wanted = load_recipe(path, assignments)
+    write_recipe(changed, path, overwrite=True)
+    assert load_recipe(path) == wanted
+    if wanted.solver.name in ("adam", "sgd"):
+        assert told == [f"solver.max_iter is left out: solver {wanted.solver.name} has none"]
+    else:
+        assert told == []
+    assert ("solvers for sparse features need more" in path.read_text()) == (
+        "solver.max_iter" in changed.values
+    )
+    with pytest.raises(
+        ConfigError, match=r"--set model.Cc=1: unknown key model.Cc \(did you mean C"
+    ):
+        draft.with_assignments(["model.Cc=1"], path, told.append)
+
+
+def test_columns_alike_share_a_line(tmp_path: Path):
+    data = pd.DataFrame(X.repeat(3, axis=1), columns=[f"f{i}" for i in range(12)])
+    data.loc[3, "f11"] = np.nan
+    data["city"], data["same"], data["class"] = ["Bonn", "Oslo"] * 45, 7, CODES
+    data.to_csv(tmp_path / "wide.csv", index=False)
+    facts = draft_for_file(tmp_path / "wide.csv").facts
+    assert facts[facts.index("Columns:") + 1 :] == (
+        "  f0 to f10  11 columns of numbers",
+        f"  f11        numbers from {X[:, 3].min():g} to {X[:, 3].max():g}, 1 missing",
+        "  city       2 categories",
+        "  same       the same value in every row",
+    )
+    assert "missing" not in draft_for_file(tmp_path / "wide.csv", given={"drop": ("f11",)}).facts[0]
+
+
+READING = [
+    (
+        "a|b|c",
+        "1|2|x\n2|1|y\n",
+        ["data.format=csv", "data.header=false", "data.target=2"],
+        "rows.lst",
+    ),
+    ("id,a,class", "1,2,x\n2,3,y\n", ["data.drop=['a']", "data.categorical=['id']"], "rows.csv"),
+    ("a,b,class", "1,g,x\n2,h,y\n3,g,y\n", ["data.split_by=b"], "rows.csv"),
+]
+
+
+@pytest.mark.parametrize(("header", "rows", "assignments", "name"), READING)
+def test_what_says_how_a_file_is_read_counts_before(
+    header: str, rows: str, assignments: list[str], name: str, tmp_path: Path
+):
+    text = rows * 30 if "data.header=false" in assignments else f"{header}\n{rows * 30}"
+    (tmp_path / name).write_text(text)
+    path = tmp_path / "r.toml"
+    draft = draft_with(tmp_path / name, (), {}, assignments, path, print)
+    write_recipe(draft, path)
+    recipe = load_recipe(path)
+    assert recipe == load_recipe(path, assignments)
+    check_recipe(recipe)
+    with pytest.raises(ConfigError, match=r'^--set data.header=no: data.header = "no": must be'):
+        draft_with(tmp_path / name, (), {}, ["data.header=no"], path, print)
+
+
+WRONG_FILES = {
+    "a,b,class\n1,2,0\n1,2\n": "row 2 has 2 values for 3 columns; correct it, or give --delimiter",
+    "a,class\n1,0\n2,0\n": "one class, 0; add rows of another class, or name another column with "
+    "--target",
+    "a,a,class\n1,2,0\n": "use --set data.header=false",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_FILES)
+def test_errors_name_options_of_the_command_line(text: str, tmp_path: Path):
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(DataError) as problem:
+        draft_with(tmp_path / "rows.csv", (), {}, (), tmp_path / "r.toml", print)
+    assert WRONG_FILES[text] in str(problem.value)
+
+
 def test_names_with_control_characters_are_names(tmp_path: Path):
     names = ["a\x00x", "b\x1b[31m", "c\nseed = 7", "d\re"]
     content = frame().rename(columns=dict(zip("abcd", names, strict=True)))
@@ -96,11 +200,11 @@ def test_tables_train_as_they_stand(suffix: str, tmp_path: Path):
     assert recipe.model.kind == "softmax"
     assert accuracy_of(recipe, tmp_path / "run") > 0.8
     text = (tmp_path / "recipe.toml").read_text()
-    assert text.startswith(f"# fastclf train --config {tmp_path / 'recipe.toml'}\n")
+    assert text.startswith(f"# fastclf train {tmp_path / 'recipe.toml'}\n")
     assert "90 rows, 6 columns, 2 categorical, missing values in 2." in text
     counts = data["class"].value_counts()
     assert f"# Classes of class: high ({counts.high}), low ({counts.low}), mid ({counts.mid})."
-    assert "#   customerID  90 categories, left out" in text
+    assert "#   customerID  90 categories, left out: identifies rows" in text
 
 
 @pytest.mark.parametrize("kind", ["npz", "sparse", "svmlight", "npy"])
@@ -274,7 +378,7 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
     pd.DataFrame(X, columns=list("abcd")).assign(y=y).to_csv(tmp_path / "t.csv", index=False)
     draft = draft_for_file(tmp_path / "t.csv", folder=tmp_path)
     assert draft.facts[:3] == (
-        "t.csv: 89 rows, 4 columns, 0 categorical, missing values in 0.",
+        "t.csv: 89 rows, 4 columns, 0 categorical.",
         "Left out: 1 row of other classes, yse (data.classes).",
         "Classes of y: no (40), yes (49).",
     )

@@ -22,13 +22,13 @@ from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
 from fastclf.cli import main
-from fastclf.config import Recipe
+from fastclf.config import Recipe, load_recipe
 from fastclf.errors import DataError, RunError
 from fastclf.runs.checkpoint import Checkpoints
 from fastclf.runs.directory import new_run, reopened_run
 from fastclf.runs.keeper import RunKeeper
 from fastclf.runs.lock import locked
-from fastclf.runs.run import choose, resume, train
+from fastclf.runs.run import resume, train
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "fastclf"]
@@ -484,7 +484,7 @@ def test_resuming_at_the_prompt(digits: str):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a recipe with --config, or a stopped run with --resume"),
+        ([], "name a recipe or a data file, or a stopped run with --resume"),
         (["--resume", "nowhere"], "nowhere: no such directory; name the directory of a run"),
         (["--resume", "."], ".: isn't the directory of a run, because it has no config.toml"),
         (["--resume", "run", "--out", "other"], "leave out --out"),
@@ -499,10 +499,10 @@ def test_mistakes_in_resuming(arguments: list, said: str, tmp_path: Path, monkey
 
 
 def test_a_recipe_whose_kind_follows_from_the_data_is_the_same(digits: str, tmp_path: Path):
-    wanted, path = choose(Path(digits), (), Path("run"), None)
+    wanted = load_recipe(Path(digits))
     assert wanted.model.kind == "auto"
-    run = stopped(wanted, path)
-    resume(*choose(Path(digits), (), None, run))
+    run = stopped(wanted, Path("run"))
+    resume(wanted, run)
     assert (run / "summary.json").exists()
 
 
@@ -554,7 +554,7 @@ def kill_and_go_on(config: str, run: Path, kills: int, seed: int, options: list[
 
 
 def test_killed_at_random_moments(digits: str):
-    train(*choose(Path(digits), (), Path("whole"), None))
+    train(load_recipe(Path(digits)), Path("whole"))
     assert kill_and_go_on(digits, Path("run"), kills=2, seed=0, options=[]) >= 1
     assert_same(Path("run"), Path("whole"))
 
@@ -573,7 +573,7 @@ def test_ten_kills_in_a_row(options: list[str], digits: str):
     text = Path(digits).read_text()  # without early stopping, for a run that is long enough
     Path(digits).write_text(text.replace("[early_stopping]\npatience = 40\n", ""))
     assignments = [word for option in options for word in ("--set", option)]
-    train(*choose(Path(digits), options, Path("whole"), None))
+    train(load_recipe(Path(digits), options), Path("whole"))
     killed = kill_and_go_on(digits, Path("run"), kills=10, seed=1, options=assignments)
     assert killed == 10
     assert_same(Path("run"), Path("whole"))

@@ -13,7 +13,8 @@ from sklearn.datasets import dump_svmlight_file
 from fastclf.cli import main
 from fastclf.config import Recipe, load_recipe
 from fastclf.errors import DataError
-from fastclf.runs.draft import draft_for_file, write_recipe
+from fastclf.runs.draft import draft_for_file
+from fastclf.runs.draft_text import write_recipe
 from fastclf.runs.run import resume, train
 
 N = 120
