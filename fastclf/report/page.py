@@ -68,7 +68,7 @@ def _header(facts: RunFacts, title: str) -> Markup:
     done = [
         f"Finished {date_text(summary.finished)}" if summary.finished else "",
         f"fitted in {duration_text(summary.fit_seconds)}" if summary.fit_seconds else "",
-        f"solver: {record.solver_text(facts)}" if summary.solver or summary.plan else "",
+        f"solver: {solver}" if (solver := summary.decided.get("solver", summary.solver)) else "",
     ]
     warnings = [element("li", warning) for warning in summary.warnings]
     return element(
