@@ -483,7 +483,7 @@ def test_runs_side_by_side():
         "class balance a 36.4 %, b 63.6 %",
         "Accuracy +0.2500 0.1000 to 0.4000 better, beyond noise",
         "Log loss +0.2000 −0.1000 to 0.5000 within noise",
-        "1 metrics of one run",
+        "Metrics of one run (1)",
     ):
         assert shown in page.text
     assert panel(text, "Accuracy") == [("0", "0.5000"), ("1", "0.7500*")]
