@@ -216,7 +216,7 @@ def test_a_run_with_everything_has_every_section():
         "early: the validation loss no longer fell",
         "Lowest validation loss: 1.0000 at epoch 3.",
         "1,500 training rows",
-        "calibration error 0.0664",
+        "ECE 0.0664",
         "a temperature of 1.50",
         "on the 12 calibration rows metric before after log loss 0.7500 0.6250",
         "height",
