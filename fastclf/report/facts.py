@@ -228,6 +228,8 @@ class Baseline(Facts):
     """What the baseline predicts for every row: a class, or some labels."""
 
     predicts: str | list[str] = ""
+    frequencies: list[FiniteFloat] = []
+    metrics: dict[str, dict[str, Figure]] = {}
 
 
 class Summary(Facts):
@@ -252,6 +254,7 @@ class Summary(Facts):
     intervals: dict[str, dict[str, Ends]] = {}
     baseline: Baseline = Baseline()
     decided: dict[str, str] = {}
+    undefined: dict[str, dict[str, str]] = {}
     calibration: Calibration | None = None
     tune: TuneFacts | None = None
     warnings: list[str] = []

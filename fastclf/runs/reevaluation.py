@@ -124,10 +124,11 @@ def _with_baseline(
 
     An older run lacks the class frequencies.
     """
-    facts = run.summary.get("baseline")
-    if facts is None:
+    facts = run.summary.get("baseline", {})
+    frequencies = np.array(facts.get("frequencies", []))
+    if len(frequencies) != len(run.model.classes):
         return found, None
-    return with_baseline(found, run.model, y, np.array(facts["frequencies"])), facts["predicts"]
+    return with_baseline(found, run.model, y, frequencies), facts.get("predicts")
 
 
 def own_parts(run: FinishedRun) -> dict[str, Part]:

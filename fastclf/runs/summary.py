@@ -51,7 +51,7 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     figures = summary["metrics"]
     own = {name: figures[name] for name in ("train", "test") if name in figures}
     others = {name: figures[name] for name in figures if name not in {*own, "student"}}
-    baseline = summary.get("baseline") or {"predicts": "", "metrics": {}}
+    baseline = {"predicts": "", "metrics": {}} | summary.get("baseline", {})
     _print_lines(
         console,
         f"{summary['name']}: {summary['kind']}, {len(summary['classes'])} {noun}",
@@ -88,14 +88,12 @@ def _print_lines(console: Console, *lines: str) -> None:
 
 
 def _decided(summary: dict[str, Any]) -> list[str]:
-    found = summary.get("decided")
-    if found is None:  # an older run
-        return [f"rows: {summary['n_train']:,} training rows + {summary['n_test']:,} test rows"]
-    return [
-        f"rows: {found['rows']}",
-        f"features: {summary['n_features']:,}, {found['scaling']}",
-        f"solver: {found['solver']}",
-    ]
+    found = summary.get("decided", {})
+    sizes = f"{summary['n_train']:,} training rows + {summary['n_test']:,} test rows"
+    lines = [f"rows: {found.get('rows', sizes)}"]
+    if "n_features" in summary and "scaling" in found:
+        lines.append(f"features: {summary['n_features']:,}, {found['scaling']}")
+    return lines + ([f"solver: {found['solver']}"] if "solver" in found else [])
 
 
 def _calibration(facts: dict[str, Any]) -> list[str]:

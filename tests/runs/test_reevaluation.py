@@ -200,5 +200,5 @@ def test_lists_with_labels_that_the_model_does_not_know(files: Path):
         found = evaluate_run(run, files / "more.csv")
     assert found.parts["more"].metrics == expected.metrics
     frame.assign(topics="X").to_csv(files / "other.csv", index=False)
-    with pytest.raises(DataError, match=r'knows no label "X" .did you mean x'):
+    with pytest.raises(DataError, match=r'the model has no label "X" .did you mean x'):
         evaluate_run(run, files / "other.csv")
