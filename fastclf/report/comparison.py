@@ -285,7 +285,9 @@ def _figures(
     found = [table(caption, head, shared)] if shared else []
     if alone:
         found.append(
-            collapsed(f"{len(alone)} metrics of one run", table("Metrics of one run", head, alone))
+            collapsed(
+                f"Metrics of one run ({len(alone)})", table("Metrics of one run", head, alone)
+            )
         )
     return found
 

@@ -154,7 +154,12 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
         table.add_row(metric, *cells)
     console.print(table)
     if left_out:
-        console.print(f"{left_out} metrics of only one run aren't shown; --json has them", **PLAIN)
+        rest = (
+            "1 metric of only one run isn't"
+            if left_out == 1
+            else f"{left_out} metrics of only one run aren't"
+        )
+        console.print(f"{rest} shown; --json has all", **PLAIN)
     if len(comparison.runs) > 1 and comparison.recipe and not comparison.differences:
         console.print("the recipes are the same", **PLAIN)
     names = short_names(comparison.runs)

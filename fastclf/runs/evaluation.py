@@ -102,7 +102,7 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     baseline: Metrics = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
-    terms: dict[str, Ratio] = field(default_factory=dict, repr=False)
+    terms: dict[str, Ratio] = field(default_factory=dict, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -12,9 +12,10 @@ from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
 from fastclf.report.facts import ChosenThreshold
 from fastclf.runs.directory import REPORT
-from fastclf.runs.evaluation import Evaluation
-from fastclf.runs.intervals import intervals_by_part, undefined_by_part
 from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
+
+if TYPE_CHECKING:
+    from fastclf.runs.evaluation import Evaluation
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False}
 REPORTED = (
@@ -71,9 +72,11 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
 
 
 def print_evaluations(
-    found: Mapping[str, Evaluation], predicts: str | Sequence[str] | None, console: Console
+    found: Mapping[str, "Evaluation"], predicts: str | Sequence[str] | None, console: Console
 ) -> None:
     """Print evaluations of a model; ``predicts`` is what the baseline predicts, if known."""
+    from fastclf.runs.intervals import intervals_by_part, undefined_by_part  # needs scikit-learn
+
     figures = {name: part.metrics for name, part in found.items()}
     baseline = {name: part.baseline for name, part in found.items()}
     console.print(metrics_table(figures, intervals_by_part(found), baseline))

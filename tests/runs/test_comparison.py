@@ -102,7 +102,7 @@ def test_many_runs_fit_a_terminal_of_80_columns():
     intervals = {"test.accuracy": [[0.4, 0.6]] * 5}
     text = printed(Comparison(names, {}, metrics, True, intervals))
     assert text.count("0.5000") == 5 and "0.4000" not in text and "teacher" not in text
-    assert "1 metrics of only one run aren't shown" in text
+    assert "1 metric of only one run isn't shown; --json has all" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
