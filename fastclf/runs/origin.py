@@ -126,9 +126,9 @@ class Origin:
             If they aren't; the message says how they differ.
         """
         changes = [
-            f"{name} were {_short(self.data.get(name))} and are {_short(now.data.get(name))}"
+            f"{name} were {_short(self.data.get(name))} and are now {_short(now.data.get(name))}"
             if name in ("rows", "columns", "classes", "parts")
-            else f"{name} was {_short(self.data.get(name))} and is {_short(now.data.get(name))}"
+            else f"{name} was {_short(self.data.get(name))} and is now {_short(now.data.get(name))}"
             for name in dict.fromkeys([*self.data, *now.data])
             if self.data.get(name) != now.data.get(name)
         ]
