@@ -201,7 +201,7 @@ def test_the_columns_of_targets_have_names_too(client):
     ):
         clf.score(rows, y[["blue", "green", "red"]])
     parts = delayed_frames(frame[:450], frame[["blue", "green", "red"]][450:])
-    with pytest.raises(InputError, match="partition 1: y has the columns blue, green, red there"):
+    with pytest.raises(InputError, match="partition 1: y has the columns blue, green, red, but"):
         LogisticRegression().fit(rows, parts)
 
 
