@@ -114,7 +114,7 @@ class Origin:
         if changes:
             raise RunError(
                 f"{path}: the recipe has changed since the run began: {', '.join(changes)}; change "
-                "it back, or start a new run with --config and another --out"
+                "it back, or start a new run with another --out"
             )
 
     def check_data(self, path: Path, now: "Origin") -> None:
@@ -126,16 +126,16 @@ class Origin:
             If they aren't; the message says how they differ.
         """
         changes = [
-            f"{name} were {_short(self.data.get(name))} and are {_short(now.data.get(name))}"
+            f"{name} were {_short(self.data.get(name))} and are now {_short(now.data.get(name))}"
             if name in ("rows", "columns", "classes", "parts")
-            else f"{name} was {_short(self.data.get(name))} and is {_short(now.data.get(name))}"
+            else f"{name} was {_short(self.data.get(name))} and is now {_short(now.data.get(name))}"
             for name in dict.fromkeys([*self.data, *now.data])
             if self.data.get(name) != now.data.get(name)
         ]
         if changes:
             raise RunError(
                 f"{path}: the data have changed since the run began: {', '.join(changes)}; "
-                "restore them, or start a new run with --config and another --out"
+                "restore them, or start a new run with another --out"
             )
 
     def check_place(self, path: Path, on_cluster: bool) -> None:

@@ -186,7 +186,7 @@ def test_columns_that_differ_between_partitions(client):
     frame = pd.DataFrame(X, columns=list("abcdef"))
     parts = delayed_frames(frame[:400], frame[list("abcdfe")][400:])
     y = delayed_frames(pd.Series(LABELS[:400]), pd.Series(LABELS[400:]))
-    with pytest.raises(InputError, match="partition 1: X has the columns a, b, c, d, f, e there"):
+    with pytest.raises(InputError, match="partition 1: X has the columns a, b, c, d, f, e, but"):
         LogisticRegression().fit(parts, y)
 
 
@@ -196,10 +196,12 @@ def test_the_columns_of_targets_have_names_too(client):
     y = dd.from_pandas(frame, npartitions=2)
     clf = LogisticRegression().fit(rows, y)
     assert clf.classes_.tolist() == ["red", "green", "blue"]
-    with pytest.raises(InputError, match="the columns of y are .'blue', 'green', 'red'., but were"):
+    with pytest.raises(
+        InputError, match="the columns of y are .'blue', 'green', 'red'., but those of"
+    ):
         clf.score(rows, y[["blue", "green", "red"]])
     parts = delayed_frames(frame[:450], frame[["blue", "green", "red"]][450:])
-    with pytest.raises(InputError, match="partition 1: y has the columns blue, green, red there"):
+    with pytest.raises(InputError, match="partition 1: y has the columns blue, green, red, but"):
         LogisticRegression().fit(rows, parts)
 
 
@@ -221,7 +223,7 @@ def declared(y: Any, like: np.ndarray) -> Any:
         (
             lambda: np.where(np.arange(N) < 450, LABELS.astype(object), 1),
             None,
-            "partition 4: y holds text|partition 5: y holds 1 there, and '[a-z]+' before",
+            "partition 4: y mixes text|partition 5: y holds 1, but '[a-z]+' before",
         ),
     ],
 )

@@ -77,7 +77,8 @@ def assert_same(run: Path, other: Path) -> None:
     assert history(run) == history(other)
     one, two = (json.loads((path / "summary.json").read_text()) for path in (run, other))
     for summary in (one, two):
-        del summary["fit_seconds"], summary["compile_seconds"]
+        for key in ("fit_seconds", "compile_seconds", "finished"):
+            del summary[key]
     assert one == two
     assert (run / "evaluation.json").read_bytes() == (other / "evaluation.json").read_bytes()
     assert (run / "config.toml").read_bytes() == (other / "config.toml").read_bytes()
@@ -213,12 +214,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model": {"C": 2.0}}, "model.C was 1.0 and is 2.0; change it back"),
-        ({"seed": 1}, "seed was 0 and is 1"),
-        ({"early_stopping": {}}, "early_stopping.patience was not there and is 5"),
+        ({"model": {"C": 2.0}}, "model.C was 1.0 and is now 2.0; change it back"),
+        ({"seed": 1}, "seed was 0 and is now 1"),
+        ({"early_stopping": {}}, "early_stopping.patience was not there and is now 5"),
         (
             {"solver": {"name": "sgd"}},
-            'solver.name was "adam" and is "sgd", solver.tol was 0.0 and is 0.0001',
+            'solver.name was "adam" and is now "sgd", solver.tol was 0.0 and is now 0.0001',
         ),
     ],
 )
@@ -251,10 +252,13 @@ def change_a_value(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 CHANGES: dict[str, tuple[Callable, str]] = {
-    "a value": (change_a_value, r"changed since the run began: sha256 was \w{12}... and is \w{12}"),
-    "rows": (lambda X, y: (X[:-1], y[:-1]), "began: rows were 1797 and are 1796, sha256 was"),
-    "columns": (lambda X, y: (X[:, 1:], y), "columns were 64 and are 63"),
-    "classes": (lambda X, y: (X, np.minimum(y, 8)), r'classes were \["0", .* and are \["0"'),
+    "a value": (
+        change_a_value,
+        r"changed since the run began: sha256 was \w{12}... and is now \w{12}",
+    ),
+    "rows": (lambda X, y: (X[:-1], y[:-1]), "began: rows were 1797 and are now 1796, sha256 was"),
+    "columns": (lambda X, y: (X[:, 1:], y), "columns were 64 and are now 63"),
+    "classes": (lambda X, y: (X, np.minimum(y, 8)), r'classes were \["0", .* and are now \["0"'),
 }
 
 
@@ -279,7 +283,7 @@ def test_a_changed_teacher_is_refused(tmp_path: Path):
     run = stopped(wanted, tmp_path / "run")
     model = train(recipe(model={"C": 0.1}), tmp_path / "another").path / "model.safetensors"
     shutil.copy(model, teacher)
-    with pytest.raises(RunError, match=r"teacher_sha256 was \w{12}... and is \w{12}"):
+    with pytest.raises(RunError, match=r"teacher_sha256 was \w{12}... and is now \w{12}"):
         resume(wanted, run)
 
 
@@ -463,7 +467,7 @@ def test_resuming_at_the_prompt(digits: str):
     assert Checkpoints(run / "checkpoint", 2).numbers()
     changed = CliRunner().invoke(main, ["train", "--resume", "run", "--set", "model.C=2.0"])
     assert (changed.exit_code, changed.stdout) == (2, "")
-    assert "model.C was 1.0 and is 2.0" in changed.stderr
+    assert "model.C was 1.0 and is now 2.0" in changed.stderr
     done = command("train", "--resume", "run", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "run\n", "")
     assert_same(run, Path("whole"))
@@ -476,7 +480,7 @@ def test_resuming_at_the_prompt(digits: str):
     other = CliRunner().invoke(main, ["train", "--resume", "run", "--set", "model.C=2.0"])
     assert (other.exit_code, other.stdout) == (2, "")
     (line,) = other.stderr.splitlines()
-    assert "model.C was 1.0 and is 2.0" in line
+    assert "model.C was 1.0 and is now 2.0" in line
     (run / "checkpoint" / "origin.json").write_text("{}")  # a complete run doesn't need it
     assert CliRunner().invoke(main, ["train", "--resume", "run", "-q"]).exit_code == 0
 

@@ -128,7 +128,7 @@ def test_a_teacher_parameter_that_scikit_learn_refuses(tmp_path: Path):
         ({"name": "iris"}, "logistic", 'has one label per row and 3 classes in all.*"softmax"'),
         ({"name": "breast_cancer"}, "softmax", 'set model.kind to "logistic"'),
         ({"name": "iris"}, "multilabel", 'set model.kind to "softmax"'),
-        ({"card": str(ROOT / "datasets" / "multilabel.toml")}, "softmax", "several labels a row"),
+        ({"card": str(ROOT / "datasets" / "multilabel.toml")}, "softmax", "several labels per row"),
     ],
 )
 def test_a_kind_that_does_not_fit_the_data(data: dict, kind: str, said: str, tmp_path: Path):

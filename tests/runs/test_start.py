@@ -135,7 +135,7 @@ MISTAKES = {
         "--target is for a data file, and r.toml is a recipe; ",
     ),
     "decimal": (["--config", "r.toml", "--decimal", ","], "use --set data.decimal=VALUE"),
-    "card": (["card.toml"], "card.toml: is a dataset card, not a recipe; name it in a recipe"),
+    "card": (["card.toml"], "card.toml: is a data set card, not a recipe; name it in a recipe"),
     "model": (
         ["run/model.safetensors"],
         "is a model, not a recipe or a data file; its predictions",

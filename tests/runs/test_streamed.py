@@ -237,5 +237,5 @@ def test_changed_data_are_refused(tmp_path: Path):
     run = train(recipe(data), tmp_path / "run")
     (run.path / "summary.json").unlink()  # as if it had been stopped at the end
     parquet.write_table(table.slice(1), path)
-    with pytest.raises(RunError, match="rows were 1000 and are 999"):
+    with pytest.raises(RunError, match="rows were 1000 and are now 999"):
         resume(recipe(data), run.path)

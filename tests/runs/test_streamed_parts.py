@@ -176,7 +176,7 @@ def test_of_many_rows_some_are_in_memory(tmp_path: Path, monkeypatch: pytest.Mon
     assert (theta(found) == theta(whole)).all()
     (warning,) = found.summary["warnings"]
     n_test, kept = whole.summary["n_test"], found.summary["n_test"]
-    assert f"of {n_test} rows to test on {kept} are used" in warning
+    assert f"only {kept} of {n_test} rows to test on are used" in warning
     assert 75 < kept <= 150 and found.evaluations["train"].n_rows <= 150
 
 

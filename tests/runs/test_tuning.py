@@ -189,7 +189,7 @@ def test_a_search_that_was_killed_in_its_last_fit(tmp_path: Path, monkeypatch):
         tuned({"folds": 3}, tmp_path / "run")
     with pytest.raises(RunError, match="resume the run with: fastclf tune --resume"):
         resume(recipe({"folds": 3}), tmp_path / "run")
-    with pytest.raises(RunError, match=r"tune.folds was 3 and is 4"):
+    with pytest.raises(RunError, match=r"tune.folds was 3 and is now 4"):
         resume(recipe({"folds": 4}), tmp_path / "run", budget=Budget())
     found = resume(load_recipe(tmp_path / "run" / "config.toml"), tmp_path / "run", budget=Budget())
     assert (found.model.theta == wanted.model.theta).all()
