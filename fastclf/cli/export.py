@@ -27,7 +27,7 @@ from fastclf.cli.shell import echo, printing_warnings, standard_output, telling_
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but coefficients.")
 def export(run: Path, output: Path | None, format: Any, quiet: bool) -> None:
-    """Write the model of RUN as an ONNX file, a model card or a table of coefficients.
+    """Export a model: an ONNX file, a model card or coefficients.
 
     RUN is a run directory or a model file; a model card needs a run directory. An ONNX file is
     first compared with the model.

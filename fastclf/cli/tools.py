@@ -48,6 +48,7 @@ def schema() -> None:
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
+    metavar="N",
     help="Number of processes.  [default: the number of CPUs]",
 )
 @click.option(

@@ -107,7 +107,7 @@ TIME_LIMIT = click.option(
     "seconds",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Save a checkpoint and stop, with exit status 124, so many seconds after the start.",
+    help="Save a checkpoint and stop, with exit status 124, this many seconds after the start.",
 )
 
 
@@ -146,7 +146,7 @@ def train(
     """Train a model from a recipe or a data file.
 
     FILE is a recipe (TOML), or a data file. For a data file the recipe is the one that init would
-    write; it is saved with the run. With --resume a stopped run goes on.
+    write; it is saved with the run. With --resume, a stopped run continues.
 
     Ctrl-C saves a checkpoint after the current iteration, or part of an epoch, and stops. A second
     Ctrl-C stops at once.

@@ -23,7 +23,7 @@ class CalibrateTable(Table):
     validation_fraction : float
         The share of the training rows that is held out for calibration.
     temperature : bool
-        Whether logits are divided by the temperature with the least log-loss on these rows, so that
+        Whether logits are divided by the temperature with the least log loss on these rows, so that
         probabilities match frequencies; it is stored in the model file.
     threshold : float, "f1", "cost" or "precision", optional
         With two classes: the second one is predicted where its probability is above this number.

@@ -254,7 +254,7 @@ def load_recipe(
     document = Document.read(path, ConfigError)
     if "source" in document.values and "data" not in document.values:
         raise ConfigError(
-            f"{path}: is a dataset card, not a recipe; name it in a recipe, which may be as short "
+            f"{path}: is a data set card, not a recipe; name it in a recipe, which may be as short "
             f'as: data = {{card = "{path}"}}'
         )
     document = replace(document, values={"name": path.stem, **document.values})

@@ -339,7 +339,7 @@ class RunFacts(Facts):
         return (own[0], self.parts[own[0]]) if own else ("", EvaluationFacts())
 
     def is_shown(self, metric: str) -> bool:
-        """Tell whether a metric is shown; with one label a row, micro F1 equals the accuracy."""
+        """Tell whether a metric is shown; with one label per row, micro F1 equals the accuracy."""
         return metric != "micro_f1" or self.several_labels
 
     @property

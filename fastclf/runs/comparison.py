@@ -160,7 +160,8 @@ def _figures(run: FinishedRun) -> dict[str, float]:
         f"{part}.{name}": value
         for part in ordered
         for name, value in parts[part].items()
-        if name != "micro_f1" or value != parts[part].get("accuracy")  # equal with one label a row
+        if name != "micro_f1"
+        or value != parts[part].get("accuracy")  # equal with one label per row
     }
     if "fit_seconds" in run.summary:
         figures["fit_seconds"] = run.summary["fit_seconds"]

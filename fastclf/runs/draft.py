@@ -145,7 +145,8 @@ def draft_for_file(
         classes_fact(dataset, options),
         *column_lines(columns, options),
     )
-    return Draft(values, facts, notes, _summary(file, dataset, values))
+    summary = _summary(file, dataset, values)
+    return Draft(values, facts, notes, summary, dataset.test is not None)
 
 
 def draft_with(

@@ -35,12 +35,15 @@ class Draft:
         The reason for a value, by dotted key.
     summary : str
         What is predicted, and from what.
+    has_test_rows : bool
+        Whether the file has test rows of its own.
     """
 
     values: dict[str, Any]
     facts: tuple[str, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     summary: str = ""
+    has_test_rows: bool = False
 
     def decisions(self) -> Iterator[str]:
         """Yield one or two lines that tell what was decided for the data."""
@@ -48,6 +51,10 @@ class Draft:
         split = f"{share:.0%} of the rows are test rows" if share else "no test rows"
         if "data.test_path" in self.values:
             split = f"test rows in {self.values['data.test_path']}"
+        elif self.has_test_rows:
+            split = "test rows in the file"
+        elif "data.split_by" in self.values:
+            split += f", by {self.values['data.split_by']}"
         yield f"{self.summary}; {self.values['model.kind']} model; {split}"
         yield from self.chosen()
 

@@ -78,8 +78,9 @@ class _TimeLimit:
     def reach(self) -> bool:
         """Have the command stop; return whether it was at once and not at the end of a step."""
         self.reached = True
-        if self.interrupt is not None and self.interrupt.can_wait:
-            self.interrupt.requested = True
+        interrupt = self.interrupt  # another thread may set it to None
+        if interrupt is not None and interrupt.can_wait:
+            interrupt.requested = True
             return False
         self._stop()
         return True

@@ -6,7 +6,7 @@ of Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. 
 metric would vary with other test rows of the same kind, for this model; it doesn't tell how the
 model would vary with other training rows.
 
-A draw is the number of times that each row was drawn. Accuracy, log-loss and the like are ratios of
+A draw is the number of times that each row was drawn. Accuracy, log loss and the like are ratios of
 two sums over rows, here weighted by these numbers; the ROC AUC needs one sort for all draws. The
 same seed gives the same draws, and the same bits for any number of threads.
 """
@@ -122,7 +122,7 @@ def row_terms(
     -------
     dict of str to Ratio
         For labels "accuracy", and "log_loss" if the model knows all of them; for distributions
-        "accuracy" and "cross_entropy"; for several labels a row "subset_accuracy", "micro_f1" and
+        "accuracy" and "cross_entropy"; for several labels per row "subset_accuracy", "micro_f1" and
         "log_loss".
 
     Examples

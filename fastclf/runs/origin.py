@@ -114,7 +114,7 @@ class Origin:
         if changes:
             raise RunError(
                 f"{path}: the recipe has changed since the run began: {', '.join(changes)}; change "
-                "it back, or start a new run with --config and another --out"
+                "it back, or start a new run with another --out"
             )
 
     def check_data(self, path: Path, now: "Origin") -> None:
@@ -135,7 +135,7 @@ class Origin:
         if changes:
             raise RunError(
                 f"{path}: the data have changed since the run began: {', '.join(changes)}; "
-                "restore them, or start a new run with --config and another --out"
+                "restore them, or start a new run with another --out"
             )
 
     def check_place(self, path: Path, on_cluster: bool) -> None:

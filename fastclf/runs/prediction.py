@@ -50,7 +50,7 @@ def with_threshold(model: LinearModel, threshold: float) -> LinearModel:
         raise InputError(f"--threshold {threshold}: give a probability between 0 and 1")
     if model.task == "multiclass":
         raise InputError(
-            "--threshold is for two classes or several labels a row, and the model predicts the "
+            "--threshold is for two classes or several labels per row, and the model predicts the "
             f"most probable of {len(model.classes)} classes; leave it out, or see the "
             "probabilities with fastclf predict --top 2"
         )

@@ -69,7 +69,7 @@ def choose(
     recipe = chosen.recipe
     path = stopped or out or default_path(recipe.name)
     if chosen.drafted is not None:
-        tell(f"the recipe is saved as {path / RECIPE}")
+        tell(f"the recipe goes to {path / RECIPE}")
     if tuned and recipe.tune is None:
         recipe = recipe.with_keys({"tune": {"holdout": 0.2} if recipe.data.stream else {}})
     return Chosen(recipe, chosen.drafted), path
@@ -87,15 +87,16 @@ def choose_recipe(given: Given, tell: Tell) -> Chosen:
     path = given.config or given.file
     if path is None:
         raise ConfigError(_what_to_give(given.command))
+    is_toml = path.suffix.lower() == ".toml"
     has_format = any(text.startswith("data.format=") for text in given.assignments)
-    if not _is_recipe(path) or path == given.file and has_format:
+    if not _is_recipe(path) or path == given.file and has_format and not is_toml:
         if given.config is not None:
             raise ConfigError(
                 f"--config {path}: is a data file, not a recipe; leave out --config, as in: "
                 f"fastclf {given.command} {shlex.quote(str(path))} --target COLUMN"
             )
         return _draft(given, path, tell)
-    if path == given.file and path.suffix.lower() != ".toml" and path.exists():
+    if path == given.file and not is_toml and path.exists():
         raise ConfigError(
             f"{path}: is neither a recipe, whose name ends in .toml, nor a data file of a known "
             f"format ({', '.join(SUFFIXES)}); name a recipe with another suffix by --config, or "

@@ -126,7 +126,7 @@ def test_keys_set_for_a_solver_that_does_not_have_them_are_errors(recipe_file: P
 
 def test_a_card_is_told_from_a_recipe():
     card = Path(__file__).parents[2] / "datasets" / "iris.toml"
-    assert "is a dataset card, not a recipe; name it in a recipe" in refusal(card)
+    assert "is a data set card, not a recipe; name it in a recipe" in refusal(card)
 
 
 def test_with_kind_fills_in_that_kinds_defaults(recipe_file: Path):

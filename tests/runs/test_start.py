@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -40,7 +41,7 @@ def test_a_data_file_trains_as_its_drafted_recipe_does(folder: Path):
         "model; 25% of the rows are test rows",
         'set for these data: data.drop = ["id"] (identifiers: a different value in nearly every '
         "row)",
-        "the recipe is saved as run/recipe.toml",
+        "the recipe goes to run/recipe.toml",
     ]
     text = Path("run/recipe.toml").read_text()
     assert "# Classes of approved: no (272), yes (528)." in text
@@ -71,6 +72,11 @@ def test_the_same_file_and_options_for_each_command(folder: Path):
     found = json.loads(tuned.stdout)
     assert len(found["tune"]["results"]) == 2
     assert load_recipe(Path(found["path"]) / "recipe.toml").tune.C == (0.1, 1.0)
+    odd = ("--set", "data.format=csv", "--set", "data.header=false", "--set", "data.target=1")
+    Path("rows.odd").write_text("1,x\n2,y\n" * 20)
+    assert json.loads(invoke("check", "rows.odd", *odd, "--json").stdout)["n_train"] == 30
+    said = invoke("check", "loans.toml", *odd).stderr  # a recipe stays one
+    assert "drop: there is no column" in said
     Path("semicolons.txt").write_text("a;label\n" + "1,5;x\n2,5;y\n" * 20)
     done = invoke("check", "semicolons.txt", "--delimiter", ";", "--decimal", ",", "--json")
     assert json.loads(done.stdout)["classes"] == {"x": [15, 5], "y": [15, 5]}
@@ -81,6 +87,24 @@ def test_paths_in_assignments_start_at_the_current_folder(folder: Path):
     asked = ("data/loans.csv", "--target", "approved", "--set", "data.test_path=test.csv")
     assert invoke("train", *asked, "--out", "a/b/run", "-q").exit_code == 0
     assert load_recipe(Path("a/b/run/recipe.toml")).data.test_path == str(folder / "test.csv")
+
+
+def test_it_says_where_test_rows_come_from(folder: Path):
+    loans = ("check", "data/loans.csv", "--target", "approved", "--set")
+    half = invoke(*loans, "data.test_size=0.5").stderr.splitlines()[0]
+    assert half.endswith("; logistic model; 50% of the rows are test rows")
+    by_city = invoke(*loans, "data.split_by=city").stderr.splitlines()[0]
+    assert by_city.endswith(
+        "from 6 columns; logistic model; 25% of the rows are test rows, by city"
+    )
+    other = invoke(*loans, "data.test_path=data/loans.csv").stderr.splitlines()[0]
+    assert other.endswith(f"; test rows in {folder / 'data' / 'loans.csv'}")
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 3
+    np.savez("own.npz", X=X, y=y, X_test=X, y_test=y)
+    assert invoke("check", "own.npz").stderr.splitlines()[0] == (
+        "own.npz: predicts the targets in the file (3 classes) from 2 columns; softmax model; test "
+        "rows in the file"
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "check", "tune"])
@@ -111,7 +135,7 @@ MISTAKES = {
         "--target is for a data file, and r.toml is a recipe; ",
     ),
     "decimal": (["--config", "r.toml", "--decimal", ","], "use --set data.decimal=VALUE"),
-    "card": (["card.toml"], "card.toml: is a dataset card, not a recipe; name it in a recipe"),
+    "card": (["card.toml"], "card.toml: is a data set card, not a recipe; name it in a recipe"),
     "model": (
         ["run/model.safetensors"],
         "is a model, not a recipe or a data file; its predictions",
