@@ -370,7 +370,8 @@ class Stream:
                 )
             if before is None or now[0] != before[0] or before[1] not in (None, now[1]):
                 raise DataError(
-                    f"{path}: has changed since it was opened; start again once it is complete"
+                    f"{path}: the file has changed since it was opened; start again once it is "
+                    "complete"
                 )
 
 

@@ -167,7 +167,7 @@ def test_parts_that_have_no_rows(tmp_path: Path):
         ({"missing_target": "drop"}, "data.missing_target doesn't go with a stream of svmlight"),
         ({"target": "y"}, "data.target doesn't go with a stream of svmlight"),
         ({"weight": "w"}, "data.weight doesn't go with a stream of svmlight"),
-        ({"drop": ["3"]}, "drop goes with files of named columns, not with svmlight"),
+        ({"drop": ["3"]}, "drop is for files of named columns; leave it out for svmlight"),
         ({"target_kind": "label_lists"}, "data.target_kind: a row has one label; leave it out"),
     ],
 )
