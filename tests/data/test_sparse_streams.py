@@ -114,7 +114,9 @@ def test_a_number_of_features_saves_a_pass(tmp_path: Path, monkeypatch):
     with pytest.raises(DataError, match=r"row \d+: the feature 4. isn't one of 1 to 40, which n_"):
         list(Stream(path, n_features=40).rows_in_order())
     path.write_text(path.read_text() + "1 0:2.5\n")
-    with pytest.raises(DataError, match=f"row {N + 1}: has a feature 0, .* leave out n_features"):
+    with pytest.raises(
+        DataError, match=f"row {N + 1}: the feature 0 isn't one of .* leave out n_features"
+    ):
         list(Stream(path, n_features=D).rows_in_order())
     assert Stream(path).part(0).X.shape == (N + 1, D + 1)
 
