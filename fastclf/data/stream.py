@@ -385,10 +385,16 @@ def stream_categories(
     path : Path
     format : str, optional
         By default that of the suffix.
-    file : TextFile or ColumnarFile
+    file : TextFile, JSONFile or ColumnarFile
         The file at ``path``, open.
     columns : sequence of str
+
+    Raises
+    ------
+    DataError
+        If pyarrow isn't installed.
     """
+    check_pyarrow(path, "a stream of named columns")
     from fastclf.data.stream_files import categorical_columns
 
     return categorical_columns(path, format_of(path, format), columns, file)

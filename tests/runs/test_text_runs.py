@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,13 @@ def test_streams_read_text_as_memory_does(folder: Path):
     assert np.allclose(found.model.theta, wanted.model.theta, atol=1e-4)
     kept = load_recipe(folder / "streamed" / "config.toml").data
     assert (kept.delimiter, kept.decimal) == (";", ",")
+
+
+def test_streams_need_pyarrow(folder: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    data = {"path": str(folder / "de.csv"), "target": "ziel", "stream": True}
+    with pytest.raises(DataError, match=r"de.csv: a stream of named columns .* 'fastclf\[data\]'"):
+        train(Recipe.model_validate({"name": "t", "data": data}), folder / "run")
 
 
 def test_a_code_among_the_numbers_of_a_stream_is_named(folder: Path, monkeypatch):
