@@ -1,4 +1,4 @@
-"""Parsing of dates and time stamps in ISO 8601 format into numbers."""
+"""Parsing of dates and time stamps, such as 2024-02-29T12:30:00 and 29.02.2024, into numbers."""
 
 import re
 from collections.abc import Iterable
@@ -18,13 +18,18 @@ _ISO = re.compile(
 )
 
 
+_WITH_DOTS = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})( \d\d:\d\d(:\d\d)?)?", re.ASCII)
+
+
 def is_date(text: str) -> bool:
-    """Return whether some text is a date, such as 2024-02-29, or a date with a time.
+    """Return whether some text is a date, such as 2024-02-29 or 29.02.2024, or a date with a time.
 
     Examples
     --------
     >>> from fastclf.dates import is_date
     >>> [is_date(text) for text in ("2024-02-29", "2024-02-29 12:30", "2023-02-29", "20240229")]
+    [True, True, False, False]
+    >>> [is_date(text) for text in ("29.02.2024", "1.3.2024 12:30", "02.29.2024", "29/02/2024")]
     [True, True, False, False]
     """
     return moment(text) is not None
@@ -54,7 +59,10 @@ def moment(text: str) -> datetime | None:
     >>> moment("2024-02-29") == moment("2024-02-29 00:00:00.000")
     True
     """
-    if _ISO.fullmatch(text) is None:
+    if (dotted := _WITH_DOTS.fullmatch(text)) is not None:
+        day, month, year, time, _ = dotted.groups()
+        text = f"{year}-{month:>02}-{day:>02}{time or ''}"
+    elif _ISO.fullmatch(text) is None:
         return None
     try:
         written = text[:10] + text[10:].replace(" ", "T", 1).replace(" ", "")

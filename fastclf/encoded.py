@@ -189,8 +189,9 @@ def positions(column: CategoricalColumn, raw: Numbers | Categories, rows: np.nda
 
 def _unfilled(name: str, row: int) -> str:
     return (
-        f'row {row}, column "{name}": a missing value, and the model has no replacement for it; '
-        "fill it in, or train with data.impute set to mean, median, most_frequent or zero"
+        f'row {row}, column "{name}": a missing value, for which the model has no replacement; '
+        "fill "
+        "it in, or train with data.impute set to mean, median, most_frequent or zero"
     )
 
 
@@ -237,7 +238,9 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
     texts = as_categories(column)
     values = date_parts([*texts.names, ""])
     wrong = np.isnan(values[:-1, 0])
-    _refuse(name, texts, wrong, rows, "a date as 2024-02-29 or 2024-02-29T12:30:00")
+    _refuse(
+        name, texts, wrong, rows, "a date, such as 2024-02-29, 29.02.2024 or 2024-02-29T12:30:00"
+    )
     return values[texts.codes]
 
 

@@ -178,7 +178,10 @@ def test_text_that_is_numbers_and_numbers_that_are_categories():
         ({"size": categories(["1", "2", "big"])}, 'row 3, column "size": "big" is not a number'),
         ({"size": Numbers(np.array([1, np.inf, 2]))}, 'row 2, column "size": an infinite number'),
         ({"size": Numbers(np.array([np.nan, 1, 2]))}, 'row 1, column "size": a missing value'),
-        ({"member": categories(["true", None, "true"])}, 'row 2, column "member": a missing value'),
+        (
+            {"member": categories(["true", None, "true"])},
+            'row 2, column "member": a missing value',
+        ),
         ({"size": Lists(np.arange(4), np.zeros(3, int), ("a",))}, 'column "size" holds lists'),
     ],
 )

@@ -78,9 +78,9 @@ class DataTable(FileOptions):
     text_lowercase : bool
         Whether text is converted to lower case.
     dates : {"categories", "parts"}
-        How dates and time stamps, such as 2024-02-29 or 2024-02-29T12:30:00, are encoded:
-        "categories" makes each value a category; "parts" makes numbers of year, month, weekday (0
-        for Monday), hour if there are times, and days since 1970.
+        How dates and time stamps, such as 2024-02-29, 29.02.2024 or 2024-02-29T12:30:00, are
+        encoded: "categories" makes each value a category; "parts" makes numbers of year, month,
+        weekday (0 for Monday), hour if there are times, and days since 1970.
     dtype : {"float32", "float64"}
         The precision in which the model is fitted.
     stream : bool

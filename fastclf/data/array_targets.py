@@ -28,7 +28,7 @@ def array_targets(y: np.ndarray, classes: tuple[str, ...] | None, options: FileO
     if y.ndim == 2 and y.shape[1] == 1 and options.target_kind in ("auto", "labels"):
         y = y[:, 0]
     if y.ndim and len(y) == 0:
-        raise DataError("has no rows")
+        raise DataError("there are no rows")
     if y.ndim not in (1, 2) or y.dtype.kind not in "biufUS":
         raise DataError(f"targets must have shape (n,) or (n, L), got {y.shape} of {y.dtype}")
     if y.ndim == 2:

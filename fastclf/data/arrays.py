@@ -66,9 +66,13 @@ def load_arrays(
     """
     check_no_columns(options, format)
     if options.split_by is not None and format != "npz":
-        raise DataError(f"split_by goes with files of named columns and NPZ, not with {format}")
+        raise DataError(
+            f"split_by is for files of named columns and for NPZ; leave it out for {format}"
+        )
     if options.weight is not None and format != "npz":
-        raise DataError(f"weight goes with files of named columns and NPZ, not with {format}")
+        raise DataError(
+            f"weight is for files of named columns and for NPZ; leave it out for {format}"
+        )
     if format == "npz":
         return _load_npz(path, options, beside)
     if format == "npy":
@@ -86,7 +90,7 @@ def check_no_columns(options: FileOptions, format: Format) -> None:
     """
     for key in ("drop", "columns", "categorical", "text", "header", "delimiter", "decimal"):
         if getattr(options, key) != FileOptions.model_fields[key].default:
-            raise DataError(f"{key} goes with files of named columns, not with {format}")
+            raise DataError(f"{key} is for files of named columns; leave it out for {format}")
 
 
 def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:
@@ -125,7 +129,7 @@ def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
     outputs = teacher_array(path).astype(np.float64)
     rows = dataset.rows - 1
     if len(outputs) <= rows.max() or (len(rows) == rows.max() + 1 and len(outputs) != len(rows)):
-        raise DataError(f"{path}: has {len(outputs)} rows, and the data have {rows.max() + 1}")
+        raise DataError(f"{path}: has {len(outputs)} rows, but the data have {rows.max() + 1}")
     outputs = outputs[rows]
     found = first_not_finite(outputs)
     if found is not None:
@@ -149,7 +153,9 @@ def teacher_array(path: Path) -> np.ndarray:
     else:
         arrays = _arrays(path)
         if len(arrays) != 1:
-            raise DataError(f"{path}: needs one array, and has {listed(list(arrays)) or 'none'}")
+            raise DataError(
+                f"{path}: one array is needed, but there are {listed(list(arrays)) or 'none'}"
+            )
         (name, outputs), *_ = arrays.items()
     if outputs.ndim == 1:
         outputs = outputs[:, None]
@@ -179,7 +185,9 @@ def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple
     classes = _names(arrays, "classes", None)
     others = [name for name in arrays if name != "classes"]
     if target is None and len(others) != 1:
-        raise DataError(f"needs one array, and has {listed(others) or 'none'}; set data.target")
+        raise DataError(
+            f"one array is needed, but there are {listed(others) or 'none'}; set data.target"
+        )
     name = others[0] if target is None else str(target)
     with located("target"):
         check_columns([name], others)
@@ -209,7 +217,7 @@ def _load_npz(path: Path, options: FileOptions, beside: Targets | None) -> Datas
     if beside is not None:
         return _dataset(path.stem, X, beside, _feature_names(arrays, X), groups, weights)
     if isinstance(target, tuple):
-        raise DataError("target: in NPZ it is the name of one array, or the index of a column")
+        raise DataError("target: in NPZ, give the name of one array or the index of a column")
     X_test = _matrix(arrays, "X_test") if _has_matrix(arrays, "X_test") else None
     if isinstance(target, int):
         X, y = _without_column(X, target)
@@ -247,7 +255,7 @@ def _load_svmlight(
     path: Path, options: FileOptions, like: Dataset | None, beside: Targets | None
 ) -> Dataset:
     if options.target is not None and beside is None:
-        raise DataError("target: the targets of svmlight stand at the beginning of each line")
+        raise DataError("target: in svmlight the target begins each line; leave data.target out")
     multilabel = options.target_kind == "label_lists" or is_multilabel(path)
     X, target = _svmlight(path, multilabel)
     if like is None:
@@ -257,7 +265,7 @@ def _load_svmlight(
         first, d = int(like.feature_names[0]), like.features.shape[1]
         X.resize((X.shape[0], max(d + first, X.shape[1])))
     if d < 1:
-        raise DataError("has no features")
+        raise DataError("there are no features")
     X = scipy.sparse.csr_array(X[:, first : first + d])
     names = tuple(str(i) for i in range(first, first + d))
     if beside is not None:
@@ -336,7 +344,7 @@ def _finite(dataset: Dataset) -> Any:
 def _without_column(X: Any, index: int) -> tuple[Any, np.ndarray]:
     d = X.shape[1]
     if not -d <= index < d:
-        raise DataError(f"target = {index}: the columns are 0 to {d - 1}, or -1 for the last")
+        raise DataError(f"target = {index}: columns are numbered 0 to {d - 1}, and -1 is the last")
     if scipy.sparse.issparse(X):
         raise DataError("target: a column of a sparse X can't be the target; add an array y")
     return np.delete(X, index, axis=1), np.asarray(X[:, index])
@@ -346,7 +354,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     with reading(path), open(path, "rb") as file:
         arrays = np.load(file, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
-            raise DataError("holds a single array; rename it to .npy")
+            raise DataError("the file holds a single array; rename it to .npy")
         with arrays:
             return {name: arrays[name] for name in arrays.files if name != "format"}
 
@@ -355,7 +363,7 @@ def _npy(path: Path) -> np.ndarray:
     with reading(path):
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(X, np.ndarray):
-        raise DataError("holds several arrays; rename it to .npz")
+        raise DataError("the file holds several arrays; rename it to .npz")
     return _checked(X, "X")
 
 
@@ -369,7 +377,8 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str) -> Any:
     prefix = f"{name}_" if f"{name}_data" in arrays else ""
     if not all(f"{prefix}{part}" in arrays for part in _CSR_PARTS):
         raise DataError(
-            f"has no {name}, dense or as {', '.join(f'{name}_{part}' for part in _CSR_PARTS)}; "
+            f"the file has no {name}, dense or as "
+            f"{', '.join(f'{name}_{part}' for part in _CSR_PARTS)}; "
             f"it has {listed(list(arrays)) or 'nothing'}"
         )
     data, indices, indptr, shape = (arrays[f"{prefix}{part}"] for part in _CSR_PARTS)
@@ -411,7 +420,7 @@ def _svmlight(path: Path, multilabel: bool) -> tuple[Any, Any]:
     with reading(path), open_decompressed(path) as file:
         X, y = parsed(file, path, multilabel)
     if X.shape[0] == 0:
-        raise DataError("has no rows")
+        raise DataError("there are no rows")
     return X, y
 
 

@@ -53,7 +53,7 @@ def _reason(problem: Exception) -> str:
     if any(words in reason for words in _NO_FOOTER):
         named = re.search(r"Could not read schema from '(.*?)'", reason)
         which = f"{named[1]} is" if named else "it is"
-        return f"{which} truncated, or no Parquet file; make a new copy, or remove it"
+        return f"{which} truncated, or not a Parquet file; make a new copy, or remove it"
     if "more than 64 bits" in reason:
         return (
             "a column holds integers of 128 bits, which pyarrow can't read; save it as decimals, "

@@ -78,7 +78,7 @@ def _dataset(
     if target.ndim == 1:
         if target.max() >= len(class_names):
             raise DataError(
-                f"the card names {len(class_names)} classes, the data have {target.max() + 1}"
+                f"the card names {len(class_names)} classes, but the data have {target.max() + 1}"
             )
         y = class_names[target]
         class_names = np.unique(y)

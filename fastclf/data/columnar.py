@@ -35,7 +35,7 @@ class ColumnarFile:
         self._file = ParquetFiles(path) if format == "parquet" else IpcFile(path)
         self.names = self._file.names
         if not self.names:
-            raise DataError(f"{path}: has no columns")
+            raise DataError(f"{path}: there are no columns")
         if name := first_duplicate(self.names):
             raise DataError(f'{path}: two columns are named "{name}"; rename one')
 

@@ -152,9 +152,9 @@ def many_dates(encoder: Encoder) -> Iterator[str]:
         if isinstance(column, CategoricalColumn) and len(column.categories) > MANY_DATES:
             if all(is_date(name) for name in column.categories if name != MISSING):
                 yield (
-                    f'column "{column.name}": each of {len(column.categories):,} dates is a '
-                    "category, which is useless for other dates; set data.dates to "
-                    '"parts" for numbers such as the year'
+                    f'column "{column.name}": each of {len(column.categories):,} dates becomes a '
+                    'category, which says nothing about other dates; set data.dates to "parts" to '
+                    "make numbers of them, such as the year"
                 )
 
 

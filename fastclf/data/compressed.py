@@ -76,7 +76,8 @@ def open_decompressed(path: Path) -> Iterator[BinaryIO]:
         suffix = path.suffix.lower()
         if suffix in COMPRESSIONS and begin and not _compression(begin):
             raise DataError(
-                f"{path}: isn't compressed by {COMPRESSIONS[suffix]}, though its name ends in "
+                f"{path}: the file isn't compressed by {COMPRESSIONS[suffix]}, though its name "
+                "ends in "
                 f"{suffix}; make a new copy, or rename it"
             )
         with decompression_errors(path), located(path, once=True):

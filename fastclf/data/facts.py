@@ -125,7 +125,7 @@ def amounts_warning(n_classes: int) -> str:
     """Return the warning that labels look like amounts."""
     return (
         f"the target has {n_classes} different whole numbers, and each becomes a class; if they "
-        "are amounts, such as ages or prices, make a few groups of them first"
+        "are amounts, such as ages or prices, group them into a few ranges first"
     )
 
 
@@ -136,8 +136,8 @@ def placeholder_warnings(table: Table, categorical: Collection[str] = ()) -> lis
     ``categorical`` are left out, because there the user asked for that.
     """
     return [
-        f"{name}: a category for each number, because some rows hold {marks}; if that is a missing "
-        "value, leave it empty"
+        f"{name}: each number becomes a category, because some rows hold {marks}; if that stands "
+        "for a missing value, leave the cell empty"
         for name, column in table.columns.items()
         if isinstance(column, Categories)
         and name not in categorical
@@ -161,8 +161,8 @@ def _placeholders(column: Categories) -> str:
 def identifiers_warning(names: list[str]) -> str:
     """Return the warning that columns seem to identify rows."""
     return (
-        f"{listed(names)}: a value of its own in nearly every row, as of an identifier, an index "
-        "or free text; leave it out with data.drop, or name a column of text in data.text"
+        f"{listed(names)}: nearly every row has a different value, as in an identifier, an index "
+        "or free text; leave the column out with data.drop, or name it in data.text if it is text"
     )
 
 

@@ -131,7 +131,7 @@ def _load_table(
         table = without_nulls(table, known.columns)
     table = without_nulls(table, dict.fromkeys(options.text, ()))  # as rows to predict for
     if not table.n_rows:
-        raise DataError("has no rows")
+        raise DataError("there are no rows")
     found = beside or read_targets(
         table.select(targets), options, like.class_names if like is not None else None
     )
@@ -221,7 +221,9 @@ def _groups(table: Table, name: str | None) -> np.ndarray | None:
     missing = column.missing
     if missing.any():
         row = table.rows[missing.argmax()]
-        raise DataError(f'row {row}, column "{name}": a missing value, and split_by needs one')
+        raise DataError(
+            f'row {row}, column "{name}": a missing value, but split_by needs one; fill it in'
+        )
     if isinstance(column, Lists):
         raise DataError(f'column "{name}" holds lists; split_by needs numbers or categories')
     return column.values if isinstance(column, Numbers) else as_categories(column).codes
@@ -233,7 +235,8 @@ def _missing_in_test_only(table: Table) -> str:
     name, missing = next((name, x.missing) for name, x in columns if x.missing.any())
     row = int(table.rows[int(missing.argmax())])
     return (
-        f'row {row}, column "{name}": a missing value, but none is missing in the training rows; '
+        f'row {row}, column "{name}": a missing value, though none is missing in the '
+        "training rows; "
         "fill it in, or leave the row out"
     )
 
@@ -242,7 +245,7 @@ def _as_test(test: Dataset, dataset: Dataset) -> Dataset:
     """Return test rows with the labels and names of the training data."""
     d, wanted = test.features.shape[1], dataset.features.shape[1]
     if d != wanted:
-        raise DataError(f"the test rows have {d} features, and the training rows {wanted}")
+        raise DataError(f"the test rows have {d} features, but the training rows have {wanted}")
     if isinstance(dataset.features, Table) != isinstance(test.features, Table):
         dense = test.features
         if isinstance(dense, Table):

@@ -42,7 +42,8 @@ class IpcFile:
             magic = begin.read(6)
         if magic.startswith(_FEATHER_1):
             raise DataError(
-                f"{path}: is a Feather file of version 1; write it again as version 2, as pandas "
+                f"{path}: this is a Feather file of version 1; write it again as version 2, as "
+                "pandas "
                 "and pyarrow do"
             )
         self._is_file = magic == _FILE
@@ -53,7 +54,7 @@ class IpcFile:
                 if self._is_file or magic.startswith(b"\xff\xff\xff\xff"):
                     raise
                 raise DataError(
-                    f"{path}: can't be read: it is no Arrow file or stream ({problem})"
+                    f"{path}: can't be read: it isn't an Arrow file or stream ({problem})"
                 ) from None
             self.schema = reader.schema
             self.names = tuple(self.schema.names)  # raises if a name isn't UTF-8

@@ -91,7 +91,7 @@ class JSONFile:
                 for name, value in row.items():
                     self._types.setdefault(name, set()).add(type(value))
         if not self._types:
-            raise DataError(f"{self.path}: has no rows")
+            raise DataError(f"{self.path}: there are no rows")
         if expected and not self._types.keys().isdisjoint(expected) and self._begun:
             for name in expected:
                 self._types.setdefault(name, set())

@@ -31,7 +31,7 @@ class MatchedLabels:
     unknown: dict[str, int]
 
     def warn(self) -> None:
-        """Warn about labels that are no class of the model.
+        """Warn about labels that aren't classes of the model.
 
         Raises
         ------
@@ -44,12 +44,13 @@ class MatchedLabels:
         names = describe_unknown(self.unknown, self.known)
         if rows == len(self.y):
             raise DataError(
-                f"none of its labels is a class of the model, which has {listed(self.known)}: "
-                f"{names}; write the labels as the model has them"
+                f"none of the labels is a class of the model: {names}; its classes are "
+                f"{listed(self.known)}; write the labels in the same way"
             )
         warnings.warn(
-            f"{rows} of {len(self.y)} rows have a label that is no class of the model, which can't "
-            f"predict it: {names}; its classes are {listed(self.known)}",
+            f"{rows} of {len(self.y)} rows have a label that isn't a class of the model, so it "
+            "can't "
+            f"be predicted: {names}; the classes are {listed(self.known)}",
             stacklevel=3,
         )
 

@@ -34,7 +34,8 @@ def _known_encoding(encoding: str) -> str:
     if not is_encoding(encoding):
         raise mistake(
             "data.encoding",
-            f"encoding = {encoding!r}: is unknown; use utf-8, cp1252, latin-1, utf-16 or another "
+            f"encoding = {encoding!r}: the encoding is unknown; use utf-8, cp1252, latin-1, "
+            "utf-16 or another "
             "name of an encoding that Python knows",
         )
     return encoding

@@ -82,8 +82,8 @@ class ParquetFiles:
             for name in columns:
                 if name not in own:
                     raise DataError(
-                        f'{file}: there is no column "{name}", which other files of the folder '
-                        "have; add it, or leave it out with data.drop"
+                        f'{file}: there is no column "{name}", though other files of the '
+                        "folder have it; add it, or leave it out with data.drop"
                     )
 
     def read(self, columns: Sequence[str]) -> pa.Table:

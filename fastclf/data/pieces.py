@@ -51,7 +51,7 @@ def line_pieces(
                 yield whole[:end]
             held = whole[end:]
             if len(held) > _LONGEST_ROW:
-                raise DataError("a row is longer than 1 GB; is a quote not closed?")
+                raise DataError("a row is longer than 1 GB; close its quotes")
         if len(block) < asked and arrives:
             yield b""
     if held:

@@ -46,5 +46,6 @@ def check_pyarrow(source: object, what: str) -> None:
     """
     if not has_pyarrow():
         raise DataError(
-            f"{source}: {what} can't be read without pyarrow; run: pip install 'fastclf[data]'"
+            f"{source}: {what} can't be read without pyarrow, which isn't installed; run: "
+            "pip install 'fastclf[data]'"
         )

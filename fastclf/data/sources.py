@@ -45,8 +45,9 @@ def _check_bytes(source: FileSource) -> None:
         raise DataError(f"{source.path}: can't be read: {problem.strerror}") from None
     if found != source.sha256:
         raise DataError(
-            f"{source.path} has the sha256 {found}, which isn't the card's; get the file again, "
-            "or correct the card"
+            f"{source.path}: the sha256 is {found}, but the card says {source.sha256}; get the "
+            "file "
+            "again, or correct the card"
         )
 
 
@@ -66,4 +67,4 @@ def _check(dataset: Dataset, card: DatasetCard) -> None:
     }
     for fact, value in found.items():
         if value != expected[fact]:
-            raise DataError(f"the card says {fact} = {expected[fact]}, the data have {value}")
+            raise DataError(f"the card says {fact} = {expected[fact]}, but the data have {value}")

@@ -370,7 +370,8 @@ class Stream:
                 )
             if before is None or now[0] != before[0] or before[1] not in (None, now[1]):
                 raise DataError(
-                    f"{path}: has changed since it was opened; start again once it is complete"
+                    f"{path}: the file has changed since it was opened; start again once it is "
+                    "complete"
                 )
 
 
@@ -384,10 +385,16 @@ def stream_categories(
     path : Path
     format : str, optional
         By default that of the suffix.
-    file : TextFile or ColumnarFile
+    file : TextFile, JSONFile or ColumnarFile
         The file at ``path``, open.
     columns : sequence of str
+
+    Raises
+    ------
+    DataError
+        If pyarrow isn't installed.
     """
+    check_pyarrow(path, "a stream of named columns")
     from fastclf.data.stream_files import categorical_columns
 
     return categorical_columns(path, format_of(path, format), columns, file)

@@ -85,9 +85,9 @@ def open_source(
     choice.check()
     kind = format_of(path, format)
     if choice.n_features is not None and kind != "svmlight":
-        raise DataError(f"{path}: n_features goes with svmlight; leave it out")
+        raise DataError(f"{path}: n_features is for svmlight; leave it out")
     if target_path is not None and kind != "npy":
-        raise DataError(f"{path}: target_path goes with NPY files; leave it out")
+        raise DataError(f"{path}: target_path is for NPY files; leave it out")
     if kind == "npy":
         choice.refuse_names(str(path))
         if target_path is None:
@@ -123,7 +123,9 @@ def open_batches(make: Callable[[], Iterable[Any]], choice: Choice) -> Source:
     from fastclf.data.stream_frames import FrameParts
 
     if choice.target is None:
-        raise DataError(f"{NAME}: set target to the target column, or to several")
+        raise DataError(
+            f"{NAME}: set target to the name of the target column, or to a list of names"
+        )
     return table_source(NAME, FrameParts(batches, first), choice)
 
 
@@ -133,7 +135,9 @@ def _open_table(path: Path, kind: Format, layout: Layout, choice: Choice) -> Sou
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
 
     if choice.target is None:
-        raise DataError(f"{path}: set target to the target column, or to several")
+        raise DataError(
+            f"{path}: set target to the name of the target column, or to a list of names"
+        )
     parts: Any
     if kind == "parquet":
         parts = files.ParquetParts(path)

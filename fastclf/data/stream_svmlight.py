@@ -44,7 +44,7 @@ class SvmlightSource(WithoutColumns):
         self._scaling: Affine | None = None
         self._first, d = self._look_through(n_features)
         if d < 1:
-            raise DataError(f"{path}: has no features")
+            raise DataError(f"{path}: there are no features")
         self.n_features = d
         self.feature_names: tuple[str, ...] | None = tuple(
             str(index) for index in range(self._first, self._first + d)
@@ -102,7 +102,7 @@ class SvmlightSource(WithoutColumns):
             elif n_features is not None:
                 break  # further rows are compared with these
         if n == 0:
-            raise DataError(f"{self.name}: has no rows")
+            raise DataError(f"{self.name}: there are no rows")
         if multilabel:
             self._labels = np.sort(whole_numbers(self.name, np.array([*labels], np.float64)))
             if self._labels.dtype.kind == "f":
@@ -157,7 +157,7 @@ class SvmlightSource(WithoutColumns):
         found = np.minimum(np.searchsorted(self._labels, labels), self._labels.size - 1)
         unknown = self._labels[found] != labels
         if unknown.any():
-            raise DataError(f"{self.name}: has changed since it was opened; start again")
+            raise DataError(f"{self.name}: the file has changed since it was opened; start again")
         on = np.zeros((len(y), self._labels.size))
         on[np.repeat(np.arange(len(y)), lengths), found] = 1
         return on
@@ -180,6 +180,6 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 def _too_large(index: int, n_features: int, first: int) -> str:
     last = first + n_features - 1
     return (
-        f"has a feature {index}, and features are {first} to {last} by n_features and the first "
-        "rows; leave out n_features, so that they are counted"
+        f"the feature {index} isn't one of {first} to {last}, which n_features and the first rows "
+        "allow; leave out n_features, and features are counted"
     )

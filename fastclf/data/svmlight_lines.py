@@ -24,16 +24,16 @@ def _no_svmlight(words: list[bytes], multilabel: bool) -> str:
         if i == 0 and not (multilabel and colon):
             labels = word.split(b",") if multilabel else [word]
             if not all(map(_is_number, labels)):
-                return f"{text} is no label; labels are numbers"
+                return f"{text} isn't a label, which is a number"
         elif not colon:
-            return f"{text} is no pair of an index and a value, like 3:0.5"
+            return f"{text} isn't an index with a value, such as 3:0.5"
         elif not _is_number(value):
             return f"{text}: the value isn't a number"
         elif index != b"qid":
             if not index.isdigit() or int(index) >= 2**31:
                 return f"{text}: the index isn't a whole number from 0 to {2**31 - 1}"
             if int(index) <= before:
-                return f"{text}: indices of a line must increase, and {before} is before it"
+                return f"{text}: indices must increase within a line, but {before} comes before it"
             before = int(index)
     return ""
 

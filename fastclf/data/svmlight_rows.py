@@ -55,5 +55,7 @@ def parsed(
         except (ValueError, OverflowError) as problem:
             raise DataError(bad_line(path, multilabel) or str(problem)) from None
     if X.shape[1] > _MAX_FEATURES:
-        raise DataError(f"has a feature {X.shape[1] - 1}; more than {_MAX_FEATURES} aren't read")
+        raise DataError(
+            f"a row has the feature {X.shape[1] - 1}; at most {_MAX_FEATURES} features can be read"
+        )
     return X, y

@@ -108,7 +108,7 @@ def first_file(path: Path, format: Format | None = None) -> Path:
         return path
     files = text_files(path)
     if not files:
-        raise DataError(f"{path}: holds no files; write CSV files into it")
+        raise DataError(f"{path}: the folder is empty; write CSV files into it")
     return files[0]
 
 
@@ -203,8 +203,9 @@ def open_table(
         )
     if isinstance(source, Path) and source.is_dir():
         raise DataError(
-            f"{source}: a folder of text files is read as a stream only, which data.stream = true "
-            "makes of it; otherwise name one file, or a folder of Parquet files"
+            f"{source}: a folder of text files can only be streamed; set data.stream = true, or "
+            "name "
+            "one file or a folder of Parquet files"
         )
     return TextFile(
         source, LayoutHints(delimiter, decimal, header, expected, DELIMITERS[kind], encoding)

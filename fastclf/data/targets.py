@@ -97,16 +97,18 @@ def target_columns(names: Sequence[str], options: FileOptions) -> tuple[str, ...
 
 def _at(index: int, names: Sequence[str]) -> str:
     if not -len(names) <= index < len(names):
-        raise DataError(f"target = {index}: the columns are 0 to {len(names) - 1}, or -1 for last")
+        raise DataError(
+            f"target = {index}: columns are numbered 0 to {len(names) - 1}, and -1 is the last"
+        )
     return names[index]
 
 
 def check_rows(found: Targets, n_rows: int) -> None:
     """Refuse targets whose number of rows differs from that of the features, and empty data."""
     if found.n_rows_of_file != n_rows:
-        raise DataError(f"there are {n_rows} rows of features, and {found.n_rows_of_file} targets")
+        raise DataError(f"there are {n_rows} rows of features, but {found.n_rows_of_file} targets")
     if not n_rows:
-        raise DataError("has no rows")
+        raise DataError("there are no rows")
 
 
 def row_weights(column: Column, name: str, rows: np.ndarray) -> np.ndarray:

@@ -152,7 +152,8 @@ class TextFile:
         for part in self._parts(parser, kinds):
             for name, (row, value) in part.refuted.items():
                 if name in kinds.numbers:
-                    raise not_a_number(name, row, value).in_file(self.path, done)
+                    is_new = self._hints.expected is not None
+                    raise not_a_number(name, row, value, is_new).in_file(self.path, done)
             table = parser.table([part.rows], wanted, done + 1, self._nulls(wanted))
             for start in range(0, table.n_rows, batch_rows):
                 yield table.take(slice(start, start + batch_rows))
@@ -181,7 +182,7 @@ class TextFile:
                         break  # two rows are enough to begin with
                 layout = find_layout(head, at_end, self._hints)
                 if len(head) > _LONGEST_HEAD:
-                    raise DataError("the second row has no end; is a quote not closed?")
+                    raise DataError("the second row doesn't end; close its quotes")
                 size *= 2
         return self._with_encoding(layout, file), head
 

@@ -81,15 +81,18 @@ def first_without_number(column: Categories, decimal: str = ".") -> tuple[int, s
     return row, why_no_number(column.names[column.codes[row]], others)
 
 
-def why_no_number(text: str, others: str = "") -> str:
+def why_no_number(
+    text: str, others: str = "", remedy: str = "or name the column in data.categorical"
+) -> str:
     """Return the part of an error message that says why a value isn't a number, and the remedy.
 
-    ``others`` is inserted before the remedy; it says what the other values are.
+    ``others`` is inserted before the remedy; it says what the other values are. Without ``remedy``
+    the value can only be corrected.
     """
-    remedy = "or name the column in data.categorical"
     if _OTHER_FORMAT.fullmatch(text):
         return (
             f"{quoted(text)} has another decimal mark, or thousands separators{others}; write all "
-            f"numbers in the same way and without separators, set data.decimal, {remedy}"
+            "numbers in the same way and without separators"
+            f"{f', set data.decimal, {remedy}' if remedy else ''}"
         )
-    return f"{quoted(text)} is not a number{others}; correct it, {remedy}"
+    return f"{quoted(text)} is not a number{others}; correct it{f', {remedy}' if remedy else ''}"

@@ -112,8 +112,13 @@ def not_utf8(row: int | None, name: str) -> Fault:
     )
 
 
-def not_a_number(name: str, row: int, text: str) -> Fault:
-    """Return the error that a value in a numeric column isn't a number."""
+def not_a_number(name: str, row: int, text: str, is_new: bool) -> Fault:
+    """Return the error that a value in a numeric column isn't a number.
+
+    ``is_new`` tells that the row is new to a model, which has decided what the column holds.
+    """
+    if is_new:
+        return Fault(row, f', column "{name}": {why_no_number(text, remedy="")}')
     if has_leading_zero(text):
         return Fault(
             row,

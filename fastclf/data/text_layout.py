@@ -157,7 +157,7 @@ def find_layout(head: bytes, whole: bool, hints: LayoutHints) -> Layout | None:
     if len(rows[delimiter]) < 2 and not whole:
         return None
     if not rows[delimiter]:
-        raise DataError("is empty")
+        raise DataError("there are no rows")
     if not rows[delimiter][0].is_closed:
         raise DataError("the first row has a quote that isn't closed; close it")
     _check_names(text, begin, layouts[delimiter])
@@ -277,7 +277,7 @@ def _check_is_text(head: bytes) -> None:
             what = "UTF-16 without a byte-order mark"
             remedy = f'set data.encoding to "utf-16-{"be" if zeros[0] > zeros[1] else "le"}"'
     if what:
-        raise DataError(f"seems to be {what}; {remedy}")
+        raise DataError(f"the file seems to be {what}; {remedy}")
 
 
 def _check_names(text: str, begin: int, layout: Layout) -> None:

@@ -198,7 +198,7 @@ def _check_counts(found: Counts, table: DataTable, path: Path) -> None:
     if not rows and found.without_target:
         raise DataError("no row has a target")
     if not rows and not found.left_out:
-        raise DataError("has no rows")
+        raise DataError("there are no rows")
     if found.is_complete:  # other rows may have the classes
         return
     known = sorted(found.left_out)

@@ -82,7 +82,7 @@ def test_test_parts_in_npz(tmp_path: Path):
     dataset = load(path, split_by="group")
     assert dataset.test.n_rows == 9
     assert dataset.groups.tolist() == Y.tolist()
-    assert "have 4 features, and the training rows 5" in refusal(
+    assert "have 4 features, but the training rows have 5" in refusal(
         saved(path, X=X, y=Y, X_test=X[:9, :4], y_test=Y[:9])
     )
     assert 'the class "7" isn\'t in the training rows' in refusal(
@@ -112,9 +112,9 @@ def test_npy(tmp_path: Path):
     assert isinstance(apart.features, np.memmap) and apart.features.dtype == np.float32
     assert np.array_equal(apart.y, Y)
     assert "set data.target to the index" in refusal(path)
-    assert "target = 9: the columns are 0 to 4" in refusal(path, target=9)
+    assert "target = 9: columns are numbered 0 to 4" in refusal(path, target=9)
     np.save(tmp_path / "y.npy", Y[:-1])
-    assert "60 rows of features, and 59 targets" in refusal(
+    assert "60 rows of features, but 59 targets" in refusal(
         path, target_path=str(tmp_path / "y.npy")
     )
     assert isinstance(load_matrix(path, "npy"), np.memmap)
@@ -167,7 +167,7 @@ def refusal_of_test(path: Path, test: Path) -> str:
         ("1 1:2\n0 1:\n", 'line 2: "1:": the value isn\'t a number'),
         ("0.5 1:2\n0 1:1\n", "0.5 can't be a class"),
         ("1 1:2\n1 999999999999:2\n", 'line 2: "999999999999:2": the index isn\'t'),
-        ("1 999999999:2\n", "has a feature 999999999; more than 20000000"),
+        ("1 999999999:2\n", "a row has the feature 999999999; at most 20000000"),
     ],
 )
 def test_svmlight_that_is_wrong(tmp_path: Path, content: str, said: str):
@@ -184,8 +184,8 @@ def test_svmlight_that_is_wrong(tmp_path: Path, content: str, said: str):
         ({"X": X[0], "y": Y}, "X must be a matrix of numbers"),
         ({"X": X.astype(str), "y": Y}, "X must be a matrix of numbers"),
         ({"X": X.astype(object), "y": Y}, "it holds Python objects"),
-        ({"X": X, "y": Y[:3]}, "there are 60 rows of features, and 3 targets"),
-        ({"X": X[:0], "y": Y[:0]}, "has no rows"),
+        ({"X": X, "y": Y[:3]}, "there are 60 rows of features, but 3 targets"),
+        ({"X": X[:0], "y": Y[:0]}, "there are no rows"),
         ({"X": X, "y": Y.astype(complex)}, "targets must have shape (n,)"),
         (
             {"X": X, "y": Y, "classes": ["no"]},
@@ -213,7 +213,7 @@ def test_files_that_are_damaged(tmp_path: Path):
     for length in range(10, len(whole), 97):
         (tmp_path / "cut.npz").write_bytes(whole[:length])
         assert "can't be read: " in refusal(tmp_path / "cut.npz")
-    assert "drop goes with files of named columns" in refusal(tmp_path / "w.npz", drop=["a"])
+    assert "drop is for files of named columns" in refusal(tmp_path / "w.npz", drop=["a"])
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object))
     assert "it holds Python objects" in refusal(tmp_path / "o.npy", target=0)
 

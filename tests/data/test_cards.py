@@ -62,10 +62,10 @@ def test_labels_are_the_names_of_the_source(card_file: Path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("n_rows = 30", "n_rows = 31", "the card says n_rows = 31, the data have 30"),
+        ("n_rows = 30", "n_rows = 31", "the card says n_rows = 31, but the data have 30"),
         ("n_features = 2", "n_features = 3", "the card says n_features = 3"),
-        ('"binary"', '"multiclass"', "the card says task = multiclass, the data have binary"),
-        ('["no", "yes"]', '["no"]', "the card names 1 classes, the data have 2"),
+        ('"binary"', '"multiclass"', "the card says task = multiclass, but the data have binary"),
+        ('["no", "yes"]', '["no"]', "the card names 1 classes, but the data have 2"),
         ('["no", "yes"]', '["a", "b", "c"]', "the card says classes"),
         ('"blobs"', '"blob"', 'there is no generator "blob" (did you mean blobs?)'),
         ("centers", "center", 'make_blobs has no parameter "center" (did you mean centers?)'),

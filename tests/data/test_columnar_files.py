@@ -99,7 +99,7 @@ def test_columns_that_a_file_of_a_folder_lacks(tmp_path: Path, lacking: int):
         lambda: Stream(path, "y"),
         lambda: load_file(path, options()),
     ):
-        with pytest.raises(DataError, match=rf'{lacking}\.parquet: there is no column "x", which'):
+        with pytest.raises(DataError, match=rf'{lacking}\.parquet: there is no column "x", though'):
             wrong()
     assert load_file(path, options(drop=["x"])).feature_names == ("z",)
     assert Stream(path, "y", drop=["x"]).feature_names == ("z",)
@@ -120,11 +120,11 @@ def test_arrow_files_are_told_apart(tmp_path: Path):
     path = tmp_path / "t.arrow"
     path.write_bytes(b"FEA1" + bytes(100))
     with pytest.raises(
-        DataError, match=r"t\.arrow: is a Feather file of version 1; write it again"
+        DataError, match=r"t\.arrow: this is a Feather file of version 1; write it again"
     ):
         read_table(path)
     path.write_bytes(b"x,y\n1,2\n")
-    with pytest.raises(DataError, match=r"can't be read: it is no Arrow file or stream"):
+    with pytest.raises(DataError, match=r"can't be read: it isn't an Arrow file or stream"):
         read_table(path)
     table = pa.table({"x": [1.0, 2, 3], "c": pa.array(["a", None, "b"]).dictionary_encode()})
     for new in (ipc.new_file, ipc.new_stream):

@@ -70,7 +70,7 @@ def test_groups_are_not_features_unless_named(fruit: Path):
     both = load(fruit, split_by="colour", columns=["colour", "weight"])
     assert both.groups.tolist() == [1, 2, 0, 2]
     assert both.feature_names == ("colour", "weight")
-    assert 'row 3, column "weight": a missing value, and split_by needs one' in refusal(
+    assert 'row 3, column "weight": a missing value, but split_by needs one' in refusal(
         fruit, split_by="weight"
     )
 
@@ -109,7 +109,7 @@ def test_columns_that_are_not_there(fruit: Path, keys: dict, said: str):
 
 def test_a_file_of_names_alone(tmp_path: Path):
     (tmp_path / "t.csv").write_text("a,kind\n")
-    assert "has no rows" in refusal(tmp_path / "t.csv")
+    assert "there are no rows" in refusal(tmp_path / "t.csv")
 
 
 # Runs
@@ -241,7 +241,7 @@ def test_cards_tell_what_their_file_is(tmp_path: Path):
     text = card.read_text()
     for old, new, said in (
         ('"approved"', '"aproved"', 'target: there is no column "aproved" (did you mean approved'),
-        ("n_features = 7", "n_features = 8", "the card says n_features = 8, the data have 7"),
+        ("n_features = 7", "n_features = 8", "the card says n_features = 8, but the data have 7"),
         ("loans.csv", "loan.csv", "loan.csv: can't be read: No such file"),
         ('kind = "file"', 'kind = "fil"', "source.kind"),
         ("drop", "dorp", "unknown key source.dorp (did you mean drop?)"),
@@ -254,7 +254,7 @@ def test_cards_tell_what_their_file_is(tmp_path: Path):
     card.write_text(text)
     with open(tmp_path / "loans.csv", "a") as file:
         file.write("\n")
-    with pytest.raises(DataError, match="which isn't the card's"):
+    with pytest.raises(DataError, match="but the card says"):
         load_card(card)
 
 

@@ -49,7 +49,7 @@ def test_missing_values_in_rows_to_test_on_are_named(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=X, y=y)
     X[2, 1] = np.nan
     np.savez(tmp_path / "b.npz", X=X, y=y)
-    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, but none'):
+    with pytest.raises(DataError, match=r'b.npz: row 3, column "x1": a missing value, though none'):
         load_file(tmp_path / "a.npz", FileOptions(test_path=str(tmp_path / "b.npz")))
 
 

@@ -250,8 +250,8 @@ def test_bad_files_of_targets(tmp_path: Path):
     np.savez(tmp_path / "two.npz", p=P, q=P)
     (tmp_path / "p.svm").write_text("1 1:2\n")
     for name, message in {
-        "short.npz": "120 rows of features, and 119 targets",
-        "two.npz": "two.npz: needs one array, and has p, q; set data.target",
+        "short.npz": "120 rows of features, but 119 targets",
+        "two.npz": "two.npz: one array is needed, but there are p, q; set data.target",
         "p.svm": "p.svm: targets are read from NPY, NPZ or named columns",
         "shorts.npz": "no such file .did you mean short.npz",
     }.items():
@@ -260,7 +260,7 @@ def test_bad_files_of_targets(tmp_path: Path):
     np.savez(tmp_path / "w.npz", X=X, y=VOTES[:, 0], w=WEIGHTS[:-1])
     with pytest.raises(DataError, match=r"w.npz: weight: w must have shape \(120,\)"):
         load(tmp_path / "w.npz", weight="w")
-    with pytest.raises(DataError, match="weight goes with"):
+    with pytest.raises(DataError, match="weight is for"):
         load(tmp_path / "X.npy", target=0, weight="w")
 
 

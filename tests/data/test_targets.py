@@ -51,7 +51,7 @@ def test_targets_by_name_index_or_usual_name(target: Any, expected: tuple):
         (("a;b",), None, "is data.delimiter right?"),
         (NAMES, "lable", 'target: there is no column "lable"'),
         (NAMES, "Lable", "(did you mean Label?)"),
-        (NAMES, 5, "target = 5: the columns are 0 to 4, or -1 for last"),
+        (NAMES, 5, "target = 5: columns are numbered 0 to 4, and -1 is the last"),
         (NAMES, [-6], "target = -6"),
         (NAMES, ["size", 2], "names a column twice"),
     ],

@@ -230,23 +230,32 @@ def test_packed_text(written, suffix: str):
         with pytest.raises(DataError, match="^standard input: .*make a new copy"):
             in_parts(io.BytesIO(damaged))
     assert "isn't compressed by" in refusal(written(TEXT, f"t.csv{suffix}"))
-    assert "is empty" in refusal(written(b"", f"t.csv{suffix}"))
+    assert "there are no rows" in refusal(written(b"", f"t.csv{suffix}"))
     assert "can't be read from a compressed file" in refusal(written(packed, f"t.npz{suffix}"))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1,é\n".encode("utf-16-le"), "seems to be UTF-16 without a byte-order mark; set"),
-        ("a,b\n1,é\n".encode("utf-16-be"), "seems to be UTF-16 without a byte-order mark; set"),
+        (
+            "a,b\n1,é\n".encode("utf-16-le"),
+            "the file seems to be UTF-16 without a byte-order mark; set",
+        ),
+        (
+            "a,b\n1,é\n".encode("utf-16-be"),
+            "the file seems to be UTF-16 without a byte-order mark; set",
+        ),
         (
             "größeé,b".encode() + b"\xff\n1,2\n",
             "line 1 isn't UTF-8 text; correct it",
         ),
         ("a,b\n1,éé\n2,".encode() + b"\xff\n", 'row 2, column "b": the value isn\'t UTF-8'),
-        (b"PK\x03\x04\x14\x00\x06\x00", "seems to be a ZIP archive, as Excel's workbooks are"),
-        (b"PAR1\x15\x04", 'seems to be Parquet; set data.format to "parquet"'),
-        (b"a\0b\0\0\0c,\0", "seems to be binary, as it holds zero bytes"),
+        (
+            b"PK\x03\x04\x14\x00\x06\x00",
+            "the file seems to be a ZIP archive, as Excel's workbooks are",
+        ),
+        (b"PAR1\x15\x04", 'the file seems to be Parquet; set data.format to "parquet"'),
+        (b"a\0b\0\0\0c,\0", "the file seems to be binary, as it holds zero bytes"),
         (b'a,b\n1,x\n2,"y\n3,z\n', "row 2: a quote isn't closed"),
         (b'"a,b\n1,x\n', "the first row has a quote that isn't closed"),
     ],

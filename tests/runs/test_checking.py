@@ -74,7 +74,7 @@ def test_what_looks_wrong_is_told(people: Path):
     assert plan.missing == {"age": 10}
     assert (plan.n_rows, plan.n_columns, plan.n_features) == (80, 3, 3)
     ids, constant = plan.warnings
-    assert ids.startswith("id: a value of its own in nearly every row")
+    assert ids.startswith("id: nearly every row has a different value")
     assert constant.startswith("country: the same value in every row")
     plan = check_recipe(recipe({"path": str(people), "target": "paid", "columns": ["age"]}))
     assert plan.warnings == ()

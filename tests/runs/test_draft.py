@@ -358,7 +358,7 @@ def test_a_recipe_that_is_there_stays(tmp_path: Path):
     [
         ([], r"name the column to predict with --target; there are a, b"),
         (["grop"], r"--target grop: there is no such column .did you mean group"),
-        (["99"], "target = 99: the columns are 0 to 6"),
+        (["99"], "target = 99: columns are numbered 0 to 6"),
         (["a"], 'column "a": .* can\'t be a class'),
     ],
 )

@@ -270,7 +270,7 @@ def test_scores_match_labels_by_name(folder: Path):
     clf = fastclf.load(run_of("two classes", folder))
     right = np.mean(clf.predict(frame) == frame.paid)
     assert clf.score(frame, frame.paid) == clf.score(frame, frame.paid.tolist()) == right
-    with pytest.raises(DataError, match=r'none of its labels .*"Yes".*did you mean yes'):
+    with pytest.raises(DataError, match=r'none of the labels .*"Yes".*did you mean yes'):
         clf.score(frame, frame.paid.str.title())
     with pytest.warns(UserWarning, match=r'1 of 160 rows have a label .*"maybe" \(1 row'):
         clf.score(frame, ["maybe", *frame.paid[1:]])

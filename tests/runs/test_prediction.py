@@ -149,7 +149,7 @@ def test_a_file_without_rows(folder: Path, tmp_path: Path):
         ("", {"threshold": 1.5}, "--threshold 1.5: give a probability between 0 and 1"),
         ("", {"threshold": 0.5, "top": 1}, "--threshold .* no label is asked for; leave it out"),
         ("", {"threshold": 0.5, "columns": ["probabilities"]}, "--threshold .* no label is asked"),
-        ("", {}, "is empty"),
+        ("", {}, "there are no rows"),
     ],
 )
 def test_rows_that_cannot_be_used(text: str, options: dict, said: str, folder: Path, tmp_path):
@@ -235,7 +235,7 @@ def test_parts_are_no_larger_than_asked(matrices):
         ),
         ("a.txt.gz", lambda path: path.write_text("1"), "isn't compressed by gzip"),
         ("a.npy.gz", lambda path: path.write_text("1"), "npy can't be read from a compressed file"),
-        ("a.gz", lambda path: path.write_text("1"), 'unknown suffix ""'),
+        ("a.gz", lambda path: path.write_text("1"), 'there is no suffix before ".gz"'),
     ],
 )
 def test_matrices_that_cannot_be_used(name: str, write, said: str, matrices):

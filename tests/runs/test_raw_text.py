@@ -248,7 +248,7 @@ def test_columns_that_cannot_be_text(options: dict, words: str):
 
 def test_matrices_have_no_text(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=np.eye(4), y=np.arange(4) % 2)
-    with pytest.raises(DataError, match="text goes with files of named columns, not with npz"):
+    with pytest.raises(DataError, match="text is for files of named columns; leave it out for npz"):
         load_file(tmp_path / "a.npz", FileOptions(text=("a",)))
 
 

@@ -155,7 +155,7 @@ def test_booleans_match_in_all_spellings(spelt: tuple[str, str], booleans: Finis
 def test_labels_of_which_the_model_knows_none(run: FinishedRun, files: Path):
     people(40, 1).assign(paid=lambda rows: rows.paid.str.title()).to_csv(files / "t.csv")
     with pytest.raises(
-        DataError, match=r"t.csv: none of its labels is a class.*no, yes"
+        DataError, match=r"t.csv: none of the labels is a class.*no, yes"
     ) as refused:
         evaluate_run(run, files / "t.csv")
     assert '"Yes" (' in str(refused.value) and "(did you mean yes?)" in str(refused.value)
@@ -167,7 +167,7 @@ def test_labels_of_which_the_model_knows_some(run: FinishedRun, files: Path):
     rows.loc[:2, "paid"] = "Yes"
     rows.to_csv(files / "t.csv")
     said = (
-        r"3 of 40 rows have a label that is no class of the model.*\"Yes\" .3 rows. .did you mean"
+        r"3 of 40 rows have a label that isn't a class of the model.*\"Yes\" .3 rows. .did you mean"
     )
     with pytest.warns(UserWarning, match=said):
         found = evaluate_run(run, files / "t.csv")

@@ -170,7 +170,7 @@ def test_parts_that_have_no_rows(tmp_path: Path):
         ),
         ({"target": "y"}, "data.target can't be used with a stream of an svmlight file"),
         ({"weight": "w"}, "data.weight can't be used with a stream of an svmlight file"),
-        ({"drop": ["3"]}, "drop goes with files of named columns, not with svmlight"),
+        ({"drop": ["3"]}, "drop is for files of named columns; leave it out for svmlight"),
         ({"target_kind": "label_lists"}, "data.target_kind: a row has one label; leave it out"),
     ],
 )
