@@ -13,7 +13,6 @@ from fastclf.report.probabilities import calibration_error
 from fastclf.report.record import ENDS
 from fastclf.report.wording import (
     count_text,
-    date_text,
     metric_title,
     number_text,
     part_title,
@@ -71,7 +70,6 @@ def _data(facts: RunFacts) -> str:
     known = (
         ("source", next((data[key] for key in ("path", "card", "name") if data.get(key)), None)),
         ("target", ", ".join(map(str, target)) if isinstance(target, list | tuple) else target),
-        ("trained", date_text(summary.finished) if summary.finished else None),
         ("training rows", summary.n_train),
         ("calibration rows", calibration),
         ("test rows", summary.n_test),

@@ -195,7 +195,7 @@ def _panels(
     own = {
         key.partition(".")[2]: values
         for key, values in metrics.items()
-        if key.startswith(f"{part}.")
+        if key.startswith(f"{part}.") and not _is_of_one_run(values)
     }
     shown = dict(list(own.items())[:_MOST_METRICS])
     intervals = {
@@ -211,10 +211,14 @@ def _panels(
     return [element("p", note, class_="lead"), charts]
 
 
+def _is_of_one_run(values: Sequence[float | None]) -> bool:
+    return sum(value is not None for value in values) == 1 < len(values)
+
+
 def _is_tied(metric: str, contrasts: Sequence[Contrast]) -> bool:
     """Tell whether no run differs from the first one in a metric by more than noise."""
-    found = [one.differences[metric][2] for one in contrasts if metric in one.differences]
-    return bool(found) and not any(found)
+    found = [one.differences.get(metric, (0.0, (), True)) for one in contrasts]
+    return bool(found) and not any(exceeds for _, _, exceeds in found)
 
 
 def _contrasts(
@@ -273,8 +277,7 @@ def _figures(
         is_lower = metric == "fit_seconds" or metric in lower
         is_tied = metric == "fit_seconds" or part == "test" and _is_tied(metric, contrasts)
         cells = best_cells(values, is_lower, [*map(interval_text, intervals)], is_tied)
-        known = sum(value is not None for value in values)
-        (alone if known == 1 < len(names) else shared).append((title, *cells))
+        (alone if _is_of_one_run(values) else shared).append((title, *cells))
     head = ("metric", *names)
     caption = "The best value of each row has a star, unless the difference is within noise"
     if any(run.summary.intervals for run in runs):
@@ -282,7 +285,9 @@ def _figures(
     found = [table(caption, head, shared)] if shared else []
     if alone:
         found.append(
-            collapsed(f"{len(alone)} metrics of one run", table("Metrics of one run", head, alone))
+            collapsed(
+                f"Metrics of one run ({len(alone)})", table("Metrics of one run", head, alone)
+            )
         )
     return found
 

@@ -1,6 +1,6 @@
 """The validated contents of a run's files, from which a report is rendered."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -175,7 +175,7 @@ class ChosenThreshold(Facts):
 
     value: FiniteFloat
     name: str = Field(alias="class")
-    tuned_for: str | None = None
+    tuned_for: Literal["f1", "cost", "precision"] | None = None
     min_precision: FiniteFloat | None = None
     false_positive_cost: FiniteFloat | None = None
     false_negative_cost: FiniteFloat | None = None

@@ -110,5 +110,7 @@ def _headlines(facts: RunFacts) -> Markup | None:
     if not tiles:
         return None
     text = f"On the {part_title(name)}{', with intervals of 95 %' if intervals else ''}"
+    if name == "train":
+        text += ". No test rows were held out, so these values are too optimistic."
     caption = element("p", text, class_="caption")
     return element("div", caption, element("dl", *tiles, class_="tiles"))

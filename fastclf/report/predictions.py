@@ -34,22 +34,24 @@ def calibration(facts: RunFacts) -> Section | None:
     _, part = facts.main_part
     positive = part.positive_class
     found, what, observed = part.reliability, "the predicted class", "accuracy"
+    error_name, error = "ECE", "ECE, the expected calibration error,"
     if facts.several_labels:
         what, observed = "each label", "fraction of positives"
     elif positive is not None and positive.reliability:
         found, what = positive.reliability, f"“{positive.name}”"
         observed = "fraction of positives"
+        error_name, error = "calibration error", "The calibration error"
     if not found:
         return None
     head = ("predicted probability", "predictions", "mean", observed, "difference")
     lead = (
-        f"On {facts.main_part_text}, for the probability of {what}. The calibration error is the "
-        "mean distance of predictions from the dashed line."
+        f"On {facts.main_part_text}, for the probability of {what}. {error} is the mean distance "
+        "of predictions from the dashed line."
     )
     if observed == "accuracy":
         lead += " Above the line the model is underconfident, below it overconfident."
-    else:
-        lead += "" if facts.several_labels else " ECE above is that of the predicted class."
+    elif found is not part.reliability:
+        lead += " ECE, among the results, is that of the predicted class."
     changed = facts.summary.calibration
     if changed is not None and changed.temperature is not None:
         temperature = short_number_text(changed.temperature)
@@ -59,7 +61,7 @@ def calibration(facts: RunFacts) -> Section | None:
         "Calibration",
         flow(
             (
-                reliability_figure(found, f"Reliability for {what}", observed),
+                reliability_figure(found, f"Reliability for {what}", observed, error_name),
                 table("Reliability by bin", head, reliability_rows(found)),
             )
         ),

@@ -25,7 +25,7 @@ CURVE_HEIGHT = 300.0
 _STRIP = 44.0
 
 
-def reliability_figure(found: Sequence[Bin], title: str, side: str) -> Markup:
+def reliability_figure(found: Sequence[Bin], title: str, side: str, error_name: str) -> Markup:
     """Return the reliability diagram, with a histogram of the predictions below it.
 
     Bars are the bins' intervals of 95 %; bins of fewer than `FEW_ROWS` rows are faint.
@@ -36,6 +36,8 @@ def reliability_figure(found: Sequence[Bin], title: str, side: str) -> Markup:
     title : str
     side : str
         The title of the y axis.
+    error_name : str
+        What the calibration error is called.
     """
     frame = Frame(WHOLE, WHOLE, "mean predicted probability", height=300.0, side=side)
     most = max((bin.rows for bin in found), default=1)
@@ -75,7 +77,7 @@ def reliability_figure(found: Sequence[Bin], title: str, side: str) -> Markup:
     middle = (frame.left + WIDTH - frame.right) / 2
     muted = "middle", "muted"
     error = number_text(calibration_error(found))
-    alt_text = f"Reliability diagram in {len(found)} bins; the calibration error is {error}."
+    alt_text = f"Reliability diagram in {len(found)} bins; {error_name} {error}."
     drawn = svg(
         WIDTH,
         base + 20,
@@ -91,7 +93,7 @@ def reliability_figure(found: Sequence[Bin], title: str, side: str) -> Markup:
     note = "Bars are 95 % intervals."
     if few:
         note += f" {few} of {len(found)} bins are faint: they have fewer than {FEW_ROWS} rows."
-    return figure_box(title, drawn, unit=f"calibration error {error}", note=note)
+    return figure_box(title, drawn, unit=f"{error_name} {error}", note=note)
 
 
 def wilson_interval(share: float, rows: int) -> tuple[float, float]:

@@ -106,7 +106,8 @@ def scale_of(
         low, high = min(low, 0.0), max(high, 0.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         room = max(abs(low) * 0.1, 1 if whole else 1e-3)
-        return Scale(low - room, high + room, whole=whole)
+        around = Scale(low - room, high + room, whole=whole)
+        return around if whole else _with_round_ends(around)
     if whole:
         return Scale(low, high, whole=True)
     room = max(0.04 * (high - low), (_LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) / 2)

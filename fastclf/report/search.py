@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from fastclf.report.chart import Line, line_chart
 from fastclf.report.facts import RunFacts, Tried, TuneFacts
-from fastclf.report.layout import Section, collapsed, figure_box, grid, section, table
-from fastclf.report.markup import Markup
+from fastclf.report.layout import Section, best_text, collapsed, figure_box, grid, section, table
+from fastclf.report.markup import Markup, element
 from fastclf.report.scales import Scale, scale_of
 from fastclf.report.wording import capital, count_text, metric_title, number_text, plain_text
 
@@ -27,9 +27,10 @@ def search(facts: RunFacts) -> Section | None:
     listed = ranked[:_MOST_LISTED]
     rest = None
     if len(listed) > _MOST_SHOWN:
-        more = _table("The other results", found, listed[_MOST_SHOWN:])
+        more = _table("The other results", found, listed[_MOST_SHOWN:], chosen)
         rest = collapsed(f"{count_text(len(listed) - _MOST_SHOWN)} more", more)
-    curve, best = _curve(found, chosen), _table("The best results", found, listed[:_MOST_SHOWN])
+    caption = "The best results; a star marks the chosen one"
+    curve, best = _curve(found, chosen), _table(caption, found, listed[:_MOST_SHOWN], chosen)
     drawn = [grid([curve, best], "pair")]
     if len(found.best) > _MOST_BESIDE:
         drawn = [grid([curve]), best]
@@ -112,18 +113,17 @@ def _curve(found: TuneFacts, chosen: Tried | None) -> Markup | None:
     return figure_box(f"{capital(title)} on held-out rows", drawn, unit=side, note=note)
 
 
-def _table(caption: str, found: TuneFacts, results: Sequence[Tried]) -> Markup:
+def _table(
+    caption: str, found: TuneFacts, results: Sequence[Tried], chosen: Tried | None
+) -> Markup:
     keys = list(found.best)
     short = [key.rpartition(".")[2] for key in keys]
-    rows = [
-        (
-            number_text(one.mean),
-            number_text(one.standard_error),
-            *(_value(one.keys.get(key)) for key in keys),
-            count_text(len(one.scores)),
-        )
-        for one in results
-    ]
+    rows = []
+    for one in results:
+        mean = number_text(one.mean)
+        score = element("th", best_text(mean) if one is chosen else mean, scope="row")
+        values = (_value(one.keys.get(key)) for key in keys)
+        rows.append((score, number_text(one.standard_error), *values, count_text(len(one.scores))))
     head = [metric_title(found.scoring), "std. error", *short, "folds"]
     return table(caption, head, rows)
 

@@ -12,11 +12,13 @@ from rich.table import Table
 
 from fastclf.report.comparison import short_names
 from fastclf.runs.directory import FinishedRun, open_run
-from fastclf.runs.evaluation import LOWER_IS_BETTER
-from fastclf.runs.paired import NOT_SAME_DATA, Paired, compare_pair
+from fastclf.runs.paired import Paired, compare_pair
 from fastclf.runs.summary import PLAIN
-from fastclf.runs.tables import interval_text, shown
+from fastclf.runs.tables import LOWER_IS_BETTER, interval_text, shown
 from fastclf.toml import dotted
+
+NOT_SAME_DATA = "the runs did not read the same rows and columns of the same data"
+_MOST_WIDE = 3  # runs with intervals in a table of 80 columns
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Comparison:
     metrics : dict of str to list
         The values of each metric, named as "test.accuracy", test rows first; and "fit_seconds".
     same_data : bool
-        Whether all runs read the same data.
+        Whether all runs read the same rows and columns of the same data.
     intervals : dict of str to list
         The intervals of 95 % of those metrics that have some, named as ``metrics``.
     paired : tuple of Paired
@@ -127,7 +129,9 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
 def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console: Console) -> None:
     """Print the given recipe keys and all metrics; the best value of each metric is bold.
 
-    The interval of a metric is below it. Below the table are the differences on the test rows.
+    The interval of a metric is below it, unless there are too many runs for 80 columns; and of more
+    than two runs, metrics that only one has are left out. Below the table are the differences on
+    the test rows.
     """
     table = Table()
     table.add_column("", no_wrap=True)
@@ -136,21 +140,32 @@ def print_comparison(comparison: Comparison, keys: dict[str, list[Any]], console
     for key, values in keys.items():
         table.add_row(key, *("" if value is None else _value(value) for value in values))
     table.add_section()
+    left_out = 0
     for metric, figures in comparison.metrics.items():
+        if sum(value is not None for value in figures) == 1 < len(figures) - 1:
+            left_out += 1
+            continue
         cells = []
         for value, best in zip(figures, comparison.best(metric), strict=True):
             cells.append(f"[bold]{shown(value)}[/bold]" if best else shown(value))
-        for place, ends in enumerate(comparison.intervals.get(metric, ())):
+        intervals = comparison.intervals.get(metric, ()) if len(figures) <= _MOST_WIDE else ()
+        for place, ends in enumerate(intervals):
             cells[place] += "" if ends is None else f"\n{interval_text(ends)}"
         table.add_row(metric, *cells)
     console.print(table)
+    if left_out:
+        rest = (
+            "1 metric of only one run isn't"
+            if left_out == 1
+            else f"{left_out} metrics of only one run aren't"
+        )
+        console.print(f"{rest} shown; --json has all", **PLAIN)
     if len(comparison.runs) > 1 and comparison.recipe and not comparison.differences:
         console.print("the recipes are the same", **PLAIN)
     names = short_names(comparison.runs)
     for name, paired in zip(names[1:], comparison.paired, strict=False):
-        if paired.reason != NOT_SAME_DATA:  # that is a warning already
-            for line in paired.lines(name, names[0]):
-                console.print(line, soft_wrap=True, **PLAIN)
+        for line in paired.lines(name, names[0]):
+            console.print(line, soft_wrap=True, **PLAIN)
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:

@@ -16,23 +16,13 @@ from sklearn import metrics
 from fastclf import functional as F
 from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
+from fastclf.runs.bootstrap import Ratio
 from fastclf.runs.parts import Part
 from fastclf.runs.threshold_curves import positive_class_curves, threshold_curves
 from fastclf.runs.unmatched import Unmatched
 from fastclf.table import Table, listed
 
 Metrics = dict[str, float]
-
-LOWER_IS_BETTER = {
-    "log_loss",
-    "brier",
-    "hamming_loss",
-    "cross_entropy",
-    "kl_divergence",
-    "kl_to_teacher",
-    "ece",
-    "coverage_error",
-}
 
 _OF_LABELS = (
     *("accuracy", "balanced_accuracy", "log_loss", "brier", "ece", "macro_f1"),
@@ -101,6 +91,9 @@ class Evaluation:
         The metrics of the baseline on the same rows, see `fastclf.runs.baseline`.
     undefined : dict of str to str
         Metrics that aren't defined for the rows, and why.
+    terms : dict of str to Ratio
+        For an evaluation with intervals: what each row adds to the metrics that are ratios of sums
+        over rows. It isn't part of the JSON values.
     """
 
     n_rows: int
@@ -109,6 +102,7 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     baseline: Metrics = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
+    terms: dict[str, Ratio] = field(default_factory=dict, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""

@@ -4,16 +4,18 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from fastclf import __version__
 from fastclf.config import MINIBATCH_RULES
+from fastclf.report.facts import ChosenThreshold
 from fastclf.runs.directory import REPORT
-from fastclf.runs.evaluation import Evaluation
-from fastclf.runs.intervals import intervals_by_part, undefined_by_part
 from fastclf.runs.tables import baseline_line, metrics_table, undefined_lines
+
+if TYPE_CHECKING:
+    from fastclf.runs.evaluation import Evaluation
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False}
 REPORTED = (
@@ -70,9 +72,11 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
 
 
 def print_evaluations(
-    found: Mapping[str, Evaluation], predicts: str | Sequence[str] | None, console: Console
+    found: Mapping[str, "Evaluation"], predicts: str | Sequence[str] | None, console: Console
 ) -> None:
     """Print evaluations of a model; ``predicts`` is what the baseline predicts, if known."""
+    from fastclf.runs.intervals import intervals_by_part, undefined_by_part  # needs scikit-learn
+
     figures = {name: part.metrics for name, part in found.items()}
     baseline = {name: part.baseline for name, part in found.items()}
     console.print(metrics_table(figures, intervals_by_part(found), baseline))
@@ -108,15 +112,10 @@ def _calibration(facts: dict[str, Any]) -> list[str]:
     )
     lines = [line] if decided or threshold is None else []
     if threshold is not None:
-        rule = {
-            None: "as given",
-            "f1": "for the highest f1",
-            "cost": "for the lowest cost",
-            "precision": "for a precision of {min_precision:g} or more",
-        }[threshold["tuned_for"]].format(**threshold)
+        chosen = ChosenThreshold.model_validate(threshold)
         changes = _changes(facts, ["accuracy", "precision", "recall", "f1", "cost"])
         lines.append(
-            f"threshold {threshold['value']:.4g} of {threshold['class']}, {rule}; on "
+            f"threshold {chosen.value:.4g} of {chosen.name}, {chosen.rule}; on "
             f"{facts['n_rows']:,} calibration rows {', '.join(changes)}"
         )
     return lines

@@ -59,6 +59,12 @@ def test_an_axis_may_begin_at_0():
     assert not Scale(0, 1).contains(math.nan) and Scale(0, 1).contains(1.0)
 
 
+def test_small_changes_of_a_large_value_look_small():
+    scale = scale_of([0.4140, 0.4155])
+    assert scale.high - scale.low > 0.04
+    assert (scale_of([0.1, 0.9]).low, scale_of([0.1, 0.9]).high) == (0, 1)
+
+
 @given(st.lists(st.floats(0, 100), max_size=9))
 def test_labels_are_apart_and_in_order(wanted: list[float]):
     places = spread(wanted, 10, 0, 100)

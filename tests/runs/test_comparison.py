@@ -12,7 +12,6 @@ from fastclf.config import Recipe
 from fastclf.errors import RunError
 from fastclf.runs.comparison import Comparison, compare_runs, print_comparison
 from fastclf.runs.directory import open_run
-from fastclf.runs.paired import NOT_SAME_DATA
 from fastclf.runs.reevaluation import own_parts
 from fastclf.runs.reporting import write_comparison
 from fastclf.runs.run import train
@@ -69,7 +68,7 @@ def test_the_same_run_twice_has_no_differences_and_no_best(runs: list[Path]):
     assert not any(any(comparison.best(metric)) for metric in comparison.metrics)
     text = printed(comparison)
     assert "the recipes are the same" in text
-    assert "plain and plain" not in text and "give the same result on every test row" in text
+    assert "plain and plain" not in text and "have the same result on every test row" in text
 
 
 def test_other_data_are_noticed(runs: list[Path]):
@@ -95,6 +94,16 @@ def test_the_best_is_bold_on_a_terminal_only():
     plain = printed(comparison, force_terminal=False)
     assert "\x1b" not in plain
     assert "a[0]" in plain and "model.C" in plain and "0.2500" in plain
+
+
+def test_many_runs_fit_a_terminal_of_80_columns():
+    names = ("first", "second", "third", "fourth", "fifth")
+    metrics = {"test.accuracy": [0.5] * 5, "teacher.accuracy": [None] * 4 + [0.75]}
+    intervals = {"test.accuracy": [[0.4, 0.6]] * 5}
+    text = printed(Comparison(names, {}, metrics, True, intervals))
+    assert text.count("0.5000") == 5 and "0.4000" not in text and "teacher" not in text
+    assert "1 metric of only one run isn't shown; --json has all" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_path_that_is_no_run_is_named(runs: list[Path], tmp_path: Path):
@@ -131,12 +140,13 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
     (paired,) = compare_runs([runs[0], runs[0]]).paired
     assert {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
+    assert paired.lines("b", "a") == ["b and a have the same result on every test row"]
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ("wine", NOT_SAME_DATA),
+        ("wine", "the runs have different test rows"),
         ("other_rows", "the runs have different test rows"),
         ("no_test", "a run has no test rows"),
     ],
@@ -144,8 +154,7 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
 def test_why_test_rows_cannot_be_compared(other: str, reason: str, runs: list[Path]):
     comparison = compare_runs([runs[0], runs[0].parent / other])
     assert comparison.as_json()["paired"] == {"reason": reason}
-    is_said = f"can't be compared row by row: {reason}" in printed(comparison)
-    assert is_said == comparison.same_data  # else the command has warned of it
+    assert f"can't be compared row by row: {reason}" in printed(comparison)
 
 
 def test_recipes_that_read_the_same_rows_otherwise(runs: list[Path]):
@@ -169,6 +178,11 @@ def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
     as_json = several.as_json()["paired_with_first"]
     assert as_json[str(runs[0])]["accuracy"]["difference"] == 0
     assert {*as_json} == {*map(str, runs)}
+    kept = compare_runs(runs).paired[0].differences
+    for run in runs:
+        assert (run / "test_rows.npz").stat().st_size < 2000
+        (run / "test_rows.npz").write_bytes(b"damaged")
+    assert compare_runs(runs).paired[0].differences == kept
     path.write_text("\n".join(["x,y", *rows[:-1]]))
     assert "the data have changed since the run" in compare_runs(runs).paired[0].reason
     path.unlink()

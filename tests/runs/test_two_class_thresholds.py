@@ -148,7 +148,10 @@ def test_a_run_predicts_by_its_threshold_everywhere(tmp_path: Path):
     assert shell.invoke(main, ["evaluate", str(run.path), "--threshold", "2"]).exit_code == 2
 
     again = shell.invoke(main, ["train", "--resume", str(run.path)])
-    assert f"threshold {threshold:.4g} of" in again.output and "for the lowest cost" in again.output
+    assert (
+        f"threshold {threshold:.4g} of" in again.output
+        and "tuned for the lowest cost, 2 for a" in again.output
+    )
 
 
 def test_recipes_without_the_new_keys_are_what_they_were():

@@ -1,6 +1,6 @@
 """The results of a search in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,29 @@ MOST = 10
 
 
 def print_results(summary: Mapping[str, Any], console: Console, every: bool = False) -> None:
-    """Print the best results of a search, the chosen one marked; all of them if ``every``."""
-    lower = summary["lower_is_better"]
-    results = sorted(summary["results"], key=lambda one: one["mean"] if lower else -one["mean"])
+    """Print the results of a search, the chosen one marked, and how many are as good.
+
+    Results that differ in C alone are in the order of C. Others are in that of their score; the
+    best of them are printed, or all if ``every``.
+    """
+    results = summary["results"]
     chosen = next(one for one in results if one["keys"] == summary["best"])
-    shown = results if every else results[:MOST]
+    keys = list(summary["best"])
+    by_C = keys == ["model.C"]
+    sign = 1 if summary["lower_is_better"] else -1
+    results = sorted(
+        results, key=lambda one: one["keys"]["model.C"] if by_C else sign * one["mean"]
+    )
+    shown = results if every or by_C else results[:MOST]
     if chosen not in shown:
         shown.append(chosen)
-    keys = list(summary["best"])
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for title in (*map(_short, keys), summary["scoring"], "std. error", "folds", ""):
         table.add_column(escape(title), justify="left" if title == "" else "right", no_wrap=True)
     for one in shown:
         error = one["standard_error"]
         table.add_row(
-            *(escape(_value(one["keys"][key])) for key in keys),
+            *(escape(value_text(one["keys"][key])) for key in keys),
             f"{one['mean']:.4f}",
             "" if error is None else f"{error:.4f}",
             str(len(one["scores"])),
@@ -36,31 +44,34 @@ def print_results(summary: Mapping[str, Any], console: Console, every: bool = Fa
     console.print(table)
     if len(results) > len(shown):
         console.print(f"and {len(results) - len(shown)} more, which --verbose shows")
+    console.print(_conclusion(results, sign, summary["seconds"]), highlight=False)
+
+
+def _conclusion(results: Sequence[Mapping[str, Any]], sign: int, seconds: float) -> str:
+    """Return how many fits there were, and how many results are about as good as the best."""
     fits = sum(len(one["scores"]) for one in results)
-    values = ", ".join(f"{_short(key)} = {_value(value)}" for key, value in summary["best"].items())
-    console.print(
-        f"compared {len(results)} combinations with {fits} fits; the run has {values}",
-        soft_wrap=True,
-    )
+    line = f"{fits:,} fits in {seconds:.1f} s"
+    best = min(results, key=lambda one: sign * one["mean"])
+    if best["standard_error"] is None:
+        return line
+    most = best["standard_error"]
+    near = sum(sign * (one["mean"] - best["mean"]) <= most for one in results)
+    return f"{line}; {near} of {len(results)} results are within one standard error of the best"
 
 
 def _short(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def _value(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)
-
-
-def number(value: float) -> str:
-    """Return a number with four digits, without an exponent from 1e-5 to 1e7.
+def value_text(value: Any) -> str:
+    """Return the value of a key as text: of a float four digits, without an exponent if short.
 
     Examples
     --------
-    >>> from fastclf.runs.tuning.tables import number
-    >>> number(1e4), number(31.622776), number(1e-4), number(1e-9)
-    ('10000', '31.62', '0.0001', '1e-09')
+    >>> from fastclf.runs.tuning.tables import value_text
+    >>> [value_text(value) for value in (31622.7766, 1000.0, 0.013981961, 1e-05, 3, "adam")]
+    ['31620', '1000', '0.01398', '1e-05', '3', 'adam']
     """
-    if not 1e-5 <= abs(value) < 1e7:
-        return f"{value:.4g}"
+    if not isinstance(value, float) or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
     return np.format_float_positional(value, 4, unique=False, fractional=False, trim="-")
