@@ -148,6 +148,7 @@ def starting(example: str) -> Callable[[Callable], Callable]:
         ) -> Any:
             name = click.get_current_context().info_name or ""
             given = Given(name, file, config, targets, text, assignments)
+            given.check(name != "warmup" and others.get("stopped") is None)
             return command(given=given, **others)
 
         config_option = click.option("--config", help="The recipe, instead of FILE.", **FILE)

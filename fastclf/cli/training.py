@@ -27,7 +27,7 @@ from fastclf.cli.shell import (
     stopping,
     telling,
 )
-from fastclf.runs.given import Given
+from fastclf.runs.given import Given, check_exists, check_unused
 
 
 @main.command()
@@ -58,12 +58,14 @@ def init(
     FILE has any format that fastclf can train on. The recipe is complete, and ready to train.
     Without FILE the recipe has every key with its default, for a built-in data set.
     """
-    from fastclf.runs.draft import default_draft, draft_with
-    from fastclf.runs.draft_text import check_unused, recipe_text, write_recipe
-
     prints = str(output) in ("-", "/dev/stdout")
     if not prints and not force:
         check_unused(output)  # before the file is read, which may take long
+    if file is not None:
+        check_exists(file)
+    from fastclf.runs.draft import default_draft, draft_with
+    from fastclf.runs.draft_text import recipe_text, write_recipe
+
     if file is None:
         draft = default_draft().with_assignments(assignments, output, telling())
     else:

@@ -204,10 +204,8 @@ def _summary(file: Path, dataset: Dataset, values: Mapping[str, Any]) -> str:
     n_columns = dataset.features.shape[1]
     if isinstance(dataset.features, Table):
         n_columns -= len(set(values.get("data.drop", ())) & set(dataset.feature_names))
-    return (
-        f"{file.name}: predicts {named} ({len(dataset.class_names)} {what}) from {n_columns:,} "
-        "columns"
-    )
+    columns = f"{n_columns:,} column{'s' * (n_columns != 1)}"
+    return f"{file.name}: predicts {named} ({len(dataset.class_names)} {what}) from {columns}"
 
 
 def _open(file: Path, options: Mapping[str, Any]) -> "TextFile | ColumnarFile":

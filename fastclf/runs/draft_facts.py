@@ -22,7 +22,8 @@ SHOWN = 40  # columns listed in the comment
 
 def size_fact(file: Path, dataset: Dataset, columns: Sequence[ColumnFacts]) -> str:
     """Return a sentence about the size and the layout of a file."""
-    text = f"{file.name}: {dataset.n_rows:,} rows, {dataset.features.shape[1]:,} columns"
+    n_columns = dataset.features.shape[1]
+    text = f"{file.name}: {dataset.n_rows:,} rows, {n_columns:,} column{'s' * (n_columns != 1)}"
     if columns:
         texts = sum(facts.is_text for facts in columns)
         categorical = sum(facts.kind == "categories" for facts in columns) - texts

@@ -12,8 +12,9 @@ import tomlkit
 from fastclf.config import DataTable, Recipe
 from fastclf.config.recipe import overridden
 from fastclf.data.options import FileOptions
-from fastclf.errors import ConfigError, RunError, printable
+from fastclf.errors import ConfigError, printable
 from fastclf.runs.files import write_output
+from fastclf.runs.given import check_unused
 from fastclf.schema import allowed_values, alternatives, descriptions
 from fastclf.toml import Document, tables_in, tags
 from fastclf.toml import Table as Keys
@@ -153,18 +154,6 @@ def parsed(text: str, path: Path) -> Recipe:
     """
     values = {"name": path.stem, **tomllib.loads(text)}
     return Document(path, ConfigError, text, values).parse(Recipe)
-
-
-def check_unused(path: Path) -> None:
-    """Check that there is no file at the path of a recipe that is to be written.
-
-    Raises
-    ------
-    RunError
-        If there is.
-    """
-    if path.is_file():
-        raise RunError(f"{path} exists; name another file with -o, or overwrite it with --force")
 
 
 def write_recipe(draft: Draft, path: Path, overwrite: bool = False) -> None:

@@ -1,10 +1,7 @@
 """What a command starts from: a recipe, a data file that needs one, or a stopped run."""
 
-import os
 import shlex
-import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,13 +77,8 @@ def choose_recipe(given: Given, tell: Tell) -> Chosen:
 
     Parameters and errors are those of `choose`.
     """
-    if given.file is not None and given.config is not None:
-        raise ConfigError(
-            f"{given.file} and --config {given.config} both say what to read; leave out one of them"
-        )
     path = given.config or given.file
-    if path is None:
-        raise ConfigError(_what_to_give(given.command))
+    assert path is not None  # checked before
     is_toml = path.suffix.lower() == ".toml"
     has_format = any(text.startswith("data.format=") for text in given.assignments)
     if not _is_recipe(path) or path == given.file and has_format and not is_toml:
@@ -139,30 +131,3 @@ def _is_recipe(path: Path) -> bool:
             f"fastclf predict {path} FILE"
         )
     return suffix not in SUFFIXES and suffix not in COMPRESSIONS and not path.is_dir()
-
-
-def _what_to_give(command: str) -> str:
-    """Return a message for a command that was given nothing, with a file in the current folder."""
-    resumable = ", or a stopped run with --resume" if command in ("train", "tune") else ""
-    message = f"name a recipe or a data file{resumable}"
-    recipes = [path for path in sorted(Path().glob("*.toml")) if _has_data_table(path)]
-    if len(recipes) == 1:
-        return f"{message}, such as: fastclf {command} {shlex.quote(str(recipes[0]))}"
-    files = [name for name in sorted(os.listdir()) if _looks_like_data(Path(name))]
-    if recipes or not files:
-        more = f"; there are {', '.join(map(str, recipes[:5]))}" if recipes else ""
-        return f"{message}, such as: fastclf {command} FILE.csv --target COLUMN{more}"
-    examples = [f"fastclf {command} {shlex.quote(name)} --target COLUMN" for name in files[:3]]
-    return f"{message}, such as: {' or '.join(examples)}"
-
-
-def _has_data_table(path: Path) -> bool:
-    with suppress(OSError, ValueError, RecursionError):
-        return isinstance(tomllib.loads(path.read_text(encoding="utf-8-sig")).get("data"), dict)
-    return False
-
-
-def _looks_like_data(path: Path) -> bool:
-    suffix = Path(path.stem if path.suffix.lower() in COMPRESSIONS else path.name).suffix.lower()
-    is_data = suffix in SUFFIXES and suffix != ".txt"  # README.txt and the like
-    return is_data and not path.name.startswith(".") and path.is_file()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,23 @@ def test_a_bare_command_says_what_to_give(command: str, folder: Path):
     assert said() == f"{first}, such as: fastclf {command} one.toml\n"
     Path("two.toml").write_text('data = {name = "wine"}')
     assert "; there are one.toml, two.toml" in said()
+
+
+def test_the_first_checks_load_nothing_heavy(folder: Path):
+    Path("recipe.toml").write_text('data = {name = "iris"}')
+    heavy = "{'numba', 'numpy', 'scipy', 'sklearn', 'pydantic', 'rich', 'tomlkit'}"
+    for arguments in (
+        ["train", "no.toml"],
+        ["tune"],
+        ["init", "no.csv"],
+        ["init", "no", "-o", "r"],
+    ):
+        script = (
+            f"import sys; from fastclf.cli import main\ntry: main({arguments})\n"
+            f"finally: print(sorted(sys.modules.keys() & {heavy}))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "[]\n"), done.stderr
 
 
 MISTAKES = {
