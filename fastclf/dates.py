@@ -19,7 +19,7 @@ _ISO = re.compile(
 
 
 def is_date(text: str) -> bool:
-    """Return whether some text is a date, such as 2024-02-29, or a date with a time.
+    """Tell whether some text is a date, such as 2024-02-29, or a date with a time.
 
     Examples
     --------
