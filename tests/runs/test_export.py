@@ -257,8 +257,10 @@ def test_equal_runs_have_equal_cards(folder: Path, tmp_path: Path):
     train(again, tmp_path / "again")
     for run in (folder / "labels", tmp_path / "again"):
         assert invoke(run, "-o", tmp_path / f"{run.name}.md").exit_code == 0
-    assert (tmp_path / "labels.md").read_text() == (tmp_path / "again.md").read_text()
-    assert "- thresholds: a 0." in (tmp_path / "again.md").read_text()
+    texts = [(tmp_path / f"{name}.md").read_text() for name in ("labels", "again")]
+    first, second = (re.sub("\n- trained: .*", "", text) for text in texts)  # of different minutes
+    assert first == second and len(first) < len(texts[0])
+    assert "- thresholds: a 0." in first
 
 
 def open_predictor_recipe(run: Path) -> dict[str, Any]:

@@ -321,7 +321,7 @@ def test_options_that_exclude_each_other(folder: Path):
     predict = ["predict", str(folder / "run"), str(folder / "loans.csv"), "-q"]
     invoke = CliRunner().invoke
     both = invoke(main, [*predict, "--top", "1", "--columns", "label"])
-    assert both.exit_code == 2 and "--columns and --top exclude each other" in both.output
+    assert both.exit_code == 2 and "--columns and --top can't be used together" in both.output
     assert invoke(main, [*predict, "--threshold", "2"]).exit_code == 2
     assert invoke(main, [*predict, "--top", "0"]).exit_code == 2
     short = invoke(main, [*predict, "--proba"])
