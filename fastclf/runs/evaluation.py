@@ -20,7 +20,7 @@ from fastclf.runs.bootstrap import Ratio
 from fastclf.runs.parts import Part
 from fastclf.runs.threshold_curves import positive_class_curves, threshold_curves
 from fastclf.runs.unmatched import Unmatched
-from fastclf.table import Table, listed
+from fastclf.table import Table, listed, quoted
 
 Metrics = dict[str, float]
 
@@ -270,7 +270,7 @@ def _without_area(p: np.ndarray, names: list[str], positive: np.ndarray) -> str:
         return f"not computed for more than {_MOST_RANKED:,} probabilities"
     if len(names) > p.shape[1]:
         return f"the model has no class {listed(names[p.shape[1] :])}"
-    missing = [name for name, count in zip(names, positive, strict=True) if count == 0]
+    missing = [quoted(name) for name, count in zip(names, positive, strict=True) if count == 0]
     return f"no row has {listed(missing)}" if missing else "one label is true in every row"
 
 

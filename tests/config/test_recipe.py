@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression, config
+from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression
 from fastclf.config import (
     MINIBATCH_RULES,
     DistillTable,
@@ -153,7 +153,10 @@ OWNERS = [
     (DistillTable, DistilledClassifier),
     (EarlyStoppingTable, SOLVERS["sgd"]),
     (Recipe.model_fields["solver"].default.__class__, LogisticRegression),
-    *((config.recipe.SOLVERS[name], solver) for name, solver in SOLVERS.items()),
+    *(
+        (type(Recipe.model_validate({**BARE, "solver": {"name": name}}).solver), solver)
+        for name, solver in SOLVERS.items()
+    ),
 ]
 
 

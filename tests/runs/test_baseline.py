@@ -88,7 +88,7 @@ def test_a_run_records_and_prints_what_was_decided(tmp_path: Path):
     run = open_run(result.path)
     (other,) = evaluate_run(run, tmp_path / "one.csv").parts.values()
     assert other.baseline["accuracy"] == 1
-    assert other.undefined == {"roc_auc": "no row has no"}
+    assert other.undefined == {"roc_auc": 'no row has "no"'}
     del summary["baseline"], summary["decided"]  # an older run
     summary["metrics"]["test"]["micro_f1"] = 0.5
     console = Console(file=io.StringIO(), width=80)
