@@ -3,8 +3,9 @@
 Public names are loaded on first use, so that ``import fastclf`` and ``fastclf --help`` stay quick.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastclf.late import loading
 
 __version__ = "0.1.0.dev0"
 
@@ -50,14 +51,7 @@ if TYPE_CHECKING:
     from fastclf.runs.loading import load
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'fastclf' has no attribute {name!r}")
-    module = import_module(home)
-    value = module if home == f"fastclf.{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
+__getattr__ = loading("fastclf", _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -5,25 +5,20 @@ executes code.
 """
 
 import json
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse
+import scipy
 
-from fastclf import functional, threads
 from fastclf.errors import InputError, ModelFileError
 from fastclf.files import replacing
-from fastclf.finite import check_logits
-from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.model_file import check_is_text, pack, unpack
 from fastclf.preprocessing import Encoder
 from fastclf.table import Numbers, Table
-from fastclf.targets import csr_for_kernels, for_kernels
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
@@ -125,56 +120,16 @@ class LinearModel:
         DataError
             If a table can't be encoded.
         """
-        in_file = X.rows if isinstance(X, Table) else None
+        from fastclf.logits import check_finite, logits_of  # here, as importing Numba takes long
+
+        rows = X.rows if isinstance(X, Table) else first_row
         X = _floats(self._features(X, first_row))
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise InputError(
-                f"X must have shape (n, {self.n_features}), the features of this model; "
-                f"got {X.shape}"
-            )
-        dtype = np.result_type(X.dtype, self.theta.dtype)
-        logits = np.empty((X.shape[0], self.theta.shape[1]), dtype)
-        rows = self._sparse_rows(X, dtype) if scipy.sparse.issparse(X) else self._rows(X, dtype)
-        entries = X.nnz if scipy.sparse.issparse(X) else X.size
-        n, coefficients = X.shape[0], self.theta[:-1].size
-        pieces = threads.chunks(n, entries / max(n, 1) * (1 + 0.1 * coefficients / self.n_features))
-
-        def task(i: int) -> None:
-            start, stop = pieces[i]
-            rows(start, stop, logits[start:stop])
-
-        threads.run(task, len(pieces), n_threads)
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite = math.isfinite(logits.sum())
-        if not finite and np.isfinite(self.theta).all():
-            numbers = np.arange(first_row, first_row + n) if in_file is None else in_file
-            check_logits(X, logits, numbers, self.feature_names)
+        transform = None if self.preprocessing is None else self.preprocessing.apply
+        logits = logits_of(self.theta, X, transform, n_threads)
+        check_finite(X, logits, self.theta, rows, self.feature_names)
         if self.temperature != 1:
             logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
-
-    def _rows(self, X: np.ndarray, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
-        """Return ``write(start, stop, out)``, which computes the logits of a slice of rows."""
-        w = np.ascontiguousarray(self.theta[:-1].T, dtype)
-        b = self.theta[-1].astype(dtype)
-
-        def write(start: int, stop: int, out: np.ndarray) -> None:
-            part = X[start:stop]
-            if self.preprocessing is not None:
-                part = self.preprocessing.apply(part)
-            passes.decision_dense(for_kernels(part, dtype), w, b, 0, stop - start, out)
-
-        return write
-
-    def _sparse_rows(self, X: Any, dtype: np.dtype) -> Callable[[int, int, np.ndarray], None]:
-        if self.preprocessing is not None:
-            X = self.preprocessing.apply(X)
-        X = X.tocsr().astype(dtype, copy=False)
-        X.check_format(full_check=True)  # the kernel doesn't check the indices
-        arrays = csr_for_kernels(X)
-        w = np.ascontiguousarray(self.theta[:-1], dtype)
-        b = self.theta[-1].astype(dtype)
-        return lambda start, stop, out: passes.decision_sparse(arrays, w, b, start, stop, out)
 
     def _features(self, X: Any, first_row: int) -> Any:
         if isinstance(X, Table):
@@ -208,6 +163,8 @@ class LinearModel:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities for logits of :meth:`decision_function`."""
+        from fastclf import functional
+
         if self.task == "multiclass":
             return functional.softmax(logits)
         if self.task == "multilabel":
@@ -220,6 +177,8 @@ class LinearModel:
 
     def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the logarithms of the probabilities for logits of :meth:`decision_function`."""
+        from fastclf import functional
+
         if self.task == "multiclass":
             return functional.log_softmax(logits)
         if self.task == "multilabel":
@@ -253,7 +212,7 @@ class LinearModel:
         if self.task == "multilabel":
             return (self.probabilities(logits) > self.threshold).astype(np.intp)
         if self.threshold is not None:
-            return (functional.sigmoid(logits) > self.threshold[0]).astype(np.intp)
+            return (self.probabilities(logits)[:, 1] > self.threshold[0]).astype(np.intp)
         return (logits > 0).astype(np.intp)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastclf.dates import PARTS
 from fastclf.encoded import (
@@ -169,7 +169,7 @@ class Encoder:
 
     def _texts(
         self, columns: tuple[ColumnEncoding, ...], table: Table
-    ) -> Iterator[scipy.sparse.csr_array]:
+    ) -> Iterator["scipy.sparse.csr_array"]:
         for column in columns:
             assert isinstance(column, TextColumn)
             yield column.features(_raw(column.name, table)).astype(self.dtype, copy=False)
@@ -189,7 +189,9 @@ class Encoder:
                     block[ones, start + part[ones]] = 1
         return X
 
-    def _sparse(self, columns: tuple[ColumnEncoding, ...], table: Table) -> scipy.sparse.csr_array:
+    def _sparse(
+        self, columns: tuple[ColumnEncoding, ...], table: Table
+    ) -> "scipy.sparse.csr_array":
         """Return a CSR matrix that stores all numbers, even zeros, and the ones of categories."""
         n = table.n_rows
         parts, starts, width = _parts(columns, table)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastclf.table import Categories, Numbers, as_categories, first_duplicate
 
@@ -93,7 +93,7 @@ class TextColumn:
         """The names of its features, such as ``message: lost card``."""
         return tuple(f"{self.name}: {term}" for term in self.vocabulary)
 
-    def features(self, raw: Numbers | Categories) -> scipy.sparse.csr_array:
+    def features(self, raw: Numbers | Categories) -> "scipy.sparse.csr_array":
         """Return the features (n, width) of a column; each distinct text is analysed once."""
         texts = as_categories(raw)
         codes, rows = np.unique(texts.codes, return_inverse=True)

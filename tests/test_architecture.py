@@ -31,6 +31,7 @@ FILES = {
 }
 FLOORS = {
     "fastclf": 0,  # the lazy front door, which anyone may ask for the version
+    "fastclf.late": -1,
     "fastclf.dates": 1,
     "fastclf.errors": 1,
     "fastclf.files": 1,
@@ -49,6 +50,7 @@ FLOORS = {
     "fastclf.plan": 3,
     "fastclf.functional": 3,
     "fastclf.objective": 4,
+    "fastclf.logits": 4,
     "fastclf.solvers": 5,
     "fastclf.table": 5,
     "fastclf.text_features": 5,

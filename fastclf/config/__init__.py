@@ -11,7 +11,6 @@ from fastclf.config.distill import TEACHERS, DistillTable, teacher_class
 from fastclf.config.model import AutoModel, ModelTable, MultiLabelModel, SingleLabelModel
 from fastclf.config.recipe import Recipe, load_recipe, recipe_schema
 from fastclf.config.solver import (
-    EXACT_SOLVERS,
     KNOW_L1,
     MINIBATCH_RULES,
     AdamSolver,
@@ -30,7 +29,6 @@ from fastclf.config.track import TrackTable
 from fastclf.config.tune import LogRange, Range, TuneTable
 
 __all__ = [
-    "EXACT_SOLVERS",
     "KNOW_L1",
     "MINIBATCH_RULES",
     "TEACHERS",

@@ -2,16 +2,17 @@
 
 import importlib
 import inspect
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
-from sklearn.base import ClassifierMixin
 
-from fastclf.config.fields import Positive, UpTo1, default_of
+from fastclf.config.fields import Positive, UpTo1
 from fastclf.data.options import FilePath, Names
 from fastclf.errors import nearest
-from fastclf.estimators.distilled import DistilledClassifier
 from fastclf.toml import AS_TUPLE, Table, mistake
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 # Module and class of each teacher; importing all of the modules takes longer than most runs.
 TEACHERS = {
@@ -23,7 +24,7 @@ TEACHERS = {
 }
 
 
-def teacher_class(name: str) -> type[ClassifierMixin]:
+def teacher_class(name: str) -> "type[ClassifierMixin]":
     """Return the scikit-learn classifier that ``distill.teacher`` names."""
     module, attribute = TEACHERS[name]
     return getattr(importlib.import_module(module), attribute)
@@ -84,8 +85,8 @@ class DistillTable(Table):
     teacher_run: FilePath | None = None
     teacher_kind: Literal["auto", "logits", "probabilities"] = "auto"
     cv: Annotated[int, Field(ge=2)] | None = None
-    temperature: Positive = default_of(DistilledClassifier, "temperature")
-    hard_weight: UpTo1 = default_of(DistilledClassifier, "hard_weight")
+    temperature: Positive = 2.0
+    hard_weight: UpTo1 = 0.0
 
     @property
     def teacher_names(self) -> tuple[str, ...]:

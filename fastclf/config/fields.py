@@ -1,7 +1,6 @@
-"""Types of numbers in the tables of recipes, and defaults that are read from signatures."""
+"""Types of numbers in the tables of recipes."""
 
-import inspect
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,8 +11,3 @@ Count = Annotated[int, Field(ge=1, lt=2**63)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 AtLeast0 = Annotated[float, Field(ge=0)]
-
-
-def default_of(owner: Any, parameter: str) -> Any:
-    """Return the default of a parameter of the constructor of ``owner``."""
-    return inspect.signature(owner).parameters[parameter].default

@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fastclf.config.fields import Below1, Count, Positive, UpTo1, default_of
-from fastclf.estimators.logistic import LogisticRegression
-from fastclf.estimators.multilabel import MultiLabelLogisticRegression
+from fastclf.config.fields import Below1, Count, Positive, UpTo1
 from fastclf.toml import Table
 
 
@@ -29,10 +27,10 @@ class ModelTable(Table):
     """
 
     kind: str
-    C: Annotated[float, Field(gt=0, allow_inf_nan=True)] = default_of(LogisticRegression, "C")
-    l1_ratio: UpTo1 = default_of(LogisticRegression, "l1_ratio")
-    fit_intercept: bool = default_of(LogisticRegression, "fit_intercept")
-    label_smoothing: Below1 = default_of(LogisticRegression, "label_smoothing")
+    C: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 1.0
+    l1_ratio: UpTo1 = 0.0
+    fit_intercept: bool = True
+    label_smoothing: Below1 = 0.0
 
 
 class AutoModel(ModelTable):
@@ -51,9 +49,7 @@ class SingleLabelModel(ModelTable):
     """
 
     kind: Literal["logistic", "softmax"]
-    class_weight: Literal["balanced"] | dict[str, Positive] | None = default_of(
-        LogisticRegression, "class_weight"
-    )
+    class_weight: Literal["balanced"] | dict[str, Positive] | None = None
 
 
 class MultiLabelModel(ModelTable):
@@ -73,10 +69,6 @@ class MultiLabelModel(ModelTable):
     """
 
     kind: Literal["multilabel"]
-    threshold: UpTo1 | list[UpTo1] | dict[str, UpTo1] = default_of(
-        MultiLabelLogisticRegression, "threshold"
-    )
-    pos_weight: Positive | list[Positive] | dict[str, Positive] | Literal["balanced"] | None = (
-        default_of(MultiLabelLogisticRegression, "pos_weight")
-    )
-    top_k: Count | None = default_of(MultiLabelLogisticRegression, "top_k")
+    threshold: UpTo1 | list[UpTo1] | dict[str, UpTo1] = 0.5
+    pos_weight: Positive | list[Positive] | dict[str, Positive] | Literal["balanced"] | None = None
+    top_k: Count | None = None

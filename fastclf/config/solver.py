@@ -9,15 +9,11 @@ from fastclf.config.fields import (
     Fraction,
     Natural,
     Positive,
-    default_of,
 )
-from fastclf.estimators.logistic import LogisticRegression
-from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 from fastclf.toml import Table
 
-EXACT_SOLVERS = {"newton": Newton, "lbfgs": LBFGS, "proximal": Proximal}
 KNOW_L1 = ("auto", "proximal")
-MINIBATCH_RULES = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+MINIBATCH_RULES = ("sgd", "adam", "adamw")
 
 
 class SolverTable(Table):
@@ -34,7 +30,7 @@ class SolverTable(Table):
     """
 
     name: str
-    tol: AtLeast0 = default_of(LogisticRegression, "tol")
+    tol: AtLeast0 = 1e-4
 
 
 class ExactSolver(SolverTable):
@@ -46,7 +42,7 @@ class ExactSolver(SolverTable):
         Largest number of iterations.
     """
 
-    max_iter: Count = default_of(LogisticRegression, "max_iter")
+    max_iter: Count = 100
 
 
 class AutoSolver(ExactSolver):
@@ -67,8 +63,8 @@ class LBFGSSolver(ExactSolver):
     """
 
     name: Literal["lbfgs"]
-    memory: Count = default_of(LBFGS, "memory")
-    sample: Natural = default_of(LBFGS, "sample")
+    memory: Count = 20
+    sample: Natural = 0
 
 
 class NewtonSolver(ExactSolver):
@@ -86,9 +82,9 @@ class NewtonSolver(ExactSolver):
     """
 
     name: Literal["newton"]
-    whole: bool | None = default_of(Newton, "whole")
-    memory: Count = default_of(Newton, "memory")
-    sample: Natural = default_of(Newton, "sample")
+    whole: bool | None = None
+    memory: Count = 20
+    sample: Natural = 0
 
 
 class ProximalSolver(ExactSolver):
@@ -103,8 +99,8 @@ class ProximalSolver(ExactSolver):
     """
 
     name: Literal["proximal"]
-    memory: Count = default_of(Proximal, "memory")
-    sample: Natural = default_of(Proximal, "sample")
+    memory: Count = 20
+    sample: Natural = 0
 
 
 class MinibatchSolver(SolverTable):
@@ -130,14 +126,14 @@ class MinibatchSolver(SolverTable):
         Stop after this number of epochs that each improve the objective by less than tol.
     """
 
-    learning_rate: Positive | None = default_of(SGD, "learning_rate")
-    batch_size: Count = default_of(SGD, "batch_size")
-    epochs: Count = default_of(LogisticRegression, "max_iter")
-    schedule: Literal["constant", "inverse_time", "step", "cosine"] = default_of(SGD, "schedule")
-    warmup: Natural = default_of(SGD, "warmup")
-    clip_norm: Positive | None = default_of(SGD, "clip_norm")
-    average: bool = default_of(SGD, "average")
-    patience: Count = default_of(SGD, "patience")
+    learning_rate: Positive | None = None
+    batch_size: Count = 256
+    epochs: Count = 100
+    schedule: Literal["constant", "inverse_time", "step", "cosine"] = "constant"
+    warmup: Natural = 0
+    clip_norm: Positive | None = None
+    average: bool = False
+    patience: Count = 5
 
 
 class SGDSolver(MinibatchSolver):
@@ -152,8 +148,8 @@ class SGDSolver(MinibatchSolver):
     """
 
     name: Literal["sgd"]
-    momentum: Below1 = default_of(SGD, "momentum")
-    nesterov: bool = default_of(SGD, "nesterov")
+    momentum: Below1 = 0.9
+    nesterov: bool = True
 
 
 class AdaptiveSolver(MinibatchSolver):
@@ -167,9 +163,9 @@ class AdaptiveSolver(MinibatchSolver):
         Added to the root of the mean square, by which steps are divided.
     """
 
-    beta1: Below1 = default_of(Adam, "beta1")
-    beta2: Below1 = default_of(Adam, "beta2")
-    epsilon: Positive = default_of(Adam, "epsilon")
+    beta1: Below1 = 0.9
+    beta2: Below1 = 0.999
+    epsilon: Positive = 1e-8
 
 
 class AdamSolver(AdaptiveSolver):
@@ -189,7 +185,7 @@ class AdamWSolver(AdaptiveSolver):
     """
 
     name: Literal["adamw"]
-    weight_decay: AtLeast0 | None = default_of(AdamW, "weight_decay")
+    weight_decay: AtLeast0 | None = None
 
 
 class EarlyStoppingTable(Table):
@@ -203,5 +199,5 @@ class EarlyStoppingTable(Table):
         The share of the training rows that is held out.
     """
 
-    patience: Count = default_of(SGD, "patience")
-    validation_fraction: Fraction = default_of(SGD, "validation_fraction")
+    patience: Count = 5
+    validation_fraction: Fraction = 0.1

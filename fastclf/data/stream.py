@@ -11,6 +11,7 @@ import numpy as np
 
 from fastclf.data.options import FileOptions
 from fastclf.data.prediction_rows import naming
+from fastclf.data.reading import check_pyarrow
 from fastclf.data.row_parts import RowPart
 from fastclf.data.stream_opening import Choice, Layout, open_batches, open_source
 from fastclf.data.stream_source import Place, RawRows, Source, Span, no_columns

@@ -7,8 +7,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from fastclf.config import (
-    EXACT_SOLVERS,
-    MINIBATCH_RULES,
     AutoSolver,
     MinibatchSolver,
     Recipe,
@@ -20,11 +18,22 @@ from fastclf.errors import ConfigError, nearest
 from fastclf.estimators.logistic import LogisticRegression
 from fastclf.estimators.multilabel import MultiLabelLogisticRegression
 from fastclf.runs.streamed import StreamedData
+from fastclf.solvers import LBFGS, SGD, Adam, AdamW, Newton, Proximal
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Estimator = LogisticRegression | MultiLabelLogisticRegression
+
+SOLVERS: dict[str, Any] = {
+    "newton": Newton,
+    "lbfgs": LBFGS,
+    "proximal": Proximal,
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+"""The class of each solver that a recipe names, but "auto"."""
 
 KINDS = {"binary": "logistic", "multiclass": "softmax", "multilabel": "multilabel"}
 
@@ -116,11 +125,11 @@ def _solver_options(recipe: Recipe) -> dict[str, Any]:
         if recipe.early_stopping:
             rule["early_stopping"] = recipe.early_stopping.patience
             rule["validation_fraction"] = recipe.early_stopping.validation_fraction
-        return {**options, "solver": MINIBATCH_RULES[table.name](**rule), "max_iter": table.epochs}
+        return {**options, "solver": SOLVERS[table.name](**rule), "max_iter": table.epochs}
     options["max_iter"] = table.max_iter
     if isinstance(table, AutoSolver):
         return {**options, "solver": table.name}
-    exact = EXACT_SOLVERS[table.name]
+    exact = SOLVERS[table.name]
     return {**options, "solver": exact(**table.model_dump(exclude={"name", "max_iter", "tol"}))}
 
 

@@ -11,13 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from fastclf.runs.directory import FinishedRun, open_run
-from fastclf.runs.evaluation import LOWER_IS_BETTER
 from fastclf.runs.paired import Paired, compare_pair
 from fastclf.runs.summary import PLAIN
-from fastclf.runs.tables import interval_text, shown
+from fastclf.runs.tables import LOWER_IS_BETTER, interval_text, shown
 from fastclf.toml import dotted
 
-NOT_SAME_DATA = "the runs did not read the same data"
+NOT_SAME_DATA = "the runs did not read the same rows and columns of the same data"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Comparison:
     metrics : dict of str to list
         The values of each metric, named as "test.accuracy", test rows first; and "fit_seconds".
     same_data : bool
-        Whether all runs read the same data.
+        Whether all runs read the same rows and columns of the same data.
     intervals : dict of str to list
         The intervals of 95 % of those metrics that have some, named as ``metrics``.
     paired : Paired, optional

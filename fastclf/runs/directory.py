@@ -31,6 +31,7 @@ from fastclf.report.facts import Summary, first_mistake
 from fastclf.runs.checkpoint import Checkpoints
 from fastclf.runs.files import open_in_place, refuse_link, write_file, writing
 from fastclf.runs.lock import LOCK, locked
+from fastclf.runs.row_results import RowResults
 
 CHECKPOINT = "checkpoint"
 CONFIG = "config.toml"
@@ -41,6 +42,7 @@ ORIGIN = "origin.json"
 REPORT = "report.html"
 SUMMARY = "summary.json"
 TEACHER = "teacher.npz"
+TEST_ROWS = "test_rows.npz"
 TUNE = "tune.jsonl"
 
 
@@ -126,6 +128,10 @@ class RunDirectory:
         """Write the metrics and tables of each part of the data."""
         self.check()
         write_file(self.path / EVALUATION, to_json(parts))
+
+    def write_row_results(self, results: RowResults) -> None:
+        """Write what each test row adds to the metrics."""
+        write_file(self.path / TEST_ROWS, results.pack())
 
     def write_teacher_probabilities(self, p: np.ndarray) -> None:
         """Write the teacher's probabilities of the test rows, shape (n, K)."""
@@ -385,7 +391,7 @@ def _remove(path: Path, is_new: bool) -> None:
     if is_new:
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, TUNE, ORIGIN, REPORT):
+        for name in (CONFIG, EVALUATION, METRICS, MODEL, TEACHER, TEST_ROWS, TUNE, ORIGIN, REPORT):
             (path / name).unlink(missing_ok=True)
         shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 

@@ -15,23 +15,13 @@ from sklearn import metrics
 from fastclf import functional as F
 from fastclf.functional.measures import in_bins
 from fastclf.linear_model import LinearModel
+from fastclf.runs.bootstrap import Ratio
 from fastclf.runs.parts import Part
 from fastclf.runs.threshold_curves import threshold_curves
 from fastclf.runs.unmatched import Unmatched
 from fastclf.table import Table
 
 Metrics = dict[str, float]
-
-LOWER_IS_BETTER = {
-    "log_loss",
-    "brier",
-    "hamming_loss",
-    "cross_entropy",
-    "kl_divergence",
-    "kl_to_teacher",
-    "ece",
-    "coverage_error",
-}
 
 _OF_LABELS = (
     *("accuracy", "balanced_accuracy", "log_loss", "brier", "ece", "macro_f1", "micro_f1"),
@@ -93,12 +83,16 @@ class Evaluation:
     intervals : dict of str to (float, float)
         The lower and upper end of the interval of 95 % of some metrics, see
         `fastclf.runs.intervals`.
+    terms : dict of str to Ratio
+        For an evaluation with intervals: what each row adds to the metrics that are ratios of sums
+        over rows. It isn't part of the JSON values.
     """
 
     n_rows: int
     metrics: Metrics = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    terms: dict[str, Ratio] = field(default_factory=dict, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents of one part of ``evaluation.json``."""

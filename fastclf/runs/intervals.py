@@ -1,4 +1,4 @@
-"""Confidence intervals of metrics, and of the differences between two models on the same rows.
+"""Confidence intervals of metrics.
 
 The rows are drawn with replacement, as many as there are; each draw gives every metric another
 value. An interval is between the percentiles 2.5 and 97.5 of these values: the percentile bootstrap
@@ -11,13 +11,25 @@ two sums over rows, here weighted by these numbers; the ROC AUC needs one sort f
 same seed gives the same draws, and the same bits for any number of threads.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from fastclf.linear_model import LinearModel
+from fastclf.runs.bootstrap import (
+    MOST_DRAWN,
+    MOST_ROWS,
+    N_DRAWS,
+    Interval,
+    Ratio,
+    drawn_counts,
+    influence_of,
+    normal_interval,
+    percentile_interval,
+    values_of,
+)
 from fastclf.runs.evaluation import (
     Evaluation,
     codes_of,
@@ -27,44 +39,6 @@ from fastclf.runs.evaluation import (
     predictions_of,
 )
 from fastclf.runs.parts import Part
-
-N_DRAWS = 1000
-MOST_ROWS = 100_000
-"""Number of rows above which there are no draws."""
-
-_PERCENTILES = (2.5, 97.5)
-_NORMAL = 1.959963984540054  # the percentile 97.5 of the normal distribution
-_LEAST_DRAWS = 200
-_MOST_DRAWN = 10_000_000  # rows in all draws, unless there are so few draws; about 0.2 s
-_BLOCK = 1 << 18  # numbers in a block of draws, which then stays in cache
-
-Interval = tuple[float, float]
-
-
-class Ratio(NamedTuple):
-    """A metric that is the ratio of two sums over rows, by the terms of each row, shape (n,)."""
-
-    above: np.ndarray
-    below: np.ndarray
-
-
-class Difference(NamedTuple):
-    """How much larger a metric of the second model is than that of the first, on the same rows.
-
-    Parameters
-    ----------
-    value : float
-    interval : tuple of float
-        The lower and upper end of its interval of 95 %.
-    """
-
-    value: float
-    interval: Interval
-
-    @property
-    def exceeds_noise(self) -> bool:
-        """Whether the interval is on one side of zero."""
-        return not self.interval[0] <= 0 <= self.interval[1]
 
 
 def evaluate_parts(
@@ -91,7 +65,8 @@ def evaluate_with_intervals(model: LinearModel, part: Part, seed: int) -> Evalua
     found = evaluate_predictions(part.y, predicted, p, model.classes)
     intervals = intervals_of(part.y, predicted, p, model.classes, seed)
     known = {name: ends for name, ends in intervals.items() if name in found.metrics}
-    return replace(found, intervals=known)
+    terms = row_terms(part.y, predicted, p, model.classes)
+    return replace(found, intervals=known, terms=terms)
 
 
 def terms_of(model: LinearModel, part: Part) -> dict[str, Ratio]:
@@ -184,69 +159,19 @@ def intervals_of(
     n = len(y)
     ratios = row_terms(y, predicted, p, classes)
     if n > MOST_ROWS:
-        return {name: _normal(*_linear(ratio)) for name, ratio in ratios.items()}
+        return {name: normal_interval(*influence_of(ratio)) for name, ratio in ratios.items()}
     rankings = [] if predicted.ndim == 2 or y.ndim == 2 else _rankings(y, p, classes, n_draws)
     values: dict[str, list[np.ndarray]] = {name: [] for name in ratios}
     areas = []
-    for counts in _draws(n, seed, n_draws):
+    for counts in drawn_counts(n, seed, n_draws):
         for name, ratio in ratios.items():
-            values[name].append(_values(ratio, counts))
+            values[name].append(values_of(ratio, counts))
         if rankings:
             areas.append(np.mean([ranking.areas(counts) for ranking in rankings], axis=0))
     if areas:
         values["roc_auc"] = areas
-    ends = {name: _ends(np.concatenate(found)) for name, found in values.items()}
+    ends = {name: percentile_interval(np.concatenate(found)) for name, found in values.items()}
     return {name: found for name, found in ends.items() if found is not None}
-
-
-def paired_differences(
-    first: Mapping[str, Ratio], second: Mapping[str, Ratio], seed: int, n_draws: int = N_DRAWS
-) -> dict[str, Difference]:
-    """Return the differences between two models' metrics on the same rows, with intervals.
-
-    Both models get the same draws, so that what makes a row easy or hard for both cancels out.
-
-    Parameters
-    ----------
-    first, second : mapping of str to Ratio
-        The `row_terms` of both models, of the same rows in the same order.
-    seed : int
-    n_draws : int
-        As for `intervals_of`.
-
-    Returns
-    -------
-    dict of str to Difference
-        For each metric that both have: the second model's minus the first one's.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastclf.runs.intervals import Ratio, paired_differences
-    >>> each = np.ones(100)
-    >>> a, b = Ratio(np.arange(100) % 4 > 0, each), Ratio(np.arange(100) % 10 > 0, each)
-    >>> found = paired_differences({"accuracy": a}, {"accuracy": b}, seed=0)["accuracy"]
-    >>> round(found.value, 2), found.exceeds_noise
-    (0.15, True)
-    """
-    names = [name for name in first if name in second]
-    linear = {name: (_linear(first[name]), _linear(second[name])) for name in names}
-    values = {name: b - a for name, ((a, _), (b, _)) in linear.items()}
-    n = len(next(iter(first.values())).above)
-    ends: dict[str, Interval | None]
-    if n > MOST_ROWS:
-        ends = {
-            name: _normal(values[name], own[1] - other[1]) for name, (other, own) in linear.items()
-        }
-    else:
-        drawn: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for counts in _draws(n, seed, n_draws):
-            for name in names:
-                drawn[name].append(_values(second[name], counts) - _values(first[name], counts))
-        ends = {name: _ends(np.concatenate(found)) for name, found in drawn.items()}
-    return {
-        name: Difference(values[name], found) for name, found in ends.items() if found is not None
-    }
 
 
 def _label_terms(y: np.ndarray, chosen: np.ndarray, p: np.ndarray) -> dict[str, Ratio]:
@@ -271,47 +196,6 @@ def _own_codes(y: np.ndarray, names: list[str]) -> np.ndarray:
     """Return labels as indices into the names, -1 for those that aren't among them."""
     codes = codes_of(y, names + others_than(names, y))
     return np.where(codes < len(names), codes, -1)
-
-
-def _draws(n: int, seed: int, n_draws: int) -> Iterator[np.ndarray]:
-    """Yield how often each of n rows was drawn, in blocks of shape (draws, n)."""
-    rng = np.random.default_rng(seed)
-    n_draws = min(n_draws, max(_LEAST_DRAWS, _MOST_DRAWN // n))
-    step = max(1, _BLOCK // n)
-    for start in range(0, n_draws, step):
-        draws = min(step, n_draws - start)
-        rows = rng.integers(n, size=(draws, n))
-        rows += n * np.arange(draws)[:, None]
-        counts = np.bincount(rows.ravel(), minlength=draws * n)
-        yield counts.reshape(draws, n).astype(np.float64)
-
-
-def _values(ratio: Ratio, counts: np.ndarray) -> np.ndarray:
-    """Return a metric for each draw, NaN where it isn't defined."""
-    # einsum, unlike BLAS, adds in an order that doesn't depend on threads
-    above, below = (np.einsum("bn,n->b", counts, terms) for terms in ratio)
-    with np.errstate(invalid="ignore"):
-        return above / below
-
-
-def _linear(ratio: Ratio) -> tuple[float, np.ndarray]:
-    """Return a metric, and each row's influence on it, shape (n,), with mean 0."""
-    below = ratio.below.mean()
-    value = ratio.above.mean() / below if below else np.nan
-    return float(value), (ratio.above - value * ratio.below) / (below or np.nan)
-
-
-def _normal(value: float, influence: np.ndarray) -> Interval:
-    error = _NORMAL * float(influence.std()) / len(influence) ** 0.5
-    return value - error, value + error
-
-
-def _ends(values: np.ndarray) -> Interval | None:
-    known = values[~np.isnan(values)]
-    if 2 * len(known) < len(values):
-        return None
-    low, high = np.percentile(known, _PERCENTILES)
-    return float(low), float(high)
 
 
 class _Ranking(NamedTuple):
@@ -359,7 +243,7 @@ def _rankings(y: np.ndarray, p: np.ndarray, classes: np.ndarray, n_draws: int) -
     n, n_classes = p.shape
     codes = _own_codes(y, [str(name) for name in classes.tolist()])
     missing = codes.min() < 0 or len(np.unique(codes)) < n_classes
-    if missing or (n_classes > 2 and n_draws * p.size > _MOST_DRAWN):
+    if missing or (n_classes > 2 and n_draws * p.size > MOST_DRAWN):
         return []
     columns = [1] if n_classes == 2 else range(n_classes)
     return [_Ranking.of(codes == column, p[:, column]) for column in columns]

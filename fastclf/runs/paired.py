@@ -4,15 +4,10 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import scipy.sparse
-
 from fastclf.errors import FastclfError
-from fastclf.runs.directory import FinishedRun
-from fastclf.runs.intervals import Difference, paired_differences, terms_of
-from fastclf.runs.parts import Part
-from fastclf.runs.reevaluation import own_parts
-from fastclf.table import Table
+from fastclf.runs.bootstrap import Difference, paired_differences
+from fastclf.runs.directory import TEST_ROWS, FinishedRun
+from fastclf.runs.row_results import RowResults
 
 COMPARED = ("accuracy", "subset_accuracy", "micro_f1", "log_loss", "cross_entropy")
 
@@ -48,7 +43,9 @@ class Paired:
     def lines(self) -> list[str]:
         """Return a sentence for each metric, or one with the reason."""
         if self.reason:
-            return [f"test rows can't be compared one by one: {self.reason}"]
+            return [f"the test rows can't be compared one by one: {self.reason}"]
+        if not any(one.value or any(one.interval) for one in self.differences.values()):
+            return ["both models have the same result on every test row"]
         found = []
         for name, one in self.differences.items():
             low, high = one.interval
@@ -61,49 +58,41 @@ class Paired:
 
 
 def compare_pair(first: FinishedRun, second: FinishedRun) -> Paired:
-    """Predict the test rows of two runs with both models, and compare them row by row.
+    """Compare two runs on their test rows, row by row.
 
-    The differences get intervals by the paired bootstrap of `fastclf.runs.intervals`, with the
-    first run's seed. The data are read as `fastclf.runs.reevaluation.evaluate_run` reads them; if
-    both recipes read and split them alike, once.
+    They may have read other columns, but must have the same test rows: rows with the same numbers
+    and the same targets. A run has kept what each row adds to its metrics. Where it hasn't, because
+    an earlier version wrote it or it has very many test rows, its rows are read and predicted
+    again. The differences get intervals by the paired bootstrap of `fastclf.runs.bootstrap`, with
+    the first run's seed.
     """
-    shas = [run.summary.get("data_sha256") for run in (first, second)]
-    if not shas[0] or shas[0] != shas[1]:
-        return Paired(reason="the runs did not read the same data")
+    if min(run.summary.get("n_test", 1) for run in (first, second)) == 0:
+        return Paired(reason="a run has no test rows")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # training has reported what is odd about the data
-            one = own_parts(first)["test"]
-            other = one if _reads_alike(first, second) else own_parts(second)["test"]
-            if len(one) == 0 or len(other) == 0:
-                return Paired(reason="a run has no test rows")
-            if not _same_rows(one, other):
-                return Paired(reason="the runs have different test rows")
-            terms = terms_of(first.model, one), terms_of(second.model, other)
+        one, other = (row_results(run) for run in (first, second))
     except FastclfError as problem:
         return Paired(reason=str(problem))
-    found = paired_differences(*terms, first.recipe.seed)
+    if one.rows != other.rows:
+        return Paired(reason="the runs have different test rows")
+    found = paired_differences(one.terms, other.terms, first.recipe.seed)
     return Paired({name: found[name] for name in COMPARED if name in found})
 
 
-def _reads_alike(first: FinishedRun, second: FinishedRun) -> bool:
-    keys = ("data", "distill", "calibrate", "seed")
-    return all(getattr(first.recipe, key) == getattr(second.recipe, key) for key in keys)
+def row_results(run: FinishedRun) -> RowResults:
+    """Return what each test row adds to the metrics of a run.
 
+    Raises
+    ------
+    FastclfError
+        If the run didn't keep it, and its data can't be read any more or have changed.
+    """
+    kept = RowResults.read(run.path / TEST_ROWS)
+    if kept is not None:
+        return kept
+    from fastclf.runs.intervals import terms_of  # here, as importing scikit-learn takes long
+    from fastclf.runs.reevaluation import own_parts
 
-def _same_rows(one: Part, other: Part) -> bool:
-    """Tell whether two parts of the same data have the same rows in the same order."""
-    if one is other:
-        return True
-    if one.y.shape != other.y.shape or one.y.dtype.kind != other.y.dtype.kind:
-        return False
-    if not np.array_equal(one.y, other.y, equal_nan=one.y.dtype.kind == "f"):
-        return False
-    rows = [part.X.rows if isinstance(part.X, Table) else part.rows for part in (one, other)]
-    if rows[0] is not None and rows[1] is not None:
-        return np.array_equal(rows[0], rows[1])
-    if type(one.X) is not type(other.X):
-        return False
-    if scipy.sparse.issparse(one.X):
-        return one.X.shape == other.X.shape and (one.X != other.X).nnz == 0
-    return np.array_equal(one.X, other.X, equal_nan=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # training has reported what is odd about the data
+        test = own_parts(run)["test"]
+        return RowResults.of(test, terms_of(run.model, test))

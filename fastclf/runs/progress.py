@@ -12,7 +12,8 @@ from fastclf.solvers import Progress
 
 View = Callable[[Progress], None]
 
-LINES = 10  # approximate number of plain lines for a fit that runs to max_iter
+LINES = 10  # approximate number of plain lines for a quick fit that runs to max_iter
+SECONDS = 5.0  # most seconds between two plain lines
 
 
 @contextmanager
@@ -28,7 +29,8 @@ def progress_view(console: Console | None, n_rows: int) -> Iterator[View]:
         with _bar(console, pace) as view:
             yield view
     else:
-        yield lambda progress: _print_line(console, progress, pace)
+        lines = _Lines(console, pace)
+        yield lines.show
 
 
 class _Pace:
@@ -80,12 +82,25 @@ def _bar(console: Console, pace: _Pace) -> Iterator[View]:
         )
 
 
-def _print_line(console: Console, progress: Progress, pace: _Pace) -> None:
-    every = max(1, progress.max_iter // LINES)
-    figures = _figures(progress, pace)
-    if progress.iteration % every == 0 or progress.iteration == progress.max_iter:
-        place = f"{_unit(progress)} {progress.iteration}/{progress.max_iter}"
-        console.out(f"{place}  {figures}", highlight=False)
+class _Lines:
+    """Plain lines: at tenths of the largest number of steps, and every few seconds."""
+
+    def __init__(self, console: Console, pace: _Pace) -> None:
+        self._console = console
+        self._pace = pace
+        self._shown = 0.0  # seconds of the fit at the last line
+
+    def show(self, progress: Progress) -> None:
+        figures = _figures(progress, self._pace)
+        every = max(1, progress.max_iter // LINES)
+        is_last = progress.iteration == progress.max_iter
+        is_due = progress.seconds - self._shown >= SECONDS
+        if progress.iteration % every == 0 or is_last or is_due:
+            self._shown = progress.seconds
+            place = f"{_unit(progress)} {progress.iteration}"
+            if progress.learning_rate is not None:  # exact solvers stop before max_iter
+                place += f"/{progress.max_iter}"
+            self._console.out(f"{place}  {figures}", highlight=False)
 
 
 def _unit(progress: Progress) -> str:

@@ -23,8 +23,8 @@ from fastclf.runs.directory import (
     FinishedRun,
     open_run,
 )
-from fastclf.runs.evaluation import LOWER_IS_BETTER
 from fastclf.runs.files import write_file, write_output
+from fastclf.runs.tables import LOWER_IS_BETTER
 from fastclf.toml import to_toml
 
 MOST_FEATURES = 10

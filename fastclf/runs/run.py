@@ -44,6 +44,7 @@ from fastclf.runs.monitoring import RunMonitor, monitored_run
 from fastclf.runs.origin import Origin
 from fastclf.runs.parts import Parts, left_out_lines, read_dataset, split_and_prepare
 from fastclf.runs.reporting import write_report
+from fastclf.runs.row_results import MOST_KEPT, RowResults
 from fastclf.runs.streamed import StreamedData, open_stream
 from fastclf.runs.streamed_distillation import fit_streamed_student
 from fastclf.runs.summary import REPORTED
@@ -400,6 +401,8 @@ def _evaluated(
     if taught is not None:
         found["test"] = with_teacher_metrics(found["test"], model, data.test, taught)
         directory.write_teacher_probabilities(taught)
+    if 0 < len(data.test) <= MOST_KEPT:
+        directory.write_row_results(RowResults.of(data.test, found["test"].terms))
     metrics = _write_evaluations(found, directory)
     if calibration is not None and len(data.test):
         metrics["uncalibrated"] = evaluate(plain_model, data.test).metrics

@@ -1,4 +1,4 @@
-"""Tables of metrics for a terminal."""
+"""Tables of metrics for a terminal, and which way of a metric is better."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +11,17 @@ INTERVAL = "95 % interval"
 MOST_COLUMNS = 20  # a larger confusion matrix isn't printed; it is in evaluation.json
 
 Figures = Mapping[str, float]
+
+LOWER_IS_BETTER = {
+    "log_loss",
+    "brier",
+    "hamming_loss",
+    "cross_entropy",
+    "kl_divergence",
+    "kl_to_teacher",
+    "ece",
+    "coverage_error",
+}
 
 
 def metrics_table(

@@ -145,6 +145,23 @@ def runs(recipe_file: Path) -> list[str]:
     return ["one", "two"]
 
 
+def test_commands_that_only_read_files_load_nothing_slow(runs: list[str]):
+    """The commands that a user waits for at the prompt import neither Numba nor scikit-learn."""
+    script = (
+        "import sys; from fastclf.cli import main\n"
+        "for line in (['schema'], ['datasets'], ['report', 'one'], ['compare', *sys.argv[1:]]):\n"
+        "    main(line, standalone_mode=False)\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, *runs]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "second minus first" in done.stdout
+    loaded = set(done.stderr.splitlines())
+    assert "numpy" in loaded
+    assert not loaded & {"numba", "scipy.sparse", "sklearn", "pandas", "pyarrow"}
+
+
 def test_json_is_alone_on_stdout(runs: list[str]):
     adam = ("--set", "solver.name=adam")
     trained = invoke("train", "--config", "flowers.toml", "--out", "three", "--json", *adam)
@@ -175,7 +192,7 @@ def test_runs_on_other_data_are_compared_with_a_warning(runs: list[str]):
     invoke("train", "--config", "flowers.toml", *set_wine)
     result = invoke("compare", "one", "wine")
     assert result.exit_code == 0
-    assert result.stderr == "warning: the runs did not read the same data\n"
+    assert result.stderr.startswith("warning: the runs did not read the same rows and columns")
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

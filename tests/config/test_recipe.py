@@ -1,13 +1,24 @@
 """Recipes: what is accepted, what is refused and in which words, and what is written back."""
 
+import inspect
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from fastclf.config import MINIBATCH_RULES, Recipe, load_recipe
+from fastclf import DistilledClassifier, LogisticRegression, MultiLabelLogisticRegression, config
+from fastclf.config import (
+    MINIBATCH_RULES,
+    DistillTable,
+    EarlyStoppingTable,
+    MultiLabelModel,
+    Recipe,
+    SingleLabelModel,
+    load_recipe,
+)
 from fastclf.errors import ConfigError
+from fastclf.runs.build import SOLVERS
 from fastclf.solvers import schedules
 from fastclf.toml import to_toml
 
@@ -102,11 +113,38 @@ def test_with_kind_fills_in_that_kinds_defaults(recipe_file: Path):
     assert recipe.with_kind("multilabel").model.C == 2.0
 
 
+OWNERS = [
+    (SingleLabelModel, LogisticRegression),
+    (MultiLabelModel, MultiLabelLogisticRegression),
+    (DistillTable, DistilledClassifier),
+    (EarlyStoppingTable, SOLVERS["sgd"]),
+    (Recipe.model_fields["solver"].default.__class__, LogisticRegression),
+    *((config.recipe.SOLVERS[name], solver) for name, solver in SOLVERS.items()),
+]
+
+
+@pytest.mark.parametrize(("table", "owner"), OWNERS, ids=lambda it: it.__name__)
+def test_defaults_are_those_of_the_estimators_and_solvers(table: type, owner: type):
+    parameters = inspect.signature(owner).parameters
+    estimator = inspect.signature(LogisticRegression).parameters
+    compared = 0
+    for key, field in table.model_fields.items():
+        if key in ("tol", "max_iter", "epochs"):  # a solver leaves these to the estimator
+            own = estimator["tol" if key == "tol" else "max_iter"]
+        elif key in parameters and parameters[key].default is not inspect.Parameter.empty:
+            own = parameters[key]
+        else:
+            continue
+        assert field.default == own.default, key
+        compared += 1
+    assert compared > 1
+
+
 @pytest.mark.parametrize("name", MINIBATCH_RULES)
 def test_solver_tables_have_every_parameter_of_their_rule(name: str):
     table = Recipe.model_validate({**BARE, "solver": {"name": name}}).solver
     of_others = {"early_stopping", "validation_fraction", "max_iter", "seed"}
-    parameters = {field.name for field in fields(MINIBATCH_RULES[name])} - of_others
+    parameters = {field.name for field in fields(SOLVERS[name])} - of_others
     assert set(type(table).model_fields) == parameters | {"name", "epochs"}
     assert get_args(type(table).model_fields["schedule"].annotation) == schedules.NAMES
 

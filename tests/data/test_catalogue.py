@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from fastclf.data import BUILT_IN, FETCHED
+from fastclf.cli import main
+from fastclf.data import BUILT_IN, FETCHED, GENERATORS
 from fastclf.data.catalogue import find_datasets
 from fastclf.errors import DataError
 
@@ -21,6 +23,12 @@ def test_built_in_sets_generators_and_cards_are_found():
     }
     assert [entry.name for entry in by_kind["built-in"]] == list(BUILT_IN)
     assert [entry.name for entry in by_kind["fetched"]] == [*FETCHED, "openml:NAME"]
+    assert [entry.name for entry in by_kind["generator"]] == list(GENERATORS)
+    for entry in by_kind["built-in"]:
+        bunch = BUILT_IN[entry.name]()
+        assert (entry.n_rows, entry.n_features) == bunch.data.shape
+        classes = ", ".join(sorted(map(str, bunch.target_names)))
+        assert entry.target in (classes, f"{len(bunch.target_names)} {entry.target.split()[-1]}")
     assert [Path(entry.name) for entry in by_kind["card"]] == sorted(CARDS.glob("*.toml"))
     assert all(entry.description and entry.recipe for entry in entries)
     assert all(entry.card is not None for entry in by_kind["card"])
@@ -44,3 +52,13 @@ def test_a_file_that_is_no_card_is_one_line(tmp_path: Path):
     entries, (problem,) = find_datasets(tmp_path)
     assert "card" not in {entry.kind for entry in entries}
     assert "notes.toml:1: unknown key nmae (did you mean name?)" in problem
+
+
+def test_the_listing_fits_a_terminal_and_shows_the_target():
+    shown = CliRunner().invoke(main, ["datasets", str(CARDS)]).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    loans = next(line for line in shown.splitlines() if "loans.toml" in line)
+    assert loans.split()[1:] == ["800", "7", "approved:", "no,", "yes"]
+    assert "Applications for loans" in shown and "licence" not in shown
+    shown = CliRunner().invoke(main, ["datasets", str(CARDS), "--verbose"]).stdout
+    assert '[data] name = "iris"' in shown and "licence: " in shown

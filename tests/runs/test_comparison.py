@@ -127,12 +127,13 @@ def test_a_run_is_within_noise_of_itself(runs: list[Path]):
     paired = compare_runs([runs[0], runs[0]]).paired
     assert paired is not None and {*paired.differences} == {"accuracy", "log_loss"}
     assert not any(found.exceeds_noise for found in paired.differences.values())
+    assert paired.lines() == ["both models have the same result on every test row"]
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ("wine", "the runs did not read the same data"),
+        ("wine", "the runs have different test rows"),
         ("other_rows", "the runs have different test rows"),
         ("no_test", "a run has no test rows"),
     ],
@@ -161,6 +162,11 @@ def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
     runs = [tmp_path / "a", tmp_path / "b"]
     assert compare_runs(runs).paired.differences
     assert compare_runs([*runs, runs[0]]).paired is None
+    kept = compare_runs(runs).paired.differences
+    for run in runs:
+        assert (run / "test_rows.npz").stat().st_size < 2000
+        (run / "test_rows.npz").write_bytes(b"damaged")
+    assert compare_runs(runs).paired.differences == kept
     path.write_text("\n".join(["x,y", *rows[:-1]]))
     assert "the data have changed since the run" in compare_runs(runs).paired.reason
     path.unlink()

@@ -10,7 +10,6 @@ from fastclf import functional as F
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.evaluation import (
-    LOWER_IS_BETTER,
     METRICS,
     Evaluation,
     evaluate,
@@ -19,6 +18,7 @@ from fastclf.runs.evaluation import (
     metric,
 )
 from fastclf.runs.parts import Part
+from fastclf.runs.tables import LOWER_IS_BETTER
 from fastclf.table import Categories, Numbers, Table
 
 NAMES = np.array(["bird", "cat", "dog"])

@@ -13,16 +13,11 @@ from sklearn import metrics
 from fastclf.cli import main
 from fastclf.config import Recipe
 from fastclf.errors import RunError
+from fastclf.runs.bootstrap import MOST_ROWS, Ratio, paired_differences
 from fastclf.runs.comparison import compare_runs
 from fastclf.runs.directory import open_run
 from fastclf.runs.evaluation import evaluate_predictions
-from fastclf.runs.intervals import (
-    MOST_ROWS,
-    Ratio,
-    intervals_of,
-    paired_differences,
-    row_terms,
-)
+from fastclf.runs.intervals import intervals_of, row_terms
 from fastclf.runs.reevaluation import evaluate_run
 from fastclf.runs.run import train
 

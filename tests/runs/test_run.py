@@ -268,8 +268,17 @@ def test_progress_is_a_bar_on_a_terminal_and_a_few_lines_elsewhere():
     ]
 
 
+def test_a_long_fit_shows_a_line_every_few_seconds():
+    console = Console(file=StringIO())
+    with progress_view(console, n_rows=1000) as show:
+        for i in range(1, 6):
+            show(Progress("sgd", i, 3000, 1.0, None, 0.1, None, 3.0 * i, 9.0, i))
+    lines = console.file.getvalue().splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 2/3000", "epoch 4/3000"]
+
+
 def test_progress_of_an_exact_solver_tells_its_gradient():
     console = Console(file=StringIO())
     with progress_view(console, n_rows=1000) as show:
         show(Progress("newton", 100, 100, 0.5, 1e-3, None, None, 0.0, 0.0, 1))
-    assert console.file.getvalue() == "iteration 100/100  objective 0.5  gradient 1.0e-03\n"
+    assert console.file.getvalue() == "iteration 100  objective 0.5  gradient 1.0e-03\n"

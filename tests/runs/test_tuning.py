@@ -213,7 +213,8 @@ def test_time_that_runs_out(tmp_path: Path, monkeypatch):
     found = result.summary["tune"]
     assert not found["is_whole"]
     assert [len(one["scores"]) for one in found["results"]] == [1, 1, 1, 1]  # of the whole fold
-    assert any("the budget ended the search" in line for line in result.summary["warnings"])
+    (warning,) = result.summary["warnings"]  # nothing about the ends of the range
+    assert "the budget ended the search" in warning
     (line,) = (tmp_path / "run" / "tune.jsonl").read_text().splitlines()[1:]
     assert [score is None for score in json.loads(line)["scores"][0]] == [False, False, True, True]
 
@@ -379,6 +380,9 @@ def test_the_command(tmp_path: Path, monkeypatch):
     done = CliRunner().invoke(main, ["tune", "--config", "r.toml", "--out", "run"])
     assert done.exit_code == 0, done.output
     assert "chosen" in done.stdout and "fold 3 of 3: best log_loss" in done.stderr
+    assert "9 fits in " in done.stdout
+    assert "of 3 results are within one standard error of the best" in done.stdout
+    assert "fitting to all training rows with model.C = 10" in done.stderr
     assert "the best model.C, 10, is at the upper end" in done.stderr
     done = CliRunner().invoke(main, ["tune", "--config", "r.toml", "--out", "two", "--json"])
     found = json.loads(done.stdout)

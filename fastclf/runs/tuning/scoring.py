@@ -10,8 +10,9 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from fastclf.errors import ConfigError, DataError, nearest
 from fastclf.linear_model import LinearModel
 from fastclf.runs.build import Estimator
-from fastclf.runs.evaluation import LOWER_IS_BETTER, METRICS, metric
+from fastclf.runs.evaluation import METRICS, metric
 from fastclf.runs.parts import Part
+from fastclf.runs.tables import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)

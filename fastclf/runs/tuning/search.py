@@ -19,6 +19,7 @@ from fastclf.runs.tuning.fits import Fits, splits_of
 from fastclf.runs.tuning.record import FoldScores, Record
 from fastclf.runs.tuning.scoring import Scoring
 from fastclf.runs.tuning.streamed import StreamedFits
+from fastclf.runs.tuning.tables import value_text
 from fastclf.runs.tuning.trials import Trials
 
 
@@ -130,7 +131,8 @@ def search(
             "the budget is too short for a single fit; give --budget more seconds, or leave it out"
         )
     chosen = choose(candidates, table.rule, scoring.lower_is_better)
-    warnings = list(at_ends(table, chosen.keys))
+    tell(_chosen_line(chosen.keys))
+    warnings = list(at_ends(table, chosen.keys)) if is_whole else []
     if not is_whole:
         warnings.append(
             f"the budget ended the search after {len(candidates)} of "
@@ -258,9 +260,16 @@ class _Scores:
         scoring, values = self._fits.scoring, self._values[fold]
         best = values.min() if scoring.lower_is_better else values.max()
         c = int(np.argwhere(values == best)[0][1])
-        trial = f"trial {self._trial + 1}, " if self._keys else ""
+        keys = ", ".join(f"{key} = {value_text(value)}" for key, value in self._keys.items())
+        trial = f"trial {self._trial + 1} ({keys}), " if self._keys else ""
         of = f"{trial}fold {fold + 1} of {len(self._values)}"
-        return f"{of}: best {scoring.name} {best:.4g} at C = {self._fits.grid.Cs[c]:.3g}"
+        C = value_text(float(self._fits.grid.Cs[c]))
+        return f"{of}: best {scoring.name} {best:.4f} at C = {C}"
+
+
+def _chosen_line(keys: dict[str, Any]) -> str:
+    values = ", ".join(f"{key} = {value_text(value)}" for key, value in keys.items())
+    return f"fitting to all training rows with {values}"
 
 
 def _with_keys(recipe: Recipe, keys: dict[str, Any], keep: bool = False) -> Recipe:
