@@ -288,7 +288,7 @@ def test_predict_in_processes(flowers: Path):
     assert json.loads(lines.stdout.splitlines()[0]) == {"a": "5.1", "label": "setosa"}
     wrong = invoke(*predict, "-o", "out.txt")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("fastclf: error: out.txt: unknown suffix")
+    assert wrong.stderr.startswith('fastclf: error: out.txt: the suffix ".txt" is unknown')
 
 
 def test_a_closed_pipe_is_no_error(flowers: Path):
