@@ -321,7 +321,7 @@ def test_predict_in_processes(flowers: Path):
     assert json.loads(lines.stdout.splitlines()[0]) == {"a": "5.1", "label": "setosa"}
     wrong = invoke(*predict, "-o", "out.txt")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("fastclf: error: out.txt: unknown suffix")
+    assert wrong.stderr.startswith('fastclf: error: out.txt: the suffix ".txt" is unknown')
 
 
 def test_threads_limit_every_part_of_a_command_and_change_no_bit(flowers: Path, monkeypatch):

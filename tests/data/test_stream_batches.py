@@ -275,7 +275,7 @@ def test_what_no_function_of_batches_is():
         list(Stream.from_batches(lambda: once).rows_in_order())
     with pytest.raises(DataError, match="columns of a matrix have no names; leave out target"):
         Stream.from_batches(lambda: [(X, y)], "y")
-    with pytest.raises(DataError, match="set target to the target column"):
+    with pytest.raises(DataError, match="set target to the name of the target column"):
         Stream.from_batches(lambda: [pa.table({"a": [1.0], "y": [1]})])
 
 

@@ -131,7 +131,7 @@ def test_files_that_another_machine_lacks_or_has_otherwise(tmp_path: Path):
     there = pickle.loads(content)
     assert len(there.part(0).X)
     (path / "0.parquet").write_bytes((path / "2.parquet").read_bytes())
-    with pytest.raises(DataError, match="0.parquet: has changed since it was opened"):
+    with pytest.raises(DataError, match="0.parquet: the file has changed since it was opened"):
         there.part(0)
     (path / "0.parquet").unlink()
     with pytest.raises(DataError, match="0.parquet: no such file on .*at the same path"):
@@ -174,10 +174,10 @@ def test_files_of_a_folder_have_one_header_one_layout_and_one_kind_of_labels(tmp
 def test_folders_that_are_no_stream(tmp_path: Path):
     folder = tmp_path / "rows"
     folder.mkdir()
-    with pytest.raises(DataError, match="holds no files; write CSV files into it"):
+    with pytest.raises(DataError, match="the folder is empty; write CSV files into it"):
         Stream(folder, "y", format="csv")
     (folder / "0.csv").write_text("a,y\n1,0\n")
-    with pytest.raises(DataError, match="a folder of text files is read as a stream only"):
+    with pytest.raises(DataError, match="a folder of text files can only be streamed"):
         load_file(folder, FileOptions(target="y"))
     (folder / "1.tsv").write_text("a\ty\n1\t0\n")
     with pytest.raises(DataError, match="holds both CSV and TSV files"):

@@ -143,7 +143,10 @@ def test_files_of_a_folder_that_differ(tmp_path: Path):
     whole = {"a": numbers, "b": numbers, "c": numbers, "y": pa.array(["no", "yes"])}
     for i, (second, said) in enumerate(
         (
-            ({key: whole[key] for key in "aby"}, r'1.parquet: there is no column "c", which other'),
+            (
+                {key: whole[key] for key in "aby"},
+                r'1.parquet: there is no column "c", though other',
+            ),
             (
                 {**whole, "b": names},
                 r'1.parquet: column "b" holds string, but double in other files',
@@ -162,7 +165,9 @@ def test_files_of_a_folder_that_differ(tmp_path: Path):
 def test_a_file_that_is_no_parquet_in_a_folder(tmp_path: Path):
     data = in_two_files(tmp_path, pa.table({"a": [1.0]}))
     (tmp_path / "parts" / "1.parquet").write_text("notes about the data")
-    with pytest.raises(DataError, match=r"1.parquet: can't be read: it is truncated, or no Parqu"):
+    with pytest.raises(
+        DataError, match=r"1.parquet: can't be read: it is truncated, or not a Parqu"
+    ):
         train(recipe(data), tmp_path / "run")
 
 

@@ -117,7 +117,7 @@ def test_two_classes_in_one_column(flowers: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"p": P[:99]}, "has 99 rows, and the data have 150"),
+        ({"p": P[:99]}, "has 99 rows, but the data have 150"),
         ({"p": P[:, :2]}, "the teacher has 2 columns, and the data have the classes setosa"),
         ({"p": P, "q": P}, "one array is needed, but there are p, q"),
         ({"p": P.astype(str)}, "p must be a matrix of numbers"),
