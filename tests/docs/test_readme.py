@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pyarrow import parquet
 from sklearn.datasets import load_breast_cancer
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 
 import fastclf
 from fastclf.cli import main
@@ -65,7 +66,8 @@ def names_in_tables(tmp_path_factory):
     P = teacher.fit(X, y).predict_proba(X)
     names = {"X": X, "y": y, "P": P, "Y": np.stack([y, 1 - y], axis=1), "Z": np.log(P)}
     names |= {name: getattr(fastclf, name) for name in fastclf.__all__ if name[0].isupper()}
-    names |= {"loader": [(X, y)]}
+    names |= {"loader": [(X, y)], "make_pipeline": make_pipeline}
+    names["frame"] = {"a": X[:, 0], "b": np.where(X[:, 1] > 18, "large", "small")}
     return folder, names | {"teacher": teacher, "fastclf": fastclf, "MLPClassifier": MLPClassifier}
 
 
@@ -83,7 +85,8 @@ def test_python_in_tables_runs(code, names_in_tables, monkeypatch):
     value = eval(code, dict(names))
     assert value is not None
     if ".fit(" in code or ".partial_fit(" in code:
-        assert np.isfinite(value.coef_).all() and value.coef_.any()
+        clf = value[-1] if isinstance(value, Pipeline) else value
+        assert np.isfinite(clf.coef_).all() and clf.coef_.any()
 
 
 @pytest.mark.parametrize("code", sorted(NO_PYTHON))
