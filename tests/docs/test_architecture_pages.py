@@ -13,7 +13,7 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DOCUMENTS = [CONTRIBUTING, ROOT / "docs" / "architecture.md", *sorted(PAGES.glob("*.md"))]
 PATHS = {
     f"/{path.relative_to(ROOT).as_posix()}{'/' if path.is_dir() else ''}"
-    for folder in ("fastclf", "tests", "scripts", "docs", "datasets")
+    for folder in (".github", "conda", "fastclf", "tests", "scripts", "docs", "datasets")
     for path in [ROOT / folder, *(ROOT / folder).rglob("*")]
 }
 SECTIONS = dict(

@@ -166,7 +166,7 @@ MISTAKES = {
         "reads the run's own recipe; leave out",
     ),
     "no file": (["data/loan.csv"], "data/loan.csv: no such file (did you mean loans.csv?)"),
-    "no recipe": (["q.toml"], "q.toml: no such file (did you mean r.toml?)"),
+    "no recipe": (["cards.toml"], "cards.toml: no such file (did you mean card.toml?)"),
     "no target": (
         ["data/loans.csv"],
         "name the column to predict with --target; there are id, age",
