@@ -28,7 +28,7 @@ from fastclf.linear_model import LinearModel
 from fastclf.runs import warmup
 from fastclf.runs.summary import print_summary
 
-COMPILING = "compiling kernels for this processor, which usually takes 5 to 20 s, once"
+COMPILING = "compiling kernels, which usually takes 5 to 20 s; they are cached"
 COMMAND = [sys.executable, "-m", "fastclf"]
 
 

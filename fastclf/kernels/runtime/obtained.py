@@ -140,10 +140,10 @@ class _Notice:
     def _call(self, is_kept: Callable[[], bool]) -> None:
         self._done = True
         if is_kept():
-            often = "once; `fastclf warmup` does it ahead"
+            then = "they are cached for later fits of this kind; `fastclf warmup` compiles all ahead"
         else:
-            often = "in every process: set NUMBA_CACHE_DIR to a folder that can be written"
-        self._tell(f"compiling kernels for this processor, which usually takes 5 to 20 s, {often}")
+            then = "they can't be cached: set NUMBA_CACHE_DIR to a folder that can be written"
+        self._tell(f"compiling kernels, which usually takes 5 to 20 s; {then}")
 
 
 _notices = [_Notice(logging.getLogger("fastclf").info)]
