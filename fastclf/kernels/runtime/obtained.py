@@ -140,7 +140,7 @@ class _Notice:
     def _call(self, is_kept: Callable[[], bool]) -> None:
         self._done = True
         if is_kept():
-            then = "they are cached for later fits of this kind; `fastclf warmup` compiles all ahead"
+            then = "they are cached for such fits; `fastclf warmup` compiles all of them ahead"
         else:
             then = "they can't be cached: set NUMBA_CACHE_DIR to a folder that can be written"
         self._tell(f"compiling kernels, which usually takes 5 to 20 s; {then}")
