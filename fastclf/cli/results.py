@@ -196,7 +196,8 @@ def predict(
             observe=observe,
         )
     if not quiet:
-        echo(f"{done:,} rows predicted{f', saved in {output}' if output else ''}", err=True)
+        rows = "1 row" if done == 1 else f"{done:,} rows"
+        echo(f"{rows} predicted{f', saved in {output}' if output else ''}", err=True)
 
 
 @main.command()

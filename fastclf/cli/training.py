@@ -165,7 +165,8 @@ def train(
         from fastclf.runs.tables import print_tables
         from fastclf.runs.terminal import Terminal
 
-        (recipe, drafted), path = choose(given, out, stopped, telling(quiet))
+        with printing_warnings():  # of a data file that is read for its recipe
+            (recipe, drafted), path = choose(given, out, stopped, telling(quiet))
         words.saved = partial(interruption_message, path, scheduler)
         cluster: Any = nullcontext()
         if scheduler is not None:
@@ -239,7 +240,8 @@ def tune(
         from fastclf.runs.tuning.search import Budget
         from fastclf.runs.tuning.tables import print_results
 
-        (recipe, drafted), path = choose(given, out, stopped, telling(quiet), tuned=True)
+        with printing_warnings():
+            (recipe, drafted), path = choose(given, out, stopped, telling(quiet), tuned=True)
         words.saved = partial(interruption_message, path)
         console = None if quiet else Terminal(stderr=True)
         run = partial(train_recipe, drafted=drafted) if stopped is None else resume

@@ -152,7 +152,8 @@ class Decoded:
             wrong = getattr(problem, "object", b"")[getattr(problem, "start", 0) :][:1]
             which = f"the byte 0x{wrong.hex()}" if wrong else "some text"
             raise DataError(
-                f"{which} isn't {self.encoding} text; set data.encoding to the encoding of the file"
+                f"{which} isn't {self.encoding} text; set data.encoding or --encoding to the "
+                "encoding of the file"
             ) from None
 
 

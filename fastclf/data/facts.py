@@ -10,7 +10,7 @@ import scipy.sparse
 
 from fastclf import dates
 from fastclf.data.text_columns import has_leading_zero, is_number
-from fastclf.table import Categories, Lists, Numbers, Table, listed, quoted
+from fastclf.table import Categories, Column, Lists, Numbers, Table, listed, quoted
 
 _NAME_OF_ID = re.compile(
     r"(?i:(^|[_ .-])(id|uuid|guid|index|rowid|rownames|key)$)|[a-z](ID|Id)$"
@@ -96,6 +96,31 @@ def column_facts(table: Table) -> list[ColumnFacts]:
     ['numbers from 31 to 45.5, 1 missing', '2 categories, 1 missing']
     """
     return [_facts(name, column) for name, column in table.columns.items()]
+
+
+def constant_names(table: Table) -> list[str]:
+    """Return the names of the columns of a table in which all rows have the same value.
+
+    A missing value counts as one. Columns of lists are not examined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.table import Categories, Numbers, Table
+    >>> year = Categories(np.zeros(2, np.int32), ("1994", "1995"))
+    >>> constant_names(Table({"year": year, "age": Numbers(np.array([31.0, np.nan]))}))
+    ['year']
+    """
+    return [name for name, column in table.columns.items() if _is_constant(column)]
+
+
+def _is_constant(column: Column) -> bool:
+    if isinstance(column, Lists) or not len(column):
+        return False
+    values = column.values if isinstance(column, Numbers) else column.codes
+    first = values[0]
+    same = np.isnan(values) if first != first else values == first
+    return bool(same.all())
 
 
 def constant_columns(X: Any) -> Iterator[int]:

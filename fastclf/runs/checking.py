@@ -13,13 +13,13 @@ from rich.table import Table as Grid
 from fastclf.config import MinibatchSolver, Recipe
 from fastclf.data import Dataset
 from fastclf.data.columns import many_dates
-from fastclf.data.facts import column_facts, constant_columns
+from fastclf.data.facts import constant_columns
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
 from fastclf.runs.baseline import baseline_metrics, class_frequencies, predicted_by_baseline
 from fastclf.runs.build import build_estimator, build_solver, build_teachers, resolve_kind
 from fastclf.runs.counts import joined_features
-from fastclf.runs.data_warnings import data_warnings
+from fastclf.runs.data_warnings import constant_warning, data_warnings
 from fastclf.runs.decided import Sizes, decided
 from fastclf.runs.distillation import check_labels, recorded_teachers
 from fastclf.runs.evaluation import Metrics
@@ -27,7 +27,7 @@ from fastclf.runs.parts import Parts, read_dataset, split_and_prepare
 from fastclf.runs.streamed import open_stream
 from fastclf.runs.tables import baseline_line, memory_text
 from fastclf.solvers import plan_of
-from fastclf.table import Categories, Lists, Numbers, Table, listed, shortened
+from fastclf.table import Categories, Lists, Numbers, Table, shortened
 from fastclf.threads import resolve_n_threads
 
 FIRST_ROWS = 20_000  # rows of a stream that are read to train on
@@ -305,15 +305,10 @@ def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterato
     if isinstance(parts.preparation, Encoder):
         yield from many_dates(parts.preparation)
     yield from data_warnings(dataset, recipe.data.categorical)
-    if isinstance(dataset.features, Table):
-        facts = column_facts(dataset.features)
-        constant = [column.name for column in facts if column.is_constant]
-    else:
+    if not isinstance(dataset.features, Table):
         constant = [dataset.feature_names[column] for column in constant_columns(X)]
-    if constant:
-        yield (
-            f"{listed(constant)}: the same value in every row, so the column carries no information"
-        )
+        if constant:
+            yield constant_warning(constant)
     if dataset.y.ndim == 1:
         labels, counts = np.unique(parts.train.y, return_counts=True)
         for label in map(str, labels[counts < 2].tolist()):

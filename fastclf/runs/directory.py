@@ -295,12 +295,12 @@ def new_run(path: Path) -> Iterator[RunDirectory]:
     ...     sorted(file.name for file in run.path.glob("[!.]*"))
     ['metrics.jsonl', 'summary.json']
     """
-    _refuse_if_used(path)
+    refuse_if_used(path)
     with writing(path):
         is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
-        _refuse_if_used(path)  # another run may have used it before the lock was taken
+        refuse_if_used(path)  # another run may have used it before the lock was taken
         with _metrics(path) as metrics:
             directory = RunDirectory(path, metrics)
             try:
@@ -368,7 +368,14 @@ def interruption_message(path: Path, scheduler: str | None = None) -> str:
     return f"saved in {path}; resume with: {resume_command(path)}{more}"
 
 
-def _refuse_if_used(path: Path) -> None:
+def refuse_if_used(path: Path) -> None:
+    """Check that a path can be the directory of a new run.
+
+    Raises
+    ------
+    RunError
+        If it exists and isn't an empty directory.
+    """
     with writing(path):
         if not path.is_dir() or set(os.listdir(path)) <= {LOCK}:
             return

@@ -99,8 +99,7 @@ def _what_to_give(command: str) -> str:
     if recipes or not files:
         more = f"; there are {', '.join(map(str, recipes[:5]))}" if recipes else ""
         return f"{message}, such as: fastclf {command} FILE.csv --target COLUMN{more}"
-    examples = [f"fastclf {command} {shlex.quote(name)} --target COLUMN" for name in files[:3]]
-    return f"{message}, such as: {' or '.join(examples)}"
+    return f"{message}, such as: fastclf {command} {shlex.quote(files[0])} --target COLUMN"
 
 
 def _has_data_table(path: Path) -> bool:

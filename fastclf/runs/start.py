@@ -9,12 +9,16 @@ from fastclf.config import Recipe, load_recipe
 from fastclf.data.compressed import COMPRESSIONS
 from fastclf.data.tables import SUFFIXES
 from fastclf.errors import ConfigError
-from fastclf.runs.directory import CONFIG, RECIPE, check_is_run, default_path
+from fastclf.runs.directory import CONFIG, RECIPE, check_is_run, default_path, refuse_if_used
 from fastclf.runs.draft import draft_with
 from fastclf.runs.draft_text import parsed, recipe_text
 from fastclf.runs.given import Given
 
 Tell = Callable[[str], object]
+
+_BEFORE_THE_SEARCH = (
+    "# The recipe before the search of fastclf tune; config.toml has the values that it chose.\n#"
+)
 
 
 class Chosen(NamedTuple):
@@ -52,7 +56,7 @@ def choose(
     DataError
         If no recipe can be drafted for the data file.
     RunError
-        If ``stopped`` isn't the directory of a run.
+        If ``stopped`` isn't the directory of a run, or ``out`` is in use.
     """
     if stopped is not None:
         if out is not None:
@@ -62,6 +66,8 @@ def choose(
             raise ConfigError(f"--resume reads the run's own recipe; leave out {given.file}")
         if given.file is None and given.config is None:
             given = given._replace(config=stopped / CONFIG)
+    elif out is not None:
+        refuse_if_used(out)  # before a data file is read, which may take long
     chosen = choose_recipe(given, tell)
     recipe = chosen.recipe
     path = stopped or out or default_path(recipe.name)
@@ -69,7 +75,10 @@ def choose(
         tell(f"the recipe goes to {path / RECIPE}")
     if tuned and recipe.tune is None:
         recipe = recipe.with_keys({"tune": {"holdout": 0.2} if recipe.data.stream else {}})
-    return Chosen(recipe, chosen.drafted), path
+    drafted = chosen.drafted
+    if drafted is not None and tuned:
+        drafted = f"{_BEFORE_THE_SEARCH}\n{drafted}"
+    return Chosen(recipe, drafted), path
 
 
 def choose_recipe(given: Given, tell: Tell) -> Chosen:

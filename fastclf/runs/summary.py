@@ -61,6 +61,9 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     console.print(metrics_table(own, summary.get("intervals", {}), baseline["metrics"]))
     if any(baseline["metrics"].values()):
         _print_lines(console, baseline_line(baseline["predicts"]))
+    best = baseline["metrics"].get("test", {}).get("accuracy")
+    if best is not None and own.get("test", {}).get("accuracy", 1.0) <= best:
+        _print_lines(console, "the accuracy on the test rows isn't above that of the baseline")
     _print_lines(console, *undefined_lines(summary.get("undefined", {})))
     if others:
         console.print(metrics_table({"test": own.get("test", {}), **others}, {}, {}))

@@ -85,9 +85,7 @@ def test_constant_columns_of_a_matrix_are_named(tmp_path: Path, rng):
     X[:, 1] = 4
     np.savez(tmp_path / "a.npz", X=X, y=X[:, 0] > 0, feature_names=["a", "b", "c"])
     plan = check_recipe(recipe({"path": str(tmp_path / "a.npz")}))
-    assert plan.warnings == (
-        "b: the same value in every row, so the column carries no information",
-    )
+    assert plan.warnings == ("b: the same value in every row, which carries no information",)
 
 
 def test_solvers_are_named_or_chosen():
