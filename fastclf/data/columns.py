@@ -146,10 +146,21 @@ def date_columns(table: Table) -> list[str]:
     ]
 
 
-def many_dates(encoder: Encoder) -> Iterator[str]:
-    """Yield a warning, with the remedy, for each column of many dates that became categories."""
+def encoder_warnings(encoder: Encoder) -> Iterator[str]:
+    """Yield a warning, with the remedy, for each column whose categories say little.
+
+    These are columns of many dates, and columns that have rare categories only.
+    """
     for column in encoder.columns:
-        if isinstance(column, CategoricalColumn) and len(column.categories) > MANY_DATES:
+        if not isinstance(column, CategoricalColumn):
+            continue
+        if column.other and not {*column.categories} - {MISSING}:
+            yield (
+                f'column "{column.name}": all of its categories are rare, so they are one feature, '
+                "which carries no information; lower data.min_frequency, leave the column out with "
+                "data.drop, or write dates as 2024-02-29"
+            )
+        if len(column.categories) > MANY_DATES:
             if all(is_date(name) for name in column.categories if name != MISSING):
                 yield (
                     f'column "{column.name}": each of {len(column.categories):,} dates becomes a '
@@ -158,9 +169,9 @@ def many_dates(encoder: Encoder) -> Iterator[str]:
                 )
 
 
-def warn_of_dates(preparation: object) -> None:
-    """Issue the warnings of :func:`many_dates`, if ``preparation`` is an encoder."""
-    for line in many_dates(preparation) if isinstance(preparation, Encoder) else ():
+def warn_of_categories(preparation: object) -> None:
+    """Issue the warnings of :func:`encoder_warnings`, if ``preparation`` is an encoder."""
+    for line in encoder_warnings(preparation) if isinstance(preparation, Encoder) else ():
         warnings.warn(line, stacklevel=2)
 
 

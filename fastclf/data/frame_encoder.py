@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fastclf.data.columns import date_columns, fit_encoder, warn_of_dates
+from fastclf.data.columns import date_columns, fit_encoder, warn_of_categories
 from fastclf.data.frames import names_of, to_table
 from fastclf.errors import DataError, InputError
 from fastclf.table import Lists, check_columns
@@ -153,7 +153,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
             dates={*found} - {*self.categorical, *self.text},
             text=tuple(self.text),
         )
-        warn_of_dates(self.encoder_)
+        warn_of_categories(self.encoder_)
         self.feature_names_in_ = np.array(names, dtype=object)
         self.n_features_in_ = len(names)
         return self

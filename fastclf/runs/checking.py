@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 
 from fastclf.config import MinibatchSolver, Recipe
 from fastclf.data import Dataset
-from fastclf.data.columns import many_dates
+from fastclf.data.columns import encoder_warnings
 from fastclf.data.facts import constant_columns
 from fastclf.plan import MEASURED, Shape, engines
 from fastclf.preprocessing import Encoder
@@ -303,7 +303,7 @@ def _column_bytes(column: Numbers | Categories | Lists) -> int:
 
 def _warnings(recipe: Recipe, dataset: Dataset, X: Any, parts: Parts) -> Iterator[str]:
     if isinstance(parts.preparation, Encoder):
-        yield from many_dates(parts.preparation)
+        yield from encoder_warnings(parts.preparation)
     yield from data_warnings(dataset, recipe.data.categorical)
     if not isinstance(dataset.features, Table):
         constant = [dataset.feature_names[column] for column in constant_columns(X)]

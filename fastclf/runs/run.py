@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from fastclf.config import Recipe
 from fastclf.data import Dataset
-from fastclf.data.columns import warn_of_dates
+from fastclf.data.columns import warn_of_categories
 from fastclf.data.prediction_rows import naming
 from fastclf.errors import RunError
 from fastclf.estimators.logistic import LogisticRegression
@@ -318,7 +318,7 @@ def _fit_in_memory(
 ) -> _Outcome:
     """Fit to rows in memory; write the model and its evaluations to the run directory."""
     parts = split_and_prepare(dataset, recipe.data, recipe.seed, recipe.calibrate)
-    warn_of_dates(parts.preparation)
+    warn_of_categories(parts.preparation)
     estimator = build_estimator(recipe, dataset.labels, dataset.class_names)
     X, y = parts.for_fit(), parts.train.y
     files.check()
@@ -338,7 +338,7 @@ def _fit_stream(
     client: "Client | None",
 ) -> _Outcome:
     """Fit to a stream of rows; write the model and its evaluation to the run directory."""
-    warn_of_dates(data.preparation)
+    warn_of_categories(data.preparation)
     estimator = build_estimator(recipe, data.labels, data.class_names, client)
     distilled = None
     with monitor.fit(data.n_rows), naming(data.stream.path):

@@ -44,7 +44,8 @@ def print_summary(path: Path, summary: dict[str, Any], console: Console) -> None
     The models that the run's own is compared with have a table of their own, so that each fits 80
     columns. Their column "student" is omitted, because it equals "test".
     """
-    unit = "epochs" if summary["solver"] in MINIBATCH_RULES else "iterations"
+    unit = "epoch" if summary["solver"] in MINIBATCH_RULES else "iteration"
+    unit += "s" * (summary["n_iter"] != 1)
     noun = "labels" if summary.get("task") == "multilabel" else "classes"
     compiled = summary.get("compile_seconds", 0.0)  # an older run doesn't have it
     after = f" after {compiled:.1f} s of compilation" if compiled >= 1 else ""

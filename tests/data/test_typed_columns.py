@@ -318,7 +318,7 @@ def test_dates_that_are_categories_match_however_they_are_written(tmp_path: Path
     assert column.positions(["2024-02-29", "2024-02-28", "(missing)"]).tolist() == [0, 2, 1]
 
 
-def test_many_dates_as_categories_are_warned_of(tmp_path: Path):
+def test_encoder_warnings_as_categories_are_warned_of(tmp_path: Path):
     data = dated(tmp_path / "t.csv")
     _, warned = trained(tmp_path, data)
     assert 'warning: column "at": ' in warned and 'set data.dates to "parts"' in warned

@@ -196,3 +196,21 @@ def test_mistakes_name_the_remedy(name: str, folder: Path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("fastclf: error: ") and said in line
     assert not Path("runs").exists()
+
+
+def test_what_says_little_is_warned_of(folder: Path):
+    days = [f"{i % 12 + 1}/{i % 28 + 1}/2024" for i in range(84)]
+    lines = [f"{day},1994,{'ab'[i // 3 % 2]}" for i, day in enumerate(2 * days)]
+    Path("us.csv").write_text("\n".join(["day,year,y", *lines]))
+    done = invoke("train", "us.csv", "--target", "y", "--out", "us", "--json")
+    assert done.exit_code == 0, done.stderr
+    constant, rare = json.loads(done.stdout)["warnings"]
+    assert 'column "day": all of its categories are rare' in rare
+    assert constant == "year: the same value in every row, which carries no information"
+    again = invoke("train", "us.csv", "--target", "y", "--out", "us")
+    assert again.exit_code == 2 and "us exists and isn't empty" in again.stderr
+    assert "the recipe goes to" not in again.stderr
+    tuned = invoke("tune", "us.csv", "--target", "y", "--out", "best", "--set", "tune.C=[1, 2]")
+    assert tuned.exit_code == 0, tuned.stderr
+    assert "the accuracy on the test rows" in tuned.stdout
+    assert "config.toml has the values" in Path("best/recipe.toml").read_text().splitlines()[0]
