@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import tomlkit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -22,7 +22,7 @@ from fastclf.errors import ConfigError, FastclfError, nearest
 class Table(BaseModel):
     """A TOML table: frozen, strictly typed, without unknown keys, and with finite numbers."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         strict=True,
         extra="forbid",
