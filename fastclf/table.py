@@ -151,9 +151,9 @@ class Table:
             lengths.add(len(rows))
         if len(lengths) > 1:
             raise DataError(f"the columns of a table differ in length: {sorted(lengths)}")
-        self.columns = dict(columns)
-        self.n_rows = lengths.pop() if lengths else 0
-        self.rows = np.arange(1, self.n_rows + 1) if rows is None else rows
+        self.columns: dict[str, Column] = dict(columns)
+        self.n_rows: int = lengths.pop() if lengths else 0
+        self.rows: np.ndarray = np.arange(1, self.n_rows + 1) if rows is None else rows
 
     def __len__(self) -> int:
         """Return the number of rows."""

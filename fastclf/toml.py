@@ -31,7 +31,7 @@ class Table(BaseModel):
 
     OTHER_NAMES: ClassVar[Mapping[str, str]] = {}
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         strict=True,
         extra="forbid",

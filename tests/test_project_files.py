@@ -60,8 +60,8 @@ def test_forms_for_issues(name: str):
 
 def test_the_solver_for_benchopt_finds_the_optimum(monkeypatch: pytest.MonkeyPatch):
     class BaseSolver:  # as benchopt's, for one run
-        def run_once(self) -> None:
-            self.run(1)
+        def run_once(self, stop_val: int = 1) -> None:
+            self.run(stop_val)
 
     monkeypatch.setitem(sys.modules, "benchopt", SimpleNamespace(BaseSolver=BaseSolver))
     solver = runpy.run_path(str(ROOT / "scripts" / "benchopt" / "fastclf.py"))["Solver"]()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from fastclf.config.fields import Count, Fraction, Positive, UpTo1
 from fastclf.errors import nearest
@@ -103,7 +103,7 @@ class TuneTable(Table):
         '"solver.learning_rate" = {low = 1e-4, high = 0.1, log = true}',
     )
 
-    model_config = {**Table.model_config, "extra": "allow"}
+    model_config: ClassVar[ConfigDict] = {**Table.model_config, "extra": "allow"}
     __pydantic_extra__: dict[str, Space]
 
     C: LogRange | Annotated[tuple[Positive, ...], Field(min_length=1), AS_TUPLE] = LogRange(
@@ -117,7 +117,7 @@ class TuneTable(Table):
     trials: Count = 40
 
     @property
-    def others(self) -> Mapping[str, Range | tuple]:
+    def others(self) -> Mapping[str, Range | tuple[Any, ...]]:
         """The values to search of other keys, by dotted key in alphabetic order."""
         return dict(sorted((self.model_extra or {}).items()))
 

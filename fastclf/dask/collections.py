@@ -106,7 +106,10 @@ def of_each_part(
 
 
 def _begun(
-    client: Client, function: Callable[..., Any], shared: Sequence[Any], each: Iterable[tuple]
+    client: Client,
+    function: Callable[..., Any],
+    shared: Sequence[Any],
+    each: Iterable[tuple[Any, ...]],
 ) -> FuturePartitions:
     # The partitions of ``function(*shared, *own)``, for each tuple; what is shared is sent once.
     call = dask.delayed(function, pure=False)

@@ -25,7 +25,7 @@ _MERGED = 16
 
 T = TypeVar("T")
 
-Steps = Sequence[tuple[Callable[..., Any], tuple]]
+Steps = Sequence[tuple[Callable[..., Any], tuple[Any, ...]]]
 """Functions, each with what it is given beside a value."""
 
 Nodes = tuple[bool, list[tuple[Node, Any]]]
@@ -84,7 +84,10 @@ class FuturePartitions:
             ) from error
 
     def _sum(
-        self, function: Callable[..., T | None], add: Callable[[Iterator[T]], T], given: tuple
+        self,
+        function: Callable[..., T | None],
+        add: Callable[[Iterator[T]], T],
+        given: tuple[Any, ...],
     ) -> T | None:
         futures = self._there()
         n = len(futures)
@@ -148,7 +151,7 @@ def _sum_of_some(
     n: int,
     function: Callable[..., Any],
     add: Callable[[Iterator[Any]], Any],
-    given: tuple,
+    given: tuple[Any, ...],
 ) -> Nodes:
     # What can be added up of some of n values, and whether it was computed on another worker.
     result: PairwiseSum[Any] = PairwiseSum(n, add)

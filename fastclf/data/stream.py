@@ -108,6 +108,12 @@ class Stream:
     True
     """
 
+    path: Path
+    dtype: np.dtype
+    several_targets: bool
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...] | None
+
     def __init__(
         self,
         path: str | os.PathLike[str],

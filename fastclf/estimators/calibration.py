@@ -124,7 +124,7 @@ class TemperatureScaler(Predictions, ClassifierMixin, MetaEstimatorMixin, BaseEs
             known = self.estimator is None or _is_fitted(self.estimator)
             told = (self._ask if known else self._fit_and_ask)(X, y, sample_weight)
         temperature = (labels_temperature if self._labels else best_temperature)(*told)
-        self.temperature_ = or_one(temperature)
+        self.temperature_: float = or_one(temperature)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from numbers import Integral
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
 import scipy.sparse
@@ -21,6 +21,9 @@ try:
     from sklearn.utils._sparse import _align_api_if_sparse as align_if_sparse
 except ImportError:  # before scikit-learn 1.9, which always returns matrices
     align_if_sparse = scipy.sparse.csr_matrix
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 UNSET = "deprecated"
 """Scikit-learn's default for ``penalty``: C and l1_ratio decide the penalty."""
@@ -64,17 +67,18 @@ def iteration_name(given: Any, solver: Any) -> str:
     return f"{type(solver).__name__.lower()}-iter"
 
 
-class OfMinibatchSolvers:
+class OfMinibatchSolvers(Generic[P, R]):
     """A method that an estimator has if its solver trains on minibatches.
 
     Otherwise its absence has the words of an attribute that there never was, and the reason.
     """
 
-    def __init__(self, method: Callable[..., Any]) -> None:
-        self.__wrapped__ = self._method = method
+    def __init__(self, method: Callable[Concatenate[Any, P], R]) -> None:
+        self.__wrapped__: Any = method
+        self._method: Any = method
         self.__doc__ = method.__doc__
 
-    def __get__(self, estimator: Any, owner: type) -> Any:
+    def __get__(self, estimator: Any, owner: type) -> Callable[P, R]:
         """Return the method, bound to an estimator that has it."""
         if estimator is None:
             return self._method

@@ -166,7 +166,7 @@ class LinearPredictor(Predictions, ClassifierMixin, BaseEstimator):
     classes_: np.ndarray
     coef_: Any
     intercept_: np.ndarray
-    history_: dict[str, np.ndarray]
+    history_: dict[str, Any]
     n_iter_: np.ndarray
     feature_names_in_: np.ndarray
     _saved_as = "LogisticRegression"

@@ -314,7 +314,7 @@ class StreamedRows(RowsElsewhere):
         encode: Encode,
     ) -> None:
         self.found = found
-        self.extent = found.extent
+        self.extent: Extent = found.extent
         self.shape = found.extent.n_rows, found.extent.n_features
         self.dtype = found.extent.dtype
         self.stream = stream

@@ -240,7 +240,9 @@ def run(kernel: Callable[..., None], along: np.ndarray, *arguments: Any, out: np
     threads.run(lambda i: kernel(*arguments, *pieces[i], out), len(pieces))
 
 
-def run_sum(kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple) -> float:
+def run_sum(
+    kernel: Callable[..., float], along: np.ndarray, *arguments: Any, out: tuple[Any, ...]
+) -> float:
     # The sum of the kernel's results over all chunks, added in order.
     arguments = _for_reading(arguments)
     pieces = threads.chunks(len(along), _ENTRY * along[:1].size)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -76,16 +77,16 @@ class Arrays:
         return self.loss.kind(self.selection.target)
 
     @cached_property
-    def data(self) -> tuple:
+    def data(self) -> tuple[Any, ...]:
         """The fields of :class:`fastclf.kernels.runtime.records.Data`, for all rows."""
         return self.selection.data(self.features.canonical, self.loss.parameters)
 
-    def data_of(self, m: int) -> tuple:
+    def data_of(self, m: int) -> tuple[Any, ...]:
         """Return the fields of ``Data`` for one of the problems, for all rows."""
         return self.data if self.selection.scale.size == 1 else self._data_of_each[m]
 
     @cached_property
-    def _data_of_each(self) -> list[tuple]:
+    def _data_of_each(self) -> list[tuple[Any, ...]]:
         masks = np.eye(self.selection.scale.size, dtype=bool)
         parts = (self.selection.part(mask, self.loss.is_sigmoid) for mask in masks)
         return [part.data(self.features.canonical, self.loss.parameters) for part in parts]

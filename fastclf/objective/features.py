@@ -38,13 +38,16 @@ class DenseFeatures:
 
     products = dense
 
+    arrays: Any
+    canonical: Any
+
     def __init__(self, X: np.ndarray, order: np.ndarray = NO_ORDER) -> None:
         self.X = X
         self.order = order
         self.arrays = self.canonical = for_kernels(X)
-        self.shape = order.size or len(X), X.shape[1]
-        self.dtype = X.dtype
-        self.entries = self.shape[0] * self.shape[1]
+        self.shape: tuple[int, int] = order.size or len(X), X.shape[1]
+        self.dtype: np.dtype = X.dtype
+        self.entries: int = self.shape[0] * self.shape[1]
 
     def rows(self, index: np.ndarray) -> "DenseFeatures":
         """Return the features of some rows, without a copy."""
@@ -79,7 +82,7 @@ class DenseFeatures:
         return self.shape[0] * index.size
 
     @cached_property
-    def by_column(self) -> tuple:
+    def by_column(self) -> tuple[Any, ...]:
         """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
         return columns_and_ones(self.X)
 
@@ -145,7 +148,7 @@ class DenseFeatures:
         return center.astype(np.float64), second
 
 
-def columns_and_ones(X: Any) -> tuple:
+def columns_and_ones(X: Any) -> tuple[Any, ...]:
     """Return (data, rows, indptr) of X (n, d) as CSC, with a last column of ones."""
     columns = scipy.sparse.csc_array(X)
     n = X.shape[0]
@@ -155,7 +158,12 @@ def columns_and_ones(X: Any) -> tuple:
 
 
 def _pass_by_blas(
-    kernel: Any, data: tuple, model: tuple, start: int, stop: int, sums: tuple
+    kernel: Any,
+    data: tuple[Any, ...],
+    model: tuple[Any, ...],
+    start: int,
+    stop: int,
+    sums: tuple[Any, ...],
 ) -> None:
     # The same as a kernel of the passes, with BLAS for both products, on blocks in cache. It
     # computes in the dtype of w.
@@ -173,7 +181,12 @@ def _pass_by_blas(
 
 
 def _pass_over_copies(
-    kernel: Any, data: tuple, model: tuple, start: int, stop: int, sums: tuple
+    kernel: Any,
+    data: tuple[Any, ...],
+    model: tuple[Any, ...],
+    start: int,
+    stop: int,
+    sums: tuple[Any, ...],
 ) -> None:
     # The same as a kernel of the passes, on copies of some rows in the dtype of w.
     every, w = Data(*data), model[0]
@@ -226,10 +239,10 @@ class CSRFeatures:
 
     def __init__(self, X: Any) -> None:
         self.X = X
-        self.arrays = csr_for_kernels(X)
-        self.shape = X.shape
-        self.dtype = X.dtype
-        self.entries = X.nnz
+        self.arrays: tuple[Any, ...] = csr_for_kernels(X)
+        self.shape: tuple[int, int] = X.shape
+        self.dtype: np.dtype = X.dtype
+        self.entries: int = X.nnz
 
     def rows(self, index: np.ndarray) -> "CSRFeatures":
         """Return the features of some rows."""
@@ -248,7 +261,7 @@ class CSRFeatures:
         return int(self._of_columns[index].sum())
 
     @cached_property
-    def canonical(self) -> tuple:
+    def canonical(self) -> tuple[Any, ...]:
         """The arrays, with indices in rising order in each row and no duplicates."""
         if self.X.has_canonical_format:
             return self.arrays
@@ -257,7 +270,7 @@ class CSRFeatures:
         return CSRFeatures(X).arrays
 
     @cached_property
-    def by_column(self) -> tuple:
+    def by_column(self) -> tuple[Any, ...]:
         """The arrays (data, rows, indptr) of the columns, and a last one of ones."""
         return columns_and_ones(scipy.sparse.csr_array(self.canonical, shape=self.shape))
 

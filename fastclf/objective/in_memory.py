@@ -75,6 +75,9 @@ class InMemoryObjective:
         :func:`fastclf.plan.using` has set, or the measured one.
     """
 
+    n_rows: int
+    n_features: int
+
     def __init__(
         self,
         X: Any,
@@ -90,20 +93,20 @@ class InMemoryObjective:
         if not isinstance(X, CSRFeatures | DenseFeatures):
             X = CSRFeatures(X) if scipy.sparse.issparse(X) else DenseFeatures(X)
         self.features = X
-        self.dtype = self.features.dtype
-        self.target = target.astype(self.dtype)
+        self.dtype: np.dtype = self.features.dtype
+        self.target: Target = target.astype(self.dtype)
         self.loss = loss
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.n_threads = n_threads
-        self.costs = costs or current_costs()
+        self.costs: Costs = costs or current_costs()
         self.n_rows, self.n_features = self.features.shape
-        self.n_problems = n_columns if loss.is_sigmoid else penalty.strength.size
-        self.n_outputs = n_columns // self.n_problems
+        self.n_problems: int = n_columns if loss.is_sigmoid else penalty.strength.size
+        self.n_outputs: int = n_columns // self.n_problems
         self._passes = 0.0
         self._parent: InMemoryObjective | None = None
         self._totals = totals
-        self.total_weight = self._total(target).copy()
+        self.total_weight: np.ndarray = self._total(target).copy()
         pos_weight = loss.pos_weights(self.n_problems).astype(self.dtype)
         self._everything = Selection.everything(self.target, self.total_weight, pos_weight)
         self._selection = self._everything

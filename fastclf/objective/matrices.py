@@ -141,7 +141,7 @@ def slopes_of_pairs(loss: Softmax, logits: np.ndarray, shares: np.ndarray, K: in
 
 
 def sparse_blocks(
-    X: tuple, slopes: np.ndarray, center: np.ndarray, n_threads: int | None
+    X: tuple[Any, ...], slopes: np.ndarray, center: np.ndarray, n_threads: int | None
 ) -> np.ndarray:
     """Return symmetric matrices (P, d + 1, d + 1): moments of CSR rows, weighted by slopes (n, P).
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -73,10 +74,10 @@ def pairs(n_problems: int, n_outputs: int) -> int:
 
 def share(
     kernel: Callable,
-    data: tuple,
-    model: tuple,
+    data: tuple[Any, ...],
+    model: tuple[Any, ...],
     pieces: list[tuple[int, int]],
-    sums: tuple,
+    sums: tuple[Any, ...],
     n_threads: int | None,
     work: float,
 ) -> None:

@@ -110,7 +110,7 @@ class Part:
         has_weight = rows[1].weights.any()
         self._objective = making(*rows) if has_weight else None
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make it elsewhere."""
         return Part, (self.rows, self._making)
 

@@ -72,7 +72,9 @@ class Selection:
         blocks[self.mask] = hessian.blocks
         return Hessian(hessian.center, blocks)
 
-    def data(self, X: Any, parameters: tuple, order: np.ndarray = NO_ORDER) -> tuple:
+    def data(
+        self, X: Any, parameters: tuple[Any, ...], order: np.ndarray = NO_ORDER
+    ) -> tuple[Any, ...]:
         """Return the fields of :class:`fastclf.kernels.runtime.records.Data`.
 
         X is as kernels read it. The rows ``order`` (m,) of X are taken, or all if it is empty;

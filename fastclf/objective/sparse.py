@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastclf import threads
+from fastclf.kernels.loss.kinds import Kind
 from fastclf.kernels.passes import sparse_column
 from fastclf.kernels.passes import value_and_grad as passes
 from fastclf.kernels.products import logits, sparse
@@ -34,9 +35,9 @@ class SparsePass:
     """
 
     def __init__(self, arrays: Arrays, n_threads: int | None, shape: Shape, costs: Costs) -> None:
-        self.features = arrays.features
-        self.kind = arrays.kind
-        self.parameters = arrays.loss.parameters
+        self.features: Any = arrays.features
+        self.kind: Kind = arrays.kind
+        self.parameters: tuple[float, ...] = arrays.loss.parameters
         self.n_threads = n_threads
         self.shape = shape
         self.costs = costs

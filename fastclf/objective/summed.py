@@ -89,6 +89,9 @@ class SummedObjective:
 
     arrays = None
 
+    n_rows: int
+    n_features: int
+
     def __init__(
         self,
         extent: Extent,
@@ -107,14 +110,16 @@ class SummedObjective:
         self.fit_intercept = fit_intercept
         self.n_threads = n_threads
         self.n_rows, self.n_features = extent.n_rows, extent.n_features
-        self.dtype = np.dtype(extent.dtype)
-        self.n_problems = n_columns if loss.is_sigmoid else penalty.strength.size
-        self.n_outputs = n_columns // self.n_problems
-        self.total_weight = np.broadcast_to(totals.total_weight, (self.n_problems,)).astype(float)
+        self.dtype: np.dtype = np.dtype(extent.dtype)
+        self.n_problems: int = n_columns if loss.is_sigmoid else penalty.strength.size
+        self.n_outputs: int = n_columns // self.n_problems
+        self.total_weight: np.ndarray = np.broadcast_to(
+            totals.total_weight, (self.n_problems,)
+        ).astype(float)
         self._passes = 0.0
         self._parent: SummedObjective | None = None
         center = totals.center if fit_intercept else np.zeros_like(totals.center)
-        self.costs = costs or current_costs()
+        self.costs: Costs = costs or current_costs()
         self._making = PartMaking(
             loss,
             self.n_problems * self.n_outputs,

@@ -1,6 +1,6 @@
 """The validated contents of a run's files, from which a report is rendered."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -24,7 +24,9 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 class Facts(BaseModel):
     """Base of the models below; keys that a report doesn't show are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True
+    )
 
 
 def first_mistake(problem: ValidationError) -> tuple[str, str]:

@@ -41,7 +41,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.can_wait = False
-        self.requested = False
+        self.requested: bool = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Record a first Ctrl-C that can wait; raise KeyboardInterrupt for any other."""

@@ -95,7 +95,7 @@ def _indicators(X: np.ndarray) -> np.ndarray:
     return (X[:, :_CLASSES] + X[::-1, 1 : _CLASSES + 1] > 0).astype(np.int64)
 
 
-Fits = Iterator[tuple[Any, tuple]]
+Fits = Iterator[tuple[Any, tuple[Any, ...]]]
 """Estimators, and the arguments of ``fit`` that follow X."""
 
 

@@ -74,7 +74,9 @@ class Solver(Protocol):
     :class:`fastclf.plan.Plan`.
     """
 
-    needs: tuple[str, ...]
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The members of the objective that it uses."""
 
     @property
     def max_iter(self) -> int | None:

@@ -55,7 +55,7 @@ class MinibatchState:
     stale: int = 0
     status: str = "running"
     gradient_norm: None = None
-    checkpoint: tuple = ()
+    checkpoint: tuple[Any, ...] = ()
 
     def rates(self, count: int) -> np.ndarray:
         """Return the learning rates of the next ``count`` steps."""
