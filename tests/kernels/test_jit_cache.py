@@ -46,7 +46,8 @@ print(round(out[0], 3), sum(stats.cache_hits.values()), sum(stats.cache_misses.v
 
 def copy_of_the_package(folder: Path) -> Path:
     (folder / "fastclf").mkdir()
-    shutil.copy(PACKAGE / "__init__.py", folder / "fastclf")
+    for name in ("__init__.py", "late.py"):
+        shutil.copy(PACKAGE / name, folder / "fastclf")
     shutil.copytree(
         PACKAGE / "kernels",
         folder / "fastclf" / "kernels",

@@ -45,6 +45,7 @@ def test_shipped_configs_train(name: str, tmp_path: Path):
         "model.safetensors",
         "report.html",
         "summary.json",
+        "test_rows.npz",
     }
     tables = json.loads((result.path / "evaluation.json").read_text())
     assert {part: judged["metrics"] for part, judged in tables.items()} == result.summary["metrics"]
