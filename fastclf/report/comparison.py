@@ -11,6 +11,7 @@ from fastclf.report.chart import COLOURS, Line, line_chart
 from fastclf.report.facts import RunFacts
 from fastclf.report.layout import (
     best_cells,
+    best_index,
     collapsed,
     figure_box,
     grid,
@@ -201,13 +202,14 @@ def _panels(
     intervals = {
         key: [run.summary.intervals.get(part, {}).get(key) for run in runs] for key in shown
     }
-    tied = [key for key in shown if part == "test" and _is_tied(key, contrasts)]
-    charts = grid(metric_panels(shown, names, lower, intervals, tied), "panels")
+    best = {key: _best(f"{part}.{key}", values, lower, contrasts) for key, values in shown.items()}
+    charts = grid(metric_panels(shown, names, lower, intervals, best), "panels")
     if charts is None:
         return []
-    note = f"On the {part_title(part)}. Bars are intervals of 95\N{NO-BREAK SPACE}%."
-    note += " The best value has a star"
-    note += ", unless the difference is within noise." if contrasts else "."
+    note = f"On the {part_title(part)}."
+    note += " Bars are intervals of 95\N{NO-BREAK SPACE}%." if _have_intervals(runs) else ""
+    stars = _star_text(contrasts)
+    note += f" {stars}." if stars else ""
     return [element("p", note, class_="lead"), charts]
 
 
@@ -215,10 +217,37 @@ def _is_of_one_run(values: Sequence[float | None]) -> bool:
     return sum(value is not None for value in values) == 1 < len(values)
 
 
-def _is_tied(metric: str, contrasts: Sequence[Contrast]) -> bool:
-    """Tell whether no run differs from the first one in a metric by more than noise."""
-    found = [one.differences.get(metric, (0.0, (), True)) for one in contrasts]
-    return bool(found) and not any(exceeds for _, _, exceeds in found)
+def _best(
+    key: str,
+    values: Sequence[float | None],
+    lower: Collection[str],
+    contrasts: Sequence[Contrast],
+) -> set[int]:
+    """Return the indices of the best values that are known to be better than others.
+
+    Such a value of another run differs from the first run's by more than noise. If the first run is
+    best, all others differ from it by more than noise.
+    """
+    part, _, metric = key.rpartition(".")
+    found = [one.differences.get(metric) for one in contrasts]
+    exceeds = [difference is not None and difference[2] for difference in found]
+    if part != "test" or not any(exceeds):
+        return set()
+    best = best_index(values, metric in lower)
+    return {i for i in best if (exceeds[i - 1] if i else all(exceeds))}
+
+
+def _star_text(contrasts: Sequence[Contrast]) -> str:
+    """Return the sentence, without a full stop, that says what a star means; empty without any."""
+    if not any(one.differences for one in contrasts):
+        return ""
+    others = "the other run's"
+    if len(contrasts) > 1:
+        others = "the first run's, or the first run's from all others,"
+    return (
+        f"A star marks the best value where it differs from {others} by more than noise; "
+        "only the metrics under Differences are tested, on the test rows"
+    )
 
 
 def _contrasts(
@@ -245,7 +274,8 @@ def _contrasts(
                     element("td", verdict if exceeds else "within noise", class_="left"),
                 )
             )
-        head = ("metric", "difference", "95 % interval", "", "verdict")
+        chart = element("th", scope="col", class_="track")
+        head = ("metric", "difference", "95 % interval", chart, "verdict")
         caption = f"{one.run} minus {first}, by paired bootstrap on the same test rows"
         found.append(table(caption, head, rows, kind="contrast"))
     return found
@@ -274,22 +304,27 @@ def _figures(
         part, _, metric = key.rpartition(".")
         title = f"{metric_title(metric)}, {part_title(part)}" if part else metric_title(metric)
         intervals = [run.summary.intervals.get(part, {}).get(metric) for run in runs]
-        is_lower = metric == "fit_seconds" or metric in lower
-        is_tied = metric == "fit_seconds" or part == "test" and _is_tied(metric, contrasts)
-        cells = best_cells(values, is_lower, [*map(interval_text, intervals)], is_tied)
+        best = _best(key, values, lower, contrasts)
+        cells = best_cells(values, best, [*map(interval_text, intervals)])
         (alone if _is_of_one_run(values) else shared).append((title, *cells))
-    head = ("metric", *names)
-    caption = "The best value of each row has a star, unless the difference is within noise"
-    if any(run.summary.intervals for run in runs):
-        caption += "; below a value is its interval of 95 %"
-    found = [table(caption, head, shared)] if shared else []
+    head = ("metric", *_heads(names))
+    notes = ["Below a value is its interval of 95 %"] if _have_intervals(runs) else []
+    caption = ". ".join(filter(None, [*notes, _star_text(contrasts)])) or "Metrics by run"
+    found = [table(caption, head, shared, kind="runs")] if shared else []
     if alone:
-        found.append(
-            collapsed(
-                f"Metrics of one run ({len(alone)})", table("Metrics of one run", head, alone)
-            )
-        )
+        title = "Metrics of one run"
+        drawn = table(title, head, alone, kind="runs")
+        found.append(collapsed(f"{title} ({len(alone)})", drawn))
     return found
+
+
+def _have_intervals(runs: Sequence[RunFacts]) -> bool:
+    return any(run.summary.intervals for run in runs)
+
+
+def _heads(names: list[str]) -> list[Markup]:
+    """Return the titles of the columns of runs; a long name wraps."""
+    return [element("th", named(name), scope="col") for name in names]
 
 
 def _curves(names: list[str], runs: Sequence[RunFacts]) -> list[Markup]:
@@ -344,7 +379,7 @@ def _recipes(differences: Mapping[str, Sequence[Any]], names: list[str]) -> Mark
     if not differences:
         return element("p", "The recipes are the same.")
     rows = [(key, *map(_value, values)) for key, values in differences.items()]
-    return table("Keys that differ between the recipes", ("key", *names), rows)
+    return table("Keys that differ between the recipes", ("key", *_heads(names)), rows, kind="runs")
 
 
 def _value(value: Any) -> str:

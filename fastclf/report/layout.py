@@ -1,6 +1,6 @@
 """Building blocks of HTML pages: sections, charts with captions, tables, and the page itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -147,13 +147,12 @@ def best_text(text: str) -> Markup:
 
 
 def best_cells(
-    values: Sequence[float | None], lower: bool, notes: Sequence[str], is_tied: bool
+    values: Sequence[float | None], best: Collection[int], notes: Sequence[str]
 ) -> list[Markup]:
-    """Return the cells of a table row, the best value marked; none is if all are equal or tied.
+    """Return the cells of a table row, the values at the indices ``best`` marked.
 
     ``notes`` are written below the values.
     """
-    best = set() if is_tied else best_index(values, lower)
     return [
         element(
             "td",

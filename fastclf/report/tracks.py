@@ -103,9 +103,15 @@ def coefficient_table(strongest: Strongest, scale: Scale, *, odds: bool) -> Mark
 
 
 def coefficient_scale(shown: Sequence[Strongest]) -> Scale:
-    """Return one scale for the bars of several classes, so that they can be compared."""
+    """Return one scale for the bars of several classes, so that they can be compared.
+
+    The longest bars end at its ends. Values too large for an axis are left out.
+    """
     values = [value for one in shown for _, value in one.features]
-    return scale_of([0.0, *values], zero=True)
+    round_scale = scale_of([0.0, *values], zero=True)
+    drawn = [0.0, *filter(round_scale.contains, values)]
+    low, high = min(drawn), max(drawn)
+    return Scale(low, high) if high - low > 1e-290 else round_scale
 
 
 def metric_panels(
@@ -113,7 +119,7 @@ def metric_panels(
     names: Sequence[str],
     lower_is_better: Collection[str],
     intervals: Mapping[str, Sequence[Ends]] | None = None,
-    tied: Collection[str] = (),
+    best: Mapping[str, Collection[int]] | None = None,
 ) -> list[Markup]:
     """Return a chart for each metric: a row for each run or model, on an axis of the metric's own.
 
@@ -127,15 +133,15 @@ def metric_panels(
         The metrics for which a smaller value is better.
     intervals : mapping of str to sequence, optional
         The intervals of those metrics that have some, in the order of ``names``.
-    tied : collection of str
-        The metrics of which no value is marked as the best.
+    best : mapping of str to collection of int, optional
+        The indices of the values that are marked as the best. Without it all best ones are.
     """
     found = []
     for key, values in metrics.items():
         ends = (intervals or {}).get(key) or [None] * len(names)
         lower = key in lower_is_better
-        best = set() if key in tied else best_index(values, lower)
-        found.append(_panel(key, values, ends, names, lower, best))
+        marked = best_index(values, lower) if best is None else best[key]
+        found.append(_panel(key, values, ends, names, lower, marked))
     return found
 
 

@@ -93,6 +93,10 @@ addEventListener("load", () => {{
       const ratio = contrast(over(colour, below), below);
       if (ratio < 4.5) faint.add(`${{node.data.trim().slice(0, 40)}}: ${{ratio.toFixed(2)}}`);
     }}
+    const cut = [...page.querySelectorAll(".scroll")].filter(
+      one => one.scrollWidth > one.clientWidth && isShown(one));
+    const long = [...page.querySelectorAll(".coefficients tbody th")].filter(
+      one => one.firstChild.getBoundingClientRect().right > one.getBoundingClientRect().right);
     boxes.sort((one, other) => one.top - other.top);
     const touching = [];
     boxes.forEach((one, i) => {{
@@ -102,7 +106,8 @@ addEventListener("load", () => {{
     }});
     found[frame.id] = {{
       wide: root.scrollWidth, across: root.clientWidth, figures, unseen, touching,
-      faint: [...faint], paper: luminance(paper), texts: boxes.length,
+      cut: [...cut, ...long].map(one => one.closest("section").id), faint: [...faint],
+      paper: luminance(paper), texts: boxes.length,
       scripts: page.scripts.length,
       foreign: [...page.querySelectorAll("[src], link[href]")].map(one => one.outerHTML),
     }};
@@ -164,6 +169,11 @@ def shown(tmp_path_factory) -> tuple[dict[str, dict[str, dict]], list[str]]:
     pages = {name: (path / "report.html").read_text() for name, path in runs.items()}
     write_comparison(compare_runs(list(runs.values())), folder / "compared.html")
     pages["compared"] = (folder / "compared.html").read_text()
+    copies = [folder / f"films-20261130-19{minute}43" for minute in ("07", "20")]
+    for copy in copies:
+        shutil.copytree(runs["films"], copy)
+    write_comparison(compare_runs(copies), folder / "copies.html")
+    pages["copies"] = (folder / "copies.html").read_text()
     hostile = hostile_facts(run_facts(open_run(runs["films"])))
     pages["hostile"] = report_page(hostile, set())
     pages["some classes"] = report_page(facts_of_many_classes(30), set())
@@ -180,6 +190,7 @@ def shown(tmp_path_factory) -> tuple[dict[str, dict[str, dict]], list[str]]:
         ("films", 15),
         ("distilled", 12),
         ("compared", 8),
+        ("copies", 8),
         ("hostile", 15),
         ("some classes", 13),
         ("many classes", 14),
@@ -201,6 +212,9 @@ def test_a_page_in_a_browser(name: str, least: int, shown: tuple):
         assert found["texts"] > 60
         assert found["touching"] == [], view
         assert found["faint"] == [], view
+        if name == "copies":
+            assert found["cut"] == [], view
+        assert "coefficients" not in found["cut"], view
 
 
 def test_the_probe_sees_what_is_wrong(shown: tuple):

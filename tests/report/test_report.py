@@ -480,9 +480,13 @@ def test_runs_side_by_side():
     assert panel(text, "Accuracy") == [("0", "0.5000"), ("1", "0.7500*")]
     assert panel(text, "Log loss") == [("0", "0.5000"), ("1", "0.7500")]  # within noise
     unknown = compared(runs, contrasts=[Contrast("1", {}, "the runs have different test rows")])
-    reason = "1 and 0 can't be compared row by row: the runs have different test rows."
-    assert reason in checked(unknown).text
-    assert panel(unknown, "Log loss") == [("0", "0.5000*"), ("1", "0.7500")]
+    assert "by row: the runs have different test rows." in checked(unknown).text
+    assert 'class="best"' not in unknown and "A star" not in unknown and "A star" in text
+    third = Contrast("2", {"accuracy": (0.1, (-0.1, 0.3), False)})
+    for first, stars in ((0.5, 2), (0.8, 0)):  # 0.8 is within noise of the third run
+        metrics = {"test.accuracy": [first, 0.75, 0.6], "test.roc_auc": [0.5, 0.75, 0.6]}
+        three = compared([*runs, full()], metrics=metrics, contrasts=[*contrasts, third])
+        assert three.count('class="best"') == stars  # in the chart and in the table
     best = dict(re.findall(r'<th scope="row"><span[^>]*>([^<]*)</span></th>(.*?)</tr>', text))
     assert best["accuracy, test rows"] == '<td>0.5000</td><td><b class="best">0.7500</b></td>'
     assert best["log loss, test rows"] == "<td>0.5000</td><td>0.7500</td>"

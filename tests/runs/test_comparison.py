@@ -192,5 +192,5 @@ def test_data_that_are_gone_or_have_changed(tmp_path: Path, rng):
 def test_the_page_has_the_intervals_and_the_verdict(pair: Comparison, tmp_path: Path):
     write_comparison(pair, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "below a value is its interval of 95 %" in page
+    assert "Below a value is its interval of 95 %" in page
     assert "strong minus plain, by paired bootstrap" in page and "worse, beyond noise" in page
