@@ -97,6 +97,8 @@ class Origin:
     def check_recipe(self, path: Path, recipe: Recipe) -> None:
         """Check that a recipe is the one with which the run in ``path`` started.
 
+        A key that the run didn't record, as its version didn't have it, must have its default.
+
         Raises
         ------
         RunError
@@ -104,11 +106,15 @@ class Origin:
         """
         now = json.loads(json.dumps(_keys(recipe)))
         searched = set() if recipe.tune is None else recipe.tune.searched
+        set_keys = dict(dotted(recipe.model_dump(mode="json", exclude_defaults=True)))
+        tables = {key.rpartition(".")[0] for key in self.recipe}
+        new = {key for key in now if key not in self.recipe and key.rpartition(".")[0] in tables}
+        irrelevant = searched | (new - {*set_keys})
         changes = [
             f"{key} was {_shown(self.recipe, key)} and is now {_shown(now, key)}"
             for key in dict.fromkeys([*self.recipe, *now])
             if not key.startswith(_IRRELEVANT)
-            and key not in searched
+            and key not in irrelevant
             and self.recipe.get(key) != now.get(key)
         ]
         if changes:

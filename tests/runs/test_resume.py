@@ -232,6 +232,19 @@ def test_a_changed_recipe_is_refused_with_the_difference(change: dict, said: str
     assert tree(run) == before
 
 
+def test_a_key_that_an_earlier_version_did_not_have_has_its_default(tmp_path: Path):
+    run = stopped(recipe(**ADAM), tmp_path / "run")
+    path = run / "checkpoint" / "origin.json"
+    origin = json.loads(path.read_text())
+    del origin["recipe"]["model.l1_ratio"], origin["recipe"]["solver.beta2"]
+    path.write_text(json.dumps(origin))
+    other = {**ADAM, "model": {**ADAM.get("model", {}), "label_smoothing": 0.1}}
+    with pytest.raises(RunError, match="model.label_smoothing was 0.0 and is now 0.1"):
+        resume(recipe(**other), run)
+    resume(recipe(**ADAM), run)
+    assert_same_model(run, train(recipe(**ADAM), tmp_path / "whole").path)
+
+
 def test_how_often_checkpoints_are_written_may_change(tmp_path: Path):
     run = stopped(recipe(**ADAM), tmp_path / "run")
     resume(recipe(**{**ADAM, "checkpoint": {"keep": 1, "every_epochs": 2}}), run)
