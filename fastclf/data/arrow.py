@@ -52,6 +52,11 @@ def _reason(problem: Exception) -> str:
     reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
     if any(words in reason for words in _NO_FOOTER):
         named = re.search(r"Could not read schema from '(.*?)'", reason)
+        if named and Path(named[1]).suffix.lower() not in ("", ".parquet", ".pq"):
+            return (
+                f"a folder must hold Parquet files of one table only, and {Path(named[1]).name} is "
+                "none; give the path of one file"
+            )
         which = f"{named[1]} is" if named else "it is"
         return f"{which} truncated, or not a Parquet file; make a new copy, or remove it"
     if "more than 64 bits" in reason:

@@ -60,7 +60,7 @@ def to_table(
     names = names_of(X)
     if names is None:
         raise DataError(
-            f"needs named columns, such as those of a DataFrame, got {type(X).__name__}"
+            f"the input needs named columns, such as those of a DataFrame, got {type(X).__name__}"
         )
     check_columns(columns, names)
     if name := first_duplicate([name for name in names if name in columns]):

@@ -247,11 +247,13 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
     if y.dtype.kind == "f":
         whole = (y == np.floor(y)) & (np.abs(y) < 2**53)
         if not whole.all():
-            row = table.rows[(~whole).argmax()]
+            row, value = table.rows[(~whole).argmax()], y[~whole][0]
+            where = f'row {row}, column "{name}": {value} can\'t be a class'
+            if value == np.floor(value):
+                raise DataError(f"{where}: whole numbers from 2^53 on must be stored as integers")
             raise DataError(
-                f'row {row}, column "{name}": {y[~whole][0]} can\'t be a class: classes are text '
-                "or whole numbers, which must be stored as integers from 2^53 on; name another "
-                "column in data.target"
+                f"{where}: the column looks like a number to predict, and fastclf only "
+                "classifies; name another column in data.target"
             )
         y = y.astype(np.int64)
     return y, tuple(map(str, np.unique(y).tolist()))
