@@ -7,6 +7,7 @@ and time stamps become categories, named by their text. Empty text is a missing 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -166,6 +167,8 @@ def _column(column: pa.ChunkedArray, nulls: Collection[str], as_text: bool) -> C
     kind = column.type
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
         column, kind = column.cast(kind.value_type), kind.value_type
+        if pa.types.is_integer(kind):  # the type says that they are categories
+            return replace(_exact_categories(column), of_integers=True)
     if as_text and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         return _exact_categories(column)
     is_time = pa.types.is_temporal(kind) and (as_text or not is_number(kind))

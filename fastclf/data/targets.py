@@ -19,6 +19,7 @@ from fastclf.table import (
     Lists,
     Numbers,
     Table,
+    as_whole_numbers,
     category_names,
     check_columns,
     listed,
@@ -174,6 +175,7 @@ def read_targets(
     DataError
         If a value is missing or can't be a target; the message names the row.
     """
+    table = Table({name: _plain(column) for name, column in table.columns.items()}, table.rows)
     kind = target_kind(table, options)
     single = kind in ("labels", "label_lists")
     if single and len(table.columns) > 1:
@@ -219,6 +221,15 @@ def read_targets(
     P, votes = _distributions(table, kind, options.target_temperature)
     weights = votes if options.count_weights else None
     return Targets(P, table.names, is_soft=True, kept=kept, weights=weights)
+
+
+def _plain(column: Column) -> Column:
+    # Integers of a categorical type are the same target as plain ones.
+    if not isinstance(column, Categories) or not column.of_integers or column.missing.all():
+        return column
+    if not column.missing.any():
+        return as_whole_numbers(column) or column
+    return Numbers(np.array([*map(float, column.names), np.nan])[column.codes])
 
 
 def target_kind(table: Table, options: FileOptions) -> str:
