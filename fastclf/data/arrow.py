@@ -4,6 +4,7 @@ Numbers stay numbers; durations and times of day become numbers of seconds. Text
 and time stamps become categories, named by their text. Empty text is a missing value.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,16 +98,27 @@ def to_table(
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
     names, waiting = arrow.column_names, arrow.columns[::-1]
+    marked = _pandas_categories(arrow.schema)
     del arrow
     columns: dict[str, Column] = {}
     converted = 0
     for name in names:
-        columns[name] = _named(name, waiting.pop(), (nulls or {}).get(name, ()), name in text)
+        column = waiting.pop()
+        if name in marked and pa.types.is_integer(column.type):
+            column = column.dictionary_encode()
+        columns[name] = _named(name, column, (nulls or {}).get(name, ()), name in text)
+        del column
         converted += 8 * len(rows)
         if converted > _RELEASE_AFTER:
             pa.default_memory_pool().release_unused()
             converted = 0
     return Table(columns, rows)
+
+
+def _pandas_categories(schema: pa.Schema) -> set[str]:
+    # Parquet keeps no dictionaries of integers, but pandas notes them in the metadata.
+    kinds = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("columns", ())
+    return {str(kind["name"]) for kind in kinds if kind.get("pandas_type") == "categorical"}
 
 
 def is_number(kind: pa.DataType) -> bool:
