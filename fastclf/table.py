@@ -67,10 +67,13 @@ class Categories:
         Indices into ``names``; -1 is a missing value.
     names : tuple of str
         The names of the categories, without duplicates.
+    of_integers : bool
+        Whether the source held integers of a categorical type. As a target they are integers.
     """
 
     codes: np.ndarray
     names: tuple[str, ...]
+    of_integers: bool = False
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -83,7 +86,7 @@ class Categories:
 
     def take(self, rows: np.ndarray | slice) -> "Categories":
         """Return the column at some rows (m,)."""
-        return Categories(self.codes[rows], self.names)
+        return Categories(self.codes[rows], self.names, self.of_integers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +212,8 @@ def _joined(columns: Sequence[Column]) -> Column:
         np.array([*(position[name] for name in part.names), -1], np.int32)[part.codes]
         for part in parts
     ]
-    return Categories(np.concatenate(codes), tuple(names))
+    whole = all(isinstance(part, Categories) and part.of_integers for part in columns)
+    return Categories(np.concatenate(codes), tuple(names), whole)
 
 
 def check_columns(wanted: Iterable[str], names: Sequence[str]) -> None:

@@ -4,9 +4,11 @@ Numbers stay numbers; durations and times of day become numbers of seconds. Text
 and time stamps become categories, named by their text. Empty text is a missing value.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +54,11 @@ def _reason(problem: Exception) -> str:
     reason = getattr(problem, "strerror", None) or " ".join(str(problem).split())
     if any(words in reason for words in _NO_FOOTER):
         named = re.search(r"Could not read schema from '(.*?)'", reason)
+        if named and Path(named[1]).suffix.lower() not in ("", ".parquet", ".pq"):
+            return (
+                f"a folder must hold Parquet files of one table only, and {Path(named[1]).name} is "
+                "none; give the path of one file"
+            )
         which = f"{named[1]} is" if named else "it is"
         return f"{which} truncated, or not a Parquet file; make a new copy, or remove it"
     if "more than 64 bits" in reason:
@@ -91,16 +98,27 @@ def to_table(
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
     names, waiting = arrow.column_names, arrow.columns[::-1]
+    marked = _pandas_categories(arrow.schema)
     del arrow
     columns: dict[str, Column] = {}
     converted = 0
     for name in names:
-        columns[name] = _named(name, waiting.pop(), (nulls or {}).get(name, ()), name in text)
+        column = waiting.pop()
+        if name in marked and pa.types.is_integer(column.type):
+            column = column.dictionary_encode()
+        columns[name] = _named(name, column, (nulls or {}).get(name, ()), name in text)
+        del column
         converted += 8 * len(rows)
         if converted > _RELEASE_AFTER:
             pa.default_memory_pool().release_unused()
             converted = 0
     return Table(columns, rows)
+
+
+def _pandas_categories(schema: pa.Schema) -> set[str]:
+    # Parquet keeps no dictionaries of integers, but pandas notes them in the metadata.
+    kinds = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("columns", ())
+    return {str(kind["name"]) for kind in kinds if kind.get("pandas_type") == "categorical"}
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -161,6 +179,8 @@ def _column(column: pa.ChunkedArray, nulls: Collection[str], as_text: bool) -> C
     kind = column.type
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
         column, kind = column.cast(kind.value_type), kind.value_type
+        if pa.types.is_integer(kind):  # the type says that they are categories
+            return replace(_exact_categories(column), of_integers=True)
     if as_text and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         return _exact_categories(column)
     is_time = pa.types.is_temporal(kind) and (as_text or not is_number(kind))

@@ -17,6 +17,7 @@ from fastclf.table import (
     Column,
     Numbers,
     Table,
+    as_categories,
     check_columns,
     exact_numbers,
     first_duplicate,
@@ -60,7 +61,7 @@ def to_table(
     names = names_of(X)
     if names is None:
         raise DataError(
-            f"needs named columns, such as those of a DataFrame, got {type(X).__name__}"
+            f"the input needs named columns, such as those of a DataFrame, got {type(X).__name__}"
         )
     check_columns(columns, names)
     if name := first_duplicate([name for name in names if name in columns]):
@@ -137,6 +138,9 @@ def _without_arrow(name: str, values: Any) -> Column:
     is_list = isinstance(values, list | tuple)  # may mix text and NaN
     array = np.asarray(values, dtype=object if is_list else None)
     kind = array.dtype.kind
+    inner = getattr(getattr(getattr(values, "dtype", None), "categories", None), "dtype", None)
+    if getattr(inner, "kind", "") in ("i", "u") and kind in "iuf":
+        return as_categories(exact_numbers(array) if kind in "iu" else Numbers(array))
     if kind == "O":
         present = [item for item in array.tolist() if not is_missing(item)]
         if all(isinstance(item, bool | np.bool_ | str) for item in present):

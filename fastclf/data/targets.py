@@ -19,6 +19,7 @@ from fastclf.table import (
     Lists,
     Numbers,
     Table,
+    as_whole_numbers,
     category_names,
     check_columns,
     listed,
@@ -174,6 +175,7 @@ def read_targets(
     DataError
         If a value is missing or can't be a target; the message names the row.
     """
+    table = Table({name: _plain(column) for name, column in table.columns.items()}, table.rows)
     kind = target_kind(table, options)
     single = kind in ("labels", "label_lists")
     if single and len(table.columns) > 1:
@@ -221,6 +223,15 @@ def read_targets(
     return Targets(P, table.names, is_soft=True, kept=kept, weights=weights)
 
 
+def _plain(column: Column) -> Column:
+    # Integers of a categorical type are the same target as plain ones.
+    if not isinstance(column, Categories) or not column.of_integers or column.missing.all():
+        return column
+    if not column.missing.any():
+        return as_whole_numbers(column) or column
+    return Numbers(np.array([*map(float, column.names), np.nan])[column.codes])
+
+
 def target_kind(table: Table, options: FileOptions) -> str:
     """Return what target columns hold: ``options.target_kind``, or what it stands for."""
     if options.target_kind != "auto":
@@ -247,11 +258,13 @@ def _labels(table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
     if y.dtype.kind == "f":
         whole = (y == np.floor(y)) & (np.abs(y) < 2**53)
         if not whole.all():
-            row = table.rows[(~whole).argmax()]
+            row, value = table.rows[(~whole).argmax()], y[~whole][0]
+            where = f'row {row}, column "{name}": {value} can\'t be a class'
+            if value == np.floor(value):
+                raise DataError(f"{where}: whole numbers from 2^53 on must be stored as integers")
             raise DataError(
-                f'row {row}, column "{name}": {y[~whole][0]} can\'t be a class: classes are text '
-                "or whole numbers, which must be stored as integers from 2^53 on; name another "
-                "column in data.target"
+                f"{where}: the column looks like a number to predict, and fastclf only "
+                "classifies; name another column in data.target"
             )
         y = y.astype(np.int64)
     return y, tuple(map(str, np.unique(y).tolist()))

@@ -33,7 +33,7 @@ def validate_features(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     """
     refuse_stream(X, f"{type(estimator).__name__} takes a stream only in fit")
     if not _is_valid(estimator, X, reset):
-        _refuse_dates(X)
+        _refuse_dates(X, type(estimator).__name__)
         given = X
         try:
             X = validate_data(
@@ -108,7 +108,7 @@ def _by_rows(X: np.ndarray, n_threads: int | None) -> np.ndarray:
     return out
 
 
-def _refuse_dates(X: Any) -> None:
+def _refuse_dates(X: Any, estimator: str) -> None:
     # As numbers they would be nanoseconds or days since 1970, depending on their unit.
     dtypes = getattr(X, "dtypes", None)
     if dtypes is None:
@@ -120,11 +120,12 @@ def _refuse_dates(X: Any) -> None:
             for name, dtype in zip(X.columns, dtypes, strict=True)
             if getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith(_DATES)
         ]
-        found, where = bool(columns), f"column {', '.join(columns[:5])} of X"
+        found = bool(columns)
+        where = f"column {', '.join(map(quoted, columns[:5]))} of X"
     if found:
         raise InputError(
-            f"{where} holds dates or times, which are no features; make numbers of them, e.g. the "
-            "year, the day of the week, or the days since a date"
+            f"{where} holds dates or times, which are no features; make numbers of them, such as "
+            f"the year{'' if dtypes is None else f', or encode the frame: {_encoded(estimator)}'}"
         )
 
 
@@ -139,8 +140,12 @@ def _refuse_text(X: Any, estimator: str) -> None:
             if isinstance(value, str) and np.isnan(number_of(value)):
                 raise InputError(
                     f'column "{name}" of X holds text, {quoted(value)} in row {row}; encode it: '
-                    f"make_pipeline(fastclf.data.FrameEncoder(), {estimator}())"
+                    f"{_encoded(estimator)}"
                 ) from None
+
+
+def _encoded(estimator: str) -> str:
+    return f"make_pipeline(fastclf.data.FrameEncoder(), {estimator}())"
 
 
 def _check_finite(estimator: BaseEstimator, X: Any) -> None:
@@ -152,9 +157,11 @@ def _check_finite(estimator: BaseEstimator, X: Any) -> None:
     if feature_names is not None:
         where += f" ({feature_names[found.column]!r})"
     kind = "NaN" if np.isnan(found.value) else "infinity"
+    frame = f", or {_encoded(name)}" if kind == "NaN" and feature_names is not None else ""
     raise InputError(
         f"Input X contains {kind}: {found.total} entries, the first in {where}. {name} needs "
-        "finite numbers: drop or impute them, e.g. with sklearn.impute.SimpleImputer."
+        "finite numbers: drop or impute them, e.g. with sklearn.impute.SimpleImputer"
+        f"{frame}."
     )
 
 

@@ -39,15 +39,25 @@ def without_single_rows(
     labels, counts = np.unique(dataset.y, return_counts=True)
     if counts.min() > 1:
         return dataset
-    single = listed([str(label) for label in labels[counts < 2].tolist()])
+    names = [str(label) for label in labels[counts < 2].tolist()]
+    single, several = listed(names), len(names) > 1
     kept = labels[counts > 1].tolist()
     if len(kept) < 2:
+        if several and dataset.y.dtype.kind in "iu":
+            raise DataError(
+                f"{file}: the target has {len(labels)} different whole numbers, nearly all in one "
+                "row each; it looks like a number to predict, and fastclf only classifies; name "
+                "another column with --target"
+            )
+        has, it = ("have one row each", "them") if several else ("has one row only", "it")
         raise DataError(
-            f"{file}: {single} has one row only, and without it there are fewer than two classes; "
-            "correct the class, or add rows"
+            f"{file}: {single} {has}, and without {it} there are fewer than two classes; "
+            f"correct {'the classes' if several else 'the class'}, or add rows"
         )
     options["classes"] = kept
-    notes["data.classes"] = f"without {single}, which has one row only"
+    notes["data.classes"] = f"without {single}, which " + (
+        "have one row each" if several else "has one row only"
+    )
     return dataset.keep_classes(kept)
 
 

@@ -314,7 +314,7 @@ def test_kinds_of_several_targets_are_recognised(name: str, suffix: str, tmp_pat
 
 def test_one_column_of_numbers_is_no_label(tmp_path: Path):
     np.savez(tmp_path / "t.npz", X=X, y=1 / (1 + np.exp(-X[:, 0])))
-    with pytest.raises(FastclfError, match="can't be a class"):
+    with pytest.raises(FastclfError, match="can't be a class: the column looks like a number"):
         written(tmp_path / "t.npz")
 
 
@@ -401,6 +401,7 @@ def test_the_kind_is_that_of_the_rows_that_are_kept(tmp_path: Path):
     [
         ({"yes": 90}, "all rows belong to one class, yes"),
         ({"yes": 89, "yse": 1}, "yse has one row only, and without it"),
+        ({"yes": 88, "ye": 1, "yse": 1}, "ye, yse have one row each, and without them"),
     ],
 )
 def test_too_few_classes_are_refused(counts: dict[str, int], said: str, tmp_path: Path):
@@ -413,6 +414,21 @@ def test_too_few_classes_are_refused(counts: dict[str, int], said: str, tmp_path
         for act in (check_recipe, lambda recipe: train(recipe, tmp_path / "run")):
             with pytest.raises(FastclfError, match=f"t.csv: {said}"):
                 act(recipe)
+
+
+def test_a_column_of_many_whole_numbers_is_a_number_to_predict(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    pd.DataFrame(X, columns=list("abcd")).assign(y=range(len(X))).to_csv(path, index=False)
+    with pytest.raises(FastclfError, match="t.csv: the target has .* whole numbers.*only classif"):
+        draft_for_file(path)
+
+
+def test_a_folder_with_other_files_is_told_what_it_must_hold(tmp_path: Path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.csv").write_text("a,y\n1,2\n")
+    (tmp_path / "notes.md").write_text("notes")
+    with pytest.raises(FastclfError, match=r"a folder must hold Parquet files .* notes.md is none"):
+        draft_for_file(tmp_path)
 
 
 def test_rows_without_a_label_are_left_out_and_told_of(tmp_path: Path):
