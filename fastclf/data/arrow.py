@@ -98,7 +98,7 @@ def to_table(
     """
     rows = np.arange(first_row, first_row + arrow.num_rows)
     names, waiting = arrow.column_names, arrow.columns[::-1]
-    marked = _pandas_categories(arrow.schema)
+    marked = pandas_categories(arrow.schema)
     del arrow
     columns: dict[str, Column] = {}
     converted = 0
@@ -115,8 +115,11 @@ def to_table(
     return Table(columns, rows)
 
 
-def _pandas_categories(schema: pa.Schema) -> set[str]:
-    # Parquet keeps no dictionaries of integers, but pandas notes them in the metadata.
+def pandas_categories(schema: pa.Schema) -> set[str]:
+    """Return the columns that pandas has marked as categories in a file's metadata.
+
+    Parquet keeps no dictionaries of integers, so that nothing else says it of such a column.
+    """
     kinds = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("columns", ())
     return {str(kind["name"]) for kind in kinds if kind.get("pandas_type") == "categorical"}
 

@@ -128,12 +128,12 @@ class ParquetFiles:
                     f'{file}: column "{name}" holds {column.type}, which can\'t be converted to '
                     f"{kind}, its type in other files: {' '.join(str(problem).split())}"
                 ) from None
-        return pa.table(columns)
+        return pa.table(columns, metadata=self.schema.metadata)
 
     def _schemas(self) -> Iterator[pa.Schema]:
         """Yield the schema of each file, with the columns that are folder names."""
         for schema in self._own:
-            yield pa.schema([*schema, *self._of_folders])
+            yield pa.schema([*schema, *self._of_folders], schema.metadata)
 
     def _unified(self) -> pa.Schema:
         kinds: dict[str, pa.DataType] = {}
@@ -149,7 +149,7 @@ class ParquetFiles:
                         "data.drop",
                     )
                 kinds[field.name] = kind or known
-        return pa.schema([*kinds.items(), *self._of_folders])
+        return pa.schema([*kinds.items(), *self._of_folders], self._own[0].metadata)
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:

@@ -10,7 +10,14 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from fastclf import threads
-from fastclf.data.arrow import arrow_errors, is_number, numbers_of, rounds, to_table
+from fastclf.data.arrow import (
+    arrow_errors,
+    is_number,
+    numbers_of,
+    pandas_categories,
+    rounds,
+    to_table,
+)
 from fastclf.data.ipc_files import IpcFile
 from fastclf.data.json_lines import JSONFile
 from fastclf.data.parquet_files import ParquetFiles
@@ -408,8 +415,7 @@ def categorical_columns(path: Path, kind: str, columns: Sequence[str], file: Any
                     f'{path}: the column "{name}" is in folder names, which a stream doesn\'t '
                     "read; leave it out with data.drop"
                 )
-        numbers = {name for name in number_columns(schema) if name in columns}
-        return set(columns) - numbers
+        return set(columns) - (number_columns(schema).keys() - pandas_categories(schema))
     first = next(file.batches(list(columns)), None)
     if first is None:
         return set()

@@ -36,3 +36,18 @@ def test_a_run_learns_and_predicts_them(tmp_path: Path):
     assert model.classes_.tolist() in ([1, 2], ["1", "2"])
     for rows in (frame, frame.astype(int)):
         assert (model.predict(rows).astype(int) == code % 2 + 1).all()
+
+
+def test_a_stream_has_the_same_features(tmp_path: Path):
+    code = np.arange(240) % 6
+    frame = pd.DataFrame({"code": pd.Categorical(code), "x": np.sin(code), "y": code % 2})
+    frame.to_parquet(tmp_path / "t.parquet")
+    models = []
+    for stream in (False, True):
+        data = {"path": str(tmp_path / "t.parquet"), "target": "y", "stream": stream}
+        data |= {"test_path": str(tmp_path / "t.parquet")}
+        run = train(Recipe.model_validate({"name": "t", "data": data}), tmp_path / f"run{stream}")
+        models.append(run.model)
+    assert models[0].encoder is not None and models[1].encoder is not None
+    assert models[0].encoder.feature_names == models[1].encoder.feature_names
+    np.testing.assert_allclose(models[0].theta, models[1].theta, atol=1e-4)
