@@ -305,7 +305,7 @@ def test_text_in_other_encodings(written, before: int, monkeypatch):
     assert set(whole(path, encoding="latin-1")["b"]) - {None, "x"} == {"é \x93\x8a"}
     latin = written(text.replace("“Š", "\x81").encode("latin-1"))
     assert warned(whole, latin)[1] == "latin-1"
-    with pytest.raises(DataError, match="0x81 isn't cp1252 text; set data.encoding or --encoding to the enc"):
+    with pytest.raises(DataError, match="0x81 isn't cp1252 text; set data.encoding or --enc"):
         read_table(latin, encoding="cp1252")
     unmarked = written(text.encode("utf-16-le"))
     assert whole(unmarked, encoding="utf-16-le") == wanted
