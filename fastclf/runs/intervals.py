@@ -75,9 +75,9 @@ def evaluate_with_intervals(model: LinearModel, part: Part, seed: int) -> Evalua
         return Evaluation(0)
     predicted, p = predictions_of(model, part)
     found = evaluate_predictions(part.y, predicted, p, model.classes)
-    intervals = intervals_of(part.y, predicted, p, model.classes, seed)
-    known = {name: ends for name, ends in intervals.items() if name in found.metrics}
     terms = row_terms(part.y, predicted, p, model.classes)
+    intervals = _intervals(terms, part.y, predicted, p, model.classes, seed)
+    known = {name: ends for name, ends in intervals.items() if name in found.metrics}
     return replace(found, intervals=known, terms=terms)
 
 
@@ -168,8 +168,20 @@ def intervals_of(
     >>> [round(end, 2) for end in found["accuracy"]]
     [0.72, 0.88]
     """
+    terms = row_terms(y, predicted, p, classes)
+    return _intervals(terms, y, predicted, p, classes, seed, n_draws)
+
+
+def _intervals(
+    ratios: dict[str, Ratio],
+    y: np.ndarray,
+    predicted: np.ndarray,
+    p: np.ndarray,
+    classes: np.ndarray,
+    seed: int,
+    n_draws: int = N_DRAWS,
+) -> dict[str, Interval]:
     n = len(y)
-    ratios = row_terms(y, predicted, p, classes)
     if n > MOST_ROWS:
         return {name: normal_interval(*influence_of(ratio)) for name, ratio in ratios.items()}
     rankings = [] if predicted.ndim == 2 or y.ndim == 2 else _rankings(y, p, classes, n_draws)
