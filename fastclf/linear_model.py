@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,13 +121,11 @@ class LinearModel:
         DataError
             If a table can't be encoded.
         """
-        from fastclf.logits import check_finite, logits_of  # here, as importing Numba takes long
-
         rows = X.rows if isinstance(X, Table) else first_row
         X = _floats(self._features(X, first_row))
         transform = None if self.preprocessing is None else self.preprocessing.apply
-        logits = logits_of(self.theta, X, transform, n_threads)
-        check_finite(X, logits, self.theta, rows, self.feature_names)
+        logits = _logits().logits_of(self.theta, X, transform, n_threads)
+        _logits().check_finite(X, logits, self.theta, rows, self.feature_names)
         if self.temperature != 1:
             logits /= logits.dtype.type(self.temperature)
         return logits[:, 0] if self.task == "binary" else logits
@@ -163,8 +162,7 @@ class LinearModel:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities for logits of :meth:`decision_function`."""
-        from fastclf import functional
-
+        functional = _functional()
         if self.task == "multiclass":
             return functional.softmax(logits)
         if self.task == "multilabel":
@@ -177,8 +175,7 @@ class LinearModel:
 
     def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the logarithms of the probabilities for logits of :meth:`decision_function`."""
-        from fastclf import functional
-
+        functional = _functional()
         if self.task == "multiclass":
             return functional.log_softmax(logits)
         if self.task == "multilabel":
@@ -383,6 +380,21 @@ class LinearModel:
             temperature=temperature,
             top_k=top_k,
         )
+
+
+# Imported on first use, so that a model is read without Numba, whose import takes long.
+@cache
+def _logits() -> Any:
+    from fastclf import logits
+
+    return logits
+
+
+@cache
+def _functional() -> Any:
+    from fastclf import functional
+
+    return functional
 
 
 def _floats(X: Any) -> Any:
