@@ -71,7 +71,10 @@ def names(command) -> set[str]:
     return {parameter.name for parameter in command.params}
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("guide/*.md")])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_options_and_links_in_the_documents_exist(path: Path):
     text = path.read_text()
     known = {

@@ -19,7 +19,7 @@ PRINTS = ("python", "text")
 )
 def test_the_examples_run_as_a_script(tmp_path: Path, page: str, needed: str, written: str):
     pytest.importorskip(needed)
-    blocks = BLOCK.findall((ROOT / "docs" / f"{page}.md").read_text())
+    blocks = BLOCK.findall((ROOT / "docs" / "guide" / f"{page}.md").read_text())
     pairs = zip(blocks[:-1], blocks[1:], strict=True)
     some = [(code, out) for (kind, code), (other, out) in pairs if (kind, other) == PRINTS]
     program, shown = ("\n".join(texts) for texts in zip(*some, strict=True))

@@ -1,0 +1,73 @@
+"""The site: Sphinx reads these pages, the docstrings and the scripts of the gallery."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+import fastclf
+
+project = "fastclf"
+author = "the fastclf developers"
+copyright = author
+version = release = fastclf.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.graphviz",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "mathml",
+    "repository_links",
+]
+root_doc = "index"
+exclude_patterns = ["_build", "gallery"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+suppress_warnings = ["config.cache"]  # the order of the gallery is a function
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc shows the types that a docstring names
+numpydoc_show_class_members = False  # the template of a class lists its methods
+numpydoc_xref_param_type = False
+
+graphviz_output_format = "svg"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"\.py$",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,
+    "reference_url": {"fastclf": None},
+    "backreferences_dir": "reference/backreferences",
+    "doc_module": ("fastclf",),
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fastclf"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
