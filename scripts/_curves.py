@@ -88,7 +88,9 @@ def draw_comparison(rows: list[dict], path: Path) -> None:
                 zorder=2,
             )
         for i, row in enumerate(rows):
-            axes.plot([row["fastclf ms"], row["scikit-learn ms"]], [i, i], color="#bbbbbb", zorder=1)
+            axes.plot(
+                [row["fastclf ms"], row["scikit-learn ms"]], [i, i], color="#bbbbbb", zorder=1
+            )
             axes.annotate(
                 f"{row['times faster']:.2g} ×",
                 (max(row["scikit-learn ms"], row["fastclf ms"]), i),
