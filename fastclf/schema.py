@@ -99,9 +99,14 @@ def _values(schema: dict[str, Any], plural: bool = False) -> str:
     return "text" if kind == "string" else "a table"
 
 
+def _whole(bound: float | None) -> float | None:
+    """Return a bound without a fraction that is 0, which some versions of pydantic write."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+
+
 def _range(schema: dict[str, Any]) -> str:
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    bounds = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    low, above, high, below = (_whole(schema.get(name)) for name in bounds)
     if below is not None and below >= 2**63:  # the largest integer that is stored
         below = None
     if schema["type"] == "integer" and below is not None:

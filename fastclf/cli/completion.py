@@ -139,7 +139,6 @@ def _items(
     return [CompletionItem(name) for name in found]
 
 
-@add_completion_class
 class Bash(BashComplete):
     """Completion in Bash, which takes ``KEY=VALUE`` for three words."""
 
@@ -167,3 +166,6 @@ class Bash(BashComplete):
         if self._is_split and not item.value.endswith("="):
             item.value = item.value.rpartition("=")[2]
         return super().format_completion(item)
+
+
+add_completion_class(Bash)

@@ -205,10 +205,10 @@ def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
     """Return the codes of a column, -1 for missing values, and the values they stand for."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
+    if column.num_chunks == 0:
+        return np.empty(0, np.int64), []
     whole = column.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
-        if whole.num_chunks == 0:
-            return np.empty(0, np.int64), []
         whole = whole.chunk(0)
     codes = whole.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     return codes, whole.dictionary.to_pylist()

@@ -25,7 +25,7 @@ N, D = 600, 50
 
 def data(classes: int = 3) -> tuple[scipy.sparse.csr_array, np.ndarray]:
     rng = np.random.default_rng(6)
-    X = scipy.sparse.random_array((N, D), density=0.2, format="csr", rng=rng)
+    X = scipy.sparse.csr_array(scipy.sparse.random(N, D, 0.2, random_state=rng))
     logits = X @ rng.normal(size=(D, classes)) * 3 + rng.gumbel(size=(N, classes))
     return X, logits.argmax(axis=1)
 

@@ -15,7 +15,9 @@ N, D = 1500, 700
 
 def data(classes: int = 3, dtype: type = np.float64) -> tuple[scipy.sparse.csr_array, np.ndarray]:
     rng = np.random.default_rng(4)
-    X = scipy.sparse.random_array((N, D), density=0.02, format="csr", rng=rng, dtype=np.float64)
+    X = scipy.sparse.random_array(
+        (N, D), density=0.02, format="csr", random_state=rng, dtype=np.float64
+    )
     X.data = rng.normal(size=X.nnz) + 1
     X.sum_duplicates()
     logits = X @ rng.normal(size=(D, classes)) + rng.gumbel(size=(N, classes))

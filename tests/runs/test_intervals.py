@@ -157,7 +157,7 @@ def test_scipy_finds_similar_intervals(rng):
     found = intervals_of(y, predicted, p, classes, SEED)
     for name, ratio in row_terms(y, predicted, p, classes).items():
         theirs = stats.bootstrap(
-            (ratio.above,), np.mean, method="percentile", n_resamples=2000, rng=rng
+            (ratio.above,), np.mean, method="percentile", n_resamples=2000, random_state=rng
         ).confidence_interval
         width = theirs.high - theirs.low
         assert found[name] == pytest.approx(tuple(theirs), abs=0.1 * width)

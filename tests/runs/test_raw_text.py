@@ -96,12 +96,12 @@ def test_raw_rows_are_predicted_by_the_run_alone(trained, tmp_path: Path, monkey
     rows = pd.read_csv(MESSAGES)
     rows.iloc[::-1][["channel", "message"]].to_csv("raw.csv", index=False)
     run("predict", str(trained.path), "raw.csv", "-o", "out.csv", "-q")
-    predicted = pd.read_csv("out.csv")
+    predicted = pd.read_csv("out.csv", dtype=str)  # Python reads numbers exactly
     assert (predicted["label"].to_numpy() == rows["topic"].to_numpy()[::-1]).mean() > 0.97
     clf = fastclf.load(trained.path)
     columns = {name: rows[name][::-1].tolist() for name in ("channel", "message")}
     names = [f"probability_{name}" for name in clf.classes_]
-    np.testing.assert_array_equal(clf.predict_proba(columns), predicted[names].to_numpy())
+    np.testing.assert_array_equal(clf.predict_proba(columns), predicted[names].to_numpy(float))
     rows.to_parquet("raw.parquet")
     run("evaluate", str(trained.path), "--data", "raw.parquet")
     judged = json.loads((trained.path / "evaluation-raw.json").read_text())
@@ -121,7 +121,7 @@ def test_unknown_empty_and_missing_text_are_predicted(trained, tmp_path: Path, m
         ]
         csv.writer(file).writerows(lines)
     run("predict", str(trained.path), "odd.csv", "-o", "out.csv", "-q")
-    found = pd.read_csv("out.csv").drop(columns="label").to_numpy()
+    found = pd.read_csv("out.csv", dtype=str).drop(columns="label").to_numpy(float)
     assert np.isfinite(found).all()
     np.testing.assert_array_equal(found, np.repeat(found[:1], 4, axis=0))  # no features of text
     missing = fastclf.load(trained.path).predict_proba({"message": [None], "channel": ["app"]})

@@ -25,7 +25,7 @@ NO_CLUSTER: Any = object()  # recipes are refused before it is asked for anythin
 def files(folder: Path, several: bool = False, packed: bool = False) -> dict:
     """Files to train and to test on, and the keys that name them."""
     rng = np.random.default_rng(1)
-    X = scipy.sparse.random_array((900, 40), density=0.2, format="csr", rng=rng)
+    X = scipy.sparse.random_array((900, 40), density=0.2, format="csr", random_state=rng)
     X = scipy.sparse.csr_matrix(X * rng.uniform(0.1, 30, 40))
     z = (X / 3) @ rng.normal(size=(40, 3)) + rng.logistic(size=(900, 3))
     y = scipy.sparse.csr_matrix((z > 0).astype(int)) if several else z.argmax(axis=1)
