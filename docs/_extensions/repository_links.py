@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 def _included_files() -> dict[Path, Path]:
-    # The page of each file that a page includes.
-    pages = {}
+    # The page of each file that a page includes, and that of the scripts of the gallery.
+    pages = {DOCS / "gallery": DOCS / "auto_gallery" / "index.rst"}
     for page in DOCS.rglob("*.md"):
         for file in INCLUDE.findall(page.read_text()):
             pages[(page.parent / file).resolve()] = page
