@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from fastclf.cli import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = {"dask", "streams"}
@@ -31,3 +34,22 @@ def test_the_examples_of_a_page(page: Path, tmp_path: Path, monkeypatch):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(session)
     assert runner.tries > 0 and runner.failures == 0
+
+
+RECIPES = {
+    path: recipes
+    for path in sorted(DOCS.glob("guide/*.md"))
+    if (recipes := re.findall(r"^```toml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE))
+}
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=lambda page: page.stem)
+def test_the_recipes_of_a_page_are_accepted(page: Path, tmp_path: Path, monkeypatch):
+    """Each block with a table [data] is a recipe, in a folder that has the data sets."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").symlink_to(DOCS.parent / "datasets")
+    for recipe in RECIPES[page]:
+        if "[data]\n" in recipe:
+            Path("recipe.toml").write_text(recipe)
+            result = CliRunner().invoke(main, ["check", "recipe.toml"])
+            assert result.exit_code == 0, f"{recipe}\n{result.stderr}"
