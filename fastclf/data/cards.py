@@ -68,6 +68,23 @@ class DatasetCard(Table):
         The names of the classes or labels, in the order of the codes in the source.
     source : BundledSource, GeneratedSource or FileSource
         How to get the data.
+
+    Examples
+    --------
+    >>> from fastclf.data import DatasetCard
+    >>> card = DatasetCard(
+    ...     name="iris",
+    ...     description="Three species of iris, by the size of sepals and petals",
+    ...     task="multiclass",
+    ...     licence="CC-BY-4.0",
+    ...     origin="https://doi.org/10.24432/C56C76",
+    ...     n_rows=150,
+    ...     n_features=4,
+    ...     classes=("setosa", "versicolor", "virginica"),
+    ...     source={"kind": "sklearn", "loader": "iris"},
+    ... )
+    >>> card.source.loader
+    'iris'
     """
 
     name: Text
@@ -88,5 +105,28 @@ def read_card(path: Path) -> DatasetCard:
     ------
     DataError
         If the file can't be read or isn't a dataset card.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.data import read_card
+    >>> text = '''
+    ... name = "blobs"
+    ... description = "Two clouds of points"
+    ... task = "binary"
+    ... licence = "CC0-1.0"
+    ... origin = "generated"
+    ... n_rows = 100
+    ... n_features = 2
+    ... classes = ["left", "right"]
+    ... source = {kind = "generated", generator = "blobs", parameters = {centers = 2}}
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "blobs.toml")
+    ...     _ = path.write_text(text)
+    ...     card = read_card(path)
+    >>> card.name, card.source.generator
+    ('blobs', 'blobs')
     """
     return Document.read(path, DataError).parse(DatasetCard)

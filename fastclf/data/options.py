@@ -109,6 +109,13 @@ class FileOptions(Table):
     split_kind : {"group", "time"}
         With ``split_by``: "group" keeps rows with equal values together; "time" takes the rows with
         the largest values as test rows.
+
+    Examples
+    --------
+    >>> from fastclf.data import FileOptions
+    >>> options = FileOptions(target="approved", drop=("id",), split_by="customer")
+    >>> options.target, options.split_kind
+    ('approved', 'group')
     """
 
     format: Format | None = None

@@ -39,6 +39,17 @@ def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affi
     ------
     DataError
         If values of a column are so large that its shift or scale overflows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.data import fit_scaling
+    >>> X = np.array([[1.0, 200.0], [3.0, 600.0]])
+    >>> scaling = fit_scaling(X, "standard")
+    >>> scaling.shift.tolist(), scaling.scale.tolist()
+    ([2.0, 400.0], [1.0, 200.0])
+    >>> fit_scaling(X[:, :1], "auto") is None  # comparable scales: nothing to do
+    True
     """
     if method == "none":
         return None

@@ -58,6 +58,17 @@ def split_rows(
     ------
     DataError
         If there are too few rows for such a split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.data import load_built_in, split_rows
+    >>> iris = load_built_in("iris")
+    >>> train, test = split_rows(iris, test_size=0.2, stratify=True, seed=0)
+    >>> len(train), len(test)
+    (120, 30)
+    >>> np.unique(iris.y[test], return_counts=True)[1].tolist()
+    [10, 10, 10]
     """
     n = dataset.n_rows
     if test_size == 0:
