@@ -26,6 +26,20 @@ class RowSpace:
 
     The basis is :math:`Q = B^\top L^{-\top}` for some rows B, ``spanning`` (n, d), and a lower
     triangle L, ``factor`` (n, n). It isn't computed itself: its products with vectors are cheap.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.objective import RowSpace
+    >>> X = np.random.default_rng(0).normal(size=(10, 1000))
+    >>> space = RowSpace.of(X)
+    >>> space.rows.shape
+    (10, 10)
+    >>> theta = np.ones((11, 1))
+    >>> bool(np.allclose(X @ space.expand(theta)[:-1], space.rows @ theta[:-1]))
+    True
+    >>> RowSpace.of(X.T) is None  # more rows than features
+    True
     """
 
     spanning: np.ndarray
