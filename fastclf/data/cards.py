@@ -18,7 +18,15 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class BundledSource(Table):
-    """Data that are part of scikit-learn: ``loader = "iris"`` calls ``load_iris``."""
+    """Data that are part of scikit-learn: ``loader = "iris"`` calls ``load_iris``.
+
+    Attributes
+    ----------
+    kind : "sklearn"
+        The kind of source.
+    loader : str
+        A key of `fastclf.data.BUILT_IN`.
+    """
 
     kind: Literal["sklearn"]
     loader: str
@@ -27,8 +35,15 @@ class BundledSource(Table):
 class GeneratedSource(Table):
     """Data that scikit-learn generates: ``generator = "blobs"`` calls ``make_blobs``.
 
-    ``parameters`` are its keyword arguments. ``random_state`` is 0 by default, so that a card
-    always gives the same data.
+    Attributes
+    ----------
+    kind : "generated"
+        The kind of source.
+    generator : str
+        A key of `fastclf.data.GENERATORS`.
+    parameters : dict
+        Its keyword arguments. random_state is 0 by default, so that a card always gives the same
+        data.
     """
 
     kind: Literal["generated"]
@@ -39,7 +54,14 @@ class GeneratedSource(Table):
 class FileSource(FileOptions):
     """Data in a file, which is read by the keys of `FileOptions`.
 
-    ``path`` is relative to the card's folder, and ``sha256`` is the checksum of the file.
+    Attributes
+    ----------
+    kind : "file"
+        The kind of source.
+    path : str
+        The file, relative to the card's folder.
+    sha256 : str
+        The checksum of the file, in hexadecimal.
     """
 
     kind: Literal["file"]
