@@ -32,9 +32,11 @@ class NumericColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     fill : float or None
         The replacement of missing values; None makes them an error.
     shift, scale : float
+        The feature is ``(value - shift) / scale``.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class CategoricalColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     categories : tuple of str
         The categories with a feature of their own.
     other : bool
@@ -137,6 +140,7 @@ class DateColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     parts : tuple of NumericColumn
         The encoding of each part, named by the part as in `fastclf.dates.PARTS`.
 
@@ -232,6 +236,11 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     rows : ndarray of shape (n,)
         The number of each row in its file.
 
+    Returns
+    -------
+    Numbers
+        The values, NaN where one is missing.
+
     Raises
     ------
     DataError
@@ -264,6 +273,11 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
         Dates as text; all parts of a missing date are NaN.
     rows : ndarray of shape (n,)
         The number of each row in its file.
+
+    Returns
+    -------
+    ndarray of shape (n, 5)
+        The year, the month, the day of the week, the hour and the days since 1970.
 
     Raises
     ------

@@ -42,6 +42,11 @@ class FastclfError(Exception):
 
     The message is always one printable line, even if it quotes control characters from data.
 
+    Parameters
+    ----------
+    message : str
+        The cause and a remedy. Line ends become spaces, and other control characters escapes.
+
     Examples
     --------
     >>> from fastclf.errors import FastclfError, InputError

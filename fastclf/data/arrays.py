@@ -99,10 +99,16 @@ def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None 
     Parameters
     ----------
     path : Path
+        The file.
     format : {"npz", "npy", "svmlight"}
     feature_names : sequence of str, optional
         The names of the model's features. For svmlight the first name, "0" or "1", is the smallest
         index, and the number of names is the number of columns; larger indices are left out.
+
+    Returns
+    -------
+    ndarray or CSR matrix of shape (n, d)
+        The features.
 
     Examples
     --------
@@ -132,6 +138,18 @@ def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
     """Read a teacher's logits or probabilities (n, K) from an NPY file, or NPZ with one array.
 
     The array has a row for each row of the data's file, including rows without a target.
+
+    Parameters
+    ----------
+    path : Path
+        The NPY or NPZ file.
+    dataset : Dataset
+        The data that the teacher saw; it says which rows are kept.
+
+    Returns
+    -------
+    ndarray of shape (n, K), float64
+        The outputs for the rows of the data set.
 
     Raises
     ------

@@ -38,6 +38,11 @@ def load_built_in(name: str, data_home: str | None = None, download: bool = True
     download : bool
         Whether missing data are downloaded.
 
+    Returns
+    -------
+    Dataset
+        With labels as ``y``, or indicators for rcv1.
+
     Raises
     ------
     DataError

@@ -121,7 +121,17 @@ class DatasetCard(Table):
 
 
 def read_card(path: Path) -> DatasetCard:
-    """Read the card at ``path``.
+    """Read a dataset card.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+
+    Returns
+    -------
+    DatasetCard
+        Paths in it are absolute.
 
     Raises
     ------

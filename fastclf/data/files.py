@@ -46,6 +46,11 @@ def load_file(
     known : KnownNames, optional
         Names that a model knows: they are values in this file, too, even if they read "NA".
 
+    Returns
+    -------
+    Dataset
+        With a Table as features for files of named columns, otherwise with a matrix.
+
     Raises
     ------
     DataError

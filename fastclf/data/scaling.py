@@ -31,9 +31,18 @@ def fit_scaling(X: Any, method: str, names: Sequence[str] | None = None) -> Affi
     X : ndarray or CSR matrix of shape (n, d)
         The training rows, without test rows.
     method : {"auto", "standard", "minmax", "none"}
-        See the module's docstring.
+        "standard" gives mean 0 and standard deviation 1, "minmax" minimum 0 and maximum 1. "auto"
+        is "none" if all columns are on comparable scales: means between -10 and 10, and standard
+        deviations between 0.1 and 10 (constant columns apart). A sparse matrix is never
+        shifted: "standard" divides by the standard deviation, "minmax" by the largest absolute
+        value, and "auto" means "none".
     names : sequence of str, optional
         The names of the columns, for errors.
+
+    Returns
+    -------
+    Affine or None
+        The ``shift`` and ``scale`` (d,) of the features ``(x - shift) / scale``.
 
     Raises
     ------

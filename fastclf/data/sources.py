@@ -14,6 +14,16 @@ from fastclf.errors import DataError, located
 def load_card(path: Path) -> Dataset:
     """Return the data set that the card at ``path`` describes.
 
+    Parameters
+    ----------
+    path : Path
+        The card, a TOML file.
+
+    Returns
+    -------
+    Dataset
+        Its name is that of the card.
+
     Raises
     ------
     DataError

@@ -38,6 +38,7 @@ def split_rows(
     Parameters
     ----------
     dataset : Dataset
+        The rows to split; its own test rows take no part.
     test_size : float
         The share of the rows, or of the groups, that becomes test rows; 0 for none.
     stratify : bool
@@ -52,7 +53,7 @@ def split_rows(
     Returns
     -------
     train, test : ndarray of int
-        Both in increasing order.
+        The indices of the rows of each part, in increasing order.
 
     Raises
     ------

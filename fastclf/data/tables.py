@@ -169,6 +169,11 @@ def open_table(
         ``delimiter``, ``decimal`` and ``encoding`` are then those of the earlier file, and are
         overruled where the first rows show that this file has others.
 
+    Returns
+    -------
+    TextFile, JSONFile or ColumnarFile
+        It has the names of the columns as ``names``, and the methods ``read`` and ``batches``.
+
     Raises
     ------
     DataError
@@ -255,6 +260,11 @@ def read_table(
     categorical : collection of str
         Columns that are read as categories even if they hold numbers.
 
+    Returns
+    -------
+    Table
+        The columns, as numbers, categories or lists, and the number of each row in the file.
+
     Raises
     ------
     DataError
@@ -329,6 +339,11 @@ def stream_table(
         The columns to read; by default those columns of the encoder that the file has, or all.
     batch_rows : int
         Largest number of rows in a batch.
+
+    Returns
+    -------
+    iterator of Table
+        The batches, in the order of the file.
 
     Raises
     ------

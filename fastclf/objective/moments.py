@@ -100,6 +100,7 @@ class Hessian:
     Parameters
     ----------
     center : ndarray of shape (d,)
+        The point c.
     blocks : ndarray of shape (B, q, q)
         A matrix for each of B groups of columns, column after column, the intercept last in each:
         B = M and q = K (d + 1) for whole Hessians, B = M K and q = d + 1 for diagonal blocks.

@@ -73,6 +73,7 @@ class PartitionedObjective(SummedObjective):
     rows : Partitions
         X and Target of each partition.
     extent : Extent
+        The sizes of all rows.
     loss, n_columns, penalty, totals, resident, fit_intercept, costs
         As for :class:`SummedObjective`.
     n_threads : int, optional

@@ -23,8 +23,12 @@ from fastclf.plan import Costs, Shape
 class LastPass(NamedTuple):
     """State of an objective after a pass, on which the bits of its next pass depend.
 
-    ``selected`` (M,) marks the problems that the pass computed. ``hessian_at`` is the array theta
-    (the same object) at which the objective holds the whole Hessian, or None.
+    Parameters
+    ----------
+    selected : ndarray of shape (M,)
+        A mask of the problems that the pass computed.
+    hessian_at : ndarray of shape (d + 1, M K) or None
+        The array theta (the same object) at which the objective holds the whole Hessian.
 
     Examples
     --------

@@ -73,6 +73,7 @@ class StreamedObjective(SummedObjective):
     Parameters
     ----------
     chunks : Chunks
+        The rows and their targets.
     loss, n_columns, penalty, totals, resident, fit_intercept, n_threads, costs
         As for :class:`SummedObjective`.
 

@@ -185,6 +185,11 @@ _costs: ContextVar[Costs] = ContextVar("costs", default=MEASURED)
 def current_costs() -> Costs:
     """Return the table of costs that objectives made in this context get.
 
+    Returns
+    -------
+    Costs
+        `MEASURED`, unless `using` has set another table.
+
     Examples
     --------
     >>> from dataclasses import replace
@@ -205,6 +210,7 @@ def using(costs: Costs) -> Iterator[None]:
     Parameters
     ----------
     costs : Costs
+        The other table, until the end of the block.
 
     Examples
     --------

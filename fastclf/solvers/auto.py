@@ -14,6 +14,16 @@ def choose(objective: Objective) -> LBFGS | Newton | Proximal:
 
     The table of choices is in :func:`fastclf.plan.engines.automatic`.
 
+    Parameters
+    ----------
+    objective : Objective
+        Its shape and table of costs decide; X isn't read.
+
+    Returns
+    -------
+    LBFGS, Newton or Proximal
+        The solver with the numbers that suit the shape.
+
     Examples
     --------
     >>> import numpy as np

@@ -26,6 +26,7 @@ class Result:
     Parameters
     ----------
     theta : ndarray of shape (d + 1, M * K)
+        The coefficients, the intercepts in the last row.
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
         "early_stopping"; "stopped" by ``after_step``; or
@@ -154,9 +155,11 @@ def minimize(
     Parameters
     ----------
     objective : Objective
+        What to minimise.
     theta : ndarray of shape (d + 1, M * K)
         Where to start; not changed. Ignored if `state` is given.
     solver : Solver
+        One of this package, or any object with the members of the protocol.
     state : object, optional
         The state of an earlier :class:`Result`, to go on from there.
     validation : Objective, optional

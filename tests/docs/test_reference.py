@@ -13,6 +13,7 @@ import pytest
 
 from fastclf import errors
 from fastclf.cli import main
+from fastclf.toml import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("reference/*.md"))
@@ -75,6 +76,23 @@ def test_the_docstring_of_a_name(name: str):
             for member, static in vars(kind).items():
                 if not member.startswith("_") and is_method(static):
                     assert inspect.getdoc(getattr(kind, member)), f"{member} has no docstring"
+
+
+@pytest.mark.parametrize("name", [name for name, kind in ENTRIES.items() if kind == "page"])
+def test_parameters_and_results_are_described(name: str):
+    """Those of a table or a data set are its attributes; those of exceptions are the base's."""
+    validation = pytest.importorskip("numpydoc.validate")
+    value = value_of(name)
+    if getattr(value, "_is_protocol", False) or name == "fastclf.data.Dataset":
+        return
+    if inspect.isclass(value) and (issubclass(value, Table) or is_exception_of_a_base(value)):
+        return
+    faults = {"PR01", "PR02", "PR06", "PR10", "RT01", "GL01", "GL07"}
+    assert [what for what in validation.validate(name)["errors"] if what[0] in faults] == []
+
+
+def is_exception_of_a_base(value: type) -> bool:
+    return issubclass(value, errors.FastclfError) and value is not errors.FastclfError
 
 
 def is_method(member: Any) -> bool:
