@@ -24,20 +24,28 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "recipe_reference",
+    "reference_members",
     "repository_links",
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "gallery"]
+templates_path = ["_templates"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+smartquotes = False  # of docstrings: "auto" and --quiet stay as they are written
+
 myst_heading_anchors = 4
 
+default_role = "py:obj"  # of docstrings; names that it can't find are code without a link
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc shows the types that a docstring names
 numpydoc_show_class_members = False  # the template of a class lists its methods
+numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
+toc_object_entries_show_parents = "hide"
 
 graphviz_output_format = "svg"
 

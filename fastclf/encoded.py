@@ -32,9 +32,21 @@ class NumericColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     fill : float or None
         The replacement of missing values; None makes them an error.
     shift, scale : float
+        The feature is ``(value - shift) / scale``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.preprocessing import Encoder, NumericColumn
+    >>> from fastclf.table import Numbers, Table
+    >>> encoder = Encoder((NumericColumn("age", fill=40.0, shift=40.0, scale=10.0),))
+    >>> ages = Table({"age": Numbers(np.array([30.0, np.nan, 55.0]))})
+    >>> encoder.apply(ages).ravel().tolist()
+    [-1.0, 0.0, 1.5]
     """
 
     name: str
@@ -57,12 +69,22 @@ class CategoricalColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     categories : tuple of str
         The categories with a feature of their own.
     other : bool
         Whether there is one more feature, for all other categories.
     fill : str or None
         The category that replaces missing values; None makes them an error.
+
+    Examples
+    --------
+    >>> from fastclf.preprocessing import CategoricalColumn
+    >>> city = CategoricalColumn("city", ("Bern", "Faro"), other=True)
+    >>> city.feature_names
+    ('city=Bern', 'city=Faro', 'city=(other)')
+    >>> city.positions(["Faro", "Oslo"]).tolist()
+    [1, 2]
     """
 
     name: str
@@ -118,8 +140,16 @@ class DateColumn:
     Parameters
     ----------
     name : str
+        The column's name.
     parts : tuple of NumericColumn
         The encoding of each part, named by the part as in `fastclf.dates.PARTS`.
+
+    Examples
+    --------
+    >>> from fastclf.preprocessing import DateColumn, NumericColumn
+    >>> joined = DateColumn("joined", (NumericColumn("year", shift=2000.0), NumericColumn("month")))
+    >>> joined.feature_names, joined.width
+    (('joined.year', 'joined.month'), 2)
     """
 
     name: str
@@ -206,10 +236,24 @@ def as_numbers(name: str, column: Numbers | Categories, rows: np.ndarray) -> Num
     rows : ndarray of shape (n,)
         The number of each row in its file.
 
+    Returns
+    -------
+    Numbers
+        The values, NaN where one is missing.
+
     Raises
     ------
     DataError
         If there is other text; the message names the first row with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.preprocessing import as_numbers
+    >>> from fastclf.table import Categories
+    >>> column = Categories(np.array([1, 0, -1], np.int32), ("2.5", "10"))
+    >>> as_numbers("age", column, rows=np.arange(1, 4)).values.tolist()
+    [10.0, 2.5, nan]
     """
     if isinstance(column, Numbers):
         return column
@@ -230,10 +274,26 @@ def as_dates(name: str, column: Numbers | Categories, rows: np.ndarray) -> np.nd
     rows : ndarray of shape (n,)
         The number of each row in its file.
 
+    Returns
+    -------
+    ndarray of shape (n, 5)
+        The year, the month, the day of the week, the hour and the days since 1970.
+
     Raises
     ------
     DataError
         If there is other text; the message names the first row with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.dates import PARTS
+    >>> from fastclf.preprocessing import as_dates
+    >>> from fastclf.table import Categories
+    >>> column = Categories(np.array([0], np.int32), ("2024-02-29",))
+    >>> values = as_dates("joined", column, rows=np.array([1]))
+    >>> [f"{part}: {value:.0f}" for part, value in zip(PARTS, values[0], strict=True)]
+    ['year: 2024', 'month: 2', 'weekday: 3', 'hour: 0', 'days: 19782']
     """
     texts = as_categories(column)
     values = date_parts([*texts.names, ""])

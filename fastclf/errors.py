@@ -38,9 +38,22 @@ def printable(text: str) -> str:
 
 
 class FastclfError(Exception):
-    """Base of all errors raised on purpose; the message names the cause and a remedy.
+    r"""Base of all errors raised on purpose; the message names the cause and a remedy.
 
     The message is always one printable line, even if it quotes control characters from data.
+
+    Parameters
+    ----------
+    message : str
+        The cause and a remedy. Line ends become spaces, and other control characters escapes.
+
+    Examples
+    --------
+    >>> from fastclf.errors import FastclfError, InputError
+    >>> issubclass(InputError, FastclfError) and issubclass(InputError, ValueError)
+    True
+    >>> str(FastclfError("two\nlines"))
+    'two lines'
     """
 
     def __init__(self, message: str) -> None:
@@ -48,23 +61,91 @@ class FastclfError(Exception):
 
 
 class InputError(FastclfError, ValueError):
-    """An argument or an array can't be used as given."""
+    """An argument or an array can't be used as given.
+
+    Examples
+    --------
+    >>> import fastclf
+    >>> from fastclf.errors import InputError
+    >>> try:
+    ...     fastclf.LogisticRegression(C=-1.0).fit([[0.0], [1.0]], [0, 1])
+    ... except InputError as error:
+    ...     print(error)
+    C must be a positive number, got -1.0
+    """
 
 
 class ConfigError(FastclfError, ValueError):
-    """A recipe has an unknown key, a bad value or a syntax error."""
+    r"""A recipe has an unknown key, a bad value or a syntax error.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.config import load_recipe
+    >>> from fastclf.errors import ConfigError
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = Path(folder, "recipe.toml")
+    ...     _ = recipe.write_text('[data]\nname = "iris"\nscael = "none"')
+    ...     try:
+    ...         load_recipe(recipe)
+    ...     except ConfigError as error:
+    ...         print(str(error).removeprefix(folder).partition(";")[0])
+    /recipe.toml:3: unknown key data.scael (did you mean scale?)
+    """
 
 
 class DataError(FastclfError, ValueError):
-    """A data set card or a data file can't be used."""
+    """A data set card or a data file can't be used.
+
+    Examples
+    --------
+    >>> from fastclf.data import load_built_in
+    >>> from fastclf.errors import DataError
+    >>> try:
+    ...     load_built_in("irsi")
+    ... except DataError as error:
+    ...     print(str(error).partition(";")[0])
+    there is no built-in data set "irsi" (did you mean iris?)
+    """
 
 
 class ModelFileError(FastclfError, ValueError):
-    """A model file is damaged, truncated or was not written by fastclf."""
+    """A model file is damaged, truncated or was not written by fastclf.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import fastclf
+    >>> from fastclf.errors import ModelFileError
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.safetensors")
+    ...     _ = path.write_bytes(b"something else")
+    ...     try:
+    ...         fastclf.load(path)
+    ...     except ModelFileError as error:
+    ...         print(str(error).removeprefix(folder).partition(" (")[0])
+    /model.safetensors: not a model file of fastclf, or a damaged one
+    """
 
 
 class RunError(FastclfError):
-    """A run directory can't be created, written or read."""
+    """A run directory can't be created, written or read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.errors import RunError
+    >>> from fastclf.runs.directory import open_run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     try:
+    ...         open_run(Path(folder))
+    ...     except RunError as error:
+    ...         print(str(error).removeprefix(folder))
+    : isn't the directory of a run, because it has no config.toml
+    """
 
 
 @contextmanager

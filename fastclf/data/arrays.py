@@ -94,15 +94,33 @@ def check_no_columns(options: FileOptions, format: Format) -> None:
 
 
 def load_matrix(path: Path, format: Format, feature_names: Sequence[str] | None = None) -> Any:
-    """Return the features of a file for prediction, as a dense or CSR matrix; NPY is memory-mapped.
+    r"""Return the features of a file for prediction, as a dense or CSR matrix; NPY is mapped.
 
     Parameters
     ----------
     path : Path
+        The file.
     format : {"npz", "npy", "svmlight"}
     feature_names : sequence of str, optional
         The names of the model's features. For svmlight the first name, "0" or "1", is the smallest
         index, and the number of names is the number of columns; larger indices are left out.
+
+    Returns
+    -------
+    ndarray or CSR matrix of shape (n, d)
+        The features.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.data import load_matrix
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "rows.svm")
+    ...     _ = path.write_text("0 1:0.5 3:2\n1 2:1\n")
+    ...     X = load_matrix(path, "svmlight")
+    >>> X.toarray().tolist()
+    [[0.5, 0.0, 2.0], [0.0, 1.0, 0.0]]
     """
     if format == "npz":
         return _matrix(_arrays(path), "X")
@@ -121,10 +139,36 @@ def read_teacher_outputs(path: Path, dataset: Dataset) -> np.ndarray:
 
     The array has a row for each row of the data's file, including rows without a target.
 
+    Parameters
+    ----------
+    path : Path
+        The NPY or NPZ file.
+    dataset : Dataset
+        The data that the teacher saw; it says which rows are kept.
+
+    Returns
+    -------
+    ndarray of shape (n, K), float64
+        The outputs for the rows of the data set.
+
     Raises
     ------
     DataError
         If the file can't be read, or the array isn't a matrix with that many rows.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastclf.data import load_built_in, read_teacher_outputs
+    >>> iris = load_built_in("iris")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "logits.npy")
+    ...     np.save(path, np.zeros((150, 3), np.float32))
+    ...     outputs = read_teacher_outputs(path, iris)
+    >>> outputs.shape, outputs.dtype
+    ((150, 3), dtype('float64'))
     """
     outputs = teacher_array(path).astype(np.float64)
     rows = dataset.rows - 1

@@ -38,10 +38,22 @@ def load_built_in(name: str, data_home: str | None = None, download: bool = True
     download : bool
         Whether missing data are downloaded.
 
+    Returns
+    -------
+    Dataset
+        With labels as ``y``, or indicators for rcv1.
+
     Raises
     ------
     DataError
         If the name is unknown, or the data can't be fetched.
+
+    Examples
+    --------
+    >>> from fastclf.data import load_built_in
+    >>> wine = load_built_in("wine")
+    >>> wine.features.shape, wine.class_names
+    ((178, 13), ('class_0', 'class_1', 'class_2'))
     """
     if name in FETCHED or name.startswith(OPENML):
         return load_fetched(name, data_home, download)

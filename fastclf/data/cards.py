@@ -18,7 +18,15 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class BundledSource(Table):
-    """Data that are part of scikit-learn: ``loader = "iris"`` calls ``load_iris``."""
+    """Data that are part of scikit-learn: ``loader = "iris"`` calls ``load_iris``.
+
+    Attributes
+    ----------
+    kind : "sklearn"
+        The kind of source.
+    loader : str
+        A key of `fastclf.data.BUILT_IN`.
+    """
 
     kind: Literal["sklearn"]
     loader: str
@@ -27,8 +35,15 @@ class BundledSource(Table):
 class GeneratedSource(Table):
     """Data that scikit-learn generates: ``generator = "blobs"`` calls ``make_blobs``.
 
-    ``parameters`` are its keyword arguments. ``random_state`` is 0 by default, so that a card
-    always gives the same data.
+    Attributes
+    ----------
+    kind : "generated"
+        The kind of source.
+    generator : str
+        A key of `fastclf.data.GENERATORS`.
+    parameters : dict
+        Its keyword arguments. random_state is 0 by default, so that a card always gives the same
+        data.
     """
 
     kind: Literal["generated"]
@@ -39,7 +54,14 @@ class GeneratedSource(Table):
 class FileSource(FileOptions):
     """Data in a file, which is read by the keys of `FileOptions`.
 
-    ``path`` is relative to the card's folder, and ``sha256`` is the checksum of the file.
+    Attributes
+    ----------
+    kind : "file"
+        The kind of source.
+    path : str
+        The file, relative to the card's folder.
+    sha256 : str
+        The checksum of the file, in hexadecimal.
     """
 
     kind: Literal["file"]
@@ -68,6 +90,23 @@ class DatasetCard(Table):
         The names of the classes or labels, in the order of the codes in the source.
     source : BundledSource, GeneratedSource or FileSource
         How to get the data.
+
+    Examples
+    --------
+    >>> from fastclf.data import DatasetCard
+    >>> card = DatasetCard(
+    ...     name="iris",
+    ...     description="Three species of iris, by the size of sepals and petals",
+    ...     task="multiclass",
+    ...     licence="CC-BY-4.0",
+    ...     origin="https://doi.org/10.24432/C56C76",
+    ...     n_rows=150,
+    ...     n_features=4,
+    ...     classes=("setosa", "versicolor", "virginica"),
+    ...     source={"kind": "sklearn", "loader": "iris"},
+    ... )
+    >>> card.source.loader
+    'iris'
     """
 
     name: Text
@@ -82,11 +121,44 @@ class DatasetCard(Table):
 
 
 def read_card(path: Path) -> DatasetCard:
-    """Read the card at ``path``.
+    """Read a dataset card.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+
+    Returns
+    -------
+    DatasetCard
+        Paths in it are absolute.
 
     Raises
     ------
     DataError
         If the file can't be read or isn't a dataset card.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.data import read_card
+    >>> text = '''
+    ... name = "blobs"
+    ... description = "Two clouds of points"
+    ... task = "binary"
+    ... licence = "CC0-1.0"
+    ... origin = "generated"
+    ... n_rows = 100
+    ... n_features = 2
+    ... classes = ["left", "right"]
+    ... source = {kind = "generated", generator = "blobs", parameters = {centers = 2}}
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "blobs.toml")
+    ...     _ = path.write_text(text)
+    ...     card = read_card(path)
+    >>> card.name, card.source.generator
+    ('blobs', 'blobs')
     """
     return Document.read(path, DataError).parse(DatasetCard)

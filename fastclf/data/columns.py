@@ -74,6 +74,11 @@ def fit_encoder(
     text_options : TextOptions
         How they do.
 
+    Returns
+    -------
+    Encoder
+        Plain data, which a model file stores.
+
     Raises
     ------
     DataError

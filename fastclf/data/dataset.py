@@ -48,6 +48,15 @@ class Dataset:
         How many rows were left out, by reason.
     text : tuple of str
         The columns of a Table that hold raw text, whose words become features.
+
+    Examples
+    --------
+    >>> from fastclf.data import load_built_in
+    >>> iris = load_built_in("iris")
+    >>> iris.features.shape, iris.task, iris.class_names
+    ((150, 4), 'multiclass', ('setosa', 'versicolor', 'virginica'))
+    >>> iris.take(iris.y != "setosa").n_rows
+    100
     """
 
     name: str

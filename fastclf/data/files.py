@@ -33,7 +33,7 @@ def load_file(
     teacher_columns: Sequence[str] = (),
     known: KnownNames | None = None,
 ) -> Dataset:
-    """Return the data set in a file of any format.
+    r"""Return the data set in a file of any format.
 
     Parameters
     ----------
@@ -46,11 +46,30 @@ def load_file(
     known : KnownNames, optional
         Names that a model knows: they are values in this file, too, even if they read "NA".
 
+    Returns
+    -------
+    Dataset
+        With a Table as features for files of named columns, otherwise with a matrix.
+
     Raises
     ------
     DataError
         If the file can't be read, a column is missing, or a value can't be used; the message names
         the file and, if known, the row and the column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.data import FileOptions, load_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "loans.csv")
+    ...     _ = path.write_text("id,age,city,approved\n1,30,Bern,yes\n2,,Faro,no\n3,45,Bern,no\n")
+    ...     loans = load_file(path, FileOptions(target="approved", drop=("id",)))
+    >>> loans.feature_names, loans.y.tolist()
+    (('age', 'city'), ['yes', 'no', 'no'])
+    >>> loans.features.columns["age"].values.tolist()
+    [30.0, nan, 45.0]
     """
     dataset = _load(path, options, teacher_columns, known=known)
     if options.test_path is None:

@@ -60,7 +60,7 @@ class FileOptions(Table):
         CSV: whether the first row holds the names of the columns. By default it does unless all of
         its values are numbers. Without names the columns are c0, c1 and so on.
     delimiter : str, optional
-        CSV: the character between two values. By default a comma, semicolon, tab or |, detected
+        CSV: the character between two values. By default a comma, semicolon, tab or ``|``, detected
         from the first rows; in TSV a tab.
     decimal : {".", ","}, optional
         CSV: the decimal mark; by default a comma if numbers in the first rows have one.
@@ -109,6 +109,13 @@ class FileOptions(Table):
     split_kind : {"group", "time"}
         With ``split_by``: "group" keeps rows with equal values together; "time" takes the rows with
         the largest values as test rows.
+
+    Examples
+    --------
+    >>> from fastclf.data import FileOptions
+    >>> options = FileOptions(target="approved", drop=("id",), split_by="customer")
+    >>> options.target, options.split_kind
+    ('approved', 'group')
     """
 
     format: Format | None = None

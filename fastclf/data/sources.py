@@ -14,10 +14,43 @@ from fastclf.errors import DataError, located
 def load_card(path: Path) -> Dataset:
     """Return the data set that the card at ``path`` describes.
 
+    Parameters
+    ----------
+    path : Path
+        The card, a TOML file.
+
+    Returns
+    -------
+    Dataset
+        Its name is that of the card.
+
     Raises
     ------
     DataError
         If the card can't be used, or the data differ from its description.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fastclf.data import load_card
+    >>> text = '''
+    ... name = "blobs"
+    ... description = "Two clouds of points"
+    ... task = "binary"
+    ... licence = "CC0-1.0"
+    ... origin = "generated"
+    ... n_rows = 100
+    ... n_features = 2
+    ... classes = ["left", "right"]
+    ... source = {kind = "generated", generator = "blobs", parameters = {centers = 2}}
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "blobs.toml")
+    ...     _ = path.write_text(text)
+    ...     blobs = load_card(path)
+    >>> blobs.features.shape, blobs.class_names
+    ((100, 2), ('left', 'right'))
     """
     card = read_card(path)
     with located(path):

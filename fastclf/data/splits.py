@@ -38,6 +38,7 @@ def split_rows(
     Parameters
     ----------
     dataset : Dataset
+        The rows to split; its own test rows take no part.
     test_size : float
         The share of the rows, or of the groups, that becomes test rows; 0 for none.
     stratify : bool
@@ -52,12 +53,23 @@ def split_rows(
     Returns
     -------
     train, test : ndarray of int
-        Both in increasing order.
+        The indices of the rows of each part, in increasing order.
 
     Raises
     ------
     DataError
         If there are too few rows for such a split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.data import load_built_in, split_rows
+    >>> iris = load_built_in("iris")
+    >>> train, test = split_rows(iris, test_size=0.2, stratify=True, seed=0)
+    >>> len(train), len(test)
+    (120, 30)
+    >>> np.unique(iris.y[test], return_counts=True)[1].tolist()
+    [10, 10, 10]
     """
     n = dataset.n_rows
     if test_size == 0:

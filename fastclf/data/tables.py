@@ -146,7 +146,7 @@ def open_table(
     encoding: str | None = None,
     expected: Collection[str] | None = None,
 ) -> "TableFile":
-    """Open a file of named columns; it reads the column names at once, and the rows on request.
+    r"""Open a file of named columns; it reads the column names at once, and the rows on request.
 
     Parameters
     ----------
@@ -169,10 +169,25 @@ def open_table(
         ``delimiter``, ``decimal`` and ``encoding`` are then those of the earlier file, and are
         overruled where the first rows show that this file has others.
 
+    Returns
+    -------
+    TextFile, JSONFile or ColumnarFile
+        It has the names of the columns as ``names``, and the methods ``read`` and ``batches``.
+
     Raises
     ------
     DataError
         If the file can't be read, or it needs pyarrow, which isn't installed.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastclf.data import open_table
+    >>> file = open_table(io.BytesIO(b"age;city\n30;Bern\n45,5;Faro\n"))
+    >>> file.names
+    ('age', 'city')
+    >>> file.read(["age"]).columns["age"].values.tolist()
+    [30.0, 45.5]
     """
     from fastclf.data.text import TextFile
     from fastclf.data.text_layout import DELIMITERS, LayoutHints
@@ -234,7 +249,7 @@ def read_table(
     decimal: str | None = None,
     encoding: str | None = None,
 ) -> Table:
-    """Read a file of named columns into memory.
+    r"""Read a file of named columns into memory.
 
     Parameters
     ----------
@@ -245,10 +260,25 @@ def read_table(
     categorical : collection of str
         Columns that are read as categories even if they hold numbers.
 
+    Returns
+    -------
+    Table
+        The columns, as numbers, categories or lists, and the number of each row in the file.
+
     Raises
     ------
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastclf.data import read_table
+    >>> table = read_table(io.BytesIO(b"age,city\n30,Bern\n,Faro\n45,Bern\n"))
+    >>> table.n_rows, table.columns["age"].values.tolist()
+    (3, [30.0, nan, 45.0])
+    >>> table.columns["city"].names, table.columns["city"].codes.tolist()
+    (('Bern', 'Faro'), [0, 1, 0])
     """
     file = open_table(
         source,
@@ -297,7 +327,7 @@ def stream_table(
     decimal: str | None = None,
     encoding: str | None = None,
 ) -> Iterator[Table]:
-    """Read a file of named columns in batches, in memory that doesn't grow with the file.
+    r"""Read a file of named columns in batches, in memory that doesn't grow with the file.
 
     Parameters
     ----------
@@ -310,10 +340,23 @@ def stream_table(
     batch_rows : int
         Largest number of rows in a batch.
 
+    Returns
+    -------
+    iterator of Table
+        The batches, in the order of the file.
+
     Raises
     ------
     DataError
         If the file can't be read; the message names the file and, if known, the row and column.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastclf.data import stream_table
+    >>> rows = io.BytesIO(b"age,city\n30,Bern\n,Faro\n45,Bern\n")
+    >>> [batch.n_rows for batch in stream_table(rows, batch_rows=2)]
+    [2, 1]
     """
     file = open_table(
         source,

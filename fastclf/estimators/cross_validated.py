@@ -42,6 +42,7 @@ class LogisticRegressionCV(search.PenaltySearch, LinearPredictor):
         Shares of the L1 penalty to try with each of them. None is 0, and legacy attributes then
         lack that axis. Left out it is the default of the installed scikit-learn.
     fit_intercept : bool
+        Whether there is an intercept, which isn't penalised.
     cv : int, splitter, iterable of splits, or None
         As for scikit-learn: a number of stratified folds, None for five. Distributions are split by
         their most probable class.

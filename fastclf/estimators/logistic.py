@@ -39,6 +39,7 @@ class LogisticRegression(choice.SolverParameters, AccuracyScore, LinearPredictor
         Share of the L1 penalty, from 0 to 1. With more than 0 coefficients become exactly 0; those
         of a softmax are then not centred over the classes.
     fit_intercept : bool
+        Whether there is an intercept, which isn't penalised.
     class_weight : dict, "balanced" or None
         Weight of each class; "balanced" makes the total weight of all classes equal, as counted
         over all rows that `fit` is given.

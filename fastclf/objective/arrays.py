@@ -31,6 +31,24 @@ class Arrays:
     fit_intercept : bool
     given_center : ndarray of shape (d,), optional
         The center to use, if these rows are a part of others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> arrays = objective.arrays
+    >>> arrays.n_outputs, arrays.features.shape
+    (3, (150, 4))
+    >>> bool(np.allclose(arrays.center, X.mean(axis=0)))
+    True
     """
 
     features: DenseFeatures | CSRFeatures

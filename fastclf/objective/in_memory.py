@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from fastclf.losses import Loss
 from fastclf.objective.arrays import Arrays
 from fastclf.objective.features import CSRFeatures, DenseFeatures, logits_of
 from fastclf.objective.hessians import hessian_of, mean_curvatures
-from fastclf.objective.moments import Curvature, Hessian
+from fastclf.objective.moments import Curvature, Hessian, Totals
 from fastclf.objective.narrow import narrow_pass, share
 from fastclf.objective.protocol import LastPass, Rule
 from fastclf.objective.sampling import representative_rows
@@ -32,24 +32,6 @@ _LINE = 64
 
 _GRADIENT_SHARE = 0.08
 """Largest memory of the gradients of all chunks together, as a share of that of X."""
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over all rows, for an objective that holds some of them.
-
-    Values, gradients and Hessians of the parts then add up to those of all rows.
-
-    Parameters
-    ----------
-    total_weight : ndarray of shape (M,)
-        The sum of the weights of each problem.
-    center : ndarray of shape (d,)
-        The point to which Hessians move the intercepts.
-    """
-
-    total_weight: np.ndarray
-    center: np.ndarray
 
 
 class InMemoryObjective:
@@ -73,6 +55,24 @@ class InMemoryObjective:
     costs : Costs, optional
         The table by which passes and engines are chosen. None: the table that
         :func:`fastclf.plan.using` has set, or the measured one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> value, gradient = objective.value_and_grad(np.zeros((5, 3)))
+    >>> value.round(4).tolist(), gradient.shape
+    ([1.0986], (5, 3))
+    >>> objective.passes
+    1.0
     """
 
     n_rows: int

@@ -9,7 +9,8 @@ import numpy as np
 
 from fastclf.blas import single_threaded
 from fastclf.losses import Loss
-from fastclf.objective.in_memory import InMemoryObjective, Totals
+from fastclf.objective.in_memory import InMemoryObjective
+from fastclf.objective.moments import Totals
 from fastclf.objective.protocol import Rule
 from fastclf.objective.shuffling import Chunk
 from fastclf.objective.summed import Extent, PartMaking, Pick, SummedObjective, T
@@ -21,6 +22,26 @@ class Partitions(Protocol):
     """A value for each partition, which stays where it is.
 
     Functions that go there are functions of a module, or other values that can be pickled.
+
+    Examples
+    --------
+    Values that stay in a list; `fastclf.dask` has those of a cluster:
+
+    >>> from fastclf.objective.pairwise import PairwiseSum
+    >>> class Local:
+    ...     def __init__(self, values):
+    ...         self.values = values
+    ...     def map(self, function, *given):
+    ...         return Local([function(value, *given) for value in self.values])
+    ...     def zip(self, function, each):
+    ...         return Local([function(*pair) for pair in zip(self.values, each, strict=True)])
+    ...     def sum(self, function, add, *given):
+    ...         total = PairwiseSum(len(self.values), add)
+    ...         for i, value in enumerate(self.values):
+    ...             total.put((0, i), function(value, *given))
+    ...         return total.total
+    >>> Local([[1, 2], [3], []]).map(len).sum(float, sum)
+    3.0
     """
 
     def map(self, function: Callable[..., Any], *given: Any) -> "Partitions":
@@ -52,10 +73,44 @@ class PartitionedObjective(SummedObjective):
     rows : Partitions
         X and Target of each partition.
     extent : Extent
+        The sizes of all rows.
     loss, n_columns, penalty, totals, resident, fit_intercept, costs
         As for :class:`SummedObjective`.
     n_threads : int, optional
         Threads for each partition. None: 1, for several partitions are computed at a time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import Extent, PartitionedObjective, Totals
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> order = np.random.default_rng(0).permutation(len(y))
+    >>> parts = [(X[i], target.rows(i)) for i in np.array_split(order, 3)]
+    >>> extent = Extent(n_rows=150, n_features=4, dtype=X.dtype)
+    >>> totals = Totals(target.total_weight, center=X.mean(axis=0))
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> from fastclf.objective.pairwise import PairwiseSum
+    >>> class Local:
+    ...     def __init__(self, values):
+    ...         self.values = values
+    ...     def map(self, function, *given):
+    ...         return Local([function(value, *given) for value in self.values])
+    ...     def zip(self, function, each):
+    ...         return Local([function(*pair) for pair in zip(self.values, each, strict=True)])
+    ...     def sum(self, function, add, *given):
+    ...         total = PairwiseSum(len(self.values), add)
+    ...         for i, value in enumerate(self.values):
+    ...             total.put((0, i), function(value, *given))
+    ...         return total.total
+    >>> objective = PartitionedObjective(Local(parts), extent, Softmax(), 3, penalty, totals)
+    >>> value, gradient = objective.value_and_grad(np.zeros((5, 3)))
+    >>> value.round(4).tolist(), objective.passes
+    ([1.0986], 1.0)
     """
 
     def __init__(

@@ -23,8 +23,28 @@ from fastclf.plan import Costs, Shape
 class LastPass(NamedTuple):
     """State of an objective after a pass, on which the bits of its next pass depend.
 
-    ``selected`` (M,) marks the problems that the pass computed. ``hessian_at`` is the array theta
-    (the same object) at which the objective holds the whole Hessian, or None.
+    Parameters
+    ----------
+    selected : ndarray of shape (M,)
+        A mask of the problems that the pass computed.
+    hessian_at : ndarray of shape (d + 1, M K) or None
+        The array theta (the same object) at which the objective holds the whole Hessian.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> _ = objective.value_and_grad(np.zeros((5, 3)))
+    >>> objective.last_pass.selected.tolist()
+    [True]
     """
 
     selected: np.ndarray
@@ -48,6 +68,26 @@ class Objective(Protocol):
         How many times X has been read so far. Code that reads X by itself adds to it.
     costs : Costs
         The table of costs by which code is chosen.
+
+    Examples
+    --------
+    Any class with these members is an objective, such as `InMemoryObjective`:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> objective.n_rows, objective.n_features, objective.n_problems, objective.n_outputs
+    (150, 4, 1, 3)
+    >>> value, gradient = objective.value_and_grad(np.zeros((5, 3)))
+    >>> value.round(4).tolist(), gradient.shape
+    ([1.0986], (5, 3))
     """
 
     n_rows: int
@@ -130,7 +170,17 @@ class Objective(Protocol):
 
 
 class Rule(Protocol):
-    """The numbers of a minibatch update rule."""
+    """The numbers of a minibatch update rule.
+
+    Examples
+    --------
+    Minibatch solvers are rules:
+
+    >>> from fastclf.solvers import SGD
+    >>> rule = SGD(batch_size=32, clip_norm=1.0)
+    >>> rule.batch_size, rule.clip_norm
+    (32, 1.0)
+    """
 
     kernel_rule: int
     batch_size: int

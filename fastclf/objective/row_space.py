@@ -22,10 +22,33 @@ _ORTHONORMAL = 1e-12
 
 @dataclass(frozen=True)
 class RowSpace:
-    r"""An orthonormal basis of the span of n rows, and their coordinates ``rows`` (n, n) in it.
+    r"""An orthonormal basis of the span of n rows, and their coordinates in it.
 
-    The basis is :math:`Q = B^\top L^{-\top}` for some rows B, ``spanning`` (n, d), and a lower
-    triangle L, ``factor`` (n, n). It isn't computed itself: its products with vectors are cheap.
+    The basis is :math:`Q = B^\top L^{-\top}`. It isn't computed itself: its products with vectors
+    are cheap.
+
+    Parameters
+    ----------
+    spanning : ndarray of shape (n, d)
+        B, n rows that span the space.
+    factor : ndarray of shape (n, n)
+        L, a lower triangle.
+    rows : ndarray of shape (n, n)
+        The coordinates of the rows of X in the basis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.objective import RowSpace
+    >>> X = np.random.default_rng(0).normal(size=(10, 1000))
+    >>> space = RowSpace.of(X)
+    >>> space.rows.shape
+    (10, 10)
+    >>> theta = np.ones((11, 1))
+    >>> bool(np.allclose(X @ space.expand(theta)[:-1], space.rows @ theta[:-1]))
+    True
+    >>> RowSpace.of(X.T) is None  # more rows than features
+    True
     """
 
     spanning: np.ndarray

@@ -9,7 +9,8 @@ import numpy as np
 from fastclf import threads
 from fastclf.errors import InputError
 from fastclf.losses import Loss
-from fastclf.objective.in_memory import InMemoryObjective, Totals
+from fastclf.objective.in_memory import InMemoryObjective
+from fastclf.objective.moments import Totals
 from fastclf.objective.protocol import Rule
 from fastclf.objective.shuffling import Chunk
 from fastclf.objective.summed import Extent, Pick, SummedObjective, T
@@ -24,6 +25,31 @@ class Chunks(Protocol):
     ----------
     extent : Extent
         The sizes of all rows.
+
+    Examples
+    --------
+    Chunks of rows in memory, which are shuffled all together:
+
+    >>> import numpy as np
+    >>> from fastclf.objective import Extent
+    >>> from fastclf.targets import Target
+    >>> class ArrayChunks:
+    ...     def __init__(self, X, target, chunk_rows):
+    ...         self.X, self.target, self.chunk_rows = X, target, chunk_rows
+    ...         self.extent = Extent(*X.shape, X.dtype)
+    ...     def _cut(self, rows, size):
+    ...         for start in range(0, len(rows), size):
+    ...             some = rows[start : start + size]
+    ...             yield self.X[some], self.target.rows(some)
+    ...     def in_order(self):
+    ...         return self._cut(np.arange(len(self.X)), self.chunk_rows)
+    ...     def shuffled(self, seed, epoch, multiple):
+    ...         rows = np.random.default_rng((seed, epoch)).permutation(len(self.X))
+    ...         return self._cut(rows, -(-self.chunk_rows // multiple) * multiple)
+    >>> target = Target(np.ones((1, 10)), codes=np.arange(10) % 2)
+    >>> chunks = ArrayChunks(np.ones((10, 3)), target, chunk_rows=4)
+    >>> [len(X) for X, _ in chunks.in_order()], [len(X) for X, _ in chunks.shuffled(0, 0, 3)]
+    ([4, 4, 2], [6, 4])
     """
 
     extent: Extent
@@ -47,8 +73,33 @@ class StreamedObjective(SummedObjective):
     Parameters
     ----------
     chunks : Chunks
+        The rows and their targets.
     loss, n_columns, penalty, totals, resident, fit_intercept, n_threads, costs
         As for :class:`SummedObjective`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import Extent, StreamedObjective, Totals
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> order = np.random.default_rng(0).permutation(len(y))
+    >>> parts = [(X[i], target.rows(i)) for i in np.array_split(order, 3)]
+    >>> extent = Extent(n_rows=150, n_features=4, dtype=X.dtype)
+    >>> totals = Totals(target.total_weight, center=X.mean(axis=0))
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> class Parts:  # without ``shuffled``, which only minibatches need
+    ...     extent = extent
+    ...     def in_order(self):
+    ...         return iter(parts)
+    >>> objective = StreamedObjective(Parts(), Softmax(), 3, penalty, totals)
+    >>> value, gradient = objective.value_and_grad(np.zeros((5, 3)))
+    >>> value.round(4).tolist(), objective.passes
+    ([1.0986], 1.0)
     """
 
     def __init__(

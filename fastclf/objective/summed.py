@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from fastclf.losses import Loss
-from fastclf.objective.in_memory import InMemoryObjective, Totals
-from fastclf.objective.moments import Curvature, Hessian
+from fastclf.objective.in_memory import InMemoryObjective
+from fastclf.objective.moments import Curvature, Hessian, Totals
 from fastclf.objective.protocol import LastPass
 from fastclf.objective.shuffling import Chunk
 from fastclf.penalties import L2, Penalty
@@ -39,6 +39,14 @@ class Extent:
         Of X.
     entries : int, optional
         Stored entries, if the rows are sparse.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.objective import Extent
+    >>> extent = Extent(n_rows=1000, n_features=20, dtype=np.dtype("float32"))
+    >>> extent.row_bytes, extent.narrowed(5).row_bytes
+    (80.0, 20.0)
     """
 
     n_rows: int

@@ -99,6 +99,17 @@ class Costs:
         Entries of a dense copy of a sparse X up to which it is made.
     fit_of_entry : float
         Nanoseconds of a whole fit for each multiplication of a pass.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from fastclf.plan import MEASURED, Shape
+    >>> from fastclf.solvers import plan_of
+    >>> shape = Shape(n_rows=150, n_features=4, n_outputs=3)
+    >>> plan_of(None, shape, MEASURED).engine
+    'compiled steps'
+    >>> plan_of(None, shape, replace(MEASURED, small_pass=0)).engine
+    'steps in Python'
     """
 
     few_features: int = 40
@@ -172,7 +183,23 @@ _costs: ContextVar[Costs] = ContextVar("costs", default=MEASURED)
 
 
 def current_costs() -> Costs:
-    """Return the table of costs that objectives made in this context get."""
+    """Return the table of costs that objectives made in this context get.
+
+    Returns
+    -------
+    Costs
+        `MEASURED`, unless `using` has set another table.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from fastclf.plan import MEASURED, current_costs, using
+    >>> current_costs() is MEASURED
+    True
+    >>> with using(replace(MEASURED, few_features=10)):
+    ...     current_costs().few_features
+    10
+    """
     return _costs.get()
 
 
@@ -183,6 +210,7 @@ def using(costs: Costs) -> Iterator[None]:
     Parameters
     ----------
     costs : Costs
+        The other table, until the end of the block.
 
     Examples
     --------

@@ -84,6 +84,20 @@ class Plan:
         Decrease that isn't worth a step, relative to the objective at zero.
     batch_size : int
         Rows of a batch, for minibatch solvers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf import LogisticRegression
+    >>> from fastclf.plan import Shape
+    >>> from fastclf.solvers import plan_of
+    >>> plan = plan_of(None, Shape(n_rows=150, n_features=4, n_outputs=3))
+    >>> plan.solver, plan.engine, plan.matrix
+    ('newton', 'compiled steps', 'the Hessian')
+    >>> print(plan.sentence())
+    Newton with the Hessian, compiled steps, passes by loops over rows
+    >>> print(LogisticRegression().fit(*load_iris(return_X_y=True)).history_["path"])
+    Newton with the Hessian, compiled steps, passes by loops over rows
     """
 
     solver: str

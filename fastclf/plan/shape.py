@@ -28,6 +28,13 @@ class Shape(NamedTuple):
         Whether the penalty has an L1 part.
     penalty_ratio : float
         Largest strength of the squared penalty divided by the smallest.
+
+    Examples
+    --------
+    >>> from fastclf.plan import Shape
+    >>> shape = Shape(n_rows=1797, n_features=64, n_outputs=10)
+    >>> shape.n_columns, shape.n_coefficients
+    (10, 650)
     """
 
     n_rows: int

@@ -26,6 +26,7 @@ class Result:
     Parameters
     ----------
     theta : ndarray of shape (d + 1, M * K)
+        The coefficients, the intercepts in the last row.
     status : str
         "converged"; "precision": the arithmetic allows no further progress; "max_iter";
         "early_stopping"; "stopped" by ``after_step``; or
@@ -38,6 +39,25 @@ class Result:
         One entry an iteration or epoch for each field of :class:`Progress` that the solver knows.
     state : object
         Pass it to :func:`minimize` to go on from here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclf.solvers import Newton, minimize
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> result = minimize(objective, np.zeros((5, 3)), Newton(tol=1e-6, max_iter=50))
+    >>> result.status, result.theta.shape
+    ('converged', (5, 3))
+    >>> len(result.history["objective"]) == result.n_iter
+    True
     """
 
     theta: np.ndarray
@@ -135,9 +155,11 @@ def minimize(
     Parameters
     ----------
     objective : Objective
+        What to minimise.
     theta : ndarray of shape (d + 1, M * K)
         Where to start; not changed. Ignored if `state` is given.
     solver : Solver
+        One of this package, or any object with the members of the protocol.
     state : object, optional
         The state of an earlier :class:`Result`, to go on from there.
     validation : Objective, optional
@@ -157,6 +179,25 @@ def minimize(
     ------
     FastclfError
         If the objective lacks a method that the solver needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf.losses import Softmax
+    >>> from fastclf.objective import InMemoryObjective
+    >>> from fastclf.penalties import L2
+    >>> from fastclf.targets import Target
+    >>> X, y = load_iris(return_X_y=True)
+    >>> target = Target(np.ones((1, len(y))), codes=y)
+    >>> penalty = L2.from_C(1.0, target.total_weight)
+    >>> objective = InMemoryObjective(X, target, Softmax(), n_columns=3, penalty=penalty)
+    >>> from fastclf.solvers import LBFGS, minimize
+    >>> result = minimize(objective, np.zeros((5, 3)), LBFGS(tol=1e-6, max_iter=100))
+    >>> result.status
+    'converged'
+    >>> bool(abs(objective.value_and_grad(result.theta)[1]).max() <= 1e-6)
+    True
     """
     name = type(solver).__name__.lower()
     missing = [name for name in solver.needs if getattr(objective, name, None) is None]

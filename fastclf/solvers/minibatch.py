@@ -308,8 +308,7 @@ class SGD(Minibatch):
     """Stochastic gradient descent with momentum.
 
     ``v ← μ v + g; u ← u - rate (g + μ v)`` with Nesterov, ``u ← u - rate v`` without (Sutskever et
-    al., *On the importance of initialization and momentum in deep learning*, ICML 2013). For the
-    other parameters see :class:`Minibatch`.
+    al., *On the importance of initialization and momentum in deep learning*, ICML 2013).
 
     Parameters
     ----------
@@ -317,6 +316,9 @@ class SGD(Minibatch):
         μ in [0, 1).
     nesterov : bool
         Look ahead along the momentum.
+    learning_rate, batch_size, schedule, warmup, clip_norm, average, early_stopping, \
+validation_fraction, patience, tol, max_iter, seed
+        As for :class:`Minibatch`.
 
     Examples
     --------
@@ -351,7 +353,7 @@ class SGD(Minibatch):
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(Minibatch):
-    """Adam (Kingma and Ba, ICLR 2015). For the other parameters see :class:`Minibatch`.
+    """Adam (Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR 2015).
 
     Parameters
     ----------
@@ -359,6 +361,9 @@ class Adam(Minibatch):
         Decay of the running mean of the gradient and of its square.
     epsilon : float
         Keeps the division safe.
+    learning_rate, batch_size, schedule, warmup, clip_norm, average, early_stopping, \
+validation_fraction, patience, tol, max_iter, seed
+        As for :class:`Minibatch`.
 
     Examples
     --------
@@ -404,6 +409,11 @@ class AdamW(Adam):
     weight_decay : float, optional
         Strength λ of the decay, ``u ← u - rate λ u / D²``, with D = 1 for standardised features.
         None: the strength of the penalty, 1 / (C Σw), which then acts by decay alone.
+    beta1, beta2, epsilon
+        As for :class:`Adam`.
+    learning_rate, batch_size, schedule, warmup, clip_norm, average, early_stopping, \
+validation_fraction, patience, tol, max_iter, seed
+        As for :class:`Minibatch`.
 
     Examples
     --------

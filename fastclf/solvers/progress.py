@@ -32,6 +32,18 @@ class Progress(NamedTuple):
         The time since then in which kernels were compiled or loaded.
     passes : float
         How many times X has been read.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf import LogisticRegression
+    >>> from fastclf.solvers import observing
+    >>> seen = []
+    >>> with observing(seen.append):
+    ...     clf = LogisticRegression(solver="lbfgs").fit(*load_iris(return_X_y=True))
+    >>> last = seen[-1]
+    >>> last.solver, last.iteration == len(seen), last.max_iter, last.learning_rate
+    ('lbfgs', True, 100, None)
     """
 
     solver: str

@@ -18,6 +18,13 @@ def _warm(step: int, warmup: int) -> float:
 class Constant:
     """The same rate at every step.
 
+    Parameters
+    ----------
+    rate : float
+        The constant learning rate.
+    warmup : int
+        Steps at the start in which the rate grows linearly.
+
     Examples
     --------
     >>> schedule = Constant(0.1, warmup=1)
@@ -36,6 +43,15 @@ class Constant:
 @dataclass(frozen=True)
 class InverseTime:
     """``rate / (1 + step / half_life)``: half the rate after ``half_life`` steps.
+
+    Parameters
+    ----------
+    rate : float
+        The largest learning rate.
+    half_life : float
+        Steps after which the rate is halved.
+    warmup : int
+        Steps at the start in which the rate grows linearly.
 
     Examples
     --------
@@ -56,6 +72,17 @@ class InverseTime:
 @dataclass(frozen=True)
 class Step:
     """The rate times ``factor`` after every ``every`` steps.
+
+    Parameters
+    ----------
+    rate : float
+        The first learning rate.
+    every : int
+        Steps between two changes.
+    factor : float
+        What the rate is multiplied by at a change.
+    warmup : int
+        Steps at the start in which the rate grows linearly.
 
     Examples
     --------
@@ -81,6 +108,17 @@ class Cosine:
 
     The source is Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*,
     ICLR 2017, with no restart.
+
+    Parameters
+    ----------
+    rate : float
+        The largest learning rate.
+    total : int
+        Steps after which the rate is ``rate * final`` and stays there.
+    final : float
+        Share of the rate that is left at the end.
+    warmup : int
+        Steps at the start in which the rate grows linearly.
 
     Examples
     --------

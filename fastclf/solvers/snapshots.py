@@ -41,6 +41,25 @@ class Snapshot:
         The problems whose columns the objective has gathered for its passes.
     has_hessian : bool
         Whether the objective holds the Hessian that its latest pass computed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf import LogisticRegression
+    >>> from fastclf.solvers import keeping
+    >>> class Every:
+    ...     def __init__(self):
+    ...         self.taken = []
+    ...     def start(self, objective, first):
+    ...         return None
+    ...     def look(self, iteration, take):
+    ...         self.taken.append(take())
+    >>> every = Every()
+    >>> with keeping(every):
+    ...     clf = LogisticRegression(solver="lbfgs").fit(*load_iris(return_X_y=True))
+    >>> last = every.taken[-1]
+    >>> last.solver, last.progress()[0].iteration
+    ('lbfgs', 1)
     """
 
     solver: str
@@ -72,7 +91,33 @@ class Snapshot:
 
 
 class Keeper(Protocol):
-    """Stores snapshots of a fit, and may have one to resume from."""
+    """Stores snapshots of a fit, and may have one to resume from.
+
+    Examples
+    --------
+    A keeper of the snapshot after ten iterations; a second fit goes on from there, and ends with
+    the same bits:
+
+    >>> import copy
+    >>> from sklearn.datasets import load_iris
+    >>> from fastclf import LogisticRegression
+    >>> from fastclf.solvers import keeping
+    >>> class AtTen:
+    ...     kept = None
+    ...     def start(self, objective, first):
+    ...         return self.kept
+    ...     def look(self, iteration, take):
+    ...         if iteration == 10:
+    ...             self.kept = copy.deepcopy(take())
+    >>> keeper, (X, y) = AtTen(), load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver="lbfgs", tol=1e-8)
+    >>> with keeping(keeper):
+    ...     first = clf.fit(X, y).coef_
+    >>> with keeping(keeper):
+    ...     again = clf.fit(X, y).coef_
+    >>> bool((first == again).all())
+    True
+    """
 
     def start(self, objective: Any, first: Snapshot) -> Snapshot | None:
         """Return the snapshot to resume from, or None to start at the first state."""
