@@ -66,6 +66,52 @@ def draw_growth(rows: list[dict], path: Path) -> None:
     _save(figure, path)
 
 
+def draw_comparison(rows: list[dict], path: Path) -> None:
+    """Draw milliseconds of a fit by fastclf and by scikit-learn, a line for each problem."""
+    if matplotlib is None:
+        return
+    from matplotlib.figure import Figure
+
+    rows = sorted(rows, key=lambda row: row["scikit-learn ms"])
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "", "font.size": 9}):
+        figure = Figure(figsize=(7.5, 0.19 * len(rows) + 0.9), layout="constrained")
+        axes = figure.subplots()
+        for name, colour in (("fastclf", "#0072b2"), ("scikit-learn", "#d55e00")):
+            axes.plot(
+                [row[f"{name} ms"] for row in rows],
+                range(len(rows)),
+                linestyle="",
+                marker="o",
+                markersize=5,
+                color=colour,
+                label=name,
+                zorder=2,
+            )
+        for i, row in enumerate(rows):
+            axes.plot(
+                [row["fastclf ms"], row["scikit-learn ms"]], [i, i], color="#bbbbbb", zorder=1
+            )
+            axes.annotate(
+                f"{row['times faster']:.2g} ×",
+                (max(row["scikit-learn ms"], row["fastclf ms"]), i),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+                color="#555555",
+            )
+        axes.set(xscale="log", xlabel="milliseconds of a fit, both with their defaults")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlim(right=3 * max(row["scikit-learn ms"] for row in rows))
+        axes.set_yticks(range(len(rows)), [row["problem"] for row in rows])
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.grid(axis="x", linewidth=0.3)
+        axes.margins(y=0.03)
+        axes.legend(loc="lower right", frameon=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+
+
 def _panel(y: str, xs: list[str]) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 

@@ -140,7 +140,7 @@ def drive(
     problems: dict[str, Make],
     solve: Solve,
     options: argparse.Namespace,
-) -> None:
+) -> list[Row]:
     """Solve all problems, and write the results after each; a failure is recorded and skipped."""
     rows: list[Row] = []
     details: dict[str, Any] = {}
@@ -157,6 +157,7 @@ def drive(
         texts = [note, summary(rows), f"Failed: {'; '.join(failed)}." if failed else ""]
         text = " ".join(filter(None, texts))
         write(name, title, text, rows, options.out, details, show=key == list(problems)[-1])
+    return rows
 
 
 def precision(options: argparse.Namespace, problems: dict[str, Make]) -> None:
@@ -275,7 +276,7 @@ def main() -> None:
     )
     for mode, name, problems, form, about in singles:
         if mode in modes and problems:
-            drive(
+            rows = drive(
                 name,
                 f"`LogisticRegression().fit(X, y)`: fastclf against scikit-learn, {form}",
                 f"Whole fits, both with their defaults, of the same float64 X. {about} "
@@ -285,6 +286,7 @@ def main() -> None:
                 partial(default, options=options),
                 options,
             )
+            _curves.draw_comparison(rows, options.out / "curves" / f"{name}.svg")
     sets = (("multilabel", several, ""), ("sparse_multilabel", sparse_several, ", CSR"))
     for mode, problems, form in sets:
         if mode in modes and problems:

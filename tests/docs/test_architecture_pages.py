@@ -49,6 +49,26 @@ def test_every_package_has_a_page():
     assert packages - {"functional"} == {page.stem for page in PAGES.glob("*.md")} - {"decisions"}
 
 
+def test_the_diagram_of_the_packages_leads_downward():
+    table = re.findall(r"^\| (\d) \| (.*?) \|", CONTRIBUTING.read_text(), re.MULTILINE)
+    floors = {
+        name.strip("/").removesuffix(".py"): int(floor)
+        for floor, rooms in table
+        for name in re.findall(r"`([\w/.]+)`", rooms)
+    }
+    diagram = (ROOT / "docs" / "figures" / "floors.dot").read_text()
+    nodes = dict(re.findall(r'^    (\w+) \[label="(.*?)\\n', diagram, re.MULTILINE))
+    rooms = {node: floors[label.split(",")[0]] for node, label in nodes.items()}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages - {"functional"} <= set(nodes)
+    edges = re.findall(r"^    (\{[^}]+\}|\w+) -> (\{[^}]+\}|\w+)$", diagram, re.MULTILINE)
+    assert len(edges) > 5
+    for above, below in edges:
+        for one in re.findall(r"\w+", above):
+            for other in re.findall(r"\w+", below):
+                assert rooms[one] > rooms[other], (one, other)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_files_that_the_documents_name_exist(document: Path):
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
