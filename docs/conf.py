@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,
+    "min_reported_time": 60,  # seconds of the building machine tell readers nothing
     "reference_url": {"fastclf": None},
     "backreferences_dir": "reference/backreferences",
     "doc_module": ("fastclf",),

@@ -40,7 +40,7 @@ coefs = clf[-1].coef_[0]
 order = np.argsort(coefs)
 fig, ax = plt.subplots(figsize=(7, 5.5), layout="constrained")
 ax.barh(names[order], coefs[order], color=np.where(coefs[order] > 0, "#0072b2", "#d55e00"))
-ax.set_xlabel("coefficient: logit of an approved loan")
+ax.set(xlabel="coefficient: logit of an approved loan", title="Features of a loan")
 ax.grid(axis="y", visible=False)
 plt.show()
 

@@ -2,8 +2,8 @@
 Rows that arrive over time
 ==========================
 
-``partial_fit`` trains on a batch and can forget it. Here the classes drift: a model that goes on
-learning follows them, and one that was fitted once becomes worse.
+``partial_fit`` trains on a batch of rows, which needn't be kept. Here the classes drift: a model
+that goes on learning follows them, and one that was fitted once becomes worse.
 """
 
 import matplotlib.pyplot as plt
@@ -46,6 +46,11 @@ for time in times:
 fig, ax = plt.subplots(layout="constrained")
 for name, values in scores.items():
     ax.plot(times, values, label=name)
-ax.set(xlabel="batch of 200 rows", ylabel="accuracy before learning it", ylim=(0, 1))
+ax.set(
+    xlabel="batch of 200 rows",
+    ylabel="accuracy before learning it",
+    title="Classes that drift",
+    ylim=(0, 1),
+)
 ax.legend(loc="lower left")
 plt.show()

@@ -49,14 +49,15 @@ for name, clf in [("folder of files", streamed), ("batches", batched)]:
     print(f"{name:15s}  largest difference below 1e-6: {difference < 1e-6}")
 
 # %%
-# The three fits lie on top of each other.
+# The three fits lie on top of each other. :doc:`/guide/streams` has more on streams: categories and
+# missing values, cross-validation, and early stopping.
 
 where = np.arange(12)
 fig, ax = plt.subplots(layout="constrained")
 ax.bar(where, in_memory.coef_[0], color="#cfcfcf", label="in memory")
 ax.plot(where, streamed.coef_[0], "o", markersize=9, label="stream of files")
 ax.plot(where, batched.coef_[0], "k+", markersize=9, markeredgewidth=1.5, label="stream of batches")
-ax.set(xlabel="feature", ylabel="coefficient", xticks=where)
+ax.set(xlabel="feature", ylabel="coefficient", title="Three fits of one model", xticks=where)
 ax.legend()
 plt.show()
 folder.cleanup()

@@ -39,8 +39,9 @@ print(f"{len(names)} features, test accuracy {clf.score(X_test, y_test):.3f}")
 # easier than what customers write. Even so, some of the strongest words, such as "for the", tell
 # more about these sentences than about the topic. Look at the words before you trust a model.
 
-words = np.array([name.removeprefix("message: ") for name in names])
 fig, axes = plt.subplots(2, 2, figsize=(7.5, 5.5), sharex=True, layout="constrained")
+fig.suptitle("Strongest words of each topic")
+words = np.array([name.removeprefix("message: ") for name in names])
 for k, (ax, topic) in enumerate(zip(axes.flat, clf.classes_, strict=True)):
     strongest = clf[-1].coef_[k].argsort()[-8:]
     ax.barh(words[strongest], clf[-1].coef_[k, strongest], color=f"C{k}")

@@ -34,7 +34,7 @@ lines = ax.contour(x1, x2, P.max(axis=2), [0.7, 0.9, 0.99], colors="black", line
 ax.clabel(lines, fmt="%.2f")
 for k, marker in enumerate("os^"):
     ax.scatter(*X[y == k].T, s=28, marker=marker, color=colors[k], edgecolor="white", label=k)
-ax.set(xlabel="first feature", ylabel="second feature")
+ax.set(xlabel="first feature", ylabel="second feature", title="Probability of the predicted class")
 ax.grid(False)
 ax.legend(title="class", loc="lower left")
 plt.show()

@@ -29,6 +29,7 @@ for digit, ax in enumerate(axes.flat):
     shown = ax.imshow(image, cmap="RdBu", vmin=-largest, vmax=largest)
     ax.set_title(digit)
     ax.axis("off")
+fig.suptitle("Coefficients of each digit")
 fig.colorbar(shown, ax=axes, label="coefficient")
 plt.show()
 

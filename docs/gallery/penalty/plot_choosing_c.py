@@ -36,7 +36,9 @@ ax.semilogx(clf.Cs_, losses.T, color="#c8c8c8", linewidth=1)
 ax.semilogx(clf.Cs_, mean, label="mean of five folds")
 ax.fill_between(clf.Cs_, mean - error, mean + error, alpha=0.2, label="± 1 standard error")
 ax.plot(clf.C_, mean.min(), "o", color="#d55e00", markersize=9, label="chosen")
-ax.set(xlabel="C (weaker penalty to the right)", ylabel="log loss of held-out rows")
+ax.set(
+    xlabel="C (weaker penalty to the right)", ylabel="log loss of held-out rows", title="Five folds"
+)
 ax.legend()
 plt.show()
 print(f"passes over X: {clf.history_['path_passes']:.0f}")

@@ -46,7 +46,11 @@ fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 ax.semilogx(Cs, coefs, color="#c8c8c8", linewidth=1)
 for j in first:
     ax.semilogx(Cs, coefs[:, j], label=data.feature_names[j])
-ax.set(xlabel="C (weaker penalty to the right)", ylabel="coefficient of the scaled feature")
+ax.set(
+    xlabel="C (weaker penalty to the right)",
+    ylabel="coefficient of the scaled feature",
+    title="L1 path",
+)
 ax.legend(loc="upper left")
 plt.show()
 
@@ -55,5 +59,9 @@ plt.show()
 
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 ax.semilogx(Cs, (coefs != 0).sum(axis=1), drawstyle="steps-mid")
-ax.set(xlabel="C (weaker penalty to the right)", ylabel="coefficients not 0")
+ax.set(
+    xlabel="C (weaker penalty to the right)",
+    ylabel="coefficients not 0",
+    title="Features in the model",
+)
 plt.show()

@@ -24,7 +24,7 @@ fig, ax = plt.subplots(layout="constrained")
 ax.semilogx(temperatures, P, label=[f"logit {z:g}" for z in logits])
 ax.axvline(1, color="#666666", linestyle=":", linewidth=1)
 ax.axhline(1 / 4, color="#666666", linestyle=":", linewidth=1)
-ax.set(xlabel="temperature", ylabel="probability", title="Four classes")
+ax.set(xlabel="temperature", ylabel="probability", title="Probabilities of four classes")
 ax.legend()
 plt.show()
 
@@ -35,7 +35,7 @@ plt.show()
 
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.semilogx(temperatures, F.entropy(P, base=2))
-ax.set(xlabel="temperature", ylabel="entropy (bits)", ylim=(0, 2.05))
+ax.set(xlabel="temperature", ylabel="entropy (bits)", title="Entropy of the probabilities")
 plt.show()
 
 # %%

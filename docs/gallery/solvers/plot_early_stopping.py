@@ -52,7 +52,7 @@ ax.axvline(
     linestyle=":",
     label=f"stops after epoch {len(stopped['objective'])}",
 )
-ax.set(xlabel="epoch", ylabel="mean loss")
+ax.set(xlabel="epoch", ylabel="mean loss", title="Adam without a penalty")
 ax.legend()
 plt.show()
 

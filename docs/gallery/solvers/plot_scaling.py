@@ -32,7 +32,7 @@ def objective(clf, X):
     return loss + (clf.coef_**2).sum() / (2 * clf.C * len(X))
 
 
-limits = [5, 10, 20, 40, 80, 160]
+limits = [5, 10, 20, 40, 80]
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name, features, style in [
     ("raw", X, "-"),
@@ -50,7 +50,12 @@ for name, features, style in [
         theirs.append(objective(other, features) - best)
     ax.loglog(np.arange(1, 1 + len(ours)), ours, style, color="C0", label=f"fastclf, {name}")
     ax.loglog(limits, theirs, style, color="C1", label=f"scikit-learn's default, {name}")
-ax.set(xlabel="iterations", ylabel="objective above the optimum", ylim=(1e-9, 1))
+ax.set(
+    xlabel="iterations",
+    ylabel="objective above the optimum",
+    title="Raw and scaled features",
+    ylim=(1e-9, 1),
+)
 ax.legend()
 plt.show()
 
@@ -61,5 +66,5 @@ plt.show()
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     sklearn.linear_model.LogisticRegression().fit(X, y)
-print(str(caught[0].message).splitlines()[0])
+print(str(caught[0].message).splitlines()[0].rstrip(":"))
 print(f"fastclf: {fastclf.LogisticRegression().fit(X, y).history_['status']}")

@@ -21,14 +21,14 @@ optimum = LogisticRegression(tol=1e-8).fit(X, y).history_["objective"][-1]
 # at the last one, so it knows ``max_iter``.
 
 epochs = 30
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 6), sharex=True, layout="constrained")
 for schedule in ["constant", "inverse_time", "step", "cosine"]:
     solver = SGD(batch_size=32, schedule=schedule, warmup=100)
     clf = LogisticRegression(solver=solver, max_iter=epochs, tol=0, random_state=0).fit(X, y)
     gap = clf.history_["objective"] - optimum
     axes[0].plot(range(1, epochs + 1), clf.history_["learning_rate"], label=schedule)
     axes[1].semilogy(range(1, epochs + 1), gap, label=schedule)
-axes[0].set(xlabel="epoch", ylabel="learning rate at its end")
+axes[0].set(ylabel="learning rate at the epoch's end", title="Four schedules of SGD")
 axes[1].set(xlabel="epoch", ylabel="objective above the optimum")
 axes[0].legend()
 plt.show()

@@ -32,7 +32,7 @@ print(f"plain student  accuracy {student.score(X_test, y_test):.3f}")
 # ``FrozenEstimator`` says that the teacher is fitted already.
 
 temperatures = [1, 1.5, 2, 3, 4, 5]
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 6), sharex=True, layout="constrained")
 for hard_weight, marker in [(0.0, "o"), (0.5, "s"), (0.9, "^")]:
     models = [
         DistilledClassifier(
@@ -52,7 +52,7 @@ axes[0].axhline(
     log_loss(y_test, student.predict_proba(X_test)), color="black", linestyle="--", label="plain"
 )
 axes[1].axhline(student.score(X_test, y_test), color="black", linestyle="--")
-axes[0].set(xlabel="temperature", ylabel="log loss of test rows")
+axes[0].set(ylabel="log loss of test rows", title="Student with 100 training rows")
 axes[1].set(xlabel="temperature", ylabel="accuracy on test rows")
 axes[0].legend()
 plt.show()

@@ -26,14 +26,14 @@ y_train = np.where(rng.random(400) < 0.2, rng.integers(0, 10, 400), y_train)
 # digits, instead of 1 and 0. So the best logits are finite, and a wrong label costs less.
 
 Cs = np.geomspace(1e-2, 1e3, 7)
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 6), sharex=True, layout="constrained")
 for smoothing, marker in [(0.0, "o"), (0.1, "s"), (0.3, "^")]:
     models = [LogisticRegression(C=C, label_smoothing=smoothing).fit(X_train, y_train) for C in Cs]
     losses = [log_loss(y_test, model.predict_proba(X_test)) for model in models]
     accuracies = [model.score(X_test, y_test) for model in models]
     axes[0].loglog(Cs, losses, marker=marker, label=f"label_smoothing {smoothing}")
     axes[1].semilogx(Cs, accuracies, marker=marker)
-axes[0].set(xlabel="C (weaker penalty to the right)", ylabel="log loss of test rows")
+axes[0].set(ylabel="log loss of test rows", title="A fifth of the training labels is random")
 axes[0].set_yticks([0.5, 1, 2, 3], [0.5, 1, 2, 3], minor=False)
 axes[0].minorticks_off()
 axes[1].set(xlabel="C (weaker penalty to the right)", ylabel="accuracy on test rows")

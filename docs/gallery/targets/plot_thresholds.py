@@ -3,7 +3,7 @@ Thresholds of a multi-label model
 =================================
 
 A rare label seldom reaches a probability of one half, so the usual threshold misses it. The curves
-show the F1 score of each label at all thresholds, and the dots those that are chosen.
+show the F1 score of each label against its threshold, and the dots the thresholds that are chosen.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ for k, genre in enumerate(clf.classes_):
     best = f1_score(Y.iloc[val, k], P[:, k] > chosen)
     ax.plot(chosen, best, "o", color=line.get_color(), markersize=9, markeredgecolor="white")
 ax.axvline(0.5, color="#666666", linestyle=":", linewidth=1)
-ax.set(xlabel="threshold", ylabel="F1 score on validation rows")
+ax.set(xlabel="threshold", ylabel="F1 score on validation rows", title="Thresholds of five labels")
 ax.legend(title="genre")
 plt.show()
 
@@ -64,6 +64,8 @@ where = np.arange(len(clf.classes_))
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.bar(where - 0.2, F1_before, width=0.4, label="threshold 0.5")
 ax.bar(where + 0.2, F1_after, width=0.4, label="tuned")
-ax.set(xticks=where, xticklabels=clf.classes_, ylabel="F1 score on test rows")
+ax.set(
+    xticks=where, xticklabels=clf.classes_, ylabel="F1 score on test rows", title="Before and after"
+)
 ax.legend()
 plt.show()

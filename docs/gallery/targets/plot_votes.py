@@ -62,7 +62,7 @@ plt.show()
 # %%
 # The first panel's cross-entropy is the entropy of the votes, the least that any prediction can
 # have. The most probable class is right about as often with both models: soft labels improve
-# probabilities rather than labels.
+# probabilities rather than labels. :doc:`/experiments` says the same of real data.
 
 majority = votes_test.argmax(axis=1)
 for name, model in [("shares", soft), ("majorities", hard)]:
