@@ -17,6 +17,14 @@ from fastclf.cli.shell import (
     telling_of_compilation,
 )
 
+_at_threshold = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Predict the second of two classes, or each of several labels, if its probability is "
+    "above P; save nothing in RUN.  [default: the model's threshold]",
+)
+
 
 @main.command()
 @click.argument("run", **RUN)
@@ -32,13 +40,7 @@ from fastclf.cli.shell import (
     metavar="FOLDS",
     help="Cross-validate the recipe of RUN, or a recipe file, with this number of folds.",
 )
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Predict the second of two classes, or each of several labels, if its probability is "
-    "above P; save nothing.  [default: the model's threshold]",
-)
+@_at_threshold
 @limiting_threads
 @output("Print only the path of the result.", "Also print tables of the classes or labels.")
 def evaluate(
@@ -127,13 +129,7 @@ def _cross_evaluate(recipe: Path, n_folds: int, quiet: bool, as_json: bool) -> N
     metavar="K",
     help="Write the K most probable classes or labels and their probabilities.",
 )
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Predict the second of two classes, or each of several labels, if its probability is "
-    "above P.  [default: the model's own threshold]",
-)
+@_at_threshold
 @click.option(
     "--keep",
     multiple=True,
