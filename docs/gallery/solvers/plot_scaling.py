@@ -60,8 +60,8 @@ ax.legend()
 plt.show()
 
 # %%
-# With its defaults scikit-learn stops after 100 iterations on raw features, and says so. Its
-# documentation has the remedy, which fastclf's exact solvers don't need: scale the features.
+# With its defaults scikit-learn stops after 100 iterations on raw features, and warns. The rest of
+# the warning advises more iterations or scaled features; fastclf needs neither here.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

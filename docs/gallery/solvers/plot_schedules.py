@@ -32,3 +32,7 @@ axes[0].set(ylabel="learning rate at the epoch's end", title="Four schedules of 
 axes[1].set(xlabel="epoch", ylabel="objective above the optimum")
 axes[0].legend()
 plt.show()
+
+# %%
+# With the constant rate the objective stays about 0.01 above the optimum. Each fall of the step
+# schedule brings it closer at once, and the cosine schedule ends the closest of all.
