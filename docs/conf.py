@@ -5,6 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import fastclf
 
 project = "fastclf"
@@ -49,6 +51,14 @@ toc_object_entries_show_parents = "hide"
 
 graphviz_output_format = "svg"
 
+GALLERY = {
+    "models": ["decision_regions", "digits"],
+    "probabilities": ["temperature", "calibration", "class_weights"],
+    "targets": ["votes", "distillation", "label_smoothing", "thresholds"],
+    "penalty": ["l1_path", "choosing_c"],
+    "solvers": ["learning_curves", "scaling", "schedules", "early_stopping"],
+    "data": ["frame", "text", "stream", "partial_fit"],
+}
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "auto_gallery",
@@ -58,9 +68,17 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,
+    "min_reported_time": 60,  # seconds of the building machine tell readers nothing
     "reference_url": {"fastclf": None},
     "backreferences_dir": "reference/backreferences",
     "doc_module": ("fastclf",),
+    "reset_modules": ("matplotlib", "gallery_style.prepare"),
+    "reset_modules_order": "both",
+    "image_srcset": ["2x"],
+    "subsection_order": [f"gallery/{name}" for name in GALLERY],
+    "within_subsection_order": ExplicitOrder(
+        [f"plot_{script}.py" for scripts in GALLERY.values() for script in scripts]
+    ),
 }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
