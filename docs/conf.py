@@ -35,11 +35,9 @@ exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
-
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
-smartquotes = False  # of docstrings: "auto" and --quiet stay as they are written
-
 myst_heading_anchors = 4
+smartquotes = False  # of docstrings: "auto" and --quiet stay as they are written
 
 default_role = "py:obj"  # of docstrings; names that it can't find are code without a link
 autosummary_generate = True
