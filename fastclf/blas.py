@@ -116,13 +116,15 @@ def _end_idle_threads(work: float) -> None:
 
 @cache
 def _enders() -> list[Callable[[], int]]:
-    # The functions that end all threads of a library, for those that have one.
+    # The functions that end all threads of each library; none if a library has no such function, as
+    # NumPy's since 2.5: its threads would stay awake.
     found = []
     for library in _libraries():
         if library.internal_api == "openblas" and library.threading_layer == "pthreads":
             end = getattr(ctypes.PyDLL(library.filepath), "blas_thread_shutdown_", None)
-            if end is not None:
-                found.append(end)
+            if end is None:
+                return []
+            found.append(end)
     return found
 
 

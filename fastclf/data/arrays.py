@@ -19,7 +19,7 @@ from fastclf.data.array_targets import array_targets
 from fastclf.data.compressed import open_decompressed, stem
 from fastclf.data.dataset import Dataset
 from fastclf.data.options import FileOptions
-from fastclf.data.reading import reading
+from fastclf.data.reading import mapped_array, reading
 from fastclf.data.svmlight_labels import whole_labels
 from fastclf.data.svmlight_rows import is_multilabel, parsed
 from fastclf.data.tables import Format
@@ -192,8 +192,7 @@ def teacher_array(path: Path) -> np.ndarray:
     """
     if path.suffix.lower() == ".npy":
         name = "the array"
-        with reading(path):
-            outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+        outputs = mapped_array(path)
     else:
         arrays = _arrays(path)
         if len(arrays) != 1:
@@ -225,6 +224,7 @@ def read_target_array(path: Path, target: Any = None) -> tuple[np.ndarray, tuple
         loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return loaded, None
+    loaded.close()
     arrays = _arrays(path)
     classes = _names(arrays, "classes", None)
     others = [name for name in arrays if name != "classes"]
@@ -404,11 +404,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _npy(path: Path) -> np.ndarray:
-    with reading(path):
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(X, np.ndarray):
-        raise DataError("the file holds several arrays; rename it to .npz")
-    return _checked(X, "X")
+    return _checked(mapped_array(path), "X")
 
 
 def _has_matrix(arrays: Mapping[str, np.ndarray], name: str) -> bool:

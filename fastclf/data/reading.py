@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from fastclf.errors import DataError
 
 
@@ -23,6 +25,22 @@ def reading(path: Path | str) -> Iterator[None]:
         raise DataError(f"{path}: can't be read: {reason}") from None
     except (NotImplementedError, RuntimeError, TypeError, MemoryError) as problem:
         raise DataError(f"{path}: can't be read: {' '.join(str(problem).split())}") from None
+
+
+def mapped_array(path: Path) -> np.ndarray:
+    """Return the array in an NPY file, mapped into memory.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or is an NPZ file.
+    """
+    with reading(path):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path}: the file holds several arrays; rename it to .npz")
+    return array
 
 
 def has_pyarrow() -> bool:

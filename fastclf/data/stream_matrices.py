@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastclf.data.reading import reading
+from fastclf.data.reading import mapped_array
 from fastclf.data.stream_source import CHUNK_BYTES, Place, Span, WithoutColumns
 from fastclf.errors import DataError
 from fastclf.estimators.streams import Rows
@@ -58,7 +58,7 @@ class MatrixSource(WithoutColumns):
 
     def _open(self) -> list[np.ndarray]:
         if self._arrays is None:
-            self._arrays = [_mapped(file) for file in self.files]
+            self._arrays = [mapped_array(file) for file in self.files]
         return self._arrays
 
 
@@ -67,8 +67,3 @@ def precision_of(dtype: np.dtype) -> str:
     if dtype.itemsize <= 4 and (dtype.kind not in "iu" or dtype.itemsize <= 2):
         return "float32"
     return "float64"
-
-
-def _mapped(path: Path) -> np.ndarray:
-    with reading(path):
-        return np.load(path, mmap_mode="r", allow_pickle=False)

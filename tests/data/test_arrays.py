@@ -9,8 +9,8 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 from fastclf.config import Recipe
-from fastclf.data import FileOptions, load_file
-from fastclf.data.arrays import load_matrix
+from fastclf.data import FileOptions, Stream, load_file
+from fastclf.data.arrays import load_matrix, teacher_array
 from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
 from fastclf.runs.run import train
@@ -230,3 +230,16 @@ def test_sparse_features_are_fitted_as_they_are(scale: str, tmp_path: Path):
     rows = CSR * 100
     np.testing.assert_allclose(model.predict_proba(rows), model.predict_proba(rows.toarray()))
     assert result.summary["metrics"]["train"]["accuracy"] > 0.7
+
+
+def test_an_npz_file_that_is_named_npy(tmp_path: Path):
+    np.savez(tmp_path / "two.npz", a=np.ones((3, 2)), b=np.ones(3))
+    path = (tmp_path / "two.npz").rename(tmp_path / "two.npy")
+    said = r"two\.npy: the file holds several arrays; rename it to \.npz"
+    for read in (
+        lambda: load(path, target=0),
+        lambda: teacher_array(path),
+        lambda: Stream(path, target_path=path),
+    ):
+        with pytest.raises(DataError, match=said):
+            read()
