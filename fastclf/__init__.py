@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastclf.late import loading
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 _HOMES = {
     "LogisticRegression": "fastclf.estimators.logistic",

@@ -48,7 +48,7 @@ def test_a_model_predicts_what_it_predicted(path: Path, tmp_path: Path):
     assert np.array_equal(again.predict_proba(rows), clf.predict_proba(rows))
 
 
-@pytest.mark.parametrize("name", ["oldest-run", "run"])
+@pytest.mark.parametrize("name", ["oldest-run", "run", "run-0.1.0"])
 def test_a_run_is_read(name: str, tmp_path: Path):
     run = open_run(FORMATS / name)
     X = np.array([[6.0, 2.9, 4.5, 1.5], [6.5, 3.0, 5.8, 2.2]])  # a versicolor and a virginica
@@ -57,8 +57,9 @@ def test_a_run_is_read(name: str, tmp_path: Path):
     assert "versicolor" in page and f"{run.summary['metrics']['test']['log_loss']:.4f}" in page
 
 
-def test_a_run_is_evaluated_on_its_own_data(tmp_path: Path):
-    shutil.copytree(FORMATS / "run", tmp_path / "run")
+@pytest.mark.parametrize("name", ["run", "run-0.1.0"])
+def test_a_run_is_evaluated_on_its_own_data(name: str, tmp_path: Path):
+    shutil.copytree(FORMATS / name, tmp_path / "run")
     run = open_run(tmp_path / "run")
     found = evaluate_run(run)
     for part, metrics in run.summary["metrics"].items():
