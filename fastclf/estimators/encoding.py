@@ -165,8 +165,22 @@ def ignored_distributions(ignore: Any) -> InputError:
 
 
 def shape_of(y: Any) -> tuple[int, ...]:
-    """Return the shape of y, be it sparse or an array-like that NumPy's asarray alone takes."""
-    return y.shape if scipy.sparse.issparse(y) else np.asarray(y).shape
+    """Return the shape of y, be it sparse or an array-like that NumPy's asarray alone takes.
+
+    Raises
+    ------
+    InputError
+        If its rows have different lengths.
+    """
+    if scipy.sparse.issparse(y):
+        return y.shape
+    try:
+        return np.asarray(y).shape
+    except ValueError:
+        raise InputError(
+            "the rows of y have different lengths; for lists of labels give indicators (n, L), as "
+            "MultiLabelBinarizer().fit_transform(y) of scikit-learn makes them"
+        ) from None
 
 
 def is_table(y: Any) -> bool:

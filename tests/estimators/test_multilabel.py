@@ -307,6 +307,7 @@ BAD_FITS = {
     "pos_weight of words": (({"pos_weight": {1: "much"}}, Y), "pos_weight must be a number"),
     "large threshold": (({"threshold": 1.5}, Y), "threshold"),
     "smoothing": (({"label_smoothing": 1.0}, Y), "label_smoothing"),
+    "lists": (({}, [["a"] * (i % 3) for i in range(N)]), "different lengths.*MultiLabelBinarizer"),
 }
 
 
