@@ -35,7 +35,7 @@ exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 smartquotes = False  # of docstrings: "auto" and --quiet stay as they are written
 
@@ -88,6 +88,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
+html_sidebars = {  # pages without others beside them
+    page: [] for page in ("start", "scikit-learn", "theory", "policies", "security", "changelog")
+}
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navbar_align": "left",
