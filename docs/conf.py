@@ -35,7 +35,7 @@ exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 smartquotes = False  # of docstrings: "auto" and --quiet stay as they are written
 
