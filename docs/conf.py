@@ -67,7 +67,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,
     "min_reported_time": 60,  # seconds of the building machine tell readers nothing
-    "reference_url": {"fastclf": None},
     "backreferences_dir": "reference/backreferences",
     "doc_module": ("fastclf",),
     "reset_modules": ("matplotlib", "gallery_style.prepare"),

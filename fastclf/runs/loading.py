@@ -29,9 +29,10 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
 
     Predictions, ``classes_`` and dtypes are those of the saved model.
 
-    - A run is loaded as a :class:`LoadedClassifier`. It takes the same raw columns as ``fastclf
-      predict``, and its predictions are equal bit for bit. The same holds for the model file of a
-      run that encodes or scales its columns, calibrates its probabilities or has a threshold.
+    - A run is loaded as a :class:`~fastclf.runs.loading.LoadedClassifier`. It takes the same raw
+      columns as ``fastclf predict``, and its predictions are equal bit for bit. The same holds for
+      the model file of a run that encodes or scales its columns, calibrates its probabilities or
+      has a threshold.
     - Any other file is loaded as the estimator that was saved, with default parameters; for a
       distilled classifier this is the student. The coefficients include a temperature.
 
