@@ -16,6 +16,7 @@ _HOMES = {
     "MultiLabelLogisticRegressionCV": "fastclf.estimators.multilabel_cross_validated",
     "DistilledClassifier": "fastclf.estimators.distilled",
     "TemperatureScaler": "fastclf.estimators.calibration",
+    "LoadedClassifier": "fastclf.runs.loading",
     "load": "fastclf.runs.loading",
     "data": "fastclf.data",
     "functional": "fastclf.functional",
@@ -26,6 +27,7 @@ _HOMES = {
 
 __all__ = [
     "DistilledClassifier",
+    "LoadedClassifier",
     "LogisticRegression",
     "LogisticRegressionCV",
     "MultiLabelLogisticRegression",
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from fastclf.estimators.logistic import LogisticRegression
     from fastclf.estimators.multilabel import MultiLabelLogisticRegression
     from fastclf.estimators.multilabel_cross_validated import MultiLabelLogisticRegressionCV
-    from fastclf.runs.loading import load
+    from fastclf.runs.loading import LoadedClassifier, load
 
 
 __getattr__ = loading("fastclf", _HOMES)

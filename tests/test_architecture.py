@@ -212,6 +212,7 @@ def test_text_files_are_utf_8_in_any_locale(module: str):
 
 PUBLIC = {
     "DistilledClassifier",
+    "LoadedClassifier",
     "LogisticRegression",
     "LogisticRegressionCV",
     "MultiLabelLogisticRegression",

@@ -29,10 +29,9 @@ def load(path: str | os.PathLike[str]) -> "LinearPredictor | LoadedClassifier":
 
     Predictions, ``classes_`` and dtypes are those of the saved model.
 
-    - A run is loaded as a :class:`~fastclf.runs.loading.LoadedClassifier`. It takes the same raw
-      columns as ``fastclf predict``, and its predictions are equal bit for bit. The same holds for
-      the model file of a run that encodes or scales its columns, calibrates its probabilities or
-      has a threshold.
+    - A run is loaded as a :class:`LoadedClassifier`. It takes the same raw columns as ``fastclf
+      predict``, and its predictions are equal bit for bit. The same holds for the model file of a
+      run that encodes or scales its columns, calibrates its probabilities or has a threshold.
     - Any other file is loaded as the estimator that was saved, with default parameters; for a
       distilled classifier this is the student. The coefficients include a temperature.
 
@@ -111,9 +110,9 @@ class LoadedClassifier(Predictions, ClassifierMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    >>> from fastclf import LoadedClassifier
     >>> from fastclf.linear_model import LinearModel
     >>> from fastclf.preprocessing import CategoricalColumn, Encoder, NumericColumn
-    >>> from fastclf.runs.loading import LoadedClassifier
     >>> city = CategoricalColumn("city", ("Bonn", "Rome"))
     >>> encoder = Encoder((NumericColumn("age", fill=40.0, shift=40.0, scale=10.0), city))
     >>> theta, classes = np.array([[1.0], [2.0], [-2.0], [0.0]]), np.array(["no", "yes"])

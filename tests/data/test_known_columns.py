@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
+from fastclf import LoadedClassifier
 from fastclf.data import FileOptions, load_file
 from fastclf.data.nulls import KnownNames
 from fastclf.data.prediction_rows import stream_rows
@@ -16,7 +17,6 @@ from fastclf.errors import DataError
 from fastclf.linear_model import LinearModel
 from fastclf.preprocessing import MISSING, CategoricalColumn, Encoder, NumericColumn
 from fastclf.runs.draft import draft_for_file
-from fastclf.runs.loading import LoadedClassifier
 
 
 def test_text_like_na_is_what_the_model_or_the_rows_to_train_on_know(tmp_path: Path):

@@ -23,7 +23,7 @@ PACKAGES = ("data", "functional", "objective", "preprocessing", "solvers", "dask
 
 def public_names() -> set[str]:
     """The names that docs/policies.md calls public."""
-    names = {"fastclf.losses.ColumnLoss", "fastclf.runs.loading.LoadedClassifier"}
+    names = {"fastclf.losses.ColumnLoss"}
     for module in ("fastclf", *(f"fastclf.{package}" for package in PACKAGES)):
         home = importlib.import_module(module)
         names |= {f"{module}.{name}" for name in home.__all__}

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import scale
 
 import fastclf
+from fastclf import LoadedClassifier
 from fastclf.errors import InputError
 from fastclf.estimators.exported import as_sklearn
 from fastclf.linear_model import Affine, LinearModel
@@ -26,7 +27,6 @@ from fastclf.preprocessing import (
     Encoder,
     NumericColumn,
 )
-from fastclf.runs.loading import LoadedClassifier
 
 X, y = load_iris(return_X_y=True)
 X = scale(X)

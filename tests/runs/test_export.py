@@ -156,7 +156,7 @@ def test_inputs_are_raw_columns():
         for name, values in raw.items()
     }
     label, p = session.run(None, feed)
-    from fastclf.runs.loading import LoadedClassifier
+    from fastclf import LoadedClassifier
 
     clf = LoadedClassifier(model(threshold=np.array([0.4])))
     frame = pd.DataFrame({**raw, "unused": ""})

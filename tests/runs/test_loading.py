@@ -18,11 +18,11 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 import fastclf
+from fastclf import LoadedClassifier
 from fastclf.config import Recipe
 from fastclf.data.frames import to_table
 from fastclf.errors import DataError, InputError, ModelFileError
 from fastclf.linear_model import LinearModel
-from fastclf.runs.loading import LoadedClassifier
 from fastclf.runs.prediction import open_predictor, predict_file
 from fastclf.runs.run import train
 
