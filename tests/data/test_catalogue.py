@@ -54,11 +54,12 @@ def test_a_file_that_is_no_card_is_one_line(tmp_path: Path):
     assert "notes.toml:1: unknown key nmae (did you mean name?)" in problem
 
 
-def test_the_listing_fits_a_terminal_and_shows_the_target():
-    shown = CliRunner().invoke(main, ["datasets", str(CARDS)]).stdout
+def test_the_listing_fits_a_terminal_and_shows_the_target(monkeypatch):
+    monkeypatch.chdir(CARDS.parent)
+    shown = CliRunner().invoke(main, ["datasets", "datasets"]).stdout
     assert max(map(len, shown.splitlines())) <= 80
     loans = next(line for line in shown.splitlines() if "loans.toml" in line)
     assert loans.split()[1:] == ["800", "7", "approved:", "no,", "yes"]
     assert "Applications for loans" in shown and "licence" not in shown
-    shown = CliRunner().invoke(main, ["datasets", str(CARDS), "--verbose"]).stdout
+    shown = CliRunner().invoke(main, ["datasets", "datasets", "--verbose"]).stdout
     assert '[data] name = "iris"' in shown and "licence: " in shown
