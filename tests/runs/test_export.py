@@ -156,9 +156,7 @@ def test_inputs_are_raw_columns():
         for name, values in raw.items()
     }
     label, p = session.run(None, feed)
-    from fastclf import LoadedClassifier
-
-    clf = LoadedClassifier(model(threshold=np.array([0.4])))
+    clf = fastclf.LoadedClassifier(model(threshold=np.array([0.4])))
     frame = pd.DataFrame({**raw, "unused": ""})
     np.testing.assert_allclose(p, clf.predict_proba(frame), atol=1e-6)
     assert label.tolist() == clf.predict(frame).tolist()
